@@ -1,0 +1,174 @@
+"""Events to bytes and back: Avro single-object encoding.
+
+Bytes are C3 01, the CRC-64-AVRO fingerprint of the schema (little-endian), then the Avro body; source: Avro
+specification 1.11, "Single-object encoding". Every schema version ever released lies in `avsc/` as `NAME.N.avsc`; the
+newest is written, all are read, each through its own schema.
+
+What others sent is bounded before it is decoded: an event has at most EVENT_BYTES_MAX bytes, every item of every array
+takes at least one of them on the wire (a test holds the schemas to it), and no schema is recursive.
+"""
+
+import io
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args, get_origin, get_type_hints
+
+import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSchema
+from headwater_schemas.events import EVENT_TYPES, Event, Origin, Stamped
+
+EVENT_BYTES_MAX = 900_000  # under the 1 MiB that Kafka takes by default, with room for key and headers
+
+MAGIC = b"\xc3\x01"
+_PREFIX_BYTES = len(MAGIC) + 8
+
+Schema = Any  # what fastavro makes of an .avsc file
+_DECODING_ERRORS = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, MemoryError)
+
+
+class EventTooLarge(InvalidInput):
+    """An event exceeds EVENT_BYTES_MAX; entries can be split over several events, other fields cannot."""
+
+
+def encode(stamped: Stamped) -> bytes:
+    """Raises: EventTooLarge; InvalidInput when a field's value is not of its type."""
+    name = stamped.event.name
+    prefix, schema = _newest(name)
+    out = io.BytesIO()
+    out.write(prefix)
+    record = _to_plain(type(stamped.event))(stamped.event)
+    record["origin"] = _to_plain(Origin)(stamped.origin)
+    try:
+        fastavro.schemaless_writer(out, schema, record)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, struct.error) as error:
+        raise InvalidInput(f"a {name} event cannot be written: {error}") from error
+    if out.tell() > EVENT_BYTES_MAX:
+        raise EventTooLarge(f"a {name} event takes {out.tell():,} bytes; at most {EVENT_BYTES_MAX:,} are allowed.")
+    return out.getvalue()
+
+
+def decode(payload: bytes) -> Stamped:
+    """Read an event written by any release up to this one.
+
+    Raises: UnknownSchema when a newer release wrote it; UndecodableEvent when the bytes are damaged or out of bounds.
+    """
+    if len(payload) > EVENT_BYTES_MAX:
+        raise UndecodableEvent(f"an event of {len(payload):,} bytes exceeds the limit of {EVENT_BYTES_MAX:,}.")
+    if payload[:2] != MAGIC or len(payload) < _PREFIX_BYTES:
+        raise UndecodableEvent("an event does not start with the single-object marker C3 01 and a fingerprint.")
+    event_type, written, read = _by_fingerprint(payload[2:_PREFIX_BYTES])
+    body = io.BytesIO(payload)
+    body.seek(_PREFIX_BYTES)
+    try:
+        record = fastavro.schemaless_reader(body, written, read)
+        stamped = Stamped(_from_plain(Origin)(record["origin"]), _from_plain(event_type)(record))
+    except _DECODING_ERRORS as error:
+        raise UndecodableEvent(f"a {event_type.name} event does not decode: {error!r}") from None
+    if body.tell() != len(payload):
+        raise UndecodableEvent(f"a {event_type.name} event has {len(payload) - body.tell()} bytes too many.")
+    return stamped
+
+
+def schema_text(name: str, number: int) -> str:
+    """The text of `avsc/NAME.NUMBER.avsc`."""
+    return (files("headwater_schemas") / "avsc" / f"{name}.{number}.avsc").read_text("utf-8")
+
+
+@cache
+def released_schemas() -> Mapping[str, tuple[int, ...]]:
+    """Event name → the schema versions that ship, ascending."""
+    versions: dict[str, list[int]] = {event_type.name: [] for event_type in EVENT_TYPES}
+    for file in (files("headwater_schemas") / "avsc").iterdir():
+        name, number, _ = file.name.split(".")
+        versions[name].append(int(number))
+    return {name: tuple(sorted(numbers)) for name, numbers in versions.items()}
+
+
+@cache
+def _schema(name: str, number: int) -> tuple[bytes, Schema]:
+    """The fingerprint, in wire order, and the parsed schema."""
+    raw = json.loads(schema_text(name, number))
+    parsed = fastavro.parse_schema(raw)
+    # fastavro gives the fingerprint's bytes in little-endian order already, which is the order on the wire.
+    return bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO")), parsed
+
+
+@cache
+def _newest(name: str) -> tuple[bytes, Schema]:
+    crc, schema = _schema(name, released_schemas()[name][-1])
+    return MAGIC + crc, schema
+
+
+@cache
+def _by_fingerprint(crc: bytes) -> tuple[type[Event], Schema, Schema | None]:
+    """Event type, the schema it was written with, and the one to read it as where that differs."""
+    for event_type in EVENT_TYPES:
+        for number in released_schemas()[event_type.name]:
+            known, schema = _schema(event_type.name, number)
+            if known == crc:
+                newest = _newest(event_type.name)[1]
+                return event_type, schema, None if schema is newest else newest
+    raise UnknownSchema(
+        f"schema {crc.hex()} is not among those that this release ships: a newer headwater wrote the event. Upgrade."
+    )
+
+
+Convert = Callable[[Any], Any]
+
+
+@cache
+def _to_plain(record_type: type) -> Convert:
+    """A function from a frozen record to the dictionary that fastavro writes."""
+    converters = [(f.name, _converter(hint, _to_plain, list)) for f, hint in _fields_of(record_type)]
+
+    def to_plain(record: Any) -> dict[str, Any]:
+        return {
+            name: getattr(record, name) if convert is None else convert(getattr(record, name))
+            for name, convert in converters
+        }
+
+    return to_plain
+
+
+@cache
+def _from_plain(record_type: type) -> Convert:
+    """A function from a decoded dictionary to the frozen record."""
+    converters = [(f.name, _converter(hint, _from_plain, tuple)) for f, hint in _fields_of(record_type)]
+
+    def from_plain(record: Mapping[str, Any]) -> Any:
+        return record_type(
+            **{name: record[name] if convert is None else convert(record[name]) for name, convert in converters}
+        )
+
+    return from_plain
+
+
+def _fields_of(record_type: type) -> list[tuple[Any, Any]]:
+    hints = get_type_hints(record_type)
+    return [(f, hints[f.name]) for f in fields(record_type)]
+
+
+def _converter(hint: Any, of_record: Callable[[type], Convert], sequence: Callable[[Any], Any]) -> Convert | None:
+    """How a field of type `hint` changes on its way; None where it stays as it is."""
+    if is_dataclass(hint):
+        assert isinstance(hint, type)
+        return of_record(hint)
+    if get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        if not is_dataclass(item):
+            return sequence
+        assert isinstance(item, type)
+        convert_item = of_record(item)
+        return lambda values: sequence([convert_item(value) for value in values])
+    optional = [argument for argument in get_args(hint) if is_dataclass(argument)]
+    if optional:
+        assert isinstance(optional[0], type)
+        convert_present = of_record(optional[0])
+        return lambda value: None if value is None else convert_present(value)
+    return None

@@ -1,0 +1,137 @@
+"""The entries of a version: files with their place, and references to something outside.
+
+A batch holds files by columns, because a version can have a million of them and an object for each would cost more
+than all the rest. `FileEntries` is what events carry; row i of every column describes one file.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from headwater_schemas import digests
+from headwater_schemas.errors import InvalidInput
+
+ENTRIES_PER_EVENT_MAX = 8192
+
+_LEAF_TAG = b"headwater/entry/1\x00"  # final: another tag would give every version another digest
+_FILE_TAG = _LEAF_TAG + b"F"
+_REFERENCE_TAG = _LEAF_TAG + b"R"
+
+
+class Place(NamedTuple):
+    """Where stored bytes are: `size` bytes of `object_name` from `offset`. Not part of any digest."""
+
+    object_name: str
+    offset: int
+    size: int
+
+
+class FileRow(NamedTuple):
+    """One file of a version."""
+
+    path: str
+    digest: bytes  # stored form, see `digests.pack`
+    size: int  # bytes
+    object_name: str
+    offset: int  # bytes from the object's start
+
+    @property
+    def place(self) -> Place:
+        return Place(self.object_name, self.offset, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An entry whose bytes are elsewhere."""
+
+    path: str
+    uri: str
+    checksum: str | None = None  # typed, "etag:…", "md5:…", "xxh3:…"; None where it was not asked for
+    size: int | None = None  # bytes; None where it is not known
+    object_version: str | None = None  # the other store's own version id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntries:
+    """A batch of files in columns of equal length. All digests are of one algorithm."""
+
+    algorithm: str = digests.DEFAULT_ALGORITHM
+    paths: list[str]
+    digests: bytes  # raw digests (without the algorithm's byte), one after the other
+    sizes: list[int]
+    objects: list[str]  # the names of the objects used; every one is used
+    object_indexes: list[int]  # row → position in `objects`
+    offsets: list[int]  # row → bytes from the object's start
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[FileRow], algorithm: str) -> "FileEntries":
+        """Columns from rows. The rows' digests must all be of `algorithm`."""
+        columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+        paths, packed, sizes, names, offsets = columns
+        width = 1 + digests.DIGEST_BYTES[algorithm]
+        assert all(len(digest) == width for digest in packed), "mixed digest algorithms in one batch"
+        index_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        return cls(
+            algorithm=algorithm,
+            paths=list(paths),
+            digests=b"".join([digest[1:] for digest in packed]),
+            sizes=list(sizes),
+            objects=list(index_of),
+            object_indexes=[index_of[name] for name in names],
+            offsets=list(offsets),
+        )
+
+    def packed_digests(self) -> list[bytes]:
+        """Each row's digest in the stored form."""
+        width = digests.DIGEST_BYTES[self.algorithm]
+        code, raw = digests.pack(self.algorithm, b""), self.digests
+        return [code + raw[i : i + width] for i in range(0, len(raw), width)]
+
+    def rows(self) -> Iterator[FileRow]:
+        """Rows from columns."""
+        names = [self.objects[i] for i in self.object_indexes]
+        return map(FileRow, self.paths, self.packed_digests(), self.sizes, names, self.offsets)
+
+    def check(self) -> None:
+        """Raises: InvalidInput when the columns do not fit together or a number is out of range."""
+        count = len(self.paths)
+        width = digests.DIGEST_BYTES[digests.check_algorithm(self.algorithm)]
+        columns = (self.sizes, self.object_indexes, self.offsets)
+        if len(self.digests) != count * width or any(len(column) != count for column in columns):
+            raise InvalidInput("the columns of a batch of entries differ in length.")
+        if count and (min(map(min, columns)) < 0 or max(self.object_indexes) >= len(self.objects)):
+            raise InvalidInput("a batch of entries has a negative number, or names an object that it does not list.")
+
+
+NO_FILES = FileEntries(paths=[], digests=b"", sizes=[], objects=[], object_indexes=[], offsets=[])
+
+
+def file_leaves(paths: Iterable[str], packed_digests: Iterable[bytes], sizes: Iterable[int]) -> list[bytes]:
+    """The canonical leaf of each file: tag, length-prefixed path, length-prefixed digest, size. Not its place.
+
+    Lengths are 4 bytes and sizes 8 bytes, big-endian; a prefix before every variable field makes leaves unambiguous.
+    """
+    return [
+        b"%b%b%b%c%b%b" % (_FILE_TAG, len(name).to_bytes(4, "big"), name, len(digest), digest, size.to_bytes(8, "big"))
+        for name, digest, size in zip(map(str.encode, paths), packed_digests, sizes, strict=True)
+    ]
+
+
+def reference_leaf(reference: Reference) -> bytes:
+    """The canonical leaf of a reference: tag, length-prefixed path and URI, then each optional field, length-prefixed.
+
+    An absent field is the length 0xffffffff, so that it differs from an empty one.
+    """
+    size = None if reference.size is None else reference.size.to_bytes(8, "big")
+    optional = (_encode(reference.checksum), size, _encode(reference.object_version))
+    fields = [reference.path.encode(), reference.uri.encode(), *optional]
+    return _REFERENCE_TAG + b"".join(
+        b"\xff\xff\xff\xff" if field is None else len(field).to_bytes(4, "big") + field for field in fields
+    )
+
+
+def _encode(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()

@@ -1,0 +1,138 @@
+"""Every error that headwater raises on purpose.
+
+    HeadwaterError
+    ├── InvalidInput (also a ValueError)       what the caller gave can never work
+    │   ├── InvalidName                        entity, project, collection, alias, tag, type, run or draft id
+    │   ├── InvalidPath                        a path inside a version
+    │   ├── InvalidMetadata                    not JSON, too large or too deep
+    │   ├── InvalidFile                        a local file or folder that cannot be taken
+    │   └── InvalidSettings                    a setting or its file
+    ├── NotFound (also a LookupError)          a version, run, entry or collection that nobody recorded
+    ├── EventRejected                          a rule refused a write; `.reason` says which
+    ├── ContentError                           bytes are not what was recorded
+    │   ├── BlobMissing
+    │   ├── BlobCorrupt
+    │   └── FileChanged                        a file that is read late changed meanwhile
+    ├── UndecodableEvent                       bytes of a known schema that do not decode
+    ├── UnknownSchema                          bytes of a schema this release does not know
+    └── StoreError                             a log, database or blob store does not do its part
+        ├── StoreUnavailable                   not there, not answering, full
+        ├── StoreReadOnly
+        ├── StoreNotOurs                       there, but not a headwater store
+        ├── FormatTooNew                       written by a newer release
+        └── DurabilityUnknown                  a write was not confirmed in time; it may or may not have happened
+
+Every message can be shown to a user as it is: it names the thing, what was found and what to do, and no secret.
+"""
+
+from enum import StrEnum
+
+
+class HeadwaterError(Exception):
+    """Base of all errors that headwater raises on purpose."""
+
+
+class InvalidInput(HeadwaterError, ValueError):
+    """What the caller gave can never work; nothing was changed."""
+
+
+class InvalidName(InvalidInput):
+    """A name breaks the grammar in `names`."""
+
+
+class InvalidPath(InvalidInput):
+    """A path inside a version breaks the grammar in `paths`."""
+
+
+class InvalidMetadata(InvalidInput):
+    """Metadata or config that is not JSON, or exceeds the limits in `metadata`."""
+
+
+class InvalidFile(InvalidInput):
+    """A local file or folder that cannot be taken: missing, unreadable, a broken link, a device."""
+
+
+class InvalidSettings(InvalidInput):
+    """A setting, or the settings file, cannot be understood."""
+
+
+class NotFound(HeadwaterError, LookupError):
+    """Nobody recorded what was asked for."""
+
+
+class Reason(StrEnum):
+    """Why the projector refused an event. The values are stored and are final."""
+
+    SEQUENCE_GAP = "sequence-gap"
+    INVALID = "invalid"
+    TYPE_MISMATCH = "type-mismatch"
+    BASE_MISMATCH = "base-mismatch"
+    BASE_UNKNOWN = "base-unknown"
+    DRAFT_UNKNOWN = "draft-unknown"
+    DRAFT_SEALED = "draft-sealed"
+    DRAFT_DISCARDED = "draft-discarded"
+    PATH_UNKNOWN = "path-unknown"
+    PATH_CONFLICT = "path-conflict"
+    DIGEST_MISMATCH = "digest-mismatch"
+    VERSION_UNKNOWN = "version-unknown"
+    VERSION_DELETED = "version-deleted"
+    ALIAS_MOVED = "alias-moved"
+    ALIAS_HELD = "alias-held"
+    BLOB_CONDEMNED = "blob-condemned"
+    NOT_PERMITTED = "not-permitted"
+
+
+class EventRejected(HeadwaterError):
+    """A rule refused a write. It is on record; nothing else changed."""
+
+    def __init__(self, message: str, *, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ContentError(HeadwaterError):
+    """Bytes are missing, or are not the bytes that were recorded."""
+
+
+class BlobMissing(ContentError):
+    """An object that a version names is not in the blob store."""
+
+
+class BlobCorrupt(ContentError):
+    """An object's bytes do not have the digest or the size that was recorded."""
+
+
+class FileChanged(ContentError):
+    """A file added with `policy="immutable"` was not the same any more when its bytes were read."""
+
+
+class UndecodableEvent(HeadwaterError):
+    """A known schema cannot decode these bytes, or they exceed a bound."""
+
+
+class UnknownSchema(HeadwaterError):
+    """The bytes name a schema that this release does not ship; a newer release wrote them."""
+
+
+class StoreError(HeadwaterError):
+    """A log, a database or a blob store does not do its part."""
+
+
+class StoreUnavailable(StoreError):
+    """Not there, not answering, or full."""
+
+
+class StoreReadOnly(StoreError):
+    """The store can be read but not written."""
+
+
+class StoreNotOurs(StoreError):
+    """Something is there that is not a headwater store; it was left alone."""
+
+
+class FormatTooNew(StoreError):
+    """A newer release wrote this store."""
+
+
+class DurabilityUnknown(StoreError):
+    """A write was not confirmed in time. It may still have happened; sending it again is safe."""

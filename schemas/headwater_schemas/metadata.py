@@ -1,0 +1,89 @@
+"""Metadata and config: JSON objects in one canonical spelling, within stated bounds.
+
+Canonical: keys sorted, no white space, UTF-8 as it is; equal values have equal text, so comparing texts is enough.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from headwater_schemas.errors import InvalidMetadata
+
+METADATA_BYTES_MAX = 262_144
+METADATA_DEPTH_MAX = 32
+
+JsonObject = dict[str, Any]
+
+
+def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
+    """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the key that cannot be kept."""
+    if not isinstance(value, Mapping):
+        raise InvalidMetadata(f"{kind} must be a dictionary, not {type(value).__name__}.")
+    text = json.dumps(_plain(value, kind, 1), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if (size := len(text.encode())) > METADATA_BYTES_MAX:
+        raise InvalidMetadata(
+            f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are kept. Store it as a file instead."
+        )
+    return text
+
+
+def decode(text: str) -> JsonObject:
+    """Read what `encode` wrote. Raises: InvalidMetadata for anything else."""
+    if len(text.encode("utf-8", "replace")) > METADATA_BYTES_MAX:
+        raise InvalidMetadata(f"metadata exceeds {METADATA_BYTES_MAX:,} bytes.")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMetadata(f"metadata is not JSON: {error}") from None
+    if not isinstance(value, dict) or encode(value) != text:
+        raise InvalidMetadata("metadata is not a canonical JSON object.")
+    return value
+
+
+def merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:
+    """Lay `patch` over `current`, key by key on every level; None removes a key (RFC 7396)."""
+    merged = dict(current)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _plain(value: Any, at: str, depth: int) -> Any:
+    if depth > METADATA_DEPTH_MAX:
+        raise InvalidMetadata(f"{at} is nested deeper than {METADATA_DEPTH_MAX} levels. Flatten it.")
+    if isinstance(value, str):
+        return _text(value, at)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidMetadata(f"{at} is {value!r}, which JSON cannot hold. Use a string or leave it out.")
+        return value
+    if isinstance(value, Mapping):
+        return {_key(key, at): _plain(below, f"{at}[{key!r}]", depth + 1) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(below, f"{at}[{i}]", depth + 1) for i, below in enumerate(value)]
+    if callable(getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
+        return _plain(value.item(), at, depth)  # a NumPy scalar or 0-d array
+    raise InvalidMetadata(f"{at} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+
+
+def _key(key: Any, at: str) -> str:
+    if not isinstance(key, str):
+        raise InvalidMetadata(f"{at} has the key {key!r}, a {type(key).__name__}. JSON keys are text.")
+    return _text(key, at)
+
+
+def _text(text: str, at: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidMetadata(f"{at} holds text that is not valid Unicode: {text!r}.") from None
+    return str(text)

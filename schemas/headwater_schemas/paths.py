@@ -1,0 +1,99 @@
+"""The grammar of paths inside a version.
+
+A path is relative, uses forward slashes, has no empty, `.` or `..` segment, no control character and no lone
+surrogate. Unicode is kept as it was given. `normalize` turns what people write into that form or says why it cannot;
+`find_invalid` checks whole batches in one pass.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from headwater_schemas.errors import InvalidPath
+
+PATH_BYTES_MAX = 2048  # in UTF-8
+SEGMENT_BYTES_MAX = 255  # what common file systems can hold, so that everything stored can be downloaded
+PATH_DEPTH_MAX = 128
+
+_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+# One pass over paths joined and framed by newlines: an empty or dot segment, or a forbidden character other than the
+# newlines of the frame.
+_INVALID_IN_FRAME = re.compile("[\n/](?:/|\\.{0,2}(?=[\n/]))|[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def normalize(path: str | PurePath) -> str:
+    """Return the one spelling of `path` inside a version: `./a`, `a//b` and `a/b/` become `a`, `a/b`, `a/b`.
+
+    Raises: InvalidPath when it is absolute, leads upwards, is empty, too long, or has a forbidden character.
+    """
+    text = _text_of(path)
+    segments = [segment for segment in text.split("/") if segment not in ("", ".")]
+    if not segments:
+        raise InvalidPath(f"{text!r} names no file. Give a path inside the artifact, such as 'data/train.csv'.")
+    if ".." in segments:
+        raise InvalidPath(f"{text!r} leads upwards with '..'. Give a path inside the artifact.")
+    return _check("/".join(segments))
+
+
+def find_invalid(paths: Sequence[str]) -> str | None:
+    """The first of `paths` that is not in normal form, or None. One pass for a whole batch."""
+    frame = "\n" + "\n".join(paths) + "\n"
+    well_formed = _INVALID_IN_FRAME.search(frame) is None and frame.count("\n") == len(paths) + 1
+    # A short path cannot exceed a limit on bytes, whatever its characters: four bytes each at most.
+    suspects = (path for path in paths if len(path) > SEGMENT_BYTES_MAX // 4) if well_formed else iter(paths)
+    return next((path for path in suspects if not _is_normal(path)), None)
+
+
+def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two different `paths` that are one text to a reader (equal after Unicode NFC), or None."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        if path.isascii():
+            continue  # an ASCII path is its own NFC form and nothing else normalizes to it
+        other = seen.setdefault(unicodedata.normalize("NFC", path), path)
+        if other != path:
+            return other, path
+    return None
+
+
+def folders_of(path: str) -> list[str]:
+    """`"a/b/c"` → `["a", "a/b"]`: the folders that `path` implies."""
+    return [path[:i] for i, character in enumerate(path) if character == "/"]
+
+
+def range_of_folder(folder: str) -> tuple[str, str]:
+    """The half-open range `[from, to)`, in code point order, of all paths under `folder`."""
+    return f"{folder}/", f"{folder}0"  # "0" is the character after "/"
+
+
+def _text_of(path: str | PurePath) -> str:
+    if isinstance(path, PurePath):
+        if path.is_absolute() or path.drive or path.root:
+            raise InvalidPath(f"{str(path)!r} is absolute. Give a path relative to the artifact's root.")
+        return path.as_posix()
+    if not isinstance(path, str):
+        raise InvalidPath(f"a path must be text or a PurePath, not {type(path).__name__}.")
+    if path.startswith("/"):
+        raise InvalidPath(f"{path!r} is absolute. Give a path relative to the artifact's root.")
+    return path
+
+
+def _check(path: str) -> str:
+    if found := _FORBIDDEN_CHARACTER.search(path):
+        raise InvalidPath(
+            f"{path!r} contains {found.group()!r}: control characters and undecodable bytes cannot be kept. Rename it."
+        )
+    segments = path.split("/")
+    if len(path.encode()) > PATH_BYTES_MAX or len(segments) > PATH_DEPTH_MAX:
+        raise InvalidPath(f"{path[:60]!r}… exceeds {PATH_BYTES_MAX} bytes or {PATH_DEPTH_MAX} levels. Shorten it.")
+    if any(len(segment.encode()) > SEGMENT_BYTES_MAX for segment in segments):
+        raise InvalidPath(f"{path[:60]!r}… has a name of more than {SEGMENT_BYTES_MAX} bytes. Shorten it.")
+    return path
+
+
+def _is_normal(path: str) -> bool:
+    try:
+        return normalize(path) == path
+    except InvalidPath:
+        return False
