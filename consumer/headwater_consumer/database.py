@@ -1,0 +1,157 @@
+"""Opening the projection's database, and its transactions.
+
+On a laptop it is one SQLite file; everything else in this package speaks SQLAlchemy and does not know which database
+it is. A projection can be thrown away: every damage to it is healed by `headwater replay`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from headwater_consumer.rows import ROW_TYPES, SCHEMA, Meta
+
+FORMAT = 1  # of the tables; another one is rebuilt by replay
+BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
+CACHE_KIB = 65_536
+READERS_MAX = 32  # connections at once in one process; a further one waits
+
+
+class Database:
+    """The projection's database. Safe to use from threads; after a fork the child opens connections of its own."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._pid = os.getpid()
+        self.name = name  # for messages
+
+    @classmethod
+    def open_sqlite(cls, file: Path, *, create: bool = True, read_only: bool = False) -> "Database":
+        """Open the database in `file`, making it where it is missing and `create` is set.
+
+        Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
+        """
+        if not file.exists() and (read_only or not create):
+            raise StoreUnavailable(
+                f"there is no projection at {file}. Run `headwater replay` to build it from the log."
+            )
+        database = cls(_sqlite_engine(file, read_only=read_only), str(file))
+        if create and not read_only:
+            database._create_tables()
+        database._check_format()
+        return database
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
+        with self._translated(), self._connection() as connection:
+            connection.execution_options(headwater_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read one unchanging snapshot, while others write."""
+        with self._translated(), self._connection() as connection, connection.begin():
+            yield connection
+
+    def drop_everything(self) -> None:
+        """Empty all tables."""
+        with self.transaction() as connection:
+            for row_type in ROW_TYPES:
+                connection.execute(row_type.table.delete())
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        self._engine.dispose(close=self._pid == os.getpid())
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        if self._pid != os.getpid():
+            # The parent's connections are not ours to use or to close.
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise _store_error(self.name, error) from error
+
+    def _create_tables(self) -> None:
+        with self._translated(), self._connection() as connection:
+            if inspect(connection).has_table(Meta.table.name):
+                return
+            connection.rollback()
+            connection.execution_options(headwater_write=True)
+            with connection.begin():
+                SCHEMA.create_all(connection)
+                if connection.execute(select(Meta.table)).first() is None:
+                    connection.execute(Meta.table.insert().values(name="format", value=str(FORMAT)))
+
+    def _check_format(self) -> None:
+        try:
+            with self.reading() as connection:
+                statement = select(Meta.table.c.value).where(Meta.table.c.name == "format")
+                found = int(connection.execute(statement).scalar_one())
+        except (StoreUnavailable, ValueError) as error:
+            raise StoreNotOurs(f"{self.name} is not a headwater projection ({error}). It was left as it is.") from error
+        if found > FORMAT:
+            raise FormatTooNew(
+                f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
+                "or build a projection of this release's format with `headwater replay --replace`."
+            )
+
+
+def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        mode = "ro" if read_only else "rwc"
+        uri = f"{file.absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=READERS_MAX,
+        max_overflow=0,
+        pool_reset_on_return=None,
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    # sqlite3 would begin a transaction only before the first write, too late for a snapshot and for compare-and-set.
+    write = connection.get_execution_options().get("headwater_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _store_error(name: str, error: DBAPIError) -> StoreError:
+    text = str(error.orig)
+    if "readonly" in text or "read-only" in text:
+        return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
+    if "disk" in text and "full" in text:
+        return StoreUnavailable(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
+    if isinstance(error, OperationalError) and "locked" in text:
+        return StoreUnavailable(
+            f"{name} was busy for {BUSY_TIMEOUT_S:.0f} s. Look for a stuck process, then try again."
+        )
+    return StoreUnavailable(f"the projection {name} failed: {text}. `headwater replay --replace` builds it anew.")

@@ -1,0 +1,197 @@
+"""One event in, changes out: who judges what, and what all events have in common."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, assert_never
+
+from headwater_schemas import codec
+from headwater_schemas.errors import InvalidInput, Reason, UndecodableEvent
+from headwater_schemas.events import (
+    AccessGranted,
+    AccessRevoked,
+    AliasMoved,
+    ArtifactUsed,
+    BlobsCondemned,
+    BlobsMoved,
+    DeadLetterResolved,
+    DraftDiscarded,
+    DraftEvent,
+    DraftOpened,
+    EntryAdded,
+    EntryRemoved,
+    Event,
+    RulesChanged,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    SettingsChanged,
+    SubscriptionAdded,
+    SubscriptionRemoved,
+    VersionCommitted,
+    VersionDeleted,
+    VersionDescribed,
+    VersionRecalled,
+    VersionRestored,
+    WriterDone,
+)
+from headwater_schemas.names import LATEST
+
+from headwater_consumer.projector import administration, drafts, runs, seal, versions
+from headwater_consumer.projector.moment import Moment, Refused
+from headwater_consumer.rows import (
+    Alias,
+    Collection,
+    CondemnedObject,
+    DeadLetter,
+    Draft,
+    DraftWriter,
+    Layer,
+    ParkedKey,
+    ParkedRecord,
+    Rejection,
+    Row,
+    Run,
+    RunState,
+    SessionMark,
+    Version,
+)
+from headwater_consumer.state import Change, Put, State
+
+
+def apply(moment: Moment, event: Event, state: State) -> list[Change]:
+    """Say what one event changes. Pure: no clock, no randomness, no I/O, no logging.
+
+    Returns the changes in the order they must be written; none when the event has been applied before. An event that
+    breaks a rule changes nothing but the record of its rejection.
+    """
+    origin = moment.origin
+    mark = state.get(SessionMark, moment.position.partition, origin.session, moment.key)
+    last = -1 if mark is None else mark.sequence
+    if origin.sequence <= last:
+        return []
+    if origin.sequence > last + 1:
+        missing = f"events {last + 1} to {origin.sequence - 1} of this writer are missing"
+        message = f"{missing}; they, and then this one, can be sent again."
+        return [_rejection(moment, event, Refused(Reason.SEQUENCE_GAP, message))]
+    advanced = Put(SessionMark(moment.position.partition, origin.session, moment.key, origin.sequence))
+    try:
+        if event.key != moment.key:
+            raise Refused(
+                Reason.INVALID, f"the event is about {event.key!r} but was sent under the key {moment.key!r}."
+            )
+        return [advanced, *_meaning(moment, event, state)]
+    except Refused as refused:
+        return [advanced, _rejection(moment, event, refused)]
+    except InvalidInput as invalid:
+        return [advanced, _rejection(moment, event, Refused(Reason.INVALID, str(invalid)))]
+
+
+def _meaning(moment: Moment, event: Event, state: State) -> list[Change]:  # noqa: C901 - one branch an event, no other logic
+    match event:
+        case DraftOpened():
+            return drafts.opened(moment, event, state)
+        case EntryAdded():
+            return drafts.entries_added(moment, event, state)
+        case EntryRemoved():
+            return drafts.entries_removed(moment, event, state)
+        case WriterDone():
+            return seal.writer_done(moment, event, state)
+        case VersionCommitted():
+            return seal.committed(moment, event, state)
+        case DraftDiscarded():
+            return drafts.discarded(moment, event, state)
+        case AliasMoved():
+            return versions.alias_moved(moment, event, state)
+        case ArtifactUsed():
+            return versions.used(moment, event, state)
+        case VersionDescribed():
+            return versions.described(moment, event, state)
+        case VersionDeleted():
+            return versions.deleted(moment, event, state)
+        case VersionRestored():
+            return versions.restored(moment, event, state)
+        case VersionRecalled():
+            return versions.recalled(moment, event, state)
+        case RunStarted():
+            return runs.started(moment, event, state)
+        case RunFinished():
+            return runs.finished(moment, event, state)
+        case BlobsCondemned():
+            return administration.blobs_condemned(moment, event, state)
+        case BlobsMoved():
+            return administration.blobs_moved(event)
+        case DeadLetterResolved():
+            return administration.dead_letter_resolved(moment, event, state)
+        case RulesChanged() | AccessGranted() | SettingsChanged() | SubscriptionAdded():
+            return administration.declared(moment, event, state)
+        case AccessRevoked() | SubscriptionRemoved():
+            return administration.withdrawn(moment, event, state)
+        case _:
+            assert_never(event)  # a new event type must be given a meaning here
+
+
+def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, ...]]]:
+    """The single rows that judging `event` will most likely ask for, so that a batch can load them together."""
+    yield SessionMark, (moment.position.partition, moment.origin.session, moment.key)
+    if isinstance(event, RunEvent):
+        yield Run, (event.run,)
+        yield RunState, (event.run,)
+    if isinstance(event, DraftEvent):
+        yield Draft, (event.collection, event.draft)
+        yield Collection, (event.collection,)
+    if isinstance(event, DraftOpened):
+        yield Layer, (moment.number,)
+        if event.base is not None:
+            yield Version, (event.collection, event.base)
+    if isinstance(event, EntryAdded):
+        yield DraftWriter, (event.collection, event.draft, moment.origin.session)
+        yield from ((CondemnedObject, (name,)) for name in event.files.objects)
+    if isinstance(event, VersionCommitted):
+        yield from ((Alias, (event.collection, alias)) for alias in (LATEST, *event.aliases))
+    if isinstance(event, ArtifactUsed):
+        yield Version, (event.collection, event.version)
+
+
+def resume_parked(key: str, at: Moment, state: State, write: Callable[[list[Change]], None]) -> None:
+    """Judge the records that waited behind a dead letter of `key`, in order, as from where they were let go on.
+
+    `write` takes each event's changes before the next one is judged. A record that does not decode either becomes the
+    next dead letter, and the rest goes on waiting.
+    """
+    for parked in state.parked_records(key):
+        position = type(at.position)(at.position.generation, parked.partition, parked.offset)
+        try:
+            stamped = codec.decode(parked.payload)
+        except UndecodableEvent as error:
+            letter = DeadLetter(
+                parked.partition, parked.offset, key, parked.payload, str(error), parked.time_us, None, None
+            )
+            write([_let_go(parked, at), Put(letter), Put(ParkedKey(key, parked.partition, parked.offset))])
+            return
+        moment = Moment(position, at.at, parked.time_us, key, stamped.origin)
+        write([_let_go(parked, at), *apply(moment, stamped.event, state)])
+    write([Put(ParkedKey(key, at.position.partition, None))])
+
+
+def _let_go(parked: ParkedRecord, at: Moment) -> Put:
+    return Put(
+        ParkedRecord(
+            parked.partition, parked.offset, parked.key, parked.payload, parked.time_us, applied_position=at.at
+        )
+    )
+
+
+def _rejection(moment: Moment, event: Event, refused: Refused) -> Put:
+    position, origin = moment.position, moment.origin
+    return Put(
+        Rejection(
+            partition=position.partition,
+            offset=position.offset,
+            key=moment.key,
+            session=origin.session,
+            sequence=origin.sequence,
+            event=event.name,
+            reason=refused.reason.value,
+            message=str(refused),
+            time_us=moment.time_us,
+        )
+    )

@@ -1,0 +1,57 @@
+"""Facts: rows with a from and a to position. The one place that opens and closes them."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from headwater_consumer.projector.moment import Moment
+from headwater_consumer.rows import (
+    Alias,
+    ProjectFact,
+    Run,
+    RunState,
+    Tag,
+    VersionFact,
+)
+from headwater_consumer.state import Put, State
+
+Fact = TypeVar("Fact", Alias, Tag, VersionFact, Run, RunState, ProjectFact)
+
+
+def change_fact(state: State, moment: Moment, fact: Fact) -> list[Put]:
+    """From here on `fact` holds: close the row that was open under its key, and open this one.
+
+    Nothing changes where the open row says the same already.
+    """
+    before: Fact | None = state.get(type(fact), *type(fact).lookup(fact))
+    if before is not None and replace(before, from_position=moment.at) == fact:
+        return []
+    return [*_close(before, moment), Put(fact)]
+
+
+def end_fact(state: State, moment: Moment, row_type: type[Any], *key: object) -> list[Put]:
+    """From here on nothing holds under this key."""
+    return _close(state.get(row_type, *key), moment)
+
+
+def _close(row: Any, moment: Moment) -> list[Put]:
+    return [] if row is None else [Put(replace(row, to_position=moment.at))]
+
+
+def point_alias(state: State, moment: Moment, collection: str, alias: str, version: int) -> list[Put]:
+    """`alias` points to `version` from here on."""
+    return change_fact(state, moment, Alias(collection, alias, version, moment.at, None))
+
+
+def say(state: State, moment: Moment, collection: str, version: int, field: str, value: str) -> list[Put]:
+    """`field` of a version is `value` from here on."""
+    return change_fact(state, moment, VersionFact(collection, version, field, value, moment.at, None))
+
+
+def unsay(state: State, moment: Moment, collection: str, version: int, field: str) -> list[Put]:
+    """`field` of a version is empty from here on."""
+    return end_fact(state, moment, VersionFact, collection, version, field)
+
+
+def put_tag(state: State, moment: Moment, collection: str, version: int, tag: str) -> list[Put]:
+    """A version has `tag` from here on."""
+    return change_fact(state, moment, Tag(collection, version, tag, moment.at, None))

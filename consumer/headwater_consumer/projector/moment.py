@@ -1,0 +1,44 @@
+"""What the projector knows about an event besides what it says, and how it refuses one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headwater_schemas.errors import HeadwaterError, Reason
+from headwater_schemas.events import Origin
+from headwater_schemas.positions import Position
+
+from headwater_consumer.rows import OutboxRow
+from headwater_consumer.state import Put
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where and when an event takes effect. All the time that exists for the projector is in here."""
+
+    position: Position  # of the record itself; makes ids
+    at: int  # the position from which facts count: a parked event counts from where it was let go on
+    time_us: int  # append time, made never to go back within a partition
+    key: str  # the record's key
+    origin: Origin
+
+    @property
+    def number(self) -> int:
+        """The record's position as one number."""
+        return self.position.number
+
+
+class Refused(HeadwaterError):
+    """A rule refuses an event. Becomes a row in `rejections`, never an error of the projector."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def announce(moment: Moment, n: int, kind: str, subject: str, body: Mapping[str, Any]) -> Put:
+    """A row for subscribers; `n` counts from 0 within one event."""
+    position = moment.position
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Put(OutboxRow(position.partition, position.offset, n, kind, subject, text, moment.time_us))

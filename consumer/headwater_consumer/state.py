@@ -1,0 +1,98 @@
+"""What the projector sees of the database, and what it says shall change.
+
+`State` is the only door through which the projector reads; `Change` is all it can answer. Both speak of rows, so that
+the rules of `projector` can be read without knowing a database.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from headwater_consumer.rows import Alias, EntryRow, ParkedRecord, Row
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a row; one with the same primary key is replaced."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class AddEntries:
+    """Append rows to `entries`: tuples in the order of EntryRow's fields."""
+
+    rows: Sequence[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SettleDoubles:
+    """Of each path's rows in a layer keep only the one with the highest ordinal."""
+
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergeLayers:
+    """Write into the new `layer` what `layers`, topmost first, show together.
+
+    `bottom` says that nothing lies below them, so that marks of removal need not be kept.
+    """
+
+    layer: int
+    layers: tuple[int, ...]
+    bottom: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DropLayer:
+    """Delete a layer that no version uses."""
+
+    layer: int
+
+
+Change = Put | AddEntries | SettleDoubles | MergeLayers | DropLayer
+
+
+class State(Protocol):
+    """The rows as they stood before an event. Reading never changes them.
+
+    Every answer is a function of the events applied before: no clock, no database-made order.
+    """
+
+    def get(self, row_type: type[R], *key: object) -> R | None:
+        """The row with this lookup key; of facts, the open one."""
+        ...
+
+    def doubles(self, layer: int) -> Iterable[EntryRow]:
+        """All rows of each path that has several in `layer`, by path and ordinal. Cost: a scan of the layer's keys."""
+        ...
+
+    def hidden_by(self, layer: int, below: Sequence[int]) -> Iterable[EntryRow]:
+        """For each path of `layer`: the row that counts among the layers `below` (topmost first), if there is one.
+
+        Marks of removal are left out. Cost: an index look-up for each path of `layer` and layer below.
+        """
+        ...
+
+    def paths_under(self, layers: Sequence[int], folder: str) -> list[str]:
+        """The paths under `folder` that `layers`, topmost first, show together, in order."""
+        ...
+
+    def open_aliases(self, collection: str, version: int) -> list[Alias]:
+        """The aliases that point to a version, by name."""
+        ...
+
+    def newest_live_version(self, collection: str, *, other_than: int) -> int | None:
+        """The highest version that is not deleted."""
+        ...
+
+    def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
+        """The lowest version of this content that is not deleted."""
+        ...
+
+    def parked_records(self, key: str) -> Iterable[ParkedRecord]:
+        """What waits behind a dead letter of `key`, in order."""
+        ...
