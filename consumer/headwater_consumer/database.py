@@ -4,31 +4,31 @@ On a laptop it is one SQLite file; everything else in this package speaks SQLAlc
 it is. A projection can be thrown away: every damage to it is healed by `headwater replay`.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from headwater_eventlog.forking import Pool
 from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from headwater_consumer.rows import ROW_TYPES, SCHEMA, Meta
 
 FORMAT = 1  # of the tables; another one is rebuilt by replay
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
-READERS_MAX = 32  # connections at once in one process; a further one waits
+
+_WRITE = "headwater_write"  # execution option: this transaction writes
 
 
 class Database:
-    """The projection's database. Safe to use from threads; after a fork the child opens connections of its own."""
+    """The projection's database. Safe to use from threads, and in a child after a fork."""
 
     def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._pid = os.getpid()
+        self._connections = Pool(name, engine.connect, Connection.close)
         self.name = name  # for messages
 
     @classmethod
@@ -50,15 +50,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
-        with self._translated(), self._connection() as connection:
-            connection.execution_options(headwater_write=True)
-            with connection.begin():
-                yield connection
+        with self._begun(write=True) as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read one unchanging snapshot, while others write."""
-        with self._translated(), self._connection() as connection, connection.begin():
+        """Read one unchanging snapshot, while others write. Keep it short: nothing is cleaned up meanwhile."""
+        with self._begun(write=False) as connection:
             yield connection
 
     def drop_everything(self) -> None:
@@ -68,35 +66,27 @@ class Database:
                 connection.execute(row_type.table.delete())
 
     def close(self) -> None:
-        """Close all connections of this process."""
-        self._engine.dispose(close=self._pid == os.getpid())
+        """Close all connections of this process. Closing twice is fine."""
+        self._connections.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        if self._pid != os.getpid():
-            # The parent's connections are not ours to use or to close.
-            self._engine.dispose(close=False)
-            self._pid = os.getpid()
-        with self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _begun(self, *, write: bool) -> Iterator[Connection]:
         try:
-            yield
+            with self._connections.borrowed() as connection:
+                connection.execution_options(**{_WRITE: write})
+                with connection.begin():
+                    yield connection
         except DBAPIError as error:
             raise _store_error(self.name, error) from error
 
     def _create_tables(self) -> None:
-        with self._translated(), self._connection() as connection:
+        with self.reading() as connection:
             if inspect(connection).has_table(Meta.table.name):
                 return
-            connection.rollback()
-            connection.execution_options(headwater_write=True)
-            with connection.begin():
-                SCHEMA.create_all(connection)
-                if connection.execute(select(Meta.table)).first() is None:
-                    connection.execute(Meta.table.insert().values(name="format", value=str(FORMAT)))
+        with self.transaction() as connection:
+            SCHEMA.create_all(connection)
+            if connection.execute(select(Meta.table)).first() is None:
+                connection.execute(Meta.table.insert().values(name="format", value=str(FORMAT)))
 
     def _check_format(self) -> None:
         try:
@@ -126,22 +116,14 @@ def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
             connection.execute("PRAGMA journal_mode = WAL")
         return connection
 
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=READERS_MAX,
-        max_overflow=0,
-        pool_reset_on_return=None,
-    )
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _begin(connection: Connection) -> None:
     # sqlite3 would begin a transaction only before the first write, too late for a snapshot and for compare-and-set.
-    write = connection.get_execution_options().get("headwater_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options()[_WRITE] else "BEGIN")
 
 
 def _store_error(name: str, error: DBAPIError) -> StoreError:

@@ -56,7 +56,7 @@ def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> l
         # A few sizes only, so that a few statements are compiled; the last key stands in for what is missing.
         size = 1 << (len(chunk) - 1).bit_length()
         chunk += chunk[-1:] * (size - len(chunk))
-        sql = _load_sql(row_type, size, connection.dialect.name)
+        sql = _load_sql(row_type, size, connection.dialect.name)  # type: ignore[arg-type] # classes hash
         parameters = tuple(value for key in chunk for value in key)
         found.extend(row_type(*row) for row in connection.exec_driver_sql(sql, parameters))
     return found

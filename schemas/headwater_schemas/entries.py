@@ -4,7 +4,7 @@ A batch holds files by columns, because a version can have a million of them and
 than all the rest. `FileEntries` is what events carry; row i of every column describes one file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,18 +70,39 @@ class FileEntries:
     def of_rows(cls, rows: Iterable[FileRow], algorithm: str) -> "FileEntries":
         """Columns from rows. The rows' digests must all be of `algorithm`."""
         columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-        paths, packed, sizes, names, offsets = columns
+        return cls.of_columns(algorithm, *columns)
+
+    @classmethod
+    def of_columns(
+        cls,
+        algorithm: str,
+        paths: Iterable[str],
+        packed_digests: Sequence[bytes],
+        sizes: Iterable[int],
+        names: Sequence[str],
+        offsets: Iterable[int],
+    ) -> "FileEntries":
+        """From columns as they are used in memory: digests in the stored form, an object's name for each row."""
         width = 1 + digests.DIGEST_BYTES[algorithm]
-        assert all(len(digest) == width for digest in packed), "mixed digest algorithms in one batch"
+        joined = b"".join(packed_digests)
+        assert len(joined) == width * len(packed_digests), "mixed digest algorithms in one batch"
         index_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
         return cls(
             algorithm=algorithm,
             paths=list(paths),
-            digests=b"".join([digest[1:] for digest in packed]),
+            digests=b"".join([joined[i + 1 : i + width] for i in range(0, len(joined), width)]),
             sizes=list(sizes),
             objects=list(index_of),
             object_indexes=[index_of[name] for name in names],
             offsets=list(offsets),
+        )
+
+    def slice(self, start: int, end: int) -> "FileEntries":
+        """Rows `start` to `end`, exclusive, with the objects that they name."""
+        names = [self.objects[i] for i in self.object_indexes[start:end]]
+        packed = self.packed_digests()[start:end]
+        return self.of_columns(
+            self.algorithm, self.paths[start:end], packed, self.sizes[start:end], names, self.offsets[start:end]
         )
 
     def packed_digests(self) -> list[bytes]:

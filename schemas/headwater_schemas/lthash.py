@@ -67,7 +67,9 @@ class ContentSum:
 
     def minus(self, other: "ContentSum") -> "ContentSum":
         """This set less `other`, which must be part of it."""
-        return ContentSum(without(self.state, other.state), self.count - other.count, self.size_bytes - other.size_bytes)
+        return ContentSum(
+            without(self.state, other.state), self.count - other.count, self.size_bytes - other.size_bytes
+        )
 
     def digest(self) -> str:
         """The version's digest: BLAKE3 over algorithm, entry count, total bytes and state, as 64 hexadecimal digits."""

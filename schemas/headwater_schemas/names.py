@@ -1,9 +1,9 @@
 """The grammar of names, and the qualified names built from them.
 
-    entity, project, collection, run id   letters, digits, `_`, `-`, `.`; 1 to 128 characters; not `.` or `..`
-    alias, tag                            printable; no `/`, no `:`; 1 to 128 characters; never like `v12`
-    type                                  printable; 1 to 128 characters
-    distributed_id                        printable; 1 to 256 characters
+entity, project, collection, run id   letters, digits, `_`, `-`, `.`; 1 to 128 characters; not `.` or `..`
+alias, tag                            printable; no `/`, no `:`; 1 to 128 characters; never like `v12`
+type                                  printable; 1 to 128 characters
+distributed_id                        printable; 1 to 256 characters
 """
 
 import re

@@ -65,5 +65,7 @@ class Cut:
             generation, pairs = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             cut = cls(str(generation), {int(partition): int(offset) for partition, offset in pairs})
         except (binascii.Error, ValueError, TypeError, RecursionError):
-            raise InvalidInput(f"{text[:60]!r} is not a cut. Pass on what a write or a read returned, unchanged.") from None
+            raise InvalidInput(
+                f"{text[:60]!r} is not a cut. Pass on what a write or a read returned, unchanged."
+            ) from None
         return cut

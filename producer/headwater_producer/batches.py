@@ -1,0 +1,62 @@
+"""Cut what a draft brings into events that keep within the limits of one event."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from headwater_schemas.codec import EVENT_BYTES_MAX
+from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Reference
+from headwater_schemas.events import EntryAdded, EntryRemoved
+
+NUMBERS_BYTES_MAX = 25  # size, object index and offset of one row, or a text's length, at their longest on the wire
+ROOM_BYTES = 20_000  # for the origin, the collection and the draft
+
+Batch = TypeVar("Batch", FileEntries, Sequence[Reference], Sequence[str])
+
+
+def file_events(collection: str, draft: str, files: FileEntries) -> Iterator[EntryAdded]:
+    """`entry-added` events that bring `files`."""
+    for batch in _cut(files, _file_bytes, FileEntries.slice):
+        yield EntryAdded(collection=collection, draft=draft, files=batch)
+
+
+def reference_events(collection: str, draft: str, references: Sequence[Reference]) -> Iterator[EntryAdded]:
+    """`entry-added` events that bring `references`."""
+    for batch in _cut(references, _reference_bytes, _slice):
+        yield EntryAdded(collection=collection, draft=draft, references=tuple(batch))
+
+
+def removal_events(collection: str, draft: str, paths: Sequence[str]) -> Iterator[EntryRemoved]:
+    """`entry-removed` events that take `paths` out."""
+    for batch in _cut(paths, _text_bytes, _slice):
+        yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch))
+
+
+def _cut(batch: Batch, bytes_of: Callable[[Batch], int], part: Callable[[Batch, int, int], Batch]) -> Iterator[Batch]:
+    """Pieces of `batch`, in order, bounded in number and in bytes on the wire. One item always fits."""
+    for start in range(0, len(batch), ENTRIES_PER_EVENT_MAX):
+        piece = part(batch, start, min(start + ENTRIES_PER_EVENT_MAX, len(batch)))
+        if len(piece) > 1 and bytes_of(piece) > EVENT_BYTES_MAX - ROOM_BYTES:
+            middle = len(piece) // 2
+            yield from _cut(part(piece, 0, middle), bytes_of, part)
+            yield from _cut(part(piece, middle, len(piece)), bytes_of, part)
+        else:
+            yield piece
+
+
+def _slice(items: Sequence[Batch], start: int, end: int) -> Sequence[Batch]:
+    return items[start:end]
+
+
+def _file_bytes(files: FileEntries) -> int:
+    return _text_bytes(files.paths) + _text_bytes(files.objects) + len(files.digests) + len(files) * NUMBERS_BYTES_MAX
+
+
+def _reference_bytes(references: Sequence[Reference]) -> int:
+    return sum(
+        _text_bytes([reference.path, reference.uri, reference.checksum or "", reference.object_version or ""])
+        for reference in references
+    )
+
+
+def _text_bytes(texts: Sequence[str]) -> int:
+    return len("".join(texts).encode()) + len(texts) * NUMBERS_BYTES_MAX

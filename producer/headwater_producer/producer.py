@@ -1,0 +1,145 @@
+"""Send events: give them their place in this writer's order, keep them until the log has confirmed them.
+
+An event is stamped once and from then on stays in the spool, in order, until its durability is confirmed. Whatever
+goes wrong, the same bytes with the same event id are sent again, which the projector recognises; nothing overtakes.
+"""
+
+import getpass
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from headwater_eventlog.port import EventLog, NewRecord
+from headwater_schemas import codec, headers, keys
+from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
+from headwater_schemas.events import Event, Origin, Stamped
+from headwater_schemas.positions import Cut, Position
+
+RECORDS_PER_APPEND = 512
+APPEND_TIMEOUT_S = 30.0
+CONFIRM_TIMEOUT_S = 120.0  # for all tries together
+PAUSE_S_MIN = 0.05
+PAUSE_S_MAX = 5.0
+SPOOL_BYTES_MAX = 256 * 1024 * 1024  # what may wait for confirmation in memory
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event on its way, named as rejections name it."""
+
+    session: str
+    key: str
+    sequence: int
+
+
+def who_am_i() -> str:
+    """`user@host`, for people to read."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def utc_now() -> datetime:
+    """The writer's clock."""
+    return datetime.now(UTC)
+
+
+class Producer:
+    """One process's way onto the log. Safe to use from threads; a child of a fork becomes a writer of its own."""
+
+    def __init__(self, log: EventLog, *, who: str, clock: Clock = utc_now) -> None:
+        self._log = log
+        self._who = who
+        self._clock = clock
+        self._begin_session()
+
+    def send(self, events: Sequence[Event], *, message: str | None = None) -> list[Sent]:
+        """Take `events` in order, all or none; they are on the log once `confirm` has returned.
+
+        Raises: EventTooLarge or InvalidInput when one cannot be written; StoreUnavailable when too much waits already.
+        """
+        self._after_fork()
+        with self._stamping:
+            if self._spool_bytes > SPOOL_BYTES_MAX:
+                raise StoreUnavailable(
+                    f"{self._spool_bytes:,} bytes of events wait for the log. Wait until it takes them, or restart it."
+                )
+            sequences: dict[str, int] = {}
+            stamped = [self._stamp(event, sequences, message) for event in events]
+            records = [NewRecord(s.event.key, codec.encode(s), headers.of_event(s)) for s in stamped]
+            self._sequences.update(sequences)  # only now: an event that cannot be written leaves no gap
+            self._spool.extend(records)
+            self._spool_bytes += sum(len(record.payload) for record in records)
+            return [Sent(self.session, s.event.key, s.origin.sequence) for s in stamped]
+
+    def confirm(self, *, timeout_s: float = CONFIRM_TIMEOUT_S) -> Cut:
+        """Return once everything taken so far is durable, with the cut that holds it.
+
+        Raises: StoreUnavailable or DurabilityUnknown when that did not succeed in time. What was taken stays in the
+        spool, and the next `confirm` goes on with it.
+        """
+        self._after_fork()
+        deadline = time.monotonic() + timeout_s
+        with self._appending:
+            while self._spool:
+                batch = [self._spool[i] for i in range(min(RECORDS_PER_APPEND, len(self._spool)))]
+                positions = self._append(batch, deadline)
+                with self._stamping:
+                    for record in batch:
+                        self._spool.popleft()
+                        self._spool_bytes -= len(record.payload)
+                for position in _last_of_each_partition(positions):
+                    self._cut = self._cut.including(position)
+            return self._cut
+
+    @property
+    def pending(self) -> int:
+        """How many events wait for confirmation."""
+        return len(self._spool)
+
+    def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
+        pause_s = PAUSE_S_MIN
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            try:
+                return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, max(left_s, PAUSE_S_MIN)))
+            except (DurabilityUnknown, StoreUnavailable):
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_S_MAX)
+
+    def _stamp(self, event: Event, sequences: dict[str, int], message: str | None) -> Stamped:
+        key = event.key
+        sequence = sequences.get(key, self._sequences.get(key, 0))
+        sequences[key] = sequence + 1
+        origin = Origin(session=self.session, sequence=sequence, clock=self._clock(), who=self._who, message=message)
+        return Stamped(origin, event)
+
+    def _begin_session(self) -> None:
+        self.session = keys.new_session()
+        self._pid = os.getpid()
+        self._sequences: dict[str, int] = {}  # key → the next sequence
+        self._spool: deque[NewRecord] = deque()
+        self._spool_bytes = 0
+        self._cut = Cut(self._log.generation)
+        self._stamping = threading.Lock()
+        self._appending = threading.Lock()
+
+    def _after_fork(self) -> None:
+        """What the parent has not sent yet is the parent's to send; this process is another writer."""
+        if self._pid != os.getpid():
+            self._begin_session()
+
+
+def _last_of_each_partition(positions: Sequence[Position]) -> list[Position]:
+    return list({position.partition: position for position in positions}.values())
