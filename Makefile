@@ -1,0 +1,59 @@
+# Every chore is one word. All a machine needs is git, make, bash and Python 3.11 or newer with its venv module.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint fix bench build clean
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PYTHONS := python3.13 python3.12 python3.11 python3
+# ensurepip is what some systems package apart from Python; venv without it makes an environment that has no pip.
+IS_GOOD := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+help:  ## show these words
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: $(INSTALLED)  ## create .venv with everything in it; does nothing while it is up to date
+
+demo: setup  ## run a real pipeline: digits to data sets, four models and their lineage
+	$(BIN)/python examples/digits_pipeline.py
+
+test: lint  ## check everything: set up, lint, all tests
+	$(BIN)/pytest -n auto
+
+test-fast: setup  ## run the tests that take moments
+	$(BIN)/pytest -n auto -m "not slow"
+
+lint: setup  ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup  ## mend what can be mended by machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure; prints one JSON line a figure
+	$(BIN)/python -m bench
+
+build: setup  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean:  ## remove .venv, caches and what was built
+	rm -rf .venv .build .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A set-up that was cut off has no stamp; its environment is taken up again where it has pip, and made anew where not.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  for python in $(PYTHONS); do \
+	    if $$python -c '$(IS_GOOD)' >/dev/null 2>&1; then \
+	      echo "Creating .venv with $$python."; exec $$python -m venv --clear .venv; \
+	    fi; \
+	  done; \
+	  echo "None of $(PYTHONS) on the PATH is Python 3.11 or newer with venv and ensurepip. Install one and try again." >&2; \
+	  exit 1; }
+	@echo "Installing into .venv."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,demo]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Tests: contracts of each port, laws of the projector, simulations, behaviour through the SDK."""

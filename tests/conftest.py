@@ -1,0 +1,33 @@
+"""What holds for every test: its own home and settings, and one way to draw random input."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code.
+_ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _ALWAYS, max_examples=50)
+settings.register_profile("ci", _ALWAYS, max_examples=200, derandomize=True)  # the same examples on every run
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+_OUTSIDE = dict(os.environ)  # as it was before any test ran
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees, or leaves a trace in, the home, the settings or the stores of whoever runs it."""
+    for name in os.environ:
+        if name.startswith(("HEADWATER_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEADWATER_SETTINGS", str(tmp_path / "no-settings.toml"))
+    monkeypatch.setenv("HEADWATER_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def outside_environment() -> Mapping[str, str]:
+    """The environment as it was given to the test run, for the few tests that need the machine's own tools set up."""
+    return _OUTSIDE

@@ -1,0 +1,1 @@
+"""What tests share: strategies for random input, samples, and helpers to run real processes."""
