@@ -1,0 +1,248 @@
+"""What is in a local folder: names and stat numbers, in columns, without opening a file.
+
+A scan looks at every regular file once. Links to files and folders are followed, so a scan sees what a reader would
+see; whatever has no bytes of its own to keep (sockets, FIFOs, devices, broken links) is an error that names it.
+Numbers stay in flat arrays, NUMBERS_PER_FILE a file: an object for each file would cost more than the look itself.
+
+The device's number is not among them: it changes when a file system is mounted again, and every file would be read
+anew. Inode, size and both times are what tells one state of a file from another.
+"""
+
+import errno
+import os
+import stat
+import time
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NoReturn
+
+from headwater_schemas.errors import InvalidFile, InvalidPath
+from headwater_schemas.paths import PATH_DEPTH_MAX, colliding_forms, find_invalid, normalize
+
+NUMBERS_PER_FILE = 4
+INODE, SIZE, MTIME_NS, CTIME_NS = range(NUMBERS_PER_FILE)
+
+FOLDERS_MAX = 4_000_000  # links that fan out can make a few folders look like more than could ever be walked
+
+_INT64_SIGN = 1 << 63
+_OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BY_DESCRIPTOR = os.scandir in os.supports_fd  # saves the kernel the walk along the path for every file
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_name_of = attrgetter("name")
+
+_Identity = tuple[int, int]  # device and inode: two folders that share it are one
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files directly in one folder."""
+
+    path: str  # relative to the scan's root, with forward slashes; "" is the root itself
+    names: list[str]  # sorted by code points; never empty
+    stats: "array[int]"  # inode, size, mtime_ns, ctime_ns of each name, one file after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All files below a folder, in rows numbered through. Two scans of one unchanged tree are equal."""
+
+    root: str  # absolute
+    prefix: str  # what stands before each path inside the version: "" or "images/"
+    folders: list[Folder]  # sorted by path
+    started_ns: int = field(compare=False)  # this machine's clock, before the first look
+
+    def __len__(self) -> int:
+        return sum(len(folder.names) for folder in self.folders)
+
+    def paths(self) -> list[str]:
+        """Each row's path inside the version."""
+        return [path for folder in self.folders for path in _paths_in(self.prefix, folder)]
+
+    def sizes(self) -> list[int]:
+        """Each row's size in bytes, as it was when it was looked at."""
+        return [size for folder in self.folders for size in folder.stats[SIZE::NUMBERS_PER_FILE]]
+
+    def locations(self) -> list[str]:
+        """Each row's path on this machine."""
+        start = os.path.join(self.root, "")
+        return [path for folder in self.folders for path in _paths_in(start, folder)]
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """One file that is added by itself."""
+
+    location: str  # absolute
+    stats: "array[int]"  # inode, size, mtime_ns, ctime_ns
+    started_ns: int  # this machine's clock, before the look
+
+    @property
+    def size(self) -> int:
+        """Bytes, as it was when it was looked at."""
+        return self.stats[SIZE]
+
+
+def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
+    """Look at every file below `root`; each is called `prefix`/its path below `root`. Empty folders give nothing.
+
+    Raises: InvalidFile when `root` is not a folder, or something below cannot be taken; InvalidPath when a name cannot
+    be kept, or two names are one to a reader.
+    """
+    started_ns = time.time_ns()
+    location = os.path.abspath(root)
+    if not os.path.isdir(location):
+        _refuse_root(location)
+    start = f"{normalize(prefix)}/" if prefix else ""
+    folders = sorted(_walk(location), key=attrgetter("path"))
+    found = Scan(location, start, folders, started_ns)
+    _check_paths(found)
+    return found
+
+
+def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
+    """Look at one file. Raises: InvalidFile when there is none, or it is a folder, a FIFO, a socket or a device."""
+    started_ns = time.time_ns()
+    location = os.path.abspath(path)
+    try:
+        found = os.stat(location)
+    except (OSError, ValueError) as error:
+        _refuse(location, error)
+    if not stat.S_ISREG(found.st_mode):
+        _refuse_kind(location, found.st_mode)
+    numbers = array("q")
+    _append(numbers, found)
+    return ScannedFile(location, numbers, started_ns)
+
+
+def _walk(root: str) -> Iterator[Folder]:
+    """Every folder with files in it. The order is not defined."""
+    to_do: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
+    visited = 0
+    while to_do:
+        path, ancestors = to_do.pop()
+        visited += 1
+        _check_bounds(root, path, visited)
+        location = os.path.join(root, path) if path else root
+        try:
+            folder, subfolders, identity = _look(location, path, ancestors)
+        except (OSError, ValueError) as error:
+            _refuse(location, error)
+        if folder.names:
+            yield folder
+        if subfolders:
+            line = ancestors | {identity}
+            to_do += [(f"{path}/{name}" if path else name, line) for name in subfolders]
+
+
+def _look(location: str, path: str, ancestors: frozenset[_Identity]) -> tuple[Folder, list[str], _Identity]:
+    descriptor = os.open(location, _OPEN_FOLDER) if _BY_DESCRIPTOR else None
+    try:
+        own = os.stat(location if descriptor is None else descriptor)
+        identity = (own.st_dev, own.st_ino)
+        if identity in ancestors:
+            raise InvalidFile(f"{location!r} links back to a folder that it is in: it has no end. Remove the link.")
+        return *_read_folder(location, path, location if descriptor is None else descriptor), identity
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _read_folder(location: str, path: str, handle: str | int) -> tuple[Folder, list[str]]:
+    folder = Folder(path, [], array("q"))
+    subfolders = []
+    names, numbers = folder.names, folder.stats
+    with os.scandir(handle) as listing:
+        entries = sorted(listing, key=_name_of)
+    for entry in entries:
+        try:
+            if entry.is_file():  # asks the kernel only for links; `stat` is the one call for each file
+                _append(numbers, entry.stat())
+                names.append(entry.name)
+            elif entry.is_dir():
+                subfolders.append(entry.name)
+            else:
+                _refuse_kind(os.path.join(location, entry.name), entry.stat().st_mode)
+        except OSError as error:
+            _refuse(os.path.join(location, entry.name), error)
+    return folder, subfolders
+
+
+def _append(numbers: "array[int]", found: os.stat_result) -> None:
+    row = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    try:
+        numbers.extend(row)
+    except OverflowError:  # some file systems use all 64 bits of an inode's number
+        del numbers[len(numbers) // NUMBERS_PER_FILE * NUMBERS_PER_FILE :]
+        numbers.extend([(number + _INT64_SIGN) % (2 * _INT64_SIGN) - _INT64_SIGN for number in row])
+
+
+def _paths_in(start: str, folder: Folder) -> list[str]:
+    start = f"{start}{folder.path}/" if folder.path else start
+    return [start + name for name in folder.names]
+
+
+def _check_paths(found: Scan) -> None:
+    paths = found.paths()
+    invalid = find_invalid(paths)
+    if invalid is not None:
+        normalize(invalid)  # raises, saying what is wrong
+        raise InvalidPath(f"{invalid!r} cannot be kept as it is written. Rename it.")
+    twins = colliding_forms(paths)
+    if twins:
+        one, other = twins
+        raise InvalidPath(
+            f"{one!r} ({one!a}) and {other!r} ({other!a}) look the same to a reader: "
+            "they differ only in how Unicode composes their letters. Rename one of them."
+        )
+
+
+def _check_bounds(root: str, path: str, visited: int) -> None:
+    if path.count("/") >= PATH_DEPTH_MAX:
+        raise InvalidPath(f"{path[:60]!r}… below {root!r} is more than {PATH_DEPTH_MAX} folders deep. Flatten it.")
+    if visited > FOLDERS_MAX:
+        raise InvalidFile(
+            f"{root!r} has more than {FOLDERS_MAX:,} folders, links followed. "
+            "Look for links that multiply them, or add parts of it."
+        )
+
+
+def _refuse_root(location: str) -> NoReturn:
+    try:
+        found = os.stat(location)
+    except (OSError, ValueError) as error:
+        _refuse(location, error)
+    raise InvalidFile(f"{location!r} is {_kind(found.st_mode)}, not a folder. Give a folder, or add it as a file.")
+
+
+def _refuse_kind(location: str, mode: int) -> NoReturn:
+    advice = "Add it as a folder." if stat.S_ISDIR(mode) else "Only files and folders can be kept: move it elsewhere."
+    raise InvalidFile(f"{location!r} is {_kind(mode)}, not a file. {advice}")
+
+
+def _refuse(location: str, error: OSError | ValueError) -> NoReturn:
+    """Raises: InvalidFile that says what `error` means for what is, or was, at `location`."""
+    number = error.errno if isinstance(error, OSError) else errno.EINVAL
+    if os.path.islink(location) and number in (errno.ENOENT, errno.ENOTDIR):
+        problem = f"is a link to {os.readlink(location)!r}, which is not there. Restore its target or remove the link."
+    elif number == errno.ELOOP:
+        problem = "is a link that leads back to itself. Remove the link."
+    elif number in (errno.ENOENT, errno.ENOTDIR):
+        problem = "is not there. Check the path; if something else removes files meanwhile, let it finish first."
+    elif number in (errno.EACCES, errno.EPERM):
+        problem = "may not be read by you. Change its permissions, or leave it out."
+    else:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        problem = f"cannot be read: {reason}. Check the path and the file system."
+    raise InvalidFile(f"{location!r} {problem}") from error
+
+
+def _kind(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "a file" if stat.S_ISREG(mode) else "something else")
