@@ -85,7 +85,7 @@ class _Given(NamedTuple):
 
     value: object
     source: str  # "HEADWATER_URL", or "url in /home/…/settings.toml"
-    folder: str  # where relative paths start
+    folder: str  # where relative paths start; "" is the current folder
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -110,12 +110,11 @@ def settings_table() -> tuple[SettingRow, ...]:
 
 
 def redact(url: str) -> str:
-    """`url` without what may be a secret in it: user and password, query and fragment."""
-    scheme, slashes, rest = url.partition("//")
-    if not slashes:
-        return _SCHEME.sub(r"\1:…", url[: url.find(":") + 1]) if _SCHEME.match(url) else url
-    rest = re.split(r"[?#]", rest.rpartition("@")[2])[0]
-    return f"{scheme}//{rest}"
+    """`url` without what may be a secret in it: query and fragment, and all but the scheme where there is an `@`."""
+    scheme, _, rest = url.partition(":")
+    if "@" in rest:
+        return f"{scheme}://…" if rest.startswith("//") else "…"
+    return re.split("[?#]", url)[0]
 
 
 def _find(environ: Mapping[str, str]) -> dict[str, _Given]:
@@ -126,13 +125,13 @@ def _find(environ: Mapping[str, str]) -> dict[str, _Given]:
     for name in _FILE_KEYS:
         variable = _ROWS[name].variable
         if text := environ.get(variable):
-            found[name] = _Given(text, variable, os.getcwd())
+            found[name] = _Given(text, variable, "")
     return found
 
 
 def _read_file(path: str) -> dict[str, _Given]:
     """What the settings file says. One that is not there says nothing."""
-    path = os.path.abspath(os.path.expanduser(path))
+    path = _absolute(path, "HEADWATER_SETTINGS")
     try:
         with open(path, "rb") as file:
             content = file.read(SETTINGS_BYTES_MAX + 1)
@@ -196,7 +195,16 @@ def _folder(given: _Given) -> str:
     text = _text(given)
     if "\x00" in text:
         raise InvalidSettings(f"{given.source} contains a zero byte. Write the path of a folder.")
-    return os.path.normpath(os.path.join(given.folder, os.path.expanduser(text)))
+    return _absolute(os.path.join(given.folder, os.path.expanduser(text)), given.source)
+
+
+def _absolute(path: str, source: str) -> str:
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise InvalidSettings(
+            f"{source} is relative to the current folder, which was removed. Write an absolute path, or change folder."
+        ) from None
 
 
 def _url(given: _Given) -> str:
@@ -209,8 +217,8 @@ def _url(given: _Given) -> str:
         path = _path_in_url(text, given)
     else:
         raise InvalidSettings(
-            f"{given.source}: {scheme[1]!r} in {redact(text)!r} is not a kind of store. Known: file:///absolute/path, or "
-            "a folder's path (with './' before it where its name has a colon)."
+            f"{given.source}: {redact(text)!r} is not a kind of store that is known. Write file:///absolute/path, or a "
+            "folder's path (with './' before it where its name has a colon)."
         )
     if path == os.path.sep:
         raise InvalidSettings(f"{given.source} names the root of the file system. Name a folder for the store.")

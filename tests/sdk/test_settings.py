@@ -1,0 +1,297 @@
+"""Where settings come from, and what is said about those that cannot work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from headwater._settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
+from headwater_schemas.errors import InvalidSettings
+from headwater_schemas.names import NAME_LENGTH_MAX, check_name
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A settings file that does not exist yet."""
+    path = tmp_path / "config" / "settings.toml"
+    path.parent.mkdir()
+    monkeypatch.setenv("HEADWATER_SETTINGS", str(path))
+    return path
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings({**os.environ, **environ})
+    return str(refused.value)
+
+
+def test_without_any_setting_everything_is_under_the_users_own_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.delenv("HEADWATER_CACHE_DIR")
+    monkeypatch.delenv("HEADWATER_SETTINGS")
+
+    settings = read_settings()
+
+    assert settings.store.is_relative_to(tmp_path / "home")
+    assert settings.store.parts[-2:] == ("headwater", "store")
+    assert settings.cache_dir.is_relative_to(tmp_path / "home")
+    assert (settings.entity, settings.project, settings.quiet) == ("ada", "uncategorized", False)
+
+
+def test_the_environment_beats_the_file_and_the_file_beats_the_default(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('entity = "from-file"\nproject = "from-file"\n')
+    monkeypatch.setenv("HEADWATER_PROJECT", "from-environment")
+
+    settings = read_settings()
+
+    assert (settings.entity, settings.project, settings.quiet) == ("from-file", "from-environment", False)
+
+
+def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setenv("HEADWATER_PROJECT", "one")
+    first = read_settings()
+    monkeypatch.setenv("HEADWATER_PROJECT", "two")
+    file.write_text("quiet = true")
+
+    second = read_settings()
+
+    assert (first.project, first.quiet) == ("one", False)
+    assert (second.project, second.quiet) == ("two", True)
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_PROJECT", "")
+
+    assert read_settings().project == "uncategorized"
+
+
+@pytest.mark.parametrize(
+    ("given", "store"),
+    [
+        ("file:///data/hw", "/data/hw"),
+        ("file:/data/hw", "/data/hw"),
+        ("file://localhost/data/hw/", "/data/hw"),
+        ("FILE:///data/my%20store", "/data/my store"),
+        ("file:///data/%C3%A9t%C3%A9", "/data/été"),
+        ("/data/a b?c#d%20", "/data/a b?c#d%20"),
+    ],
+)
+def test_a_store_is_named_by_a_file_url_or_by_a_path(given: str, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_URL", given)
+    settings = read_settings()
+
+    assert settings.store == Path(store)
+    monkeypatch.setenv("HEADWATER_URL", settings.url)
+    assert read_settings() == settings, "a URL reads back as itself"
+
+
+def test_a_relative_path_in_the_environment_starts_at_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEADWATER_URL", "./store")
+    monkeypatch.setenv("HEADWATER_CACHE_DIR", "cache")
+
+    settings = read_settings()
+
+    assert (settings.store, settings.cache_dir) == (tmp_path / "store", tmp_path / "cache")
+
+
+def test_a_relative_path_in_the_file_starts_at_the_files_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADWATER_CACHE_DIR")
+    file.write_text('url = "../store"\ncache_dir = "cache"\n')
+
+    settings = read_settings()
+
+    assert (settings.store, settings.cache_dir) == (file.parent.parent / "store", file.parent / "cache")
+
+
+def test_a_relative_path_in_a_folder_that_was_removed_is_refused(tmp_path: Path) -> None:
+    program = (
+        "import os; from headwater._settings import read_settings, InvalidSettings\n"
+        "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')\n"
+        "read_settings({'LOGNAME': 'a', 'HEADWATER_URL': '/data/x'})\n"
+        "try: read_settings({'HEADWATER_URL': './store'})\n"
+        "except InvalidSettings as error: print(error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    assert "HEADWATER_URL" in done.stdout
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_URL", "~/store")
+
+    assert read_settings().store == tmp_path / "home" / "store"
+
+
+@pytest.mark.parametrize("given", ["file://store", "file://data/store", "file:store", "file://~/store", "file://"])
+def test_a_file_url_without_an_absolute_path_is_refused_with_what_to_write(given: str) -> None:
+    message = refusal(HEADWATER_URL=given)
+
+    assert "HEADWATER_URL" in message
+    assert "file:///data/store" in message
+    assert "./store" in message
+
+
+@pytest.mark.parametrize("given", ["s3://bucket/folder", "https://example.org", "localhost:9092", "kafka:"])
+def test_an_unknown_kind_of_store_is_refused_with_the_known_ones(given: str) -> None:
+    message = refusal(HEADWATER_URL=given)
+
+    assert given in message
+    assert "file:///" in message
+
+
+def test_the_root_of_the_file_system_is_no_store() -> None:
+    assert "root of the file system" in refusal(HEADWATER_URL="file:///")
+
+
+@pytest.mark.parametrize("given", ["file:///data/a?b=c", "file:///data/a#b", "file:///data/a%00b", "/data/\x00"])
+def test_what_no_path_can_hold_is_refused(given: str) -> None:
+    assert "HEADWATER_URL" in refusal(HEADWATER_URL=given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://alice:hunter2@bucket/folder",
+        "s3://alice:hun/ter2@x@bucket/folder?x=hunter2",
+        "s3://alice:ter2?@bucket",
+        "file://alice:hunter2@host/data",
+        "file:///data?alice=hunter2",
+        "postgresql:alice:hunter2@host/db",
+        "alice:hunter2@host/db",
+        "s3://bucket/folder?alice=hunter2@x",
+    ],
+)
+def test_a_message_holds_no_secret_of_a_url(url: str) -> None:
+    for message in (refusal(HEADWATER_URL=url), redact(url)):
+        assert "alice" not in message
+        assert "ter2" not in message
+
+
+def test_an_unknown_key_is_named_with_its_file_and_the_known_keys(file: Path) -> None:
+    file.write_text('projekt = "vision"\n')
+
+    message = refusal()
+
+    assert "'projekt'" in message
+    assert str(file) in message
+    for key in ("url", "entity", "project", "cache_dir", "quiet"):
+        assert key in message
+
+
+def test_a_file_that_does_not_parse_is_named_with_its_line(file: Path) -> None:
+    file.write_text('entity = "a"\nproject = vision\n')
+
+    message = refusal()
+
+    assert str(file) in message
+    assert "line 2" in message
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(file: Path) -> None:
+    file.write_bytes(b'entity = "a"\nproject = "\xff"\n')
+
+    message = refusal()
+
+    assert str(file) in message
+    assert "line 2" in message
+
+
+def test_a_settings_file_that_is_too_large_or_a_folder_is_refused(file: Path) -> None:
+    file.write_bytes(b"#" * (SETTINGS_BYTES_MAX + 1))
+    too_large = refusal()
+    file.unlink()
+    file.mkdir()
+    folder = refusal()
+
+    assert str(file) in too_large
+    assert str(file) in folder
+
+
+@pytest.mark.parametrize("line", ["project = 3", "project = ''", "url = ['a']", "quiet = 'maybe'", "quiet = 1"])
+def test_a_value_of_the_wrong_type_names_its_key_and_file(file: Path, line: str) -> None:
+    file.write_text(line)
+
+    message = refusal()
+
+    assert line.split()[0] in message
+    assert str(file) in message
+
+
+@pytest.mark.parametrize("variable", ["HEADWATER_ENTITY", "HEADWATER_PROJECT"])
+def test_a_bad_name_says_where_it_was_found_and_what_is_wrong(variable: str) -> None:
+    message = refusal(**{variable: "two words"})
+
+    assert variable in message
+    assert "'two words' contains ' '" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "quiet"), [("1", True), ("true", True), ("Yes", True), ("on", True), ("0", False), ("FALSE", False)]
+)
+def test_quiet_is_a_switch(text: str, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_QUIET", text)
+
+    assert read_settings().quiet is quiet
+
+
+@pytest.mark.parametrize(
+    ("login", "entity"),
+    [
+        ("ada", "ada"),
+        ("CORP\\ada b", "CORP-ada-b"),
+        ("ada@example.org", "ada-example.org"),
+        ("..", "user"),
+        ("é", "user"),
+    ],
+)
+def test_the_entity_is_the_login_name_made_into_a_valid_name(login: str, entity: str) -> None:
+    settings = read_settings({"LOGNAME": login, "HEADWATER_SETTINGS": os.devnull})
+
+    assert settings.entity == entity
+
+
+def test_a_long_login_name_is_cut() -> None:
+    assert len(read_settings({"LOGNAME": "a" * 500}).entity) == NAME_LENGTH_MAX
+
+
+def test_without_a_login_variable_the_account_is_the_entity() -> None:
+    entity = read_settings({"HEADWATER_SETTINGS": os.devnull}).entity
+
+    assert check_name(entity, "entity") == entity
+
+
+def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
+    values = {"url": "/data/x", "entity": "x", "project": "x", "cache_dir": "/data/x", "quiet": "true"}
+    rows = {row.name: row for row in settings_table()}
+
+    assert set(rows) == {*values, "settings file"}
+    for name, value in values.items():
+        by_variable = read_settings({**_bare(), rows[name].variable: value})
+        file.write_text(f"{rows[name].file_key} = {'true' if name == 'quiet' else json.dumps(value)}")
+        by_file = read_settings({**_bare(), "HEADWATER_SETTINGS": str(file)})
+        assert by_variable == by_file != read_settings(_bare()), name
+
+
+def _bare() -> dict[str, str]:
+    return {"LOGNAME": "ada", "HEADWATER_SETTINGS": os.devnull}
+
+
+def test_reading_settings_loads_neither_a_database_nor_a_terminal_library() -> None:
+    program = (
+        "import sys; from headwater._settings import read_settings; read_settings();"
+        "print([m for m in ('sqlalchemy', 'rich', 'numpy', 'sqlite3', 'fastavro', 'click') if m in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
