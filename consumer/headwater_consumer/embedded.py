@@ -29,7 +29,7 @@ class EmbeddedProjection:
         """Whether everything in `cut` is in the projection."""
         with self._database.reading() as connection:
             rows = connection.execute(select(LogPosition.table.c.partition, LogPosition.table.c.offset)).all()
-        there: dict[int, int] = {partition: offset for partition, offset in rows}
+        there = {row.partition: row.offset for row in rows}
         return all(there.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
 
     def now(self) -> Cut:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import repeat
 
+from headwater_blobs.naming import project_of
 from headwater_schemas import lthash
 from headwater_schemas.entries import (
     ENTRIES_PER_EVENT_MAX,
@@ -225,7 +226,10 @@ def _check_paths(paths: Sequence[str]) -> None:
 
 
 def _check_objects(event: EntryAdded, state: State) -> None:
+    project = event.collection.rpartition("/")[0]
     for name in event.files.objects:
+        if project_of(name) != project:
+            raise Refused(Reason.INVALID, f"object {name} is not of {project}: content is each project's own.")
         if state.get(CondemnedObject, name) is not None:
             raise Refused(Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again.")
 
