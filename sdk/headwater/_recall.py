@@ -255,7 +255,7 @@ def _chunks_of(
     """`piece` as it will be kept, cut up when it has grown too large. The first takes the old chunk's place."""
     numbers = array("q", piece.stats)
     raw = [digest if digest is not None else _take(read, numbers, row) for row, digest in enumerate(known)]
-    _distrust_the_young(numbers, started_ns)
+    _distrust_the_young(numbers, known, started_ns)
     names = _split(piece.names)
     step = CHUNK_NAMES if len(names) > CHUNK_NAMES_MAX else CHUNK_NAMES_MAX
     for start in range(0, len(names), step):
@@ -278,13 +278,13 @@ def _take(read: Iterator[tuple[bytes, int]], numbers: "array[int]", row: int) ->
     return digest
 
 
-def _distrust_the_young(numbers: "array[int]", started_ns: int) -> None:
-    """Give every row that may still change unseen a ctime that no file has."""
+def _distrust_the_young(numbers: "array[int]", known: list[bytes | None], started_ns: int) -> None:
+    """Give every row that was read now, and may still change unseen, a ctime that no file has."""
     mtimes, ctimes = numbers[MTIME_NS::NUMBERS_PER_FILE], numbers[CTIME_NS::NUMBERS_PER_FILE]
     if max(max(mtimes, default=0), max(ctimes, default=0)) < started_ns - COARSE_TICK_NS:
         return
-    for row, (mtime_ns, ctime_ns) in enumerate(zip(mtimes, ctimes, strict=True)):
-        if not is_settled(mtime_ns, ctime_ns, started_ns):
+    for row, (digest, mtime_ns, ctime_ns) in enumerate(zip(known, mtimes, ctimes, strict=True)):
+        if digest is None and not is_settled(mtime_ns, ctime_ns, started_ns):
             numbers[row * NUMBERS_PER_FILE + CTIME_NS] = _NEVER
 
 
