@@ -81,8 +81,13 @@ class Database:
 
     def _create_tables(self) -> None:
         with self.reading() as connection:
-            if inspect(connection).has_table(Meta.table.name):
-                return
+            there = inspect(connection).get_table_names()
+        if Meta.table.name in there:
+            return
+        if there:
+            raise StoreNotOurs(
+                f"{self.name} holds other tables ({there[0]!r}). It was left as it is; use another file."
+            )
         with self.transaction() as connection:
             SCHEMA.create_all(connection)
             if connection.execute(select(Meta.table)).first() is None:
@@ -128,6 +133,8 @@ def _begin(connection: Connection) -> None:
 
 def _store_error(name: str, error: DBAPIError) -> StoreError:
     text = str(error.orig)
+    if "not a database" in text:
+        return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
     if "readonly" in text or "read-only" in text:
         return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
     if "disk" in text and "full" in text:
