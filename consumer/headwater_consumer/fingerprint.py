@@ -32,9 +32,8 @@ def table_fingerprints(connection: Connection) -> Iterator[tuple[str, str]]:
 
 def _digest_of(connection: Connection, row_type: type[Row]) -> str:
     table = row_type.table
-    rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(
-        select(table).order_by(*[table.c[name] for name in row_type.primary_key])
-    )
+    statement = select(table).order_by(*[table.c[name] for name in row_type.primary_key])
+    rows = connection.execute(statement, execution_options={"yield_per": ROWS_PER_FETCH})
     digest = blake3(table.name.encode())
     for page in rows.partitions(ROWS_PER_FETCH):
         digest.update(b"".join([_canonical(value) for row in page for value in row]))
