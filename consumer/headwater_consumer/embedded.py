@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headwater_eventlog.port import EventLog
 from headwater_eventlog.turns import next_in_line
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import InvalidInput, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 from sqlalchemy import select
 
@@ -26,9 +26,16 @@ class EmbeddedProjection:
         self._projector = Projector(log, database)
 
     def covers(self, cut: Cut) -> bool:
-        """Whether everything in `cut` is in the projection."""
+        """Whether everything in `cut` is in the projection. Raises: InvalidInput when `cut` is of another log."""
+        if cut.generation != self._log.generation:
+            raise InvalidInput(
+                f"a cut of log {cut.generation} says nothing about log {self._log.generation}. Write or read anew."
+            )
+        columns = LogPosition.table.c
         with self._database.reading() as connection:
-            rows = connection.execute(select(LogPosition.table.c.partition, LogPosition.table.c.offset)).all()
+            # Of another log nothing counts; `Projector` then says so.
+            ours = select(columns.partition, columns.offset).where(columns.generation == self._log.generation)
+            rows = connection.execute(ours).all()
         there = {row.partition: row.offset for row in rows}
         return all(there.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
 
