@@ -164,17 +164,17 @@ class DeadLetter(Row):
     resolved_position: int | None
 
 
-@_row("parked_keys", key=("key",))
+@_row("parked_keys", key=("partition", "key"))
 @dataclass(frozen=True, slots=True)
 class ParkedKey(Row):
-    """A key whose later records wait behind a dead letter."""
+    """A key whose later records in one partition wait behind a dead letter there."""
 
-    key: str
     partition: int
+    key: str
     offset: int | None  # of the dead letter it waits for; None: it waits no more
 
 
-@_row("parked_records", key=("partition", "offset"), indexes=(("key", "offset"),), wide=True)
+@_row("parked_records", key=("partition", "offset"), indexes=(("partition", "key", "offset"),), wide=True)
 @dataclass(frozen=True, slots=True)
 class ParkedRecord(Row):
     """A record that waits behind a dead letter of its key."""
@@ -301,7 +301,7 @@ class Version(Row):
     sum_state: bytes
     entry_count: int
     size_bytes: int
-    layers: str  # "TOP,…,BOTTOM"
+    layers: str  # "TOP,…,BOTTOM"; "" where there are no entries
     base: int | None
     draft: str
     run: str | None  # the first run that logged it
@@ -314,7 +314,7 @@ class Version(Row):
 
     def chain(self) -> list[int]:
         """Its layers, topmost first."""
-        return [int(layer) for layer in self.layers.split(",")]
+        return [int(layer) for layer in self.layers.split(",") if layer]
 
 
 @_row("contested_paths", key=("collection", "version", "path"))
@@ -436,20 +436,23 @@ class Output(Row):
 # --- administration -----------------------------------------------------------------------------------------------
 
 
-@_row("condemned_objects", key=("object_name",))
+@_row("condemned_objects", key=("object_name", "partition"))
 @dataclass(frozen=True, slots=True)
 class CondemnedObject(Row):
-    """An object that nothing may rely on any more, from the first event that a partition saw about it."""
+    """An object that nothing in a partition may rely on any more, from the first event there that said so.
+
+    Each partition judges by what it saw itself, so that a replay decides the same in whatever order partitions come.
+    """
 
     object_name: str
     partition: int
     position: int
 
 
-@_row("moved_contents", key=("object_name", "start"))
+@_row("moved_contents", key=("object_name", "start", "length", "to_object_name", "to_start"))
 @dataclass(frozen=True, slots=True)
 class MovedContent(Row):
-    """A stretch of an object that was rewritten elsewhere."""
+    """A stretch of an object that was rewritten elsewhere. All partitions feed these rows: a set, in no order."""
 
     object_name: str
     start: int

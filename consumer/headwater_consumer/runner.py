@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from headwater_eventlog.port import EventLog, Record
 from headwater_schemas import codec, headers
-from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreUnavailable, UndecodableEvent, UnknownSchema
+from headwater_schemas.errors import HeadwaterError, StoreUnavailable, UndecodableEvent, UnknownSchema
 from headwater_schemas.events import DeadLetterResolved, Stamped
-from headwater_schemas.positions import BEFORE_FIRST, Position
+from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, PARTITIONS_MAX, Position
 
 from headwater_consumer import statements
 from headwater_consumer.database import Database
@@ -18,6 +18,9 @@ from headwater_consumer.working_set import WorkingSet
 
 RECORDS_PER_BATCH_MAX = 1000
 BYTES_PER_BATCH_MAX = 8 * 1024 * 1024  # of payloads; decoded they take some ten times as much
+TIME_US_MAX = 2**63 - 1  # what a column of the database can hold
+
+_FIRST_WRITTEN = (headers.ORIGINAL_POSITION, headers.ORIGINAL_TIME)
 
 
 class StaleProjector(HeadwaterError):
@@ -28,7 +31,10 @@ class StaleProjector(HeadwaterError):
 class _Read:
     """A record with what it says, or why that cannot be told."""
 
-    record: Record
+    key: str
+    payload: bytes
+    position: Position  # where it was first written: restored records say so in a header
+    time_us: int  # when, made never to go back within a partition
     stamped: Stamped | UndecodableEvent
 
 
@@ -46,39 +52,54 @@ class Projector:
         Raises: StaleProjector; UnknownSchema when a newer release wrote the next record, after all before it were
         applied; StoreUnavailable when the database belongs to another log.
         """
-        with self._database.reading() as connection:
-            cursor = self._cursor(WorkingSet(connection), partition)
+        cursor = self._cursor(partition)
         records = self._log.read(partition, after=cursor.offset, limit=self._records_per_batch)
-        return self.apply_records(partition, _bounded(records))
+        return self._apply(cursor, _bounded(records))
 
     def project_all(self) -> int:
-        """Apply all there is, batch by batch, and say how many records that was."""
-        total = 0
+        """Apply all there is, batch by batch, and say how many records that was.
+
+        Raises: as `project_batch`; of partitions that stop at an unknown schema the first, after all others went on.
+        """
+        total, stopped = 0, None
         for partition in range(self._log.partitions):
-            while applied := self.project_batch(partition):
-                total += applied
+            try:
+                while applied := self.project_batch(partition):
+                    total += applied
+            except UnknownSchema as unknown:
+                stopped = stopped or unknown
+        if stopped is not None:
+            raise stopped
         return total
 
     def apply_records(self, partition: int, records: Sequence[Record]) -> int:
-        """Apply `records`, in order, in one transaction; those that are applied already are passed over."""
-        readable, unknown = _decode(records)
-        if readable:
+        """Apply `records`, in order, in one transaction; those that are applied already are passed over.
+
+        Says how many counted. Raises: as `project_batch`.
+        """
+        cursor = self._cursor(partition)
+        return self._apply(cursor, [record for record in records if record.position.offset > cursor.offset])
+
+    def _apply(self, cursor: LogPosition, records: Sequence[Record]) -> int:
+        """Apply `records`, which follow `cursor` on the log, if the projection still stands there."""
+        reads, unknown = _read_all(records, cursor.time_us)
+        if reads:
+            last = records[len(reads) - 1].position
+            after = LogPosition(cursor.partition, cursor.generation, last.offset, reads[-1].time_us)
             with self._database.transaction() as connection:
+                # First of all, so that who was overtaken judges nothing by rows that are ahead of its records.
+                if not statements.advance(connection, cursor if cursor.offset != BEFORE_FIRST else None, after):
+                    raise StaleProjector(f"partition {cursor.partition} was projected by another process meanwhile.")
                 state = WorkingSet(connection)
-                before = self._cursor(state, partition)
-                fresh = [read for read in readable if read.record.position.offset > before.offset]
-                if fresh:
-                    after = _fold(state, before, fresh)
-                    known = before if before.offset != BEFORE_FIRST else None
-                    state.flush()
-                    if not statements.advance(connection, known, after):
-                        raise StaleProjector(f"partition {partition} was projected by another process meanwhile.")
+                _fold(state, reads)
+                state.flush()
         if unknown is not None:
             raise unknown
-        return len(readable)
+        return len(reads)
 
-    def _cursor(self, state: WorkingSet, partition: int) -> LogPosition:
-        found = state.get(LogPosition, partition)
+    def _cursor(self, partition: int) -> LogPosition:
+        with self._database.reading() as connection:
+            found = WorkingSet(connection).get(LogPosition, partition)
         if found is None:
             return LogPosition(partition, self._log.generation, BEFORE_FIRST, 0)
         if found.generation != self._log.generation:
@@ -98,94 +119,94 @@ def _bounded(records: Sequence[Record]) -> Sequence[Record]:
     return records
 
 
-def _decode(records: Sequence[Record]) -> tuple[list[_Read], UnknownSchema | None]:
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def _read_all(records: Sequence[Record], not_before_us: int) -> tuple[list[_Read], UnknownSchema | None]:
     """Records with what they say, up to the first one of an unknown schema."""
-    readable: list[_Read] = []
+    reads: list[_Read] = []
     for record in records:
         try:
-            readable.append(_Read(record, codec.decode(record.payload)))
-        except UndecodableEvent as error:
-            readable.append(_Read(record, error))
+            reads.append(_read(record, reads[-1].time_us if reads else not_before_us))
         except UnknownSchema as error:
             position = record.position
-            return readable, UnknownSchema(f"partition {position.partition} stops at {position.offset}: {error}")
-    return readable, None
+            return reads, UnknownSchema(f"partition {position.partition} stops at {position.offset}: {error}")
+    return reads, None
 
 
-def _fold(state: WorkingSet, before: LogPosition, reads: Sequence[_Read]) -> LogPosition:
-    time_us = before.time_us
-    moments: list[Moment | None] = []
+def _read(record: Record, not_before_us: int) -> _Read:
+    position, time_us = record.position, record.time_us
+    stamped: Stamped | UndecodableEvent
+    try:
+        position, time_us = _first_written(record)
+        stamped = codec.decode(record.payload)
+    except UndecodableEvent as error:
+        stamped = error
+    return _Read(record.key, record.payload, position, max(time_us, not_before_us), stamped)
+
+
+def _first_written(record: Record) -> tuple[Position, int]:
+    """Where and when the event was first written: restored records say so in headers."""
+    said = {name: value for name, value in record.headers if name in _FIRST_WRITTEN}
+    position, time_us = record.position, record.time_us
+    if not said:
+        return position, time_us
+    try:
+        if (text := said.get(headers.ORIGINAL_POSITION)) is not None:
+            position = _parse_position(text.decode())
+        if (text := said.get(headers.ORIGINAL_TIME)) is not None:
+            time_us = int(text)
+    except ValueError as error:
+        raise UndecodableEvent(f"the headers of a restored record cannot be read: {error}") from None
+    if not 0 <= time_us <= TIME_US_MAX:
+        raise UndecodableEvent(f"a restored record was written at {time_us}, which is no time.")
+    return position, time_us
+
+
+def _parse_position(text: str) -> Position:
+    generation, partition, offset = text.split("/")
+    position = Position(generation, int(partition), int(offset))
+    if not (0 <= position.partition < PARTITIONS_MAX and 0 <= position.offset < OFFSETS_MAX):
+        raise ValueError(f"{text!r} is not a position")
+    return position
+
+
+# --- judging ------------------------------------------------------------------------------------------------------
+
+
+def _fold(state: WorkingSet, reads: Sequence[_Read]) -> None:
+    state.prefetch(_needs(reads))
     for read in reads:
-        time_us = max(time_us, _time_of(read.record))
-        moments.append(_moment(read, time_us))
-    state.prefetch(_needs(reads, moments))
-    for read, moment in zip(reads, moments, strict=True):
-        _judge(state, read, moment, time_us)
-    last = reads[-1].record.position
-    return LogPosition(before.partition, before.generation, last.offset, time_us)
+        _judge(state, read)
 
 
-def _needs(reads: Sequence[_Read], moments: Sequence[Moment | None]) -> Iterator[tuple[type, tuple[object, ...]]]:
-    for read, moment in zip(reads, moments, strict=True):
-        yield ParkedKey, (read.record.key,)
-        if moment is not None and isinstance(read.stamped, Stamped):
-            yield from needs(moment, read.stamped.event)
+def _needs(reads: Sequence[_Read]) -> Iterator[tuple[type, tuple[object, ...]]]:
+    for read in reads:
+        yield ParkedKey, (read.position.partition, read.key)
+        if isinstance(read.stamped, Stamped):
+            yield from needs(_moment(read, read.stamped), read.stamped.event)
 
 
-def _judge(state: WorkingSet, read: _Read, moment: Moment | None, time_us: int) -> None:
-    record, position = read.record, read.record.position
-    parked = state.get(ParkedKey, record.key)
-    waits = parked is not None and parked.offset is not None
-    if waits and not (isinstance(read.stamped, Stamped) and isinstance(read.stamped.event, DeadLetterResolved)):
-        state.write([Put(ParkedRecord(position.partition, position.offset, record.key, record.payload, time_us, None))])
-        return
-    if isinstance(read.stamped, UndecodableEvent):
-        state.write(_dead(record, read.stamped, time_us))
-        return
-    assert moment is not None
-    changes = apply(moment, read.stamped.event, state)
-    state.write(changes)
-    if isinstance(read.stamped.event, DeadLetterResolved) and _was_resolved(changes):
-        resume_parked(read.stamped.event.key, moment, state, state.write)
+def _judge(state: WorkingSet, read: _Read) -> None:
+    stamped, partition, offset = read.stamped, read.position.partition, read.position.offset
+    resolves = isinstance(stamped, Stamped) and isinstance(stamped.event, DeadLetterResolved)
+    parked = state.get(ParkedKey, partition, read.key)
+    if parked is not None and parked.offset is not None and not resolves:
+        state.write([Put(ParkedRecord(partition, offset, read.key, read.payload, read.time_us, None))])
+    elif isinstance(stamped, UndecodableEvent):
+        letter = DeadLetter(partition, offset, read.key, read.payload, str(stamped), read.time_us, None, None)
+        state.write([Put(letter), Put(ParkedKey(partition, read.key, offset))])
+    else:
+        moment = _moment(read, stamped)
+        changes = apply(moment, stamped.event, state)
+        state.write(changes)
+        if resolves and _was_resolved(changes):
+            resume_parked(read.key, moment, state, state.write)
 
 
 def _was_resolved(changes: Sequence[Change]) -> bool:
     return any(isinstance(change, Put) and isinstance(change.row, DeadLetter) for change in changes)
 
 
-def _dead(record: Record, error: UndecodableEvent, time_us: int) -> list[Change]:
-    position = record.position
-    letter = DeadLetter(
-        position.partition, position.offset, record.key, record.payload, str(error), time_us, None, None
-    )
-    return [Put(letter), Put(ParkedKey(record.key, position.partition, position.offset))]
-
-
-def _moment(read: _Read, time_us: int) -> Moment | None:
-    if not isinstance(read.stamped, Stamped):
-        return None
-    position = _position_of(read.record)
-    return Moment(position, position.number, time_us, read.record.key, read.stamped.origin)
-
-
-def _position_of(record: Record) -> Position:
-    """Where the event stood when it was first written: restored records say so in a header."""
-    text = _header(record, headers.ORIGINAL_POSITION)
-    if text is None:
-        return record.position
-    try:
-        generation, partition, offset = text.split("/")
-        return Position(generation, int(partition), int(offset))
-    except ValueError:
-        raise InvalidInput(
-            f"record {record.position} has an original position that cannot be read: {text!r}."
-        ) from None
-
-
-def _time_of(record: Record) -> int:
-    text = _header(record, headers.ORIGINAL_TIME)
-    return record.time_us if text is None else int(text)
-
-
-def _header(record: Record, name: str) -> str | None:
-    return next((value.decode() for key, value in record.headers if key == name), None)
+def _moment(read: _Read, stamped: Stamped) -> Moment:
+    return Moment(read.position, read.position.number, read.time_us, read.key, stamped.origin)

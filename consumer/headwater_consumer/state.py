@@ -93,6 +93,6 @@ class State(Protocol):
         """The lowest version of this content that is not deleted."""
         ...
 
-    def parked_records(self, key: str) -> Iterable[ParkedRecord]:
-        """What waits behind a dead letter of `key`, in order."""
+    def parked_records(self, partition: int, key: str) -> Iterable[ParkedRecord]:
+        """What waits in a partition behind a dead letter of `key`, in order."""
         ...

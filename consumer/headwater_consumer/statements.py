@@ -197,11 +197,13 @@ def lowest_live_version_with(connection: Connection, collection: str, digest: st
     return found
 
 
-def parked_records(connection: Connection, key: str) -> list[ParkedRecord]:
-    """What waits behind a dead letter of `key`, in order."""
+def parked_records(connection: Connection, partition: int, key: str) -> list[ParkedRecord]:
+    """What waits in a partition behind a dead letter of `key`, in order."""
     table = ParkedRecord.table
     rows = connection.execute(
-        select(table).where(table.c.key == key, table.c.applied_position.is_(None)).order_by(table.c.offset)
+        select(table)
+        .where(table.c.partition == partition, table.c.key == key, table.c.applied_position.is_(None))
+        .order_by(table.c.offset)
     )
     return [ParkedRecord(*row) for row in rows]
 
@@ -223,14 +225,15 @@ def _live_versions(function: Any, collection: str, other_than: int) -> Any:
 
 
 @cache
-def _dialect(name: str) -> Dialect:
+def dialect_of(name: str) -> Dialect:
+    """How statements are written for a database: parameters by position."""
     if name == "sqlite":
         return sqlite.dialect(paramstyle="qmark")
     return postgresql.dialect(paramstyle="format")
 
 
 def _compile(statement: Executable, dialect: str) -> str:
-    return str(statement.compile(dialect=_dialect(dialect)))  # type: ignore[attr-defined]
+    return str(statement.compile(dialect=dialect_of(dialect)))  # type: ignore[attr-defined]
 
 
 @cache

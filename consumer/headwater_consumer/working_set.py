@@ -89,9 +89,9 @@ class WorkingSet:
         self.flush()
         return statements.lowest_live_version_with(self._connection, collection, digest, other_than)
 
-    def parked_records(self, key: str) -> list[ParkedRecord]:
+    def parked_records(self, partition: int, key: str) -> list[ParkedRecord]:
         self.flush()
-        return statements.parked_records(self._connection, key)
+        return statements.parked_records(self._connection, partition, key)
 
     # --- writing
 

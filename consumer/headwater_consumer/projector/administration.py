@@ -26,13 +26,10 @@ SETTINGS = "settings"
 
 
 def blobs_condemned(moment: Moment, event: BlobsCondemned, state: State) -> list[Change]:
-    """From here on no entry may name these objects. The earliest event about an object counts, whatever came first."""
-    changes: list[Change] = []
-    for name in event.objects:
-        before = state.get(CondemnedObject, name)
-        if before is None or before.position > moment.number:
-            changes.append(Put(CondemnedObject(name, moment.position.partition, moment.number)))
-    return changes
+    """From here on no entry in this partition may name these objects. Condemning one again changes nothing."""
+    partition = moment.position.partition
+    fresh = [name for name in dict.fromkeys(event.objects) if state.get(CondemnedObject, name, partition) is None]
+    return [Put(CondemnedObject(name, partition, moment.number)) for name in fresh]
 
 
 def blobs_moved(event: BlobsMoved) -> list[Change]:
@@ -45,12 +42,17 @@ def blobs_moved(event: BlobsMoved) -> list[Change]:
 
 def dead_letter_resolved(moment: Moment, event: DeadLetterResolved, state: State) -> list[Change]:
     """The decision is on record; `dispatch.resume_parked` then lets go on what waited."""
-    parked = state.get(ParkedKey, event.key)
+    parked = state.get(ParkedKey, moment.position.partition, event.key)
     letter = state.get(DeadLetter, event.partition, event.offset)
     if event.decision not in DEAD_LETTER_DECISIONS:
         raise Refused(Reason.INVALID, f"{event.decision!r} is not one of: {', '.join(DEAD_LETTER_DECISIONS)}.")
-    if letter is None or letter.key != event.key or parked is None or parked.offset != event.offset:
-        raise Refused(Reason.INVALID, f"no dead letter of {event.key!r} waits at {event.partition}/{event.offset}.")
+    waits = parked is not None and (parked.partition, parked.offset) == (event.partition, event.offset)
+    if letter is None or letter.key != event.key or not waits:
+        raise Refused(
+            Reason.INVALID,
+            f"no dead letter of {event.key!r} waits at {event.partition}/{event.offset}. "
+            "Name the first that waits, and write to its partition.",
+        )
     changes: list[Change] = [Put(replace(letter, decision=event.decision, resolved_position=moment.at))]
     if event.decision == "retry":
         # It is judged again as the first of those that wait: its offset is lower than all of theirs.

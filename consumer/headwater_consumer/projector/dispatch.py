@@ -1,6 +1,8 @@
 """One event in, changes out: who judges what, and what all events have in common."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 from typing import Any, assert_never
 
 from headwater_schemas import codec
@@ -36,7 +38,7 @@ from headwater_schemas.events import (
 from headwater_schemas.names import LATEST
 
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
-from headwater_consumer.projector.moment import Moment, Refused
+from headwater_consumer.projector.moment import Moment, Refused, rejection
 from headwater_consumer.rows import (
     Alias,
     Collection,
@@ -45,9 +47,9 @@ from headwater_consumer.rows import (
     Draft,
     DraftWriter,
     Layer,
+    OutboxRow,
     ParkedKey,
     ParkedRecord,
-    Rejection,
     Row,
     Run,
     RunState,
@@ -71,7 +73,7 @@ def apply(moment: Moment, event: Event, state: State) -> list[Change]:
     if origin.sequence > last + 1:
         missing = f"events {last + 1} to {origin.sequence - 1} of this writer are missing"
         message = f"{missing}; they, and then this one, can be sent again."
-        return [_rejection(moment, event, Refused(Reason.SEQUENCE_GAP, message))]
+        return [rejection(moment, event, Refused(Reason.SEQUENCE_GAP, message))]
     advanced = Put(SessionMark(moment.position.partition, origin.session, moment.key, origin.sequence))
     try:
         if event.key != moment.key:
@@ -80,9 +82,9 @@ def apply(moment: Moment, event: Event, state: State) -> list[Change]:
             )
         return [advanced, *_meaning(moment, event, state)]
     except Refused as refused:
-        return [advanced, _rejection(moment, event, refused)]
+        return [advanced, rejection(moment, event, refused)]
     except InvalidInput as invalid:
-        return [advanced, _rejection(moment, event, Refused(Reason.INVALID, str(invalid)))]
+        return [advanced, rejection(moment, event, Refused(Reason.INVALID, str(invalid)))]
 
 
 def _meaning(moment: Moment, event: Event, state: State) -> list[Change]:  # noqa: C901 - one branch an event, no other logic
@@ -144,7 +146,7 @@ def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, 
             yield Version, (event.collection, event.base)
     if isinstance(event, EntryAdded):
         yield DraftWriter, (event.collection, event.draft, moment.origin.session)
-        yield from ((CondemnedObject, (name,)) for name in event.files.objects)
+        yield from ((CondemnedObject, (name, moment.position.partition)) for name in event.files.objects)
     if isinstance(event, VersionCommitted):
         yield from ((Alias, (event.collection, alias)) for alias in (LATEST, *event.aliases))
     if isinstance(event, ArtifactUsed):
@@ -157,7 +159,8 @@ def resume_parked(key: str, at: Moment, state: State, write: Callable[[list[Chan
     `write` takes each event's changes before the next one is judged. A record that does not decode either becomes the
     next dead letter, and the rest goes on waiting.
     """
-    for parked in state.parked_records(key):
+    told = count()
+    for parked in state.parked_records(at.position.partition, key):
         position = type(at.position)(at.position.generation, parked.partition, parked.offset)
         try:
             stamped = codec.decode(parked.payload)
@@ -165,33 +168,27 @@ def resume_parked(key: str, at: Moment, state: State, write: Callable[[list[Chan
             letter = DeadLetter(
                 parked.partition, parked.offset, key, parked.payload, str(error), parked.time_us, None, None
             )
-            write([_let_go(parked, at), Put(letter), Put(ParkedKey(key, parked.partition, parked.offset))])
+            write([_let_go(parked, at), Put(letter), Put(ParkedKey(parked.partition, key, parked.offset))])
             return
         moment = Moment(position, at.at, parked.time_us, key, stamped.origin)
-        write([_let_go(parked, at), *apply(moment, stamped.event, state)])
-    write([Put(ParkedKey(key, at.position.partition, None))])
+        write([_let_go(parked, at), *_tell_now(apply(moment, stamped.event, state), at, told)])
+    write([Put(ParkedKey(at.position.partition, key, None))])
+
+
+def _tell_now(changes: list[Change], at: Moment, told: Iterator[int]) -> list[Change]:
+    """Subscribers go through the outbox in the order of the log, and are past where the parked record stands."""
+    partition, offset = at.position.partition, at.position.offset
+    return [
+        Put(replace(change.row, partition=partition, offset=offset, n=next(told)))
+        if isinstance(change, Put) and isinstance(change.row, OutboxRow)
+        else change
+        for change in changes
+    ]
 
 
 def _let_go(parked: ParkedRecord, at: Moment) -> Put:
     return Put(
         ParkedRecord(
             parked.partition, parked.offset, parked.key, parked.payload, parked.time_us, applied_position=at.at
-        )
-    )
-
-
-def _rejection(moment: Moment, event: Event, refused: Refused) -> Put:
-    position, origin = moment.position, moment.origin
-    return Put(
-        Rejection(
-            partition=position.partition,
-            offset=position.offset,
-            key=moment.key,
-            session=origin.session,
-            sequence=origin.sequence,
-            event=event.name,
-            reason=refused.reason.value,
-            message=str(refused),
-            time_us=moment.time_us,
         )
     )

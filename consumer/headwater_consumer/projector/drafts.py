@@ -43,6 +43,8 @@ from headwater_consumer.rows import (
 )
 from headwater_consumer.state import AddEntries, Change, DropLayer, Put, State
 
+SIZE_BYTES_MAX = 2**63 - 1  # of a whole version: what a column of the database can hold
+
 EntryTuple = tuple[object, ...]
 
 
@@ -82,7 +84,7 @@ def entries_added(moment: Moment, event: EntryAdded, state: State) -> list[Chang
     draft = open_draft(event, state)
     paths = [*event.files.paths, *(reference.path for reference in event.references)]
     _check_batch(event, paths)
-    _check_objects(event, state)
+    _check_objects(moment.position.partition, event, state)
     writer, changes = _writer_of(moment, draft, state)
     sizes = event.files.sizes
     leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes)
@@ -91,6 +93,7 @@ def entries_added(moment: Moment, event: EntryAdded, state: State) -> list[Chang
     rows: list[EntryTuple] = _file_rows(draft.layer, moment, writer, event.files)
     rows += [_reference_row(draft.layer, moment, writer, reference) for reference in event.references]
     total = sum_of(draft).plus(lthash.sum_of(leaves, size_bytes))
+    check_size(event, total)
     return [*changes, *_grown(moment, draft, state, rows, total, new_writer=bool(changes))]
 
 
@@ -99,7 +102,7 @@ def entries_removed(moment: Moment, event: EntryRemoved, state: State) -> list[C
     draft = open_draft(event, state)
     if len(event.paths) + len(event.folders) > ENTRIES_PER_EVENT_MAX:
         raise Refused(Reason.INVALID, f"more than {ENTRIES_PER_EVENT_MAX} removals in one event.")
-    _check_paths([*event.paths, *event.folders])
+    _check_grammar([*event.paths, *event.folders])
     layers = [draft.layer, *base_chain(draft, state)]
     within = [path for folder in event.folders for path in state.paths_under(layers, folder)]
     paths = list(dict.fromkeys([*event.paths, *within]))
@@ -150,6 +153,15 @@ def describe(event: DraftEvent) -> str:
 def sum_of(draft: Draft) -> ContentSum:
     """The sum of all that was added to a draft, doubles included."""
     return ContentSum(draft.sum_state, draft.sum_count, draft.sum_bytes)
+
+
+def check_size(event: DraftEvent, total: ContentSum) -> None:
+    """Raises: Refused when the sum of all sizes is more than can be stored; only sizes that are not true get there."""
+    if total.size_bytes > SIZE_BYTES_MAX:
+        raise Refused(
+            Reason.INVALID,
+            f"{describe(event)} would have {total.size_bytes:,} bytes; at most {SIZE_BYTES_MAX:,} can be counted.",
+        )
 
 
 # --- rules ------------------------------------------------------------------------------------------------------
@@ -206,7 +218,8 @@ def _check_batch(event: EntryAdded, paths: list[str]) -> None:
         raise Refused(
             Reason.INVALID, f"{len(paths)} entries in one event; at most {ENTRIES_PER_EVENT_MAX} are allowed."
         )
-    _check_paths(paths)
+    _check_grammar(paths)
+    _check_forms(paths)
     unique = set(paths)
     if len(unique) != len(paths):
         raise Refused(Reason.INVALID, "one event names a path twice.")
@@ -218,19 +231,22 @@ def _check_batch(event: EntryAdded, paths: list[str]) -> None:
         raise Refused(Reason.INVALID, "a reference has a negative size.")
 
 
-def _check_paths(paths: Sequence[str]) -> None:
+def _check_grammar(paths: Sequence[str]) -> None:
     if (wrong := find_invalid(paths)) is not None:
         raise Refused(Reason.INVALID, f"{wrong!r} is not a path inside a version.")
+
+
+def _check_forms(paths: Sequence[str]) -> None:
     if collision := colliding_forms(paths):
         raise Refused(Reason.PATH_CONFLICT, f"{collision[0]!r} and {collision[1]!r} look the same to a reader.")
 
 
-def _check_objects(event: EntryAdded, state: State) -> None:
+def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
     project = event.collection.rpartition("/")[0]
     for name in event.files.objects:
         if project_of(name) != project:
             raise Refused(Reason.INVALID, f"object {name} is not of {project}: content is each project's own.")
-        if state.get(CondemnedObject, name) is not None:
+        if state.get(CondemnedObject, name, partition) is not None:
             raise Refused(Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again.")
 
 

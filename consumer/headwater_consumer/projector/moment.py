@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from headwater_schemas.errors import HeadwaterError, Reason
-from headwater_schemas.events import Origin
+from headwater_schemas.events import Event, Origin
 from headwater_schemas.positions import Position
 
-from headwater_consumer.rows import OutboxRow
+from headwater_consumer.rows import OutboxRow, Rejection
 from headwater_consumer.state import Put
 
 
@@ -35,6 +35,24 @@ class Refused(HeadwaterError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def rejection(moment: Moment, event: Event, refused: Refused) -> Put:
+    """The record of a refusal, by which the event's writer finds it."""
+    position, origin = moment.position, moment.origin
+    return Put(
+        Rejection(
+            partition=position.partition,
+            offset=position.offset,
+            key=moment.key,
+            session=origin.session,
+            sequence=origin.sequence,
+            event=event.name,
+            reason=refused.reason.value,
+            message=str(refused),
+            time_us=moment.time_us,
+        )
+    )
 
 
 def announce(moment: Moment, n: int, kind: str, subject: str, body: Mapping[str, Any]) -> Put:

@@ -1,7 +1,8 @@
 """Sealing: from entries to a version with a number and a digest, or to the version that has this content already."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from headwater_schemas import codec, lthash, metadata
@@ -11,9 +12,9 @@ from headwater_schemas.events import Stamped, VersionCommitted, WriterDone
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
 
-from headwater_consumer.projector.drafts import base_chain, describe, open_draft, sum_of
+from headwater_consumer.projector.drafts import base_chain, check_size, describe, open_draft, sum_of
 from headwater_consumer.projector.facts import point_alias, put_tag, say
-from headwater_consumer.projector.moment import Moment, Refused, announce
+from headwater_consumer.projector.moment import Moment, Refused, announce, rejection
 from headwater_consumer.rows import (
     DESCRIPTION,
     FILE,
@@ -34,6 +35,7 @@ from headwater_consumer.state import Change, DropLayer, MergeLayers, Put, Settle
 
 LEAVES_AT_ONCE = 4096  # bounds the memory of summing up what a draft supersedes
 WRITERS_MAX = 100_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def committed(moment: Moment, event: VersionCommitted, state: State) -> list[Change]:
@@ -59,17 +61,25 @@ def writer_done(moment: Moment, event: WriterDone, state: State) -> list[Change]
     number = None if known is None else known.number
     draft = replace(draft, done=draft.done + 1, touched_us=moment.time_us)
     changes: list[Change] = [Put(DraftWriter(event.collection, event.draft, session, number, True))]
-    if draft.commit_payload is not None:
-        commit = codec.decode(draft.commit_payload).event
-        assert isinstance(commit, VersionCommitted)
-        assert commit.writers is not None
-        if draft.done >= commit.writers:
-            return [*changes, *_seal(moment, commit, draft, state)]
-    return [*changes, Put(draft)]
+    if draft.commit_payload is None:
+        return [*changes, Put(draft)]
+    waiting = codec.decode(draft.commit_payload)
+    commit = waiting.event
+    assert isinstance(commit, VersionCommitted)
+    assert commit.writers is not None
+    if draft.done < commit.writers:
+        return [*changes, Put(draft)]
+    # The version is the work of who committed it, and so is a refusal: the last writer has said nothing wrong.
+    of_commit = replace(moment, origin=waiting.origin)
+    try:
+        return [*changes, *_seal(of_commit, commit, draft, state)]
+    except Refused as refused:
+        return [*changes, Put(replace(draft, commit_payload=None)), rejection(of_commit, commit, refused)]
 
 
 def _seal(moment: Moment, event: VersionCommitted, draft: Draft, state: State) -> list[Change]:
     settled = _settle(draft, state)
+    check_size(event, settled.content)
     digest = settled.content.digest()
     if event.expected_digest is not None and event.expected_digest != digest:
         raise Refused(
@@ -111,21 +121,31 @@ def _seal(moment: Moment, event: VersionCommitted, draft: Draft, state: State) -
 class _Settled:
     content: ContentSum
     superseded: int  # rows of the draft's layer that a later one replaced
-    contested: tuple[str, ...]  # paths that different writers wrote
+    contested: list[str]  # paths that different writers wrote
+
+
+@dataclass(slots=True)
+class _Doubles:
+    """What there is to say about paths that a draft names several times, once all their rows went through."""
+
+    superseded: int = 0
+    contested: list[str] = field(default_factory=list)
+
+    def replaced(self, rows: Iterable[EntryRow]) -> Iterator[EntryRow]:
+        """Of `rows`, by path and ordinal, all but the last of each path."""
+        for path, of_path in groupby(rows, key=lambda row: row.path):
+            *older, newest = of_path
+            if any(row.writer != newest.writer for row in older):
+                self.contested.append(path)
+            self.superseded += len(older)
+            yield from older
 
 
 def _settle(draft: Draft, state: State) -> _Settled:
     """Sum up what the draft shows: its base, plus what it added, less all that a later row or a removal hides."""
-    content, superseded, contested = sum_of(draft), 0, []
+    content, doubles = sum_of(draft), _Doubles()
     if draft.batches > 1:  # within one event no path occurs twice
-        replaced: list[EntryRow] = []
-        for path, of_path in groupby(state.doubles(draft.layer), key=lambda row: row.path):
-            rows = list(of_path)
-            replaced += rows[:-1]
-            if len({row.writer for row in rows}) > 1:
-                contested.append(path)
-        superseded = len(replaced)
-        content = content.minus(_sum_of_rows(replaced))
+        content = content.minus(_sum_of_rows(doubles.replaced(state.doubles(draft.layer))))
     below = base_chain(draft, state)
     if draft.base is not None:
         base = state.get(Version, draft.collection, draft.base)
@@ -133,7 +153,7 @@ def _settle(draft: Draft, state: State) -> _Settled:
         content = content.plus(ContentSum(base.sum_state, base.entry_count, base.size_bytes))
     if below and draft.batches:
         content = content.minus(_sum_of_rows(state.hidden_by(draft.layer, below)))
-    return _Settled(content, superseded, tuple(contested))
+    return _Settled(content, doubles.superseded, doubles.contested)
 
 
 def _sum_of_rows(rows: Iterable[EntryRow]) -> ContentSum:
@@ -189,7 +209,7 @@ def _new_version(
         contested=len(settled.contested),
         position=moment.at,
         created_us=moment.time_us,
-        clock_us=int(moment.origin.clock.timestamp() * 1_000_000),
+        clock_us=(moment.origin.clock - _EPOCH) // timedelta(microseconds=1),
         who=moment.origin.who,
         message=moment.origin.message,
     )
@@ -206,9 +226,9 @@ def _new_version(
 def _layers(moment: Moment, draft: Draft, settled: _Settled, state: State) -> tuple[list[int], list[Change]]:
     """The new version's chain, topmost first, and what must be written for it.
 
-    The draft's layer is merged with those below while they are not larger, so that each layer of a chain is larger
-    than all above it together: chains stay logarithmic in the number of entries, and each change is rewritten a
-    logarithmic number of times.
+    The draft's layer is merged with those below while they are less than twice as large, so that each layer of a chain
+    is at least twice the one above it: chains stay logarithmic in the number of entries, and each change is rewritten
+    a logarithmic number of times. (Merging only what is not larger would let drafts of 9, 8, 7, … entries pile up.)
     """
     own = state.get(Layer, draft.layer)
     assert own is not None, "a draft and its layer are made by one event"
@@ -218,7 +238,7 @@ def _layers(moment: Moment, draft: Draft, settled: _Settled, state: State) -> tu
     if rows == 0:
         return below, [*changes, DropLayer(draft.layer)]
     merged, total = 0, rows
-    while merged < len(below) and (size := _rows_of(below[merged], state)) <= total:
+    while merged < len(below) and (size := _rows_of(below[merged], state)) < 2 * total:
         total += size
         merged += 1
     if merged == 0:
@@ -257,15 +277,15 @@ def _check_commit(event: VersionCommitted) -> None:
 def _say_all(moment: Moment, event: VersionCommitted, version: int, state: State) -> list[Change]:
     """Only what was given: content that is there already keeps what was said about it before."""
     name = event.collection
-    fields = {
+    given = {
         DESCRIPTION: event.description,
         METADATA: event.metadata,
         TTL: None if event.ttl_seconds is None else str(event.ttl_seconds),
     }
     changes: list[Change] = []
-    for field, value in fields.items():
+    for what, value in given.items():
         if value is not None:
-            changes += say(state, moment, name, version, field, value)
+            changes += say(state, moment, name, version, what, value)
     for tag in dict.fromkeys(event.tags):
         changes += put_tag(state, moment, name, version, tag)
     for alias in dict.fromkeys((LATEST, *event.aliases)):

@@ -97,7 +97,7 @@ def deleted(moment: Moment, event: VersionDeleted, state: State) -> list[Change]
 
 
 def restored(moment: Moment, event: VersionRestored, state: State) -> list[Change]:
-    """A deleted version is back, without the aliases that it had."""
+    """A deleted version is back, without the aliases that it had; `latest` is given again where nothing has it."""
     name, number = event.collection, event.version
     version = _known_version(name, number, state)
     if state.get(VersionFact, name, number, DELETED) is None:
@@ -106,6 +106,9 @@ def restored(moment: Moment, event: VersionRestored, state: State) -> list[Chang
     first = number if lowest is None else min(lowest, number)
     told = announce(moment, 0, event.name, name, {"version": number})
     changes: list[Change] = [*unsay(state, moment, name, number, DELETED)]
+    if state.get(Alias, name, LATEST) is None:
+        others = state.newest_live_version(name, other_than=number)
+        changes += point_alias(state, moment, name, LATEST, number if others is None else max(number, others))
     return [*changes, Put(VersionDigest(name, version.digest, first)), told]
 
 
