@@ -1,7 +1,7 @@
 """Cut what a draft brings into events that keep within the limits of one event."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Reference
@@ -10,7 +10,16 @@ from headwater_schemas.events import EntryAdded, EntryRemoved
 NUMBERS_BYTES_MAX = 25  # size, object index and offset of one row, or a text's length, at their longest on the wire
 ROOM_BYTES = 20_000  # for the origin, the collection and the draft
 
-Batch = TypeVar("Batch", FileEntries, Sequence[Reference], Sequence[str])
+T = TypeVar("T")
+
+
+class Batch(Protocol):
+    """Anything with a length; how to take a part of it is said apart."""
+
+    def __len__(self) -> int: ...
+
+
+B = TypeVar("B", bound=Batch)
 
 
 def file_events(collection: str, draft: str, files: FileEntries) -> Iterator[EntryAdded]:
@@ -31,7 +40,7 @@ def removal_events(collection: str, draft: str, paths: Sequence[str]) -> Iterato
         yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch))
 
 
-def _cut(batch: Batch, bytes_of: Callable[[Batch], int], part: Callable[[Batch, int, int], Batch]) -> Iterator[Batch]:
+def _cut(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:
     """Pieces of `batch`, in order, bounded in number and in bytes on the wire. One item always fits."""
     for start in range(0, len(batch), ENTRIES_PER_EVENT_MAX):
         piece = part(batch, start, min(start + ENTRIES_PER_EVENT_MAX, len(batch)))
@@ -43,7 +52,7 @@ def _cut(batch: Batch, bytes_of: Callable[[Batch], int], part: Callable[[Batch, 
             yield piece
 
 
-def _slice(items: Sequence[Batch], start: int, end: int) -> Sequence[Batch]:
+def _slice(items: Sequence[T], start: int, end: int) -> Sequence[T]:
     return items[start:end]
 
 

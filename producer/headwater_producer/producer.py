@@ -60,6 +60,11 @@ class Producer:
         self._log = log
         self._who = who
         self._clock = clock
+        self._stamping = threading.Lock()
+        self._appending = threading.Lock()
+        self._spool: deque[NewRecord] = deque()
+        self._sequences: dict[str, int] = {}  # key → the next sequence
+        self._spool_bytes = 0
         self._begin_session()
 
     def send(self, events: Sequence[Event], *, message: str | None = None) -> list[Sent]:
@@ -128,16 +133,13 @@ class Producer:
     def _begin_session(self) -> None:
         self.session = keys.new_session()
         self._pid = os.getpid()
-        self._sequences: dict[str, int] = {}  # key → the next sequence
-        self._spool: deque[NewRecord] = deque()
-        self._spool_bytes = 0
         self._cut = Cut(self._log.generation)
-        self._stamping = threading.Lock()
-        self._appending = threading.Lock()
 
     def _after_fork(self) -> None:
         """What the parent has not sent yet is the parent's to send; this process is another writer."""
         if self._pid != os.getpid():
+            self._stamping, self._appending = threading.Lock(), threading.Lock()
+            self._spool, self._sequences, self._spool_bytes = deque(), {}, 0
             self._begin_session()
 
 

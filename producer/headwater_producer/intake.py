@@ -1,0 +1,269 @@
+"""Take bytes in: hash them, keep them safe from their source, and know where each content is.
+
+Content is known by its digest. Small contents wait in memory until they fill a pack, which is then staged while the
+next one fills; large ones are staged at once. Nothing is an object yet: `places` publishes what a version needs, in
+the project that it belongs to, and leaves out what that project has stored already.
+"""
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from headwater_blobs import naming
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
+from headwater_schemas import digests
+from headwater_schemas.entries import Place
+from headwater_schemas.errors import BlobMissing, StoreError
+
+StoredPlaces = Callable[[str, Sequence[bytes]], Mapping[bytes, Place]]  # of "entity/project", by digest
+
+
+@dataclass(slots=True)
+class _Holding:
+    """Staged bytes: a pack of many contents, or one large content."""
+
+    staged: Staged
+    stretches: dict[bytes, tuple[int, int]]  # digest → offset and size within it
+    published: dict[str, str] = field(default_factory=dict)  # project → object name
+    owner: int = field(default_factory=os.getpid)  # the process that staged it: after a fork, others leave it there
+
+
+class Intake:
+    """What one process has taken and not yet handed over. Safe to use from threads.
+
+    Memory: at most three packs of PACK_BYTES_MAX, and about 200 bytes for each content until `forget`.
+    """
+
+    def __init__(self, store: BlobStore, stored: StoredPlaces, *, algorithm: str, project: str) -> None:
+        """`project` is where what is taken will most likely go: what it has stored is not kept again."""
+        self._store = store
+        self._stored = stored
+        self._algorithm = algorithm
+        self._hash = digests.one_shot(algorithm)
+        self._code = digests.pack(algorithm, b"")
+        self.project = project
+        self._lock = threading.RLock()
+        self._waiting: dict[bytes, bytes] = {}  # small contents of the pack that is being filled
+        self._waiting_bytes = 0
+        self._holdings: dict[bytes, _Holding] = {}
+        self._staging: _Staging | None = None
+        self._pid = os.getpid()
+        self.published_bytes = 0  # how much became objects here that was not stored before
+
+    @property
+    def algorithm(self) -> str:
+        """The digest algorithm of everything that is taken here."""
+        return self._algorithm
+
+    def take(self, contents: Sequence[bytes]) -> list[bytes]:
+        """Take small contents (PACKED_FILE_BYTES_MAX each) and return their digests, in order."""
+        code, hash_one = self._code, self._hash
+        taken = [code + hash_one(content) for content in contents]
+        with self._lock:
+            self._after_fork()
+            for digest, content in zip(taken, contents, strict=True):
+                if digest not in self._waiting and digest not in self._holdings:
+                    self._waiting[digest] = content
+                    self._waiting_bytes += len(content)
+                    if self._waiting_bytes >= PACK_BYTES_MAX:
+                        self._stage_waiting(in_background=True)
+        return taken
+
+    def take_file(self, source: BinaryIO) -> tuple[bytes, int]:
+        """Take a file of any size, opened unbuffered; returns the digest and size of what was kept.
+
+        Raises: OSError when the source cannot be read; StoreUnavailable, StoreReadOnly.
+        """
+        if os.fstat(source.fileno()).st_size <= PACKED_FILE_BYTES_MAX:
+            content = source.read(PACKED_FILE_BYTES_MAX + 1)
+            if len(content) <= PACKED_FILE_BYTES_MAX:
+                return self.take([content])[0], len(content)
+            source.seek(0)  # it grew meanwhile
+        staged = self._store.stage_file(source, self._algorithm)
+        assert staged.digest is not None
+        with self._lock:
+            self._after_fork()
+            if staged.digest in self._holdings or self._stored(self.project, [staged.digest]):
+                self._store.discard(staged)
+            else:
+                self._holdings[staged.digest] = _Holding(staged, {staged.digest: (0, staged.size)})
+        return staged.digest, staged.size
+
+    def lacking(self, wanted: Sequence[bytes]) -> set[bytes]:
+        """Which of these digests are neither taken nor stored in the likely project, so that bytes must be read."""
+        with self._lock:
+            self._after_fork()
+            unknown = [digest for digest in set(wanted) if not self._is_taken(digest)]
+        return set(unknown).difference(self._stored(self.project, unknown)) if unknown else set()
+
+    def places(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, Place]:
+        """Where each of these contents is, as objects of `project`. What was only taken becomes objects now, durably.
+
+        Raises: BlobMissing when one was never taken and is not stored; StoreUnavailable, StoreReadOnly.
+        """
+        wanted = list(dict.fromkeys(wanted))
+        with self._lock:
+            self._after_fork()
+            self._finish_staging()
+            if not self._waiting.keys().isdisjoint(wanted):
+                self._stage_waiting(in_background=False)
+            found: dict[bytes, Place] = {}
+            elsewhere: list[bytes] = []
+            for digest in wanted:
+                holding = self._holdings.get(digest)
+                if holding is None:
+                    elsewhere.append(digest)
+                else:
+                    found[digest] = Place(self._publish(holding, project, digest), *holding.stretches[digest])
+        if elsewhere:
+            found |= self._stored(project, elsewhere)
+            missing = [digest for digest in elsewhere if digest not in found]
+            found |= self._copied_from_likely_project(project, missing)
+        return found
+
+    def forget(self, handed_over: Iterable[bytes]) -> None:
+        """What is in the projection now need not be known here."""
+        with self._lock:
+            for digest in handed_over:
+                holding = self._holdings.get(digest)
+                if holding is not None and holding.published:
+                    del self._holdings[digest]
+                    del holding.stretches[digest]
+                    if not holding.stretches:
+                        self._discard(holding)
+
+    def close(self) -> None:
+        """Let go of everything that was taken and never asked for."""
+        with self._lock:
+            if self._pid != os.getpid():
+                return
+            self._finish_staging()
+            for holding in {id(holding): holding for holding in self._holdings.values()}.values():
+                self._discard(holding)
+            self._holdings.clear()
+            self._waiting.clear()
+            self._waiting_bytes = 0
+
+    def _discard(self, holding: _Holding) -> None:
+        if holding.owner == os.getpid():
+            self._store.discard(holding.staged)
+
+    def _is_taken(self, digest: bytes) -> bool:
+        staging = self._staging
+        return digest in self._waiting or digest in self._holdings or (staging is not None and digest in staging)
+
+    def _publish(self, holding: _Holding, project: str, digest: bytes) -> str:
+        name = holding.published.get(project)
+        if name is None:
+            large = holding.staged.digest is not None
+            name = naming.file_name(project, digest) if large else naming.pack_name(project)
+            self._store.publish(holding.staged, name)
+            holding.published[project] = name
+            self.published_bytes += holding.staged.size
+        return name
+
+    def _stage_waiting(self, *, in_background: bool) -> None:
+        """Turn what waits into a pack. One is staged in the background while the next one fills."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        self._finish_staging()
+        known = self._stored(self.project, list(waiting))
+        contents = {digest: content for digest, content in waiting.items() if digest not in known}
+        if contents:
+            self._staging = _Staging(self._store, contents, in_background=in_background)
+            if not in_background:
+                self._finish_staging()
+
+    def _finish_staging(self) -> None:
+        if self._staging is not None:
+            staging, self._staging = self._staging, None
+            try:
+                holding = staging.finish()
+            except StoreError:
+                self._wait_again(staging.contents)
+                raise
+            self._holdings.update(dict.fromkeys(holding.stretches, holding))
+
+    def _wait_again(self, contents: Mapping[bytes, bytes]) -> None:
+        """What the store would not take, such as when the disk was full, is still taken: the next call tries again."""
+        self._waiting = {**contents, **self._waiting}
+        self._waiting_bytes = sum(map(len, self._waiting.values()))
+
+    def _copied_from_likely_project(self, project: str, missing: Sequence[bytes]) -> dict[bytes, Place]:
+        """Content is each project's own: what was not kept because the likely project has it is copied from there."""
+        if not missing:
+            return {}
+        places = self._stored(self.project, missing)
+        for digest in missing:
+            place = places.get(digest)
+            if place is None:
+                raise BlobMissing(
+                    f"{digests.to_text(digest)} is not stored in {project}, nor was it added here. Add it again."
+                )
+            self._take_again(digest, place)
+        return self.places(project, missing)
+
+    def _take_again(self, digest: bytes, place: Place) -> None:
+        if place.size > PACKED_FILE_BYTES_MAX:
+            with tempfile.TemporaryFile(buffering=0) as copy:
+                for chunk in self._store.stream(place, digest):
+                    copy.write(chunk)
+                copy.seek(0)
+                staged = self._store.stage_file(copy, digests.algorithm_of(digest))
+            with self._lock:
+                self._holdings[digest] = _Holding(staged, {digest: (0, staged.size)})
+            return
+        content = self._store.read(place, digest)
+        with self._lock:
+            # Not by way of `take`, which leaves out what the likely project has.
+            staged = self._store.stage_pack([content])
+            self._holdings[digest] = _Holding(staged, {digest: (0, len(content))})
+
+    def _after_fork(self) -> None:
+        """A child keeps what was taken before the fork, but a thread of the parent does not go on in it."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            if self._staging is not None:
+                staging, self._staging = self._staging, None
+                self._staging = _Staging(self._store, staging.contents, in_background=False)
+                self._finish_staging()
+
+
+class _Staging:
+    """A pack on its way to the store."""
+
+    def __init__(self, store: BlobStore, contents: dict[bytes, bytes], *, in_background: bool) -> None:
+        self.contents = contents
+        self._store = store
+        self._staged: Staged | None = None
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        if in_background:
+            self._thread = threading.Thread(target=self._stage, name="headwater-staging", daemon=True)
+            self._thread.start()
+        else:
+            self._stage()
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self.contents
+
+    def finish(self) -> _Holding:
+        """Wait for the pack. Raises: what went wrong in the background."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._staged is not None
+        stretches, offset = {}, 0
+        for digest, content in self.contents.items():
+            stretches[digest] = (offset, len(content))
+            offset += len(content)
+        return _Holding(self._staged, stretches)
+
+    def _stage(self) -> None:
+        try:
+            self._staged = self._store.stage_pack(list(self.contents.values()))
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that waits, nothing is swallowed
+            self._error = error

@@ -1,0 +1,47 @@
+"""Versioned artifacts and their lineage.
+
+    import headwater
+
+    with headwater.init(project="digits") as run:
+        artifact = headwater.Artifact("images", type="dataset")
+        artifact.add_dir("images")
+        run.log_artifact(artifact)
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headwater_schemas.errors import HeadwaterError as HeadwaterError
+
+    from headwater._api import Api as Api
+    from headwater._artifact import Artifact as Artifact
+    from headwater._run import Run as Run
+    from headwater._run import init as init
+
+_HOMES = {
+    "Api": "headwater._api",
+    "Artifact": "headwater._artifact",
+    "HeadwaterError": "headwater_schemas.errors",
+    "Run": "headwater._run",
+    "errors": "headwater_schemas.errors",
+    "init": "headwater._run",
+}
+
+__all__ = ["Api", "Artifact", "HeadwaterError", "Run", "errors", "init"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("headwater_schemas.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headwater' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

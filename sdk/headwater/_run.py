@@ -1,0 +1,351 @@
+"""Runs: one execution, what it used and what it logged."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from headwater_schemas import metadata
+from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound
+from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name
+
+from headwater._artifact import Artifact
+from headwater._progress import Progress, warn
+from headwater._settings import read_settings
+
+if TYPE_CHECKING:
+    from headwater._client import Client
+
+ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+ID_LENGTH = 8
+
+
+def init(
+    project: str | None = None,
+    entity: str | None = None,
+    job_type: str | None = None,
+    group: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    id: str | None = None,
+) -> "Run":
+    """Start a run, or take up again the one with this `id`. Settings are read now.
+
+    Use it as a context manager, or call `finish()`; a run that is left open is finished when the interpreter ends.
+    Raises: InvalidName, InvalidMetadata, InvalidSettings, StoreError.
+    """
+    from headwater_schemas.events import RunStarted
+
+    from headwater._client import client_for
+
+    settings = read_settings()
+    run_name = RunName(
+        check_name(entity if entity is not None else settings.entity, "entity"),
+        check_name(project if project is not None else settings.project, "project"),
+        check_name(id if id is not None else _new_id(), "run"),
+    )
+    config_text = metadata.encode({} if config is None else config, "config")
+    tag_list = tuple(check_alias(tag, "tag") for tag in tags)
+    client = client_for(settings, create=True)
+    started = RunStarted(
+        run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list
+    )
+    client.send([started])
+    run = Run(client, run_name, job_type, group, config_text, name, tag_list)
+    run._begin()
+    return run
+
+
+class Run:
+    """One execution. Made by `init`; `Api().run(...)` gives those of the past."""
+
+    def __init__(
+        self,
+        client: "Client",
+        name: RunName,
+        job_type: str | None,
+        group: str | None,
+        config: str,
+        display_name: str | None,
+        tags: Sequence[str],
+        state: str = "running",
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._config = config
+        self._state = state
+        self._pid: int | None = None  # the process that started it, and will finish it
+        self._logged: list[Artifact] = []
+        self.job_type = job_type
+        self.group = group
+        self.name = display_name or name.id
+        self.tags = tuple(tags)
+
+    @classmethod
+    def _of_name(cls, client: "Client", name: str) -> "Run":
+        from headwater_consumer import queries
+
+        info = queries.run_info(client.stores.database, name)
+        if info is None:  # an edge names a run whose own events are still on their way
+            return cls(client, RunName.parse(name), None, None, "{}", None, (), "unknown")
+        parsed = RunName.parse(info.run)
+        return cls(client, parsed, info.job_type, info.group, info.config, info.display_name, info.tags, info.state)
+
+    # --- what it is
+
+    @property
+    def id(self) -> str:
+        """Its id within the project."""
+        return self._name.id
+
+    @property
+    def path(self) -> str:
+        """`entity/project/id`."""
+        return str(self._name)
+
+    @property
+    def entity(self) -> str:
+        """Whose it is."""
+        return self._name.entity
+
+    @property
+    def project(self) -> str:
+        """The project it is in."""
+        return self._name.project
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What it was started with: a copy."""
+        return metadata.decode(self._config)
+
+    @property
+    def state(self) -> str:
+        """ "running", "finished" or "failed", as far as this object knows."""
+        return self._state
+
+    # --- what it does
+
+    def log_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Iterable[str] | None = None,
+    ) -> Artifact:
+        """Log an artifact, or a file or folder, as an output of this run. Returns at once; `wait()` waits.
+
+        A file or folder becomes an artifact `name`, `run-ID-FILENAME` unless given, of type `type`, "file" or "dataset"
+        unless given. `latest` always moves to what was logged; `aliases` do so too.
+        Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput when the run is over or the artifact was logged.
+        """
+        self._check_running()
+        wanted = _check_aliases(aliases)
+        artifact = self._as_artifact(artifact_or_path, name, type)
+        artifact._log(self._client, self._namespace, self.path, wanted, ())
+        self._logged.append(artifact)
+        return artifact
+
+    def use_artifact(
+        self, artifact: Artifact | str, type: str | None = None, aliases: Iterable[str] | None = None
+    ) -> Artifact:
+        """Record that this run consumes a version, and return it.
+
+        By name it is `[[entity/]project/]name[:alias or version]`, `latest` unless given. An artifact that was not
+        logged yet is logged first, once for each content. `type`, where given, must be its type.
+        Raises: NotFound, InvalidName, InvalidInput.
+        """
+        from headwater_schemas.events import ArtifactUsed
+
+        self._check_running()
+        if isinstance(artifact, Artifact):
+            if artifact.state == "draft":
+                artifact._log(self._client, self._namespace, None, _check_aliases(aliases), ())
+            found = artifact.wait()
+            requested = found.name
+        else:
+            found = find_artifact(self._client, artifact, self._name.entity, self._name.project)
+            requested = artifact
+        _check_expected_type(found, type)
+        info = found._known()
+        used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
+        self._client.send([used])
+        return found
+
+    def move_alias(self, artifact: Artifact, alias: str) -> None:
+        """Make `alias` point to the version of `artifact`, wherever it was. Raises: InvalidName, EventRejected."""
+        from headwater_schemas.events import AliasMoved
+
+        check_alias(alias)
+        info = artifact._known()
+        moved = AliasMoved(collection=info.collection, alias=alias, version=info.version)
+        self._client.send([moved]).result()
+
+    def logged_artifacts(self) -> list[Artifact]:
+        """What this run logged, each version once; content that was there before counts too."""
+        from headwater_consumer import queries
+
+        self._client.catch_up()
+        outputs = queries.outputs_of(self._client.stores.database, self.path)
+        return [version_artifact(self._client, collection, version) for collection, version in outputs]
+
+    def used_artifacts(self) -> list[Artifact]:
+        """What this run used, each version once."""
+        from headwater_consumer import queries
+
+        self._client.catch_up()
+        inputs = queries.inputs_of(self._client.stores.database, self.path)
+        return [version_artifact(self._client, use.collection, use.version) for use in inputs]
+
+    def finish(self, state: str = "finished") -> None:
+        """Wait for everything that was logged, then end the run. Finishing twice is fine.
+
+        Raises: the first error of what was logged and not waited for; the run is over all the same.
+        """
+        if self._state != "running":
+            return
+        if self._pid != os.getpid():
+            self._client.logger.drain()  # a child of a fork does not end its parent's run
+            return
+        self._wait_with_progress()
+        self._end(state)
+        for artifact in self._logged:
+            error = artifact._task.error if artifact._task is not None else None
+            if error is not None:
+                raise error
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            self.finish()
+            return
+        try:
+            self.finish("failed")
+        except HeadwaterError as also:
+            warn(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path} ({self._state})>"
+
+    # --- within
+
+    @property
+    def _namespace(self) -> str:
+        return f"{self._name.entity}/{self._name.project}"
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        _active.append(self)
+        self._client.before_exit(self._finish_at_exit)
+
+    def _end(self, state: str) -> None:
+        from headwater_schemas.events import RunFinished
+
+        self._state = state
+        if self in _active:
+            _active.remove(self)
+        self._client.send([RunFinished(run=self.path, state=state)]).result()
+
+    def _finish_at_exit(self) -> None:
+        if self._state != "running" or self._pid != os.getpid():
+            return
+        crashed = getattr(sys, "last_type", None) is not None
+        try:
+            self.finish("failed" if crashed else "finished")
+        except HeadwaterError as error:
+            warn(f"run {self.id} was left open, and not everything in it was logged: {error}")
+
+    def _wait_with_progress(self) -> None:
+        logger = self._client.logger
+        if not logger.busy:
+            return
+        with Progress("logging", total=1, unit="") as progress:
+            logger.drain(progress=progress.of)
+
+    def _check_running(self) -> None:
+        if self._state != "running":
+            raise InvalidInput(f"run {self.path} is over ({self._state}). Start another with `headwater.init`.")
+
+    def _as_artifact(
+        self, given: Artifact | str | os.PathLike[str], name: str | None, type_name: str | None
+    ) -> Artifact:
+        if isinstance(given, Artifact):
+            if name is not None and name != given._name:
+                raise InvalidInput(f"the artifact is called {given._name!r}; it cannot be logged as {name!r}.")
+            _check_expected_type(given, type_name)
+            return given
+        path = os.fspath(given)
+        is_folder = os.path.isdir(path)
+        base = os.path.basename(os.path.abspath(path))
+        artifact = Artifact(name or f"run-{self.id}-{base}", type_name or ("dataset" if is_folder else "file"))
+        if is_folder:
+            artifact.add_dir(path)
+        else:
+            artifact.add_file(path)
+        return artifact
+
+
+_active: list[Run] = []  # started here and not finished, oldest first
+
+
+def client_and_namespace() -> "tuple[Client, str]":
+    """Where an artifact goes that is filled now: with the newest run that is open, else where the settings say."""
+    from headwater._client import client_for
+
+    if _active:
+        run = _active[-1]
+        return run._client, run._namespace
+    settings = read_settings()
+    return client_for(settings, create=True), f"{settings.entity}/{settings.project}"
+
+
+def find_artifact(client: "Client", text: str, entity: str, project: str) -> Artifact:
+    """The version that `text` names; entity and project stand in where it names none.
+
+    Raises: InvalidName; NotFound naming what is there instead.
+    """
+    from headwater_consumer import queries
+
+    wanted = ArtifactReference.parse(text)
+    collection = f"{wanted.entity or entity}/{wanted.project or project}/{wanted.name}"
+    client.catch_up()
+    version = queries.resolve_version(client.stores.database, collection, wanted.selector)
+    if version is not None:
+        return version_artifact(client, collection, version)
+    known = queries.collection_info(client.stores.database, collection)
+    if known is None:
+        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
+    latest = queries.resolve_version(client.stores.database, collection, LATEST)
+    newest = "" if latest is None else f"; the latest is v{latest}"
+    raise NotFound(
+        f"{collection} has no version or alias {wanted.selector!r}{newest}. `headwater show {wanted.name}` lists them."
+    )
+
+
+def version_artifact(client: "Client", collection: str, version: int) -> Artifact:
+    """The artifact of a version that is known to be there."""
+    from headwater_consumer import queries
+
+    info = queries.version_info(client.stores.database, collection, version)
+    if info is None:
+        raise NotFound(f"{collection}:v{version} is not there.")
+    return Artifact._of_version(client, info)
+
+
+def _check_aliases(aliases: Iterable[str] | None) -> tuple[str, ...]:
+    if isinstance(aliases, str):
+        raise InvalidInput(f"aliases is a list of names: write aliases=[{aliases!r}].")
+    return tuple(dict.fromkeys(check_alias(alias) for alias in aliases or ()))
+
+
+def _check_expected_type(artifact: Artifact, type_name: str | None) -> None:
+    if type_name is not None and type_name != artifact.type:
+        raise InvalidInput(f"{artifact.name} is of type {artifact.type!r}, not {type_name!r}.")
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))

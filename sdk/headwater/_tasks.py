@@ -1,0 +1,185 @@
+"""What can be logged: plain events, and a version with its bytes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_consumer import queries
+from headwater_producer.commits import CommitVersion, SentCommit, send_commit
+from headwater_producer.intake import Intake
+from headwater_producer.producer import Sent
+from headwater_schemas.errors import EventRejected, FileChanged, Reason
+from headwater_schemas.events import Event
+
+from headwater._content import Content, Difference
+from headwater._logger import Logger, Task
+from headwater._progress import bytes_text, tell
+
+if TYPE_CHECKING:
+    from headwater._client import Client
+
+SMALL_LISTING = 64  # entries that are sent again sooner than a difference is looked for
+# What may have happened to the base while the draft was on its way; without a base the commit goes through.
+_BASE_IS_GONE = (Reason.BASE_UNKNOWN, Reason.DRAFT_UNKNOWN)
+
+
+class EventsTask(Task[None]):
+    """Events that need nothing but to be judged."""
+
+    def __init__(self, logger: Logger, events: Sequence[Event]) -> None:
+        super().__init__(logger)
+        self._events = events
+        self._sent: Sequence[Sent] = ()
+
+    def send(self, client: "Client") -> None:
+        self._sent = client.producer.send(self._events)
+
+    def settle(self, client: "Client") -> bool:
+        client.raise_rejection(self._sent)
+        self.succeed(None)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit became."""
+
+    version: int
+    recognised: bool  # the content was there before, as this version
+
+
+class CommitTask(Task[Committed]):
+    """A version: its bytes first, then its events."""
+
+    def __init__(
+        self,
+        logger: Logger,
+        command: CommitVersion,
+        content: Content,
+        intake: Intake,
+        late: Mapping[str, str],
+    ) -> None:
+        """`command` says everything but the entries. `late` are the files to be read now, by path in the version."""
+        super().__init__(logger)
+        self._command = command
+        self._content = content
+        self._intake = intake
+        self._late = late
+        self._sent: SentCommit | None = None
+        self._difference: Difference | None = None
+        self._new_bytes = 0
+        self._with_base = True
+
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Only what earlier tasks became shows what a large one must send."""
+        return len(self._content.files) > SMALL_LISTING
+
+    @property
+    def draft(self) -> tuple[str, str] | None:
+        """(collection, draft) once it was sent."""
+        return None if self._sent is None else (self._sent.collection, self._sent.draft)
+
+    def send(self, client: "Client") -> None:
+        self._take_late_files()
+        command = self._plan(client)
+        before = self._intake.published_bytes
+        self._sent = send_commit(command, self._intake, client.producer)
+        self._new_bytes += self._intake.published_bytes - before
+
+    def settle(self, client: "Client") -> bool:
+        assert self._sent is not None
+        outcome = client.outcome_of(self._sent.collection, self._sent.draft)
+        if outcome is None or outcome.version is None:
+            return self._refused(client)
+        self._intake.forget(self._sent.places)
+        committed = Committed(outcome.version, outcome.recognised)
+        self._tell(committed)
+        self.succeed(committed)
+        return True
+
+    def _refused(self, client: "Client") -> bool:
+        assert self._sent is not None
+        try:
+            client.raise_rejection(self._sent.events)
+        except EventRejected as rejected:
+            if self._with_base and rejected.reason in _BASE_IS_GONE:
+                self._with_base = False
+                self.send(client)
+                return False
+            raise
+        raise AssertionError("a draft that was not refused was sealed")
+
+    def _plan(self, client: "Client") -> CommitVersion:
+        """Say only what differs from the version that is nearest: one of the same content, else the latest."""
+        database, name = client.stores.database, self._command.collection
+        files = self._content.files
+        base = queries.version_with_digest(database, name, self._command.expected_digest or "")
+        if not self._with_base:
+            return replace(self._command, base=None, files=files)
+        if base is not None:
+            self._difference = Difference(self._command.expected_digest or "", (), ())
+            return replace(self._command, base=base, files={})
+        latest = queries.resolve_version(database, name, "latest")
+        info = None if latest is None else queries.version_info(database, name, latest)
+        if info is None:
+            return replace(self._command, base=None, files=files)
+        self._difference = self._difference_from(client, info)
+        changed, removed = self._difference.changed, self._difference.removed
+        if len(changed) + len(removed) >= len(files):
+            return replace(self._command, base=None, files=files)
+        some = {path: files[path] for path in changed}
+        return replace(self._command, base=info.version, files=some, removed=removed)
+
+    def _difference_from(self, client: "Client", base: "queries.VersionInfo") -> Difference:
+        known = self._content.known_difference
+        if known is not None and known.digest == base.digest:
+            return known
+        changed, removed = dict(self._content.files), []
+        for paths, digests, _ in queries.listing(client.stores.database, base.layers):
+            for path, digest in zip(paths, digests, strict=True):
+                now = changed.get(path)
+                if now is None:
+                    removed.append(path)
+                elif now[0] == digest:
+                    del changed[path]
+        return Difference(base.digest, list(changed), removed)
+
+    def _take_late_files(self) -> None:
+        """Read what was added with `policy="immutable"`: by now it must still be what it was."""
+        for path, location in self._late.items():
+            digest, size = self._content.files[path]
+            if not self._intake.lacking([digest]):
+                continue
+            try:
+                with open(location, "rb", buffering=0) as source:
+                    found = self._intake.take_file(source)
+            except OSError as error:
+                raise FileChanged(
+                    f"{location!r} was added as immutable but cannot be read any more: {error.strerror}. "
+                    "Restore it, or add it with policy='mutable'."
+                ) from error
+            if found != (digest, size):
+                raise FileChanged(
+                    f"{location!r} was added as immutable but changed since (it had {size:,} bytes, now {found[1]:,}). "
+                    "Add it again, or with policy='mutable'."
+                )
+
+    def _tell(self, committed: Committed) -> None:
+        name = self._command.collection.rpartition("/")[2]
+        version = f"v{committed.version}"
+        if committed.recognised:
+            tell(f"{name}: content is that of {version}: no new version, latest → {version}")
+            return
+        total = len(self._content.files)
+        new = total if self._difference is None else len(self._difference.changed)
+        gone = len(self._difference.removed) if self._difference is not None else 0
+        removed = f", {gone:,} removed" if gone else ""
+        files = "file" if total == 1 else "files"
+        tell(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {bytes_text(self._new_bytes)} stored")
+
+
+def is_large(size: int) -> bool:
+    """Whether a file is an object of its own, rather than part of a pack."""
+    return size > PACKED_FILE_BYTES_MAX
