@@ -9,6 +9,7 @@ from headwater_schemas.entries import Place
 PACK_BYTES_MAX = 16 * 1024 * 1024  # a pack is held in memory while it is filled, so this bounds memory too
 PACKED_FILE_BYTES_MAX = 1024 * 1024  # larger files are objects of their own
 CHUNK_BYTES = 1024 * 1024
+READ_MANY_BYTES_MAX = 16 * CHUNK_BYTES  # the results of one `read_many` are all in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class BlobStore(Protocol):
         ...
 
     def stage_file(self, source: BinaryIO, algorithm: str) -> Staged:
-        """Take all of `source` (a regular file opened unbuffered for reading), hashing what is kept, not what was there.
+        """Take all of `source` (a regular file opened unbuffered for reading), hashing what is kept.
 
         A reflink where the file system can, one copy where not. Raises: as `stage_pack`.
         """
@@ -76,6 +77,14 @@ class BlobStore(Protocol):
         """The bytes at `place`. For small content: all of it is held in memory.
 
         Raises: BlobMissing; BlobCorrupt when they do not have `digest` (stored form) or are too few.
+        """
+        ...
+
+    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+        """What `read` gives for each place and digest, in the order asked; neighbours in an object cost one access.
+
+        The bytes of the whole call are held in memory, at most READ_MANY_BYTES_MAX. Raises: as `read`, for one
+        that fails, and InvalidInput when more is asked for.
         """
         ...
 

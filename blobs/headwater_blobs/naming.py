@@ -1,0 +1,114 @@
+"""Names of objects in a blob store.
+
+    packs/ENTITY/PROJECT/<32 hex>                       many small files; a random name, never given twice
+    files/ENTITY/PROJECT/<algorithm>-<hex>-<attempt>    one large file, named by its content, so that it is stored once
+
+`attempt` is 0 until a name is condemned; a condemned name never comes back, so the same content then takes the next.
+What is staged in a folder, and is no object yet, is named by its writer: `<pid>-<start>-<host>-<32 hex>`, the process
+id, its start in clock ticks since boot, and a digest of the boot and the process-id namespace. Where that digest is
+another than one's own, whether the writer lives cannot be seen from here and only age can tell.
+
+Names come out of events that others wrote. Whoever turns one into a path or a key calls `check_object_name` first.
+"""
+
+import hashlib
+import os
+import re
+import socket
+import uuid
+from functools import lru_cache
+
+from headwater_schemas import digests, names
+from headwater_schemas.errors import InvalidInput
+
+PACKS = "packs"
+FILES = "files"
+ATTEMPTS_MAX = 1_000_000_000  # exclusive; keeps a name short enough for every file system
+
+_PACK_LEAF = re.compile(r"[0-9a-f]{32}")
+_FILE_LEAF = re.compile(
+    "(?:"
+    + "|".join(f"{name}-[0-9a-f]{{{2 * size}}}" for name, size in digests.DIGEST_BYTES.items())
+    + ")-(?:0|[1-9][0-9]{0,8})"
+)
+_STAGED = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]{16}-[0-9a-f]{32}")
+_START_FIELD = 19  # in /proc/self/stat after the command in brackets; proc(5): starttime, the 22nd of all
+_LEAVES = {PACKS: _PACK_LEAF, FILES: _FILE_LEAF}
+
+
+def pack_name(project: str) -> str:
+    """A name that no object ever had. `project` is `entity/project`. Raises: InvalidName."""
+    return f"{PACKS}/{_check_project(project)}/{uuid.uuid4().hex}"
+
+
+def file_name(project: str, digest: bytes, attempt: int = 0) -> str:
+    """The name for content with `digest` (stored form): the same for every writer.
+
+    Raises: InvalidName for the project, InvalidInput for the digest or the attempt.
+    """
+    if not 0 <= attempt < ATTEMPTS_MAX:
+        raise InvalidInput(f"attempt {attempt} is out of range: 0 to {ATTEMPTS_MAX - 1:,}.")
+    return f"{FILES}/{_check_project(project)}/{digests.to_text(digest).replace(':', '-')}-{attempt}"
+
+
+def project_of(name: str) -> str:
+    """`entity/project` of an object. Raises: InvalidInput as `check_object_name`."""
+    _, entity, project, _ = check_object_name(name).split("/")
+    return f"{entity}/{project}"
+
+
+def check_object_name(name: str) -> str:
+    """Return `name` if it has exactly one of the shapes above. Raises: InvalidInput for anything else."""
+    if not is_object_name(name):
+        raise InvalidInput(
+            f"{str(name)[:300]!r} is not the name of an object; it was left alone. "
+            "Names are packs/ENTITY/PROJECT/… and files/ENTITY/PROJECT/…; see what recorded this one."
+        )
+    return name
+
+
+def is_object_name(name: object) -> bool:
+    """Whether `name` has exactly one of the shapes above."""
+    parts = name.split("/") if isinstance(name, str) else []
+    leaf = _LEAVES.get(parts[0]) if len(parts) == 4 else None
+    return leaf is not None and leaf.fullmatch(parts[3]) is not None and _are_names(parts[1], parts[2])
+
+
+def staged_name() -> str:
+    """A new name for bytes that this process stages."""
+    return f"{_writer(os.getpid())}-{uuid.uuid4().hex}"
+
+
+def check_staged_name(name: str) -> str:
+    """Return `name` if `staged_name` can have given it, anywhere. Raises: InvalidInput for anything else."""
+    if not isinstance(name, str) or _STAGED.fullmatch(name) is None:
+        raise InvalidInput(f"{str(name)[:300]!r} is not the name of anything staged; it was left alone.")
+    return name
+
+
+@lru_cache(maxsize=1)
+def _writer(process_id: int) -> str:
+    """`<pid>-<start>-<host>`. `process_id` is this process's own: a forked child is another writer."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            start = int(file.read().rpartition(b")")[2].split()[_START_FIELD])
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            host = file.read() + os.readlink("/proc/self/ns/pid").encode()
+    except OSError:  # no /proc: only age tells then
+        start, host = 0, socket.gethostname().encode()
+    return f"{process_id}-{start}-{hashlib.blake2s(host, digest_size=8).hexdigest()}"
+
+
+def _are_names(entity: str, project: str) -> bool:
+    try:
+        _check_project(f"{entity}/{project}")
+    except InvalidInput:
+        return False
+    return True
+
+
+def _check_project(project: str) -> str:
+    entity, _, name = project.partition("/")
+    names.check_name(entity, "entity")
+    names.check_name(name, "project")
+    return project
