@@ -21,9 +21,11 @@ import fastavro
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSchema
-from headwater_schemas.events import EVENT_TYPES, Event, Origin, Stamped
+from headwater_schemas.events import EVENT_TYPES, Origin, Stamped
 
 EVENT_BYTES_MAX = 900_000  # under the 1 MiB that Kafka takes by default, with room for key and headers
+
+REASON_CHARACTERS_MAX = 200  # of what a decoder says about damage; keeps a message readable
 
 MAGIC = b"\xc3\x01"
 _PREFIX_BYTES = len(MAGIC) + 8
@@ -37,19 +39,23 @@ class EventTooLarge(InvalidInput):
 
 
 def encode(stamped: Stamped) -> bytes:
-    """Raises: EventTooLarge; InvalidInput when a field's value is not of its type."""
+    """Raises: EventTooLarge; InvalidInput when a field's value cannot be written as its type."""
     name = stamped.event.name
     prefix, schema = _newest(name)
+    record_type: type = type(stamped.event)
+    clock = stamped.origin.clock
+    if getattr(clock, "tzinfo", None) is None:  # fastavro would take it for local time, another on every machine
+        raise InvalidInput(f"the {name} event has a clock without a time zone: {clock!s:.40}. Give it in UTC.")
     out = io.BytesIO()
     out.write(prefix)
-    record = _to_plain(type(stamped.event))(stamped.event)
-    record["origin"] = _to_plain(Origin)(stamped.origin)
     try:
+        record = _to_plain(record_type)(stamped.event)
+        record["origin"] = _to_plain(Origin)(stamped.origin)
         fastavro.schemaless_writer(out, schema, record)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, struct.error) as error:
-        raise InvalidInput(f"a {name} event cannot be written: {error}") from error
+        raise InvalidInput(f"the {name} event cannot be written: {error}.") from error
     if out.tell() > EVENT_BYTES_MAX:
-        raise EventTooLarge(f"a {name} event takes {out.tell():,} bytes; at most {EVENT_BYTES_MAX:,} are allowed.")
+        raise EventTooLarge(f"the {name} event takes {out.tell():,} bytes; at most {EVENT_BYTES_MAX:,} are allowed.")
     return out.getvalue()
 
 
@@ -62,16 +68,18 @@ def decode(payload: bytes) -> Stamped:
         raise UndecodableEvent(f"an event of {len(payload):,} bytes exceeds the limit of {EVENT_BYTES_MAX:,}.")
     if payload[:2] != MAGIC or len(payload) < _PREFIX_BYTES:
         raise UndecodableEvent("an event does not start with the single-object marker C3 01 and a fingerprint.")
-    event_type, written, read = _by_fingerprint(payload[2:_PREFIX_BYTES])
+    name, record_type, written, read = _by_fingerprint(payload[2:_PREFIX_BYTES])
     body = io.BytesIO(payload)
     body.seek(_PREFIX_BYTES)
     try:
-        record = fastavro.schemaless_reader(body, written, read)
-        stamped = Stamped(_from_plain(Origin)(record["origin"]), _from_plain(event_type)(record))
+        record: Any = fastavro.schemaless_reader(body, written, read)
+        stamped = Stamped(_from_plain(Origin)(record["origin"]), _from_plain(record_type)(record))
     except _DECODING_ERRORS as error:
-        raise UndecodableEvent(f"a {event_type.name} event does not decode: {error!r}") from None
+        # Some carry no text, such as the one for an early end; some quote the bytes, so what others sent.
+        reason = str(error)[:REASON_CHARACTERS_MAX] or "it ends too early"
+        raise UndecodableEvent(f"the {name} event is damaged: {reason}.") from None
     if body.tell() != len(payload):
-        raise UndecodableEvent(f"a {event_type.name} event has {len(payload) - body.tell()} bytes too many.")
+        raise UndecodableEvent(f"the {name} event is damaged: it has {len(payload) - body.tell()} bytes too many.")
     return stamped
 
 
@@ -106,14 +114,14 @@ def _newest(name: str) -> tuple[bytes, Schema]:
 
 
 @cache
-def _by_fingerprint(crc: bytes) -> tuple[type[Event], Schema, Schema | None]:
-    """Event type, the schema it was written with, and the one to read it as where that differs."""
+def _by_fingerprint(crc: bytes) -> tuple[str, type, Schema, Schema | None]:
+    """The event's name and type, the schema it was written with, and the one to read it as where that differs."""
     for event_type in EVENT_TYPES:
         for number in released_schemas()[event_type.name]:
             known, schema = _schema(event_type.name, number)
             if known == crc:
                 newest = _newest(event_type.name)[1]
-                return event_type, schema, None if schema is newest else newest
+                return event_type.name, event_type, schema, None if schema is newest else newest
     raise UnknownSchema(
         f"schema {crc.hex()} is not among those that this release ships: a newer headwater wrote the event. Upgrade."
     )

@@ -6,6 +6,7 @@
 As text a digest is `algorithm:hex`; in events and the database it is one byte for the algorithm and the raw bytes.
 """
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,7 @@ DEFAULT_ALGORITHM = XXH3
 DIGEST_BYTES = {XXH3: 16, BLAKE3: 32}  # raw, without the algorithm's byte
 
 _CODES = {XXH3: b"\x01", BLAKE3: b"\x02"}  # stored: final
+_HEXADECIMAL = re.compile("(?:[0-9a-fA-F]{2})*")  # bytes.fromhex alone would let white space through
 _NAMES = {code[0]: name for name, code in _CODES.items()}
 
 
@@ -64,10 +66,9 @@ def from_text(text: str) -> bytes:
     """The stored form of `xxh3:…` or `blake3:…`. Raises: InvalidInput for anything else."""
     algorithm, _, digits = text.partition(":")
     check_algorithm(algorithm)
-    try:
-        raw = bytes.fromhex(digits)
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not a digest: what follows ':' must be hexadecimal.") from None
+    if not _HEXADECIMAL.fullmatch(digits):
+        raise InvalidInput(f"{text!r} is not a digest: what follows ':' must be hexadecimal.")
+    raw = bytes.fromhex(digits)
     if len(raw) != DIGEST_BYTES[algorithm]:
         raise InvalidInput(f"{text!r} has {len(raw)} bytes; {algorithm} digests have {DIGEST_BYTES[algorithm]}.")
     return pack(algorithm, raw)

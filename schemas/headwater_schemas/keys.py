@@ -3,6 +3,7 @@
 A key says which kind of thing it orders, so that a run and an artifact of one name never meet.
 """
 
+import re
 import uuid
 
 from headwater_schemas.errors import InvalidInput
@@ -11,6 +12,8 @@ COLLECTION = "collection"
 RUN = "run"
 PROJECT = "project"
 _KINDS = (COLLECTION, RUN, PROJECT)
+# One spelling only: two sessions that differ must not give the same event id.
+_SESSION = re.compile(r"[0-9a-f]{32}")
 
 
 def collection_key(collection: str) -> str:
@@ -35,7 +38,7 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def new_session() -> str:
-    """A fresh session id: 32 hexadecimal digits."""
+    """A fresh session id: 32 hexadecimal digits, lower case."""
     return uuid.uuid4().hex
 
 
@@ -45,8 +48,6 @@ def event_id(session: str, key: str, sequence: int) -> str:
     The session is the namespace, the name is `key`, a newline and the decimal sequence. Raises: InvalidInput when
     `session` is not a session id.
     """
-    try:
-        namespace = uuid.UUID(hex=session)
-    except ValueError:
-        raise InvalidInput(f"{session!r} is not a session id: 32 hexadecimal digits.") from None
-    return str(uuid.uuid5(namespace, f"{key}\n{sequence}"))
+    if not _SESSION.fullmatch(session):
+        raise InvalidInput(f"{session!r} is not a session id: 32 hexadecimal digits, lower case.")
+    return str(uuid.uuid5(uuid.UUID(hex=session), f"{key}\n{sequence}"))

@@ -12,6 +12,8 @@ from headwater_schemas.errors import InvalidMetadata
 
 METADATA_BYTES_MAX = 262_144
 METADATA_DEPTH_MAX = 32
+INTEGER_DIGITS_MAX = 4300  # what Python turns into text and back without being told to
+INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
 
 JsonObject = dict[str, Any]
 
@@ -35,7 +37,7 @@ def decode(text: str) -> JsonObject:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidMetadata(f"metadata is not JSON: {error}") from None
+        raise InvalidMetadata(f"metadata is not JSON: {error}.") from None
     if not isinstance(value, dict) or encode(value) != text:
         raise InvalidMetadata("metadata is not a canonical JSON object.")
     return value
@@ -60,8 +62,10 @@ def _plain(value: Any, at: str, depth: int) -> Any:
         raise InvalidMetadata(f"{at} is nested deeper than {METADATA_DEPTH_MAX} levels. Flatten it.")
     if isinstance(value, str):
         return _text(value, at)
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return _integer(value, at)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidMetadata(f"{at} is {value!r}, which JSON cannot hold. Use a string or leave it out.")
@@ -71,8 +75,16 @@ def _plain(value: Any, at: str, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(below, f"{at}[{i}]", depth + 1) for i, below in enumerate(value)]
     if callable(getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
-        return _plain(value.item(), at, depth)  # a NumPy scalar or 0-d array
+        item = value.item()  # a NumPy scalar or 0-d array
+        if type(item) is not type(value):  # a long double gives itself
+            return _plain(item, at, depth)
     raise InvalidMetadata(f"{at} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+
+
+def _integer(number: int, at: str) -> int:
+    if abs(number) > INTEGER_MAX:
+        raise InvalidMetadata(f"{at} is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Keep it as text.")
+    return number
 
 
 def _key(key: Any, at: str) -> str:
@@ -86,4 +98,4 @@ def _text(text: str, at: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidMetadata(f"{at} holds text that is not valid Unicode: {text!r}.") from None
-    return str(text)
+    return str.__str__(text)  # its characters; str() would ask an enumeration's member for its name

@@ -47,13 +47,18 @@ def find_invalid(paths: Sequence[str]) -> str | None:
 
 def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
     """Two different `paths` that are one text to a reader (equal after Unicode NFC), or None."""
+    ascii_paths: list[str] = []  # each is its own NFC form, so they need no look at each other
     seen: dict[str, str] = {}
     for path in paths:
         if path.isascii():
-            continue  # an ASCII path is its own NFC form and nothing else normalizes to it
+            ascii_paths.append(path)
+            continue
         other = seen.setdefault(unicodedata.normalize("NFC", path), path)
         if other != path:
             return other, path
+    # Three characters outside ASCII have their NFC form inside it: the Kelvin sign, the Greek question mark and varia.
+    if any(form.isascii() for form in seen):
+        return next(((seen[path], path) for path in ascii_paths if path in seen), None)
     return None
 
 

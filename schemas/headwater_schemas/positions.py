@@ -64,8 +64,19 @@ class Cut:
             padded = text + "=" * (-len(text) % 4)
             generation, pairs = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             cut = cls(str(generation), {int(partition): int(offset) for partition, offset in pairs})
-        except (binascii.Error, ValueError, TypeError, RecursionError):
-            raise InvalidInput(
-                f"{text[:60]!r} is not a cut. Pass on what a write or a read returned, unchanged."
-            ) from None
+        except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
+            raise _not_a_cut(text) from None
+        # Only what encodes to the same text again was made by `encode`; all else that JSON can say is refused here.
+        if not cut._is_in_range() or cut.encode() != text:
+            raise _not_a_cut(text)
         return cut
+
+    def _is_in_range(self) -> bool:
+        return all(
+            0 <= partition < PARTITIONS_MAX and BEFORE_FIRST <= offset < OFFSETS_MAX
+            for partition, offset in self.offsets.items()
+        )
+
+
+def _not_a_cut(text: str) -> InvalidInput:
+    return InvalidInput(f"{text[:60]!r} is not a cut. Pass on what a write or a read returned, unchanged.")

@@ -1,0 +1,111 @@
+"""Batches of files in columns, and the leaves that their digest is made of."""
+
+import dataclasses
+import struct
+from typing import Any
+
+import pytest
+from headwater_schemas import digests
+from headwater_schemas.entries import NO_FILES, FileEntries, FileRow, Reference, file_leaves, reference_leaf
+from headwater_schemas.errors import InvalidInput
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import strategies
+
+TWO = FileEntries(
+    paths=["a", "b"], digests=bytes(32), sizes=[1, 2], objects=["o"], object_indexes=[0, 0], offsets=[0, 1]
+)
+
+
+@given(data=st.data(), algorithm=st.sampled_from(sorted(digests.DIGEST_BYTES)))
+def test_rows_come_back_from_columns(data: st.DataObject, algorithm: str) -> None:
+    rows = data.draw(strategies.file_rows(algorithm))
+
+    entries = FileEntries.of_rows(rows, algorithm)
+
+    entries.check()
+    assert list(entries.rows()) == rows
+    assert len(entries) == len(rows)
+    assert set(entries.objects) == {row.object_name for row in rows}
+
+
+@given(entries=strategies.file_entries(), start=st.integers(0, 7), end=st.integers(0, 7))
+def test_a_slice_has_the_rows_of_its_range_and_only_their_objects(entries: FileEntries, start: int, end: int) -> None:
+    part = entries.slice(start, end)
+
+    part.check()
+    assert list(part.rows()) == list(entries.rows())[start:end]
+    assert set(part.objects) == {row.object_name for row in part.rows()}
+
+
+def test_a_rows_place_is_its_object_offset_and_size() -> None:
+    assert FileRow("a", b"", 7, "packs/x", 512).place == ("packs/x", 512, 7)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digests": bytes(31)},
+        {"digests": bytes(48)},
+        {"paths": ["a"]},
+        {"sizes": [1]},
+        {"object_indexes": [0, 0, 0]},
+        {"offsets": []},
+        {"sizes": [1, -1]},
+        {"offsets": [-1, 0]},
+        {"object_indexes": [0, -1]},
+        {"object_indexes": [0, 1]},
+        {"objects": []},
+        {"algorithm": "blake3"},
+        {"algorithm": "md5"},
+    ],
+    ids=str,
+)
+def test_columns_that_do_not_fit_together_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        dataclasses.replace(TWO, **changes).check()
+
+
+def test_no_files_are_a_batch_too() -> None:
+    NO_FILES.check()
+
+    assert list(NO_FILES.rows()) == []
+
+
+def test_a_files_leaf_is_tag_path_digest_and_size() -> None:
+    digest = b"\x01" + bytes(range(16))
+
+    leaf = file_leaves(["data/ä.csv"], [digest], [5000])
+
+    path = "data/ä.csv".encode()
+    assert leaf == [
+        b"headwater/entry/1\x00F" + struct.pack(">I", len(path)) + path + b"\x11" + digest + struct.pack(">Q", 5000)
+    ]
+
+
+def test_a_references_leaf_is_tag_path_uri_and_what_is_known() -> None:
+    known = Reference("p", "s3://b", "etag:1", 5, "v")
+    unknown = Reference("p", "s3://b")
+
+    head = b"headwater/entry/1\x00R" + b"\x00\x00\x00\x01p" + b"\x00\x00\x00\x06s3://b"
+    assert reference_leaf(known) == (
+        head + b"\x00\x00\x00\x06etag:1" + b"\x00\x00\x00\x08" + struct.pack(">Q", 5) + b"\x00\x00\x00\x01v"
+    )
+    assert reference_leaf(unknown) == head + b"\xff" * 12
+
+
+@given(one=strategies.references(), other=strategies.references())
+def test_different_references_have_different_leaves(one: Reference, other: Reference) -> None:
+    assert (reference_leaf(one) == reference_leaf(other)) == (one == other)
+
+
+@given(one=strategies.file_rows("xxh3", 1), other=strategies.file_rows("xxh3", 1))
+def test_different_files_have_different_leaves_and_their_place_does_not_count(
+    one: list[FileRow], other: list[FileRow]
+) -> None:
+    assert (leaves_of(one) == leaves_of(other)) == ([row[:3] for row in one] == [row[:3] for row in other])
+
+
+def leaves_of(rows: list[FileRow]) -> list[bytes]:
+    return file_leaves([row.path for row in rows], [row.digest for row in rows], [row.size for row in rows])

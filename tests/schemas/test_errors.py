@@ -1,0 +1,138 @@
+"""The error tree is what its picture shows, and messages speak to people."""
+
+import builtins
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from headwater_schemas import codec, digests, entries, errors, keys, metadata, names, paths, positions
+from headwater_schemas.errors import EventRejected, HeadwaterError, Reason
+from headwater_schemas.events import EntryRemoved, Stamped
+
+from tests.support.samples import ORIGIN, SAMPLES
+
+_LINE = re.compile(r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: \(also an? (?P<also>\w+)\))?", re.MULTILINE)
+_INDENT = 4
+
+
+def drawn_tree() -> dict[str, tuple[str, ...]]:
+    """Class → its bases, as the module's picture has them."""
+    tree: dict[str, tuple[str, ...]] = {}
+    above: list[str] = []
+    for line in _LINE.finditer(errors.__doc__ or ""):
+        depth = len(line["indent"]) // _INDENT
+        above[depth:] = [line["name"]]
+        parent = above[depth - 1] if depth else "Exception"
+        tree[line["name"]] = (parent, line["also"]) if line["also"] else (parent,)
+    return tree
+
+
+def real_tree() -> dict[str, tuple[str, ...]]:
+    classes = [found for _, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, Exception)]
+    return {found.__name__: tuple(base.__name__ for base in found.__bases__) for found in classes}
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    assert drawn_tree() == real_tree()
+
+
+def test_everything_has_one_root() -> None:
+    assert all(issubclass(getattr(errors, name), HeadwaterError) for name in real_tree())
+
+
+def test_every_error_says_when_it_comes() -> None:
+    assert [name for name in real_tree() if not inspect.getdoc(getattr(errors, name))] == []
+
+
+def test_a_rejection_carries_its_reason() -> None:
+    rejection = EventRejected("the draft is sealed as v3. Take a new id.", reason=Reason.DRAFT_SEALED)
+
+    assert rejection.reason is Reason.DRAFT_SEALED
+    assert str(rejection) == "the draft is sealed as v3. Take a new id."
+
+
+def test_reasons_are_stored_so_their_values_are_final() -> None:
+    assert {reason.name.lower().replace("_", "-") for reason in Reason} == {reason.value for reason in Reason}
+    assert set(Reason) >= {
+        "sequence-gap",
+        "invalid",
+        "type-mismatch",
+        "base-mismatch",
+        "base-unknown",
+        "draft-unknown",
+        "draft-sealed",
+        "draft-discarded",
+        "path-unknown",
+        "path-conflict",
+        "digest-mismatch",
+        "version-unknown",
+        "version-deleted",
+        "alias-moved",
+        "alias-held",
+        "blob-condemned",
+        "not-permitted",
+    }
+
+
+PAYLOAD = codec.encode(SAMPLES["version-committed", 1])
+
+BAD: dict[str, Callable[[], Any]] = {
+    "name": lambda: names.check_name("a b", "project"),
+    "name that is no text": lambda: names.check_name(5, "project"),
+    "alias": lambda: names.check_alias("v1"),
+    "type": lambda: names.check_type("\n"),
+    "collection": lambda: names.CollectionName.parse("a"),
+    "reference": lambda: names.ArtifactReference.parse("a/b/c/d"),
+    "path upwards": lambda: paths.normalize("../a"),
+    "path with a control character": lambda: paths.normalize("a\nb"),
+    "long path": lambda: paths.normalize("x" * 300),
+    "metadata": lambda: metadata.encode({"a": float("nan")}),
+    "metadata key": lambda: metadata.encode({"a": {1: 1}}),
+    "metadata text": lambda: metadata.decode("{"),
+    "metadata spelling": lambda: metadata.decode('{"a": 1}'),
+    "cut": lambda: positions.Cut.decode("x"),
+    "key": lambda: keys.split_key("x"),
+    "session": lambda: keys.event_id("x", "run:a/b/c", 0),
+    "algorithm": lambda: digests.check_algorithm("md5"),
+    "digest": lambda: digests.from_text("xxh3:zz"),
+    "stored digest": lambda: digests.to_text(b"\x09"),
+    "columns": lambda: entries.FileEntries(
+        paths=["a"], digests=b"", sizes=[], objects=[], object_indexes=[], offsets=[]
+    ).check(),
+    "too large event": lambda: codec.encode(Stamped(ORIGIN, large_event())),
+    "unwritable event": lambda: codec.encode(Stamped(ORIGIN, unwritable_event())),
+    "no event": lambda: codec.decode(b"x"),
+    "unknown schema": lambda: codec.decode(PAYLOAD[:2] + bytes(8)),
+    "event with nothing in it": lambda: codec.decode(PAYLOAD[:10]),
+    "event cut short": lambda: codec.decode(PAYLOAD[:-1]),
+    "event with no such choice": lambda: codec.decode(PAYLOAD[:-2] + b"\x7f\x00"),
+    "event with more": lambda: codec.decode(PAYLOAD + b"x"),
+    "event with broken text": lambda: codec.decode(PAYLOAD.replace(b"ada", b"\xff\xff\xff")),
+    "event in no year": lambda: codec.decode(PAYLOAD[:45] + b"\xff" * 8 + b"\x7f" + PAYLOAD[53:]),
+}
+_CLASS_NAMES = {
+    *real_tree(),
+    *(name for name, found in vars(builtins).items() if isinstance(found, type) and issubclass(found, BaseException)),
+}
+
+
+def large_event() -> EntryRemoved:
+    return EntryRemoved(collection="e/p/c", draft="own:1", paths=("x" * codec.EVENT_BYTES_MAX,))
+
+
+def unwritable_event() -> EntryRemoved:
+    nothing: Any = None
+    return EntryRemoved(collection="e/p/c", draft="own:1", paths=nothing)
+
+
+@pytest.mark.parametrize("raise_it", BAD.values(), ids=BAD.keys())
+def test_a_message_is_a_sentence_and_names_no_class(raise_it: Callable[[], Any]) -> None:
+    with pytest.raises(HeadwaterError) as caught:
+        raise_it()
+
+    message = str(caught.value)
+    assert set(re.findall(r"\w+", message)) & _CLASS_NAMES == set()
+    assert len(message.split()) >= 5
+    assert message.endswith(".")

@@ -1,0 +1,69 @@
+"""Keys of records, and ids of events."""
+
+import uuid
+
+import pytest
+from headwater_schemas import keys
+from headwater_schemas.errors import InvalidInput
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import strategies
+
+SESSION = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_run_an_artifact_and_a_project_of_one_name_have_different_keys() -> None:
+    name = "vision/digits/a"
+
+    assert [keys.collection_key(name), keys.run_key(name), keys.project_key(name)] == [
+        "collection:vision/digits/a",
+        "run:vision/digits/a",
+        "project:vision/digits/a",
+    ]
+
+
+@given(name=strategies.collection_names())
+def test_a_key_splits_into_what_it_was_made_of(name: str) -> None:
+    assert keys.split_key(keys.collection_key(name)) == (keys.COLLECTION, name)
+    assert keys.split_key(keys.run_key(name)) == (keys.RUN, name)
+    assert keys.split_key(keys.project_key(name)) == (keys.PROJECT, name)
+
+
+@pytest.mark.parametrize("key", ["", "Run:a", "e/p/c", ":e/p/c", "entity:e"])
+def test_a_key_of_no_known_kind_is_refused(key: str) -> None:
+    with pytest.raises(InvalidInput, match="is not an event key: it must start with one of collection, run, project"):
+        keys.split_key(key)
+
+
+def test_the_id_of_an_event_is_final() -> None:
+    name = "collection:vision/digits/a\n7"
+
+    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == str(uuid.uuid5(uuid.UUID(SESSION), name))
+    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == "af609009-2458-51e7-bc81-25b271ea14a5"
+
+
+PLACES = st.tuples(strategies.sessions(), st.sampled_from(["run:a/b/c", "run:a/b/c1"]), st.integers(0, 20))
+
+
+@given(one=PLACES, other=PLACES)
+def test_events_have_one_id_exactly_where_session_key_and_sequence_are_the_same(
+    one: tuple[str, str, int], other: tuple[str, str, int]
+) -> None:
+    assert (keys.event_id(*one) == keys.event_id(*other)) == (one == other)
+
+
+def test_a_new_session_is_a_session_id_and_never_the_same() -> None:
+    sessions = {keys.new_session() for _ in range(100)}
+
+    assert len(sessions) == 100
+    assert all(keys.event_id(session, "run:a/b/c", 0) for session in sessions)
+
+
+@pytest.mark.parametrize(
+    "session",
+    ["", "g" * 32, "a" * 31, "a" * 33, SESSION.upper(), "{" + SESSION + "}", str(uuid.UUID(SESSION)), f"{SESSION}\n"],
+)
+def test_another_spelling_of_a_session_is_refused_because_it_would_give_the_same_id(session: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a session id: 32 hexadecimal digits, lower case"):
+        keys.event_id(session, "run:a/b/c", 0)

@@ -1,0 +1,209 @@
+"""Metadata and config: one spelling, within bounds, and errors that name the key."""
+
+import enum
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from headwater_schemas import metadata
+from headwater_schemas.errors import InvalidMetadata
+from headwater_schemas.metadata import INTEGER_MAX, METADATA_BYTES_MAX, METADATA_DEPTH_MAX, decode, encode, merge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import strategies
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - a StrEnum is its own text; what users have often is not
+    """A text with a name of its own."""
+
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    """A number with a name."""
+
+    HIGH = 3
+
+
+@given(value=strategies.json_objects())
+def test_what_is_encoded_decodes_to_the_same(value: dict[str, Any]) -> None:
+    assert decode(encode(value)) == value
+
+
+@given(value=strategies.json_objects(), random=st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -> None:
+    shuffled = dict(random.sample(sorted(value.items()), len(value)))
+
+    assert encode(shuffled) == encode(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({}, "{}"),
+        ({"b": 1, "a": [1.5, None, True]}, '{"a":[1.5,null,true],"b":1}'),
+        ({"größe": "é\n"}, '{"größe":"é\\n"}'),
+        (MappingProxyType({"a": (1, 2)}), '{"a":[1,2]}'),
+        (
+            {"a": np.float64(0.5), "b": np.int8(-3), "c": np.bool_(True), "d": np.array(7)},
+            '{"a":0.5,"b":-3,"c":true,"d":7}',
+        ),
+        ({"a": np.float32(0.5), "b": np.str_("x")}, '{"a":0.5,"b":"x"}'),
+        ({"a": Colour.RED, Colour.RED: Level.HIGH}, '{"a":"red","red":3}'),
+        ({"a": INTEGER_MAX}, '{"a":' + "9" * 4300 + "}"),
+        ({"a": -INTEGER_MAX}, '{"a":-' + "9" * 4300 + "}"),
+    ],
+    ids=range(9),
+)
+def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str) -> None:
+    assert encode(value) == text
+    assert encode(decode(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ({"loss": float("nan")}, r"metadata\['loss'\] is nan, which JSON cannot hold"),
+        ({"a": [{"b": float("-inf")}]}, r"metadata\['a'\]\[0\]\['b'\] is -inf"),
+        ({"a": np.float32("inf")}, r"metadata\['a'\] is inf"),
+        ({"a": {1: 2}}, r"metadata\['a'\] has the key 1, a int"),
+        ({None: 1}, "metadata has the key None, a NoneType"),
+        ({"when": datetime(2025, 1, 1)}, r"metadata\['when'\] is a datetime"),
+        ({"a": {1, 2}}, r"metadata\['a'\] is a set"),
+        ({"a": b"x"}, r"metadata\['a'\] is a bytes"),
+        ({"a": 1j}, r"metadata\['a'\] is a complex"),
+        ({"weights": np.zeros(3)}, r"metadata\['weights'\] is a ndarray"),
+        ({"a": np.longdouble(1)}, r"metadata\['a'\] is a longdouble"),
+        ({"a": np.array(np.longdouble(1))}, r"metadata\['a'\] is a longdouble"),
+        ({"a": 10**4300}, r"metadata\['a'\] is an integer of more than 4,300 digits"),
+        ({"a": "\ud800"}, r"metadata\['a'\] holds text that is not valid Unicode"),
+        ({"\ud800": 1}, "metadata holds text that is not valid Unicode"),
+        ({"a": lambda: None}, r"metadata\['a'\] is a function"),
+        ([], "metadata must be a dictionary, not list"),
+        (None, "metadata must be a dictionary, not NoneType"),
+        ({"a": "x" * METADATA_BYTES_MAX}, "metadata is 262,152 bytes of JSON; at most 262,144"),
+    ],
+    ids=range(19),
+)
+def test_what_json_cannot_hold_is_refused_with_its_key(value: Any, named: str) -> None:
+    with pytest.raises(InvalidMetadata, match=named):
+        encode(value)
+
+
+def test_an_error_names_what_the_value_was_given_as() -> None:
+    with pytest.raises(InvalidMetadata, match=r"config\['rate'\] is nan"):
+        encode({"rate": float("nan")}, "config")
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: Any = 1
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return {"a": value} if depth == 1 else value
+
+
+def test_depth_is_bounded() -> None:
+    assert decode(encode(nested(METADATA_DEPTH_MAX))) == nested(METADATA_DEPTH_MAX)
+
+    with pytest.raises(InvalidMetadata, match="is nested deeper than 32 levels"):
+        encode(nested(METADATA_DEPTH_MAX + 1))
+
+
+def test_a_value_that_holds_itself_is_too_deep() -> None:
+    loop: dict[str, Any] = {}
+    loop["a"] = [loop]
+
+    with pytest.raises(InvalidMetadata, match="nested deeper"):
+        encode(loop)
+
+
+def test_size_at_the_limit_is_taken() -> None:
+    value = {"a": "x" * (METADATA_BYTES_MAX - len('{"a":""}'))}
+
+    assert len(encode(value)) == METADATA_BYTES_MAX
+    assert decode(encode(value)) == value
+
+
+def test_what_was_given_is_not_changed() -> None:
+    value: dict[str, Any] = {"a": (1, {"b": np.int64(2)})}
+
+    encode(value)
+
+    assert value == {"a": (1, {"b": 2})}
+    assert isinstance(value["a"], tuple)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        "1",
+        "null",
+        '{"a":1} ',
+        '{"a": 1}',
+        '{"b":1,"a":2}',
+        '{"a":1,"a":1}',
+        '{"a":NaN}',
+        '{"a":1e400}',
+        '{"a":1E2}',
+        '{"a":"\\u00e9"}',
+        '{"a":"\\ud800"}',
+        '{"a":"\ud800"}',
+        '{"a":' * 40 + "1" + "}" * 40,
+        '{"a":' + "[" * 100_000,
+        '{"a":' + "1" * 5000 + "}",
+        '{"a":"' + "x" * METADATA_BYTES_MAX + '"}',
+    ],
+    ids=range(19),
+)
+def test_text_that_is_not_canonical_is_refused(text: str) -> None:
+    with pytest.raises(InvalidMetadata, match="metadata"):
+        decode(text)
+
+
+@given(text=st.text(max_size=60) | st.text('{}[]",:019.eE-aNtrue \\u', max_size=30))
+def test_any_text_is_canonical_or_refused(text: str) -> None:
+    try:
+        value = decode(text)
+    except InvalidMetadata:
+        return
+
+    assert encode(value) == text
+
+
+@pytest.mark.parametrize(
+    ("current", "patch", "merged"),
+    [
+        # Source: RFC 7396, appendix A, as far as both sides are objects.
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_patch_is_laid_over_key_by_key(current: Any, patch: Any, merged: Any) -> None:
+    before = json.dumps([current, patch])
+
+    assert merge(current, patch) == merged
+    assert json.dumps([current, patch]) == before
+
+
+@given(current=strategies.json_objects(), patch=strategies.json_objects())
+def test_laying_a_patch_over_twice_changes_nothing_more(current: dict[str, Any], patch: dict[str, Any]) -> None:
+    once = merge(current, patch)
+
+    assert merge(once, patch) == once
+    assert metadata.encode(merge(current, {})) == metadata.encode(current)

@@ -1,0 +1,473 @@
+"""Whole histories: what several writers did to a few collections, and the logs that it can be written to.
+
+A history is a list of steps. A step says what was meant; only `write` makes records of it, because some events name
+positions (a dead letter's), and one history can be written in many orders and to any number of partitions.
+
+Names, paths and contents come from a few each, so that histories meet themselves: equal content, contested paths,
+aliases that moved, drafts that were sealed before.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from headwater_eventlog.port import NewRecord, Record
+from headwater_schemas import codec, digests, keys
+from headwater_schemas import events as types
+from headwater_schemas.entries import FileEntries, FileRow, Reference
+from headwater_schemas.events import Event, Origin, Stamped
+from headwater_schemas.positions import BEFORE_FIRST, Position
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+PROJECT = "team/vision"
+COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
+TYPES = {name: "dataset" for name in COLLECTIONS}
+SESSIONS = tuple(f"{n:032x}" for n in (1, 2, 3))
+RUNS = (f"{PROJECT}/r1", f"{PROJECT}/r2")
+PATHS = ("a", "b", "d/a", "d/b", "d/e/f", "é", "z")
+FOLDERS = ("d", "d/e", "nowhere")
+ALIASES = ("best", "prod")
+TAGS = ("good", "old")
+CLOCK = datetime(2024, 1, 1, tzinfo=UTC)
+START_US = 1_700_000_000_000_000  # append time of the first record
+
+
+def object_name(collection: str, n: int) -> str:
+    """One of the objects of the collection's project."""
+    return f"packs/{collection.rpartition('/')[0]}/{n:032x}"
+
+
+def file_row(collection: str, path: str, content: int, *, of_object: int = 0) -> FileRow:
+    """A file whose bytes are told apart by a number."""
+    digest = digests.pack(digests.XXH3, content.to_bytes(16, "big"))
+    return FileRow(path, digest, content + 1, object_name(collection, of_object), 100 * content)
+
+
+def files(rows: Sequence[FileRow]) -> FileEntries:
+    return FileEntries.of_rows(rows, digests.XXH3)
+
+
+# --- steps --------------------------------------------------------------------------------------------------------
+
+
+class Damage:
+    """Bytes of a known schema that do not decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """A decision about the record of another step of the same key."""
+
+    letter: int  # the step's number
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one record says. The same step twice in a history is the same event, sent twice."""
+
+    number: int  # which step of its history it is
+    key: str  # the record's; the event's own, unless it was sent under another
+    origin: Origin
+    what: Event | Damage | Resolve
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is written to every partition: administration is judged by all."""
+        return self.key.startswith(keys.PROJECT)
+
+
+History = list[Step]
+
+
+@dataclass(slots=True)
+class Teller:
+    """Gives steps their numbers, and events their place in their writer's order."""
+
+    steps: History = field(default_factory=list)
+    lost: History = field(default_factory=list)  # never arrived
+    _sequences: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    _told: int = 0
+
+    def tell(self, what: Event | Damage | Resolve, *, session: str, key: str | None = None, lose: bool = False) -> Step:
+        """Somebody says something; with `lose` nobody hears it."""
+        if key is None:
+            assert not isinstance(what, Damage | Resolve)
+            key = what.key
+        sequence = self._sequences[session, key]
+        if not isinstance(what, Damage):  # whoever wrote that was no writer of ours
+            self._sequences[session, key] += 1
+        step = Step(self._told, key, Origin(session=session, sequence=sequence, clock=CLOCK, who="ann"), what)
+        self._told += 1
+        (self.lost if lose else self.steps).append(step)
+        return step
+
+    def send_again_from(self, lost: Step) -> None:
+        """What was lost, and then what was said after it by the same writer under the same key."""
+        self.lost.remove(lost)
+        said = {step.origin.sequence: step for step in self.steps if _stream(step) == _stream(lost)}
+        later = [said[n] for n in sorted(said) if n > lost.origin.sequence]
+        self.steps += [lost, *later]
+
+
+def _stream(step: Step) -> tuple[str, str, bool]:
+    return step.origin.session, step.key, isinstance(step.what, Damage)
+
+
+# --- logs ---------------------------------------------------------------------------------------------------------
+
+
+class MemoryLog:
+    """An `EventLog` in memory with any number of partitions. As on Kafka, offsets only grow but are not dense."""
+
+    def __init__(self, partitions: int = 1, generation: str = "memory") -> None:
+        self.generation = generation
+        self.partitions = partitions
+        self._records: list[list[Record]] = [[] for _ in range(partitions)]
+        self._appended = 0
+
+    def partition_of(self, key: str) -> int:
+        return zlib.crc32(key.encode()) % self.partitions
+
+    def append(self, records: Sequence[NewRecord], *, timeout_s: float = 0) -> list[Position]:
+        return [self._append(record) for record in records]
+
+    def read(self, partition: int, *, after: int, limit: int = 4096) -> Sequence[Record]:
+        return [record for record in self._records[partition] if record.position.offset > after][:limit]
+
+    def end(self, partition: int) -> int:
+        records = self._records[partition]
+        return records[-1].position.offset if records else BEFORE_FIRST
+
+    def close(self) -> None:
+        pass
+
+    def _append(self, new: NewRecord) -> Position:
+        partition = self.partition_of(new.key) if new.partition is None else new.partition
+        before = self.end(partition)
+        position = Position(self.generation, partition, before + (3 if before % 5 == 4 else 1))
+        self._appended += 1  # no two records have the same time, so that a time says which record it is of
+        time_us = START_US + 1_000 * self._appended
+        self._records[partition].append(Record(position, time_us, new.key, new.payload, new.headers))
+        return position
+
+
+@dataclass(slots=True)
+class Written:
+    """A history on a log, and which step stands where."""
+
+    log: MemoryLog
+    step_at: dict[tuple[int, int], int] = field(default_factory=dict)  # (partition, offset) → number of the step
+    step_at_time: dict[int, int] = field(default_factory=dict)
+
+    def append(self, step: Step) -> None:
+        partitions = range(self.log.partitions) if step.everywhere else [self.log.partition_of(step.key)]
+        for partition in partitions:
+            payload = self._payload(step, partition)
+            (position,) = self.log.append([NewRecord(step.key, payload, (), partition)])
+            self.step_at[partition, position.offset] = step.number
+            self.step_at_time[self.log.read(partition, after=position.offset - 1)[0].time_us] = step.number
+
+    def step_of(self, position_number: int) -> int:
+        """The step at a position given as one number."""
+        return self.step_at[position_number >> 48, position_number & (1 << 48) - 1]
+
+    def _payload(self, step: Step, partition: int) -> bytes:
+        what = step.what
+        if isinstance(what, Damage):
+            lost = types.RunFinished(run=RUNS[0], state=f"damaged {step.number}")
+            return codec.encode(Stamped(step.origin, lost))[:-1]
+        if isinstance(what, Resolve):
+            at = min(o for (p, o), number in self.step_at.items() if (p, number) == (partition, what.letter))
+            what = types.DeadLetterResolved(key=step.key, partition=partition, offset=at, decision=what.decision)
+        return codec.encode(Stamped(step.origin, what))
+
+
+def write(history: Sequence[Step], *, partitions: int = 1) -> Written:
+    """The history on a log of its own."""
+    written = Written(MemoryLog(partitions))
+    for step in history:
+        written.append(step)
+    return written
+
+
+def interleaved_anew(draw: DrawFn, history: Sequence[Step]) -> History:
+    """The same history with another order between its keys. Administration stays where it is: all others go by it."""
+    anew: History = []
+    streams: dict[str, History] = defaultdict(list)
+
+    def settle() -> None:
+        while waiting := sorted(key for key, stream in streams.items() if stream):
+            anew.append(streams[draw(st.sampled_from(waiting))].pop(0))
+
+    for step in history:
+        if step.everywhere:
+            settle()
+            anew.append(step)
+        else:
+            streams[step.key].append(step)
+    settle()
+    return anew
+
+
+# --- telling one --------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: DrawFn, *, reliable: bool = False, steps_max: int = 24) -> History:
+    """A history. With `reliable` every record decodes, and every writer's events arrive in its order, once or more."""
+    drama = _Drama(draw, Teller())
+    scenes = [scene for scene, weight in _SCENES.items() for _ in range(weight)]
+    scenes += [] if reliable else [scene for scene, weight in _MISHAPS.items() for _ in range(weight)]
+    for _ in range(draw(st.integers(1, steps_max))):
+        draw(st.sampled_from(scenes))(drama)
+    return drama.teller.steps
+
+
+@dataclass(slots=True)
+class _Drama:
+    """What there is to draw from, growing as the history does."""
+
+    draw: DrawFn
+    teller: Teller
+    drafts: list[tuple[str, str]] = field(default_factory=list)  # (collection, draft) that somebody spoke of
+    versions: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # as many as there can be
+    letters: list[Step] = field(default_factory=list)
+
+    def one_of(self, values: Sequence[Any]) -> Any:
+        return self.draw(st.sampled_from(values))
+
+    def maybe(self, values: SearchStrategy[Any]) -> Any:
+        return self.draw(st.none() | values)
+
+    def some(self, values: Sequence[Any], size: int = 2) -> tuple[Any, ...]:
+        return tuple(self.draw(st.lists(st.sampled_from(values), max_size=size, unique=True)))
+
+    def collection(self) -> str:
+        return str(self.one_of(COLLECTIONS))
+
+    def session(self) -> str:
+        return str(self.one_of(SESSIONS))
+
+    def version(self, collection: str) -> int:
+        """One that may be there, and now and then is not."""
+        return int(self.draw(st.integers(0, max(1, self.versions[collection]))))
+
+    def draft(self) -> tuple[str, str]:
+        return self.one_of(self.drafts) if self.drafts else (self.collection(), types.shared_draft("s"))
+
+    def tell(self, event: Event, session: str | None = None) -> None:
+        self.teller.tell(event, session=session or self.session())
+
+
+def _log_own(drama: _Drama) -> None:
+    """One writer opens, fills and commits a draft, as the SDK does."""
+    collection, session = drama.collection(), drama.session()
+    draft = types.own_draft(f"{len(drama.drafts)}")
+    drama.drafts.append((collection, draft))
+    base = drama.maybe(st.integers(0, drama.versions[collection]))
+    drama.tell(types.DraftOpened(collection=collection, draft=draft, type=_type(drama), base=base), session)
+    for _ in range(drama.draw(st.integers(0, 3))):
+        _speak(drama, collection, draft, session)
+    drama.tell(_commit(drama, collection, draft), session)
+
+
+def _open_shared(drama: _Drama) -> None:
+    collection, draft = drama.collection(), types.shared_draft(drama.one_of(("s", "t")))
+    base = drama.one_of((None, None, 0))
+    drama.tell(types.DraftOpened(collection=collection, draft=draft, type=_type(drama), base=base))
+    drama.drafts += [(collection, draft)] * 3  # to be spoken of more often than one's own
+
+
+def _say_in_draft(drama: _Drama) -> None:
+    _speak(drama, *drama.draft(), drama.session())
+
+
+def _say_done(drama: _Drama) -> None:
+    collection, draft = drama.draft()
+    drama.tell(types.WriterDone(collection=collection, draft=draft))
+
+
+def _say_commit(drama: _Drama) -> None:
+    drama.tell(_commit(drama, *drama.draft()))
+
+
+def _discard(drama: _Drama) -> None:
+    collection, draft = drama.draft()
+    drama.tell(types.DraftDiscarded(collection=collection, draft=draft))
+
+
+def _speak(drama: _Drama, collection: str, draft: str, session: str) -> None:
+    where = {"collection": collection, "draft": draft}
+    match drama.one_of(("files", "files", "references", "removal")):
+        case "files":
+            rows = [
+                file_row(collection, path, drama.one_of((0, 1, 2)), of_object=drama.one_of((0, 1)))
+                for path in drama.some((*PATHS, "d"), 3)
+            ]
+            drama.tell(types.EntryAdded(**where, files=files(rows)), session)
+        case "references":
+            references = [Reference(path, drama.one_of(("s3://x", "s3://y")), size=7) for path in drama.some(PATHS)]
+            drama.tell(types.EntryAdded(**where, references=tuple(references)), session)
+        case "removal":
+            gone = {"paths": drama.some(PATHS), "folders": drama.some(FOLDERS, 1)}
+            drama.tell(types.EntryRemoved(**where, **gone), session)
+
+
+def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitted:
+    drama.versions[collection] += 1
+    return types.VersionCommitted(
+        collection=collection,
+        draft=draft,
+        description=drama.one_of((None, None, "first", "second")),
+        metadata=drama.one_of((None, '{"n":1}', '{"m":{"x":2},"n":3}')),
+        aliases=drama.some(ALIASES, 1),
+        tags=drama.some(TAGS, 1),
+        run=drama.one_of((None, *RUNS)),
+        ttl_seconds=drama.one_of((None, None, 60)),
+        expected_digest=drama.one_of((*[None] * 9, "0" * 64)),
+        writers=drama.one_of((*[None] * 3, 1, 2)) if draft.startswith(types.SHARED_DRAFT) else None,
+    )
+
+
+def _type(drama: _Drama) -> str:
+    return str(drama.one_of((*["dataset"] * 9, "model")))
+
+
+def _move_alias(drama: _Drama) -> None:
+    collection = drama.collection()
+    versions = st.integers(0, drama.versions[collection])
+    expected = drama.maybe(st.builds(types.ExpectedAlias, st.none() | versions))
+    alias, version = drama.one_of(ALIASES), drama.maybe(versions)
+    drama.tell(types.AliasMoved(collection=collection, alias=alias, version=version, expected=expected))
+
+
+def _use(drama: _Drama) -> None:
+    collection = drama.collection()
+    requested = drama.one_of(("digits:latest", "digits:best"))
+    version = drama.version(collection)
+    drama.tell(
+        types.ArtifactUsed(collection=collection, version=version, run=drama.one_of(RUNS), requested=requested)
+    )
+
+
+def _describe(drama: _Drama) -> None:
+    collection = drama.collection()
+    drama.tell(
+        types.VersionDescribed(
+            collection=collection,
+            version=drama.version(collection),
+            description=drama.one_of((None, "", "third")),
+            metadata=drama.one_of((None, None, '{"n":9}')),
+            metadata_patch=drama.one_of((None, '{"m":{"x":null,"y":1}}', '{"n":null}')),
+            tags_added=drama.some(TAGS),
+            tags_removed=drama.some(TAGS, 1),
+            ttl_seconds=drama.one_of((None, 0, 90)),
+        )
+    )
+
+
+def _delete(drama: _Drama) -> None:
+    collection = drama.collection()
+    version, aliases = drama.version(collection), drama.one_of((True, False))
+    drama.tell(types.VersionDeleted(collection=collection, version=version, delete_aliases=aliases))
+
+
+def _restore(drama: _Drama) -> None:
+    collection = drama.collection()
+    drama.tell(types.VersionRestored(collection=collection, version=drama.version(collection)))
+
+
+def _recall(drama: _Drama) -> None:
+    collection = drama.collection()
+    version = drama.version(collection)
+    drama.tell(types.VersionRecalled(collection=collection, version=version, reason=drama.one_of(("bad", "worse"))))
+
+
+def _run(drama: _Drama) -> None:
+    run = drama.one_of(RUNS)
+    config = drama.one_of(('{"lr":1}', '{"lr":2}'))
+    started = types.RunStarted(run=run, job_type="train", config=config, tags=drama.some(TAGS))
+    ended = types.RunFinished(run=run, state=drama.one_of(types.RUN_STATES_FINAL))
+    drama.tell(drama.one_of((started, ended)))
+
+
+def _administer(drama: _Drama) -> None:
+    told: Event = drama.one_of(
+        (
+            types.BlobsCondemned(project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
+            types.BlobsMoved(project=PROJECT, moves=(types.Move("packs/x", 0, 5, "packs/y", 10),)),
+            types.SettingsChanged(project=PROJECT, settings=drama.one_of(('{"a":1}', '{"a":null,"b":2}'))),
+            types.AccessGranted(project=PROJECT, principal="ann", role="reader"),
+            types.AccessRevoked(project=PROJECT, principal="ann", role="reader"),
+            types.SubscriptionAdded(project=PROJECT, subscription="hook", settings="{}"),
+            types.SubscriptionRemoved(project=PROJECT, subscription="hook"),
+            types.RulesChanged(project=PROJECT, rule="retention", value='{"days":3}'),
+        )
+    )
+    drama.tell(told)
+
+
+def _send_under_a_wrong_key(drama: _Drama) -> None:
+    event = types.VersionRestored(collection=COLLECTIONS[0], version=0)
+    drama.teller.tell(event, session=drama.session(), key=keys.collection_key(COLLECTIONS[1]))
+
+
+def _send_again(drama: _Drama) -> None:
+    if drama.teller.steps:
+        step = drama.one_of(drama.teller.steps)
+        if not isinstance(step.what, Damage):  # nothing says that two of those are one
+            drama.teller.steps.append(step)
+
+
+def _lose(drama: _Drama) -> None:
+    collection = drama.collection()
+    lost = types.VersionRecalled(collection=collection, version=drama.version(collection), reason="lost")
+    drama.teller.tell(lost, session=drama.session(), lose=True)
+
+
+def _find_again(drama: _Drama) -> None:
+    if drama.teller.lost:
+        drama.teller.send_again_from(drama.one_of(drama.teller.lost))
+
+
+def _damage(drama: _Drama) -> None:
+    key = drama.one_of([keys.collection_key(name) for name in COLLECTIONS] + [keys.run_key(RUNS[0])])
+    drama.letters.append(drama.teller.tell(Damage(), session=SESSIONS[0], key=key))
+
+
+def _resolve(drama: _Drama) -> None:
+    if drama.letters:
+        letter = drama.one_of(drama.letters)
+        decision = Resolve(letter.number, drama.one_of(("skip", "skip", "skip", "retry", "shrug")))
+        drama.teller.tell(decision, session=f"{99:032x}", key=letter.key)
+
+
+_SCENES: dict[Callable[[_Drama], None], int] = {
+    _log_own: 8,
+    _open_shared: 3,
+    _say_in_draft: 6,
+    _say_done: 2,
+    _say_commit: 3,
+    _discard: 1,
+    _move_alias: 3,
+    _use: 2,
+    _describe: 3,
+    _delete: 3,
+    _restore: 2,
+    _recall: 1,
+    _run: 2,
+    _administer: 2,
+    _send_under_a_wrong_key: 1,
+    _send_again: 2,
+}
+_MISHAPS: dict[Callable[[_Drama], None], int] = {_lose: 1, _find_again: 2, _damage: 2, _resolve: 4}
+
+
+def numbered_anew(history: Sequence[Step]) -> Iterator[Step]:
+    """The same steps, each occurrence with a number of its own."""
+    return (replace(step, number=n) for n, step in enumerate(history))
