@@ -1,0 +1,70 @@
+"""The read side: one function a question, named after it; each takes a `Database` and gives frozen records.
+
+Nothing here writes. Each question is asked of one snapshot and lets go of it before it returns; what may be long is
+paged by key. The modules are named after what they answer about; `answers` holds the records.
+"""
+
+from headwater_consumer.queries.answers import (
+    CollectionInfo,
+    EntryInfo,
+    Health,
+    Lineage,
+    LoggedEdge,
+    Outcome,
+    RejectionInfo,
+    RunInfo,
+    UsedEdge,
+    UseInfo,
+    VersionInfo,
+)
+from headwater_consumer.queries.entries import all_entries, entries_page, entry, listing
+from headwater_consumer.queries.outcomes import first_rejection, health, outcomes, rejections_of
+from headwater_consumer.queries.places import stored_places
+from headwater_consumer.queries.projects import digest_algorithm
+from headwater_consumer.queries.runs import inputs_of, outputs_of, producers_of, run_info, runs, used_by
+from headwater_consumer.queries.versions import (
+    collection_info,
+    collections,
+    project_has_digest,
+    resolve_version,
+    version_info,
+    version_infos,
+    version_with_digest,
+)
+
+__all__ = [
+    "CollectionInfo",
+    "EntryInfo",
+    "Health",
+    "Lineage",
+    "LoggedEdge",
+    "Outcome",
+    "RejectionInfo",
+    "RunInfo",
+    "UseInfo",
+    "UsedEdge",
+    "VersionInfo",
+    "all_entries",
+    "collection_info",
+    "collections",
+    "digest_algorithm",
+    "entries_page",
+    "entry",
+    "first_rejection",
+    "health",
+    "inputs_of",
+    "listing",
+    "outcomes",
+    "outputs_of",
+    "producers_of",
+    "project_has_digest",
+    "rejections_of",
+    "resolve_version",
+    "run_info",
+    "runs",
+    "stored_places",
+    "used_by",
+    "version_info",
+    "version_infos",
+    "version_with_digest",
+]

@@ -1,0 +1,140 @@
+"""What the queries answer: frozen records. Times are microseconds since 1970, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version, with what is said about it at the moment that was asked for."""
+
+    collection: str
+    type: str
+    version: int
+    digest: str
+    sum_state: bytes  # the LtHash state, for reckoning the digest of a successor
+    entry_count: int
+    size_bytes: int
+    layers: tuple[int, ...]  # topmost first
+    base: int | None
+    run: str | None  # the first run that logged it
+    contested: int  # paths that different writers of its draft wrote
+    created_us: int
+    who: str
+    message: str | None
+    aliases: tuple[str, ...]  # by name
+    tags: tuple[str, ...]  # by name
+    description: str | None
+    metadata: str  # canonical JSON, "{}" when there is none
+    ttl_seconds: int | None
+    deleted: bool
+    recalled: str | None  # the reason
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """One artifact name."""
+
+    collection: str
+    type: str
+    versions: int  # those that are not deleted
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One execution, as its last start described it."""
+
+    run: str
+    job_type: str | None
+    group: str | None
+    display_name: str | None
+    config: str  # canonical JSON
+    tags: tuple[str, ...]
+    state: str  # "running", "finished" or "failed"
+    who: str
+    started_us: int  # the last start
+    finished_us: int | None  # None while it runs
+
+
+class EntryInfo(NamedTuple):
+    """One path of a version. A tuple, because a version can have a million of them."""
+
+    path: str
+    kind: int  # rows.FILE or rows.REFERENCE
+    size: int | None  # bytes; None for a reference of unknown size
+    digest: bytes | None  # stored form; None for a reference
+    object_name: str | None  # where the bytes are now, see `places`; None for a reference
+    start: int | None  # bytes from the object's start
+    uri: str | None
+    checksum: str | None
+    object_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UseInfo:
+    """A run consumed a version."""
+
+    collection: str
+    version: int
+    run: str
+    requested: tuple[str, ...]  # the names it was asked for by, first one first
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a draft."""
+
+    version: int | None  # None while it is open, and when it was discarded
+    recognised: bool  # the content was there before
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionInfo:
+    """An event that broke a rule."""
+
+    session: str
+    key: str
+    sequence: int
+    event: str  # its name
+    reason: str  # errors.Reason
+    message: str
+
+
+class LoggedEdge(NamedTuple):
+    """A run logged a version."""
+
+    collection: str
+    version: int
+    run: str
+
+
+class UsedEdge(NamedTuple):
+    """A run consumed a version."""
+
+    run: str
+    collection: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a version came from, or what came of it. Each edge is there once, in an order that replay keeps."""
+
+    collection: str  # where the question began
+    version: int
+    upstream: bool  # True: what it came from
+    logged: tuple[LoggedEdge, ...]
+    used: tuple[UsedEdge, ...]
+    truncated: bool  # there is more than was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an operator looks at first."""
+
+    rejections: int
+    open_dead_letters: int
+    parked_records: int  # that still wait
+    offsets: Mapping[int, int]  # partition → offset of the last record that is in the projection

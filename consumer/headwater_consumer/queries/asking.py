@@ -1,0 +1,64 @@
+"""Asking the database: statements that are compiled once, and conditions that many questions share.
+
+Building and compiling a statement costs more than a small question does, so each is made on its first use, kept as text
+and run with positional parameters.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Executable, FromClause, and_, bindparam, or_
+
+from headwater_consumer.statements import dialect_of
+
+T = TypeVar("T")
+
+INTEGER_MAX = 2**63 - 1  # above every version, position and time
+KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
+
+
+class Statement:
+    """A statement with named parameters. Values that are written into it need not be given."""
+
+    __slots__ = ("_compiled", "_statement")
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+        self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
+
+    def rows(self, connection: Connection, **values: object) -> Sequence[Any]:
+        """All rows."""
+        return connection.exec_driver_sql(*self._text(connection, values)).fetchall()
+
+    def first(self, connection: Connection, **values: object) -> Any:
+        """The first row, or None."""
+        return connection.exec_driver_sql(*self._text(connection, values)).fetchone()
+
+    def _text(self, connection: Connection, values: dict[str, object]) -> tuple[str, tuple[object, ...]]:
+        dialect = connection.dialect.name
+        if dialect not in self._compiled:
+            self._compiled[dialect] = self._compile(dialect)
+        sql, names, written = self._compiled[dialect]
+        if written:
+            values = {**written, **values}
+        return sql, tuple([values[name] for name in names])
+
+    def _compile(self, dialect: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+        compiled = self._statement.compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]
+        written = {name: value for name, value in compiled.params.items() if value is not None}
+        return str(compiled), tuple(compiled.positiontup), written
+
+
+def padded(keys: Sequence[T]) -> list[T]:
+    """`keys` filled up to a power of two with the last one, so that a few sizes of a statement serve all."""
+    size = 1 << (len(keys) - 1).bit_length()
+    return [*keys, *[keys[-1]] * (size - len(keys))]
+
+
+def holds(fact: FromClause, past: bool) -> ColumnElement[bool]:
+    """A fact is the case: now, or in the `past`, at the position that is the parameter `at`."""
+    if not past:
+        return fact.c.to_position.is_(None)
+    at: Any = bindparam("at")
+    still = or_(fact.c.to_position.is_(None), fact.c.to_position > at)
+    return and_(fact.c.from_position <= at, still)

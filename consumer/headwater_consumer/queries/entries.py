@@ -1,0 +1,193 @@
+"""What is in a version: its entries, read through its chain of layers.
+
+A chain is given topmost first. For a path the topmost layer that names it counts, and a mark of removal there hides it.
+Layers of sealed versions never change and name a path once, so a long answer may be read page by page, each from a
+snapshot of its own.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from headwater_schemas.entries import Place
+from headwater_schemas.paths import range_of_folder
+from sqlalchemy import Connection, bindparam, select
+
+from headwater_consumer.database import Database
+from headwater_consumer.queries.answers import EntryInfo
+from headwater_consumer.queries.asking import Statement, padded
+from headwater_consumer.queries.places import where_now
+from headwater_consumer.rows import FILE, REMOVED, EntryRow
+
+ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
+
+ENTRIES = EntryRow.table
+_ALL = EntryInfo._fields
+_FOR_COMPARING = ("path", "kind", "digest", "size")
+_path, _kind = itemgetter(0), itemgetter(1)  # in both
+
+Columns = tuple[str, ...]
+ListingPage = tuple[list[str], list[bytes | None], list[int | None]]
+
+
+def entries_page(
+    database: Database, layers: Sequence[int], *, prefix: str = "", after: str | None = None, limit: int = ROWS_PER_PAGE
+) -> list[EntryInfo]:
+    """The entries under the folder `prefix` ("" for all) by path, `limit` of them unless it is the last page.
+
+    Go on with `after` = the last one's path.
+    """
+    page: list[Any] = []
+    for rows in _pages(database, layers, _ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
+        page += rows
+        if len(page) >= limit:
+            break
+    return _answers(database, page[:limit])
+
+
+def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") -> Iterator[list[EntryInfo]]:
+    """All entries under the folder `prefix` ("" for all) by path, in pages."""
+    for rows in _pages(database, layers, _ALL, prefix, None, ROWS_PER_PAGE):
+        yield _answers(database, rows)
+
+
+def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
+    """Path, digest and size of every entry by path, in pages of columns: for finding what changed.
+
+    A reference has no digest.
+    """
+    for rows in _pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
+        paths, _, digests, sizes = zip(*rows, strict=True)
+        yield list(paths), list(digests), list(sizes)
+
+
+def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | None:
+    """One entry; None when the version has no such path. Cost: one index look-up a layer."""
+    if not layers:
+        return None
+    with database.reading() as connection:
+        numbers = padded(layers)
+        values = {f"layer_{i}": layer for i, layer in enumerate(numbers)}
+        rows = _rows_of_path(len(numbers)).rows(connection, path=path, **values)
+        if not rows:
+            return None
+        depth = {layer: i for i, layer in enumerate(layers)}
+        topmost = min(rows, key=lambda row: depth[row[0]])
+        info = EntryInfo._make(topmost[1:])
+        return None if info.kind == REMOVED else _located(connection, [info])[0]
+
+
+# --- laying layers over each other ------------------------------------------------------------------------------
+
+
+class _Reader:
+    """Reads one layer ahead, page by page."""
+
+    __slots__ = ("_after", "_columns", "_end", "_layer", "_rows", "exhausted")
+
+    def __init__(self, layer: int, columns: Columns, after: str, end: str | None) -> None:
+        self._layer, self._columns, self._after, self._end = layer, columns, after, end
+        self._rows: Sequence[Any] = []
+        self.exhausted = False  # nothing is left in the database; rows may still be held here
+
+    @property
+    def done(self) -> bool:
+        return self.exhausted and not self._rows
+
+    @property
+    def last(self) -> str:
+        """The last path that was read."""
+        return self._after
+
+    def fill(self, connection: Connection, count: int) -> None:
+        if self._rows or self.exhausted:
+            return
+        statement = _rows_of_layer(self._columns, self._end is not None)
+        self._rows = statement.rows(connection, layer=self._layer, after=self._after, end=self._end, limit=count)
+        self.exhausted = len(self._rows) < count
+        if self._rows:
+            self._after = _path(self._rows[-1])
+
+    def take(self, last: str | None) -> Sequence[Any]:
+        """The rows up to the path `last`; all where it is None."""
+        count = len(self._rows) if last is None else bisect_right(self._rows, last, key=_path)
+        taken, self._rows = self._rows[:count], self._rows[count:]
+        return taken
+
+
+def _pages(
+    database: Database, layers: Sequence[int], columns: Columns, prefix: str, after: str | None, count: int
+) -> Iterator[list[Any]]:
+    """The rows that the chain shows, by path. No page is empty; each layer is read once, `count` rows at a time."""
+    start, end = range_of_folder(prefix) if prefix else ("", None)
+    readers = [_Reader(layer, columns, max(start, after or ""), end) for layer in layers]
+    while readers:
+        with database.reading() as connection:
+            for reader in readers:
+                reader.fill(connection, count)
+        # Beyond the shortest read nobody knows yet what a layer says.
+        last = min((reader.last for reader in readers if not reader.exhausted), default=None)
+        shown = _overlaid([reader.take(last) for reader in readers])
+        readers = [reader for reader in readers if not reader.done]
+        if shown:
+            yield shown
+
+
+def _overlaid(stretches: Sequence[Sequence[Any]]) -> list[Any]:
+    """Rows of the same range of paths from each layer, topmost first, as one."""
+    said = [stretch for stretch in stretches if stretch]
+    if len(said) > 1:
+        # Later ones replace earlier ones: the topmost layer comes last.
+        of_path = {row[0]: row for row in chain.from_iterable(reversed(said))}
+        rows = sorted(of_path.values(), key=_path)
+    else:
+        rows = list(said[0]) if said else []
+    return [row for row in rows if row[1] != REMOVED]
+
+
+def _answers(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
+    infos = list(map(EntryInfo._make, rows))
+    if not infos:
+        return infos
+    with database.reading() as connection:
+        return _located(connection, infos)
+
+
+def _located(connection: Connection, infos: list[EntryInfo]) -> list[EntryInfo]:
+    """The same, each file where its bytes are now."""
+    files = [i for i, info in enumerate(infos) if info.kind == FILE]
+    places = [_place(infos[i]) for i in files]
+    for i, before, now in zip(files, places, where_now(connection, places), strict=True):
+        if now is not before:
+            infos[i] = infos[i]._replace(object_name=now.object_name, start=now.offset)
+    return infos
+
+
+def _place(info: EntryInfo) -> Place:
+    assert info.object_name is not None
+    assert info.start is not None
+    assert info.size is not None
+    return Place(info.object_name, info.start, info.size)
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@cache
+def _rows_of_layer(columns: Columns, bounded: bool) -> Statement:
+    statement = select(*[ENTRIES.c[name] for name in columns]).where(
+        ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path > bindparam("after")
+    )
+    if bounded:
+        statement = statement.where(ENTRIES.c.path < bindparam("end"))
+    return Statement(statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit")))
+
+
+@cache
+def _rows_of_path(layers: int) -> Statement:
+    in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
+    columns = [ENTRIES.c[name] for name in _ALL]
+    return Statement(select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path")))

@@ -1,0 +1,120 @@
+"""What became of what was written: drafts, rejections, and what waits for an operator."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from headwater_schemas.errors import Reason
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
+
+from headwater_consumer.database import Database
+from headwater_consumer.queries.answers import Health, Outcome, RejectionInfo
+from headwater_consumer.queries.asking import KEYS_PER_STATEMENT_MAX, Statement, padded
+from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
+
+DRAFTS, REJECTIONS = Draft.table, Rejection.table
+_ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
+
+
+def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Outcome]:
+    """What became of each (collection, draft); one that was never opened is not in the answer."""
+    found: dict[tuple[str, str], Outcome] = {}
+    with database.reading() as connection:
+        for start in range(0, len(drafts), KEYS_PER_STATEMENT_MAX):
+            chunk = padded(drafts[start : start + KEYS_PER_STATEMENT_MAX])
+            values = {f"{name}_{i}": part for i, key in enumerate(chunk) for name, part in zip("cd", key, strict=True)}
+            for collection, draft, version, recognised in _drafts(len(chunk)).rows(connection, **values):
+                found[collection, draft] = Outcome(version, bool(recognised))
+    return found
+
+
+def first_rejection(
+    database: Database, session: str, key: str, first_sequence: int, last_sequence: int
+) -> RejectionInfo | None:
+    """The first of a writer's events in this range that was refused and did not apply later.
+
+    An event that came too early is refused as a gap and applies when it is sent again; then it was not refused.
+    """
+    with database.reading() as connection:
+        row = _first_rejection().first(connection, session=session, key=key, first=first_sequence, last=last_sequence)
+    return None if row is None else RejectionInfo(*row)
+
+
+def rejections_of(database: Database, session: str, *, limit: int = 100) -> list[RejectionInfo]:
+    """What was refused of one writer and did not apply later; by key and sequence, at most `limit`."""
+    with database.reading() as connection:
+        rows = _rejections_of_session().rows(connection, session=session, limit=limit)
+    return [RejectionInfo(*row) for row in rows]
+
+
+def health(database: Database) -> Health:
+    """Cost: counts the rejections, the dead letters and the parked records."""
+    with database.reading() as connection:
+        rejections, dead, parked = _troubles().first(connection)
+        offsets = _positions().rows(connection)
+    return Health(rejections, dead, parked, {row.partition: row.offset for row in offsets})
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@cache
+def _drafts(keys: int) -> Statement:
+    matches = [
+        and_(DRAFTS.c.collection == bindparam(f"c_{i}"), DRAFTS.c.draft == bindparam(f"d_{i}")) for i in range(keys)
+    ]
+    columns = (DRAFTS.c.collection, DRAFTS.c.draft, DRAFTS.c.version, DRAFTS.c.recognised)
+    return Statement(select(*columns).where(or_(*matches)))
+
+
+def _standing_rejections() -> Select[Any]:
+    """Rejections of a session, less the events that came too early and were judged when they came again."""
+    marks: Any = SessionMark.table
+    judged_since = exists().where(
+        marks.c.partition == REJECTIONS.c.partition,
+        marks.c.session == REJECTIONS.c.session,
+        marks.c.key == REJECTIONS.c.key,
+        marks.c.sequence >= REJECTIONS.c.sequence,
+    )
+    healed = and_(REJECTIONS.c.reason == Reason.SEQUENCE_GAP.value, judged_since)
+    return select(*_ANSWER).where(REJECTIONS.c.session == bindparam("session"), ~healed)
+
+
+@cache
+def _first_rejection() -> Statement:
+    return Statement(
+        _standing_rejections()
+        .where(
+            REJECTIONS.c.key == bindparam("key"),
+            REJECTIONS.c.sequence.between(bindparam("first"), bindparam("last")),
+        )
+        .order_by(REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
+        .limit(1)
+    )
+
+
+@cache
+def _rejections_of_session() -> Statement:
+    return Statement(
+        _standing_rejections()
+        .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _troubles() -> Statement:
+    letters, parked = DeadLetter.table, ParkedRecord.table
+    return Statement(
+        select(
+            select(func.count()).select_from(REJECTIONS).scalar_subquery(),
+            select(func.count()).select_from(letters).where(letters.c.decision.is_(None)).scalar_subquery(),
+            select(func.count()).select_from(parked).where(parked.c.applied_position.is_(None)).scalar_subquery(),
+        )
+    )
+
+
+@cache
+def _positions() -> Statement:
+    table = LogPosition.table
+    return Statement(select(table.c.partition, table.c.offset).order_by(table.c.partition))

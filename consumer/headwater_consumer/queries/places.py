@@ -1,0 +1,186 @@
+"""Where content is stored.
+
+An entry names the object that its bytes were first put into, for ever. They may be elsewhere by now: stretches of
+objects are rewritten (`moved_contents`), and objects that will be deleted are condemned.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from headwater_schemas.entries import Place
+from headwater_schemas.paths import range_of_folder
+from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
+
+from headwater_consumer.database import Database
+from headwater_consumer.queries.asking import KEYS_PER_STATEMENT_MAX, Statement, padded
+from headwater_consumer.rows import CondemnedObject, Draft, EntryRow, MovedContent
+
+DIGESTS_PER_STATEMENT = 256
+CONDEMNED_TRIES_MAX = (
+    16  # objects with one content that are looked at; then it counts as not stored, and is stored anew
+)
+MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
+
+ENTRIES, MOVED, CONDEMNED = EntryRow.table, MovedContent.table, CondemnedObject.table
+_Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among large files and among packs
+
+
+def stored_places(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
+    """Where content of "entity/project" is stored already, open drafts included; what is not stored is left out.
+
+    Content of which every copy is in a condemned object counts as not stored. Cost: one index look-up a digest,
+    however many entries have it.
+    """
+    with database.reading() as connection:
+        start, end = range_of_folder(project)
+        if not digests or _any_draft().first(connection, start=start, end=end) is None:
+            return {}
+        (files, files_end), (packs, packs_end) = (range_of_folder(f"{kind}/{project}") for kind in ("files", "packs"))
+        wanted: list[_Wanted] = [(digest, files, packs) for digest in dict.fromkeys(digests)]
+        found: dict[bytes, Place] = {}
+        for _ in range(CONDEMNED_TRIES_MAX):
+            first = _first_places(connection, wanted, files_end, packs_end)
+            usable = _usable(connection, first)
+            found.update(usable)
+            condemned = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
+            if not condemned:
+                break
+            wanted = [(d, name, packs) if name < files_end else (d, files_end, name) for d, name in condemned]
+    return found
+
+
+def where_now(connection: Connection, places: Sequence[Place]) -> list[Place]:
+    """Each place, or where its bytes were rewritten to. Cost: nothing to speak of while nothing was ever rewritten."""
+    now = list(places)
+    if _any_moved().first(connection) is None:
+        return now
+    for _ in range(MOVES_MAX):
+        sources = _among(connection, _moved_objects, (place.object_name for place in now))
+        moved = [(i, _moved(connection, place)) for i, place in enumerate(now) if place.object_name in sources]
+        for i, place in moved:
+            now[i] = place
+        if all(place.object_name in sources for _, place in moved):
+            break
+    return now
+
+
+def _first_places(
+    connection: Connection, wanted: Sequence[_Wanted], files_end: str, packs_end: str
+) -> dict[bytes, Place]:
+    found: dict[bytes, Place] = {}
+    for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
+        chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
+        rows = _places(len(chunk)).rows(connection, **_parameters(chunk), files_end=files_end, packs_end=packs_end)
+        for digest, place in rows:
+            if place is not None:
+                name, offset, size = place.split(" ")
+                found[digest] = Place(name, int(offset), int(size))
+    return found
+
+
+def _usable(connection: Connection, found: dict[bytes, Place]) -> dict[bytes, Place]:
+    """Where the bytes are now, less what is in a condemned object."""
+    now = dict(zip(found, where_now(connection, list(found.values())), strict=True))
+    if _any_condemned().first(connection) is None:
+        return now
+    condemned = _among(connection, _condemned_objects, (place.object_name for place in now.values()))
+    return {digest: place for digest, place in now.items() if place.object_name not in condemned}
+
+
+def _moved(connection: Connection, place: Place) -> Place:
+    row = _move_of().first(connection, object_name=place.object_name, start=place.offset, end=place.offset + place.size)
+    if row is None:
+        return place
+    return Place(row.to_object_name, row.to_start + place.offset - row.start, place.size)
+
+
+def _among(connection: Connection, question: Any, names: Iterable[str]) -> set[str]:
+    """Those of the object names that `question` knows."""
+    unique = list(dict.fromkeys(names))
+    found: set[str] = set()
+    for start in range(0, len(unique), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(unique[start : start + KEYS_PER_STATEMENT_MAX])
+        parameters = {f"name_{i}": name for i, name in enumerate(chunk)}
+        found.update(row[0] for row in question(len(chunk)).rows(connection, **parameters))
+    return found
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@cache
+def _any_draft() -> Statement:
+    table = Draft.table
+    in_project = (table.c.collection >= bindparam("start")) & (table.c.collection < bindparam("end"))
+    return Statement(select(table.c.collection).where(in_project).limit(1))
+
+
+@cache
+def _any_moved() -> Statement:
+    return Statement(select(MOVED.c.start).limit(1))
+
+
+@cache
+def _any_condemned() -> Statement:
+    return Statement(select(CONDEMNED.c.position).limit(1))
+
+
+@cache
+def _moved_objects(names: int) -> Statement:
+    wanted = MOVED.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
+    return Statement(select(MOVED.c.object_name).where(wanted).distinct())
+
+
+@cache
+def _condemned_objects(names: int) -> Statement:
+    wanted = CONDEMNED.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
+    return Statement(select(CONDEMNED.c.object_name).where(wanted))
+
+
+@cache
+def _move_of() -> Statement:
+    """The nearest stretch that holds all of a place."""
+    return Statement(
+        select(MOVED)
+        .where(
+            MOVED.c.object_name == bindparam("object_name"),
+            MOVED.c.start <= bindparam("start"),
+            MOVED.c.start + MOVED.c.length >= bindparam("end"),
+        )
+        .order_by(MOVED.c.start.desc())
+        .limit(1)
+    )
+
+
+def _parameters(wanted: Sequence[_Wanted]) -> dict[str, object]:
+    names = (f"{kind}_{i}" for i in range(len(wanted)) for kind in ("digest", "files", "packs"))
+    return dict(zip(names, (value for row in wanted for value in row), strict=True))
+
+
+@cache
+def _places(digests: int) -> Statement:
+    """(digest, "OBJECT START SIZE" of the first entry with this digest) for each; None where there is none.
+
+    Three columns in one text, because only a scalar can stop at the first row on every database.
+    """
+    columns = (column("digest", LargeBinary), column("files", Text), column("packs", Text))
+    rows: list[tuple[Any, ...]] = [
+        (bindparam(f"digest_{i}", type_=LargeBinary), bindparam(f"files_{i}"), bindparam(f"packs_{i}"))
+        for i in range(digests)
+    ]
+    wanted = values(*columns).data(rows).cte("wanted")
+
+    def first_after(name: Any, end: str) -> Any:
+        place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.start, Text) + " " + cast(ENTRIES.c.size, Text)
+        in_range = (ENTRIES.c.object_name > name) & (ENTRIES.c.object_name < bindparam(end))
+        return (
+            select(place)
+            .where(ENTRIES.c.digest == wanted.c.digest, in_range)
+            .order_by(ENTRIES.c.object_name)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    either = func.coalesce(first_after(wanted.c.files, "files_end"), first_after(wanted.c.packs, "packs_end"))
+    return Statement(select(wanted.c.digest, either))

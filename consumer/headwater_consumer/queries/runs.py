@@ -1,0 +1,192 @@
+"""What runs there are, what they consumed and what they logged.
+
+A list of edges holds at most `limit`; as many as that means that there may be more.
+"""
+
+import json
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from headwater_schemas.errors import NotFound
+from sqlalchemy import Select, and_, bindparam, or_, select
+
+from headwater_consumer.database import Database
+from headwater_consumer.projector.runs import RUNNING
+from headwater_consumer.queries.answers import RunInfo, UseInfo
+from headwater_consumer.queries.asking import INTEGER_MAX, Statement, holds
+from headwater_consumer.rows import Output, Run, RunState, Use
+
+EDGES_MAX = 10_000  # what a person can look at and a program can hold without noticing
+
+RUNS, STATES, USES, OUTPUTS = Run.table, RunState.table, Use.table, Output.table
+
+
+def run_info(database: Database, run: str) -> RunInfo | None:
+    """A run; None when it never started."""
+    with database.reading() as connection:
+        row = _one_run().first(connection, run=run)
+    return None if row is None else _info(row)
+
+
+def runs(
+    database: Database,
+    project: str,
+    *,
+    after: str | None = None,
+    limit: int = 100,
+    job_type: str | None = None,
+    group: str | None = None,
+) -> list[RunInfo]:
+    """The runs of "entity/project", the last started first, at most `limit`; go on with `after` = the last one's name.
+
+    Raises: NotFound when there is no run `after`.
+    """
+    with database.reading() as connection:
+        started_us = INTEGER_MAX
+        if after is not None:
+            row = _one_run().first(connection, run=after)
+            if row is None:
+                raise NotFound(f"there is no run {after} to go on after. Begin with the first page.")
+            started_us = row.started_us
+        statement = _page_of_runs(job_type is not None, group is not None)
+        rows = statement.rows(
+            connection,
+            project=project,
+            started_us=started_us,
+            after=after or "",
+            limit=limit,
+            job_type=job_type,
+            group=group,
+        )
+    return [_info(row) for row in rows]
+
+
+def inputs_of(database: Database, run: str, *, limit: int = EDGES_MAX) -> list[UseInfo]:
+    """What a run consumed, by collection and version."""
+    with database.reading() as connection:
+        rows = _uses_of_run().rows(connection, run=run, limit=limit)
+    return [
+        UseInfo(collection, version, run, tuple([row.requested for row in of_version]))
+        for (collection, version), of_version in groupby(rows, key=lambda row: (row.collection, row.version))
+    ]
+
+
+def outputs_of(database: Database, run: str, *, limit: int = EDGES_MAX) -> list[tuple[str, int]]:
+    """(collection, version) of all that a run logged, content that was there already included; in that order."""
+    with database.reading() as connection:
+        rows = _outputs_of_run().rows(connection, run=run, limit=limit)
+    return [(collection, version) for collection, version in rows]
+
+
+def used_by(
+    database: Database, collection: str, version: int, *, at: int | None = None, limit: int = EDGES_MAX
+) -> list[str]:
+    """The runs that consumed a version, by name. `at`: as `versions` explains."""
+    with database.reading() as connection:
+        rows = _users_of_version().rows(
+            connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
+        )
+    return [row[0] for row in rows]
+
+
+def producers_of(
+    database: Database, collection: str, version: int, *, at: int | None = None, limit: int = EDGES_MAX
+) -> list[str]:
+    """The runs that logged a version, the first one first. `at`: as `versions` explains."""
+    with database.reading() as connection:
+        rows = _producers_of_version().rows(
+            connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
+        )
+    return [row[0] for row in rows]
+
+
+def _info(row: Any) -> RunInfo:
+    return RunInfo(
+        run=row.run,
+        job_type=row.job_type,
+        group=row.group,
+        display_name=row.display_name,
+        config=row.config,
+        tags=tuple(json.loads(row.tags)),
+        state=row.state,
+        who=row.who,
+        started_us=row.started_us,
+        finished_us=None if row.state == RUNNING else row.time_us,
+    )
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+def _runs_with_state() -> Select[Any]:
+    joined = RUNS.join(STATES, and_(STATES.c.run == RUNS.c.run, holds(STATES, past=False)))
+    return select(RUNS, STATES.c.state, STATES.c.time_us).select_from(joined).where(holds(RUNS, past=False))
+
+
+@cache
+def _one_run() -> Statement:
+    return Statement(_runs_with_state().where(RUNS.c.run == bindparam("run")))
+
+
+@cache
+def _page_of_runs(of_job_type: bool, of_group: bool) -> Statement:
+    started_us: Any = bindparam("started_us")
+    earlier = or_(
+        RUNS.c.started_us < started_us, and_(RUNS.c.started_us == started_us, RUNS.c.run < bindparam("after"))
+    )
+    statement = _runs_with_state().where(RUNS.c.project == bindparam("project"), earlier)
+    if of_job_type:
+        statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
+    if of_group:
+        statement = statement.where(RUNS.c.group == bindparam("group"))
+    return Statement(statement.order_by(RUNS.c.started_us.desc(), RUNS.c.run.desc()).limit(bindparam("limit")))
+
+
+@cache
+def _uses_of_run() -> Statement:
+    return Statement(
+        select(USES)
+        .where(USES.c.run == bindparam("run"))
+        .order_by(USES.c.collection, USES.c.version, USES.c.from_position, USES.c.requested)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _outputs_of_run() -> Statement:
+    return Statement(
+        select(OUTPUTS.c.collection, OUTPUTS.c.version)
+        .where(OUTPUTS.c.run == bindparam("run"))
+        .order_by(OUTPUTS.c.collection, OUTPUTS.c.version)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _users_of_version() -> Statement:
+    return Statement(
+        select(USES.c.run)
+        .where(
+            USES.c.collection == bindparam("collection"),
+            USES.c.version == bindparam("version"),
+            USES.c.from_position <= bindparam("at"),
+        )
+        .distinct()
+        .order_by(USES.c.run)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _producers_of_version() -> Statement:
+    return Statement(
+        select(OUTPUTS.c.run)
+        .where(
+            OUTPUTS.c.collection == bindparam("collection"),
+            OUTPUTS.c.version == bindparam("version"),
+            OUTPUTS.c.from_position <= bindparam("at"),
+        )
+        .order_by(OUTPUTS.c.from_position, OUTPUTS.c.run)
+        .limit(bindparam("limit"))
+    )
