@@ -1,0 +1,67 @@
+"""The command line: `headwater COMMAND`. Each command lives in a module of its own, loaded when it is called."""
+
+import sys
+from importlib import import_module
+
+import click
+
+_HOMES = {
+    "doctor": "headwater.cli.store",
+    "get": "headwater.cli.artifacts",
+    "lineage": "headwater.cli.lineage",
+    "log": "headwater.cli.artifacts",
+    "ls": "headwater.cli.listing",
+    "replay": "headwater.cli.store",
+    "runs": "headwater.cli.listing",
+    "show": "headwater.cli.listing",
+    "version": "headwater.cli.store",
+}
+EXIT_ERROR = 1
+EXIT_USAGE = 2  # click's own
+EXIT_NOT_FOUND = 3
+EXIT_INTERRUPTED = 130  # as a shell shows a process that Ctrl-C ended
+
+
+class _Commands(click.Group):
+    """Knows the names of all commands and loads none before it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _HOMES:
+            return None
+        command = getattr(import_module(_HOMES[cmd_name]), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Versioned artifacts and their lineage.
+
+    Exit codes: 0 done, 1 an error that says what to do, 2 wrong usage, 3 not found, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from headwater_schemas.errors import HeadwaterError, NotFound
+
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except NotFound as error:
+        click.echo(f"headwater: {error}", err=True)
+        sys.exit(EXIT_NOT_FOUND)
+    except HeadwaterError as error:
+        click.echo(f"headwater: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("headwater: interrupted. What was logged before stays; run the command again to go on.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `headwater ls | head`
+        sys.stdout = None  # type: ignore[assignment] # nobody reads it any more, so there is nothing to flush
+        sys.exit(EXIT_ERROR)

@@ -1,0 +1,133 @@
+"""`headwater version`, `headwater doctor` and `headwater replay`: about the store rather than what is in it."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headwater.cli.common import json_option, print_json
+
+if TYPE_CHECKING:
+    from headwater._settings import Settings
+    from headwater._store import Stores
+
+WELL, NOTE, BROKEN = "ok", "note", "broken"
+
+
+@click.command("version")
+@json_option
+def version_command(as_json: bool) -> None:
+    """Print the version of headwater."""
+    if as_json:
+        print_json({"headwater": version("headwater")})
+    else:
+        click.echo(f"headwater {version('headwater')}")
+
+
+@click.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Check settings and store, and say what is wrong and what to do. Exit code 1 when something is broken."""
+    from headwater._settings import read_settings
+
+    settings = read_settings()
+    findings = [*_settings_findings(settings), *_store_findings(settings)]
+    if as_json:
+        print_json([{"check": check, "state": state, "found": found} for check, state, found in findings])
+    else:
+        for check, state, found in findings:
+            click.echo(f"{click.style(f'{state:>6}', fg=_colour(state))}  {check}: {found}")
+    if any(state == BROKEN for _, state, _ in findings):
+        raise SystemExit(1)
+
+
+@click.command("replay")
+@click.option("--replace", is_flag=True, help="Put the new projection in the place of the old one.")
+@json_option
+def replay_command(replace: bool, as_json: bool) -> None:
+    """Build the projection anew from the log, beside the old one, and compare the two.
+
+    Exit code 1 when they differ. --replace also works when the old one is missing or damaged.
+    """
+    from headwater._maintenance import replay_store
+
+    report = replay_store(replace=replace)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if not report.well:
+        raise SystemExit(1)
+
+
+def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
+    from headwater._settings import redact
+
+    return [
+        ("store", WELL, redact(settings.url)),
+        ("entity", WELL, settings.entity),
+        ("project", WELL, settings.project),
+        ("cache", WELL, str(settings.cache_dir)),
+    ]
+
+
+def _store_findings(settings: "Settings") -> list[tuple[str, str, str]]:
+    from headwater_schemas.errors import HeadwaterError
+
+    from headwater._store import open_stores
+
+    try:
+        stores = open_stores(settings.store, create=False)
+    except HeadwaterError as error:
+        return [("opening the store", BROKEN, str(error))]
+    try:
+        return [*_log_findings(stores), *_trouble_findings(stores), *_blob_findings(stores)]
+    except HeadwaterError as error:
+        return [("reading the store", BROKEN, str(error))]
+    finally:
+        stores.close()
+
+
+def _log_findings(stores: "Stores") -> list[tuple[str, str, str]]:
+    from headwater_consumer import queries
+
+    end = stores.log.end(0)
+    at = queries.health(stores.database).offsets.get(0, -1)
+    access = (NOTE, "read only") if stores.read_only else (WELL, "can be written")
+    lag = (WELL, "up to date") if at == end else (NOTE, f"{end - at:,} events behind; the next command catches up")
+    return [
+        ("access", *access),
+        ("log", WELL, f"{end + 1:,} events, generation {stores.log.generation}"),
+        ("projection", *lag),
+    ]
+
+
+def _trouble_findings(stores: "Stores") -> list[tuple[str, str, str]]:
+    from headwater_consumer import queries
+
+    health = queries.health(stores.database)
+    refused = (NOTE, f"{health.rejections:,} events were refused") if health.rejections else (WELL, "none")
+    dead = WELL, "none"
+    if health.open_dead_letters:
+        waiting = (
+            f"{health.open_dead_letters:,} cannot be decoded, and {health.parked_records:,} events wait behind them"
+        )
+        dead = BROKEN, f"{waiting}. Upgrade headwater, or resolve them"
+    return [("refused events", *refused), ("dead letters", *dead)]
+
+
+def _blob_findings(stores: "Stores") -> list[tuple[str, str, str]]:
+    objects, size = 0, 0
+    for stored in stores.blobs.list_objects():
+        objects += 1
+        size += stored.size
+    left = list(stores.blobs.abandoned())
+    staged = (WELL, "none")
+    if left:
+        staged = (NOTE, f"{len(left):,} uploads ({sum(item.size for item in left):,} bytes) are under way or were left")
+    return [("objects", WELL, f"{objects:,}, {size:,} bytes"), ("unfinished uploads", *staged)]
+
+
+def _colour(state: str) -> Any:
+    return {WELL: "green", NOTE: "yellow", BROKEN: "red"}[state]
