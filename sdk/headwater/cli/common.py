@@ -5,14 +5,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from headwater_schemas import digests
-from headwater_schemas.names import ArtifactReference
 
-from headwater._client import Client, client_for
 from headwater._settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from headwater._client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,8 +26,10 @@ def where_options(command: Command) -> Command:
     return entity_option(project_option(command))
 
 
-def opened(entity: str | None, project: str | None) -> tuple[Client, Settings]:
+def opened(entity: str | None, project: str | None) -> "tuple[Client, Settings]":
     """The store, caught up, and the settings with what was given on the command line."""
+    from headwater._client import client_for
+
     settings = read_settings()
     changed = dataclasses.replace(settings, entity=entity or settings.entity, project=project or settings.project)
     client = client_for(changed, create=False)
@@ -37,6 +39,8 @@ def opened(entity: str | None, project: str | None) -> tuple[Client, Settings]:
 
 def collection_of(text: str, settings: Settings) -> tuple[str, str | None]:
     """`name:v3` → ("entity/project/name", "v3"); the second is None where nothing was given."""
+    from headwater_schemas.names import ArtifactReference
+
     wanted = ArtifactReference.parse(text)
     collection = f"{wanted.entity or settings.entity}/{wanted.project or settings.project}/{wanted.name}"
     return collection, wanted.selector if ":" in text else None
@@ -85,6 +89,8 @@ def _escaped(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    from headwater_schemas import digests
+
     if isinstance(value, bytes):
         return digests.to_text(value)
     if isinstance(value, tuple):
