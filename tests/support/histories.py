@@ -9,8 +9,8 @@ aliases that moved, drafts that were sealed before.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,6 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 PROJECT = "team/vision"
 COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
-TYPES = {name: "dataset" for name in COLLECTIONS}
 SESSIONS = tuple(f"{n:032x}" for n in (1, 2, 3))
 RUNS = (f"{PROJECT}/r1", f"{PROJECT}/r2")
 PATHS = ("a", "b", "d/a", "d/b", "d/e/f", "é", "z")
@@ -350,9 +349,7 @@ def _use(drama: _Drama) -> None:
     collection = drama.collection()
     requested = drama.one_of(("digits:latest", "digits:best"))
     version = drama.version(collection)
-    drama.tell(
-        types.ArtifactUsed(collection=collection, version=version, run=drama.one_of(RUNS), requested=requested)
-    )
+    drama.tell(types.ArtifactUsed(collection=collection, version=version, run=drama.one_of(RUNS), requested=requested))
 
 
 def _describe(drama: _Drama) -> None:
@@ -436,7 +433,8 @@ def _find_again(drama: _Drama) -> None:
 
 
 def _damage(drama: _Drama) -> None:
-    key = drama.one_of([keys.collection_key(name) for name in COLLECTIONS] + [keys.run_key(RUNS[0])])
+    collections = [keys.collection_key(name) for name in COLLECTIONS]
+    key = drama.one_of([*collections, *collections, keys.run_key(RUNS[0]), keys.project_key(PROJECT)])
     drama.letters.append(drama.teller.tell(Damage(), session=SESSIONS[0], key=key))
 
 
@@ -466,8 +464,3 @@ _SCENES: dict[Callable[[_Drama], None], int] = {
     _send_again: 2,
 }
 _MISHAPS: dict[Callable[[_Drama], None], int] = {_lose: 1, _find_again: 2, _damage: 2, _resolve: 4}
-
-
-def numbered_anew(history: Sequence[Step]) -> Iterator[Step]:
-    """The same steps, each occurrence with a number of its own."""
-    return (replace(step, number=n) for n, step in enumerate(history))

@@ -1,0 +1,342 @@
+"""What a history means, told a second time in dictionaries: whole listings, no layers, no database, no positions.
+
+It shares with the projector the grammar of names and paths and nothing else. Slow on purpose: every version is a copy.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headwater_schemas import events as types
+from headwater_schemas import metadata
+from headwater_schemas.errors import Reason
+from headwater_schemas.events import Event
+from headwater_schemas.paths import colliding_forms, folders_of
+
+from tests.consumer.looking import Listing, digest_of
+from tests.support.histories import Damage, Resolve, Step
+
+
+class Refusal(Exception):
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass
+class ModelVersion:
+    listing: Listing
+    contested: set[str]
+    facts: dict[str, str] = field(default_factory=dict)
+    tags: set[str] = field(default_factory=set)
+    uses: set[tuple[str, str]] = field(default_factory=set)
+    outputs: set[str] = field(default_factory=set)
+
+    @property
+    def live(self) -> bool:
+        return "deleted" not in self.facts
+
+    def said(self) -> dict[str, object]:
+        names = ("facts", "tags", "uses", "outputs", "contested")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class ModelDraft:
+    type: str
+    base: int | None
+    listing: Listing
+    speakers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → sessions that wrote it
+    done: set[str] = field(default_factory=set)
+    commit: types.VersionCommitted | None = None  # waits for writers
+    version: int | None = None
+    discarded: bool = False
+
+
+@dataclass
+class ModelCollection:
+    type: str | None = None
+    versions: list[ModelVersion] = field(default_factory=list)
+    drafts: dict[str, ModelDraft] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+
+    def known(self, number: int) -> ModelVersion:
+        if not 0 <= number < len(self.versions):
+            raise Refusal(Reason.VERSION_UNKNOWN)
+        return self.versions[number]
+
+    def there(self, number: int) -> ModelVersion:
+        version = self.known(number)
+        if not version.live:
+            raise Refusal(Reason.VERSION_DELETED)
+        return version
+
+    def open_draft(self, name: str) -> ModelDraft:
+        draft = self.drafts.get(name)
+        if draft is None:
+            raise Refusal(Reason.DRAFT_UNKNOWN)
+        _refuse(draft.version is not None, Reason.DRAFT_SEALED)
+        _refuse(draft.discarded, Reason.DRAFT_DISCARDED)
+        return draft
+
+    def newest_live(self) -> int | None:
+        return max((n for n, version in enumerate(self.versions) if version.live), default=None)
+
+
+class Model:
+    """Hears steps one by one."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
+        self.run_states: dict[str, str] = {}
+        self.condemned: set[str] = set()
+        self.refusals: list[tuple[int, Reason]] = []  # (step, why), as they came
+        self._heard: dict[tuple[str, str], int] = {}
+        self._waiting: dict[str, list[Step]] = {}  # key → the dead letter, and what came after it
+
+    def hear_all(self, steps: Sequence[Step]) -> "Model":
+        for step in steps:
+            self.hear(step)
+        return self
+
+    def hear(self, step: Step) -> None:
+        waiting = self._waiting.get(step.key)
+        if waiting and not isinstance(step.what, Resolve):
+            waiting.append(step)
+        elif isinstance(step.what, Damage):
+            self._waiting[step.key] = [step]
+        else:
+            self._judge(step)
+
+    def _judge(self, step: Step) -> None:
+        stream = (step.origin.session, step.key)
+        expected = self._heard.get(stream, -1) + 1
+        if step.origin.sequence < expected:
+            return
+        if step.origin.sequence > expected:
+            self.refusals.append((step.number, Reason.SEQUENCE_GAP))
+            return
+        self._heard[stream] = expected
+        try:
+            self._take(step)
+        except Refusal as refusal:
+            self.refusals.append((step.number, refusal.reason))
+
+    def _take(self, step: Step) -> None:
+        what = step.what
+        if isinstance(what, Resolve):
+            self._resolve(step.key, what)
+            return
+        assert not isinstance(what, Damage)
+        _refuse(what.key != step.key, Reason.INVALID)
+        meaning = _MEANINGS.get(type(what))
+        if meaning is not None:
+            meaning(self, step, what)
+
+    def _resolve(self, key: str, resolve: Resolve) -> None:
+        waiting = self._waiting.get(key, [])
+        _refuse(resolve.decision not in ("skip", "retry"), Reason.INVALID)
+        _refuse(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
+        if resolve.decision == "retry":
+            return  # what did not decode then does not now
+        del self._waiting[key]
+        for step in waiting[1:]:
+            self.hear(step)
+
+
+def _refuse(when: bool, reason: Reason) -> None:
+    if when:
+        raise Refusal(reason)
+
+
+# --- drafts -------------------------------------------------------------------------------------------------------
+
+
+def _opened(model: Model, step: Step, event: types.DraftOpened) -> None:
+    collection = model.collections[event.collection]
+    _refuse(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
+    draft = collection.drafts.get(event.draft)
+    if draft is not None:
+        _refuse(draft.type != event.type, Reason.TYPE_MISMATCH)
+        _refuse(draft.base != event.base, Reason.BASE_MISMATCH)
+        collection.open_draft(event.draft)
+        return
+    listing: Listing = {}
+    if event.base is not None:
+        there = event.base < len(collection.versions) and collection.versions[event.base].live
+        _refuse(not there, Reason.BASE_UNKNOWN)
+        listing = dict(collection.versions[event.base].listing)
+    collection.drafts[event.draft] = ModelDraft(event.type, event.base, listing)
+
+
+def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
+    draft = model.collections[event.collection].open_draft(event.draft)
+    entries: Listing = {row.path: (0, row.size, row.digest, *row[3:], None, None, None) for row in event.files.rows()}
+    for found in event.references:
+        entries[found.path] = (1, found.size, None, None, None, found.uri, found.checksum, found.object_version)
+    folders = {folder for path in entries for folder in folders_of(path)}
+    _refuse(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
+    _refuse(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
+    draft.listing.update(entries)
+    for path in entries:
+        draft.speakers[path].add(step.origin.session)
+
+
+def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
+    draft = model.collections[event.collection].open_draft(event.draft)
+    within = [path for path in draft.listing if set(folders_of(path)) & set(event.folders)]
+    for path in {*event.paths, *within}:
+        draft.listing.pop(path, None)
+        draft.speakers[path].add(step.origin.session)
+
+
+def _done(model: Model, step: Step, event: types.WriterDone) -> None:
+    collection = model.collections[event.collection]
+    draft = collection.open_draft(event.draft)
+    draft.done.add(step.origin.session)
+    commit = draft.commit
+    if commit is not None and len(draft.done) >= (commit.writers or 0):
+        try:
+            _seal(collection, draft, commit)
+        except Refusal:
+            draft.commit = None
+            raise
+
+
+def _committed(model: Model, step: Step, event: types.VersionCommitted) -> None:
+    collection = model.collections[event.collection]
+    if event.draft in collection.drafts and collection.drafts[event.draft].version is not None:
+        return
+    draft = collection.open_draft(event.draft)
+    if event.writers is not None and len(draft.done) < event.writers:
+        draft.commit = event
+    else:
+        _seal(collection, draft, event)
+
+
+def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
+    collection = model.collections[event.collection]
+    draft = collection.drafts.get(event.draft)
+    if draft is None or not draft.discarded:
+        collection.open_draft(event.draft).discarded = True
+
+
+def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCommitted) -> None:
+    digest = digest_of(draft.listing)
+    _refuse(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
+    _refuse(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
+    collection.type = draft.type
+    same = [
+        n
+        for n, version in enumerate(collection.versions)
+        if version.live and _content(version.listing) == _content(draft.listing)
+    ]
+    if not same:
+        contested = {path for path, sessions in draft.speakers.items() if len(sessions) > 1}
+        collection.versions.append(ModelVersion(draft.listing, contested))
+    number = draft.version = same[0] if same else len(collection.versions) - 1
+    version = collection.versions[number]
+    ttl = None if event.ttl_seconds is None else str(event.ttl_seconds)
+    said = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
+    version.facts.update({name: value for name, value in said.items() if value is not None})
+    version.tags |= set(event.tags)
+    version.outputs |= {event.run} if event.run else set()
+    collection.aliases.update(dict.fromkeys(("latest", *event.aliases), number))
+
+
+def _content(listing: Listing) -> dict[str, tuple[object, ...]]:
+    """A listing without the places of its bytes, which are no part of what it is."""
+    return {path: (*entry[:3], *entry[5:]) for path, entry in listing.items()}
+
+
+# --- versions -----------------------------------------------------------------------------------------------------
+
+
+def _alias_moved(model: Model, step: Step, event: types.AliasMoved) -> None:
+    collection = model.collections[event.collection]
+    if event.expected is not None:
+        _refuse(event.expected.version != collection.aliases.get(event.alias), Reason.ALIAS_MOVED)
+    if event.version is None:
+        collection.aliases.pop(event.alias, None)
+    else:
+        collection.there(event.version)
+        collection.aliases[event.alias] = event.version
+
+
+def _used(model: Model, step: Step, event: types.ArtifactUsed) -> None:
+    model.collections[event.collection].there(event.version).uses.add((event.run, event.requested))
+
+
+def _described(model: Model, step: Step, event: types.VersionDescribed) -> None:
+    version = model.collections[event.collection].there(event.version)
+    facts = version.facts
+    ttl = None if event.ttl_seconds is None else str(event.ttl_seconds or "")
+    said = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
+    facts.update({name: value for name, value in said.items() if value is not None})
+    if event.metadata_patch is not None:
+        merged = metadata.merge(metadata.decode(facts.get("metadata", "{}")), metadata.decode(event.metadata_patch))
+        facts["metadata"] = metadata.encode(merged)
+    for name in [name for name, value in facts.items() if value == "" and name != "deleted"]:
+        del facts[name]
+    version.tags = (version.tags | set(event.tags_added)) - set(event.tags_removed)
+
+
+def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
+    collection = model.collections[event.collection]
+    version = collection.there(event.version)
+    held = {alias for alias, number in collection.aliases.items() if number == event.version}
+    _refuse(bool(held - {"latest"}) and not event.delete_aliases, Reason.ALIAS_HELD)
+    version.facts["deleted"] = ""
+    for alias in held:
+        del collection.aliases[alias]
+    newest = collection.newest_live()
+    if "latest" in held and newest is not None:
+        collection.aliases["latest"] = newest
+
+
+def _restored(model: Model, step: Step, event: types.VersionRestored) -> None:
+    collection = model.collections[event.collection]
+    if collection.known(event.version).facts.pop("deleted", None) is not None:
+        newest = collection.newest_live()
+        assert newest is not None
+        collection.aliases.setdefault("latest", newest)
+
+
+def _recalled(model: Model, step: Step, event: types.VersionRecalled) -> None:
+    model.collections[event.collection].known(event.version).facts["recalled"] = event.reason
+
+
+# --- runs and objects ---------------------------------------------------------------------------------------------
+
+
+def _started(model: Model, step: Step, event: types.RunStarted) -> None:
+    model.run_states[event.run] = "running"
+
+
+def _finished(model: Model, step: Step, event: types.RunFinished) -> None:
+    _refuse(event.run not in model.run_states, Reason.INVALID)
+    model.run_states[event.run] = event.state
+
+
+def _condemned(model: Model, step: Step, event: types.BlobsCondemned) -> None:
+    model.condemned |= set(event.objects)
+
+
+_MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
+    types.DraftOpened: _opened,
+    types.EntryAdded: _added,
+    types.EntryRemoved: _removed,
+    types.WriterDone: _done,
+    types.VersionCommitted: _committed,
+    types.DraftDiscarded: _discarded,
+    types.AliasMoved: _alias_moved,
+    types.ArtifactUsed: _used,
+    types.VersionDescribed: _described,
+    types.VersionDeleted: _deleted,
+    types.VersionRestored: _restored,
+    types.VersionRecalled: _recalled,
+    types.RunStarted: _started,
+    types.RunFinished: _finished,
+    types.BlobsCondemned: _condemned,
+}

@@ -1,0 +1,357 @@
+"""What holds for every history: how it is cut, doubled, interleaved or repeated changes nothing that can be asked."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from headwater_consumer.database import Database
+from headwater_consumer.rows import ROW_TYPES, Output, Use
+from headwater_consumer.runner import Projector
+from headwater_eventlog.port import NewRecord
+from headwater_schemas import codec
+from headwater_schemas import events as types
+from headwater_schemas.entries import FileRow
+from headwater_schemas.events import Event, Stamped
+from headwater_schemas.paths import folders_of
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import or_, select
+
+from tests.consumer.looking import (
+    Databases,
+    content_of,
+    digest_of,
+    fingerprint_of,
+    listing_of,
+    project,
+    rejections_of,
+    rows_of,
+    versions_of,
+)
+from tests.consumer.naive_model import Model, ModelCollection
+from tests.support.histories import (
+    COLLECTIONS,
+    FOLDERS,
+    SESSIONS,
+    History,
+    Teller,
+    Written,
+    file_row,
+    files,
+    histories,
+    interleaved_anew,
+    write,
+)
+from tests.support.strategies import stamped
+
+COLLECTION = COLLECTIONS[0]
+
+
+# --- repetition ---------------------------------------------------------------------------------------------------
+
+
+@given(histories())
+def test_records_delivered_again_are_passed_over(databases: Databases, history: History) -> None:
+    written = write(history)
+    with databases.empty() as database:
+        once = fingerprint_of(project(written, database))
+
+        counted = Projector(written.log, database).apply_records(0, written.log.read(0, after=-1))
+
+        assert counted == 0
+        assert fingerprint_of(database) == once
+
+
+@given(histories(reliable=True), st.data())
+def test_events_sent_twice_count_once(databases: Databases, history: History, data: st.DataObject) -> None:
+    # Gaps and damage are left out: what comes after a gap is to be sent again and then counts, and two records that do
+    # not decode cannot be told to be one.
+    doubled = list(history)
+    for n, step in enumerate(history):
+        doubled.insert(data.draw(st.integers(n + len(doubled) - len(history) + 1, len(doubled))), step)
+    once, twice = write(history), write(doubled)
+    with databases.empty() as first, databases.empty() as second:
+        project(once, first)
+        project(twice, second)
+
+        assert content_of(second, twice) == content_of(first, once)
+
+
+@given(histories(), st.data())
+def test_any_restart_point_and_any_batch_size_give_one_fingerprint(
+    databases: Databases, history: History, data: st.DataObject
+) -> None:
+    written = write(history, partitions=data.draw(st.sampled_from((1, 2))))
+    with databases.empty() as at_once, databases.empty() as in_parts:
+        project(written, at_once)
+
+        for partition in range(written.log.partitions):
+            while Projector(written.log, in_parts, records_per_batch=data.draw(st.integers(1, 9))).project_batch(
+                partition
+            ):
+                pass
+
+        assert fingerprint_of(in_parts) == fingerprint_of(at_once)
+
+
+@given(histories())
+def test_a_replay_equals_what_was_projected_as_it_came(databases: Databases, history: History) -> None:
+    with databases.empty() as live, databases.empty() as replayed:
+        growing = write([])
+        for step in history:
+            growing.append(step)
+            project(growing, live)
+
+        project(growing, replayed)
+
+        assert fingerprint_of(replayed) == fingerprint_of(live)
+
+
+# --- order --------------------------------------------------------------------------------------------------------
+
+
+@given(histories(), st.data())
+def test_the_order_between_two_keys_does_not_matter(
+    databases: Databases, history: History, data: st.DataObject
+) -> None:
+    told, retold = write(history), write(interleaved_anew(data.draw, history))
+    with databases.empty() as first, databases.empty() as second:
+        project(told, first)
+        project(retold, second)
+
+        assert content_of(second, retold) == content_of(first, told)
+
+
+@given(histories(), st.data())
+def test_the_order_between_partitions_does_not_matter(
+    databases: Databases, history: History, data: st.DataObject
+) -> None:
+    written = write(history, partitions=3)
+    with databases.empty() as one_by_one, databases.empty() as mixed:
+        project(written, one_by_one)
+
+        projector = Projector(written.log, mixed, records_per_batch=data.draw(st.integers(1, 5)))
+        unfinished = {0, 1, 2}
+        while unfinished:
+            partition = data.draw(st.sampled_from(sorted(unfinished)))
+            if not projector.project_batch(partition):
+                unfinished.remove(partition)
+
+        assert fingerprint_of(mixed) == fingerprint_of(one_by_one)
+
+
+@given(histories())
+def test_the_number_of_partitions_does_not_matter(databases: Databases, history: History) -> None:
+    narrow, wide = write(history), write(history, partitions=5)
+    with databases.empty() as first, databases.empty() as second:
+        project(narrow, first)
+        project(wide, second)
+
+        assert content_of(second, wide) == content_of(first, narrow)
+
+
+# --- content ------------------------------------------------------------------------------------------------------
+
+_listings = st.dictionaries(
+    st.sampled_from([f"{folder}f{n}" for folder in ("", "d/", "d/e/") for n in range(6)]), st.integers(0, 3)
+)
+
+
+def _rows(listing: dict[str, int], *, of_object: int = 0) -> list[FileRow]:
+    return [file_row(COLLECTION, path, content, of_object=of_object) for path, content in listing.items()]
+
+
+def _meant(listing: dict[str, int]) -> str:
+    """The digest that a version of this content must have."""
+    rows = _rows(listing)
+    return digest_of({row.path: (0, row.size, row.digest, None, None, None, None, None) for row in rows})
+
+
+def _says(teller: Teller, draft: str) -> Callable[..., None]:
+    def say(event_type: Callable[..., Event], session: str = SESSIONS[0], **fields: object) -> None:
+        teller.tell(event_type(**{"collection": COLLECTION, "draft": draft, **fields}), session=session)
+
+    return say
+
+
+@given(_listings, st.data())
+def test_writers_of_distinct_paths_give_one_digest_in_any_order(
+    databases: Databases, listing: dict[str, int], data: st.DataObject
+) -> None:
+    teller = Teller()
+    say = _says(teller, types.shared_draft("s"))
+    say(types.DraftOpened, type="dataset")
+    rows = data.draw(st.permutations(_rows(listing)))
+    while rows:
+        size = data.draw(st.integers(1, len(rows)))
+        say(types.EntryAdded, data.draw(st.sampled_from(SESSIONS)), files=files(rows[:size]))
+        rows = rows[size:]
+    say(types.VersionCommitted)
+    written = write(teller.steps)
+
+    with databases.empty() as database:
+        project(written, database)
+
+        assert versions_of(database, COLLECTION) == [(0, _meant(listing))]
+        assert rows_of(database, "SELECT contested FROM versions") == [(0,)]
+
+
+@given(st.lists(_listings, min_size=1, max_size=8), st.data())
+def test_equal_content_has_one_digest_whatever_the_route(
+    databases: Databases, listings: list[dict[str, int]], data: st.DataObject
+) -> None:
+    # Each listing is reached from nothing, or from any of those before, with detours.
+    teller, distinct = Teller(), list[dict[str, int]]()
+    for n, listing in enumerate(listings):
+        base = data.draw(st.none() | st.integers(0, len(distinct) - 1)) if distinct else None
+        say = _says(teller, types.own_draft(str(n)))
+        say(types.DraftOpened, type="dataset", base=base)
+        _reach(data, say, {} if base is None else distinct[base], listing)
+        say(types.VersionCommitted, expected_digest=_meant(listing))
+        if listing not in distinct:
+            distinct.append(listing)
+    written = write(teller.steps)
+
+    with databases.empty() as database:
+        project(written, database)
+
+        assert rejections_of(database) == []
+        assert versions_of(database, COLLECTION) == list(enumerate(map(_meant, distinct)))
+        for number, listing in enumerate(distinct):
+            assert digest_of(listing_of(database, COLLECTION, number)) == _meant(listing)
+
+
+def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], new: dict[str, int]) -> None:
+    """From `old` to `new`: a detour to other content, folders taken out, then what is still too much or too little."""
+    now = dict(old)
+    detour = data.draw(st.just({}) | _listings)
+    if detour:
+        say(types.EntryAdded, files=files(_rows(detour, of_object=1)))
+        now |= detour
+    for folder in data.draw(st.lists(st.sampled_from(FOLDERS), max_size=1)):
+        say(types.EntryRemoved, folders=(folder,))
+        now = {path: content for path, content in now.items() if folder not in folders_of(path)}
+    if gone := tuple(path for path in now if path not in new):
+        say(types.EntryRemoved, paths=gone)
+    missing = {path: content for path, content in new.items() if now.get(path) != content}
+    for path in missing:  # one by one: layers of all sizes
+        say(types.EntryAdded, files=files(_rows({path: missing[path]})))
+
+
+# --- the past -----------------------------------------------------------------------------------------------------
+
+_FACTS = [row_type.table for row_type in ROW_TYPES if row_type.is_fact]
+_EDGES = [Use.table, Output.table]
+
+
+def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
+    """What every table of facts and edges says was the case at a position."""
+    seen = []
+    with database.reading() as connection:
+        for table in (*_FACTS, *_EDGES):
+            said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
+            statement = select(*said).where(table.c.from_position <= at).order_by(*said)
+            if "to_position" in table.c:
+                statement = statement.where(or_(table.c.to_position.is_(None), table.c.to_position > at))
+            seen.append([tuple(row) for row in connection.execute(statement)])
+    return seen
+
+
+def _open_now(database: Database) -> list[list[tuple[object, ...]]]:
+    """What the rows say that are open: the present as a reader without a position asks for it."""
+    seen = []
+    with database.reading() as connection:
+        for table in (*_FACTS, *_EDGES):
+            said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
+            statement = select(*said).order_by(*said)
+            if "to_position" in table.c:
+                statement = statement.where(table.c.to_position.is_(None))
+            seen.append([tuple(row) for row in connection.execute(statement)])
+    return seen
+
+
+@given(histories())
+def test_what_is_asked_as_of_a_position_is_what_was_the_case_then(databases: Databases, history: History) -> None:
+    written = write(history)
+    with databases.empty() as database:
+        projector = Projector(written.log, database, records_per_batch=1)
+        then = []
+        for record in written.log.read(0, after=-1):
+            projector.project_batch(0)
+            then.append((record.position.number, _open_now(database)))
+
+        for at, seen in then:
+            assert _as_of(database, at) == seen
+
+
+# --- meaning ------------------------------------------------------------------------------------------------------
+
+
+@given(histories(steps_max=40))
+def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Databases, history: History) -> None:
+    model, written = Model().hear_all(history), write(history)
+    with databases.empty() as database:
+        project(written, database)
+
+        assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.refusals)
+        assert (
+            dict(rows_of(database, "SELECT run, state FROM run_states WHERE to_position IS NULL")) == model.run_states
+        )
+        for name in COLLECTIONS:
+            _check_collection(database, name, model.collections[name])
+
+
+def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:
+    found = rows_of(database, 'SELECT partition, "offset", reason FROM rejections')
+    return Counter((written.step_at[partition, offset], reason) for partition, offset, reason in found)
+
+
+def _check_collection(database: Database, name: str, expected: ModelCollection) -> None:
+    there = versions_of(database, name)
+    assert there == [(n, digest_of(version.listing)) for n, version in enumerate(expected.versions)]
+    for number, version in enumerate(expected.versions):
+        assert listing_of(database, name, number) == version.listing
+        assert _said_of(database, name, number) == version.said()
+    aliases = "SELECT alias, version FROM aliases WHERE collection = ? AND to_position IS NULL"
+    assert dict(rows_of(database, aliases, name)) == expected.aliases
+    drafts = "SELECT draft, version, closed_position IS NOT NULL FROM drafts WHERE collection = ?"
+    assert {draft: (version, bool(closed)) for draft, version, closed in rows_of(database, drafts, name)} == {
+        draft: (model.version, model.version is not None or model.discarded) for draft, model in expected.drafts.items()
+    }
+
+
+def _said_of(database: Database, name: str, number: int) -> dict[str, object]:
+    def ask(columns: str, table: str, more: str = "") -> list[tuple[object, ...]]:
+        where = f"WHERE collection = ? AND version = ? {more}"
+        return rows_of(database, f"SELECT {columns} FROM {table} {where}", name, number)
+
+    still = "AND to_position IS NULL"
+    return {
+        "facts": dict(ask("field, value", "version_facts", still)),
+        "tags": {tag for (tag,) in ask("tag", "tags", still)},
+        "uses": set(ask("run, requested", "uses")),
+        "outputs": {run for (run,) in ask("run", "outputs")},
+        "contested": {path for (path,) in ask("path", "contested_paths")},
+    }
+
+
+@given(st.lists(stamped(), max_size=8))
+def test_no_event_of_a_known_schema_stops_a_partition(databases: Databases, strangers: list[Stamped]) -> None:
+    teller = Teller()
+    say = _says(teller, types.own_draft("0"))
+    say(types.DraftOpened, type="dataset")
+    say(types.VersionCommitted)
+    say(types.DraftOpened, draft=types.own_draft("1"), type="dataset", base=0)
+    written = write(teller.steps)
+    for n, stranger in enumerate(strangers):
+        # At home in a collection that is there, as the first words of a writer: nothing else refuses them.
+        event = stranger.event
+        aims = {"collection": COLLECTION, "draft": types.own_draft("1"), "version": 0}
+        event = replace(event, **{name: value for name, value in aims.items() if hasattr(event, name)})
+        stranger = Stamped(replace(stranger.origin, session=f"{n:032x}", sequence=0), event)
+        written.log.append([NewRecord(event.key, codec.encode(stranger))])
+
+    with databases.empty() as database:
+        project(written, database)
+
+        assert rows_of(database, "SELECT count(*) FROM sessions") >= [(1,)]
