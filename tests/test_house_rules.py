@@ -32,7 +32,7 @@ HOMES_OF_DRIVERS = {
 # Words that would tie the project to one machine. Put together here, so that this file may be searched too.
 _FOLDERS = "|".join(("work", "root", "home", "Users"))
 _HOSTS = "|".join(("py" + "pi", "python" + "hosted", "index" + "-url", "artifact" + "ory"))
-MACHINE_WORDS = re.compile(rf"(?<![\w.~}}-])/(?:{_FOLDERS})/|{_HOSTS}")
+MACHINE_WORDS = re.compile(rf"(?<![\w.~}}-])/(?:{_FOLDERS})/\w|{_HOSTS}")
 
 UNDONE = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X:")))
 
