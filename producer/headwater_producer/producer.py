@@ -31,6 +31,14 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """How time passes while the log does not answer. Simulations have a time of their own."""
+
+    monotonic: Callable[[], float] = time.monotonic  # seconds
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """An event on its way, named as rejections name it."""
 
@@ -56,10 +64,20 @@ def utc_now() -> datetime:
 class Producer:
     """One process's way onto the log. Safe to use from threads; a child of a fork becomes a writer of its own."""
 
-    def __init__(self, log: EventLog, *, who: str, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        who: str,
+        clock: Clock = utc_now,
+        waiting: Waiting = Waiting(),
+        records_per_append: int = RECORDS_PER_APPEND,
+    ) -> None:
         self._log = log
         self._who = who
         self._clock = clock
+        self._waiting = waiting
+        self._records_per_append = records_per_append
         self._stamping = threading.Lock()
         self._appending = threading.Lock()
         self._spool: deque[NewRecord] = deque()
@@ -93,10 +111,10 @@ class Producer:
         spool, and the next `confirm` goes on with it.
         """
         self._after_fork()
-        deadline = time.monotonic() + timeout_s
+        deadline = self._waiting.monotonic() + timeout_s
         with self._appending:
             while self._spool:
-                batch = [self._spool[i] for i in range(min(RECORDS_PER_APPEND, len(self._spool)))]
+                batch = [self._spool[i] for i in range(min(self._records_per_append, len(self._spool)))]
                 positions = self._append(batch, deadline)
                 with self._stamping:
                     for record in batch:
@@ -114,13 +132,13 @@ class Producer:
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
         pause_s = PAUSE_S_MIN
         while True:
-            left_s = max(0.0, deadline - time.monotonic())
+            left_s = max(0.0, deadline - self._waiting.monotonic())
             try:
                 return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, max(left_s, PAUSE_S_MIN)))
             except (DurabilityUnknown, StoreUnavailable):
-                if time.monotonic() + pause_s > deadline:
+                if self._waiting.monotonic() + pause_s > deadline:
                     raise
-            time.sleep(pause_s)
+            self._waiting.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_S_MAX)
 
     def _stamp(self, event: Event, sequences: dict[str, int], message: str | None) -> Stamped:
