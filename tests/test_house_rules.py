@@ -23,7 +23,11 @@ LONG_FUNCTIONS: frozenset[str] = frozenset()
 
 # Driver → where it may be imported. "Who talks to the log file?" has a one-word answer, and a port stays a port.
 HOMES_OF_DRIVERS = {
-    "sqlite3": ("eventlog/headwater_eventlog/embedded.py", "sdk/headwater/_index.py"),
+    "sqlite3": (
+        "eventlog/headwater_eventlog/",
+        "consumer/headwater_consumer/database.py",
+        "sdk/headwater/_index.py",
+    ),
     "kafka": ("eventlog/",),
     "minio": ("blobs/",),
     "sqlalchemy": ("consumer/",),

@@ -16,7 +16,7 @@ from headwater_blobs import naming
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
-from headwater_schemas.errors import BlobMissing, StoreError
+from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreError
 
 StoredPlaces = Callable[[str, Sequence[bytes]], Mapping[bytes, Place]]  # of "entity/project", by digest
 
@@ -238,7 +238,7 @@ class _Staging:
         self.contents = contents
         self._store = store
         self._staged: Staged | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._thread: threading.Thread | None = None
         if in_background:
             self._thread = threading.Thread(target=self._stage, name="headwater-staging", daemon=True)
@@ -265,5 +265,5 @@ class _Staging:
     def _stage(self) -> None:
         try:
             self._staged = self._store.stage_pack(list(self.contents.values()))
-        except BaseException as error:  # noqa: BLE001 - carried to the thread that waits, nothing is swallowed
+        except (HeadwaterError, OSError, MemoryError) as error:  # carried to the thread that waits
             self._error = error

@@ -83,6 +83,7 @@ class Producer:
         self._spool: deque[NewRecord] = deque()
         self._sequences: dict[str, int] = {}  # key → the next sequence
         self._spool_bytes = 0
+        self._cut = Cut(log.generation)
         self._begin_session()
 
     def send(self, events: Sequence[Event], *, message: str | None = None) -> list[Sent]:

@@ -337,7 +337,7 @@ Event = (
     | SubscriptionRemoved
 )
 
-EVENT_TYPES: tuple[type[Event], ...] = Event.__args__  # type: ignore[attr-defined]
+EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
 RUN_STATES_FINAL = ("finished", "failed")
 DEAD_LETTER_DECISIONS = ("skip", "retry")
 

@@ -218,7 +218,7 @@ class Artifact:
             with _writer(os.dup(raw.fileno()), mode, encoding) as file:
                 yield file
             raw.seek(0)
-            digest, size = intake.take_file(raw)  # type: ignore[arg-type]
+            digest, size = intake.take_file(raw)
         self._put([path], [digest], [size], {})
 
     # --- once it is logged

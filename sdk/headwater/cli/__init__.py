@@ -63,5 +63,5 @@ def main() -> None:
         click.echo("headwater: interrupted. What was logged before stays; run the command again to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # `headwater ls | head`
-        sys.stdout = None  # type: ignore[assignment] # nobody reads it any more, so there is nothing to flush
+        sys.stdout = None  # nobody reads it any more, so there is nothing to flush
         sys.exit(EXIT_ERROR)
