@@ -235,8 +235,8 @@ def _hashable(row_type: type[Row]) -> Hashable:
 def dialect_of(name: str) -> Dialect:
     """How statements are written for a database: parameters by position."""
     if name == "sqlite":
-        return sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
-    return postgresql.dialect(paramstyle="format")
+        return sqlite.dialect(paramstyle="qmark")
+    return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 
 def _compile(statement: Executable, dialect: str) -> str:
