@@ -115,11 +115,12 @@ class Target:
             raise _refused(f"{folder.location}/{name}", error) from error
 
     def is_found_as(self, path: str, other_name: str) -> bool:
-        """Whether the file or folder at `path`, which is there, is also found under a name that nobody gave it."""
-        folder = self._folder(path.rpartition("/")[0])
+        """Whether what is at `path` is also found under another name, though only one of the two is there."""
+        parent, _, name = path.rpartition("/")
+        folder = self._folder(parent)
         try:
             os.stat(other_name, dir_fd=folder.descriptor, follow_symlinks=False)
-            return other_name not in os.listdir(folder.descriptor)
+            return not {name, other_name} <= set(os.listdir(folder.descriptor))
         except FileNotFoundError:
             return False
         except OSError as error:

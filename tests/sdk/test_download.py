@@ -1,0 +1,503 @@
+"""What a download writes, and what it never does: half a file, anything outside of its root, anything that stays."""
+
+import errno
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import headwater
+import pytest
+from headwater import _target
+from headwater._client import client_for, forget_client
+from headwater._download import download
+from headwater._settings import read_settings
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
+from headwater_schemas.entries import Place, Reference
+from headwater_schemas.errors import BlobCorrupt, HeadwaterError, InvalidFile, InvalidInput, InvalidPath
+from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
+
+from tests.support import disks
+
+LARGE = PACKED_FILE_BYTES_MAX + 12_345
+FILES = {
+    "README": b"what this is",
+    "images/0.png": bytes(range(256)) * 16,
+    "images/deep/er/1.png": b"one",
+    "images/empty": b"",
+    "images-old/0.png": b"zero",
+    "large.bin": os.urandom(LARGE),
+    "models/large too": os.urandom(2 * LARGE),
+    "ünï/çödé 名": b"bytes",
+}
+
+
+@pytest.fixture(autouse=True)
+def _store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "store"))
+    monkeypatch.setenv("HEADWATER_ENTITY", "ada")
+    monkeypatch.setenv("HEADWATER_PROJECT", "digits")
+    monkeypatch.setenv("HEADWATER_QUIET", "true")
+    yield
+    forget_client(client_for(read_settings(), create=True))
+
+
+@pytest.fixture(params=["unnamed", "named"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How a file is written: without a name where the file system can, under a temporary one where not."""
+    if request.param == "named":
+        monkeypatch.setattr(_target, "_DESCRIPTORS", "/nowhere")
+    assert isinstance(request.param, str)
+    return request.param
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def logged(files: Mapping[str, bytes], name: str = "images") -> headwater.Artifact:
+    with headwater.init() as run:
+        artifact = headwater.Artifact(name, type="dataset")
+        for path, content in files.items():
+            with artifact.new_file(path, "wb") as file:
+                file.write(content)
+        return run.log_artifact(artifact)
+
+
+def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str = "") -> None:
+    """`artifact.download`, with a blob store that does something on the way."""
+    stores = client_for(read_settings(), create=False).stores
+    blobs: BlobStore = stores.blobs if through is None else through(stores.blobs)
+    download(stores.database, blobs, artifact.wait()._known().layers, root, prefix=prefix)
+
+
+def content_of(root: Path) -> dict[str, bytes]:
+    """Everything in `root`, also what is hidden."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def refusal(kind: type[HeadwaterError], act: Callable[[], object]) -> str:
+    with pytest.raises(kind) as refused:
+        act()
+    return str(refused.value)
+
+
+class OnTheWay:
+    """A blob store that calls `before` with its n-th reading call, then reads."""
+
+    def __init__(self, blobs: BlobStore, before: Callable[[int], None]) -> None:
+        self._blobs, self._before, self._calls = blobs, before, 0
+
+    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+        self._count()
+        return self._blobs.read_many(wanted)
+
+    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+        for piece in self._blobs.stream(place, digest):
+            self._count()
+            yield piece
+
+    def _count(self) -> None:
+        self._calls += 1
+        self._before(self._calls)
+
+
+# --- what is there afterwards -----------------------------------------------------------------------------------
+
+
+def test_every_file_comes_back_as_it_was_and_nothing_else_is_there(root: Path) -> None:
+    artifact = logged(FILES)
+
+    assert artifact.download(root) == str(root)
+
+    assert content_of(root) == FILES
+
+
+def test_only_the_folder_asked_for_is_fetched_and_keeps_its_paths(root: Path) -> None:
+    fetch(logged(FILES), root, prefix="./images/")
+
+    assert content_of(root) == {path: content for path, content in FILES.items() if path.startswith("images/")}
+
+
+def test_a_version_without_files_makes_an_empty_folder(root: Path) -> None:
+    logged({}).download(root)
+
+    assert list(root.iterdir()) == []
+
+
+def test_files_have_the_usual_mode_less_the_umask(root: Path) -> None:
+    artifact = logged(FILES)
+    before = os.umask(0o027)
+    try:
+        artifact.download(root)
+    finally:
+        os.umask(before)
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*") if path.is_file()}
+    assert modes == {0o640}
+
+
+def test_what_is_there_and_right_stays_untouched(root: Path) -> None:
+    artifact = logged(FILES)
+    artifact.download(root)
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in root.rglob("*")}
+
+    def fail(call: int) -> None:
+        pytest.fail("it read what was there")
+
+    fetch(artifact, root, through=lambda blobs: OnTheWay(blobs, fail))
+
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
+def test_a_file_of_the_right_size_with_other_bytes_is_replaced(root: Path, path: str) -> None:
+    artifact = logged(FILES)
+    artifact.download(root)
+    (root / path).write_bytes(b"x" + FILES[path][1:])
+
+    artifact.download(root)
+
+    assert content_of(root) == FILES
+
+
+@pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
+def test_a_damaged_file_that_has_another_name_elsewhere_is_not_written_into(
+    root: Path, tmp_path: Path, path: str
+) -> None:
+    artifact = logged(FILES)
+    artifact.download(root)
+    (root / path).write_bytes(b"mine")
+    os.link(root / path, tmp_path / "mine")
+
+    artifact.download(root)
+
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert content_of(root) == FILES
+
+
+def test_files_of_somebody_else_are_left_alone(root: Path) -> None:
+    for path in ("notes.txt", "images/mine.png", "other/x"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+
+    logged(FILES).download(root)
+
+    mine = {path: path.encode() for path in ("notes.txt", "images/mine.png", "other/x")}
+    assert content_of(root) == FILES | mine
+
+
+def test_names_that_differ_in_case_are_two_files_where_the_disk_tells_them_apart(root: Path) -> None:
+    files = {"a/readme": b"1", "a/README": b"2", "A/readme": b"3"}
+
+    logged(files).download(root)
+
+    assert content_of(root) == files
+
+
+# --- cut off ----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_cut_off_leaves_whole_files_only_and_goes_on_where_it_was(root: Path) -> None:
+    artifact = logged(FILES)
+
+    def cut_off(call: int) -> None:
+        if call == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(artifact, root, through=lambda blobs: OnTheWay(blobs, cut_off))
+
+    landed = content_of(root)
+    assert landed.items() <= FILES.items()
+    assert {"README", "images/0.png"} <= landed.keys() < FILES.keys()
+    inodes = {path: (root / path).stat().st_ino for path in landed}
+    artifact.download(root)
+    assert content_of(root) == FILES
+    assert {path: (root / path).stat().st_ino for path in landed} == inodes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["unnamed"], indirect=True)
+def test_a_killed_download_leaves_nothing_but_whole_files(root: Path, tmp_path: Path, way: str) -> None:
+    files = {f"{i % 20}/{i}": os.urandom(300) for i in range(3000)} | {"large": os.urandom(8 * LARGE)}
+    artifact = logged(files)
+    damaged = dict.fromkeys(list(files)[::3], b"damaged")
+    for path in damaged:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(damaged[path])
+    code = f"import headwater; headwater.Api().artifact({artifact.qualified_name!r}).download({str(root)!r})"
+
+    for there in (len(damaged) + 1, len(damaged) + 500, len(damaged) + 1500):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        while process.poll() is None and sum(len(names) for _, _, names in os.walk(root)) < there:
+            time.sleep(0.001)
+        process.kill()
+        assert process.wait() in (0, -signal.SIGKILL)
+        found = content_of(root)
+        assert {path for path, content in found.items() if content not in (files.get(path), damaged.get(path))} == set()
+
+    artifact.download(root)
+    assert content_of(root) == files
+
+
+def test_two_downloads_into_one_folder_at_once_do_not_disturb_each_other(root: Path) -> None:
+    artifact = logged(FILES | {f"many/{i}": str(i).encode() for i in range(500)}).wait()
+    expected = FILES | {f"many/{i}": str(i).encode() for i in range(500)}
+    errors: list[HeadwaterError] = []
+
+    def run() -> None:
+        try:
+            fetch(artifact, root)
+        except HeadwaterError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    assert content_of(root) == expected
+
+
+@pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
+def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, tmp_path: Path, path: str) -> None:
+    artifact = logged(FILES).wait()
+    damage(tmp_path / "store" / "blobs" / "objects", FILES[path])
+
+    message = refusal(BlobCorrupt, lambda: artifact.download(root))
+
+    assert "damaged" in message
+    assert path not in content_of(root)
+    assert content_of(root).items() <= FILES.items()
+
+
+def damage(folder: Path, content: bytes) -> None:
+    """Change one byte of `content` in whatever object holds it."""
+    for file in filter(Path.is_file, folder.rglob("*")):
+        if (at := file.read_bytes().find(content)) >= 0:
+            file.chmod(0o644)
+            with file.open("r+b") as opened:
+                opened.seek(at)
+                opened.write(bytes([content[0] ^ 1]))
+
+
+# --- never outside ----------------------------------------------------------------------------------------------
+
+
+def test_a_linked_folder_below_the_root_is_not_followed(root: Path, tmp_path: Path) -> None:
+    artifact = logged(FILES)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root.mkdir()
+    (root / "images").symlink_to(elsewhere)
+
+    message = refusal(InvalidFile, lambda: artifact.download(root))
+
+    assert str(root / "images") in message
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
+def test_a_link_in_a_files_place_is_replaced_and_what_it_led_to_stays(root: Path, tmp_path: Path, path: str) -> None:
+    artifact = logged(FILES)
+    mine = tmp_path / "mine"
+    mine.write_bytes(FILES[path])
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).symlink_to(mine)
+
+    artifact.download(root)
+
+    assert content_of(root) == FILES
+    assert not (root / path).is_symlink()
+    assert mine.read_bytes() == FILES[path]
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_filled_leads_nowhere(root: Path, tmp_path: Path) -> None:
+    artifact = logged({"images/0": b"0", "images/1": b"1" * LARGE})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def swap(call: int) -> None:
+        if call == 1:
+            (root / "images").rename(root / "moved")
+            (root / "images").symlink_to(elsewhere)
+
+    fetch(artifact, root, through=lambda blobs: OnTheWay(blobs, swap))
+
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    root.symlink_to(tmp_path / "there")
+
+    logged(FILES).download(root)
+
+    assert content_of(tmp_path / "there") == FILES
+
+
+@pytest.mark.parametrize("in_the_way", ["folder", "fifo", "socket"])
+def test_what_is_no_file_and_in_a_files_place_is_named_and_left(root: Path, in_the_way: str) -> None:
+    artifact = logged({"x": b"content"})
+    root.mkdir()
+    with ExitStack() as stack:
+        if in_the_way == "folder":
+            (root / "x").mkdir()
+        elif in_the_way == "fifo":
+            os.mkfifo(root / "x")
+        else:
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            here = os.open(root, os.O_RDONLY)  # a socket's address is short, a test's folder is not
+            stack.callback(os.close, here)
+            listening.bind(f"/proc/self/fd/{here}/x")
+        before = (root / "x").lstat()
+
+        message = refusal(InvalidFile, lambda: artifact.download(root))
+
+        assert str(root / "x") in message
+        assert (root / "x").lstat().st_ino == before.st_ino
+
+
+def test_a_file_in_a_folders_place_is_named_and_left(root: Path) -> None:
+    artifact = logged(FILES)
+    root.mkdir()
+    (root / "images").write_text("mine")
+
+    message = refusal(InvalidFile, lambda: artifact.download(root))
+
+    assert str(root / "images") in message
+    assert (root / "images").read_text() == "mine"
+
+
+# --- refused ----------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_is_refused_by_name_before_anything_is_written(root: Path) -> None:
+    logged(FILES).wait()
+    client = client_for(read_settings(), create=False)
+    draft, collection = own_draft(uuid4().hex), "ada/digits/images"
+    reference = Reference("raw/all.tar", "s3://bucket/all.tar")
+    client.send(
+        [
+            DraftOpened(collection=collection, draft=draft, type="dataset", base=0),
+            EntryAdded(collection=collection, draft=draft, references=(reference,)),
+            VersionCommitted(collection=collection, draft=draft),
+        ]
+    ).result()
+
+    message = refusal(InvalidInput, lambda: headwater.Api().artifact("images:v1").download(root))
+
+    assert "raw/all.tar" in message
+    assert "s3://bucket/all.tar" in message
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"a/readme": b"1", "a/README": b"2"}, ("a/readme", "a/README")),
+        ({"Data/x": b"1", "data/y": b"2"}, ("Data", "data")),
+        ({"1/Data": b"1", "1/data/y": b"2"}, ("1/Data", "1/data")),
+        ({"Readme": b"1", "readme": b"2"}, ("Readme", "readme")),
+        ({"7": b"", "ÄPFEL": b"1", "äpfel": b"2"}, ("ÄPFEL", "äpfel")),
+    ],
+)
+def test_names_that_a_disk_takes_for_one_are_refused_naming_both(
+    root: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], named: tuple[str, str]
+) -> None:
+    artifact = logged(files).wait()
+    monkeypatch.setattr(_target, "os", CaseBlindOs())
+
+    message = refusal(InvalidPath, lambda: artifact.download(root))
+
+    assert all(repr(name) in message for name in named)
+
+
+def test_a_disk_that_does_not_tell_case_takes_everything_else(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = logged(FILES).wait()
+    monkeypatch.setattr(_target, "os", CaseBlindOs())
+
+    artifact.download(root)
+
+    assert content_of(root) == {path.lower(): content for path, content in FILES.items()}
+
+
+class CaseBlindOs(SimpleNamespace):
+    """Stands in for a disk that takes upper and lower case for one: hardly any Linux can mount one for a test."""
+
+    def __init__(self) -> None:
+        super().__init__(**vars(os))
+        for name in ("mkdir", "open", "stat", "unlink"):
+            setattr(self, name, self._blind(getattr(os, name)))
+        self.link = lambda source, name, **where: os.link(source, name.lower(), **where)
+        self.replace = lambda source, name, **where: os.replace(source, name.lower(), **where)
+
+    def _blind(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(name: str, *arguments: Any, **where: Any) -> Any:
+            return function(name.lower() if "dir_fd" in where else name, *arguments, **where)
+
+        return call
+
+
+def test_a_full_disk_is_named_and_what_landed_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = logged({"a": b"a" * 5000, "b": os.urandom(3 * 1024 * 1024), "c": b"c"}).wait()
+
+    with full_disk(root, 2 * 1024 * 1024, monkeypatch) as disk:
+        message = refusal(InvalidFile, lambda: artifact.download(disk))
+
+        assert repr(str(disk / "b")) in message
+        assert "No space left" in message
+        assert content_of(disk) == {"a": b"a" * 5000, "c": b"c"}
+
+
+@contextmanager
+def full_disk(root: Path, size_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk of `size_bytes`; where this process may not mount one, a stand-in that refuses to write more."""
+    if disks.can_mount():
+        with disks.small_disk(size_bytes) as disk:
+            yield disk
+        return
+    write, left = os.write, [size_bytes]
+
+    def bounded(descriptor: int, data: bytes) -> int:
+        left[0] -= len(data)
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", bounded)
+    yield root
+
+
+def test_a_folder_that_cannot_be_written_is_named(root: Path) -> None:
+    artifact = logged(FILES).wait()
+    root.mkdir()
+
+    with disks.read_only(root) as view:
+        message = refusal(InvalidFile, lambda: artifact.download(view))
+
+    assert str(view) in message
+    assert "cannot be written" in message
+
+
+def test_a_root_that_is_a_file_is_named_and_left(root: Path) -> None:
+    artifact = logged(FILES).wait()
+    root.write_text("mine")
+
+    assert str(root) in refusal(InvalidFile, lambda: artifact.download(root))
+    assert str(root) in refusal(InvalidFile, lambda: artifact.download(root / "below"))
+    assert root.read_text() == "mine"
