@@ -1,0 +1,232 @@
+"""The event log as one SQLite file: one partition, any number of processes, nothing to start.
+
+A commit that returned is on the disk (write-ahead mode with synchronous=FULL). How the file is made, opened and let go
+of is in `log_file`; this module says what stands in it.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from headwater_schemas.codec import EVENT_BYTES_MAX
+from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreReadOnly, StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
+
+from headwater_eventlog import header_block
+from headwater_eventlog.forking import Pool
+from headwater_eventlog.log_file import (
+    GET_ACCESS,
+    LOCK_FILE,
+    LOG_FILE,
+    PARTITIONS,
+    RESTORE,
+    LogConnection,
+    exists,
+    fail,
+    is_busy,
+    make,
+    patiently,
+    primary_code,
+    refuse_what_is_not_ours,
+    words,
+)
+from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_READ_MAX, NewRecord, Record
+from headwater_eventlog.turns import next_in_line, pause_of_next
+
+RECORDS_PER_APPEND_MAX = 4096  # one append is one transaction, and everybody else waits for its end
+BYTES_PER_APPEND_MAX = 64 * 1024 * 1024  # as above; payloads only
+KEY_BYTES_MAX = 4096  # far above what the grammar of names allows
+READ_WAIT_S = 30.0  # for another process that recovers the log after a crash; readers never wait for writers
+READ_TRIES_MAX = 100  # of a file that is being replaced, or written while it is read without locks
+
+_LAST = "SELECT offset, time_us FROM records ORDER BY offset DESC LIMIT 1"
+_INSERT = "INSERT INTO records (offset, time_us, key, headers, payload) VALUES (?, ?, ?, ?, ?)"
+_READ = "SELECT offset, time_us, key, headers, payload FROM records WHERE offset > ? ORDER BY offset LIMIT ?"
+
+_Row = tuple[str, bytes, bytes]  # key, headers, payload
+T = TypeVar("T")
+
+
+def now_us() -> int:
+    """The machine's clock: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+class EmbeddedEventLog:
+    """`port.EventLog` in a folder. Made by `open`."""
+
+    def __init__(self, path: Path, *, read_only: bool, clock: Callable[[], int]) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._clock = clock
+        self._pool = Pool(f"the log {path}", self._connect, LogConnection.close, LogConnection.is_current)
+        self._generation: str | None = None  # None until the first connection has read it
+        with self._pool.borrowed():
+            pass
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, create: bool = True, read_only: bool = False, clock: Callable[[], int] = now_us
+    ) -> "EmbeddedEventLog":
+        """The log in `folder`, made where there is none and `create` allows it.
+
+        Where the folder cannot be written, or with `read_only`, it is opened for reading. `clock` gives microseconds
+        since 1970. Raises: StoreUnavailable, StoreReadOnly (there is none and none can be made), StoreNotOurs,
+        FormatTooNew.
+        """
+        path = Path(os.path.abspath(folder)) / LOG_FILE
+        if not exists(path):
+            if not create or read_only:
+                raise StoreUnavailable(f"there is no event log in {path.parent}: {path} does not exist.")
+            make(path)
+        refuse_what_is_not_ours(path)
+        return cls(path, read_only=read_only, clock=clock)
+
+    @property
+    def generation(self) -> str:
+        assert self._generation is not None
+        return self._generation
+
+    @property
+    def partitions(self) -> int:
+        return PARTITIONS
+
+    def partition_of(self, key: str) -> int:
+        del key  # there is only one
+        return 0
+
+    def append(self, records: Sequence[NewRecord], *, timeout_s: float) -> list[Position]:
+        """As the port says. `timeout_s` bounds the wait for other writers, not that for the disk."""
+        rows = _checked(records)
+        if not rows:
+            return []
+        deadline = time.monotonic() + timeout_s
+        with self._pool.borrowed() as connection:
+            if self._read_only or not connection.is_writable:
+                raise StoreReadOnly(f"the log {self._path} can only be read here: nothing was written. {GET_ACCESS}")
+            first = self._write(connection.database, rows, deadline)
+        return [Position(self.generation, 0, offset) for offset in range(first, first + len(rows))]
+
+    def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
+        _check_partition(partition)
+        parameters = (min(after, OFFSETS_MAX), max(0, min(limit, RECORDS_PER_READ_MAX)))
+        return self._ask(lambda database: self._records(database.execute(_READ, parameters)))
+
+    def end(self, partition: int) -> int:
+        _check_partition(partition)
+        last: tuple[int, int] | None = self._ask(lambda database: database.execute(_LAST).fetchone())
+        return BEFORE_FIRST if last is None else last[0]
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _write(self, database: sqlite3.Connection, rows: Sequence[_Row], deadline: float) -> int:
+        """All of `rows` in one transaction; the offset of the first."""
+        try:
+            self._begin(database, deadline)
+            last, last_us = database.execute(_LAST).fetchone() or (BEFORE_FIRST, 0)
+            time_us = max(last_us, self._clock())
+            database.executemany(_INSERT, ((last + 1 + n, time_us, *row) for n, row in enumerate(rows)))
+            self._commit(database)
+        except sqlite3.Error as error:
+            fail(error, self._path, "nothing was written")
+        finally:
+            if database.in_transaction:
+                with suppress(sqlite3.Error):  # the connection is closed now anyway
+                    database.rollback()
+        return int(last) + 1
+
+    def _begin(self, database: sqlite3.Connection, deadline: float) -> None:
+        with next_in_line(str(self._path.with_name(LOCK_FILE)), deadline):
+            started = time.monotonic()
+            while True:
+                try:
+                    database.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    now = time.monotonic()
+                    if not is_busy(error) or now >= deadline:
+                        raise
+                    time.sleep(min(deadline - now, pause_of_next(now - started)))
+                else:
+                    return
+
+    def _commit(self, database: sqlite3.Connection) -> None:
+        """A full disk is known before the record that makes a commit count is written; other errors may come after."""
+        try:
+            database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if primary_code(error) == sqlite3.SQLITE_FULL:
+                raise
+            raise DurabilityUnknown(
+                f"{self._path} did not confirm a write ({words(error)}); it may or may not be there. "
+                "Check the disk, then send it again: what is sent twice counts once."
+            ) from error
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of a moment at which nobody changed the file under a reader without locks."""
+        deadline = time.monotonic() + READ_WAIT_S
+        for _ in range(READ_TRIES_MAX):
+            with self._pool.borrowed() as connection:
+                try:
+                    answer = patiently(partial(question, connection.database), deadline)
+                except sqlite3.Error as error:
+                    if connection.is_current():
+                        fail(error, self._path, "nothing was read")
+                else:
+                    if connection.has_locks or connection.is_current():
+                        return answer
+        raise StoreUnavailable(f"{self._path} kept changing while it was read. Try again.")
+
+    def _records(self, rows: Iterable[tuple[int, int, str, bytes, bytes]]) -> list[Record]:
+        generation, unpack = self.generation, header_block.unpack
+        records: list[Record] = []
+        left = BYTES_PER_READ_MAX
+        for offset, time_us, key, headers, payload in rows:
+            left -= len(payload) + len(headers)
+            if left < 0 and records:
+                break
+            try:
+                records.append(Record(Position(generation, 0, offset), time_us, key, payload, unpack(headers)))
+            except ValueError as error:
+                raise StoreUnavailable(f"{self._path} is damaged at offset {offset}: {error}. {RESTORE}") from None
+        return records
+
+    def _connect(self) -> LogConnection:
+        connection = LogConnection.open(self._path, read_only=self._read_only)
+        if self._generation not in (None, connection.generation):
+            connection.close()
+            raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Start again.")
+        self._generation = connection.generation
+        return connection
+
+
+def _checked(records: Sequence[NewRecord]) -> list[_Row]:
+    """What is stored of each. Raises: InvalidInput."""
+    if len(records) > RECORDS_PER_APPEND_MAX:
+        raise InvalidInput(f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed.")
+    size = sum(len(record.payload) for record in records)
+    if size > BYTES_PER_APPEND_MAX:
+        raise InvalidInput(f"{size:,} bytes in one append; at most {BYTES_PER_APPEND_MAX:,} are allowed. Split it.")
+    return [_row(record) for record in records]
+
+
+def _row(record: NewRecord) -> _Row:
+    if record.partition is not None:
+        _check_partition(record.partition)
+    if len(record.payload) > EVENT_BYTES_MAX:
+        raise InvalidInput(
+            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed."
+        )
+    if len(record.key.encode()) > KEY_BYTES_MAX:
+        raise InvalidInput(f"the key {record.key[:60]!r}… is too long; at most {KEY_BYTES_MAX:,} bytes are allowed.")
+    return record.key, header_block.pack(record.headers), record.payload
+
+
+def _check_partition(partition: int) -> None:
+    if partition != 0:
+        raise InvalidInput(f"there is no partition {partition}: the embedded log has one, number 0.")

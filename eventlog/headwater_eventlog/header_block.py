@@ -1,0 +1,52 @@
+"""The headers of one record as one run of bytes.
+
+A block is, all numbers 4 bytes little-endian: the size of the head; the head (how many headers, the size of each value,
+the names in UTF-8 with NUL after each); the values. Order and repeated names are kept. What is alike in most records
+comes first and together, so that reading it once is enough.
+"""
+
+import struct
+from functools import lru_cache
+
+from headwater_schemas.errors import InvalidInput
+from headwater_schemas.headers import HEADERS_BYTES_MAX, Headers
+
+_NUMBER = struct.Struct("<I")
+_HEADS_KEPT = 1024  # heads that are remembered; they differ in the lengths of keys
+
+
+def pack(headers: Headers) -> bytes:
+    """Raises: InvalidInput when a name holds NUL, or names and values together exceed HEADERS_BYTES_MAX."""
+    names = "".join([f"{name}\0" for name, _ in headers]).encode()
+    if names.count(0) != len(headers):
+        raise InvalidInput(f"a header's name holds NUL: {[name for name, _ in headers]!r}. Leave it out.")
+    values = [value for _, value in headers]
+    sizes = [len(value) for value in values]
+    size = len(names) - len(headers) + sum(sizes)
+    if size > HEADERS_BYTES_MAX:
+        raise InvalidInput(f"the headers take {size:,} bytes; at most {HEADERS_BYTES_MAX:,} are allowed.")
+    head_size = _NUMBER.size * (1 + len(sizes)) + len(names)
+    return b"".join((struct.pack(f"<{2 + len(sizes)}I", head_size, len(sizes), *sizes), names, *values))
+
+
+def unpack(block: bytes) -> Headers:
+    """Raises: ValueError when `block` was not made by `pack`."""
+    try:
+        start = _NUMBER.size + _NUMBER.unpack_from(block)[0]
+        names, values = _head(block[_NUMBER.size : start])
+        if start + values.size != len(block):
+            raise ValueError(f"headers of {len(block)} bytes announce {start + values.size}")
+        return tuple(zip(names, values.unpack_from(block, start), strict=True))
+    except struct.error as error:
+        raise ValueError(f"headers of {len(block)} bytes: {error}") from None
+
+
+@lru_cache(_HEADS_KEPT)
+def _head(head: bytes) -> tuple[tuple[str, ...], struct.Struct]:
+    """The names, and how their values lie after it."""
+    (count,) = _NUMBER.unpack_from(head)
+    sizes = struct.unpack_from(f"<{count}I", head, _NUMBER.size)
+    names = tuple(head[_NUMBER.size * (1 + count) :].decode().split("\0")[:-1])
+    if len(names) != count:
+        raise ValueError(f"{len(names)} names for {count} headers")
+    return names, struct.Struct("<" + "".join([f"{size}s" for size in sizes]))

@@ -1,0 +1,120 @@
+"""What a fork finds closed, and what happens where something could not be."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from headwater_eventlog import forking
+from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_eventlog.forking import Pool
+from headwater_eventlog.port import NewRecord
+from headwater_schemas.errors import StoreUnavailable
+
+WAIT_S = 30.0
+
+
+def in_a_fork(check: Callable[[], bool]) -> bool:
+    """What `check` says in a forked child."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if check() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.fixture
+def opened() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def pool(opened: list[str]) -> Iterator[Pool[int]]:
+    def open_one() -> int:
+        opened.append("open")
+        return len(opened)
+
+    pool = Pool("the thing", open_one, lambda _: opened.append("close"))
+    yield pool
+    pool.close()
+
+
+def test_what_is_idle_is_lent_again(pool: Pool[int], opened: list[str]) -> None:
+    for _ in range(3):
+        with pool.borrowed():
+            pass
+
+    assert opened == ["open"]
+
+
+def test_what_is_idle_is_closed_before_a_fork(pool: Pool[int], opened: list[str]) -> None:
+    with pool.borrowed():
+        pass
+
+    assert in_a_fork(lambda: opened == ["open", "close"])
+
+
+def test_after_an_exception_it_is_closed(pool: Pool[int], opened: list[str]) -> None:
+    with pytest.raises(KeyError), pool.borrowed():
+        raise KeyError
+
+    assert opened == ["open", "close"]
+
+
+def test_a_fork_waits_for_what_is_in_use_also_when_it_borrows_once_more(pool: Pool[int], opened: list[str]) -> None:
+    borrowed, go_on = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with pool.borrowed():
+            borrowed.set()
+            go_on.wait(WAIT_S)
+            with pool.borrowed():
+                pass
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    borrowed.wait(WAIT_S)
+    threading.Timer(0.2, go_on.set).start()
+
+    assert in_a_fork(lambda: opened == ["open", "open", "close", "close"])
+    thread.join(WAIT_S)
+
+
+def test_a_child_of_a_fork_that_could_not_wait_refuses_to_use_what_it_inherited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "FORK_WAIT_S_MAX", 0.1)
+    with closing(EmbeddedEventLog.open(tmp_path)) as log:
+        inside, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with forking.no_fork():
+                inside.set()
+                go_on.wait(WAIT_S)
+
+        def is_refused() -> bool:
+            with pytest.raises(StoreUnavailable, match="forked"):
+                log.append([NewRecord("k", b"")], timeout_s=1)
+            return True
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(WAIT_S)
+        assert in_a_fork(is_refused)
+        go_on.set()
+        thread.join(WAIT_S)
+
+        assert len(log.append([NewRecord("k", b"")], timeout_s=1)) == 1
+
+
+def test_a_thread_may_fork_while_it_holds_forks_off_itself(pool: Pool[int]) -> None:
+    with forking.no_fork():
+        assert in_a_fork(lambda: True)
+
+    with pool.borrowed():
+        pass
