@@ -14,7 +14,7 @@ from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.lthash import sum_of
 from sqlalchemy import Connection
 
-from tests.support.histories import Written
+from tests.support.memory_log import Written
 
 Content = dict[str, set[tuple[object, ...]]]
 Entry = tuple[object, ...]

@@ -35,13 +35,12 @@ from tests.support.histories import (
     SESSIONS,
     History,
     Teller,
-    Written,
     file_row,
     files,
     histories,
     interleaved_anew,
-    write,
 )
+from tests.support.memory_log import Written, write
 from tests.support.strategies import stamped
 
 COLLECTION = COLLECTIONS[0]

@@ -1,25 +1,22 @@
-"""Whole histories: what several writers did to a few collections, and the logs that it can be written to.
+"""Whole histories: what several writers did to a few collections.
 
-A history is a list of steps. A step says what was meant; only `write` makes records of it, because some events name
-positions (a dead letter's), and one history can be written in many orders and to any number of partitions.
+A history is a list of steps. A step says what was meant; only `memory_log.write` makes records of it, because some
+events name positions (a dead letter's), and one history can be written in many orders and to any number of partitions.
 
 Names, paths and contents come from a few each, so that histories meet themselves: equal content, contested paths,
 aliases that moved, drafts that were sealed before.
 """
 
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater_eventlog.port import NewRecord, Record
-from headwater_schemas import codec, digests, keys
+from headwater_schemas import digests, keys
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
-from headwater_schemas.events import Event, Origin, Stamped
-from headwater_schemas.positions import BEFORE_FIRST, Position
+from headwater_schemas.events import Event, Origin
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -32,7 +29,6 @@ FOLDERS = ("d", "d/e", "nowhere")
 ALIASES = ("best", "prod")
 TAGS = ("good", "old")
 CLOCK = datetime(2024, 1, 1, tzinfo=UTC)
-START_US = 1_700_000_000_000_000  # append time of the first record
 
 
 def object_name(collection: str, n: int) -> str:
@@ -117,83 +113,6 @@ def _stream(step: Step) -> tuple[str, str, bool]:
     return step.origin.session, step.key, isinstance(step.what, Damage)
 
 
-# --- logs ---------------------------------------------------------------------------------------------------------
-
-
-class MemoryLog:
-    """An `EventLog` in memory with any number of partitions. As on Kafka, offsets only grow but are not dense."""
-
-    def __init__(self, partitions: int = 1, generation: str = "memory") -> None:
-        self.generation = generation
-        self.partitions = partitions
-        self._records: list[list[Record]] = [[] for _ in range(partitions)]
-        self._appended = 0
-
-    def partition_of(self, key: str) -> int:
-        return zlib.crc32(key.encode()) % self.partitions
-
-    def append(self, records: Sequence[NewRecord], *, timeout_s: float = 0) -> list[Position]:
-        return [self._append(record) for record in records]
-
-    def read(self, partition: int, *, after: int, limit: int = 4096) -> Sequence[Record]:
-        return [record for record in self._records[partition] if record.position.offset > after][:limit]
-
-    def end(self, partition: int) -> int:
-        records = self._records[partition]
-        return records[-1].position.offset if records else BEFORE_FIRST
-
-    def close(self) -> None:
-        pass
-
-    def _append(self, new: NewRecord) -> Position:
-        partition = self.partition_of(new.key) if new.partition is None else new.partition
-        before = self.end(partition)
-        position = Position(self.generation, partition, before + (3 if before % 5 == 4 else 1))
-        self._appended += 1  # no two records have the same time, so that a time says which record it is of
-        time_us = START_US + 1_000 * self._appended
-        self._records[partition].append(Record(position, time_us, new.key, new.payload, new.headers))
-        return position
-
-
-@dataclass(slots=True)
-class Written:
-    """A history on a log, and which step stands where."""
-
-    log: MemoryLog
-    step_at: dict[tuple[int, int], int] = field(default_factory=dict)  # (partition, offset) → number of the step
-    step_at_time: dict[int, int] = field(default_factory=dict)
-
-    def append(self, step: Step) -> None:
-        partitions = range(self.log.partitions) if step.everywhere else [self.log.partition_of(step.key)]
-        for partition in partitions:
-            payload = self._payload(step, partition)
-            (position,) = self.log.append([NewRecord(step.key, payload, (), partition)])
-            self.step_at[partition, position.offset] = step.number
-            self.step_at_time[self.log.read(partition, after=position.offset - 1)[0].time_us] = step.number
-
-    def step_of(self, position_number: int) -> int:
-        """The step at a position given as one number."""
-        return self.step_at[position_number >> 48, position_number & (1 << 48) - 1]
-
-    def _payload(self, step: Step, partition: int) -> bytes:
-        what = step.what
-        if isinstance(what, Damage):
-            lost = types.RunFinished(run=RUNS[0], state=f"damaged {step.number}")
-            return codec.encode(Stamped(step.origin, lost))[:-1]
-        if isinstance(what, Resolve):
-            at = min(o for (p, o), number in self.step_at.items() if (p, number) == (partition, what.letter))
-            what = types.DeadLetterResolved(key=step.key, partition=partition, offset=at, decision=what.decision)
-        return codec.encode(Stamped(step.origin, what))
-
-
-def write(history: Sequence[Step], *, partitions: int = 1) -> Written:
-    """The history on a log of its own."""
-    written = Written(MemoryLog(partitions))
-    for step in history:
-        written.append(step)
-    return written
-
-
 def interleaved_anew(draw: DrawFn, history: Sequence[Step]) -> History:
     """The same history with another order between its keys. Administration stays where it is: all others go by it."""
     anew: History = []
@@ -217,13 +136,15 @@ def interleaved_anew(draw: DrawFn, history: Sequence[Step]) -> History:
 
 
 @st.composite
-def histories(draw: DrawFn, *, reliable: bool = False, steps_max: int = 24) -> History:
+def histories(draw: DrawFn, *, reliable: bool = False, steps_max: int = 20) -> History:
     """A history. With `reliable` every record decodes, and every writer's events arrive in its order, once or more."""
     drama = _Drama(draw, Teller())
+    for _ in range(draw(st.integers(0, 3))):
+        _log_own(drama)
     scenes = [scene for scene, weight in _SCENES.items() for _ in range(weight)]
     scenes += [] if reliable else [scene for scene, weight in _MISHAPS.items() for _ in range(weight)]
-    for _ in range(draw(st.integers(1, steps_max))):
-        draw(st.sampled_from(scenes))(drama)
+    for scene in draw(st.lists(st.sampled_from(scenes), min_size=steps_max // 3, max_size=steps_max)):
+        scene(drama)
     return drama.teller.steps
 
 
@@ -243,21 +164,28 @@ class _Drama:
     def maybe(self, values: SearchStrategy[Any]) -> Any:
         return self.draw(st.none() | values)
 
-    def some(self, values: Sequence[Any], size: int = 2) -> tuple[Any, ...]:
-        return tuple(self.draw(st.lists(st.sampled_from(values), max_size=size, unique=True)))
+    def some(self, values: Sequence[Any], size: int = 2, *, least: int = 0) -> tuple[Any, ...]:
+        return tuple(self.draw(st.lists(st.sampled_from(values), min_size=least, max_size=size, unique=True)))
 
     def collection(self) -> str:
-        return str(self.one_of(COLLECTIONS))
+        return str(self.one_of((*[COLLECTIONS[0]] * 3, *COLLECTIONS)))
+
+    def collection_with_versions(self) -> str:
+        return str(self.one_of([name for name in COLLECTIONS if self.versions[name]] or COLLECTIONS))
 
     def session(self) -> str:
         return str(self.one_of(SESSIONS))
 
     def version(self, collection: str) -> int:
-        """One that may be there, and now and then is not."""
-        return int(self.draw(st.integers(0, max(1, self.versions[collection]))))
+        """One that is probably there."""
+        count = self.versions[collection]
+        return int(self.one_of((*range(count), *range(count), *range(count), count)))
 
     def draft(self) -> tuple[str, str]:
-        return self.one_of(self.drafts) if self.drafts else (self.collection(), types.shared_draft("s"))
+        """One that somebody spoke of, mostly one of the last."""
+        if not self.drafts:
+            _open_shared(self)
+        return self.one_of((*self.drafts, *self.drafts[-3:] * 3))
 
     def tell(self, event: Event, session: str | None = None) -> None:
         self.teller.tell(event, session=session or self.session())
@@ -268,18 +196,37 @@ def _log_own(drama: _Drama) -> None:
     collection, session = drama.collection(), drama.session()
     draft = types.own_draft(f"{len(drama.drafts)}")
     drama.drafts.append((collection, draft))
-    base = drama.maybe(st.integers(0, drama.versions[collection]))
+    base = drama.one_of((None, drama.version(collection), drama.version(collection)))
+    base = base if drama.versions[collection] else None
     drama.tell(types.DraftOpened(collection=collection, draft=draft, type=_type(drama), base=base), session)
-    for _ in range(drama.draw(st.integers(0, 3))):
+    for _ in range(drama.one_of((0, 1, 1, 1, 2, 2, 3))):
         _speak(drama, collection, draft, session)
     drama.tell(_commit(drama, collection, draft), session)
 
 
+def _log_together(drama: _Drama) -> None:
+    """Several writers fill one draft; the last to be done, or a commit that does not wait, seals it."""
+    collection, draft = drama.collection(), types.shared_draft(f"together{len(drama.drafts)}")
+    drama.drafts.append((collection, draft))
+    base = drama.version(collection) if drama.draw(st.booleans()) and drama.versions[collection] else None
+    writers = SESSIONS[: drama.one_of((2, 2, 3))]
+    for session in writers:
+        drama.tell(types.DraftOpened(collection=collection, draft=draft, type="dataset", base=base), session)
+    for _ in range(drama.one_of((2, 3, 4, 5))):
+        _speak(drama, collection, draft, drama.one_of(writers))
+    commit = replace(_commit(drama, collection, draft), writers=drama.one_of((None, len(writers))))
+    done = types.WriterDone(collection=collection, draft=draft)
+    last_words: list[tuple[Event, str]] = [(commit, writers[0]), *((done, session) for session in writers)]
+    for event, session in drama.draw(st.permutations(last_words)):
+        drama.tell(event, session)
+
+
 def _open_shared(drama: _Drama) -> None:
-    collection, draft = drama.collection(), types.shared_draft(drama.one_of(("s", "t")))
-    base = drama.one_of((None, None, 0))
+    collection, draft = drama.collection(), types.shared_draft(drama.one_of(("s", "t", "u")))
+    base = drama.one_of((None, drama.version(collection), drama.version(collection)))
+    base = base if drama.versions[collection] else None
     drama.tell(types.DraftOpened(collection=collection, draft=draft, type=_type(drama), base=base))
-    drama.drafts += [(collection, draft)] * 3  # to be spoken of more often than one's own
+    drama.drafts.append((collection, draft))
 
 
 def _say_in_draft(drama: _Drama) -> None:
@@ -302,11 +249,11 @@ def _discard(drama: _Drama) -> None:
 
 def _speak(drama: _Drama, collection: str, draft: str, session: str) -> None:
     where = {"collection": collection, "draft": draft}
-    match drama.one_of(("files", "files", "references", "removal")):
+    match drama.one_of(("files", "files", "files", "references", "removal")):
         case "files":
             rows = [
-                file_row(collection, path, drama.one_of((0, 1, 2)), of_object=drama.one_of((0, 1)))
-                for path in drama.some((*PATHS, "d"), 3)
+                file_row(collection, path, drama.draw(st.integers(0, 9)), of_object=drama.one_of((0, 1)))
+                for path in drama.some((*PATHS, *PATHS, "d"), 3, least=1)
             ]
             drama.tell(types.EntryAdded(**where, files=files(rows)), session)
         case "references":
@@ -328,17 +275,17 @@ def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitte
         tags=drama.some(TAGS, 1),
         run=drama.one_of((None, *RUNS)),
         ttl_seconds=drama.one_of((None, None, 60)),
-        expected_digest=drama.one_of((*[None] * 9, "0" * 64)),
+        expected_digest=drama.one_of((*[None] * 19, "0" * 64)),
         writers=drama.one_of((*[None] * 3, 1, 2)) if draft.startswith(types.SHARED_DRAFT) else None,
     )
 
 
 def _type(drama: _Drama) -> str:
-    return str(drama.one_of((*["dataset"] * 9, "model")))
+    return str(drama.one_of((*["dataset"] * 19, "model")))
 
 
 def _move_alias(drama: _Drama) -> None:
-    collection = drama.collection()
+    collection = drama.collection_with_versions()
     versions = st.integers(0, drama.versions[collection])
     expected = drama.maybe(st.builds(types.ExpectedAlias, st.none() | versions))
     alias, version = drama.one_of(ALIASES), drama.maybe(versions)
@@ -346,14 +293,14 @@ def _move_alias(drama: _Drama) -> None:
 
 
 def _use(drama: _Drama) -> None:
-    collection = drama.collection()
+    collection = drama.collection_with_versions()
     requested = drama.one_of(("digits:latest", "digits:best"))
     version = drama.version(collection)
     drama.tell(types.ArtifactUsed(collection=collection, version=version, run=drama.one_of(RUNS), requested=requested))
 
 
 def _describe(drama: _Drama) -> None:
-    collection = drama.collection()
+    collection = drama.collection_with_versions()
     drama.tell(
         types.VersionDescribed(
             collection=collection,
@@ -369,18 +316,18 @@ def _describe(drama: _Drama) -> None:
 
 
 def _delete(drama: _Drama) -> None:
-    collection = drama.collection()
-    version, aliases = drama.version(collection), drama.one_of((True, False))
+    collection = drama.collection_with_versions()
+    version, aliases = drama.version(collection), drama.one_of((True, True, False))
     drama.tell(types.VersionDeleted(collection=collection, version=version, delete_aliases=aliases))
 
 
 def _restore(drama: _Drama) -> None:
-    collection = drama.collection()
+    collection = drama.collection_with_versions()
     drama.tell(types.VersionRestored(collection=collection, version=drama.version(collection)))
 
 
 def _recall(drama: _Drama) -> None:
-    collection = drama.collection()
+    collection = drama.collection_with_versions()
     version = drama.version(collection)
     drama.tell(types.VersionRecalled(collection=collection, version=version, reason=drama.one_of(("bad", "worse"))))
 
@@ -447,6 +394,7 @@ def _resolve(drama: _Drama) -> None:
 
 _SCENES: dict[Callable[[_Drama], None], int] = {
     _log_own: 8,
+    _log_together: 4,
     _open_shared: 3,
     _say_in_draft: 6,
     _say_done: 2,
