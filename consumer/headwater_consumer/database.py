@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from headwater_eventlog.forking import Pool
 from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headwater_consumer.rows import ROW_TYPES, SCHEMA, Meta
@@ -21,7 +22,10 @@ FORMAT = 1  # of the tables; another one is rebuilt by replay
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
 
-_WRITE = "headwater_write"  # execution option: this transaction writes
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection, on which small statements cost half."""
+    return connection.connection.driver_connection
 
 
 class Database:
@@ -50,13 +54,19 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
-        with self._begun(write=True) as connection:
+        with self._begun("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one unchanging snapshot, while others write. Keep it short: nothing is cleaned up meanwhile."""
-        with self._begun(write=False) as connection:
+        with self._begun("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Read with one statement, which is a snapshot of its own: a third of the cost of `reading`."""
+        with self._translated(), self._connections.borrowed() as connection:
             yield connection
 
     def drop_everything(self) -> None:
@@ -70,14 +80,27 @@ class Database:
         self._connections.close()
 
     @contextmanager
-    def _begun(self, *, write: bool) -> Iterator[Connection]:
+    def _begun(self, statement: str) -> Iterator[Connection]:
+        with self._translated(), self._connections.borrowed() as connection:
+            # Said to the driver: it would begin by itself only before the first write, too late for a snapshot.
+            driver_of(connection).execute(statement)
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                driver_of(connection).rollback()
+                raise
+            connection.commit()
+            driver_of(connection).commit()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            with self._connections.borrowed() as connection:
-                connection.execution_options(**{_WRITE: write})
-                with connection.begin():
-                    yield connection
+            yield
         except DBAPIError as error:
-            raise _store_error(self.name, error) from error
+            raise _store_error(self.name, str(error.orig)) from error
+        except sqlite3.Error as error:
+            raise _store_error(self.name, str(error)) from error
 
     def _create_tables(self) -> None:
         with self.reading() as connection:
@@ -121,25 +144,17 @@ def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
             connection.execute("PRAGMA journal_mode = WAL")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
-    event.listen(engine, "begin", _begin)
-    return engine
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
 
 
-def _begin(connection: Connection) -> None:
-    # sqlite3 would begin a transaction only before the first write, too late for a snapshot and for compare-and-set.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options()[_WRITE] else "BEGIN")
-
-
-def _store_error(name: str, error: DBAPIError) -> StoreError:
-    text = str(error.orig)
+def _store_error(name: str, text: str) -> StoreError:
     if "not a database" in text:
         return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
     if "readonly" in text or "read-only" in text:
         return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
     if "disk" in text and "full" in text:
         return StoreUnavailable(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
-    if isinstance(error, OperationalError) and "locked" in text:
+    if "locked" in text:
         return StoreUnavailable(
             f"{name} was busy for {BUSY_TIMEOUT_S:.0f} s. Look for a stuck process, then try again."
         )

@@ -98,7 +98,7 @@ class Projector:
         return len(reads)
 
     def _cursor(self, partition: int) -> LogPosition:
-        with self._database.reading() as connection:
+        with self._database.asking() as connection:
             found = WorkingSet(connection).get(LogPosition, partition)
         if found is None:
             return LogPosition(partition, self._log.generation, BEFORE_FIRST, 0)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from headwater_consumer.database import driver_of
 from headwater_consumer.rows import (
     DELETED,
     REMOVED,
@@ -58,15 +59,14 @@ def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> l
         chunk += chunk[-1:] * (size - len(chunk))
         sql = _load_sql(_hashable(row_type), size, connection.dialect.name)
         parameters = tuple(value for key in chunk for value in key)
-        found.extend(row_type(*row) for row in connection.exec_driver_sql(sql, parameters))
+        found.extend(row_type(*row) for row in driver_of(connection).execute(sql, parameters))
     return found
 
 
 def upsert(connection: Connection, row_type: type[Row], rows: Iterable[Row]) -> None:
     """Write rows; those with the same primary key are replaced."""
-    connection.exec_driver_sql(
-        _upsert_sql(_hashable(row_type), connection.dialect.name), list(map(row_type.values, rows))
-    )
+    sql = _upsert_sql(_hashable(row_type), connection.dialect.name)
+    driver_of(connection).executemany(sql, list(map(row_type.values, rows)))
 
 
 def advance(connection: Connection, before: LogPosition | None, after: LogPosition) -> bool:
@@ -79,10 +79,10 @@ def advance(connection: Connection, before: LogPosition | None, after: LogPositi
         return known is None
     # SQLite and PostgreSQL both evaluate the condition on the row they lock: compare and set.
     sql = _advance_sql(connection.dialect.name)
-    moved = connection.exec_driver_sql(
+    moved = driver_of(connection).execute(
         sql, (after.offset, after.time_us, before.partition, before.generation, before.offset)
     )
-    return moved.rowcount == 1
+    return bool(moved.rowcount == 1)
 
 
 # --- entries --------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def advance(connection: Connection, before: LogPosition | None, after: LogPositi
 
 def insert_entries(connection: Connection, rows: list[Values]) -> None:
     """Append rows to `entries`, in the order of EntryRow's fields."""
-    connection.exec_driver_sql(_insert_entries_sql(connection.dialect.name), rows)
+    driver_of(connection).executemany(_insert_entries_sql(connection.dialect.name), rows)
 
 
 def doubles(connection: Connection, layer: int) -> Iterator[EntryRow]:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import codec, headers, keys
@@ -21,6 +22,7 @@ from headwater_schemas.events import Event, Origin, Stamped
 from headwater_schemas.positions import Cut, Position
 
 RECORDS_PER_APPEND = 512
+BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads; a log takes at least so many at once
 APPEND_TIMEOUT_S = 30.0
 CONFIRM_TIMEOUT_S = 120.0  # for all tries together
 PAUSE_S_MIN = 0.05
@@ -115,7 +117,7 @@ class Producer:
         deadline = self._waiting.monotonic() + timeout_s
         with self._appending:
             while self._spool:
-                batch = [self._spool[i] for i in range(min(self._records_per_append, len(self._spool)))]
+                batch = self._next_batch()
                 positions = self._append(batch, deadline)
                 with self._stamping:
                     for record in batch:
@@ -129,6 +131,16 @@ class Producer:
     def pending(self) -> int:
         """How many events wait for confirmation."""
         return len(self._spool)
+
+    def _next_batch(self) -> list[NewRecord]:
+        batch: list[NewRecord] = []
+        size = 0
+        for record in islice(self._spool, self._records_per_append):
+            size += len(record.payload)
+            if batch and size > BYTES_PER_APPEND:
+                break
+            batch.append(record)
+        return batch
 
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
         pause_s = PAUSE_S_MIN

@@ -14,10 +14,11 @@ from headwater_producer.producer import Producer, Sent, who_am_i
 from headwater_schemas.entries import Place
 from headwater_schemas.errors import EventRejected, HeadwaterError, Reason, StoreReadOnly
 from headwater_schemas.events import Event
+from headwater_schemas.keys import collection_key
 
 from headwater._index import StatIndex
 from headwater._logger import Logger, Task
-from headwater._progress import warn
+from headwater._progress import tell
 from headwater._settings import Settings
 from headwater._store import open_stores
 from headwater._tasks import CommitTask, EventsTask
@@ -32,6 +33,7 @@ class Client:
 
     def __init__(self, settings: Settings, *, create: bool) -> None:
         self.url = settings.url
+        self.quiet = settings.quiet
         self.stores = open_stores(settings.store, create=create)
         self.index = StatIndex.open(settings.cache_dir / "index.db")
         self.producer = Producer(self.stores.log, who=who_am_i())
@@ -72,9 +74,9 @@ class Client:
             raise StoreReadOnly(f"the store {self.stores.folder} cannot be written. Set HEADWATER_URL to another one.")
         self.logger.put(task)
 
-    def send(self, events: Sequence[Event]) -> EventsTask:
-        """Log events that need nothing but to be judged."""
-        task = EventsTask(self.logger, events)
+    def send(self, events: Sequence[Event], *, judged: bool = True, moves_names: bool = False) -> EventsTask:
+        """Log events. Those that no rule can refuse need not be `judged`: they are over once they are durable."""
+        task = EventsTask(self.logger, events, judged=judged, moves_names=moves_names)
         self.put(task)
         return task
 
@@ -85,10 +87,19 @@ class Client:
         if not self.stores.read_only:
             self.stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
 
-    def make_visible(self) -> None:
-        """Have the log confirm what the producer took, and project it."""
+    def catch_up_on(self, collection: str) -> None:
+        """Make everything that was written about one collection visible to this process's queries."""
+        self.check_process()
+        if self.logger.moves_names:
+            self.logger.drain()
+        if not self.stores.read_only:
+            self.stores.projection.catch_up_on(collection_key(collection), timeout_s=CATCH_UP_TIMEOUT_S)
+
+    def confirm(self, *, judged: bool) -> None:
+        """Have the log confirm what the producer took; have it `judged`, and visible, where an answer is waited for."""
         cut = self.producer.confirm()
-        self.stores.projection.catch_up(cut, timeout_s=CATCH_UP_TIMEOUT_S)
+        if judged:
+            self.stores.projection.catch_up(cut, timeout_s=CATCH_UP_TIMEOUT_S)
 
     def look_up_outcomes(self, tasks: Sequence[Task[Any]]) -> None:
         """Ask once what became of the events of many tasks."""
@@ -134,7 +145,7 @@ class Client:
         try:
             self.logger.drain()
         except HeadwaterError as error:
-            warn(f"not everything was logged: {error}")
+            tell(f"not everything was logged: {error}")
         for intake in self._intakes.values():
             intake.close()
         self.index.close()
@@ -154,7 +165,9 @@ def client_for(settings: Settings, *, create: bool) -> Client:
     with _clients_lock:
         if key not in _clients:
             _clients[key] = Client(settings, create=create)
-        return _clients[key]
+        client = _clients[key]
+        client.quiet = settings.quiet
+        return client
 
 
 def forget_client(client: Client) -> None:

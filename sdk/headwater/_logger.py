@@ -30,7 +30,9 @@ T = TypeVar("T")
 class Task(ABC, Generic[T]):
     """Something to log. `result` waits for what became of it."""
 
-    alone = False  # True: it must see the outcome of every task before it
+    alone = False  # it must see the outcome of every task before it
+    judged = True  # a rule may refuse it, so that it is over only when it was projected
+    moves_names = False  # it may change which version a name stands for
 
     def __init__(self, logger: "Logger") -> None:
         self._logger = logger
@@ -103,6 +105,11 @@ class Logger:
         """Whether anything is not over."""
         return bool(self._queue or self._sent)
 
+    @property
+    def moves_names(self) -> bool:
+        """Whether anything that is not over may change which version a name stands for."""
+        return any(task.moves_names for task in (*self._queue, *self._sent))
+
     def drain(self, *, until: "Task[T] | None" = None, progress: Callable[[int, int], None] | None = None) -> None:
         """Work the queue off, all of it or until `until` is over.
 
@@ -129,12 +136,14 @@ class Logger:
             else:
                 self._sent.append(task)
         if self._sent:
-            self._client.make_visible()
-            self._settle()
+            judged = any(task.judged for task in self._sent)
+            self._client.confirm(judged=judged)
+            self._settle(judged=judged)
 
-    def _settle(self) -> None:
+    def _settle(self, *, judged: bool) -> None:
         sent, self._sent = self._sent, []
-        self._client.look_up_outcomes(sent)
+        if judged:
+            self._client.look_up_outcomes(sent)
         for task in sent:
             try:
                 over = task.settle(self._client)

@@ -5,8 +5,6 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from headwater._settings import read_settings
-
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -18,7 +16,7 @@ REFRESH_S = 0.1
 class Progress:
     """A bar on standard error, shown only in a terminal and only for work that takes long."""
 
-    def __init__(self, what: str, *, total: int, unit: str) -> None:
+    def __init__(self, what: str, *, total: int, unit: str, quiet: bool = False) -> None:
         self._what = what
         self._total = total
         self._unit = unit
@@ -27,7 +25,7 @@ class Progress:
         self._shown_s = 0.0
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self._wanted = sys.stderr is not None and sys.stderr.isatty() and not read_settings().quiet
+        self._wanted = sys.stderr is not None and sys.stderr.isatty() and not quiet
 
     def __enter__(self) -> "Progress":
         return self
@@ -77,15 +75,9 @@ def _start_bar(what: str, total: int, unit: str) -> "tuple[RichProgress, TaskID]
 
 
 def tell(line: str) -> None:
-    """One line for the user, on standard error. `HEADWATER_QUIET` turns these off."""
-    if sys.stderr is not None and not read_settings().quiet:
-        print(f"headwater: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
-
-
-def warn(line: str) -> None:
-    """One line that is shown even when told to be quiet: something would be lost without it."""
+    """One line for the user, on standard error."""
     if sys.stderr is not None:
-        print(f"headwater: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"headwater: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
 
 
 def bytes_text(size: int) -> str:

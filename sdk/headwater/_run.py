@@ -12,7 +12,7 @@ from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound
 from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name
 
 from headwater._artifact import Artifact
-from headwater._progress import Progress, warn
+from headwater._progress import Progress, tell
 from headwater._settings import read_settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def init(
     started = RunStarted(
         run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list
     )
-    client.send([started])
+    client.send([started], judged=False)
     run = Run(client, run_name, job_type, group, config_text, name, tag_list)
     run._begin()
     return run
@@ -181,7 +181,7 @@ class Run:
         check_alias(alias)
         info = artifact._known()
         moved = AliasMoved(collection=info.collection, alias=alias, version=info.version)
-        self._client.send([moved]).result()
+        self._client.send([moved], moves_names=True).result()
 
     def logged_artifacts(self) -> list[Artifact]:
         """What this run logged, each version once; content that was there before counts too."""
@@ -226,7 +226,7 @@ class Run:
         try:
             self.finish("failed")
         except HeadwaterError as also:
-            warn(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
+            tell(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
 
     def __repr__(self) -> str:
         return f"<Run {self.path} ({self._state})>"
@@ -248,7 +248,7 @@ class Run:
         self._state = state
         if self in _active:
             _active.remove(self)
-        self._client.send([RunFinished(run=self.path, state=state)]).result()
+        self._client.send([RunFinished(run=self.path, state=state)], judged=False).result()
 
     def _finish_at_exit(self) -> None:
         if self._state != "running" or self._pid != os.getpid():
@@ -257,13 +257,13 @@ class Run:
         try:
             self.finish("failed" if crashed else "finished")
         except HeadwaterError as error:
-            warn(f"run {self.id} was left open, and not everything in it was logged: {error}")
+            tell(f"run {self.id} was left open, and not everything in it was logged: {error}")
 
     def _wait_with_progress(self) -> None:
         logger = self._client.logger
         if not logger.busy:
             return
-        with Progress("logging", total=1, unit="") as progress:
+        with Progress("logging", total=1, unit="", quiet=self._client.quiet) as progress:
             logger.drain(progress=progress.of)
 
     def _check_running(self) -> None:
@@ -312,7 +312,7 @@ def find_artifact(client: "Client", text: str, entity: str, project: str) -> Art
 
     wanted = ArtifactReference.parse(text)
     collection = f"{wanted.entity or entity}/{wanted.project or project}/{wanted.name}"
-    client.catch_up()
+    client.catch_up_on(collection)
     version = queries.resolve_version(client.stores.database, collection, wanted.selector)
     if version is not None:
         return version_artifact(client, collection, version)

@@ -54,7 +54,7 @@ def take_folder(client: "Client", intake: Intake, found: Scan) -> TakenFolder:
     if before is None or not client.is_stored_version(intake.project, before):
         lacking = intake.lacking([digest for digest in digests if digest is not None])
         to_read = [row for row, digest in enumerate(digests) if digest is None or digest in lacking]
-    _read_rows(intake, found, to_read, digests, sizes)
+    _read_rows(intake, found, to_read, digests, sizes, quiet=client.quiet)
     paths = found.paths()
     taken = [digest for digest in digests if digest is not None]
     assert len(taken) == len(paths), "every file that was not known was read"
@@ -93,7 +93,7 @@ def _difference(
 
 
 def _read_rows(
-    intake: Intake, found: Scan, rows: Sequence[int], digests: "list[bytes | None]", sizes: list[int]
+    intake: Intake, found: Scan, rows: Sequence[int], digests: "list[bytes | None]", sizes: list[int], *, quiet: bool
 ) -> None:
     """Take the files in `rows`, and put what was taken into `digests` and `sizes`."""
     if not rows:
@@ -101,7 +101,7 @@ def _read_rows(
     locations = found.locations()
     small = [row for row in rows if sizes[row] <= PACKED_FILE_BYTES_MAX]
     large = [row for row in rows if sizes[row] > PACKED_FILE_BYTES_MAX]
-    with Progress("adding", total=sum(sizes[row] for row in rows), unit="B") as progress:
+    with Progress("adding", total=sum(sizes[row] for row in rows), unit="B", quiet=quiet) as progress:
         for turn in _turns(small, sizes):
             contents = [_read_small(locations[row], sizes[row]) for row in turn]
             for row, digest, content in zip(turn, intake.take(contents), contents, strict=True):

@@ -25,10 +25,12 @@ _BASE_IS_GONE = (Reason.BASE_UNKNOWN, Reason.DRAFT_UNKNOWN)
 
 
 class EventsTask(Task[None]):
-    """Events that need nothing but to be judged."""
+    """Events that need nothing else."""
 
-    def __init__(self, logger: Logger, events: Sequence[Event]) -> None:
+    def __init__(self, logger: Logger, events: Sequence[Event], *, judged: bool, moves_names: bool) -> None:
         super().__init__(logger)
+        self.judged = judged
+        self.moves_names = moves_names
         self._events = events
         self._sent: Sequence[Sent] = ()
 
@@ -36,7 +38,8 @@ class EventsTask(Task[None]):
         self._sent = client.producer.send(self._events)
 
     def settle(self, client: "Client") -> bool:
-        client.raise_rejection(self._sent)
+        if self.judged:
+            client.raise_rejection(self._sent)
         self.succeed(None)
         return True
 
@@ -51,6 +54,8 @@ class Committed:
 
 class CommitTask(Task[Committed]):
     """A version: its bytes first, then its events."""
+
+    moves_names = True
 
     def __init__(
         self,
@@ -95,7 +100,8 @@ class CommitTask(Task[Committed]):
             return self._refused(client)
         self._intake.forget(self._sent.places)
         committed = Committed(outcome.version, outcome.recognised)
-        self._tell(committed)
+        if not client.quiet:
+            self._tell(committed)
         self.succeed(committed)
         return True
 

@@ -4,11 +4,13 @@ Building and compiling a statement costs more than a small question does, so eac
 and run with positional parameters.
 """
 
+from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable, FromClause, and_, bindparam, or_
+from sqlalchemy import ColumnElement, Connection, FromClause, SelectBase, and_, bindparam, or_
 
+from headwater_consumer.database import driver_of
 from headwater_consumer.statements import dialect_of
 
 T = TypeVar("T")
@@ -20,19 +22,29 @@ KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
 class Statement:
     """A statement with named parameters. Values that are written into it need not be given."""
 
-    __slots__ = ("_compiled", "_statement")
+    __slots__ = ("_compiled", "_row", "_statement")
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: SelectBase) -> None:
         self._statement = statement
+        names = statement.selected_columns.keys()
+        self._row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
         self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
 
     def rows(self, connection: Connection, **values: object) -> Sequence[Any]:
         """All rows."""
-        return connection.exec_driver_sql(*self._text(connection, values)).fetchall()
+        sql, parameters = self._text(connection, values)
+        return list(map(self._row._make, driver_of(connection).execute(sql, parameters)))
 
     def first(self, connection: Connection, **values: object) -> Any:
         """The first row, or None."""
-        return connection.exec_driver_sql(*self._text(connection, values)).fetchone()
+        sql, parameters = self._text(connection, values)
+        row = driver_of(connection).execute(sql, parameters).fetchone()
+        return None if row is None else self._row._make(row)
+
+    def tuples(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
+        """All rows as plain tuples, for many rows."""
+        sql, parameters = self._text(connection, values)
+        return driver_of(connection).execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
 
     def _text(self, connection: Connection, values: dict[str, object]) -> tuple[str, tuple[object, ...]]:
         dialect = connection.dialect.name
@@ -44,9 +56,9 @@ class Statement:
         return sql, tuple([values[name] for name in names])
 
     def _compile(self, dialect: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-        compiled = self._statement.compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]
+        compiled = self._statement.compile(dialect=dialect_of(dialect))
         written = {name: value for name, value in compiled.params.items() if value is not None}
-        return str(compiled), tuple(compiled.positiontup), written
+        return str(compiled), tuple(compiled.positiontup or ()), written
 
 
 def padded(keys: Sequence[T]) -> list[T]:

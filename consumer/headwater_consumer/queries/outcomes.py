@@ -35,14 +35,14 @@ def first_rejection(
 
     An event that came too early is refused as a gap and applies when it is sent again; then it was not refused.
     """
-    with database.reading() as connection:
+    with database.asking() as connection:
         row = _first_rejection().first(connection, session=session, key=key, first=first_sequence, last=last_sequence)
     return None if row is None else RejectionInfo(*row)
 
 
 def rejections_of(database: Database, session: str, *, limit: int = 100) -> list[RejectionInfo]:
     """What was refused of one writer and did not apply later; by key and sequence, at most `limit`."""
-    with database.reading() as connection:
+    with database.asking() as connection:
         rows = _rejections_of_session().rows(connection, session=session, limit=limit)
     return [RejectionInfo(*row) for row in rows]
 

@@ -19,7 +19,7 @@ def digest_algorithm(database: Database, project: str) -> str:
         .order_by(table.c.partition)
         .limit(1)
     )
-    with database.reading() as connection:
+    with database.asking() as connection:
         text = connection.execute(statement).scalar()
     settings = metadata.decode(text) if text is not None else {}
     return digests.check_algorithm(settings.get(DIGEST_ALGORITHM, digests.DEFAULT_ALGORITHM))

@@ -38,7 +38,7 @@ _ALIAS, _TAG = "alias", "tag"  # beside the fields of VersionFact
 def resolve_version(database: Database, collection: str, selector: str, *, at: int | None = None) -> int | None:
     """The version that "v3" or an alias names; None when there is none, or it is deleted."""
     number, past = parse_version(selector), at is not None
-    with database.reading() as connection:
+    with database.asking() as connection:
         if number is None:
             row = _version_of_alias(past).first(connection, collection=collection, alias=selector, at=at)
         else:
@@ -68,7 +68,7 @@ def version_infos(
 
 def version_with_digest(database: Database, collection: str, digest: str) -> int | None:
     """The live version of a collection that has this content."""
-    with database.reading() as connection:
+    with database.asking() as connection:
         row = _version_with_digest().first(connection, collection=collection, digest=digest)
     return None if row is None else row[0]
 
@@ -76,7 +76,7 @@ def version_with_digest(database: Database, collection: str, digest: str) -> int
 def project_has_digest(database: Database, project: str, digest: str) -> bool:
     """Whether any version of "entity/project" has or had this content, deleted ones included."""
     start, end = range_of_folder(project)
-    with database.reading() as connection:
+    with database.asking() as connection:
         return _version_in_project_with_digest().first(connection, digest=digest, start=start, end=end) is not None
 
 
@@ -95,14 +95,14 @@ def collections(
     start, end = range_of_folder(project) if project is not None else ("", None)
     start = max(start, after or "")
     statement = _page_of_collections(end is not None, type is not None)
-    with database.reading() as connection:
+    with database.asking() as connection:
         rows = statement.rows(connection, start=start, end=end, type=type, limit=limit)
     return [CollectionInfo(*row) for row in rows]
 
 
 def collection_info(database: Database, collection: str) -> CollectionInfo | None:
     """A collection; None when nothing was ever committed to it."""
-    with database.reading() as connection:
+    with database.asking() as connection:
         row = _one_collection().first(connection, collection=collection)
     return None if row is None else CollectionInfo(*row)
 
