@@ -87,6 +87,18 @@ def test_what_damage_quotes_from_an_event_is_cut_short() -> None:
     assert len(str(caught.value)) < 400
 
 
+@every_payload
+def test_damage_is_described_the_same_wherever_it_is_met(payload: bytes) -> None:
+    messages = set()
+    for _ in range(2):
+        with pytest.raises(UndecodableEvent) as caught:
+            decode(payload[:-1])
+        messages.add(str(caught.value))
+
+    assert len(messages) == 1
+    assert " at 0x" not in messages.pop()
+
+
 def outcome_of(payload: bytes) -> str:
     try:
         decode(payload)
