@@ -55,6 +55,7 @@ from headwater_consumer.rows import (
     RunState,
     SessionMark,
     Version,
+    VersionDigest,
 )
 from headwater_consumer.state import Change, Put, State
 
@@ -149,6 +150,8 @@ def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, 
         yield from ((CondemnedObject, (name, moment.position.partition)) for name in event.files.objects)
     if isinstance(event, VersionCommitted):
         yield from ((Alias, (event.collection, alias)) for alias in (LATEST, *event.aliases))
+        if event.expected_digest is not None:
+            yield VersionDigest, (event.collection, event.expected_digest)
     if isinstance(event, ArtifactUsed):
         yield Version, (event.collection, event.version)
 

@@ -110,8 +110,9 @@ def _seal(moment: Moment, event: VersionCommitted, draft: Draft, state: State) -
         touched_us=moment.time_us,
     )
     said = _say_all(moment, event, version, state)
+    logged = _logged_by(moment, event, version, state, recognised=recognised)
     body = {"version": version, "digest": digest, "recognised": recognised, "draft": event.draft, "run": event.run}
-    return [*changes, Put(closed), *said, announce(moment, 0, event.name, event.collection, body)]
+    return [*changes, Put(closed), *said, *logged, announce(moment, 0, event.name, event.collection, body)]
 
 
 # --- what the content is ------------------------------------------------------------------------------------------
@@ -290,6 +291,13 @@ def _say_all(moment: Moment, event: VersionCommitted, version: int, state: State
         changes += put_tag(state, moment, name, version, tag)
     for alias in dict.fromkeys((LATEST, *event.aliases)):
         changes += point_alias(state, moment, name, alias, version)
-    if event.run is not None and state.get(Output, name, version, event.run) is None:
-        changes.append(Put(Output(name, version, event.run, moment.at)))
     return changes
+
+
+def _logged_by(
+    moment: Moment, event: VersionCommitted, version: int, state: State, *, recognised: bool
+) -> list[Change]:
+    """The run that logged it, which a new version cannot have yet."""
+    if event.run is None or (recognised and state.get(Output, event.collection, version, event.run) is not None):
+        return []
+    return [Put(Output(event.collection, version, event.run, moment.at))]
