@@ -19,6 +19,7 @@ from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, 
 
 FORMAT = 1
 _MARKER = "headwater.json"
+_KIND = "headwater"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def open_stores(folder: Path, *, create: bool) -> Stores:
     create = create and not read_only
     log = EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)
     blobs = FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only)
-    if create:
-        projection_folder(folder).mkdir(exist_ok=True)
+    if not read_only:  # also where it is only asked: the projection can be thrown away, and its maker killed before it
+        _make_folder(projection_folder(folder))
     database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
     return Stores(folder, log, blobs, database, EmbeddedProjection(log, database, lock_file(folder)), read_only)
 
@@ -73,14 +74,17 @@ def lock_file(folder: Path) -> Path:
 def _check_marker(folder: Path, *, create: bool) -> None:
     marker = folder / _MARKER
     try:
-        text = marker.read_text("utf-8")
+        text = marker.read_bytes()
     except FileNotFoundError:
         _make(folder, marker, create=create)
         return
     except OSError as error:
         raise StoreUnavailable(f"the store {folder} cannot be read: {error.strerror}. Check the path.") from error
     try:
-        format_number = int(json.loads(text)["format"])
+        said = json.loads(text)
+        format_number = int(said["format"])
+        if said["store"] != _KIND:
+            raise ValueError
     except (ValueError, KeyError, TypeError):
         raise StoreNotOurs(f"{marker} is not a headwater store's marker. {folder} was left as it is.") from None
     if format_number > FORMAT:
@@ -103,9 +107,21 @@ def _make(folder: Path, marker: Path, *, create: bool) -> None:
                 "It was left as it is; choose another folder."
             )
         temporary = folder / f"{_MARKER}.{os.getpid()}"
-        temporary.write_text(json.dumps({"store": "headwater", "format": FORMAT}) + "\n", "utf-8")
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"store": _KIND, "format": FORMAT}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a power cut that left it empty would make a store of ours look like none
         os.replace(temporary, marker)  # two processes that make one store at once write the same
     except PermissionError as error:
         raise StoreReadOnly(f"no store can be made at {folder}: {error.strerror}. Choose another folder.") from error
     except OSError as error:
         raise StoreUnavailable(f"no store can be made at {folder}: {error.strerror}. Choose another folder.") from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{folder} cannot be made: {error.strerror}. Check its disk; nothing that was recorded is lost."
+        ) from error
