@@ -1,0 +1,130 @@
+"""Start real processes that use headwater, and wait for them.
+
+A `Desk` is one user's place at one store: its folders, its settings, and the scripts and commands run there.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from textwrap import dedent
+
+ROOT = Path(__file__).parent.parent.parent
+HEADWATER = Path(sys.executable).with_name("headwater")
+ENTITY, PROJECT = "team", "faults"
+NAMESPACE = f"{ENTITY}/{PROJECT}"
+WAIT_S = 90.0  # far more than any of these takes, on a busy machine too
+
+# What runs a script like the interpreter does, but with a fault in it: `python -m tests.faults.at_point …`.
+AT_POINT = "tests.faults.at_point"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and what it said."""
+
+    code: int  # as `subprocess` has it: minus the signal's number where one ended it
+    out: str
+    err: str
+
+    def well(self) -> "Ended":
+        """This, unless it failed."""
+        assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
+        assert "Traceback" not in self.err, self.err
+        return self
+
+
+class Started:
+    """A process that runs; what it says is waited for."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+
+    def wait(self) -> Ended:
+        """How it ends by itself."""
+        out, err = self.process.communicate(timeout=WAIT_S)
+        return Ended(self.process.returncode, out, err)
+
+    def line(self) -> str:
+        """The next line on its standard output."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def say(self, line: str) -> None:
+        """A line on its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+
+@dataclass
+class Desk:
+    """Where somebody works with one store."""
+
+    folder: Path  # the working folder of every process
+    store: Path
+    cache: Path
+    environment: Mapping[str, str] = field(default_factory=dict)  # over all others
+    _scripts: "count[int]" = field(default_factory=count)
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "Desk":
+        """A desk with nothing on it."""
+        (folder / "desk").mkdir(parents=True)
+        return cls(folder / "desk", folder / "store", folder / "cache")
+
+    def settings(self) -> dict[str, str]:
+        """What the processes are told."""
+        return {
+            "HEADWATER_URL": str(self.store),
+            "HEADWATER_CACHE_DIR": str(self.cache),
+            "HEADWATER_ENTITY": ENTITY,
+            "HEADWATER_PROJECT": PROJECT,
+            **self.environment,
+        }
+
+    def start(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
+        """Run Python code, kept in a file as a user's would be."""
+        file = self.folder / f"script_{next(self._scripts)}.py"
+        file.write_text(dedent(script), "utf-8")
+        fault = ["-m", AT_POINT, *at_point] if at_point else []
+        return self._start(sys.executable, *fault, str(file), *arguments)
+
+    def run(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
+        """`start`, and wait."""
+        return self.start(script, *arguments, at_point=at_point).wait()
+
+    def start_command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
+        """`headwater ARGUMENTS`."""
+        if at_point:
+            return self._start(sys.executable, "-m", AT_POINT, *at_point, "headwater", *arguments)
+        return self._start(str(HEADWATER), *arguments)
+
+    def command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
+        """`start_command`, and wait."""
+        return self.start_command(*arguments, at_point=at_point).wait()
+
+    def fill(self, folder: str, *, files: int, size: int = 100, seed: int = 0) -> Path:
+        """A folder with files whose contents depend on name and seed alone."""
+        target = self.folder / folder
+        target.mkdir()
+        for i in range(files):
+            (target / f"{i:05}.bin").write_bytes(content(f"{seed}/{i}", size))
+        return target
+
+    def _start(self, *command: str) -> Started:
+        pipe = subprocess.PIPE
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.settings()}
+        return Started(
+            subprocess.Popen(command, cwd=self.folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        )
+
+
+def content(seed: str, size: int) -> bytes:
+    """Bytes that look random and are the same each time."""
+    import random
+
+    return random.Random(seed).randbytes(size)

@@ -1,0 +1,131 @@
+"""Look at what is in a store after a fault: every promise that can be checked from the outside, checked.
+
+Not by way of the SDK, so that a bug in it cannot hide here what it did there.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwater._store import Stores, open_stores
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_consumer.fingerprint import table_fingerprints
+from headwater_consumer.queries import VersionInfo
+from headwater_consumer.runner import Projector
+from headwater_schemas.entries import Place, file_leaves
+from headwater_schemas.lthash import sum_of
+
+from tests.faults.processes import NAMESPACE
+
+ROWS_MAX = 10_000
+CATCH_UP_S = 60.0
+
+
+@dataclass(frozen=True)
+class Version:
+    """What must be the same however often a writer was killed."""
+
+    digest: str
+    files: int
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a store answers."""
+
+    versions: dict[str, list[Version]]  # by artifact, in order of their numbers
+    runs: dict[str, str]  # id → state
+    uses: set[tuple[str, str, int]]  # run id, artifact, version
+    outputs: set[tuple[str, str, int]]
+
+    def numbers(self, name: str) -> int:
+        """How many versions an artifact has."""
+        return len(self.versions.get(name, ()))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Stores]:
+    """The store, caught up."""
+    with closing(open_stores(folder, create=False)) as stores:
+        stores.projection.catch_up(timeout_s=CATCH_UP_S)
+        yield stores
+
+
+def look(folder: Path) -> Seen:
+    """What is there, after checking that it is whole: digests, bytes, numbers, and that a replay agrees."""
+    with opened(folder) as stores:
+        database = stores.database
+        collections = queries.collections(database, NAMESPACE, limit=ROWS_MAX)
+        infos = {c.collection: queries.version_infos(database, c.collection, limit=ROWS_MAX) for c in collections}
+        for name, versions in infos.items():
+            assert sorted(info.version for info in versions) == list(range(len(versions))), f"{name} has gaps"
+            for info in versions:
+                _check_content(stores, info)
+        assert queries.health(database).rejections == 0
+        assert queries.health(database).open_dead_letters == 0
+        check_replay(stores)
+        return _seen(database, infos)
+
+
+def check_replay(stores: Stores) -> None:
+    """A projection made anew from the log says the same."""
+    with tempfile.TemporaryDirectory() as scratch, closing(Database.open_sqlite(Path(scratch, "anew.db"))) as anew:
+        Projector(stores.log, anew).project_all()
+
+        assert _fingerprints(anew) == _fingerprints(stores.database)
+
+
+def digest_of_listing(database: Database, info: VersionInfo) -> str:
+    """The version's digest, computed from the rows of its listing."""
+    rows = [row for page in queries.listing(database, info.layers) for row in zip(*page, strict=True)]
+    paths, digests, sizes = zip(*rows, strict=True) if rows else ((), (), ())
+    return sum_of(file_leaves(paths, digests, sizes), sum(sizes)).digest()
+
+
+def _check_content(stores: Stores, info: VersionInfo) -> None:
+    assert digest_of_listing(stores.database, info) == info.digest, f"{info.collection}:v{info.version} is half there"
+    for page in queries.all_entries(stores.database, info.layers):
+        for entry in page:
+            assert entry.digest is not None
+            assert entry.object_name is not None
+            assert entry.start is not None
+            assert entry.size is not None
+            for _ in stores.blobs.stream(Place(entry.object_name, entry.start, entry.size), entry.digest):
+                pass  # reading to the end verifies
+
+
+def _fingerprints(database: Database) -> dict[str, str]:
+    with database.reading() as connection:
+        return dict(table_fingerprints(connection))
+
+
+def _seen(database: Database, infos: dict[str, list[VersionInfo]]) -> Seen:
+    runs = queries.runs(database, NAMESPACE, limit=ROWS_MAX)
+    return Seen(
+        versions={
+            _last(name): [
+                Version(info.digest, info.entry_count, tuple(sorted(info.aliases)))
+                for info in sorted(versions, key=lambda info: info.version)
+            ]
+            for name, versions in infos.items()
+        },
+        runs={_last(run.run): run.state for run in runs},
+        uses={
+            (_last(run.run), _last(use.collection), use.version)
+            for run in runs
+            for use in queries.inputs_of(database, run.run)
+        },
+        outputs={
+            (_last(run.run), _last(collection), version)
+            for run in runs
+            for collection, version in queries.outputs_of(database, run.run)
+        },
+    )
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

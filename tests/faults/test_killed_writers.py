@@ -1,0 +1,155 @@
+"""A writer that is killed at any point loses nothing that was acknowledged, shows nothing half, and can start again."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from headwater_schemas.errors import StoreUnavailable
+
+from tests.faults.processes import Desk, content
+from tests.faults.stores import Seen, look
+
+# Two runs, four versions, small and large files, an alias and a use. Done twice it changes nothing.
+PIPELINE = """
+    import headwater
+
+    with headwater.init(id="collect", job_type="collect") as run:
+        for folder in ("first", "second"):
+            data = headwater.Artifact("data", "dataset")
+            data.add_dir(folder)
+            run.log_artifact(data)
+
+    with headwater.init(id="train", job_type="train") as run:
+        run.use_artifact("data:v1")
+        model = headwater.Artifact("model", "model", metadata={"score": 0.9})
+        model.add_file("weights.bin")
+        with model.new_file("notes.txt") as notes:
+            notes.write("as good as it gets")
+        run.log_artifact(model, aliases=["best"]).wait()
+        print("acknowledged", flush=True)
+        run.log_artifact("weights.bin", name="weights")
+"""
+LARGE_FILE_BYTES = 1_500_000  # more than what is packed
+
+# Where, and at which passing: the first, and one in the middle of things.
+POINTS = [
+    ("making the store", 1),
+    ("making the log", 1),
+    ("making the blob store", 1),
+    ("making the projection", 1),
+    ("taking a pack", 1),
+    ("taking a large file", 1),
+    ("remembering a folder", 1),
+    ("storing", 1),
+    ("storing", 3),
+    ("finding places", 2),
+    ("stamping", 1),
+    ("appending", 1),
+    ("appending", 3),
+    ("committing to the log", 2),
+    ("moving the cursor", 2),
+    ("writing the projection", 2),
+    ("committing the projection", 2),
+    ("letting go of a pack", 1),
+]
+RANDOM_KILLS = 12
+
+
+def prepared(desk: Desk) -> Desk:
+    first = desk.fill("first", files=60)
+    (first / "large.bin").write_bytes(content("large", LARGE_FILE_BYTES))
+    second = desk.fill("second", files=60)
+    (second / "00007.bin").write_bytes(b"changed")
+    (desk.folder / "weights.bin").write_bytes(content("weights", LARGE_FILE_BYTES))
+    return desk
+
+
+@pytest.fixture
+def pipeline(desk: Desk) -> Desk:
+    return prepared(desk)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """What the pipeline comes to when nobody kills it."""
+    desk = prepared(Desk.in_folder(tmp_path_factory.mktemp("undisturbed")))
+    desk.run(PIPELINE).well()
+    return look(desk.store)
+
+
+def test_undisturbed_the_pipeline_makes_four_versions(undisturbed: Seen) -> None:
+    assert {name: len(versions) for name, versions in undisturbed.versions.items()} == {
+        "data": 2,
+        "model": 1,
+        "weights": 1,
+    }
+    assert undisturbed.runs == {"collect": "finished", "train": "finished"}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("point", "number"), POINTS)
+def test_a_writer_killed_at_a_point_leaves_nothing_half_and_comes_to_the_same_end_when_run_again(
+    pipeline: Desk, undisturbed: Seen, point: str, number: int, moment: str
+) -> None:
+    killed = pipeline.run(PIPELINE, at_point=(point, moment, str(number), "KILL"))
+    assert killed.code == -signal.SIGKILL, f"it never came to this point: {killed}"
+    assert_is_part_of(looked_if_there(pipeline.store), undisturbed)
+
+    pipeline.run(PIPELINE).well()
+
+    assert look(pipeline.store) == undisturbed
+
+
+def test_what_was_acknowledged_before_the_kill_is_there(pipeline: Desk, undisturbed: Seen) -> None:
+    writer = pipeline.start(PIPELINE, at_point=("taking a large file", "before", "3", "STOP"))
+    assert writer.line() == "acknowledged"
+    writer.process.kill()
+    writer.wait()
+
+    assert look(pipeline.store).versions["model"] == undisturbed.versions["model"]
+
+
+def test_a_writer_killed_while_it_projects_lets_another_process_go_on_at_once(pipeline: Desk) -> None:
+    stuck = pipeline.start(PIPELINE, at_point=("committing the projection", "before", "3", "STOP"))
+    assert stuck.line() == "stopped"
+    other = pipeline.start_command("log", "weights.bin", "--name", "other")
+    stuck.process.kill()
+    stuck.wait()
+
+    assert other.wait().well().out.strip() == "team/faults/other:v0"
+    look(pipeline.store)
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_random_moments_again_and_again_comes_to_the_same_end(
+    pipeline: Desk, undisturbed: Seen
+) -> None:
+    moments = random.Random(20)
+    for _ in range(RANDOM_KILLS):
+        writer = pipeline.start(PIPELINE)
+        time.sleep(moments.uniform(0.2, 1.2))
+        writer.process.kill()
+        writer.wait()
+        assert_is_part_of(looked_if_there(pipeline.store), undisturbed)
+
+    pipeline.run(PIPELINE).well()
+
+    assert look(pipeline.store) == undisturbed
+
+
+def looked_if_there(store: Path) -> Seen | None:
+    """What is there, unless the kill came before there was a whole store."""
+    try:
+        return look(store)
+    except StoreUnavailable as unavailable:
+        if "there is no" not in str(unavailable):
+            raise
+        return None
+
+
+def assert_is_part_of(seen: Seen | None, whole: Seen) -> None:
+    for name, versions in (seen.versions if seen is not None else {}).items():
+        told = [(version.digest, version.files) for version in versions]
+        assert told == [(version.digest, version.files) for version in whole.versions[name]][: len(told)]
