@@ -1,0 +1,358 @@
+"""Reading the log into the database: batches, cursors, projectors that overtake each other, and what stops them."""
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.synchronize import Event as Signal
+from pathlib import Path
+
+import pytest
+from headwater_consumer import runner, statements, working_set
+from headwater_consumer.database import Database
+from headwater_consumer.embedded import EmbeddedProjection
+from headwater_consumer.runner import Projector, StaleProjector
+from headwater_eventlog.port import NewRecord, Record
+from headwater_schemas import codec, headers, keys
+from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
+from headwater_schemas.events import Stamped, VersionCommitted
+from headwater_schemas.positions import Cut
+
+from tests.consumer.looking import fingerprint_of, rows_of, versions_of
+from tests.support.history import History, open_history
+from tests.support.memory_log import MemoryLog
+
+DIGITS, MODEL = "team/vision/digits", "team/vision/model"
+EVENTS_PER_VERSION = 3  # opened, added, committed
+
+
+@pytest.fixture(params=["embedded"])
+def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
+    with open_history(request.param, tmp_path) as history:
+        yield history
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open_sqlite(tmp_path / "of-memory.db")
+    yield database
+    database.close()
+
+
+def _write_version(history: History, content: bytes, collection: str = DIGITS) -> None:
+    """On the log, not projected."""
+    draft, events = history.draft(collection, {"a": content})
+    history.writer().write(*events, VersionCommitted(collection=collection, draft=draft))
+
+
+def _cursor(database: Database) -> dict[int, int]:
+    return dict(rows_of(database, 'SELECT partition, "offset" FROM log_positions'))
+
+
+# --- two projectors -----------------------------------------------------------------------------------------------
+
+
+class _OvertakenLog(MemoryLog):
+    """Once, somebody else does something after this log was read and before what was read is applied."""
+
+    def __init__(self, log: MemoryLog, meanwhile: Callable[[], object]) -> None:
+        self.__dict__ = dict(log.__dict__)  # the same records
+        self._meanwhile: list[Callable[[], object]] = [meanwhile]
+
+    def read(self, partition: int, *, after: int, limit: int = 4096) -> Sequence[Record]:
+        records = super().read(partition, after=after, limit=limit)
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        return records
+
+
+def test_a_projector_that_was_overtaken_changes_nothing_and_then_goes_on(database: Database) -> None:
+    history = History(MemoryLog(), database)
+    history.commit(DIGITS, {"a": b"1"})
+    for content in (b"2", b"3"):
+        _write_version(history, content)
+    other = Projector(history.log, database, records_per_batch=2)
+    zombie = Projector(_OvertakenLog(history.log, lambda: other.project_batch(0)), database)
+
+    with pytest.raises(StaleProjector, match="partition 0 was projected by another process meanwhile"):
+        zombie.project_batch(0)
+    cursor, versions = _cursor(database), len(versions_of(database, DIGITS))
+    zombie.project_all()
+
+    two_records_on = history.log.read(0, after=-1)[EVENTS_PER_VERSION + 1]
+    assert (cursor, versions) == ({0: two_records_on.position.offset}, 1)
+    assert len(versions_of(database, DIGITS)) == 3
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["its first batch", "a later batch"])
+def test_a_projector_never_applies_what_another_has_applied(database: Database, begun: bool) -> None:
+    history = History(MemoryLog(), database)
+    if begun:
+        history.commit(DIGITS, {"a": b"0"})
+    _write_version(history, b"1")
+    zombie = Projector(_OvertakenLog(history.log, history.project), database)
+
+    with pytest.raises(StaleProjector):
+        zombie.project_batch(0)
+    after = fingerprint_of(database)
+    zombie.project_all()
+
+    assert fingerprint_of(database) == after
+
+
+def test_a_projection_that_was_set_back_meanwhile_gets_no_records_with_a_gap(database: Database) -> None:
+    history = History(MemoryLog(), database)
+    history.commit(DIGITS, {"a": b"1"})
+    _write_version(history, b"2")
+    zombie = Projector(_OvertakenLog(history.log, database.drop_everything), database)
+
+    with pytest.raises(StaleProjector):
+        zombie.project_batch(0)
+
+    assert _cursor(database) == {}
+
+
+@pytest.mark.parametrize("statement", ["upsert", "insert_entries"])
+def test_a_batch_that_fails_leaves_nothing_behind(
+    history: History, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    before = fingerprint_of(history.database)
+    _write_version(history, b"2")
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statements, statement, fail)
+        with pytest.raises(StoreUnavailable, match="disk I/O error"):
+            history.project()
+    after = fingerprint_of(history.database)
+    history.project()
+
+    assert after == before
+    assert len(versions_of(history.database, DIGITS)) == 2
+
+
+# --- batches ------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_holds_no_more_bytes_than_its_bound_but_always_a_record(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "BYTES_PER_BATCH_MAX", 1000)
+    log = MemoryLog()
+    log.append([NewRecord(f"run:team/vision/{n}", b"?" * size) for n, size in enumerate((400, 400, 400, 2000, 10))])
+    projector = Projector(log, database)
+
+    batches = [projector.project_batch(0) for _ in range(5)]
+
+    assert batches == [2, 1, 1, 1, 0]
+
+
+def test_entries_written_in_the_middle_of_a_batch_change_nothing(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(5):
+        history.commit(DIGITS, {f"{n}-{i}": b"1" for i in range(7)}, base=n - 1 if n else None)
+    again = Database.open_sqlite(tmp_path / "again.db")
+
+    monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", 3)
+    monkeypatch.setattr(working_set, "HIDDEN_PATHS_PER_QUERY", 2)
+    Projector(history.log, again).project_all()
+
+    assert fingerprint_of(again) == fingerprint_of(history.database)
+    again.close()
+
+
+PAIRS, LOOKS = 60, 200
+
+
+def _look(file: Path, ready: Signal, answers: "multiprocessing.SimpleQueue[list[tuple[int, int]]]") -> None:
+    """In another process: how many versions each collection has, as often as possible."""
+    database = Database.open_sqlite(file, read_only=True)
+    ready.set()
+    sql = "SELECT count(*) FILTER (WHERE collection = ?), count(*) FILTER (WHERE collection = ?) FROM versions"
+    seen = [rows_of(database, sql, DIGITS, MODEL)[0] for _ in range(LOOKS)]
+    while seen[-1] != (PAIRS, PAIRS):
+        seen.append(rows_of(database, sql, DIGITS, MODEL)[0])
+    answers.put(sorted(set(seen)))
+
+
+def test_a_reader_never_sees_half_a_batch(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with open_history("embedded", tmp_path) as history:
+        for n in range(PAIRS):
+            _write_version(history, b"%d" % n, DIGITS)
+            _write_version(history, b"%d" % n, MODEL)
+        ready, answers = spawn.Event(), spawn.SimpleQueue()
+        reader = spawn.Process(target=_look, args=(tmp_path / "projection.db", ready, answers))
+        reader.start()
+        assert ready.wait(60)
+
+        Projector(history.log, history.database, records_per_batch=2 * EVENTS_PER_VERSION).project_all()
+        seen = answers.get()
+        reader.join(60)
+
+    assert all(digits == model for digits, model in seen), seen
+    assert (reader.exitcode, seen[-1]) == (0, (PAIRS, PAIRS))
+
+
+# --- what a release does not know ---------------------------------------------------------------------------------
+
+
+def _an_older_release(history: History, newer: bytes) -> Callable[[bytes], Stamped]:
+    """`codec.decode` of a release that does not ship the schema of one payload."""
+    decode = codec.decode
+
+    def decode_of_old(payload: bytes) -> Stamped:
+        if payload == newer:
+            raise UnknownSchema("schema 0123456789abcdef is not among those that this release ships. Upgrade.")
+        return decode(payload)
+
+    return decode_of_old
+
+
+def test_an_unknown_schema_stops_its_partition_after_what_came_before_until_the_upgrade(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_version(history, b"1")
+    stops_at = history.log.end(0) + 1
+    draft, events = history.draft(DIGITS, {"a": b"2"})
+    records = [history.writer().stamp(event) for event in (*events, VersionCommitted(collection=DIGITS, draft=draft))]
+    history.log.append(records, timeout_s=5)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(codec, "decode", _an_older_release(history, records[0].payload))
+        for _ in range(2):  # it stays there, however often it is tried
+            with pytest.raises(UnknownSchema, match=f"partition 0 stops at {stops_at}: schema .* Upgrade"):
+                history.project()
+    before = _cursor(history.database), len(versions_of(history.database, DIGITS))
+    history.project()
+
+    assert before == ({0: stops_at - 1}, 1)
+    assert len(versions_of(history.database, DIGITS)) == 2
+
+
+def test_a_payload_with_the_fingerprint_of_no_schema_stops_the_partition(history: History) -> None:
+    _write_version(history, b"1")
+    history.log.append([NewRecord(keys.collection_key(DIGITS), b"\xc3\x01" + b"\xff" * 20)], timeout_s=5)
+
+    with pytest.raises(UnknownSchema):
+        history.project()
+
+    assert len(versions_of(history.database, DIGITS)) == 1
+    assert rows_of(history.database, "SELECT * FROM dead_letters") == []
+
+
+def test_other_partitions_go_on_beside_one_that_stopped(database: Database) -> None:
+    log = MemoryLog(2)
+    history = History(log, database)
+    key = keys.collection_key(DIGITS)
+    stopped, other = log.partition_of(key), 1 - log.partition_of(key)
+    log.append([NewRecord(key, b"\xc3\x01" + b"\xff" * 20)])
+    told = next(name for n in range(99) if log.partition_of(keys.collection_key(name := f"team/vision/m{n}")) == other)
+    _write_version(history, b"1", told)
+
+    with pytest.raises(UnknownSchema, match=f"partition {stopped} stops"):
+        history.project()
+
+    assert len(versions_of(database, told)) == 1
+
+
+# --- other logs and other files -----------------------------------------------------------------------------------
+
+
+def test_the_projection_of_another_log_is_refused_and_left_as_it_is(history: History, tmp_path: Path) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    before = fingerprint_of(history.database)
+    another = MemoryLog(generation="another")
+    another.append([NewRecord(keys.collection_key(DIGITS), b"?")])
+
+    for project in (
+        Projector(another, history.database).project_all,
+        lambda: Projector(another, history.database).apply_records(0, another.read(0, after=-1)),
+        lambda: EmbeddedProjection(another, history.database, tmp_path / "lock").catch_up(timeout_s=5),
+    ):
+        with pytest.raises(StoreUnavailable, match=r"is the projection of log .* but this log is another.*replay"):
+            project()
+
+    assert fingerprint_of(history.database) == before
+
+
+def test_a_cut_of_another_log_is_refused(history: History, tmp_path: Path) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    projection = EmbeddedProjection(history.log, history.database, tmp_path / "lock")
+
+    with pytest.raises(InvalidInput, match="a cut of log another says nothing about log"):
+        projection.catch_up(Cut("another", {0: 0}), timeout_s=5)
+
+
+def test_a_database_that_is_not_ours_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "theirs.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE precious (x)")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(StoreNotOurs, match="precious"):
+        Database.open_sqlite(file)
+
+    assert sqlite3.connect(file).execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("dear diary, " * 100)
+
+    with pytest.raises(StoreNotOurs):
+        Database.open_sqlite(file)
+
+    assert file.read_text() == "dear diary, " * 100
+
+
+# --- restored records ---------------------------------------------------------------------------------------------
+
+
+def _restored(record: Record) -> NewRecord:
+    position = record.position
+    place = f"{position.generation}/{position.partition}/{position.offset}".encode()
+    said = ((headers.ORIGINAL_POSITION, place), (headers.ORIGINAL_TIME, b"%d" % record.time_us))
+    return NewRecord(record.key, record.payload, (*record.headers, *said))
+
+
+def test_restored_records_stand_where_and_when_they_were_first_written(history: History, database: Database) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    broken = history.writer().stamp(VersionCommitted(collection=MODEL, draft="own:x"))
+    history.log.append([NewRecord(broken.key, broken.payload[:-1])], timeout_s=5)
+    history.commit(MODEL, {"w": b"1"}, type="model")
+    log = MemoryLog(generation="restored")
+    log.append([NewRecord("run:team/vision/r", b"?")])  # so that every offset is another
+
+    log.append([_restored(record) for record in history.log.read(0, after=-1)])
+    Projector(log, database).project_all()
+
+    for table in ("versions", "entries", "aliases", "outbox", "parked_records"):
+        there = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        assert rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3") == there
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (headers.ORIGINAL_POSITION, b"nowhere"),
+        (headers.ORIGINAL_POSITION, b"g/0/-1"),
+        (headers.ORIGINAL_POSITION, b"g/99999999/0"),
+        (headers.ORIGINAL_POSITION, b"\xff"),
+        (headers.ORIGINAL_TIME, b"yesterday"),
+        (headers.ORIGINAL_TIME, b"99999999999999999999"),
+    ],
+)
+def test_a_header_that_cannot_be_read_makes_a_dead_letter(history: History, name: str, value: bytes) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    record = history.writer().stamp(VersionCommitted(collection=DIGITS, draft="own:x"))
+    history.log.append([NewRecord(record.key, record.payload, ((name, value),))], timeout_s=5)
+
+    history.commit(MODEL, {"w": b"1"}, type="model")
+
+    assert rows_of(history.database, "SELECT key, decision FROM dead_letters") == [(record.key, None)]
+    assert len(versions_of(history.database, MODEL)) == 1
