@@ -1,0 +1,161 @@
+"""The demo, run twice as a user runs it: what it shows, and what is in the store afterwards."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import headwater
+import pytest
+from headwater._client import client_for, forget_client
+from headwater._settings import read_settings
+
+ROOT = Path(__file__).parent.parent
+IMAGES = 1797
+MODELS = 4  # before the last training
+TIMEOUT_S = 240
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Demo:
+    first: str  # what the first run printed
+    second: str
+    work: Path
+    environment: dict[str, str]
+
+    def ask(self, *arguments: str) -> Any:
+        """What `headwater … --json` answers."""
+        command = [sys.executable, "-m", "headwater", *arguments, "--json"]
+        return json.loads(subprocess.check_output(command, env=self.environment, timeout=TIMEOUT_S))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    folder = tmp_path_factory.mktemp("demo")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))}
+    environment |= {
+        "HOME": str(folder / "home"),
+        "HEADWATER_URL": str(folder / "store"),
+        "HEADWATER_ENTITY": "ada",
+        "HEADWATER_PROJECT": "digits-demo",
+        "HEADWATER_CACHE_DIR": str(folder / "cache"),
+        "HEADWATER_SETTINGS": str(folder / "none.toml"),
+    }
+    first, second = (run_demo(folder / "files", environment) for _ in range(2))
+    return Demo(first, second, folder / "files", environment)
+
+
+def run_demo(work: Path, environment: dict[str, str]) -> str:
+    command = [sys.executable, str(ROOT / "examples" / "digits_pipeline.py"), str(work)]
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def api(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The SDK, looking at what the demo left."""
+    for name, value in demo.environment.items():
+        if name.startswith("HEADWATER_"):
+            monkeypatch.setenv(name, value)
+    yield headwater.Api()
+    forget_client(client_for(read_settings(), create=False))
+
+
+def test_each_step_makes_its_versions(demo: Demo) -> None:
+    versions = {name: len(demo.ask("ls", name)) for name in ("digits", "digits-split", "digits-model")}
+
+    assert versions == {"digits": 2, "digits-split": 2, "digits-model": MODELS + 1}
+    assert f"digits: v0, {IMAGES:,} of {IMAGES:,} files new" in demo.first
+    assert f"digits: v1, 1 of {IMAGES:,} files new" in demo.first
+
+
+def test_the_models_were_trained_at_the_same_time(demo: Demo) -> None:
+    runs = sorted(demo.ask("runs", "--job-type", "train"), key=lambda run: run["started"])[:MODELS]
+
+    assert {run["config"]["method"] for run in runs} == {"discriminant", "logistic", "ridge", "vector"}
+    assert {run["state"] for run in runs} == {"finished"}
+    assert any(later["started"] < earlier["finished"] for earlier, later in pairwise(runs))
+
+
+def test_the_second_run_makes_no_version_that_was_there(demo: Demo) -> None:
+    assert demo.second.count("no new version") == demo.first.count(" stored\n")
+    assert not re.search(r"files? new", demo.second)
+
+
+def test_the_second_run_stores_no_byte(demo: Demo) -> None:
+    assert stored_in_all(demo.first) == stored_in_all(demo.second)
+    assert newly_stored(demo.second) == 0
+
+
+def test_a_corrected_image_costs_its_own_bytes(demo: Demo) -> None:
+    corrected = demo.work / re.findall(r"^(raw/\S+\.png) has", demo.first, re.MULTILINE)[0]
+
+    assert newly_stored(demo.first) == corrected.stat().st_size < 1000
+
+
+def test_the_bytes_said_are_those_in_the_store(demo: Demo) -> None:
+    objects = Path(demo.environment["HEADWATER_URL"]) / "blobs" / "objects"
+
+    assert stored_in_all(demo.second) == sum(path.stat().st_size for path in objects.rglob("*") if path.is_file())
+
+
+def test_the_best_model_goes_back_to_the_raw_images(api: headwater.Api) -> None:
+    found, waiting = set(), [api.artifact("digits-model:best")]
+    while waiting:
+        version = waiting.pop()
+        if version.name not in found:
+            found.add(version.name)
+            run = version.logged_by()
+            assert run is not None
+            waiting += run.used_artifacts()
+
+    assert {name.partition(":")[0] for name in found} == {"digits", "digits-split", "digits-model"}
+    assert {"digits:v0", "digits:v1", "digits-split:v1"} <= found
+
+
+def test_the_lineage_is_shown_from_the_model_back_to_the_raw_images(demo: Demo) -> None:
+    shown = demo.first.partition("what was recorded")[2].partition("versions of")[0]
+
+    places = [shown.find(name) for name in ("digits-model:v4", "digits-split:v1", "digits:v1", "digits:v0")]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_the_best_model_has_the_best_score_and_recognises_digits(api: headwater.Api) -> None:
+    scores = [api.artifact(f"digits-model:v{number}").metadata["accuracy"] for number in range(MODELS + 1)]
+
+    assert api.artifact("digits-model:best").metadata["accuracy"] == max(scores) > 0.9
+
+
+def test_the_raw_images_come_back_as_they_were(api: headwater.Api, demo: Demo, tmp_path: Path) -> None:
+    api.artifact("digits:v1").download(tmp_path / "raw")
+
+    assert contents(tmp_path / "raw") == contents(demo.work / "raw")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def newly_stored(output: str) -> int:
+    return number_in(r"newly stored: ([\d,]+) bytes", output)
+
+
+def stored_in_all(output: str) -> int:
+    return number_in(r"^([\d,]+) bytes of content in the store", output)
+
+
+def number_in(pattern: str, output: str) -> int:
+    found = re.search(pattern, output, re.MULTILINE)
+    assert found, output
+    return int(found[1].replace(",", ""))
