@@ -1,0 +1,76 @@
+"""`headwater lineage`: a tree from a version to what it came from, or to what came of it."""
+
+from typing import Any
+
+import click
+from headwater_consumer import queries
+from headwater_consumer.queries import lineage
+
+from headwater._client import Client
+from headwater._run import find_artifact
+from headwater.cli.common import console, json_option, opened, print_json, where_options
+
+
+@click.command("lineage")
+@click.argument("name")
+@click.option("--down", is_flag=True, help="What came of it, instead of what it came from.")
+@where_options
+@json_option
+def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
+    """Show which runs and versions a version came from: NAME, NAME:ALIAS or NAME:v3."""
+    client, settings = opened(entity, project)
+    info = find_artifact(client, name, settings.entity, settings.project)._known()
+    walk = lineage.descendants if down else lineage.ancestry
+    found = walk(client.stores.database, info.collection, info.version)
+    if as_json:
+        print_json(_as_json(found))
+        return
+    lines = lineage.tree(found)
+    namespace = f"{settings.entity}/{settings.project}/"
+    console().print(_drawn(client, lines, namespace))
+    if found.truncated or len(lines) == lineage.TREE_LINES_MAX:
+        click.echo("There is more than is shown; ask from a version nearer to what you look for.", err=True)
+
+
+def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str) -> Any:
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    branches: list[Tree] = []  # the open branch of each depth
+    for line in lines:
+        label = escape(_label(client, line, namespace))
+        more = " [dim](shown above)[/dim]" if line.repeated else ""
+        text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
+        branch = Tree(text) if line.depth == 0 else branches[line.depth - 1].add(text)
+        branches[line.depth :] = [branch]
+    return branches[0]
+
+
+def _label(client: Client, line: queries.TreeLine, namespace: str) -> str:
+    """Versions with their type and aliases, runs with their job type; without the project one is in anyway."""
+    if line.run is not None:
+        run = queries.run_info(client.stores.database, line.run)
+        job = f" ({run.job_type})" if run is not None and run.job_type else ""
+        return f"run {line.run.removeprefix(namespace)}{job}"
+    assert line.collection is not None
+    assert line.version is not None
+    info = queries.version_info(client.stores.database, line.collection, line.version)
+    assert info is not None, "an edge names a version that is there"
+    aliases = f" [{', '.join(info.aliases)}]" if info.aliases else ""
+    return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
+
+
+def _as_json(found: queries.Lineage) -> dict[str, Any]:
+    return {
+        "artifact": f"{found.collection}:v{found.version}",
+        "direction": "up" if found.upstream else "down",
+        "truncated": found.truncated,
+        "edges": [
+            {
+                "run": edge.run,
+                "artifact": f"{edge.collection}:v{edge.version}",
+                "relation": "used" if edge.used else "logged",
+            }
+            for edge in found.edges
+        ],
+    }
