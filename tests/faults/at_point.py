@@ -1,7 +1,8 @@
 """Run a script, or `headwater`, in which something happens at a named point.
 
 `python -m tests.faults.at_point POINT MOMENT NUMBER WHAT SCRIPT ARGUMENTS…`: at the NUMBER-th passing of POINT,
-"before" or "after" it, this process sends itself the signal WHAT ("KILL", "INT"), or with "STOP" says so and waits. The product knows nothing of this: the points are its own functions, wrapped here.
+"before" or "after" it, this process sends itself the signal WHAT ("KILL", "INT"), or with "STOP" says so and waits. The
+product knows nothing of this: the points are its own functions, wrapped here.
 """
 
 import os

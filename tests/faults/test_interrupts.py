@@ -1,0 +1,148 @@
+"""Ctrl-C: a message and exit code 130, nothing half visible, and running again finishes."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import WAIT_S, Desk
+from tests.faults.stores import look
+
+FILE_BYTES = 16_384
+FILES = 2_500  # more than two packs, so that there is a middle
+INTERRUPTED = 130
+
+SCRIPT = """
+    import headwater
+    with headwater.init(id="r") as run:
+        data = headwater.Artifact("data", "dataset")
+        data.add_dir("data")
+        run.log_artifact(data)
+"""
+# Passed by `headwater log` from its first byte to the end of its run.
+POINTS_OF_LOG = [
+    ("making the store", "after", 1),
+    ("taking a pack", "before", 1),
+    ("remembering a folder", "before", 1),
+    ("storing", "after", 1),
+    ("appending", "after", 1),
+    ("committing the projection", "before", 1),
+    ("committing the projection", "after", 2),
+]
+
+
+@pytest.fixture
+def large(desk: Desk) -> Desk:
+    desk.fill("data", files=FILES, size=FILE_BYTES)
+    return desk
+
+
+@pytest.mark.parametrize(("point", "moment", "number"), POINTS_OF_LOG)
+def test_log_interrupted_at_a_point_says_so_and_finishes_when_run_again(
+    desk: Desk, point: str, moment: str, number: int
+) -> None:
+    desk.fill("data", files=30)
+    command = ("log", "data", "--name", "data")
+    interrupted = desk.command(*command, at_point=(point, moment, str(number), "INT"))
+
+    assert interrupted.code == INTERRUPTED, interrupted
+    assert "headwater: interrupted" in interrupted.err
+    assert "Traceback" not in interrupted.err
+
+    assert desk.command(*command).well().out == "team/faults/data:v0\n"
+    assert look(desk.store).numbers("data") == 1
+
+
+def test_log_interrupted_from_outside_while_it_adds_a_large_folder_finishes_when_run_again(large: Desk) -> None:
+    command = large.start_command("log", "data", "--name", "data")
+    wait_for_a_file_in(large.store / "blobs" / "staging")
+    command.process.send_signal(signal.SIGINT)
+    interrupted = command.wait()
+
+    assert interrupted.code == INTERRUPTED, interrupted
+    assert "interrupted" in interrupted.err
+    assert "Traceback" not in interrupted.err
+    assert look(large.store).numbers("data") == 0
+    assert list((large.store / "blobs" / "staging").iterdir()) == [], "what was taken was let go of"
+
+    assert large.command("log", "data", "--name", "data").well().out == "team/faults/data:v0\n"
+    assert look(large.store).versions["data"][0].files == FILES
+
+
+def test_a_script_interrupted_while_it_adds_ends_with_its_run_failed_and_nothing_logged(large: Desk) -> None:
+    script = large.start(SCRIPT)
+    wait_for_a_file_in(large.store / "blobs" / "staging")
+    script.process.send_signal(signal.SIGINT)
+    ended = script.wait()
+
+    assert "KeyboardInterrupt" in ended.err
+    seen = look(large.store)
+    assert (seen.runs, seen.versions) == ({"r": "failed"}, {})
+
+    large.run(SCRIPT).well()
+    assert look(large.store).versions["data"][0].files == FILES
+
+
+@pytest.mark.parametrize("point", ["storing", "appending", "committing the projection"])
+def test_a_script_interrupted_while_it_leaves_a_run_has_still_logged_everything_at_its_end(
+    desk: Desk, point: str
+) -> None:
+    desk.fill("data", files=30)
+    leaving = """
+        import headwater
+        run = headwater.init(id="r")
+        for name in ("one", "other"):
+            artifact = headwater.Artifact(name, "dataset")
+            artifact.add_dir("data")
+            with artifact.new_file("name.txt") as file:
+                file.write(name)
+            run.log_artifact(artifact)
+        run.finish()
+    """
+    number = "1" if point == "storing" else "2"
+
+    ended = desk.run(leaving, at_point=(point, "before", number, "INT"))
+
+    assert "KeyboardInterrupt" in ended.err
+    seen = look(desk.store)
+    assert {name: len(versions) for name, versions in seen.versions.items()} == {"one": 1, "other": 1}
+    assert seen.runs["r"] in ("finished", "failed")
+
+
+def test_get_interrupted_says_so_leaves_whole_files_and_finishes_when_run_again(large: Desk) -> None:
+    large.command("log", "data", "--name", "data").well()
+    get = ("get", "data", "out")
+
+    interrupted = large.command(*get, at_point=("downloading", "before", "3", "INT"))
+
+    assert interrupted.code == INTERRUPTED, interrupted
+    assert "headwater: interrupted" in interrupted.err
+    assert "Traceback" not in interrupted.err
+    landed = files_in(large.folder / "out")
+    assert 0 < len(landed) < FILES
+    assert landed.items() <= files_in(large.folder / "data").items(), "nothing half, nothing else"
+
+    large.command(*get).well()
+    assert files_in(large.folder / "out") == files_in(large.folder / "data")
+
+
+def test_a_question_interrupted_says_so(desk: Desk) -> None:
+    desk.fill("data", files=3)
+    desk.command("log", "data", "--name", "data").well()
+
+    interrupted = desk.command("ls", at_point=("making the projection", "after", "1", "INT"))
+
+    assert interrupted.code == INTERRUPTED, interrupted
+    assert "Traceback" not in interrupted.err
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def wait_for_a_file_in(folder: Path) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not (folder.is_dir() and any(folder.iterdir())):
+        assert time.monotonic() < deadline, f"nothing came into {folder}"
+        time.sleep(0.002)
