@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headwater_schemas.errors import HeadwaterError as HeadwaterError
 
+    from headwater import errors as errors
     from headwater._api import Api as Api
     from headwater._artifact import Artifact as Artifact
     from headwater._run import Run as Run
@@ -26,7 +27,6 @@ _HOMES = {
     "Artifact": "headwater._artifact",
     "HeadwaterError": "headwater_schemas.errors",
     "Run": "headwater._run",
-    "errors": "headwater_schemas.errors",
     "init": "headwater._run",
 }
 
@@ -35,7 +35,7 @@ __all__ = ["Api", "Artifact", "HeadwaterError", "Run", "errors", "init"]
 
 def __getattr__(name: str) -> Any:
     if name == "errors":
-        return import_module("headwater_schemas.errors")
+        return import_module("headwater.errors")
     if name not in _HOMES:
         raise AttributeError(f"module 'headwater' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

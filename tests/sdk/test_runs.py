@@ -1,0 +1,224 @@
+"""Runs: what they use, what they log, how they end."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import headwater
+import pytest
+from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound, StoreUnavailable
+
+
+def note(name: str, text: str, type_name: str = "note") -> headwater.Artifact:
+    artifact = headwater.Artifact(name, type_name)
+    with artifact.new_file("note.txt") as file:
+        file.write(text)
+    return artifact
+
+
+def test_a_run_knows_what_it_was_started_with() -> None:
+    with headwater.init(
+        project="zoo", entity="keepers", job_type="count", group="g", config={"n": 3}, name="First", tags=["x"], id="r1"
+    ) as run:
+        assert (run.path, run.id, run.project, run.entity) == ("keepers/zoo/r1", "r1", "zoo", "keepers")
+        assert (run.job_type, run.group, run.name, run.tags, run.config) == ("count", "g", "First", ("x",), {"n": 3})
+        assert run.state == "running"
+
+    found = headwater.Api().run("keepers/zoo/r1")
+    assert (found.state, found.config, found.job_type, found.tags) == ("finished", {"n": 3}, "count", ("x",))
+
+
+def test_a_run_that_ends_with_an_error_is_failed() -> None:
+    with pytest.raises(ZeroDivisionError), headwater.init(id="r1"):
+        raise ZeroDivisionError
+
+    assert headwater.Api().run("r1").state == "failed"
+
+
+def test_a_finished_run_logs_nothing_more() -> None:
+    run = headwater.init()
+    run.finish()
+    run.finish()
+
+    with pytest.raises(InvalidInput, match="over"):
+        run.log_artifact(note("n", "late"))
+
+
+def test_bad_config_and_names_start_no_run() -> None:
+    with pytest.raises(InvalidMetadata):
+        headwater.init(config={"x": {1, 2}})
+    with pytest.raises(InvalidName):
+        headwater.init(project="a b")
+    with pytest.raises(StoreUnavailable):
+        headwater.Api()  # nothing was made
+
+
+def test_what_was_logged_is_used_by_version_alias_bare_name_and_qualified_name() -> None:
+    with headwater.init(project="first") as run:
+        run.log_artifact(note("n", "one"), aliases=["good"])
+        run.log_artifact(note("n", "two"))
+
+    with headwater.init(project="second") as run:
+        assert run.use_artifact("first/n:v0").version == "v0"
+        assert run.use_artifact("team/first/n:good", type="note").version == "v0"
+        assert run.use_artifact("first/n").version == "v1"
+        assert [used.version for used in run.used_artifacts()] == ["v0", "v1"]
+
+
+def test_a_run_sees_what_it_logged_before_without_waiting() -> None:
+    with headwater.init() as run:
+        run.log_artifact(note("n", "one"))
+
+        assert run.use_artifact("n:latest").version == "v0"
+
+
+def test_use_of_what_is_not_there_says_what_is() -> None:
+    with headwater.init() as run:
+        run.log_artifact(note("n", "one"))
+
+        with pytest.raises(NotFound, match="no artifact team/animals/m"):
+            run.use_artifact("m:latest")
+        with pytest.raises(NotFound, match="latest is v0"):
+            run.use_artifact("n:v7")
+        with pytest.raises(InvalidInput, match="'note', not 'model'"):
+            run.use_artifact("n", type="model")
+
+
+def test_an_artifact_that_was_not_logged_yet_is_created_once_and_used() -> None:
+    with headwater.init() as run:
+        first = run.use_artifact(note("n", "same"))
+        second = run.use_artifact(note("n", "same"))
+
+        assert first.version == second.version == "v0"
+        assert len(run.used_artifacts()) == 1
+        assert run.logged_artifacts() == []
+
+
+def test_the_graph_can_be_walked_both_ways() -> None:
+    with headwater.init(id="maker") as maker:
+        maker.log_artifact(note("raw", "data"))
+    with headwater.init(id="user") as user:
+        user.use_artifact("raw")
+        user.log_artifact(note("result", "done"))
+
+    raw, result = headwater.Api().artifact("raw"), headwater.Api().artifact("result")
+    assert raw.logged_by().id == "maker"  # type: ignore[union-attr]
+    assert [run.id for run in raw.used_by()] == ["user"]
+    assert [used.name for used in result.logged_by().used_artifacts()] == ["raw:v0"]  # type: ignore[union-attr]
+    assert [logged.name for logged in headwater.Api().run("maker").logged_artifacts()] == ["raw:v0"]
+
+
+def test_logging_equal_content_makes_the_run_an_owner_too_and_keeps_the_first() -> None:
+    with headwater.init(id="first") as run:
+        run.log_artifact(note("n", "same"))
+    with headwater.init(id="second") as run:
+        run.log_artifact(note("n", "same"))
+        assert [logged.version for logged in run.logged_artifacts()] == ["v0"]
+
+    assert headwater.Api().artifact("n").logged_by().id == "first"  # type: ignore[union-attr]
+
+
+def test_logging_keeps_the_order_of_the_calls() -> None:
+    with headwater.init() as run:
+        logged = [run.log_artifact(note("race", str(i))) for i in range(50)]
+
+    assert [artifact.version for artifact in logged] == [f"v{i}" for i in range(50)]
+
+
+def test_threads_log_at_once_and_each_gets_its_own_version() -> None:
+    with headwater.init() as run:
+        logged: list[headwater.Artifact] = []
+
+        def work(i: int) -> None:
+            logged.append(run.log_artifact(note("threads", str(i))).wait())
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+    assert sorted(artifact.version for artifact in logged) == [f"v{i}" for i in range(8)]
+
+
+def test_a_second_init_does_not_finish_the_first_run() -> None:
+    first = headwater.init(id="first")
+    with headwater.init(id="second") as second:
+        first.log_artifact(note("n", "one"))
+        assert second.use_artifact("n").version == "v0"
+
+    assert first.state == "running"
+    first.log_artifact(note("n", "two"))
+    first.finish()
+    assert headwater.Api().artifact("n").version == "v1"
+
+
+def test_a_run_is_taken_up_again_by_its_id() -> None:
+    with headwater.init(id="r1", config={"try": 1}):
+        pass
+    with headwater.init(id="r1", config={"try": 2}) as again:
+        again.log_artifact(note("n", "one"))
+        assert headwater.Api().run("r1").state == "running"
+
+    found = headwater.Api().run("r1")
+    assert (found.state, found.config) == ("finished", {"try": 2})
+    assert [logged.name for logged in found.logged_artifacts()] == ["n:v0"]
+
+
+def test_an_alias_is_moved_by_a_run() -> None:
+    with headwater.init() as run:
+        one = run.log_artifact(note("n", "one"))
+        two = run.log_artifact(note("n", "two"))
+        run.move_alias(one, "best")
+        run.move_alias(two, "best")
+
+        assert run.use_artifact("n:best").version == "v1"
+        with pytest.raises(InvalidName):
+            run.move_alias(one, "v7")
+
+
+@pytest.mark.parametrize(
+    ("ending", "state"), [("", "finished"), ("raise SystemExit(3)", "finished"), ("1 / 0", "failed")]
+)
+def test_a_run_left_open_is_finished_at_interpreter_exit_with_everything_logged(
+    tmp_path: Path, ending: str, state: str
+) -> None:
+    script = f"""
+        import headwater
+        run = headwater.init(id="open")
+        artifact = headwater.Artifact("n", "note")
+        with artifact.new_file("x") as file:
+            file.write("left behind")
+        run.log_artifact(artifact)
+        {ending}
+    """
+
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, timeout=60, check=False)
+
+    assert headwater.Api().artifact("n:v0").file_count == 1
+    assert headwater.Api().run("open").state == state
+
+
+def test_settings_are_read_at_each_init(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with headwater.init() as run:
+        run.log_artifact(note("n", "one"))
+
+    monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))
+    monkeypatch.setenv("HEADWATER_PROJECT", "elsewhere")
+    with headwater.init() as run:
+        assert run.project == "elsewhere"
+        with pytest.raises(NotFound):
+            run.use_artifact("animals/n")
+
+
+def test_an_artifact_filled_for_one_project_can_be_logged_in_another() -> None:
+    with headwater.init(project="first") as run:
+        run.log_artifact(note("n", "shared"))
+        made_in_first = note("n", "shared")  # its bytes are stored in `first` already, so they were not kept
+    with headwater.init(project="second") as run:
+        logged = run.log_artifact(made_in_first).wait()
+
+    out = Path(logged.download())
+    assert (out / "note.txt").read_text() == "shared"
