@@ -1,0 +1,47 @@
+"""10,000 runs in a chain: each uses two artifacts, logs one and waits. Limit: bare SQLite inserts of the facts."""
+
+from collections.abc import Iterator
+
+import headwater
+
+from bench.bare import insert_seconds
+from bench.harness import Bench, Figure, Laps, Pairs, Result, run, settle
+
+RUNS = 10_000
+PER_SECOND_MIN = 500
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    count = bench.size(RUNS)
+    rates, limits = [], []
+    for _ in range(bench.rounds):
+        home = bench.home()
+        settle()
+        seconds = run(home, run_chain, count=count)["seconds"]
+        settle()
+        rates.append(count / seconds)
+        limits.append(count / insert_seconds(home.store, bench.folder("bare"), transactions=count))
+    pairs = Pairs(rates, limits)
+    yield pairs.figure(
+        "chain",
+        unit="runs/s",
+        reach=f"at least {PER_SECOND_MIN}/s",
+        ok=pairs.value >= PER_SECOND_MIN,
+        detail={"runs": count},
+    )
+
+
+def run_chain(count: int) -> Result:
+    """Each run uses what the two before it logged."""
+    laps = Laps()
+    for n in range(count):
+        with headwater.init(job_type="step", id=f"step-{n}") as run_handle:
+            for before in range(max(0, n - 2), n):
+                run_handle.use_artifact(f"node-{before}:latest")
+            artifact = headwater.Artifact(f"node-{n}", type="result")
+            with artifact.new_file("result.json") as file:
+                file.write(f'{{"n": {n}}}')
+            run_handle.log_artifact(artifact)
+            artifact.wait()
+    laps.lap("runs")
+    return laps.result()

@@ -1,0 +1,97 @@
+"""Change one entry of a version: the time of reading the events, projecting and answering must not grow with its size.
+
+Measured at 1,000, 100,000 and 1,000,000 entries; the first is the limit. The walk of the folder is not part of it.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from itertools import count
+from uuid import uuid4
+
+from headwater._store import Stores
+from headwater_consumer import queries
+from headwater_eventlog.port import Record
+from headwater_producer.producer import Producer
+
+from bench.fabricated import CATCH_UP_S, PROJECT, files, opened, path_of, version_events, write
+from bench.harness import Bench, Figure, Pairs, Result, run, settle
+
+SIZES = (1000, 100_000, 1_000_000)
+CHANGES = 40  # enough for the median to show layers being merged now and then
+RATIO_MAX = 1.5  # room for one or two more levels of a B-tree, none for anything that grows with the entries
+COLLECTION = f"{PROJECT}/changing"
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    homes = {size: bench.home() for size in SIZES}
+    for size, home in homes.items():
+        run(home, build, store=home.store, entries=bench.size(size))
+    taken: dict[int, list[Result]] = {size: [] for size in SIZES}
+    for _ in range(bench.rounds):
+        for size, home in homes.items():
+            settle()
+            taken[size].append(run(home, change, store=home.store, entries=bench.size(size)))
+    small, middle, large = ([float(result["seconds"]) for result in taken[size]] for size in SIZES)
+    pairs = Pairs(large, small)
+    detail = {f"at_{size}": {part: _middle(taken[size], part) for part in taken[size][0]} for size in SIZES}
+    yield pairs.figure(
+        "change-cost",
+        unit="s",
+        reach=f"at most {RATIO_MAX} x from {SIZES[0]:,} to {SIZES[-1]:,} entries",
+        ok=pairs.ratio <= RATIO_MAX and Pairs(middle, small).ratio <= RATIO_MAX,
+        detail=detail,
+    )
+
+
+def build(store: str, entries: int) -> Result:
+    """The version that will be changed."""
+    with opened(store) as (stores, producer):
+        write(stores, producer, version_events(COLLECTION, uuid4().hex, [files(range(entries))]))
+    return {}
+
+
+def change(store: str, entries: int) -> Result:
+    """Median seconds of CHANGES changes of one entry each, every one judged before the next is made."""
+    parts: dict[str, list[float]] = {"read": [], "project": [], "answer": []}
+    with opened(store) as (stores, producer):
+        for n in range(CHANGES):
+            for part, seconds in _change(stores, producer, n * 7919 % entries).items():
+                parts[part].append(seconds)
+    totals = [sum(each) for each in zip(*parts.values(), strict=True)]
+    medians = {part: statistics.median(seconds) for part, seconds in parts.items()}
+    return {"seconds": statistics.median(totals), **medians, "slowest": max(totals)}
+
+
+def _change(stores: Stores, producer: Producer, number: int) -> dict[str, float]:
+    end = stores.log.end(0)
+    latest = queries.resolve_version(stores.database, COLLECTION, "latest")
+    batch = files([number], content=uuid4().hex)
+    producer.send(version_events(COLLECTION, uuid4().hex, [batch], base=latest))
+    cut = producer.confirm()
+    start = time.perf_counter()
+    _read_all(stores, end)
+    read = time.perf_counter()
+    stores.projection.catch_up(cut, timeout_s=CATCH_UP_S)
+    projected = time.perf_counter()
+    version = queries.resolve_version(stores.database, COLLECTION, "latest")
+    assert version is not None
+    info = queries.version_info(stores.database, COLLECTION, version)
+    assert info is not None
+    assert queries.entry(stores.database, info.layers, path_of(number)) is not None
+    return {"read": read - start, "project": projected - read, "answer": time.perf_counter() - projected}
+
+
+def _read_all(stores: Stores, after: int) -> list[Record]:
+    found: list[Record] = []
+    for _ in count():
+        page = stores.log.read(0, after=after)
+        if not page:
+            break
+        found += page
+        after = page[-1].position.offset
+    return found
+
+
+def _middle(results: list[Result], part: str) -> float:
+    return statistics.median(float(result[part]) for result in results)

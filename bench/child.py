@@ -1,0 +1,40 @@
+"""A measured process: import everything, say "ready", wait for "go", run one function, print what it gave."""
+
+import importlib
+import json
+import pkgutil
+import sys
+
+OURS = (
+    "headwater_schemas",
+    "headwater_blobs",
+    "headwater_eventlog",
+    "headwater_producer",
+    "headwater_consumer",
+    "headwater",
+)
+# What is imported inside of functions, there and in what they use.
+OTHERS = ("numpy", "platformdirs", "rich.progress", "secrets", "tempfile", "concurrent.futures.thread", "sqlite3")
+
+
+def main() -> None:
+    module_name, _, function_name = sys.argv[1].partition(":")
+    arguments = json.loads(sys.stdin.readline())
+    function = getattr(importlib.import_module(module_name), function_name)
+    _import_everything()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(function(**arguments)), flush=True)
+
+
+def _import_everything() -> None:
+    for package in OURS:
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+    for name in OTHERS:
+        importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""What every benchmark needs: rounds, measured processes, and figures with their limits."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+QUICK_FACTOR = 50  # how much smaller everything is with --quick
+ROUNDS = 3
+CHILD_TIMEOUT_S = 1800.0  # far above what the largest row takes
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One line of the answer."""
+
+    bench: str
+    value: float
+    unit: str
+    limit: float | None  # what the same machine needs at the least, in the same unit; None where there is none
+    ratio: float | None  # the median of the rounds' own ratios: rounds differ more than what is compared in each
+    reach: str  # in words
+    ok: bool
+    runs: list[Any]  # [value, limit] of each round; the value alone where there is no limit
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """As it is printed."""
+        return json.dumps(_rounded(asdict(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A value and its limit, taken one after the other in each round."""
+
+    values: list[float]
+    limits: list[float]
+
+    @property
+    def value(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def limit(self) -> float:
+        return statistics.median(self.limits)
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(value / limit for value, limit in zip(self.values, self.limits, strict=True))
+
+    @property
+    def runs(self) -> list[list[float]]:
+        return [list(pair) for pair in zip(self.values, self.limits, strict=True)]
+
+    def figure(
+        self, bench: str, *, unit: str, reach: str, ok: bool, detail: dict[str, Any] | None = None, ratio: bool = True
+    ) -> Figure:
+        """The figure of these rounds. `ratio` is false where value and limit are not to be divided."""
+        return Figure(
+            bench=bench,
+            value=self.value,
+            unit=unit,
+            limit=self.limit,
+            ratio=self.ratio if ratio else None,
+            reach=reach,
+            ok=ok,
+            runs=self.runs,
+            detail=detail or {},
+        )
+
+
+class BenchFailed(Exception):
+    """A measured process ended badly."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run of benchmarks: how large, how often, and where."""
+
+    work: Path
+    rounds: int = ROUNDS
+    quick: bool = False
+    _folders: int = 0
+
+    def size(self, full: int) -> int:
+        """`full`, or what stands for it in a quick run."""
+        return max(1, full // QUICK_FACTOR) if self.quick else full
+
+    def folder(self, name: str) -> Path:
+        """A path under the work folder that nothing had before; its parent is there."""
+        self._folders += 1
+        parent = self.work / f"{self._folders:04d}"
+        parent.mkdir(parents=True)
+        return parent / name
+
+    def home(self) -> "Home":
+        """A new place for a store and a cache."""
+        return Home(self.folder("home"))
+
+    def paired(self, value: Callable[[], float], limit: Callable[[], float]) -> Pairs:
+        """Take both, turn by turn. Which comes first alternates, so that neither always meets the other's leftovers."""
+        values: list[float] = []
+        limits: list[float] = []
+        for n in range(self.rounds):
+            for take, taken in ((value, values), (limit, limits))[:: 1 if n % 2 else -1]:
+                settle()
+                taken.append(take())
+        return Pairs(values, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A store and a cache of their own."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs to work here, whatever the user's own settings are."""
+        own = {
+            "URL": self.store.as_uri(),
+            "CACHE_DIR": str(self.cache),
+            "SETTINGS": str(self.folder / "no-settings.toml"),
+            "ENTITY": "bench",
+            "PROJECT": "bench",
+            "QUIET": "true",
+        }
+        return {**os.environ, **{f"HEADWATER_{name}": value for name, value in own.items()}}
+
+
+class Child:
+    """A process that has imported everything and waits for the word to run `module:function`."""
+
+    def __init__(self, home: Home, function: Callable[..., Result], **arguments: Any) -> None:
+        home.folder.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.child", f"{function.__module__}:{function.__name__}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=home.environment(),
+        )
+        self._say(json.dumps(arguments, default=str))
+
+    def ready(self) -> None:
+        """Return when it has imported everything."""
+        if self._hear() != "ready":
+            self._fail()
+
+    def go(self) -> None:
+        """Let it run."""
+        self._say("go")
+
+    def result(self) -> Result:
+        """What the function gave, once the process has ended. Raises: BenchFailed."""
+        line = self._hear()
+        try:
+            code = self._process.wait(CHILD_TIMEOUT_S)
+        finally:
+            self._process.kill()
+            self._process.communicate()
+        if code != 0 or not line:
+            self._fail()
+        found: Result = json.loads(line)
+        return found
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            print(line, file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            self._fail()
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def _fail(self) -> None:
+        raise BenchFailed(f"{self._process.args!r} ended with {self._process.poll()}; see above.")
+
+
+def run(home: Home, function: Callable[..., Result], **arguments: Any) -> Result:
+    """Run `function` in a process of its own, and return what it gave once that process has ended."""
+    return run_together([(home, arguments)], function)[0]
+
+
+def run_together(each: Sequence[tuple[Home, dict[str, Any]]], function: Callable[..., Result]) -> list[Result]:
+    """Run `function` in several processes, which start when all have imported everything."""
+    children = [Child(home, function, **arguments) for home, arguments in each]
+    for child in children:
+        child.ready()
+    for child in children:
+        child.go()
+    return [child.result() for child in children]
+
+
+class Laps:
+    """Seconds of each stretch of a measured function."""
+
+    def __init__(self) -> None:
+        self.start = self._last = time.perf_counter()
+        self.parts: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """The stretch that ends here is called `name`."""
+        now = time.perf_counter()
+        self.parts[name] = now - self._last
+        self._last = now
+
+    def result(self) -> Result:
+        """All stretches and their sum, as the result of a measured function."""
+        return {"seconds": self._last - self.start, "parts": self.parts, "peak_bytes": peak_bytes()}
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had, resident."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+
+
+def settle() -> None:
+    """Have the disk done with what came before, so that nobody waits for another's bytes."""
+    os.sync()
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds that `action` takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def bytes_in(folder: Path) -> int:
+    """The sizes of all files below `folder`."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def middle(results: Sequence[Result], part: str) -> float:
+    """The median over rounds of one stretch."""
+    return statistics.median(float(result["parts"][part]) for result in results)
+
+
+def parts_of(results: Sequence[Result]) -> dict[str, float]:
+    """The median over rounds of each stretch, for a figure's detail."""
+    return {f"{part}_s": middle(results, part) for part in results[0]["parts"]}
+
+
+def remove(folder: Path) -> None:
+    """Delete a tree of few files at once; see the package about many."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,54 @@
+"""Folders to log, and what the machine itself needs for them."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from bench.harness import timed
+
+SMALL_FILE_BYTES = 4096
+SETTLED_S = 2.5  # older than what any file system's clock rounds to, so that an index may trust the times
+
+
+def make_tree(folder: Path, *, files: int, folders: int, size: int = SMALL_FILE_BYTES) -> Path:
+    """`files` files of random bytes in `folders` folders."""
+    for n in range(folders):
+        (folder / f"{n:04d}").mkdir(parents=True)
+    for n in range(files):
+        _write(file_in(folder, n, folders), os.urandom(size))
+    os.sync()
+    time.sleep(SETTLED_S)
+    return folder
+
+
+def file_in(folder: Path, n: int, folders: int) -> str:
+    """The path of the `n`th file of such a tree."""
+    return os.path.join(folder, f"{n % folders:04d}", f"{n // folders:06d}.bin")
+
+
+def copy_seconds(source: Path, target: Path) -> float:
+    """How long `cp -r` takes."""
+    return timed(lambda: subprocess.run(["cp", "-r", os.fspath(source), os.fspath(target)], check=True))
+
+
+def walk(folder: str) -> int:
+    """`scandir` and `stat` of everything below, and how many files there are."""
+    count, folders = 0, [folder]
+    while folders:
+        with os.scandir(folders.pop()) as listing:
+            for entry in listing:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                else:
+                    entry.stat()
+                    count += 1
+    return count
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""Every benchmark runs, and says what it measured in one shape. Never how fast: that is the machine's business."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import ROWS
+
+ROOT = Path(__file__).parent.parent
+KEYS = ["bench", "value", "unit", "limit", "ratio", "reach", "ok", "runs", "detail"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_benchmark_prints_one_json_line_a_figure(name: str, tmp_path: Path) -> None:
+    figures = [json.loads(line) for line in _quick(name, tmp_path).splitlines()]
+
+    assert figures
+    for figure in figures:
+        assert list(figure) == KEYS
+        assert figure["value"] > 0
+        assert figure["runs"]
+        assert isinstance(figure["ok"], bool)
+        assert (figure["limit"] is None) == (figure["ratio"] is None)
+
+
+def test_a_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
+    _quick("log-small", tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_benchmark_is_refused_by_name(tmp_path: Path) -> None:
+    asked = _run("no-such-row", "--work", str(tmp_path))
+
+    assert asked.returncode == 2
+    assert "there is no benchmark 'no-such-row'" in asked.stderr
+
+
+def _quick(name: str, work: Path) -> str:
+    ran = _run(name, "--quick", "--work", str(work))
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
