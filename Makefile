@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint fix bench build clean
+.PHONY: help setup demo test test-fast sim lint fix bench build clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -23,6 +23,9 @@ test: lint  ## check everything: set up, lint, all tests
 
 test-fast: setup  ## run the tests that take moments
 	$(BIN)/pytest -n auto -m "not slow"
+
+sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)
+	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --schedules 20000
 
 lint: setup  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.simulation.summary import pytest_terminal_summary as pytest_terminal_summary
+
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", _ALWAYS, max_examples=50)

@@ -1,0 +1,193 @@
+"""Processes that run as long as the world does: projectors, an operator, a reader, and nature, which breaks things."""
+
+from collections.abc import Iterator
+
+from headwater_consumer import queries
+from headwater_consumer.queries.answers import VersionInfo
+from headwater_consumer.runner import Projector, StaleProjector
+from headwater_eventlog.port import NewRecord, Record
+from headwater_producer.producer import Producer, Waiting
+from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
+from headwater_schemas.events import DEAD_LETTER_DECISIONS, DeadLetterResolved
+from headwater_schemas.positions import BEFORE_FIRST
+
+from tests.simulation import simulated_blobs, simulated_database, simulated_log, views
+from tests.simulation.checks import check_read, check_seen
+from tests.simulation.faults import Fault
+from tests.simulation.simulated_blobs import ProcessBlobs
+from tests.simulation.simulated_database import ProcessDatabase
+from tests.simulation.simulated_log import ProcessLog
+from tests.simulation.views import Shown
+from tests.simulation.world import Process
+from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
+
+READER_RATE = 0.25  # of its steps; looking costs more than anything else does
+SNAPSHOTS_MAX = 3
+FULL_STEPS_MAX = 40
+DUPLICATES_MAX = 4
+
+
+class EmbeddedProjector(Process):
+    """Reads from where the database stands, as a process that waits for an answer does."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        random = self.world.random
+        log, database = ProcessLog(self), ProcessDatabase(self)
+        projector = Projector(log, database, records_per_batch=random.choice(PROJECTED_PER_BATCH))
+        while True:
+            yield
+            partition = random.randrange(log.partitions)
+            if self.world.cursor.get(partition, BEFORE_FIRST) == log.end(partition):
+                continue  # asking would say the same, and cost
+            try:
+                if count := projector.project_batch(partition):
+                    self.note(f"projects {count} of {partition} to {self.world.cursor[partition]}")
+            except (StaleProjector, StoreUnavailable) as error:
+                self.note(f"{type(error).__name__} {error}")
+
+    def idle(self) -> bool:
+        log = self.world.log
+        return all(self.world.cursor.get(p, BEFORE_FIRST) == log.end(p) for p in range(len(log.partitions)))
+
+
+class GroupProjector(EmbeddedProjector):
+    """Remembers where it is, as a consumer of a group does, and is given records again that it had before."""
+
+    def script(self) -> Iterator[None]:
+        random = self.world.random
+        log, database = ProcessLog(self), ProcessDatabase(self)
+        projector = Projector(log, database)
+        at: dict[int, int] = {}
+        while True:
+            yield
+            partition = random.randrange(log.partitions)
+            start = at.pop(partition, self.world.cursor.get(partition, BEFORE_FIRST))
+            try:
+                again = self._had_before(partition, start)
+                records = [*again, *log.read(partition, after=start)] if start < log.end(partition) else again
+                if records:
+                    count = projector.apply_records(partition, records)
+                    at[partition] = records[-1].position.offset
+                    self.note(
+                        f"was given {len(records)} records of {partition}, {len(again)} of them again; {count} count"
+                    )
+            except (StaleProjector, StoreUnavailable) as error:
+                self.note(f"{type(error).__name__} {error}")
+
+    def _had_before(self, partition: int, start: int) -> list[Record]:
+        had = [r for r in self.world.log.partitions[partition] if r.position.offset <= start]
+        return had[-self.world.random.randint(1, 5) :] if self.world.random.random() < 0.3 else []
+
+
+class Operator(Process):
+    """Decides about dead letters."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        world = self.world
+        waiting = Waiting(lambda: world.now_s, world.sleep)
+        producer = Producer(ProcessLog(self), who=self.name, clock=world.clock, waiting=waiting)
+        decided: set[tuple[int, int]] = set()
+        while True:
+            yield
+            for partition, offset, key in self._open_letters():
+                if (partition, offset) not in decided and world.random.random() < 0.5:
+                    decided.add((partition, offset))
+                    # Tried again it is a dead letter still, and is decided about once more.
+                    decision = world.random.choice(DEAD_LETTER_DECISIONS)
+                    if decision == "retry":
+                        decided.clear()
+                    event = DeadLetterResolved(key=key, partition=partition, offset=offset, decision=decision)
+                    producer.send([event])
+                    self.note(f"decides to {decision} {partition}/{offset}")
+            try:
+                producer.confirm(timeout_s=1)
+            except (DurabilityUnknown, StoreUnavailable):
+                continue
+
+    def idle(self) -> bool:
+        return not self._open_letters()
+
+    def _open_letters(self) -> list[tuple[int, int, str]]:
+        sql = 'SELECT partition, "offset", key FROM dead_letters WHERE decision IS NULL ORDER BY 1, 2'
+        with self.world.database.reading() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql).fetchall()]
+
+
+class Reader(Process):
+    """Looks at the projection while others write, and remembers what it saw for the end."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        world = self.world
+        database, blobs = ProcessDatabase(self), ProcessBlobs(self)
+        while True:
+            yield
+            if world.random.random() < READER_RATE:
+                collection = world.random.choice(COLLECTIONS)
+                for version in queries.version_infos(database, collection, limit=1):
+                    self._look_at(database, version)
+                    self._read_one(database, blobs, version)
+                self._take_snapshot()
+
+    def _look_at(self, database: ProcessDatabase, version: VersionInfo) -> None:
+        shown = Shown(version.digest, views.content_of(database, version))
+        check_seen(self.world, (version.collection, version.version), shown)
+
+    def _read_one(self, database: ProcessDatabase, blobs: ProcessBlobs, version: VersionInfo) -> None:
+        entries = [e for page in queries.all_entries(database, version.layers) for e in page if e.digest is not None]
+        if entries:
+            entry = self.world.random.choice(entries)
+            check_read(self.world, blobs, *views.place_of(entry))
+
+    def _take_snapshot(self) -> None:
+        if len(self.world.snapshots) < SNAPSHOTS_MAX:
+            with self.world.database.reading() as connection:
+                self.world.snapshots.append((self.world.cursor, views.facts_at(connection, self.world.cursor)))
+
+
+class Nature(Process):
+    """Brings what comes late, delivers twice, fills disks, and damages what is stored."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        log, random, faults = self.world.log, self.world.random, self.world.faults
+        while True:
+            yield
+            if log.in_flight and (self.world.calm or random.random() < 0.2):
+                records = log.in_flight.pop(random.randrange(len(log.in_flight)))
+                log.accept(records)
+                self.note(f"{len(records)} records of {records[0].key} arrive late")
+            if faults.strikes(Fault.DUPLICATE):
+                self._deliver_again()
+            if faults.strikes(Fault.POISON):
+                self._poison()
+            if faults.strikes(Fault.TORN_BLOB):
+                self.world.blobs.tear()
+            if faults.strikes(Fault.FULL_DISK):
+                disk = random.choice((simulated_log.DISK, simulated_blobs.DISK, simulated_database.DISK))
+                self.world.full[disk] = self.world.steps + random.randint(1, FULL_STEPS_MAX)
+                self.note(f"the {disk} is full until step {self.world.full[disk]}")
+
+    def idle(self) -> bool:
+        return not self.world.log.in_flight
+
+    def _deliver_again(self) -> None:
+        records = self.world.random.choice(self.world.log.partitions)
+        if records:
+            start = self.world.random.randrange(len(records))
+            again = records[start : start + self.world.random.randint(1, DUPLICATES_MAX)]
+            self.world.log.accept([NewRecord(r.key, r.payload, r.headers, r.position.partition) for r in again])
+            self.note(f"records {[str(r.position.offset) for r in again]} arrive again")
+
+    def _poison(self) -> None:
+        records = self.world.random.choice(self.world.log.partitions)
+        if records:
+            record = self.world.random.choice(records)
+            position, *_ = self.world.log.accept([NewRecord(record.key, record.payload[:-1])])
+            self.note(f"a damaged record of {record.key} is at {position.partition}/{position.offset}")

@@ -1,0 +1,225 @@
+"""What must be true once a schedule is over, whatever went wrong in it: the promises of the design, one function each.
+
+The order is that of the harm: what a user would notice comes first, what only the books show comes last.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from headwater_consumer import queries
+from headwater_schemas.errors import Reason
+from headwater_schemas.events import AliasMoved, VersionDeleted
+
+from tests.simulation import views
+from tests.simulation.checks import check_read, check_seen
+from tests.simulation.end import End
+from tests.simulation.faults import Violation
+from tests.simulation.ledger import Entry, EventKey, Upsert
+from tests.simulation.replaying import check_replay
+from tests.simulation.simulated_blobs import ProcessBlobs
+from tests.simulation.tasks import ALIASES
+from tests.simulation.views import Shown
+from tests.simulation.world import Bystander, Home, World
+
+# A writer may be refused these for an own draft: somebody deleted its base before it arrived.
+_BASE_IS_GONE = {Reason.BASE_UNKNOWN.value, Reason.DRAFT_UNKNOWN.value}
+
+
+def check_all(world: World, home: Home) -> None:
+    """Raises: Violation for the first promise that does not hold."""
+    end = End.of(world)
+    for promise in _PROMISES:
+        promise(end)
+    check_replay(end, home)
+
+
+# --- 1: an acknowledged commit is never lost, and never half visible ----------------------------------------------
+
+
+def _own_commits_are_what_was_meant(end: End) -> None:
+    for commit in end.world.ledger.own:
+        name = f"the commit of {commit.draft} to {commit.collection}"
+        version, _ = end.drafts.get((commit.collection, commit.draft), (None, None))
+        if version is not None:
+            shown = end.content[commit.collection, version]
+            if shown != commit.meant:
+                raise Violation(f"1, never half visible: {name} meant {commit.meant} but v{version} has {shown}")
+        elif end.world.ledger.is_confirmed(commit.events[-1]):
+            reasons = {r for e in commit.events for r in end.rejections.get((e.session, e.key, e.sequence), ())}
+            if not reasons or commit.base is None or not reasons <= _BASE_IS_GONE:
+                raise Violation(f"1, never lost: {name} is durable, but was refused for {reasons or 'no reason'}")
+        if commit.told != version and commit.told is not None:
+            raise Violation(f"1, never lost: {name} was told to be v{commit.told}, now it is {version}")
+
+
+def _shared_drafts_are_what_was_brought(end: End) -> None:
+    by_draft: dict[tuple[str, str], list[Upsert]] = defaultdict(list)
+    for upsert in end.world.ledger.upserts:
+        by_draft[upsert.collection, upsert.draft].append(upsert)
+    for (collection, draft), upserts in by_draft.items():
+        version, closed = end.drafts.get((collection, draft), (None, None))
+        if version is None or closed is None:
+            continue
+        meant = dict(_base_of(end, collection, draft))
+        for upsert in sorted(filter(_counts_in(end, closed), upserts), key=lambda u: _offset_of(end, u)):
+            meant.update(upsert.added)
+            for path in upsert.removed:
+                meant.pop(path, None)
+        shown = end.content[collection, version]
+        if shown != meant:
+            raise Violation(f"1, never lost: {draft} of {collection} was given {meant} but v{version} has {shown}")
+        if views.digest_of(meant) != end.versions[collection, version].digest:
+            raise Violation(f"4, order changes no digest: {collection}:v{version} has another than its set of entries")
+
+
+def _base_of(end: End, collection: str, draft: str) -> dict[str, Entry]:
+    ((base,),) = end.rows("SELECT base FROM drafts WHERE collection = ? AND draft = ?", collection, draft)
+    return {} if base is None else end.content[collection, base]
+
+
+def _offset_of(end: End, upsert: Upsert) -> int:
+    event = upsert.event
+    return end.effective[event.session, event.key, event.sequence][0].position.offset
+
+
+def _counts_in(end: End, closed: int) -> Callable[[Upsert], bool]:
+    """Whether an upsert is part of a draft that was sealed at the position `closed`."""
+
+    def counts(upsert: Upsert) -> bool:
+        event = upsert.event
+        key = (event.session, event.key, event.sequence)
+        there = end.effective.get(key)
+        if there is None:
+            if end.world.ledger.is_confirmed(event):
+                raise Violation(f"1, never lost: {key} was confirmed but is not on the log")
+            return False
+        reasons, in_time = end.rejections.get(key, []), there[0].position.number < closed
+        wrong = Reason.DRAFT_SEALED in reasons if in_time else not reasons
+        if wrong and not end.parked:  # what waited for an operator counts from there
+            raise Violation(f"2, never changes: {key} had {reasons} against it, but its draft was sealed at {closed}")
+        return not reasons
+
+    return counts
+
+
+def _told_refusals_stand(end: End) -> None:
+    for key, reason in end.world.ledger.refused.items():
+        if end.rejections.get(key) != [reason]:
+            raise Violation(f"6, what was said stands: {key} was refused for {reason}, now: {end.rejections.get(key)}")
+
+
+def _contents_can_be_read(end: End) -> None:
+    blobs = ProcessBlobs(Bystander(end.world, "auditor"))
+    places = {
+        views.place_of(entry)
+        for version in end.versions.values()
+        for page in queries.all_entries(end.database, version.layers)
+        for entry in page
+        if entry.digest is not None
+    }
+    for place, digest in sorted(places):
+        check_read(end.world, blobs, place, digest)
+    end.world.blobs.restore()
+    for place, digest in sorted(places):
+        check_read(end.world, blobs, place, digest)
+
+
+# --- 2: a sealed version never changes --------------------------------------------------------------------------
+
+
+def _versions_are_as_first_seen(end: End) -> None:
+    for name, version in end.versions.items():
+        check_seen(end.world, name, Shown(version.digest, end.content[name]))
+    for name in end.world.seen:
+        if name not in end.versions:
+            raise Violation(f"2, never changes: {name} was seen and is not there any more")
+
+
+def _facts_of_the_past_stand(end: End) -> None:
+    for cursor, before in end.world.snapshots:
+        with end.database.reading() as connection:
+            now = views.facts_at(connection, cursor)
+        if now != before:
+            gone, new = sorted(before - now, key=str), sorted(now - before, key=str)
+            raise Violation(f"2, the past stands: at {cursor} it was {gone}, now {new}")
+
+
+def _numbers_are_dense(end: End) -> None:
+    known = dict(end.rows("SELECT collection, next_version FROM collections"))
+    ((total,),) = end.rows("SELECT count(*) FROM versions")
+    counted = Counter(collection for collection, _ in end.versions)
+    if counted != known or total != len(end.versions):
+        raise Violation(f"version numbers have a gap: {sorted(end.versions)}, but {known} and {total} in all")
+
+
+def _equal_content_is_one_version(end: End) -> None:
+    """A script that runs again logs the same content, which is the same version, unless that was deleted meanwhile."""
+    ever_deleted = set(end.rows("SELECT collection, version FROM version_facts WHERE field = 'deleted'"))
+    live = Counter((name[0], v.digest) for name, v in end.versions.items() if name not in ever_deleted)
+    if twice := [name for name, count in live.items() if count > 1]:
+        raise Violation(f"equal content became two versions: {twice}")
+
+
+# --- 3: nothing counts twice --------------------------------------------------------------------------------------
+
+
+def _every_event_counts_once(end: End) -> None:
+    if twice := {key: reasons for key, reasons in end.rejections.items() if len(reasons) > 1}:
+        raise Violation(f"3, counts once: refused several times: {twice}")
+    for key, count in _announcements(end).items():
+        if count > 1 or end.rejections.get(key):
+            raise Violation(f"3, counts once: {key} was announced {count} times and refused for {end.rejections[key]}")
+
+
+def _announcements(end: End) -> Counter[EventKey]:
+    """How many records of each event told subscribers something."""
+    at = {(r.position.partition, r.position.offset): s for s, r in end.decoded()}
+    found: Counter[EventKey] = Counter()
+    for partition, offset, kind in end.rows('SELECT DISTINCT partition, "offset", kind FROM outbox'):
+        stamped = at[partition, offset]
+        if stamped.event.name == kind:  # a record that lets others go on tells what those say
+            found[stamped.origin.session, stamped.event.key, stamped.origin.sequence] += 1
+    return found
+
+
+def _marks_are_where_the_log_is(end: End) -> None:
+    """Every event is judged once, and the last one judged is the last that can be."""
+    marks = {(session, key): sequence for session, key, sequence in end.effective}
+    rows = end.rows("SELECT session, key, sequence FROM sessions")
+    if marks != {(session, key): sequence for session, key, sequence in rows}:
+        raise Violation(f"3, counts once: the log has {marks} but the projection {rows}")
+
+
+def _aliases_are_what_was_told(end: End) -> None:
+    """Subscribers who only heard the outbox know where every alias is that is moved by hand."""
+    heard: dict[tuple[str, str], int] = {}
+    for collection, kind, text in end.rows('SELECT subject, kind, body FROM outbox ORDER BY partition, "offset", n'):
+        body = json.loads(text)
+        if kind == AliasMoved.name and body["version"] is not None:
+            heard[collection, body["alias"]] = body["version"]
+        elif kind == AliasMoved.name:
+            heard.pop((collection, body["alias"]), None)
+        elif kind == VersionDeleted.name:
+            heard = {
+                name: version for name, version in heard.items() if (name[0], version) != (collection, body["version"])
+            }
+    rows = end.rows("SELECT collection, alias, version FROM aliases WHERE to_position IS NULL")
+    now = {(collection, alias): version for collection, alias, version in rows if alias in ALIASES}
+    if heard != now:
+        raise Violation(f"3, counts once: aliases by what was told are {heard}, in the projection {now}")
+
+
+_PROMISES: tuple[Callable[[End], None], ...] = (
+    _own_commits_are_what_was_meant,
+    _shared_drafts_are_what_was_brought,
+    _versions_are_as_first_seen,
+    _facts_of_the_past_stand,
+    _contents_can_be_read,
+    _numbers_are_dense,
+    _equal_content_is_one_version,
+    _aliases_are_what_was_told,
+    _told_refusals_stand,
+    _every_event_counts_once,
+    _marks_are_where_the_log_is,
+)

@@ -1,0 +1,58 @@
+"""What the writers were told. It outlives their crashes: what a user once saw on the screen must stay true."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from headwater_producer.producer import Sent
+
+EventKey = tuple[str, str, int]  # session, key, sequence
+
+
+class Entry(NamedTuple):
+    """What a path holds."""
+
+    digest: bytes | None  # None: a reference
+    size: int | None
+    uri: str | None = None
+
+
+Content = Mapping[str, Entry]  # by path
+
+
+@dataclass(slots=True)
+class OwnCommit:
+    """A version that one writer logged alone."""
+
+    collection: str
+    draft: str
+    events: Sequence[Sent]
+    meant: Content
+    base: int | None
+    told: int | None = None  # the version that it became, once its writer was told so
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """What one event brought into a shared draft, or took out."""
+
+    collection: str
+    draft: str
+    event: Sent
+    added: Content
+    removed: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All that was sent, confirmed and answered in one schedule."""
+
+    own: list[OwnCommit] = field(default_factory=list)
+    upserts: list[Upsert] = field(default_factory=list)
+    confirmed: dict[tuple[str, str], int] = field(default_factory=dict)  # (session, key) → the last sequence
+    refused: dict[EventKey, str] = field(default_factory=dict)  # what writers were told is refused, and why
+    contents: dict[bytes, bytes] = field(default_factory=dict)  # all bytes that anybody took, by digest
+
+    def is_confirmed(self, event: Sent) -> bool:
+        """Whether its writer was told that it is on the log."""
+        return self.confirmed.get((event.session, event.key), -1) >= event.sequence

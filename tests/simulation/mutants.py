@@ -1,0 +1,115 @@
+"""The product with one safeguard taken out. Each must be found by a schedule, or the simulation proves nothing."""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FunctionType
+from typing import Any
+from unittest.mock import patch
+
+from headwater_blobs import verify
+from headwater_blobs.port import Staged
+from headwater_consumer import statements
+from headwater_consumer.projector import dispatch, drafts
+from headwater_consumer.rows import Draft, LogPosition
+from headwater_producer import commits
+from headwater_producer.commits import CommitVersion, SentCommit
+from headwater_producer.intake import Intake
+from headwater_producer.producer import Producer
+from headwater_schemas import lthash
+from headwater_schemas.lthash import ContentSum
+from sqlalchemy import Connection
+
+from tests.simulation.simulated_blobs import ProcessBlobs
+
+
+@contextmanager
+def without_compare_and_set() -> Iterator[None]:
+    """The cursor moves wherever a projector says, also when another was there meanwhile."""
+
+    def advance(connection: Connection, before: LogPosition | None, after: LogPosition) -> bool:
+        del before
+        statements.upsert(connection, LogPosition, [after])
+        return True
+
+    with patch.object(statements, "advance", advance):
+        yield
+
+
+@contextmanager
+def without_high_water_mark() -> Iterator[None]:
+    """An event that is delivered again counts again."""
+    with changed(dispatch.apply, "if origin.sequence <= last:", "if False:"):
+        yield
+
+
+@contextmanager
+def without_gap_check() -> Iterator[None]:
+    """An event counts though one before it is missing."""
+    with changed(dispatch.apply, "if origin.sequence > last + 1:", "if False:"):
+        yield
+
+
+@contextmanager
+def without_seal() -> Iterator[None]:
+    """Entries join a draft after it was sealed.
+
+    Sealing also throws away the draft's sum, so that the projector would stop at a late entry; that goes as well.
+    """
+
+    def check_open(event: object, draft: object) -> None:
+        del event, draft
+
+    def sum_of(draft: Draft) -> ContentSum:
+        return ContentSum(draft.sum_state or lthash.EMPTY, draft.sum_count, draft.sum_bytes)
+
+    with patch.object(drafts, "_check_open", check_open), patch.object(drafts, "sum_of", sum_of):
+        yield
+
+
+@contextmanager
+def without_verified_reads() -> Iterator[None]:
+    """Bytes are handed out as they are found."""
+
+    def check_digest(*of_read: object) -> None:
+        del of_read
+
+    with patch.object(verify, "check_digest", check_digest):
+        yield
+
+
+@contextmanager
+def with_events_before_blobs() -> Iterator[None]:
+    """A commit hands its events to the producer first, and then publishes what they name."""
+    really_send = commits.send_commit
+
+    def send_commit(command: CommitVersion, intake: Intake, producer: Producer) -> SentCommit:
+        late: list[tuple[ProcessBlobs, Staged, str]] = []
+        really_publish = ProcessBlobs.publish
+
+        def publish(store: ProcessBlobs, staged: Staged, name: str) -> None:
+            late.append((store, staged, name))
+
+        with patch.object(ProcessBlobs, "publish", publish):
+            sent = really_send(command, intake, producer)
+        for store, staged, name in late:
+            really_publish(store, staged, name)
+        return sent
+
+    with patch.object(commits, "send_commit", send_commit):
+        yield
+
+
+@contextmanager
+def changed(function: Callable[..., Any], before: str, after: str) -> Iterator[None]:
+    """`function`, everywhere it is used, with another piece of source in it."""
+    assert isinstance(function, FunctionType)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(before) == 1, f"{before!r} is not once in {function.__qualname__}: the mutant needs a new place"
+    namespace: dict[str, Any] = {}
+    exec(source.replace(before, after), function.__globals__, namespace)
+    with ExitStack() as stack:
+        stack.callback(setattr, function, "__code__", function.__code__)
+        function.__code__ = namespace[function.__name__].__code__
+        yield

@@ -1,0 +1,123 @@
+"""The blob store in memory, and as one virtual process reaches it: the real contract, simulated trouble."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from headwater_blobs import verify
+from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
+from headwater_schemas import digests
+from headwater_schemas.entries import Place
+from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
+
+from tests.simulation.faults import Fault
+from tests.simulation.world import Process, World
+
+DISK = "disk of the blobs"
+
+
+class SimulatedBlobs:
+    """Objects in memory."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.objects: dict[str, bytes] = {}
+        self.ever: dict[str, bytes] = {}  # as they were published: what a damaged one can be restored from
+        self.staged: dict[str, bytes] = {}
+
+    def tear(self) -> None:
+        """Damage one object."""
+        if not self.objects:
+            return
+        name = self._world.random.choice(list(self.objects))
+        data = self.objects[name]
+        match self._world.random.choice(("flip", "truncate", "remove")):
+            case "flip" if data:
+                at = self._world.random.randrange(len(data))
+                self.objects[name] = data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+            case "truncate" if data:
+                self.objects[name] = data[: self._world.random.randrange(len(data))]
+            case _:
+                del self.objects[name]
+        self._world.note(f"object {name} is damaged")
+
+    def is_whole(self, name: str) -> bool:
+        return self.objects.get(name) == self.ever[name]
+
+    def restore(self) -> None:
+        """Bring every damaged object back."""
+        self.objects = dict(self.ever)
+
+
+class ProcessBlobs:
+    """`headwater_blobs.port.BlobStore` for one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process, self._world, self._blobs = process, process.world, process.world.blobs
+
+    def stage_pack(self, contents: Sequence[bytes]) -> Staged:
+        return self._stage(b"".join(contents), None)
+
+    def stage_file(self, source: BinaryIO, algorithm: str) -> Staged:
+        data = source.read()
+        return self._stage(data, digests.pack(algorithm, digests.one_shot(algorithm)(data)))
+
+    def publish(self, staged: Staged, name: str) -> None:
+        with self._process.effect(f"publishing {name}"):
+            self._refuse_if_full()
+            data = self._blobs.staged[staged.location]
+            if name in self._blobs.objects and len(self._blobs.objects[name]) != len(data):
+                raise BlobCorrupt(f"the simulated object {name} has another size than its content.")
+            self._blobs.objects.setdefault(name, data)
+            self._blobs.ever.setdefault(name, data)
+            self._process.thread()
+
+    def discard(self, staged: Staged) -> None:
+        self._blobs.staged.pop(staged.location, None)
+
+    def have(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if name in self._blobs.objects}
+
+    def read(self, place: Place, digest: bytes) -> bytes:
+        verify.check_place(place)
+        if place.object_name not in self._blobs.objects:
+            raise verify.missing(place.object_name, "the simulation")
+        data = self._blobs.objects[place.object_name][place.offset : place.offset + place.size]
+        verify.check_digest(data, place, digest, "the simulation")
+        return data
+
+    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+        return [self.read(place, digest) for place, digest in wanted]
+
+    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+        data = self._blobs.objects.get(place.object_name)
+        if data is None:
+            raise verify.missing(place.object_name, "the simulation")
+        view = memoryview(data)[place.offset : place.offset + place.size]
+        pieces = (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
+        return verify.checked_pieces(pieces, place, digest, "the simulation")
+
+    def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
+        found = sorted((n, len(d)) for n, d in self._blobs.objects.items() if n.startswith(prefix))
+        return (StoredObject(name, size, 0.0) for name, size in found)
+
+    def abandoned(self) -> Iterator[StoredObject]:
+        return (StoredObject(name, len(data), 0.0) for name, data in sorted(self._blobs.staged.items()))
+
+    def delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._blobs.objects.pop(name, None)
+
+    def close(self) -> None:
+        pass
+
+    def _stage(self, data: bytes, digest: bytes | None) -> Staged:
+        with self._process.effect(f"staging {len(data)} bytes"):
+            self._refuse_if_full()
+            location = f"{self._process.name}-{len(self._blobs.staged)}-{self._world.steps}"
+            self._blobs.staged[location] = data
+            self._process.thread()
+        return Staged(location, len(data), digest)
+
+    def _refuse_if_full(self) -> None:
+        if self._world.is_full(DISK) or self._world.faults.strikes(Fault.UNANSWERED):
+            raise StoreUnavailable("the disk of the simulated blobs is full.")

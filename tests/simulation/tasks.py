@@ -1,0 +1,227 @@
+"""What writers do: each task is a part of a script, and `plan` draws a script from a schedule's random numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+
+from headwater_blobs.naming import project_of
+from headwater_producer.commits import CommitVersion
+from headwater_schemas import digests
+from headwater_schemas.entries import FileEntries, FileRow, Reference
+from headwater_schemas.errors import InvalidInput
+from headwater_schemas.events import (
+    AliasMoved,
+    ArtifactUsed,
+    DraftOpened,
+    EntryAdded,
+    Event,
+    ExpectedAlias,
+    RunFinished,
+    RunStarted,
+    VersionCommitted,
+    VersionDeleted,
+    VersionDescribed,
+    VersionRecalled,
+    VersionRestored,
+    WriterDone,
+    own_draft,
+    shared_draft,
+)
+
+from tests.simulation import views
+from tests.simulation.ledger import Entry
+from tests.simulation.writers import COLLECTIONS, TYPE, Task, Writer
+
+TASKS_MAX = 4
+FILES_MAX = 4
+UPSERTS_MAX = 3
+CONTENTS = (b"", *(b"content %d " % i * (1 + 7 * (i % 3)) for i in range(8)))
+PATHS = ("a", "b", "c/d", "c/e", "f")
+CONTESTED_PATH = "everybody"
+ON_FIRST = 2  # the shared draft that starts from v0; the others start empty
+ELSEWHERE = "elsewhere"  # the path of a reference
+ALIASES = ("best", "next")  # moved by hand only
+OF_COMMITS = "candidate"  # moved by commits only
+SHARED_DRAFTS = (0, 0, 0, 1, ON_FIRST)  # by weight: writers must meet in one
+WRITERS_MAX = 3
+
+
+def plan(random: Random, name: str) -> list[Task]:
+    """A script."""
+    makers = (_log, _log, _log, _share, _share, _share, _alias, _change, _change, _run, _bad)
+    return [random.choice(makers)(random, name) for _ in range(random.randint(1, TASKS_MAX))]
+
+
+def _log(random: Random, name: str) -> Task:
+    collection = random.choice(COLLECTIONS)
+    files = _some_files(random)
+    reference = random.random() < 0.2
+    on_latest, waits = random.random() < 0.6, random.random() < 0.6
+    aliases = (OF_COMMITS,) if random.random() < 0.3 else ()
+
+    def log_version(writer: Writer) -> Iterator[None]:
+        base, meant = writer.content_of_latest(collection) if on_latest else (None, {})
+        kept = {*files, ELSEWHERE}
+        removed = [path for path in sorted(meant) if path not in kept and writer.world.random.random() < 0.3]
+        taken = dict(zip(files, writer.take(list(files.values())), strict=True))
+        yield
+        new = {path: Entry(taken[path], len(content)) for path, content in files.items()}
+        references = [Reference(ELSEWHERE, f"s3://bucket/{name}")] if reference else []
+        new |= {r.path: Entry(None, None, r.uri) for r in references}
+        meant = {path: entry for path, entry in meant.items() if path not in removed} | new
+        command = CommitVersion(
+            collection=collection,
+            type=TYPE,
+            base=base,
+            files={path: (taken[path], len(content)) for path, content in files.items()},
+            references=references,
+            removed=removed,
+            aliases=aliases,
+            run=f"e/p/{name}",
+            expected_digest=views.digest_of(meant),
+        )
+        yield from writer.commit(command, meant)
+        if waits:
+            yield from writer.wait()
+
+    return log_version
+
+
+def _share(random: Random, name: str) -> Task:
+    collection, number = random.choice(COLLECTIONS[:2]), random.choice(SHARED_DRAFTS)
+    draft = shared_draft(f"shared {number}")
+    base = 0 if number == ON_FIRST else None  # all its writers must name the same
+    upserts = [(f"{name}/{i}", random.choice(CONTENTS)) for i in range(random.randint(1, UPSERTS_MAX))]
+    if random.random() < 0.3:
+        upserts.append((CONTESTED_PATH, random.choice(CONTENTS)))
+    removes, is_done, is_committed = random.random() < 0.2, random.random() < 0.6, random.random() < 0.6
+    writers = random.randint(1, WRITERS_MAX) if random.random() < 0.3 else None
+    waits = random.random() < 0.3
+
+    def share(writer: Writer) -> Iterator[None]:
+        writer.send([DraftOpened(collection=collection, draft=draft, type=TYPE, base=base)])
+        for path, content in upserts:
+            yield from writer.upsert(collection, draft, path, content)
+            yield
+            if waits:
+                yield from writer.wait()
+        if removes:
+            writer.take_out(collection, draft, upserts[0][0])
+        ends: list[Event] = [WriterDone(collection=collection, draft=draft)] if is_done else []
+        if is_committed:
+            ends.append(VersionCommitted(collection=collection, draft=draft, writers=writers))
+        writer.send(ends)
+        yield from writer.wait()
+
+    return share
+
+
+def _alias(random: Random, name: str) -> Task:
+    collection, alias = random.choice(COLLECTIONS), random.choice(ALIASES)
+    conditional, takes_off = random.random() < 0.3, random.random() < 0.2
+
+    def move_alias(writer: Writer) -> Iterator[None]:
+        latest, _ = writer.content_of_latest(collection)
+        yield
+        target = None if takes_off or latest is None else writer.world.random.randint(0, latest)
+        expected = ExpectedAlias(latest) if conditional else None
+        writer.send([AliasMoved(collection=collection, alias=alias, version=target, expected=expected)])
+        yield from writer.wait()
+
+    return move_alias
+
+
+def _change(random: Random, name: str) -> Task:
+    collection, what = random.choice(COLLECTIONS), random.choice(("delete", "restore", "describe", "recall", "use"))
+    flag, tag = random.random() < 0.5, random.choice(PATHS[:2])
+
+    def change(writer: Writer) -> Iterator[None]:
+        latest, _ = writer.content_of_latest(collection)
+        yield
+        version = 0 if latest is None else writer.world.random.randint(0, latest)
+        event: Event
+        match what:
+            case "delete":
+                event = VersionDeleted(collection=collection, version=version, delete_aliases=flag)
+            case "restore":
+                event = VersionRestored(collection=collection, version=version)
+            case "describe":
+                added, removed = ((tag,), ()) if flag else ((), (tag,))
+                event = VersionDescribed(
+                    collection=collection,
+                    version=version,
+                    description=f"by {name}",
+                    tags_added=added,
+                    tags_removed=removed,
+                )
+            case "recall":
+                event = VersionRecalled(collection=collection, version=version, reason=f"says {name}")
+            case _:
+                event = ArtifactUsed(collection=collection, version=version, run=f"e/p/{name}", requested=tag)
+        writer.send([event])
+        if flag:
+            yield from writer.wait()
+
+    return change
+
+
+def _run(random: Random, name: str) -> Task:
+    finishes = random.random() < 0.7
+
+    def run(writer: Writer) -> Iterator[None]:
+        writer.send([RunStarted(run=f"e/p/{name}", job_type="train", config='{"rate":1}', tags=("t",))])
+        yield
+        if finishes:
+            writer.send([RunFinished(run=f"e/p/{name}", state="finished")])
+
+    return run
+
+
+def _bad(random: Random, name: str) -> Task:
+    collection, which = random.choice(COLLECTIONS), random.randrange(9)
+
+    def send_bad_input(writer: Writer) -> Iterator[None]:
+        draft = own_draft(f"bad of {name}")
+        opening = DraftOpened(collection=collection, draft=draft, type=TYPE)
+        # Somebody else's content: objects are each project's own.
+        foreign = [
+            name for name in writer.world.blobs.ever if project_of(name) != opening.collection.rpartition("/")[0]
+        ]
+        file = FileRow("a", writer.take([b"bad"])[0], 3, writer.world.random.choice(foreign or ["no object"]), 0)
+        events = _bad_events(which if foreign else 0, opening, file)
+        try:
+            writer.send(events)
+        except InvalidInput:
+            writer.note("is told at once that its input is bad")
+        yield from writer.wait()
+
+    return send_bad_input
+
+
+def _bad_events(which: int, opening: DraftOpened, file: FileRow) -> Sequence[Event]:
+    collection, draft = opening.collection, opening.draft
+    commit = VersionCommitted(collection=collection, draft=draft)
+    bad: Mapping[int, Sequence[Event]] = {
+        0: [AliasMoved(collection=collection, alias="v12", version=0)],
+        1: [AliasMoved(collection=collection, alias="far", version=999)],
+        2: [opening, VersionCommitted(collection=collection, draft=draft, aliases=("a/b",))],
+        3: [opening, VersionCommitted(collection=collection, draft=draft, expected_digest="0" * 64)],
+        4: [EntryAdded(collection=collection, draft=own_draft("never opened")), commit],
+        5: [RunFinished(run="e/p/never-started", state="finished")],
+        6: [
+            AliasMoved(collection=collection, alias="far", version=0),
+            AliasMoved(collection=collection, alias="x", version=2**70),
+        ],
+        7: [opening, EntryAdded(collection=collection, draft=draft, references=(Reference("../up", "s3://x"),))],
+        8: [opening, EntryAdded(collection=collection, draft=draft, files=_foreign(file))],
+    }
+    return bad[which]
+
+
+def _foreign(file: FileRow) -> FileEntries:
+    columns = ([file.path], [file.digest], [file.size], [file.object_name], [file.offset])
+    return FileEntries.of_columns(digests.algorithm_of(file.digest), *columns)
+
+
+def _some_files(random: Random) -> dict[str, bytes]:
+    paths = random.sample(PATHS, random.randint(1, FILES_MAX))
+    return {path: random.choice(CONTENTS) for path in paths}

@@ -1,0 +1,66 @@
+"""Proof that the simulation can fail: without each safeguard, a schedule is found in which users would be harmed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tests.simulation import mutants
+from tests.simulation.schedules import ScheduleFailed, run_schedule
+from tests.simulation.summary import MUTANT
+from tests.simulation.world import Home, home
+
+SCHEDULES_MAX = 500
+
+Mutant = Callable[[], AbstractContextManager[None]]
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Home]:
+    with home() as opened:
+        yield opened
+
+
+def found(mutant: Mutant, harm: str, opened: Home, record: Record) -> ScheduleFailed:
+    """The first failed schedule that shows `harm`; others may fail before for other reasons."""
+    others: list[str] = []
+    for seed in range(SCHEDULES_MAX):
+        with mutant():
+            try:
+                run_schedule(seed, opened)
+            except ScheduleFailed as failed:
+                if harm in str(failed):
+                    record(MUTANT, f"{mutant.__name__}: found after {seed + 1} schedules")
+                    print(f"{mutant.__name__}: found after {seed + 1} schedules: {failed}")
+                    return failed
+                others.append(str(failed))
+    pytest.fail(f"{SCHEDULES_MAX} schedules did not show it; other failures: {others[:3]}")
+
+
+def test_without_compare_and_set_a_stale_projector_puts_the_cursor_back(opened: Home, record_property: Record) -> None:
+    found(mutants.without_compare_and_set, "went back", opened, record_property)
+
+
+def test_without_the_high_water_mark_a_duplicate_counts_twice(opened: Home, record_property: Record) -> None:
+    found(mutants.without_high_water_mark, "counts once", opened, record_property)
+
+
+def test_without_the_gap_check_an_acknowledged_commit_is_lost(opened: Home, record_property: Record) -> None:
+    found(mutants.without_gap_check, "is durable, but", opened, record_property)
+
+
+def test_without_the_gap_check_a_version_lacks_what_was_brought(opened: Home, record_property: Record) -> None:
+    found(mutants.without_gap_check, "was given", opened, record_property)
+
+
+def test_without_the_seal_a_late_entry_changes_a_sealed_version(opened: Home, record_property: Record) -> None:
+    found(mutants.without_seal, "2, never changes", opened, record_property)
+
+
+def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, record_property: Record) -> None:
+    found(mutants.without_verified_reads, "verified reads", opened, record_property)
+
+
+def test_with_events_before_blobs_an_event_names_what_is_not_stored(opened: Home, record_property: Record) -> None:
+    found(mutants.with_events_before_blobs, "blobs first", opened, record_property)

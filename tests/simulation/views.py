@@ -1,0 +1,87 @@
+"""What the projection shows, read the way users read it, and summed up anew from what is shown."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from headwater_consumer import queries
+from headwater_consumer.database import Database, driver_of
+from headwater_consumer.queries.answers import EntryInfo, VersionInfo
+from headwater_consumer.rows import Alias, Output, ProjectFact, Run, RunState, Tag, Use, VersionFact
+from headwater_schemas import lthash
+from headwater_schemas.entries import Place, Reference, file_leaves, reference_leaf
+from sqlalchemy import Connection
+
+from tests.simulation.ledger import Content, Entry
+
+FACTS = (Alias, Tag, VersionFact, Run, RunState, ProjectFact, Use, Output)
+_OFFSET_BITS = 48  # of a position number
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One version, as a reader saw it."""
+
+    digest: str
+    entries: dict[str, Entry]
+
+
+def versions_of(database: Database, collection: str) -> list[VersionInfo]:
+    """All versions of a collection, deleted ones included: numbers are dense."""
+    found: list[VersionInfo] = []
+    while (version := queries.version_info(database, collection, len(found))) is not None:
+        found.append(version)
+    return found
+
+
+def content_of(database: Database, version: VersionInfo) -> dict[str, Entry]:
+    """What a version lists."""
+    return {
+        entry.path: Entry(entry.digest, entry.size, entry.uri)
+        for page in queries.all_entries(database, version.layers)
+        for entry in page
+    }
+
+
+def place_of(entry: EntryInfo) -> tuple[Place, bytes]:
+    """Where a file's bytes are, and their digest."""
+    assert entry.digest is not None
+    assert entry.object_name is not None
+    assert entry.start is not None
+    assert entry.size is not None
+    return Place(entry.object_name, entry.start, entry.size), entry.digest
+
+
+def digest_of(content: Content) -> str:
+    """The digest of a set of entries, whatever order they came in."""
+    leaves: list[bytes] = []
+    for path, entry in content.items():
+        if entry.digest is None:
+            assert entry.uri is not None
+            leaves.append(reference_leaf(Reference(path, entry.uri)))
+        else:
+            assert entry.size is not None
+            leaves += file_leaves([path], [entry.digest], [entry.size])
+    return lthash.sum_of(leaves, sum(entry.size or 0 for entry in content.values())).digest()
+
+
+def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, ...]]:
+    """Every fact as it stood at `cursor`: what began later is left out, what ended later is still open."""
+
+    def passed(number: int) -> bool:
+        return number & ((1 << _OFFSET_BITS) - 1) <= cursor.get(number >> _OFFSET_BITS, -1)
+
+    found: set[tuple[Any, ...]] = set()
+    for row_type in FACTS:
+        for row in rows(connection, row_type.table.name):
+            values = dict(zip(row_type.table.columns.keys(), row, strict=True))
+            if passed(values["from_position"]):
+                if (end := values.get("to_position")) is not None and not passed(end):
+                    values["to_position"] = None
+                found.add((row_type.table.name, *values.values()))
+    return found
+
+
+def rows(connection: Connection, table: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, in the order of its columns."""
+    found: list[tuple[Any, ...]] = driver_of(connection).execute(f"SELECT * FROM {table}").fetchall()
+    return found

@@ -1,0 +1,229 @@
+"""One schedule: virtual processes on one store, run step by step in an order that the seed decides.
+
+A process is a generator; what it does between two yields is one step. Product code has no yields, so at every seam
+where a real process could be overtaken (an effect, a read, a sleep) the adapters call `overtaken`, and others run for a
+few steps right there. A crash is raised at such a seam, ends the step, and the process begins its script anew.
+"""
+
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from headwater_consumer.database import Database, driver_of
+from headwater_producer import commits
+
+from tests.simulation.faults import Crash, Fault, Faults, Violation
+from tests.simulation.ledger import Ledger
+from tests.simulation.views import Shown
+
+if TYPE_CHECKING:
+    from tests.simulation.simulated_blobs import SimulatedBlobs
+    from tests.simulation.simulated_log import SimulatedLog
+
+STORM_STEPS = 120  # after these nothing goes wrong any more
+STEPS_MAX = 6_000  # a calm world comes to rest long before
+OVERTAKING_DEPTH_MAX = 3
+OVERTAKING_STEPS_MAX = 4
+_MEMORY = Path("/dev/shm")
+_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class World:
+    """Everything that one schedule consists of."""
+
+    log: "SimulatedLog"
+    blobs: "SimulatedBlobs"
+
+    def __init__(self, seed: int, database: Database) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.faults = Faults(self.random)
+        self.ledger = Ledger()
+        self.database = database
+        self.trace: list[str] = []
+        self.processes: list[Process] = []
+        self.now_s = 0.0
+        self.steps = 0
+        self.calm = False
+        self.cursor: dict[int, int] = {}  # partition → offset, as of the last transaction
+        self.seen: dict[tuple[str, int], Shown] = {}  # (collection, version) → as it was first seen
+        self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
+        self.full: dict[str, int] = {}  # disk → the step at which there is room again
+        self._overtaking_rate = self.random.choice((0.0, 0.1, 0.3))
+        self._depth = 0
+
+    # --- running
+
+    def run(self) -> None:
+        """Run all processes until every one that has an end is there and nothing is left to project."""
+        while not self.at_rest():
+            if not self.calm and (self.steps >= STORM_STEPS or self.all_done()):
+                self._calm_down()
+            if self.steps >= STEPS_MAX:
+                waiting = [process.name for process in self.processes if process.has_end and not process.done]
+                raise Violation(f"after {self.steps} steps these still wait: {waiting or 'the projectors'}")
+            self._step(self.random.choice(self._runnable()))
+
+    def all_done(self) -> bool:
+        return all(process.done for process in self.processes if process.has_end)
+
+    def at_rest(self) -> bool:
+        return self.calm and self.all_done() and all(process.idle() for process in self.processes)
+
+    def overtaken(self) -> None:
+        """Others may run now, in the middle of a step."""
+        if self._depth >= OVERTAKING_DEPTH_MAX or self.random.random() >= self._overtaking_rate:
+            return
+        self._depth += 1
+        try:
+            for _ in range(self.random.randint(1, OVERTAKING_STEPS_MAX)):
+                if others := self._runnable():
+                    self._step(self.random.choice(others))
+        finally:
+            self._depth -= 1
+
+    def sleep(self, seconds: float) -> None:
+        """Virtual time passes, and others run."""
+        self.now_s += seconds
+        self.overtaken()
+
+    def clock(self) -> datetime:
+        """The clock of some machine: not quite that of the others."""
+        return _EPOCH + timedelta(seconds=self.now_s + self.random.uniform(-5, 5))
+
+    def is_full(self, disk: str) -> bool:
+        """Whether a disk has no room now."""
+        return self.full.get(disk, 0) > self.steps
+
+    def note(self, text: str) -> None:
+        self.trace.append(f"{self.steps:4} {'  ' * self._depth}{text}")
+
+    def _runnable(self) -> "list[Process]":
+        return [process for process in self.processes if not (process.done or process.in_step)]
+
+    def _step(self, process: "Process") -> None:
+        self.steps += 1
+        self.now_s += self.random.random()
+        process.step()
+
+    def _calm_down(self) -> None:
+        self.note("calm: nothing goes wrong from here on")
+        self.calm = True
+        self.faults.end()
+        self.full.clear()
+
+
+class Process:
+    """A virtual process: a script that is run step by step, and from its beginning again after a crash."""
+
+    has_end = True  # False: it runs as long as the world does
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.done = False
+        self.in_step = False
+        self._steps: Iterator[None] = self.script()
+
+    def script(self) -> Iterator[None]:
+        """What it does; a yield ends a step. Whatever it remembers must be made in here, since a crash forgets it."""
+        raise NotImplementedError
+
+    def idle(self) -> bool:
+        """Whether there is nothing that it should still do. Only asked of processes without an end."""
+        return True
+
+    def step(self) -> None:
+        self.in_step = True
+        try:
+            next(self._steps)
+        except StopIteration:
+            self.done = True
+            self.note("is done")
+        except Crash as crash:
+            self.note(f"CRASH {crash}")
+            self._steps = self.script()
+        finally:
+            self.in_step = False
+
+    @contextmanager
+    def effect(self, what: str) -> Iterator[None]:
+        """Something that others see. The process may be overtaken before, and may crash on either side of it."""
+        self.world.overtaken()
+        if self.world.faults.strikes(Fault.CRASH_BEFORE):
+            raise Crash(f"before {what}")
+        yield
+        if self.world.faults.strikes(Fault.CRASH_AFTER):
+            raise Crash(f"after {what}")
+
+    def thread(self) -> None:
+        """What another thread of this process may do during an effect of this one."""
+
+    def note(self, text: str) -> None:
+        self.world.note(f"{self.name}: {text}")
+
+
+class Bystander(Process):
+    """Does nothing by itself; a handle for whoever looks at the world from outside."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        yield
+
+
+class Home:
+    """Two databases in a folder, emptied again for each schedule: opening new ones would cost more than to simulate."""
+
+    def __init__(self, folder: Path) -> None:
+        self._empty = sqlite3.connect(folder / "empty.db")
+        Database.open_sqlite(folder / "empty.db").close()
+        self._live = Database.open_sqlite(folder / "live.db")
+        self._replayed = Database.open_sqlite(folder / "replayed.db")
+
+    def live(self) -> Database:
+        """The empty projection that a schedule fills."""
+        return self._emptied(self._live)
+
+    def replayed(self) -> Database:
+        """An empty projection beside it."""
+        return self._emptied(self._replayed)
+
+    def close(self) -> None:
+        self._live.close()
+        self._replayed.close()
+        self._empty.close()
+
+    def _emptied(self, database: Database) -> Database:
+        with database.asking() as connection:
+            # Page by page, so that it is as small again as an empty one: a full disk shows where a database grows.
+            self._empty.backup(driver_of(connection))
+        return database
+
+
+@contextmanager
+def home() -> Iterator[Home]:
+    """A home in memory, where the system has a folder for that."""
+    with (
+        tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
+        closing(Home(Path(folder))) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def ids_from(random: Random) -> Iterator[None]:
+    """Random ids come from the seed as well, so that a schedule repeats exactly."""
+
+    def next_id() -> uuid.UUID:
+        return uuid.UUID(int=random.getrandbits(128), version=4)
+
+    with patch.object(uuid, "uuid4", next_id), patch.object(commits, "uuid4", next_id):
+        yield

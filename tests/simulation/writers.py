@@ -1,0 +1,220 @@
+"""Writers: virtual users' scripts that log versions, share drafts, move aliases and wait for the answers.
+
+A script that crashes is run again from its beginning, as a user would: what it logs then is the same content.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwater_consumer import queries
+from headwater_consumer.embedded import EmbeddedProjection
+from headwater_consumer.runner import Projector, StaleProjector
+from headwater_producer import commits
+from headwater_producer.batches import file_events
+from headwater_producer.commits import CommitVersion
+from headwater_producer.intake import Intake
+from headwater_producer.producer import Producer, Sent, Waiting
+from headwater_schemas import digests
+from headwater_schemas.entries import FileEntries, Place
+from headwater_schemas.errors import ContentError, DurabilityUnknown, StoreUnavailable
+from headwater_schemas.events import EntryRemoved, Event
+from headwater_schemas.positions import Cut
+
+from tests.simulation import views
+from tests.simulation.faults import Violation
+from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert
+from tests.simulation.simulated_blobs import ProcessBlobs
+from tests.simulation.simulated_database import ProcessDatabase
+from tests.simulation.simulated_log import ProcessLog
+from tests.simulation.world import Process, World
+
+PROJECT = "e/p"
+COLLECTIONS = ("e/p/a", "e/p/b", "e/q/a")  # the last one is in another project, which has content of its own
+TYPE = "dataset"
+PROJECTED_PER_BATCH = (1, 2, 5, 1000)
+APPENDED_AT_ONCE = (1, 2, 4, 512)
+CONFIRM_S_MAX = 60.0
+_THREAD_RATE = 0.3  # how often the process's logging thread is at work when this one stores a blob
+
+Task = Callable[["Writer"], Iterator[None]]
+
+
+@dataclass(slots=True)
+class _Unanswered:
+    """Sent in this life of the process; nobody was told yet what became of it."""
+
+    events: Sequence[Sent]
+    commit: OwnCommit | None = None
+    places: Mapping[bytes, Place] | None = None
+
+
+class Writer(Process):
+    """A user's script in one process."""
+
+    def __init__(self, world: World, name: str, plan: Sequence[Task]) -> None:
+        super().__init__(world, name)
+        self._plan = plan
+        self._algorithm = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
+        self._projects = world.random.random() < 0.5  # as on a laptop: who waits projects
+
+    def script(self) -> Iterator[None]:
+        world = self.world
+        self.log, self.blobs, self.database = ProcessLog(self), ProcessBlobs(self), ProcessDatabase(self)
+        self.producer = Producer(
+            self.log,
+            who=self.name,
+            clock=world.clock,
+            waiting=Waiting(lambda: world.now_s, world.sleep),
+            records_per_append=world.random.choice(APPENDED_AT_ONCE),
+        )
+        self.intake = Intake(self.blobs, self._stored_places, algorithm=self._algorithm, project=PROJECT)
+        per_batch = world.random.choice(PROJECTED_PER_BATCH)
+        self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
+        self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
+        self._unanswered: list[_Unanswered] = []
+        self._confirming = False
+        for task in self._plan:
+            yield
+            yield from task(self)
+        yield from self.wait()
+
+    # --- what tasks are made of
+
+    def take(self, contents: Sequence[bytes]) -> list[bytes]:
+        """Take bytes and return their digests."""
+        taken = self.intake.take(contents)
+        self.world.ledger.contents.update(zip(taken, contents, strict=True))
+        return taken
+
+    def send(self, events: Sequence[Event]) -> list[Sent]:
+        """Send events whose outcome will be asked for."""
+        sent = self.producer.send(events)
+        self._unanswered.append(_Unanswered(sent))
+        self.note(f"sends {', '.join(event.name for event in events)}")
+        return sent
+
+    def commit(self, command: CommitVersion, meant: Content) -> Iterator[None]:
+        """Log a version of one's own."""
+        while True:
+            try:
+                sent = commits.send_commit(command, self.intake, self.producer)
+            except StoreUnavailable:
+                yield
+                continue
+            except ContentError as error:
+                self._expect_damage(error)
+                return
+            break
+        commit = OwnCommit(command.collection, sent.draft, sent.events, meant, command.base)
+        self.world.ledger.own.append(commit)
+        self._unanswered.append(_Unanswered(sent.events, commit, sent.places))
+        self.note(f"commits {command.collection} on {command.base}: {sorted(meant)}")
+
+    def upsert(self, collection: str, draft: str, path: str, content: bytes) -> Iterator[None]:
+        """Put a file into a shared draft."""
+        (digest,) = self.take([content])
+        project = collection.rpartition("/")[0]
+        while True:
+            try:
+                place = self.intake.places(project, [digest])[digest]
+            except StoreUnavailable:
+                yield
+                continue
+            except ContentError as error:
+                self._expect_damage(error)
+                return
+            break
+        algorithm, size = digests.algorithm_of(digest), len(content)
+        files = FileEntries.of_columns(algorithm, [path], [digest], [size], [place.object_name], [place.offset])
+        (event,) = self.send(list(file_events(collection, draft, files)))
+        self.world.ledger.upserts.append(Upsert(collection, draft, event, {path: Entry(digest, size)}))
+
+    def take_out(self, collection: str, draft: str, path: str) -> None:
+        """Take a path out of a shared draft."""
+        (event,) = self.send([EntryRemoved(collection=collection, draft=draft, paths=(path,))])
+        self.world.ledger.upserts.append(Upsert(collection, draft, event, {}, (path,)))
+
+    def content_of_latest(self, collection: str) -> tuple[int | None, dict[str, Entry]]:
+        """The latest version and what it lists."""
+        number = queries.resolve_version(self.database, collection, "latest")
+        info = None if number is None else queries.version_info(self.database, collection, number)
+        return (None, {}) if info is None else (number, views.content_of(self.database, info))
+
+    def wait(self) -> Iterator[None]:
+        """Have everything confirmed, and learn what became of it."""
+        cut = yield from self._confirmed()
+        while not (self._projection.covers(cut) and self._nothing_waits()):
+            if self._projects:
+                self._project()
+            yield
+        for unanswered in self._unanswered:
+            self._learn(unanswered)
+        self._unanswered = []
+
+    def thread(self) -> None:
+        """The logging thread sends what it has while another thread of the process is storing blobs."""
+        if not self._confirming and self.producer.pending and self.world.random.random() < _THREAD_RATE:
+            self.note("its logging thread confirms")
+            self._confirm(timeout_s=0)
+
+    # --- parts
+
+    def _stored_places(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, Place]:
+        return queries.stored_places(self.database, project, wanted)
+
+    def _confirmed(self) -> Generator[None, None, Cut]:
+        while (cut := self._confirm(timeout_s=self.world.random.uniform(1, CONFIRM_S_MAX))) is None:
+            yield
+        return cut
+
+    def _confirm(self, *, timeout_s: float) -> Cut | None:
+        self._confirming = True
+        sent = [event for unanswered in self._unanswered for event in unanswered.events]
+        try:
+            cut = self.producer.confirm(timeout_s=timeout_s)
+        except (DurabilityUnknown, StoreUnavailable):
+            return None
+        finally:
+            self._confirming = False
+        for event in sent:
+            self.world.ledger.confirmed[event.session, event.key] = event.sequence
+        return cut
+
+    def _project(self) -> None:
+        try:
+            self._projector.project_batch(self.world.random.randrange(self.log.partitions))
+        except (StaleProjector, StoreUnavailable) as error:
+            self.note(f"could not project: {type(error).__name__}")
+
+    def _nothing_waits(self) -> bool:
+        """Whether no record is parked behind a dead letter, so that every outcome is there."""
+        health = queries.health(self.database)
+        return health.open_dead_letters == 0 and health.parked_records == 0
+
+    def _learn(self, unanswered: _Unanswered) -> None:
+        refused = [refusal for event in unanswered.events if (refusal := self._refusal(event)) is not None]
+        if (commit := unanswered.commit) is None:
+            return
+        outcome = queries.outcomes(self.database, [(commit.collection, commit.draft)])
+        version = found.version if (found := outcome.get((commit.collection, commit.draft))) else None
+        if version is None and not refused:
+            raise Violation(f"1, never lost: {self.name} was told that a commit is durable, but nothing came of it")
+        commit.told = version
+        if version is not None:
+            self.note(f"is told that its commit is {commit.collection}:v{version}")
+            self.intake.forget(unanswered.places or ())
+
+    def _refusal(self, event: Sent) -> str | None:
+        found = queries.first_rejection(self.database, event.session, event.key, event.sequence, event.sequence)
+        if found is None:
+            return None
+        self.world.ledger.refused[event.session, event.key, event.sequence] = found.reason
+        self.note(f"is told that {found.event}#{event.sequence} was refused: {found.message}")
+        return found.reason
+
+    def _expect_damage(self, error: ContentError) -> None:
+        blobs = self.world.blobs
+        if all(blobs.is_whole(name) for name in blobs.ever):
+            raise Violation(f"content cannot be read though nothing was damaged: {error}")
+        self.note(f"gives up: {error}")
