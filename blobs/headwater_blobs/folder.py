@@ -16,7 +16,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,7 +62,7 @@ class FolderBlobStore:
         self._objects = os.path.join(folder, _OBJECTS)
         self._staging = os.path.join(folder, _STAGING)
         # Bounded, and safe in threads. A forked child goes on with its copies of the descriptors: pread moves nothing.
-        self._open_object = lru_cache(maxsize=OPEN_OBJECTS_MAX)(self._open)
+        self._open_object = lru_cache(maxsize=OPEN_OBJECTS_MAX)(partial(_open, folder))
         self._settled: set[str] = set()  # folders whose own names are known to be on the disk
 
     @classmethod
@@ -106,7 +106,7 @@ class FolderBlobStore:
         return Staged(name, size, digests.pack(algorithm, hasher.digest()))
 
     def publish(self, staged: Staged, name: str) -> None:
-        source, target = os.path.join(self._staging, check_staged_name(staged.location)), self._path(name)
+        source, target = os.path.join(self._staging, check_staged_name(staged.location)), _path_of(self.folder, name)
         self._refuse_if_read_only()
         with _store_errors(self.folder, staged.size):
             try:
@@ -125,7 +125,7 @@ class FolderBlobStore:
 
     def have(self, names: Iterable[str]) -> set[str]:
         with _store_errors(self.folder, None):
-            return {name for name in names if _stat_if_there(self._path(name)) is not None}
+            return {name for name in names if _stat_if_there(_path_of(self.folder, name)) is not None}
 
     def read(self, place: Place, digest: bytes) -> bytes:
         verify.check_place(place)
@@ -160,7 +160,7 @@ class FolderBlobStore:
         self._refuse_if_read_only()
         self._open_object.cache_clear()
         for name in names:
-            path = self._path(name)
+            path = _path_of(self.folder, name)
             # Not synced: an object that a crash brings back is garbage still, and is deleted again.
             with _store_errors(self.folder, 0), suppress(FileNotFoundError):
                 os.unlink(path)
@@ -171,11 +171,6 @@ class FolderBlobStore:
     def _refuse_if_read_only(self) -> None:
         if self._read_only:
             raise StoreReadOnly(f"the blob store in {self.folder} was opened for reading only. Open it for writing.")
-
-    def _path(self, name: str) -> str:
-        head, _, leaf = check_object_name(name).rpartition("/")
-        # Up to two hex digits of the leaf, so that shelves sort as their objects do.
-        return os.path.join(self._objects, head, leaf[: leaf.find("-") + 3], leaf)
 
     @contextmanager
     def _new_staged(self, size: int) -> Iterator[tuple[str, int]]:
@@ -248,11 +243,6 @@ class FolderBlobStore:
             self._settled.clear()
         self._settled.update(unsettled)
 
-    def _open(self, name: str) -> "_OpenObject":
-        path = self._path(name)
-        with _reading_errors(name, self.folder):
-            return _OpenObject(path)
-
     def _fetch(self, name: str, offset: int, size: int) -> bytes:
         """The bytes that are there: fewer than `size` when the object ends before."""
         found = self._open_object(name)
@@ -272,7 +262,7 @@ class FolderBlobStore:
             raise
 
     def _pieces(self, place: Place) -> Iterator[memoryview]:
-        found = self._open(place.object_name)  # not kept: a large object is read once, and would push out packs
+        found = _open(self.folder, place.object_name)  # not kept: a large object is read once, and would push out packs
         with _reading_errors(place.object_name, self.folder):
             yield from _pieces_of(found.descriptor, place.offset, place.size)
 
@@ -306,6 +296,18 @@ class _OpenObject:
     def __del__(self) -> None:
         if hasattr(self, "descriptor"):
             os.close(self.descriptor)
+
+
+def _open(folder: str, name: str) -> _OpenObject:
+    path = _path_of(folder, name)
+    with _reading_errors(name, folder):
+        return _OpenObject(path)
+
+
+def _path_of(folder: str, name: str) -> str:
+    head, _, leaf = check_object_name(name).rpartition("/")
+    # Up to two hex digits of the leaf, so that shelves sort as their objects do.
+    return os.path.join(folder, _OBJECTS, head, leaf[: leaf.find("-") + 3], leaf)
 
 
 @contextmanager
