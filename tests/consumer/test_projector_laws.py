@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from headwater_consumer.database import Database
 from headwater_consumer.rows import ROW_TYPES, Output, Use
@@ -151,9 +152,9 @@ def test_the_number_of_partitions_does_not_matter(databases: Databases, history:
 
 # --- content ------------------------------------------------------------------------------------------------------
 
-_listings = st.dictionaries(
-    st.sampled_from([f"{folder}f{n}" for folder in ("", "d/", "d/e/") for n in range(6)]), st.integers(0, 3)
-)
+_NAMES = [f"{folder}f{n}" for folder in ("", "d/", "d/e/") for n in range(6)]
+_listings = st.dictionaries(st.sampled_from(_NAMES), st.integers(0, 3))
+_changes = st.dictionaries(st.sampled_from(_NAMES), st.none() | st.integers(0, 3), min_size=1, max_size=3)  # None: gone
 
 
 def _rows(listing: dict[str, int], *, of_object: int = 0) -> list[FileRow]:
@@ -195,39 +196,46 @@ def test_writers_of_distinct_paths_give_one_digest_in_any_order(
         assert rows_of(database, "SELECT contested FROM versions") == [(0,)]
 
 
-@given(st.lists(_listings, min_size=1, max_size=8), st.data())
-def test_equal_content_has_one_digest_whatever_the_route(
-    databases: Databases, listings: list[dict[str, int]], data: st.DataObject
-) -> None:
-    # Each listing is reached from nothing, or from any of those before, with detours.
-    teller, distinct = Teller(), list[dict[str, int]]()
-    for n, listing in enumerate(listings):
-        base = data.draw(st.none() | st.integers(0, len(distinct) - 1)) if distinct else None
-        say = _says(teller, types.own_draft(str(n)))
-        say(types.DraftOpened, type="dataset", base=base)
-        _reach(data, say, {} if base is None else distinct[base], listing)
-        say(types.VersionCommitted, expected_digest=_meant(listing))
-        if listing not in distinct:
-            distinct.append(listing)
+@given(st.data())
+def test_equal_content_has_one_digest_whatever_the_route(databases: Databases, data: st.DataObject) -> None:
+    # A listing that is large beside its changes, so that chains get long; each version is reached from any before it,
+    # or from nothing, with detours.
+    teller, versions = Teller(), [dict.fromkeys(_NAMES, 0)]
+    _log(data, teller, None, {}, versions[0])
+    for _ in range(data.draw(st.integers(1, 8))):
+        start = data.draw(st.integers(0, len(versions) - 1))
+        listing = {path: c for path, c in {**versions[start], **data.draw(_changes)}.items() if c is not None}
+        base = data.draw(st.sampled_from((start, start, start, None)))
+        _log(data, teller, base, {} if base is None else versions[base], listing)
+        if listing not in versions:
+            versions.append(listing)
     written = write(teller.steps)
 
     with databases.empty() as database:
         project(written, database)
 
         assert rejections_of(database) == []
-        assert versions_of(database, COLLECTION) == list(enumerate(map(_meant, distinct)))
-        for number, listing in enumerate(distinct):
+        assert versions_of(database, COLLECTION) == list(enumerate(map(_meant, versions)))
+        for number, listing in enumerate(versions):
             assert digest_of(listing_of(database, COLLECTION, number)) == _meant(listing)
+
+
+def _log(data: st.DataObject, teller: Teller, base: int | None, old: dict[str, int], new: dict[str, int]) -> None:
+    """A version with the content `new` and the digest that it then must have, in a draft that starts as `old`."""
+    say = _says(teller, types.own_draft(str(len(teller.steps))))
+    say(types.DraftOpened, type="dataset", base=base)
+    _reach(data, say, old, new)
+    say(types.VersionCommitted, expected_digest=_meant(new))
 
 
 def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], new: dict[str, int]) -> None:
     """From `old` to `new`: a detour to other content, folders taken out, then what is still too much or too little."""
     now = dict(old)
-    detour = data.draw(st.just({}) | _listings)
-    if detour:
+    if data.draw(st.integers(0, 4)) == 4:
+        detour = data.draw(_listings)
         say(types.EntryAdded, files=files(_rows(detour, of_object=1)))
         now |= detour
-    for folder in data.draw(st.lists(st.sampled_from(FOLDERS), max_size=1)):
+    for folder in data.draw(st.sampled_from(((), (), (), *[(name,) for name in FOLDERS]))):
         say(types.EntryRemoved, folders=(folder,))
         now = {path: content for path, content in now.items() if folder not in folders_of(path)}
     if gone := tuple(path for path in now if path not in new):
@@ -320,7 +328,7 @@ def _check_collection(database: Database, name: str, expected: ModelCollection) 
 
 
 def _said_of(database: Database, name: str, number: int) -> dict[str, object]:
-    def ask(columns: str, table: str, more: str = "") -> list[tuple[object, ...]]:
+    def ask(columns: str, table: str, more: str = "") -> list[tuple[Any, ...]]:
         where = f"WHERE collection = ? AND version = ? {more}"
         return rows_of(database, f"SELECT {columns} FROM {table} {where}", name, number)
 
@@ -345,8 +353,8 @@ def test_no_event_of_a_known_schema_stops_a_partition(databases: Databases, stra
     for n, stranger in enumerate(strangers):
         # At home in a collection that is there, as the first words of a writer: nothing else refuses them.
         event = stranger.event
-        aims = {"collection": COLLECTION, "draft": types.own_draft("1"), "version": 0}
-        event = replace(event, **{name: value for name, value in aims.items() if hasattr(event, name)})
+        aims: dict[str, Any] = {"collection": COLLECTION, "draft": types.own_draft("1"), "version": 0}
+        event = replace(event, **{name: aims[name] for name in aims if hasattr(event, name)})
         stranger = Stamped(replace(stranger.origin, session=f"{n:032x}", sequence=0), event)
         written.log.append([NewRecord(event.key, codec.encode(stranger))])
 

@@ -11,7 +11,7 @@ from headwater_consumer import runner, statements, working_set
 from headwater_consumer.database import Database
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_consumer.runner import Projector, StaleProjector
-from headwater_eventlog.port import NewRecord, Record
+from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
 from headwater_schemas.events import Stamped, VersionCommitted
@@ -54,7 +54,7 @@ def _cursor(database: Database) -> dict[int, int]:
 class _OvertakenLog(MemoryLog):
     """Once, somebody else does something after this log was read and before what was read is applied."""
 
-    def __init__(self, log: MemoryLog, meanwhile: Callable[[], object]) -> None:
+    def __init__(self, log: EventLog, meanwhile: Callable[[], object]) -> None:
         self.__dict__ = dict(log.__dict__)  # the same records
         self._meanwhile: list[Callable[[], object]] = [meanwhile]
 

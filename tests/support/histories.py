@@ -113,7 +113,7 @@ def _stream(step: Step) -> tuple[str, str, bool]:
     return step.origin.session, step.key, isinstance(step.what, Damage)
 
 
-def interleaved_anew(draw: DrawFn, history: Sequence[Step]) -> History:
+def interleaved_anew(draw: Callable[[SearchStrategy[str]], str], history: Sequence[Step]) -> History:
     """The same history with another order between its keys. Administration stays where it is: all others go by it."""
     anew: History = []
     streams: dict[str, History] = defaultdict(list)
@@ -185,7 +185,8 @@ class _Drama:
         """One that somebody spoke of, mostly one of the last."""
         if not self.drafts:
             _open_shared(self)
-        return self.one_of((*self.drafts, *self.drafts[-3:] * 3))
+        collection, draft = self.one_of((*self.drafts, *self.drafts[-3:] * 3))
+        return collection, draft
 
     def tell(self, event: Event, session: str | None = None) -> None:
         self.teller.tell(event, session=session or self.session())
@@ -248,20 +249,20 @@ def _discard(drama: _Drama) -> None:
 
 
 def _speak(drama: _Drama, collection: str, draft: str, session: str) -> None:
-    where = {"collection": collection, "draft": draft}
     match drama.one_of(("files", "files", "files", "references", "removal")):
         case "files":
             rows = [
                 file_row(collection, path, drama.draw(st.integers(0, 9)), of_object=drama.one_of((0, 1)))
                 for path in drama.some((*PATHS, *PATHS, "d"), 3, least=1)
             ]
-            drama.tell(types.EntryAdded(**where, files=files(rows)), session)
+            drama.tell(types.EntryAdded(collection=collection, draft=draft, files=files(rows)), session)
         case "references":
             references = [Reference(path, drama.one_of(("s3://x", "s3://y")), size=7) for path in drama.some(PATHS)]
-            drama.tell(types.EntryAdded(**where, references=tuple(references)), session)
+            drama.tell(types.EntryAdded(collection=collection, draft=draft, references=tuple(references)), session)
         case "removal":
-            gone = {"paths": drama.some(PATHS), "folders": drama.some(FOLDERS, 1)}
-            drama.tell(types.EntryRemoved(**where, **gone), session)
+            paths, folders = drama.some(PATHS), drama.some(FOLDERS, 1)
+            removed = types.EntryRemoved(collection=collection, draft=draft, paths=paths, folders=folders)
+            drama.tell(removed, session)
 
 
 def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitted:
