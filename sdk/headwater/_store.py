@@ -19,6 +19,8 @@ from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, 
 
 FORMAT = 1
 _MARKER = "headwater.json"
+_POINTER = "current"  # in the projection folder: names the database, once a replay has put another in place
+_FIRST_PROJECTION = "projection.db"
 _KIND = "headwater"
 
 
@@ -45,7 +47,7 @@ def open_stores(folder: Path, *, create: bool) -> Stores:
 
     Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
     """
-    _check_marker(folder, create=create)
+    check_store(folder, create=create)
     read_only = not os.access(folder, os.W_OK)
     create = create and not read_only
     log = EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)
@@ -62,8 +64,37 @@ def projection_folder(folder: Path) -> Path:
 
 
 def projection_file(folder: Path) -> Path:
-    """The database of a store's projection."""
-    return projection_folder(folder) / "projection.db"
+    """The database of a store's projection: the first one, or the one that a replay put in its place."""
+    return projection_folder(folder) / _pointed_to(folder)[0]
+
+
+def point_to_projection(folder: Path, name: str) -> None:
+    """From here on the projection is the file `name`; processes that have the one before open go on with it.
+
+    The one before that is removed: a file that may be open must keep its name, since SQLite finds the rest by it.
+    """
+    previous, outdated = _pointed_to(folder)
+    pointer = projection_folder(folder) / _POINTER
+    temporary = pointer.with_name(f"{_POINTER}.{os.getpid()}")
+    temporary.write_text(f"{name}\n{previous}\n", "utf-8")
+    os.replace(temporary, pointer)
+    if outdated:
+        remove_projection(projection_folder(folder) / outdated)
+
+
+def remove_projection(file: Path) -> None:
+    """Remove a projection and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _pointed_to(folder: Path) -> tuple[str, str]:
+    """The file names of the projection, and of the one that was there before it ("" if there was none)."""
+    try:
+        current, previous = (projection_folder(folder) / _POINTER).read_text("utf-8").split("\n")[:2]
+    except (OSError, ValueError):
+        return _FIRST_PROJECTION, ""
+    return current, previous
 
 
 def lock_file(folder: Path) -> Path:
@@ -71,7 +102,8 @@ def lock_file(folder: Path) -> Path:
     return projection_folder(folder) / "projection.lock"
 
 
-def _check_marker(folder: Path, *, create: bool) -> None:
+def check_store(folder: Path, *, create: bool = False) -> None:
+    """Make sure that a store is there, or make it. Raises: as `open_stores`."""
     marker = folder / _MARKER
     try:
         text = marker.read_bytes()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from headwater._settings import Settings
     from headwater._store import Stores
 
+CATCH_UP_TIMEOUT_S = 60.0
 WELL, NOTE, BROKEN = "ok", "note", "broken"
 
 
@@ -92,10 +93,12 @@ def _store_findings(settings: "Settings") -> list[tuple[str, str, str]]:
 def _log_findings(stores: "Stores") -> list[tuple[str, str, str]]:
     from headwater_consumer import queries
 
+    if not stores.read_only:
+        stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
     end = stores.log.end(0)
     at = queries.health(stores.database).offsets.get(0, -1)
     access = (NOTE, "read only") if stores.read_only else (WELL, "can be written")
-    lag = (WELL, "up to date") if at == end else (NOTE, f"{end - at:,} events behind; the next command catches up")
+    lag = (WELL, "up to date") if at == end else (NOTE, f"{end - at:,} events behind; whoever may write catches up")
     return [
         ("access", *access),
         ("log", WELL, f"{end + 1:,} events, generation {stores.log.generation}"),

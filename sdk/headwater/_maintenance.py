@@ -1,0 +1,108 @@
+"""Work on a whole store."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headwater_consumer.database import Database
+from headwater_consumer.replay import Replayed, replay
+from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_schemas.errors import HeadwaterError
+
+from headwater._progress import Progress
+from headwater._settings import read_settings
+from headwater._store import (
+    check_store,
+    point_to_projection,
+    projection_file,
+    projection_folder,
+    remove_projection,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay found, for people and for programs."""
+
+    replayed: Replayed
+    trouble: str | None  # why the old projection could not be read
+    replaced: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.replayed.same or self.replaced
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.replayed.records:,} events replayed"
+        yield f"new: {self.replayed.new}"
+        if self.trouble is not None:
+            yield f"old: cannot be read: {self.trouble}"
+        else:
+            yield f"old: {self.replayed.old}"
+            yield "The two are the same." if self.replayed.same else f"They differ in {self._where()}."
+        if self.replaced:
+            yield "The new projection is in place. Processes that are running go on with the old one until they end."
+        elif not self.well:
+            yield "`headwater replay --replace` puts the new one in place of the old one."
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "records": self.replayed.records,
+            "new": self.replayed.new,
+            "old": self.replayed.old,
+            "same": self.replayed.same,
+            "differing": list(self.replayed.differing),
+            "trouble": self.trouble,
+            "replaced": self.replaced,
+        }
+
+    def _where(self) -> str:
+        return ", ".join(self.replayed.differing)
+
+
+def replay_store(*, replace: bool) -> ReplayReport:
+    """Build the projection of the store that the settings name anew, and compare it; `replace` puts it in place.
+
+    Raises: StoreUnavailable, StoreNotOurs, FormatTooNew, StoreReadOnly.
+    """
+    settings = read_settings()
+    folder = settings.store
+    check_store(folder)
+    with contextlib.ExitStack() as opened:
+        log = EmbeddedEventLog.open(folder / "log", create=False, read_only=not os.access(folder, os.W_OK))
+        opened.callback(log.close)
+        old, trouble = _old_projection(folder, opened)
+        new_file = projection_folder(folder) / f"projection-{uuid.uuid4().hex}.db"
+        kept = False
+        try:
+            new = Database.open_sqlite(new_file)
+            with contextlib.closing(new):
+                replayed = _replay_with_progress(log, new, old, quiet=settings.quiet)
+            if replace:
+                point_to_projection(folder, new_file.name)
+                kept = True
+            return ReplayReport(replayed, trouble, replaced=replace)
+        finally:
+            if not kept:
+                remove_projection(new_file)
+
+
+def _old_projection(folder: Path, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:
+    try:
+        old = Database.open_sqlite(projection_file(folder), create=False)
+    except HeadwaterError as error:
+        return None, str(error)
+    opened.callback(old.close)
+    return old, None
+
+
+def _replay_with_progress(log: EmbeddedEventLog, new: Database, old: Database | None, *, quiet: bool) -> Replayed:
+    with Progress("replaying", total=1, unit="", quiet=quiet) as progress:
+        return replay(log, new, old, progress=progress.of)

@@ -1,0 +1,175 @@
+"""The command line, as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headwater import _settings
+from headwater.cli import _HOMES
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def headwater(*arguments: str, expect: int = 0) -> str:
+    """What the command printed. Its exit code must be `expect`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout if expect == 0 else done.stdout + done.stderr
+
+
+def ask(*arguments: str) -> Any:
+    return json.loads(headwater(*arguments, "--json"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.txt").write_text(str(i))
+    return folder
+
+
+def test_a_folder_is_logged_listed_shown_and_fetched(images: Path, tmp_path: Path) -> None:
+    logged = ask("log", str(images), "--name", "pets", "--alias", "raw", "-m", '{"n": 3}')
+    assert (logged["artifact"], logged["files"], logged["size_bytes"]) == ("team/animals/pets:v0", 3, 3)
+
+    assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]
+    assert [found["aliases"] for found in ask("ls", "pets")] == [["latest", "raw"]]
+    assert [entry["path"] for entry in ask("ls", "pets:v0")] == ["0.txt", "1.txt", "2.txt"]
+    assert ask("show", "pets:raw")["metadata"] == {"n": 3}
+    assert [run["job_type"] for run in ask("runs")] == ["headwater log"]
+
+    assert headwater("get", "pets", str(tmp_path / "out")).strip() == str(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.txt", "1.txt", "2.txt"]
+
+
+def test_people_get_tables_and_trees(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets", "--type", "photos")
+
+    assert "photos" in headwater("ls")
+    assert "v0" in headwater("ls", "pets")
+    assert "1.txt" in headwater("ls", "pets:v0")
+    assert "pets:v0 (photos) [latest]" in headwater("lineage", "pets")
+    assert "headwater log" in headwater("runs")
+    assert "team/animals/pets:v0" in headwater("show", "pets")
+
+
+def test_lineage_goes_up_and_down(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    assert ask("lineage", "pets")["edges"][0]["relation"] == "logged"
+    assert ask("lineage", "pets", "--down")["edges"] == []
+
+
+def test_a_long_listing_says_that_it_was_cut(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", "ls", "pets:v0", "-n", "1"], capture_output=True, text=True, check=True
+    )
+
+    assert "2 more" in done.stderr
+
+
+def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    findings = {finding["check"]: finding["state"] for finding in ask("doctor")}
+
+    assert set(findings.values()) == {"ok"}
+    assert {"store", "log", "projection", "objects", "dead letters"} <= findings.keys()
+
+
+def test_doctor_says_where_there_is_no_store() -> None:
+    assert "there is no headwater store" in headwater("doctor", expect=1)
+
+
+def test_replay_gives_the_same_fingerprint(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    assert ask("replay")["same"] is True
+    assert ask("replay", "--replace")["same"] is True
+    assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]
+
+
+def test_replay_replaces_a_damaged_projection(images: Path, store: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+    (store / "projection" / "projection.db").write_bytes(b"not a database")
+
+    assert "not a database" in headwater("ls", expect=1)
+    headwater("replay", "--replace")
+
+    assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("show", "nothing"), 3, "no artifact team/animals/nothing"),
+        (("show", "pets:v9"), 3, "the latest is v0"),
+        (("get", "pets:gone"), 3, "'gone'"),
+        (("show", "a b"), 1, "contains ' '"),
+        (("log", "missing", "--name", "x"), 1, "missing"),
+        (("log", ".", "--name", "x", "-m", "[1]"), 1, "not an object"),
+        (("log", ".", "--name", "x", "-m", "{"), 1, "not JSON"),
+        (("ls", "--nonsense"), 2, "No such option"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_an_error_names_the_thing_and_sets_the_exit_code(
+    images: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    assert says in headwater(*arguments, expect=code)
+
+
+def test_without_a_store_questions_say_what_to_do() -> None:
+    assert "Log something first" in headwater("ls", expect=1)
+
+
+def test_every_command_has_help_and_stands_in_the_readme() -> None:
+    help_text = headwater("--help")
+
+    assert set(_HOMES) == {"doctor", "get", "lineage", "log", "ls", "replay", "runs", "show", "version"}
+    for command in _HOMES:
+        assert command in help_text
+        assert "Usage" in headwater(command, "--help")
+
+
+def test_the_readme_has_the_table_of_settings() -> None:
+    text = README.read_text("utf-8")
+    for row in _settings.settings_table():
+        key = f"`{row.file_key}`" if row.file_key else ""
+        default = f"`{row.default}`" if "<" in row.default else row.default
+        assert f"| `{row.variable}` | {key} | {default} | {row.meaning} |" in text
+
+
+def test_the_readmes_first_example_runs(tmp_path: Path) -> None:
+    block = README.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    environment = {name: value for name, value in os.environ.items() if name not in ("HEADWATER_PROJECT",)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "images-as-they-were" / "dog.txt").read_text() == "a dog"
+    assert "v1, 1 of 2 files new, 12 B stored" in done.stderr
+
+
+def test_a_closed_pipe_ends_a_command_quietly(images: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+
+    done = subprocess.run(
+        f"{sys.executable} -m headwater ls pets:v0 | head -c 1", shell=True, capture_output=True, text=True, check=False
+    )
+
+    assert "Traceback" not in done.stderr
