@@ -37,7 +37,7 @@ class Client:
         self.stores = open_stores(settings.store, create=create)
         self.index = StatIndex.open(settings.cache_dir / "index.db")
         self.producer = Producer(self.stores.log, who=who_am_i())
-        self.logger = Logger(self)
+        self._logger = Logger(self)
         self._pid = os.getpid()
         self._intakes: dict[str, Intake] = {}
         self._lock = threading.Lock()
@@ -66,6 +66,12 @@ class Client:
         return queries.project_has_digest(self.stores.database, project, digest)
 
     # --- logging
+
+    @property
+    def logger(self) -> Logger:
+        """The queue of this process."""
+        self.check_process()
+        return self._logger
 
     def put(self, task: Task[Any]) -> None:
         """Log a task in the background. Raises: StoreReadOnly."""
@@ -130,7 +136,7 @@ class Client:
         """In a child of a fork: what the parent put is the parent's to log; begin anew with an empty queue."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self.logger = Logger(self)
+            self._logger = Logger(self)
             self._lock = threading.Lock()
             self._before_exit = []
             _clean_up_at_exit(self)
@@ -139,12 +145,12 @@ class Client:
         """Work off the queue and let go of everything. What could not be logged is said."""
         if self._pid != os.getpid():
             return
-        for action in self._before_exit:
-            action()
-        self._before_exit = []
+        actions, self._before_exit = self._before_exit, []
         try:
+            for action in actions:
+                action()
             self.logger.drain()
-        except HeadwaterError as error:
+        except HeadwaterError as error:  # of the store: trying again would only keep people waiting
             tell(f"not everything was logged: {error}")
         for intake in self._intakes.values():
             intake.close()

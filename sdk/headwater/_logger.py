@@ -39,6 +39,7 @@ class Task(ABC, Generic[T]):
         self._done = False
         self._result: T | None = None
         self._error: BaseException | None = None
+        self._heard = False
 
     @property
     def done(self) -> bool:
@@ -46,9 +47,9 @@ class Task(ABC, Generic[T]):
         return self._done
 
     @property
-    def error(self) -> BaseException | None:
-        """Why it ended badly, if it did."""
-        return self._error
+    def unheard_error(self) -> BaseException | None:
+        """Why it ended badly, if it did and nobody was told yet."""
+        return None if self._heard else self._error
 
     @abstractmethod
     def send(self, client: "Client") -> None:
@@ -71,6 +72,7 @@ class Task(ABC, Generic[T]):
         if not self._done:
             self._logger.drain(until=self)
         if self._error is not None:
+            self._heard = True
             raise self._error
         assert self._done, "drain returns when the task is over, or raises"
         return self._result  # type: ignore[return-value]

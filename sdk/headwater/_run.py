@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from headwater_schemas import metadata
-from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound
+from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound, StoreError
 from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name
 
 from headwater._artifact import Artifact
@@ -212,7 +212,7 @@ class Run:
         self._wait_with_progress()
         self._end(state)
         for artifact in self._logged:
-            error = artifact._task.error if artifact._task is not None else None
+            error = artifact._task.unheard_error if artifact._task is not None else None
             if error is not None:
                 raise error
 
@@ -253,9 +253,10 @@ class Run:
     def _finish_at_exit(self) -> None:
         if self._state != "running" or self._pid != os.getpid():
             return
-        crashed = getattr(sys, "last_type", None) is not None
         try:
-            self.finish("failed" if crashed else "finished")
+            self.finish("failed" if _is_crashing() else "finished")
+        except StoreError:
+            raise  # what does not work for one run does not for the next
         except HeadwaterError as error:
             tell(f"run {self.id} was left open, and not everything in it was logged: {error}")
 
@@ -345,6 +346,14 @@ def _check_aliases(aliases: Iterable[str] | None) -> tuple[str, ...]:
 def _check_expected_type(artifact: Artifact, type_name: str | None) -> None:
     if type_name is not None and type_name != artifact.type:
         raise InvalidInput(f"{artifact.name} is of type {artifact.type!r}, not {type_name!r}.")
+
+
+def _is_crashing() -> bool:
+    """Whether this process ends by an error: one that nobody caught, or that a process of `multiprocessing` ends by."""
+    error = sys.exc_info()[1]
+    if isinstance(error, SystemExit):
+        return error.code not in (None, 0)
+    return error is not None or getattr(sys, "last_type", None) is not None
 
 
 def _new_id() -> str:

@@ -140,7 +140,6 @@ def test_an_immutable_file_that_changed_before_it_was_logged_is_an_error_that_na
         run.log_artifact(artifact)
         with pytest.raises(FileChanged, match=r"large\.bin"):
             artifact.wait()
-        run._logged.clear()
 
 
 def test_an_immutable_file_that_stayed_is_logged_like_any_other(tmp_path: Path) -> None:
@@ -298,15 +297,24 @@ def test_another_type_under_the_same_name_is_refused_naming_both(tmp_path: Path)
     log_folder(folder_of(tmp_path / "in", cat="meow"))
     wrong = headwater.Artifact("pets", "model")
 
-    run = headwater.init()
-    run.log_artifact(wrong)
-    with pytest.raises(EventRejected, match=r"'dataset'.*'model'") as refused:
-        wrong.wait()
-    with pytest.raises(EventRejected):  # leaving the run says it again: nothing is lost in silence
-        run.finish()
+    with headwater.init() as run:
+        run.log_artifact(wrong)
+        with pytest.raises(EventRejected, match=r"'dataset'.*'model'") as refused:
+            wrong.wait()
 
     assert refused.value.reason is Reason.TYPE_MISMATCH
     assert headwater.Api().artifact("pets").version == "v0"
+
+
+def test_leaving_a_run_raises_what_nobody_waited_for(tmp_path: Path) -> None:
+    log_folder(folder_of(tmp_path / "in", cat="meow"))
+    run = headwater.init(id="r1")
+    run.log_artifact(headwater.Artifact("pets", "model"))
+
+    with pytest.raises(EventRejected, match="'model'"):
+        run.finish()
+
+    assert headwater.Api().run("r1").state == "finished"
 
 
 def test_the_version_of_an_artifact_that_was_never_logged_is_an_error_that_says_what_to_do() -> None:
