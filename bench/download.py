@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bench.harness import Bench, Figure, Result, parts_of, run
 from bench.log_small import FILES, FOLDERS
 from bench.logging_runs import download_folder, log_folder
-from bench.trees import copy_seconds, make_tree, walk
+from bench.trees import copy_seconds, make_tree, walk, warm
 
 RATIO_MAX = 2.0
 
@@ -24,7 +24,11 @@ def measure(bench: Bench) -> Iterator[Figure]:
         complete.append(walk(str(target)) == files)
         return float(results[-1]["seconds"])
 
-    pairs = bench.paired(download, lambda: copy_seconds(tree, bench.folder("copy")))
+    def warm_all() -> None:
+        for folder in (tree, home.store / "blobs"):
+            warm(folder)
+
+    pairs = bench.paired(download, lambda: copy_seconds(tree, bench.folder("copy")), warm=warm_all)
     yield pairs.figure(
         "download",
         unit="s",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 QUICK_FACTOR = 50  # how much smaller everything is with --quick
 ROUNDS = 3
 CHILD_TIMEOUT_S = 1800.0  # far above what the largest row takes
+
+BLOCK_BYTES = 512  # in which the kernel counts
 
 Result = dict[str, Any]
 
@@ -107,13 +110,20 @@ class Bench:
         """A new place for a store and a cache."""
         return Home(self.folder("home"))
 
-    def paired(self, value: Callable[[], float], limit: Callable[[], float]) -> Pairs:
-        """Take both, turn by turn. Which comes first alternates, so that neither always meets the other's leftovers."""
+    def paired(
+        self, value: Callable[[], float], limit: Callable[[], float], *, warm: Callable[[], object] | None = None
+    ) -> Pairs:
+        """Take both, turn by turn. Which comes first alternates, so that neither always meets the other's leftovers.
+
+        `warm` is called before each: it reads what both will read, so that both find it in memory.
+        """
         values: list[float] = []
         limits: list[float] = []
         for n in range(self.rounds):
             for take, taken in ((value, values), (limit, limits))[:: 1 if n % 2 else -1]:
                 settle()
+                if warm is not None:
+                    warm()
                 taken.append(take())
         return Pairs(values, limits)
 
@@ -218,6 +228,9 @@ class Laps:
     def __init__(self) -> None:
         self.start = self._last = time.perf_counter()
         self.parts: dict[str, float] = {}
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._cpu_before = used.ru_utime + used.ru_stime
+        self._read_before = used.ru_inblock
 
     def lap(self, name: str) -> None:
         """The stretch that ends here is called `name`."""
@@ -227,7 +240,14 @@ class Laps:
 
     def result(self) -> Result:
         """All stretches and their sum, as the result of a measured function."""
-        return {"seconds": self._last - self.start, "parts": self.parts, "peak_bytes": peak_bytes()}
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "seconds": self._last - self.start,
+            "parts": self.parts,
+            "peak_bytes": peak_bytes(),
+            "cpu_s": used.ru_utime + used.ru_stime - self._cpu_before,
+            "read_from_disk_bytes": (used.ru_inblock - self._read_before) * BLOCK_BYTES,
+        }
 
 
 def peak_bytes() -> int:
@@ -259,8 +279,12 @@ def middle(results: Sequence[Result], part: str) -> float:
 
 
 def parts_of(results: Sequence[Result]) -> dict[str, float]:
-    """The median over rounds of each stretch, for a figure's detail."""
-    return {f"{part}_s": middle(results, part) for part in results[0]["parts"]}
+    """The median over rounds of each stretch, for a figure's detail; and what tells a disturbed round."""
+    return {
+        **{f"{part}_s": middle(results, part) for part in results[0]["parts"]},
+        "cpu_s": statistics.median(result["cpu_s"] for result in results),
+        "read_from_disk_bytes": [result["read_from_disk_bytes"] for result in results],
+    }
 
 
 def remove(folder: Path) -> None:

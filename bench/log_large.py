@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from xxhash import xxh3_128
 
 from bench.harness import Bench, Figure, Result, parts_of, remove, run, settle, timed
 from bench.logging_runs import log_folder
-from bench.trees import copy_seconds, make_tree
+from bench.trees import copy_seconds, make_tree, warm
 
 FILES, FILE_BYTES = 8, 256 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
@@ -35,7 +36,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         remove(copy)
         return hashing[-1] + copying
 
-    pairs = bench.paired(log, limit)
+    pairs = bench.paired(log, limit, warm=partial(warm, tree))
     detail = {
         **parts_of(results),
         "hash_s": sorted(hashing)[len(hashing) // 2],

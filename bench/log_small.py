@@ -1,10 +1,11 @@
 """Log 20,000 files of 4 KiB in 200 folders. Limit: `cp -r` of the same tree."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from bench.harness import Bench, Figure, Result, parts_of, run
 from bench.logging_runs import log_folder
-from bench.trees import copy_seconds, make_tree
+from bench.trees import copy_seconds, make_tree, warm
 
 FILES, FOLDERS = 20_000, 200
 RATIO_MAX = 1.0
@@ -18,7 +19,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         results.append(run(bench.home(), log_folder, folder=tree))
         return float(results[-1]["seconds"])
 
-    pairs = bench.paired(log, lambda: copy_seconds(tree, bench.folder("copy")))
+    pairs = bench.paired(log, lambda: copy_seconds(tree, bench.folder("copy")), warm=partial(warm, tree))
     detail = {**parts_of(results), "peak_bytes": max(result["peak_bytes"] for result in results)}
     yield pairs.figure(
         "log-small",

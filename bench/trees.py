@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.harness import timed
 
 SMALL_FILE_BYTES = 4096
+READ_BYTES = 1024 * 1024
 SETTLED_S = 2.5  # older than what any file system's clock rounds to, so that an index may trust the times
 
 
@@ -30,6 +31,16 @@ def file_in(folder: Path, n: int, folders: int) -> str:
 def copy_seconds(source: Path, target: Path) -> float:
     """How long `cp -r` takes."""
     return timed(lambda: subprocess.run(["cp", "-r", os.fspath(source), os.fspath(target)], check=True))
+
+
+def warm(folder: Path) -> None:
+    """Read every file, so that the next reader finds it in memory: some machines drop what was read, unasked."""
+    buffer = bytearray(READ_BYTES)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with open(path, "rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
 
 
 def walk(folder: str) -> int:
