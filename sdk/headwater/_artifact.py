@@ -271,8 +271,8 @@ class Artifact:
 
     def _log(
         self, client: "Client", namespace: str, run: str | None, aliases: tuple[str, ...], tags: tuple[str, ...]
-    ) -> None:
-        """Put this artifact into the queue."""
+    ) -> "CommitTask":
+        """Put this artifact into the queue. Raises: InvalidInput when it was logged before."""
         from headwater_producer.commits import CommitVersion
 
         from headwater._tasks import CommitTask
@@ -300,11 +300,13 @@ class Artifact:
         task = CommitTask(client.logger, command, self._content, intake, self._late)
         self._task, self._task_pid = task, os.getpid()
         client.put(task)
+        return task
 
     def _known(self) -> "VersionInfo":
         """What is recorded about the version. Waits for it."""
         if self._info is None:
             self._info = self._version_of_task()
+            self._content, self._task = Content(), None  # it is the version's now
         return self._info
 
     def _version_of_task(self) -> "VersionInfo":

@@ -17,9 +17,11 @@ from headwater._settings import read_settings
 
 if TYPE_CHECKING:
     from headwater._client import Client
+    from headwater._logger import Task
 
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 ID_LENGTH = 8
+TASKS_LOOKED_THROUGH = 256  # after so many more, a run forgets those that ended well
 
 
 def init(
@@ -78,7 +80,7 @@ class Run:
         self._config = config
         self._state = state
         self._pid: int | None = None  # the process that started it, and will finish it
-        self._logged: list[Artifact] = []
+        self._tasks: list[Task[Any]] = []  # those whose end is not known, or was told to nobody
         self.job_type = job_type
         self.group = group
         self.name = display_name or name.id
@@ -144,8 +146,7 @@ class Run:
         self._check_running()
         wanted = _check_aliases(aliases)
         artifact = self._as_artifact(artifact_or_path, name, type)
-        artifact._log(self._client, self._namespace, self.path, wanted, ())
-        self._logged.append(artifact)
+        self._remember(artifact._log(self._client, self._namespace, self.path, wanted, ()))
         return artifact
 
     def use_artifact(
@@ -171,7 +172,7 @@ class Run:
         _check_expected_type(found, type)
         info = found._known()
         used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
-        self._client.send([used])
+        self._remember(self._client.send([used]))
         return found
 
     def move_alias(self, artifact: Artifact, alias: str) -> None:
@@ -211,10 +212,9 @@ class Run:
             return
         self._wait_with_progress()
         self._end(state)
-        for artifact in self._logged:
-            error = artifact._task.unheard_error if artifact._task is not None else None
-            if error is not None:
-                raise error
+        for task in self._tasks:
+            if task.unheard_error is not None:
+                raise task.unheard_error
 
     def __enter__(self) -> "Run":
         return self
@@ -236,6 +236,11 @@ class Run:
     @property
     def _namespace(self) -> str:
         return f"{self._name.entity}/{self._name.project}"
+
+    def _remember(self, task: "Task[Any]") -> None:
+        self._tasks.append(task)
+        if len(self._tasks) % TASKS_LOOKED_THROUGH == 0:
+            self._tasks = [task for task in self._tasks if not task.done or task.unheard_error is not None]
 
     def _begin(self) -> None:
         self._pid = os.getpid()
