@@ -8,12 +8,14 @@ the project that it belongs to, and leaves out what that project has stored alre
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from headwater_blobs import naming
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
+from headwater_eventlog.forking import no_fork
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
 from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreError
@@ -62,8 +64,7 @@ class Intake:
         """Take small contents (PACKED_FILE_BYTES_MAX each) and return their digests, in order."""
         code, hash_one = self._code, self._hash
         taken = [code + hash_one(content) for content in contents]
-        with self._lock:
-            self._after_fork()
+        with self._alone():
             for digest, content in zip(taken, contents, strict=True):
                 if digest not in self._waiting and digest not in self._holdings:
                     self._waiting[digest] = content
@@ -84,8 +85,7 @@ class Intake:
             source.seek(0)  # it grew meanwhile
         staged = self._store.stage_file(source, self._algorithm)
         assert staged.digest is not None
-        with self._lock:
-            self._after_fork()
+        with self._alone():
             if staged.digest in self._holdings or self._stored(self.project, [staged.digest]):
                 self._store.discard(staged)
             else:
@@ -94,8 +94,7 @@ class Intake:
 
     def lacking(self, wanted: Sequence[bytes]) -> set[bytes]:
         """Which of these digests are neither taken nor stored in the likely project, so that bytes must be read."""
-        with self._lock:
-            self._after_fork()
+        with self._alone():
             unknown = [digest for digest in set(wanted) if not self._is_taken(digest)]
         return set(unknown).difference(self._stored(self.project, unknown)) if unknown else set()
 
@@ -105,8 +104,7 @@ class Intake:
         Raises: BlobMissing when one was never taken and is not stored; StoreUnavailable, StoreReadOnly.
         """
         wanted = list(dict.fromkeys(wanted))
-        with self._lock:
-            self._after_fork()
+        with self._alone():
             self._finish_staging()
             if not self._waiting.keys().isdisjoint(wanted):
                 self._stage_waiting(in_background=False)
@@ -126,7 +124,7 @@ class Intake:
 
     def forget(self, handed_over: Iterable[bytes]) -> None:
         """What is in the projection now need not be known here."""
-        with self._lock:
+        with self._alone():
             for digest in handed_over:
                 holding = self._holdings.get(digest)
                 if holding is not None and holding.published:
@@ -137,15 +135,22 @@ class Intake:
 
     def close(self) -> None:
         """Let go of everything that was taken and never asked for."""
-        with self._lock:
-            if self._pid != os.getpid():
-                return
+        if self._pid != os.getpid():
+            return
+        with self._alone():
             self._finish_staging()
             for holding in {id(holding): holding for holding in self._holdings.values()}.values():
                 self._discard(holding)
             self._holdings.clear()
             self._waiting.clear()
             self._waiting_bytes = 0
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One thread at a time. A fork waits: its child could neither take the lock nor trust what it guards."""
+        with no_fork(), self._lock:
+            self._after_fork()
+            yield
 
     def _discard(self, holding: _Holding) -> None:
         if holding.owner == os.getpid():
@@ -212,11 +217,11 @@ class Intake:
                     copy.write(chunk)
                 copy.seek(0)
                 staged = self._store.stage_file(copy, digests.algorithm_of(digest))
-            with self._lock:
+            with self._alone():
                 self._holdings[digest] = _Holding(staged, {digest: (0, staged.size)})
             return
         content = self._store.read(place, digest)
-        with self._lock:
+        with self._alone():
             # Not by way of `take`, which leaves out what the likely project has.
             staged = self._store.stage_pack([content])
             self._holdings[digest] = _Holding(staged, {digest: (0, len(content))})
