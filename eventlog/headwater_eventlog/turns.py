@@ -37,10 +37,13 @@ def next_in_line(lock_file: str, deadline: float) -> Iterator[bool]:
     except OSError:
         yield False
         return
+    _open.add(descriptor)
     try:
         yield _lock(descriptor, deadline)
     finally:
-        os.close(descriptor)  # lets go of the lock
+        if descriptor in _open:
+            _open.remove(descriptor)
+            os.close(descriptor)  # lets go of the lock
 
 
 def _lock(descriptor: int, deadline: float) -> bool:
@@ -58,6 +61,19 @@ def _lock(descriptor: int, deadline: float) -> bool:
             return False
         else:
             return True
+
+
+_open: set[int] = set()
+
+
+def _close_in_child() -> None:
+    """A lock lasts until every copy of its descriptor is closed, and the child of a fork would keep one for life."""
+    while _open:
+        os.close(_open.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 def pause_of_next(waited_s: float) -> float:
