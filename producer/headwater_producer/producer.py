@@ -25,6 +25,7 @@ RECORDS_PER_APPEND = 512
 BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads; a log takes at least so many at once
 APPEND_TIMEOUT_S = 30.0
 CONFIRM_TIMEOUT_S = 120.0  # for all tries together
+TRIES_MAX = 8  # with their pauses six seconds where the log refuses at once, as on a full disk, and people wait
 PAUSE_S_MIN = 0.05
 PAUSE_S_MAX = 5.0
 SPOOL_BYTES_MAX = 256 * 1024 * 1024  # what may wait for confirmation in memory
@@ -143,13 +144,14 @@ class Producer:
         return batch
 
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
-        pause_s = PAUSE_S_MIN
+        pause_s, tries = PAUSE_S_MIN, 0
         while True:
+            tries += 1
             left_s = max(0.0, deadline - self._waiting.monotonic())
             try:
                 return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, max(left_s, PAUSE_S_MIN)))
             except (DurabilityUnknown, StoreUnavailable):
-                if self._waiting.monotonic() + pause_s > deadline:
+                if tries == TRIES_MAX or self._waiting.monotonic() + pause_s > deadline:
                     raise
             self._waiting.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_S_MAX)
