@@ -6,18 +6,20 @@ paged by key. The modules are named after what they answer about; `answers` hold
 
 from headwater_consumer.queries.answers import (
     CollectionInfo,
+    Edge,
     EntryInfo,
     Health,
     Lineage,
-    LoggedEdge,
     Outcome,
     RejectionInfo,
     RunInfo,
-    UsedEdge,
+    TreeLine,
     UseInfo,
     VersionInfo,
 )
 from headwater_consumer.queries.entries import all_entries, entries_page, entry, listing
+from headwater_consumer.queries.holding import versions_holding
+from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
 from headwater_consumer.queries.projects import digest_algorithm
@@ -34,19 +36,21 @@ from headwater_consumer.queries.versions import (
 
 __all__ = [
     "CollectionInfo",
+    "Edge",
     "EntryInfo",
     "Health",
     "Lineage",
-    "LoggedEdge",
     "Outcome",
     "RejectionInfo",
     "RunInfo",
+    "TreeLine",
     "UseInfo",
-    "UsedEdge",
     "VersionInfo",
     "all_entries",
+    "ancestry",
     "collection_info",
     "collections",
+    "descendants",
     "digest_algorithm",
     "entries_page",
     "entry",
@@ -63,8 +67,10 @@ __all__ = [
     "run_info",
     "runs",
     "stored_places",
+    "tree",
     "used_by",
     "version_info",
     "version_infos",
     "version_with_digest",
+    "versions_holding",
 ]

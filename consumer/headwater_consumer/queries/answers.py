@@ -102,32 +102,36 @@ class RejectionInfo:
     message: str
 
 
-class LoggedEdge(NamedTuple):
-    """A run logged a version."""
+class Edge(NamedTuple):
+    """A run consumed a version, or logged it."""
 
     collection: str
     version: int
     run: str
-
-
-class UsedEdge(NamedTuple):
-    """A run consumed a version."""
-
-    run: str
-    collection: str
-    version: int
+    used: bool  # True: consumed; False: logged
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What a version came from, or what came of it. Each edge is there once, in an order that replay keeps."""
+    """What a version came from, or what came of it. Each edge is there once, in an order that a replay keeps."""
 
     collection: str  # where the question began
     version: int
     upstream: bool  # True: what it came from
-    logged: tuple[LoggedEdge, ...]
-    used: tuple[UsedEdge, ...]
+    edges: tuple[Edge, ...]
     truncated: bool  # there is more than was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """A version or a run in a printed tree."""
+
+    depth: int
+    last: bool  # of what hangs below the same node
+    repeated: bool  # what hangs below it was shown further up
+    collection: str | None  # None for a run
+    version: int | None
+    run: str | None  # None for a version
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | N
     with database.reading() as connection:
         numbers = padded(layers)
         values = {f"layer_{i}": layer for i, layer in enumerate(numbers)}
-        rows = _rows_of_path(len(numbers)).rows(connection, path=path, **values)
+        rows = _rows_of_path(len(numbers)).tuples(connection, path=path, **values)
         if not rows:
             return None
         depth = {layer: i for i, layer in enumerate(layers)}
@@ -106,7 +106,7 @@ class _Reader:
         if self._rows or self.exhausted:
             return
         statement = _rows_of_layer(self._columns, self._end is not None)
-        self._rows = statement.rows(connection, layer=self._layer, after=self._after, end=self._end, limit=count)
+        self._rows = statement.tuples(connection, layer=self._layer, after=self._after, end=self._end, limit=count)
         self.exhausted = len(self._rows) < count
         if self._rows:
             self._after = _path(self._rows[-1])

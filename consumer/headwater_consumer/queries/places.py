@@ -6,8 +6,10 @@ objects are rewritten (`moved_contents`), and objects that will be deleted are c
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
+from headwater_blobs.naming import FILES, PACKS
 from headwater_schemas.entries import Place
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
@@ -23,7 +25,7 @@ CONDEMNED_TRIES_MAX = (
 MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
 ENTRIES, MOVED, CONDEMNED = EntryRow.table, MovedContent.table, CondemnedObject.table
-_Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among large files and among packs
+_Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among packs and among large files
 
 
 def stored_places(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
@@ -34,26 +36,27 @@ def stored_places(database: Database, project: str, digests: Sequence[bytes]) ->
     """
     with database.reading() as connection:
         start, end = range_of_folder(project)
-        if not digests or _any_draft().first(connection, start=start, end=end) is None:
+        if not digests or not _any_draft().tuples(connection, start=start, end=end):
             return {}
-        (files, files_end), (packs, packs_end) = (range_of_folder(f"{kind}/{project}") for kind in ("files", "packs"))
-        wanted: list[_Wanted] = [(digest, files, packs) for digest in dict.fromkeys(digests)]
+        (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
+        # In order: neighbours in the index are found faster.
+        wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
         found: dict[bytes, Place] = {}
         for _ in range(CONDEMNED_TRIES_MAX):
-            first = _first_places(connection, wanted, files_end, packs_end)
+            first = _first_places(connection, wanted, packs_end, files_end)
             usable = _usable(connection, first)
             found.update(usable)
             condemned = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
             if not condemned:
                 break
-            wanted = [(d, name, packs) if name < files_end else (d, files_end, name) for d, name in condemned]
+            wanted = [(d, name, files) if name > packs else (d, packs_end, name) for d, name in condemned]
     return found
 
 
 def where_now(connection: Connection, places: Sequence[Place]) -> list[Place]:
     """Each place, or where its bytes were rewritten to. Cost: nothing to speak of while nothing was ever rewritten."""
     now = list(places)
-    if _any_moved().first(connection) is None:
+    if not _any_moved().tuples(connection):
         return now
     for _ in range(MOVES_MAX):
         sources = _among(connection, _moved_objects, (place.object_name for place in now))
@@ -66,12 +69,13 @@ def where_now(connection: Connection, places: Sequence[Place]) -> list[Place]:
 
 
 def _first_places(
-    connection: Connection, wanted: Sequence[_Wanted], files_end: str, packs_end: str
+    connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
 ) -> dict[bytes, Place]:
     found: dict[bytes, Place] = {}
     for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
         chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
-        rows = _places(len(chunk)).rows(connection, **_parameters(chunk), files_end=files_end, packs_end=packs_end)
+        values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
+        rows = _places(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
         for digest, place in rows:
             if place is not None:
                 name, offset, size = place.split(" ")
@@ -82,7 +86,7 @@ def _first_places(
 def _usable(connection: Connection, found: dict[bytes, Place]) -> dict[bytes, Place]:
     """Where the bytes are now, less what is in a condemned object."""
     now = dict(zip(found, where_now(connection, list(found.values())), strict=True))
-    if _any_condemned().first(connection) is None:
+    if not _any_condemned().tuples(connection):
         return now
     condemned = _among(connection, _condemned_objects, (place.object_name for place in now.values()))
     return {digest: place for digest, place in now.items() if place.object_name not in condemned}
@@ -153,9 +157,10 @@ def _move_of() -> Statement:
     )
 
 
-def _parameters(wanted: Sequence[_Wanted]) -> dict[str, object]:
-    names = (f"{kind}_{i}" for i in range(len(wanted)) for kind in ("digest", "files", "packs"))
-    return dict(zip(names, (value for row in wanted for value in row), strict=True))
+@cache
+def _names(digests: int) -> list[str]:
+    """Of the parameters of `_places`, in the order of the columns."""
+    return [f"{kind}_{i}" for i in range(digests) for kind in ("digest", "packs", "files")]
 
 
 @cache
@@ -164,9 +169,9 @@ def _places(digests: int) -> Statement:
 
     Three columns in one text, because only a scalar can stop at the first row on every database.
     """
-    columns = (column("digest", LargeBinary), column("files", Text), column("packs", Text))
+    columns = (column("digest", LargeBinary), column("packs", Text), column("files", Text))
     rows: list[tuple[Any, ...]] = [
-        (bindparam(f"digest_{i}", type_=LargeBinary), bindparam(f"files_{i}"), bindparam(f"packs_{i}"))
+        (bindparam(f"digest_{i}", type_=LargeBinary), bindparam(f"packs_{i}"), bindparam(f"files_{i}"))
         for i in range(digests)
     ]
     wanted = values(*columns).data(rows).cte("wanted")
@@ -182,5 +187,5 @@ def _places(digests: int) -> Statement:
             .scalar_subquery()
         )
 
-    either = func.coalesce(first_after(wanted.c.files, "files_end"), first_after(wanted.c.packs, "packs_end"))
+    either = func.coalesce(first_after(wanted.c.packs, "packs_end"), first_after(wanted.c.files, "files_end"))
     return Statement(select(wanted.c.digest, either))
