@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Logger:
     # --- the thread for those who do not wait
 
     def _start_thread(self) -> None:
+        released_schemas()  # imports modules, which a fork must not find half done by the thread
         thread = threading.Thread(target=self._work, name="headwater-logging", daemon=True)
         try:
             thread.start()
