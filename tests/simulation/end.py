@@ -9,7 +9,6 @@ from typing import Any
 from headwater_consumer.database import Database, driver_of
 from headwater_consumer.queries.answers import VersionInfo
 from headwater_eventlog.port import Record
-from headwater_schemas import codec
 from headwater_schemas.errors import Reason, UndecodableEvent
 from headwater_schemas.events import Event, Stamped
 
@@ -71,7 +70,7 @@ class End:
         for records in self.world.log.partitions:
             for record in records:
                 try:
-                    yield codec.decode(record.payload), record
+                    yield views.decoded(record.payload), record
                 except UndecodableEvent:
                     continue
 

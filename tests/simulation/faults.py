@@ -4,8 +4,8 @@ from enum import StrEnum
 from random import Random
 
 FAULTS_MAX = 12  # of one schedule; more only repeat each other, and each costs time
-RATE_MAX = 0.3
-_SCHEDULES_WITHOUT = 0.4  # how often a kind does not occur at all: a rare combination is as likely as a common one
+RATE_MAX = 0.4
+_SCHEDULES_WITHOUT = 0.5  # how often a kind does not occur at all: a rare combination is as likely as a common one
 
 
 class Crash(BaseException):

@@ -94,10 +94,10 @@ def _counts_in(end: End, closed: int) -> Callable[[Upsert], bool]:
             if end.world.ledger.is_confirmed(event):
                 raise Violation(f"1, never lost: {key} was confirmed but is not on the log")
             return False
-        reasons, in_time = end.rejections.get(key, []), there[0].position.number < closed
-        wrong = Reason.DRAFT_SEALED in reasons if in_time else not reasons
-        if wrong and not end.parked:  # what waited for an operator counts from there
-            raise Violation(f"2, never changes: {key} had {reasons} against it, but its draft was sealed at {closed}")
+        reasons = end.rejections.get(key, [])
+        in_time = there[0].position.number < closed
+        if in_time and Reason.DRAFT_SEALED in reasons and not end.parked:  # what waited for an operator counts later
+            raise Violation(f"1, never lost: {key} was refused as too late, but its draft was sealed at {closed}")
         return not reasons
 
     return counts

@@ -10,7 +10,6 @@ from headwater_consumer.fingerprint import fingerprint
 from headwater_consumer.rows import ROW_TYPES
 from headwater_consumer.runner import Projector
 from headwater_eventlog.port import Record
-from headwater_schemas import codec
 
 from tests.simulation import views
 from tests.simulation.end import End
@@ -66,7 +65,7 @@ def _is_only_refused(end: End, record: Record) -> bool:
     key = end.rejected_at.get((record.position.partition, record.position.offset))
     if key is None or (record.position.partition, record.position.offset) in end.parked:
         return False
-    origin = codec.decode(record.payload).origin
+    origin = views.decoded(record.payload).origin
     return key == (origin.session, record.key, origin.sequence)
 
 

@@ -1,4 +1,4 @@
-"""The database as one virtual process reaches it. It is a real one; only what surrounds its transactions is simulated."""
+"""The database as one virtual process reaches it: a real one; only what surrounds its transactions is simulated."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,11 +4,11 @@ import zlib
 from collections.abc import Sequence
 
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, NewRecord, Record
-from headwater_schemas import codec
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable, UndecodableEvent
 from headwater_schemas.events import EntryAdded
 from headwater_schemas.positions import BEFORE_FIRST, Position
 
+from tests.simulation import views
 from tests.simulation.faults import Fault, Violation
 from tests.simulation.world import Process, World
 
@@ -50,7 +50,7 @@ class SimulatedLog:
 
     def _check_objects(self, record: NewRecord) -> None:
         try:
-            event = codec.decode(record.payload).event
+            event = views.decoded(record.payload).event
         except UndecodableEvent:
             return
         if isinstance(event, EntryAdded):
@@ -126,5 +126,5 @@ def _names(records: Sequence[NewRecord]) -> str:
 
 
 def _name(record: NewRecord) -> str:
-    stamped = codec.decode(record.payload)
+    stamped = views.decoded(record.payload)
     return f"{stamped.event.name}#{stamped.origin.sequence} of {stamped.origin.who}"

@@ -95,10 +95,11 @@ def _share(random: Random, name: str) -> Task:
         upserts.append((CONTESTED_PATH, random.choice(CONTENTS)))
     removes, is_done, is_committed = random.random() < 0.2, random.random() < 0.6, random.random() < 0.6
     writers = random.randint(1, WRITERS_MAX) if random.random() < 0.3 else None
-    waits = random.random() < 0.3
+    opens, waits = random.random() < 0.7, random.random() < 0.3  # some rely on others to have opened it
 
     def share(writer: Writer) -> Iterator[None]:
-        writer.send([DraftOpened(collection=collection, draft=draft, type=TYPE, base=base)])
+        if opens:
+            writer.send([DraftOpened(collection=collection, draft=draft, type=TYPE, base=base)])
         for path, content in upserts:
             yield from writer.upsert(collection, draft, path, content)
             yield

@@ -1,19 +1,22 @@
 """What the projection shows, read the way users read it, and summed up anew from what is shown."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database, driver_of
 from headwater_consumer.queries.answers import EntryInfo, VersionInfo
 from headwater_consumer.rows import Alias, Output, ProjectFact, Run, RunState, Tag, Use, VersionFact
-from headwater_schemas import lthash
+from headwater_schemas import codec, lthash
 from headwater_schemas.entries import Place, Reference, file_leaves, reference_leaf
+from headwater_schemas.events import Stamped
 from sqlalchemy import Connection
 
 from tests.simulation.ledger import Content, Entry
 
 FACTS = (Alias, Tag, VersionFact, Run, RunState, ProjectFact, Use, Output)
+DECODED_MAX = 1024  # a schedule has some fifty records
 _OFFSET_BITS = 48  # of a position number
 
 
@@ -62,6 +65,12 @@ def digest_of(content: Content) -> str:
             assert entry.size is not None
             leaves += file_leaves([path], [entry.digest], [entry.size])
     return lthash.sum_of(leaves, sum(entry.size or 0 for entry in content.values())).digest()
+
+
+@lru_cache(maxsize=DECODED_MAX)
+def decoded(payload: bytes) -> Stamped:
+    """What a record says. The same few are asked about again and again. Raises: UndecodableEvent."""
+    return codec.decode(payload)
 
 
 def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, ...]]:

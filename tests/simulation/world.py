@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 from headwater_consumer.database import Database, driver_of
 from headwater_producer import commits
+from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from tests.simulation.faults import Crash, Fault, Faults, Violation
 from tests.simulation.ledger import Ledger
@@ -97,6 +98,10 @@ class World:
     def clock(self) -> datetime:
         """The clock of some machine: not quite that of the others."""
         return _EPOCH + timedelta(seconds=self.now_s + self.random.uniform(-5, 5))
+
+    def has_projected(self, cut: Cut) -> bool:
+        """Whether asking the database for `cut` is worth its cost."""
+        return all(self.cursor.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
 
     def is_full(self, disk: str) -> bool:
         """Whether a disk has no room now."""

@@ -33,9 +33,9 @@ PROJECT = "e/p"
 COLLECTIONS = ("e/p/a", "e/p/b", "e/q/a")  # the last one is in another project, which has content of its own
 TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
-APPENDED_AT_ONCE = (1, 2, 4, 512)
+APPENDED_AT_ONCE = (1, 3, 512, 512)
 CONFIRM_S_MAX = 60.0
-_THREAD_RATE = 0.3  # how often the process's logging thread is at work when this one stores a blob
+_THREAD_RATE = 0.15  # how often the process's logging thread is at work when this one stores a blob
 
 Task = Callable[["Writer"], Iterator[None]]
 
@@ -144,7 +144,7 @@ class Writer(Process):
     def wait(self) -> Iterator[None]:
         """Have everything confirmed, and learn what became of it."""
         cut = yield from self._confirmed()
-        while not (self._projection.covers(cut) and self._nothing_waits()):
+        while not (self.world.has_projected(cut) and self._projection.covers(cut) and self._nothing_waits()):
             if self._projects:
                 self._project()
             yield
