@@ -284,7 +284,7 @@ def fail(error: sqlite3.Error, path: Path, outcome: str) -> NoReturn:
     failure: StoreError
     if code is None:
         raise error  # a mistake in this module
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHMSIZE:
         failure = _full(path.parent, outcome)
     elif code in _BUSY:
         failure = StoreUnavailable(f"another process kept {path} locked: {outcome}. Try again, or end that process.")
