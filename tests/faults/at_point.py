@@ -68,6 +68,11 @@ def main() -> None:
     """Install the fault and become the script."""
     point, moment, number, what, script, *arguments = sys.argv[1:]
     _install(point, _Fault(moment, int(number), what))
+    become(script, arguments)
+
+
+def become(script: str, arguments: list[str]) -> None:
+    """Run a script, or `headwater`, as if nothing was."""
     sys.argv = [script, *arguments]
     if script == "headwater":
         from headwater.cli import main as headwater

@@ -19,7 +19,7 @@ NAMESPACE = f"{ENTITY}/{PROJECT}"
 WAIT_S = 90.0  # far more than any of these takes, on a busy machine too
 
 # What runs a script like the interpreter does, but with a fault in it: `python -m tests.faults.at_point …`.
-AT_POINT = "tests.faults.at_point"
+AT_POINT, FULL_DISK = "tests.faults.at_point", "tests.faults.full_disk"
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Desk:
     store: Path
     cache: Path
     environment: Mapping[str, str] = field(default_factory=dict)  # over all others
+    refused: Path | None = None  # a folder in which no file grows; see `full_disk`
     _scripts: "count[int]" = field(default_factory=count)
 
     @classmethod
@@ -90,8 +91,7 @@ class Desk:
         """Run Python code, kept in a file as a user's would be."""
         file = self.folder / f"script_{next(self._scripts)}.py"
         file.write_text(dedent(script), "utf-8")
-        fault = ["-m", AT_POINT, *at_point] if at_point else []
-        return self._start(sys.executable, *fault, str(file), *arguments)
+        return self._start(sys.executable, *self._fault(at_point), str(file), *arguments)
 
     def run(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
         """`start`, and wait."""
@@ -99,8 +99,8 @@ class Desk:
 
     def start_command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
         """`headwater ARGUMENTS`."""
-        if at_point:
-            return self._start(sys.executable, "-m", AT_POINT, *at_point, "headwater", *arguments)
+        if fault := self._fault(at_point):
+            return self._start(sys.executable, *fault, "headwater", *arguments)
         return self._start(str(HEADWATER), *arguments)
 
     def command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
@@ -114,6 +114,11 @@ class Desk:
         for i in range(files):
             (target / f"{i:05}.bin").write_bytes(content(f"{seed}/{i}", size))
         return target
+
+    def _fault(self, at_point: tuple[str, ...]) -> list[str]:
+        if at_point:
+            return ["-m", AT_POINT, *at_point]
+        return [] if self.refused is None else ["-m", FULL_DISK, str(self.refused)]
 
     def _start(self, *command: str) -> Started:
         pipe = subprocess.PIPE
