@@ -6,6 +6,7 @@ Measured at 1,000, 100,000 and 1,000,000 entries; the first is the limit. The wa
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import count
 from uuid import uuid4
 
@@ -24,17 +25,17 @@ COLLECTION = f"{PROJECT}/changing"
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    homes = {size: bench.home() for size in SIZES}
-    for size, home in homes.items():
-        run(home, build, store=home.store, entries=bench.size(size))
-    taken: dict[int, list[Result]] = {size: [] for size in SIZES}
+    home = bench.home()
+    stores = {str(size): str(home.folder / str(size)) for size in SIZES}
+    for size in SIZES:
+        run(home, build, store=stores[str(size)], entries=bench.size(size))
+    taken: list[Result] = []
     for _ in range(bench.rounds):
-        for size, home in homes.items():
-            settle()
-            taken[size].append(run(home, change, store=home.store, entries=bench.size(size)))
-    small, middle, large = ([float(result["seconds"]) for result in taken[size]] for size in SIZES)
+        settle()
+        taken.append(run(home, change, stores=stores, factor=bench.size(SIZES[0]) / SIZES[0]))
+    small, middle, large = ([float(result[str(size)]["seconds"]) for result in taken] for size in SIZES)
     pairs = Pairs(large, small)
-    detail = {f"at_{size}": {part: _middle(taken[size], part) for part in taken[size][0]} for size in SIZES}
+    detail = {f"at_{size}": _middle([result[str(size)] for result in taken]) for size in SIZES}
     yield pairs.figure(
         "change-cost",
         unit="s",
@@ -51,16 +52,24 @@ def build(store: str, entries: int) -> Result:
     return {}
 
 
-def change(store: str, entries: int) -> Result:
-    """Median seconds of CHANGES changes of one entry each, every one judged before the next is made."""
-    parts: dict[str, list[float]] = {"read": [], "project": [], "answer": []}
-    with opened(store) as (stores, producer):
+def change(stores: dict[str, str], factor: float) -> Result:
+    """Median seconds of CHANGES changes of one entry each, every one judged before the next is made, at each size.
+
+    The sizes take turns, so that whatever else happens on the machine happens to all of them.
+    """
+    taken: dict[str, list[dict[str, float]]] = {size: [] for size in stores}
+    with ExitStack() as stack:
+        sides = {size: stack.enter_context(opened(store)) for size, store in stores.items()}
         for n in range(CHANGES):
-            for part, seconds in _change(stores, producer, n * 7919 % entries).items():
-                parts[part].append(seconds)
-    totals = [sum(each) for each in zip(*parts.values(), strict=True)]
-    medians = {part: statistics.median(seconds) for part, seconds in parts.items()}
-    return {"seconds": statistics.median(totals), **medians, "slowest": max(totals)}
+            for size, (store, producer) in sides.items():
+                taken[size].append(_change(store, producer, n * 7919 % int(int(size) * factor)))
+    return {size: _medians(changes) for size, changes in taken.items()}
+
+
+def _medians(changes: list[dict[str, float]]) -> Result:
+    totals = [sum(change.values()) for change in changes]
+    parts = {part: statistics.median(change[part] for change in changes) for part in changes[0]}
+    return {"seconds": statistics.median(totals), **parts, "slowest": max(totals)}
 
 
 def _change(stores: Stores, producer: Producer, number: int) -> dict[str, float]:
@@ -93,5 +102,5 @@ def _read_all(stores: Stores, after: int) -> list[Record]:
     return found
 
 
-def _middle(results: list[Result], part: str) -> float:
-    return statistics.median(float(result[part]) for result in results)
+def _middle(results: list[Result]) -> Result:
+    return {part: statistics.median(float(result[part]) for result in results) for part in results[0]}
