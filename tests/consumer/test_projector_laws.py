@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.rows import ROW_TYPES, Output, Use
 from headwater_consumer.runner import Projector
@@ -31,6 +32,7 @@ from tests.consumer.looking import (
 )
 from tests.consumer.naive_model import Model, ModelCollection
 from tests.support.histories import (
+    ALIASES,
     COLLECTIONS,
     FOLDERS,
     SESSIONS,
@@ -215,6 +217,7 @@ def test_equal_content_has_one_digest_whatever_the_route(databases: Databases, d
         project(written, database)
 
         assert rejections_of(database) == []
+        assert rows_of(database, _MISCOUNTED_LAYERS) == []
         assert versions_of(database, COLLECTION) == list(enumerate(map(_meant, versions)))
         for number, listing in enumerate(versions):
             assert digest_of(listing_of(database, COLLECTION, number)) == _meant(listing)
@@ -291,7 +294,35 @@ def test_what_is_asked_as_of_a_position_is_what_was_the_case_then(databases: Dat
             assert _as_of(database, at) == seen
 
 
+@given(histories(steps_max=8))
+def test_the_queries_answer_as_of_a_position_what_they_answered_then(databases: Databases, history: History) -> None:
+    written = write(history)
+    with databases.empty() as database:
+        projector = Projector(written.log, database, records_per_batch=1)
+        then = []
+        for record in written.log.read(0, after=-1):
+            projector.project_batch(0)
+            then.append((record.position.number, _answers(database, None)))
+
+        for at, answers in then:
+            assert _answers(database, at) == answers
+
+
+def _answers(database: Database, at: int | None) -> list[object]:
+    """About one collection: where its aliases are, and all about its first versions and who used them."""
+    selectors = (*ALIASES, "latest", "v0", "v1")
+    return [
+        *[queries.resolve_version(database, COLLECTION, selector, at=at) for selector in selectors],
+        *[queries.version_info(database, COLLECTION, n, at=at) for n in range(2)],
+        *[queries.used_by(database, COLLECTION, n, at=at) for n in range(2)],
+        *[queries.producers_of(database, COLLECTION, n, at=at) for n in range(2)],
+    ]
+
+
 # --- meaning ------------------------------------------------------------------------------------------------------
+
+
+_MISCOUNTED_LAYERS = "SELECT * FROM layers l WHERE rows != (SELECT count(*) FROM entries e WHERE e.layer = l.layer)"
 
 
 @given(histories(steps_max=40))
@@ -304,6 +335,7 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
         assert (
             dict(rows_of(database, "SELECT run, state FROM run_states WHERE to_position IS NULL")) == model.run_states
         )
+        assert rows_of(database, _MISCOUNTED_LAYERS) == []
         for name in COLLECTIONS:
             _check_collection(database, name, model.collections[name])
 

@@ -298,6 +298,19 @@ def test_of_several_live_versions_with_one_content_the_first_is_recognised(histo
     assert (first, _aliases(history)["latest"]) == (0, 1)
 
 
+def test_a_restored_version_does_not_hide_an_older_one_with_its_content(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.commit(DIGITS, {"a": b"1"})
+    history.write(VersionDeleted(collection=DIGITS, version=1))
+    history.write(VersionRestored(collection=DIGITS, version=0))
+    history.write(VersionRestored(collection=DIGITS, version=1))
+
+    history.commit(DIGITS, {"a": b"1"}, aliases=["best"])
+
+    assert _aliases(history)["best"] == 0
+
+
 def test_a_version_without_entries_can_be_a_base(history: History) -> None:
     history.commit(DIGITS)
 
@@ -322,6 +335,16 @@ def test_a_folder_is_taken_out_with_all_that_is_under_it(history: History) -> No
     history.write(_opened(base=0), _added(SHARED, {"e/new": b"5"}), removed, _committed(SHARED))
 
     assert _paths(history, 1) == {"d", "e0", "ee/x"}
+
+
+def test_a_folder_is_taken_out_with_what_came_back_into_it(history: History) -> None:
+    history.commit(DIGITS, {f"f{n}": b"0" for n in range(9)})
+    history.commit(DIGITS, {"f0": b"1"}, base=0, removed=["d/x"])
+    removed = EntryRemoved(collection=DIGITS, draft=SHARED, folders=("d",))
+
+    history.write(_opened(base=1), _added(SHARED, {"d/x": b"1"}), removed, _committed(SHARED))
+
+    assert _version_of(history, SHARED) == 1
 
 
 def test_what_is_added_after_its_removal_is_there(history: History) -> None:
@@ -498,6 +521,7 @@ def test_what_waited_behind_a_dead_letter_applies_in_order_once_it_is_skipped(hi
 
     assert [_paths(history, n) for n in range(2)] == [{"a"}, {"a", "b"}]
     assert rows_of(history.database, "SELECT DISTINCT position FROM versions") == [(at,)]
+    assert rows_of(history.database, "SELECT DISTINCT applied_position FROM parked_records") == [(at,)]
     assert _open_letters(history) == 0
 
 

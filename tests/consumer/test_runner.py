@@ -336,6 +336,22 @@ def test_restored_records_stand_where_and_when_they_were_first_written(history: 
         assert rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3") == there
 
 
+@pytest.mark.parametrize("records_per_batch", [1, 100])
+def test_time_never_goes_back_even_where_restored_records_say_so(database: Database, records_per_batch: int) -> None:
+    log = MemoryLog()
+    history = History(log, database)
+    _write_version(history, b"1")
+    draft, events = history.draft(DIGITS, {"a": b"2"})
+    long_ago = ((headers.ORIGINAL_TIME, b"1000"),)
+    for event in (*events, VersionCommitted(collection=DIGITS, draft=draft)):
+        log.append([NewRecord(event.key, history.writer().stamp(event).payload, long_ago)])
+
+    Projector(log, database, records_per_batch=records_per_batch).project_all()
+
+    first, second = rows_of(database, "SELECT created_us FROM versions ORDER BY version")
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
