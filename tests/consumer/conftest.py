@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.consumer.looking import Databases
+from tests.support.history import History, open_history
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +13,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     made = Databases(tmp_path_factory.mktemp("projections"))
     yield made
     made.close()
+
+
+@pytest.fixture(params=["embedded"])
+def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
+    with open_history(request.param, tmp_path) as history:
+        yield history

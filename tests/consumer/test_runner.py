@@ -25,12 +25,6 @@ DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 EVENTS_PER_VERSION = 3  # opened, added, committed
 
 
-@pytest.fixture(params=["embedded"])
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with open_history(request.param, tmp_path) as history:
-        yield history
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database.open_sqlite(tmp_path / "of-memory.db")

@@ -1,0 +1,154 @@
+"""What does not decode: who waits for it, who does not, and how it goes on."""
+
+from pathlib import Path
+
+import pytest
+from headwater_consumer.database import Database
+from headwater_eventlog.port import NewRecord
+from headwater_schemas import codec, keys
+from headwater_schemas.errors import Reason, UndecodableEvent
+from headwater_schemas.events import BlobsCondemned, DeadLetterResolved, Stamped, VersionDeleted
+
+from tests.consumer.looking import rejections_of, rows_of, versions_of
+from tests.consumer.saying import (
+    DIGITS,
+    MODEL,
+    PROJECT,
+    SHARED,
+    committed,
+    paths,
+)
+from tests.support.history import History, pack_of
+from tests.support.memory_log import MemoryLog
+
+KEY = keys.collection_key(DIGITS)
+
+
+def _damage(history: History, key: str = KEY) -> DeadLetterResolved:
+    """Append a record that does not decode; the event that would let go on what comes after it."""
+    whole = history.writer("nobody").stamp(VersionDeleted(collection=DIGITS, version=0), sequence=0)
+    (position,) = history.log.append([NewRecord(key, whole.payload[:-1])], timeout_s=5)
+    history.project()
+    return DeadLetterResolved(key=key, partition=position.partition, offset=position.offset, decision="skip")
+
+
+def _open_letters(history: History) -> int:
+    return len(rows_of(history.database, "SELECT 1 FROM dead_letters WHERE decision IS NULL"))
+
+
+def test_a_dead_letter_lets_its_collection_wait_and_all_others_go_on(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    _damage(history)
+
+    history.commit(DIGITS, {"a": b"2"})
+    history.commit(MODEL, {"w": b"1"}, type="model")
+
+    assert len(versions_of(history.database, DIGITS)) == 1
+    assert len(versions_of(history.database, MODEL)) == 1
+
+
+def test_what_waited_behind_a_dead_letter_applies_in_order_once_it_is_skipped(history: History) -> None:
+    resolved = _damage(history)
+    history.commit(DIGITS, {"a": b"1"})
+    history.commit(DIGITS, {"b": b"1"}, base=0)
+
+    at = history.write(resolved, by="operator")
+
+    assert [paths(history, n) for n in range(2)] == [{"a"}, {"a", "b"}]
+    assert rows_of(history.database, "SELECT DISTINCT position FROM versions") == [(at,)]
+    assert rows_of(history.database, "SELECT DISTINCT applied_position FROM parked_records") == [(at,)]
+    assert _open_letters(history) == 0
+
+
+def test_subscribers_are_told_of_what_waited_where_it_was_let_go_on(history: History) -> None:
+    resolved = _damage(history)
+    history.commit(DIGITS, {"a": b"1"})
+    history.commit(DIGITS, {"a": b"2"})
+
+    at = history.write(resolved, by="operator")
+
+    told = rows_of(history.database, 'SELECT "offset", n, kind FROM outbox ORDER BY "offset", n')
+    assert told == [(at, 0, "version-committed"), (at, 1, "version-committed")]
+
+
+def test_a_second_dead_letter_waits_behind_the_first(history: History) -> None:
+    first = _damage(history)
+    history.commit(DIGITS, {"a": b"1"})
+    second = _damage(history)
+    history.commit(DIGITS, {"a": b"2"})
+
+    history.write(second, by="operator")
+    too_early = rejections_of(history.database)
+    history.write(first, by="operator")
+    between = len(versions_of(history.database, DIGITS))
+    history.write(second, by="operator")
+
+    assert too_early == [Reason.INVALID]
+    assert (between, len(versions_of(history.database, DIGITS))) == (1, 2)
+
+
+def test_a_dead_letter_that_does_not_decode_again_waits_again(history: History) -> None:
+    resolved = _damage(history)
+    history.commit(DIGITS, {"a": b"1"})
+
+    history.write(_retry(resolved), by="operator")
+
+    assert _open_letters(history) == 1
+    assert versions_of(history.database, DIGITS) == []
+
+
+def test_a_dead_letter_that_decodes_by_now_is_judged_before_what_came_after_it(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, events = history.draft(DIGITS, {"a": b"1"}, draft=SHARED)
+    opening = history.writer().stamp(events[0])
+    decode = codec.decode
+
+    def an_older_release(payload: bytes) -> Stamped:
+        if payload == opening.payload:
+            raise UndecodableEvent("a bug of that release")
+        return decode(payload)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(codec, "decode", an_older_release)
+        (at,) = history.log.append([opening], timeout_s=5)
+        history.write(*events[1:], committed(SHARED))
+    resolved = DeadLetterResolved(key=KEY, partition=at.partition, offset=at.offset, decision="retry")
+
+    history.write(resolved, by="operator")
+
+    assert paths(history, 0) == {"a"}
+    assert rejections_of(history.database) == []
+
+
+def _retry(resolved: DeadLetterResolved) -> DeadLetterResolved:
+    return DeadLetterResolved(key=resolved.key, partition=resolved.partition, offset=resolved.offset, decision="retry")
+
+
+def test_each_partition_waits_for_its_own_dead_letters_of_a_project(tmp_path: Path) -> None:
+    log, database = MemoryLog(2), Database.open_sqlite(tmp_path / "projection.db")
+    history, key = History(log, database), keys.project_key(PROJECT)
+    granted = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=("x",)))
+    log.append([NewRecord(key, granted.payload[:-1], (), 1)])
+
+    log.append([NewRecord(key, granted.payload, (), partition) for partition in (0, 1)])
+    history.project()
+
+    assert rows_of(database, "SELECT partition FROM condemned_objects") == [(0,)]
+    assert rows_of(database, "SELECT partition FROM parked_records") == [(1,)]
+    database.close()
+
+
+def test_an_object_is_condemned_for_a_partition_by_that_partitions_own_event(tmp_path: Path) -> None:
+    log, database = MemoryLog(2), Database.open_sqlite(tmp_path / "projection.db")
+    history = History(log, database)
+    elsewhere = 1 - log.partition_of(KEY)
+    condemned = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))
+    log.append([NewRecord(condemned.key, condemned.payload, (), elsewhere)])
+    history.project()
+
+    history.commit(DIGITS, {"a": b"1"})
+
+    # Whether the other partition's event is there yet must not decide: a replay may read it later.
+    assert rejections_of(database) == []
+    database.close()
