@@ -75,7 +75,7 @@ class Projector:
     def apply_records(self, partition: int, records: Sequence[Record]) -> int:
         """Apply `records`, in order, in one transaction; those that are applied already are passed over.
 
-        Says how many counted. Raises: as `project_batch`.
+        They must follow on what is applied without leaving one out. Says how many counted. Raises: as `project_batch`.
         """
         cursor = self._cursor(partition)
         return self._apply(cursor, [record for record in records if record.position.offset > cursor.offset])
