@@ -31,8 +31,8 @@ def driver_of(connection: Connection) -> Any:
 class Database:
     """The projection's database. Safe to use from threads, and in a child after a fork."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._connections = Pool(name, engine.connect, Connection.close)
+    def __init__(self, engine: Engine, name: str, *, keep_connections: bool = True) -> None:
+        self._connections = Pool(name, engine.connect, Connection.close, lambda _: keep_connections)
         self.name = name  # for messages
 
     @classmethod
@@ -45,7 +45,8 @@ class Database:
             raise StoreUnavailable(
                 f"there is no projection at {file}. Run `headwater replay` to build it from the log."
             )
-        database = cls(_sqlite_engine(file, read_only=read_only), str(file))
+        # What may be read without locks is opened anew for each look: the next may be after somebody wrote.
+        database = cls(_sqlite_engine(file, read_only=read_only), str(file), keep_connections=not read_only)
         if create and not read_only:
             database._create_tables()
         database._check_format()
@@ -117,13 +118,16 @@ class Database:
                 connection.execute(Meta.table.insert().values(name="format", value=str(FORMAT)))
 
     def _check_format(self) -> None:
-        try:
-            with self.reading() as connection:
-                statement = select(Meta.table.c.value).where(Meta.table.c.name == "format")
-                found = int(connection.execute(statement).scalar_one())
-        except (StoreUnavailable, ValueError) as error:
-            raise StoreNotOurs(f"{self.name} is not a headwater projection ({error}). It was left as it is.") from error
-        if found > FORMAT:
+        statement = select(Meta.table.c.value).where(Meta.table.c.name == "format")
+        with self.reading() as connection:
+            has_meta = inspect(connection).has_table(Meta.table.name)
+            found = connection.execute(statement).scalar() if has_meta else None
+        if found is None or not found.isdecimal():
+            raise StoreNotOurs(
+                f"{self.name} is not a headwater projection: it does not say its format. It was left as it is; move it "
+                "away, and the next command builds a projection from the log."
+            )
+        if int(found) > FORMAT:
             raise FormatTooNew(
                 f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
                 "or build a projection of this release's format with `headwater replay --replace`."
@@ -132,8 +136,7 @@ class Database:
 
 def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
-        mode = "ro" if read_only else "rwc"
-        uri = f"{file.absolute().as_uri()}?mode={mode}"
+        uri = f"{file.absolute().as_uri()}?{_mode(file, read_only=read_only)}"
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
         )
@@ -145,6 +148,16 @@ def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
         return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
+
+
+def _mode(file: Path, *, read_only: bool) -> str:
+    """Readers share a small file with writers, and cannot make it in a folder that they may not write to.
+
+    Where writers left none the file stands still, and is read without locks.
+    """
+    if not read_only:
+        return "mode=rwc"
+    return "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
 
 
 def _store_error(name: str, text: str) -> StoreError:
