@@ -1,0 +1,296 @@
+"""Things done wrongly on purpose: each message names the thing, what was found and what to do; nothing else changes."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import NAMESPACE, Desk, Ended
+from tests.faults.stores import look
+from tests.support.disks import read_only
+
+ERROR, USAGE, NOT_FOUND = 1, 2, 3
+
+
+@pytest.fixture
+def filled_desk(desk: Desk) -> Desk:
+    """A desk with `data:v0` in its store."""
+    desk.fill("data", files=5)
+    desk.command("log", "data", "--name", "data", "--type", "dataset").well()
+    return desk
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    """Every file with a digest of its bytes."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def assert_told(ended: Ended, code: int, *words: str) -> None:
+    assert ended.code == code, ended
+    assert "Traceback" not in ended.err
+    for word in words:
+        assert word in ended.err, f"{word!r} is not said: {ended.err}"
+    assert len(ended.err.strip()) > 40 or code == USAGE, "a message is a sentence"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command that cannot work, and what must be said."""
+
+    command: tuple[str, ...]
+    code: int
+    words: tuple[str, ...]
+    is_refused: bool = False  # by the projector, which keeps that on record
+
+
+MISTAKES = {
+    "a bad artifact name": Mistake(("log", "data", "--name", "no/slash"), ERROR, ("no/slash", "artifact")),
+    "a bad project": Mistake(("log", "data", "--name", "x", "--project", "a b"), ERROR, ("a b", "project")),
+    "a bad type": Mistake(("log", "data", "--name", "x", "--type", "a\tb"), ERROR, ("type",)),
+    "a bad alias": Mistake(("log", "data", "--name", "x", "--alias", "v7"), ERROR, ("v7", "alias")),
+    "metadata that is no JSON": Mistake(("log", "data", "--name", "x", "--metadata", "{a"), ERROR, ("--metadata",)),
+    "an unknown artifact": Mistake(("get", "nothing"), NOT_FOUND, (f"{NAMESPACE}/nothing", "headwater ls")),
+    "an unknown version": Mistake(("get", "data:v9"), NOT_FOUND, ("v9", "latest is v0", "headwater show")),
+    "an unknown alias": Mistake(("show", "data:best"), NOT_FOUND, ("best", "latest is v0")),
+    "a missing file": Mistake(("log", "no-such.txt", "--name", "x"), ERROR, ("no-such.txt",)),
+    "another type": Mistake(
+        ("log", "data", "--name", "data", "--type", "model"), ERROR, (f"{NAMESPACE}/data", "dataset", "model"), True
+    ),
+    "an unknown command": Mistake(("lag",), USAGE, ("lag",)),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_told_and_what_was_there_stays(filled_desk: Desk, mistake: Mistake) -> None:
+    before = look(filled_desk.store).versions
+
+    ended = filled_desk.command(*mistake.command)
+
+    assert_told(ended, mistake.code, *mistake.words)
+    assert look(filled_desk.store, refused=mistake.is_refused).versions == before
+
+
+def test_the_errors_of_the_sdk_say_the_same(filled_desk: Desk) -> None:
+    filled_desk.run("""
+        import headwater
+        from headwater import errors
+
+        def refused(kind, action, *words):
+            try:
+                action()
+            except kind as error:
+                for word in words:
+                    assert word in str(error), (word, str(error))
+            else:
+                raise AssertionError(f"{words} did not raise")
+
+        api = headwater.Api()
+        refused(errors.InvalidName, lambda: headwater.Artifact("no/slash", "dataset"), "no/slash")
+        refused(errors.InvalidName, lambda: headwater.init(project=""), "project")
+        refused(errors.InvalidMetadata, lambda: headwater.init(config={"a": object()}), "config", "a")
+        refused(errors.NotFound, lambda: api.artifact("nothing"), "team/faults/nothing")
+        refused(errors.NotFound, lambda: api.artifact("data:v9"), "v9", "v0")
+        refused(errors.NotFound, lambda: api.run("nobody"), "team/faults/nobody")
+        refused(errors.InvalidInput, lambda: api.artifact("data", type="model"), "dataset", "model")
+        with headwater.init() as run:
+            artifact = headwater.Artifact("new", "dataset")
+            refused(errors.InvalidFile, lambda: artifact.add_file("no-such.txt"), "no-such.txt")
+            refused(errors.InvalidFile, lambda: artifact.add_dir("no-such"), "no-such")
+            refused(errors.InvalidPath, lambda: artifact.add_file(__file__, name="../up"), "../up")
+            refused(errors.InvalidInput, lambda: artifact.version, "new", "log")
+            other = headwater.Artifact("data", "model")
+            other.add_dir("data")
+            run.log_artifact(other)
+            refused(errors.EventRejected, run.finish, "team/faults/data", "dataset", "model")
+            refused(errors.EventRejected, other.wait, "team/faults/data", "dataset", "model")
+        refused(errors.InvalidInput, lambda: run.log_artifact("data"), run.path, "finished")
+    """).well()
+
+    assert look(filled_desk.store, refused=True).numbers("data") == 1
+
+
+# Stores that are not what they should be
+
+
+@pytest.mark.parametrize("command", [("ls",), ("get", "data"), ("show", "data"), ("runs",), ("doctor",)])
+def test_a_store_that_is_not_there_is_said_and_not_made(desk: Desk, command: tuple[str, ...]) -> None:
+    ended = desk.command(*command)
+
+    assert ended.code == ERROR
+    assert str(desk.store) in ended.err + ended.out
+    assert "HEADWATER_URL" in ended.err + ended.out
+    assert not desk.store.exists()
+
+
+def test_the_api_of_a_store_that_is_not_there_says_so(desk: Desk) -> None:
+    ended = desk.run("import headwater; headwater.Api()")
+
+    assert ended.code == ERROR
+    assert f"StoreUnavailable: there is no headwater store at {desk.store}" in ended.err
+
+
+LOG = ("log", "data", "--name", "data")
+
+
+def test_a_folder_of_somebody_else_is_left_alone(desk: Desk) -> None:
+    desk.fill("data", files=1)
+    desk.store.mkdir()
+    (desk.store / "thesis.tex").write_text("mine")
+    before = snapshot(desk.store)
+
+    for command in (LOG, ("ls",)):
+        assert_told(desk.command(*command), ERROR, str(desk.store))
+    assert "thesis.tex" in desk.command(*LOG).err
+    assert snapshot(desk.store) == before
+
+
+def test_a_store_that_is_a_file_is_said(desk: Desk) -> None:
+    desk.fill("data", files=1)
+    desk.store.write_text("mine")
+
+    assert_told(desk.command(*LOG), ERROR, str(desk.store))
+    assert desk.store.read_text() == "mine"
+
+
+def in_database(file: str, statement: str) -> Callable[[Path], None]:
+    def change(store: Path) -> None:
+        with closing(sqlite3.connect(store / file, isolation_level=None)) as database:
+            database.execute(statement)
+
+    return change
+
+
+def in_text(file: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(store: Path) -> None:
+        text = (store / file).read_text("utf-8")
+        assert old in text
+        (store / file).write_text(text.replace(old, new), "utf-8")
+
+    return change
+
+
+NEWER = {
+    "marker": in_text("headwater.json", '"format": 1', '"format": 99'),
+    "blobs": in_text("blobs/headwater-blobs.json", '"format": 1', '"format": 99'),
+    "log": in_database("log/log.db", "UPDATE meta SET value = '99' WHERE name = 'format'"),
+    "projection": in_database(
+        "projection/projection.db", "UPDATE projection_meta SET value = '99' WHERE name = 'format'"
+    ),
+}
+
+
+@pytest.mark.parametrize("part", NEWER)
+def test_a_newer_format_is_refused_with_a_word_about_upgrading(filled_desk: Desk, part: str) -> None:
+    NEWER[part](filled_desk.store)
+    before = snapshot(filled_desk.store)
+
+    for command in (LOG, ("ls",), ("get", "data")):
+        assert_told(filled_desk.command(*command), ERROR, "99", str(filled_desk.store), "pgrade")
+    assert snapshot(filled_desk.store) == before
+
+
+@pytest.mark.parametrize(
+    "file", ["headwater.json", "blobs/headwater-blobs.json", "log/log.db", "projection/projection.db"]
+)
+def test_a_store_with_a_foreign_file_in_the_place_of_ours_is_refused_and_left_alone(
+    filled_desk: Desk, file: str
+) -> None:
+    (filled_desk.store / file).write_bytes(b"\xff\xfe this is something else entirely" * 50)
+    before = snapshot(filled_desk.store)
+
+    for command in (LOG, ("ls",)):
+        assert_told(filled_desk.command(*command), ERROR, str(filled_desk.store))
+    assert snapshot(filled_desk.store) == before
+
+
+def test_a_projection_that_was_thrown_away_is_built_anew_by_the_next_command(filled_desk: Desk) -> None:
+    for file in (filled_desk.store / "projection").iterdir():
+        file.unlink()
+    (filled_desk.store / "projection").rmdir()
+
+    assert "v0" in filled_desk.command("ls", "data").well().out
+
+
+def test_a_store_that_can_only_be_read_is_read_and_refuses_to_log(filled_desk: Desk) -> None:
+    with read_only(filled_desk.store) as view:
+        visitor = Desk(filled_desk.folder, view, filled_desk.cache)
+        visitor.command("get", "data", "out").well()
+        listed = visitor.command("ls", "data").well()
+        logged = visitor.command(*LOG)
+        wrote = visitor.run("import headwater; headwater.init()")
+
+    assert "v0" in listed.out
+    assert (filled_desk.folder / "out" / "00000.bin").exists()
+    assert_told(logged, ERROR, str(view), "HEADWATER_URL")
+    assert "StoreReadOnly" in wrote.err
+    assert look(filled_desk.store).numbers("data") == 1
+
+
+# Bytes that are not what they were
+
+
+def packs(desk: Desk) -> list[Path]:
+    return [path for path in (desk.store / "blobs" / "objects" / "packs").rglob("*") if path.is_file()]
+
+
+def test_a_flipped_byte_in_a_stored_pack_is_named_and_no_wrong_file_appears(filled_desk: Desk) -> None:
+    (pack,) = packs(filled_desk)
+    damaged = bytearray(pack.read_bytes())
+    damaged[250] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(damaged)
+
+    ended = filled_desk.command("get", "data", "out")
+
+    assert_told(ended, ERROR, pack.name)
+    original = filled_desk.folder / "data"
+    for landed in (path for path in (filled_desk.folder / "out").rglob("*") if path.is_file()):
+        assert landed.read_bytes() == (original / landed.name).read_bytes(), f"{landed} is not what was logged"
+    assert not (filled_desk.folder / "out" / "00002.bin").exists()
+
+
+def test_a_deleted_object_is_named_and_the_rest_of_the_store_works(filled_desk: Desk) -> None:
+    (pack,) = packs(filled_desk)
+    pack.unlink()
+
+    assert_told(filled_desk.command("get", "data", "out"), ERROR, pack.name)
+    assert "v0" in filled_desk.command("ls", "data").well().out
+    (filled_desk.folder / "data" / "more.txt").write_text("more")
+    filled_desk.command("log", "data/more.txt", "--name", "other").well()
+    filled_desk.command("get", "other", "out").well()
+
+
+def test_a_truncated_object_is_named(filled_desk: Desk) -> None:
+    (pack,) = packs(filled_desk)
+    pack.chmod(0o644)
+    with open(pack, "r+b") as file:
+        file.truncate(pack.stat().st_size // 2)
+
+    assert_told(filled_desk.command("get", "data", "out"), ERROR, pack.name)
+
+
+def test_an_immutable_file_that_changed_before_it_was_read_is_named(desk: Desk) -> None:
+    ended = desk.run("""
+        import headwater
+        with open("large.bin", "wb") as file:
+            file.write(bytes(2_000_000))
+        with headwater.init(id="r") as run:
+            artifact = headwater.Artifact("data", "dataset")
+            artifact.add_file("large.bin", policy="immutable")
+            with open("large.bin", "ab") as file:
+                file.write(b"more")
+            run.log_artifact(artifact)
+    """)
+
+    assert ended.code == ERROR
+    assert "FileChanged" in ended.err
+    assert "large.bin" in ended.err
+    assert look(desk.store).versions == {}
