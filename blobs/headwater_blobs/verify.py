@@ -74,7 +74,7 @@ def missing(object_name: str, store: str) -> BlobMissing:
     """The error for an object that is not there."""
     return BlobMissing(
         f"object {object_name!r} is not in {store}, though it was recorded. "
-        "Run `headwater doctor` to list what is missing, then restore it from a copy or log its content again."
+        "Run `headwater doctor` to list all that is missing, and restore it from a copy of the store."
     )
 
 
@@ -94,7 +94,7 @@ def other_size(object_name: str, expected: int, found: int, store: str) -> BlobC
     )
 
 
-_WHAT_NEXT = "Run `headwater doctor` to list what is damaged, then restore it from a copy or log its content again."
+_WHAT_NEXT = "Run `headwater doctor --content` to list all that is damaged, and restore it from a copy of the store."
 
 
 def _other_bytes(place: Place, expected: bytes, found: bytes, store: str) -> BlobCorrupt:

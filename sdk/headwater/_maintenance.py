@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from headwater_consumer.database import Database
+from headwater_consumer.queries.contents import contents
 from headwater_consumer.replay import Replayed, replay
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.errors import BlobCorrupt, BlobMissing, HeadwaterError
 
 from headwater._progress import Progress
 from headwater._settings import read_settings
 from headwater._store import (
+    Stores,
     check_store,
     point_to_projection,
     projection_file,
@@ -92,6 +94,27 @@ def replay_store(*, replace: bool) -> ReplayReport:
         finally:
             if not kept:
                 remove_projection(new_file)
+
+
+def missing_objects(stores: Stores) -> list[str]:
+    """Objects that versions name and that are not there, by name. Cost: reads every entry, looks for each object."""
+    named = {place.object_name for page in contents(stores.database) for place, _ in page}
+    return sorted(named - stores.blobs.have(named))
+
+
+def damaged_objects(stores: Stores) -> list[str]:
+    """Objects that hold other bytes than what was recorded, by name. Cost: reads all content."""
+    damaged: set[str] = set()
+    for page in contents(stores.database):
+        for place, digest in page:
+            try:
+                for _ in stores.blobs.stream(place, digest):
+                    pass
+            except BlobMissing:
+                continue  # told apart from what is damaged
+            except BlobCorrupt:
+                damaged.add(place.object_name)
+    return sorted(damaged)
 
 
 def _old_projection(folder: Path, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:

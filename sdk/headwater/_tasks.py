@@ -9,7 +9,7 @@ from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, send_commit
 from headwater_producer.intake import Intake
 from headwater_producer.producer import Sent
-from headwater_schemas.errors import EventRejected, FileChanged, Reason
+from headwater_schemas.errors import EventRejected, FileChanged, Reason, StoreUnavailable
 from headwater_schemas.events import Event
 
 from headwater._content import Content, Difference
@@ -115,7 +115,10 @@ class CommitTask(Task[Committed]):
                 self.send(client)
                 return False
             raise
-        raise AssertionError("a draft that was not refused was sealed")
+        raise StoreUnavailable(
+            f"{self._command.collection} waits behind an event that cannot be decoded. What was logged is safe, and "
+            "counts once that is resolved; `headwater doctor` says more."
+        )
 
     def _plan(self, client: "Client") -> CommitVersion:
         """Say only what differs from the version that is nearest: one of the same content, else the latest."""

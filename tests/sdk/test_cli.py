@@ -87,6 +87,19 @@ def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
     assert {"store", "log", "projection", "objects", "dead letters"} <= findings.keys()
 
 
+def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: Path) -> None:
+    headwater("log", str(images), "--name", "pets")
+    (pack,) = [path for path in (store / "blobs").rglob("*") if path.is_file() and path.parent.parent.name == "animals"]
+    pack.chmod(0o644)
+    pack.write_bytes(b"0x2")
+
+    headwater("doctor")
+    assert pack.name in headwater("doctor", "--content", expect=1)
+
+    pack.unlink()
+    assert pack.name in headwater("doctor", expect=1)
+
+
 def test_doctor_says_where_there_is_no_store() -> None:
     assert "there is no headwater store" in headwater("doctor", expect=1)
 

@@ -29,8 +29,9 @@ _Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, amo
 
 
 def stored_places(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
-    """Where content of "entity/project" is stored already, open drafts included; what is not stored is left out.
+    """Where content of "entity/project" is stored already; what is not stored is left out.
 
+    What only an open draft holds does not count: with the draft it may go again, while a sealed version stays.
     Content of which every copy is in a condemned object counts as not stored. Cost: one index look-up a digest,
     however many entries have it.
     """
@@ -175,13 +176,14 @@ def _places(digests: int) -> Statement:
         for i in range(digests)
     ]
     wanted = values(*columns).data(rows).cte("wanted")
+    open_layers = select(Draft.table.c.layer).where(Draft.table.c.closed_position.is_(None))
 
     def first_after(name: Any, end: str) -> Any:
         place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.start, Text) + " " + cast(ENTRIES.c.size, Text)
         in_range = (ENTRIES.c.object_name > name) & (ENTRIES.c.object_name < bindparam(end))
         return (
             select(place)
-            .where(ENTRIES.c.digest == wanted.c.digest, in_range)
+            .where(ENTRIES.c.digest == wanted.c.digest, in_range, ENTRIES.c.layer.not_in(open_layers))
             .order_by(ENTRIES.c.object_name)
             .limit(1)
             .scalar_subquery()

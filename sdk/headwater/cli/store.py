@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headwater._store import Stores
 
 CATCH_UP_TIMEOUT_S = 60.0
+NAMES_SHOWN = 10
 WELL, NOTE, BROKEN = "ok", "note", "broken"
 
 
@@ -26,13 +27,14 @@ def version_command(as_json: bool) -> None:
 
 
 @click.command("doctor")
+@click.option("--content", is_flag=True, help="Read all content too, and compare it with its digests.")
 @json_option
-def doctor_command(as_json: bool) -> None:
+def doctor_command(content: bool, as_json: bool) -> None:
     """Check settings and store, and say what is wrong and what to do. Exit code 1 when something is broken."""
     from headwater._settings import read_settings
 
     settings = read_settings()
-    findings = [*_settings_findings(settings), *_store_findings(settings)]
+    findings = [*_settings_findings(settings), *_store_findings(settings, content=content)]
     if as_json:
         print_json([{"check": check, "state": state, "found": found} for check, state, found in findings])
     else:
@@ -73,9 +75,10 @@ def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
     ]
 
 
-def _store_findings(settings: "Settings") -> list[tuple[str, str, str]]:
+def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, str, str]]:
     from headwater_schemas.errors import HeadwaterError
 
+    from headwater._maintenance import damaged_objects, missing_objects
     from headwater._store import open_stores
 
     try:
@@ -83,7 +86,9 @@ def _store_findings(settings: "Settings") -> list[tuple[str, str, str]]:
     except HeadwaterError as error:
         return [("opening the store", BROKEN, str(error))]
     try:
-        return [*_log_findings(stores), *_trouble_findings(stores), *_blob_findings(stores)]
+        found = [*_log_findings(stores), *_trouble_findings(stores), *_blob_findings(stores)]
+        found.append(_listed("missing objects", missing_objects(stores)))
+        return [*found, _listed("damaged objects", damaged_objects(stores))] if content else found
     except HeadwaterError as error:
         return [("reading the store", BROKEN, str(error))]
     finally:
@@ -130,6 +135,14 @@ def _blob_findings(stores: "Stores") -> list[tuple[str, str, str]]:
     if left:
         staged = (NOTE, f"{len(left):,} uploads ({sum(item.size for item in left):,} bytes) are under way or were left")
     return [("objects", WELL, f"{objects:,}, {size:,} bytes"), ("unfinished uploads", *staged)]
+
+
+def _listed(check: str, objects: list[str]) -> tuple[str, str, str]:
+    if not objects:
+        return check, WELL, "none"
+    some = ", ".join(objects[:NAMES_SHOWN])
+    more = f" and {len(objects) - NAMES_SHOWN:,} more" if len(objects) > NAMES_SHOWN else ""
+    return check, BROKEN, f"{some}{more}. Restore them from a copy of the store"
 
 
 def _colour(state: str) -> Any:
