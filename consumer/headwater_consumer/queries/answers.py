@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,20 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What a version came from, or what came of it. Each edge is there once, in an order that a replay keeps."""
+    """What a version came from, or what came of it."""
 
     collection: str  # where the question began
     version: int
     upstream: bool  # True: what it came from
-    edges: tuple[Edge, ...]
     truncated: bool  # there is more than was asked for
+    # As an Edge has them, some perhaps twice. Plain: objects with names for all would cost as much as the question.
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Each edge once, in an order that a replay keeps. Made anew whenever it is asked for."""
+        # A run that asked for a version by several names used it several times.
+        return tuple(map(Edge._make, dict.fromkeys(self.rows)))
 
 
 @dataclass(frozen=True, slots=True)

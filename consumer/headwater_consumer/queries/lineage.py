@@ -1,26 +1,27 @@
 """Where a version came from, and what came of it: versions and runs, and the edges between them.
 
-The walk is one recursive statement. Its nodes are versions and runs; each is expanded once, so cycles end and a node
-with many edges costs its edges. Cycles do occur: a run may use a version and log the same content again.
+The walk is one recursive statement from version to version, each of which is expanded once, so cycles end. They do
+occur: a run may use a version and log the same content again. Cost: the edges, but where a run has m versions on one
+side and k on the other, m times k.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, literal, null, or_, select, union_all
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, literal, select, union_all
 
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import Edge, Lineage, TreeLine
+from headwater_consumer.queries.answers import Lineage, TreeLine
 from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import Output, Use
 
-LINEAGE_NODES_MAX = 100_000  # versions and runs, some 50 MB: more than anybody reads
-EDGES_PER_NODE = 10  # so many times the nodes are given: a few nodes may have very many edges
+LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anybody reads
+EDGES_PER_NODE = 10  # so many times nodes_max are given: a few nodes may have very many edges
 TREE_LINES_MAX = 10_000  # what a terminal scrolls back
 
 _RUN = -1  # in place of the version, where a node is a run
-_COUNT = 2  # marks the row that counts the nodes, beside the two kinds of edges
 _Node = tuple[str, int]  # (collection, version) or (run, _RUN)
 
 
@@ -58,12 +59,15 @@ def tree(lineage: Lineage, *, lines_max: int = TREE_LINES_MAX) -> list[TreeLine]
 def _walk(database: Database, collection: str, version: int, *, upstream: bool, nodes_max: int) -> Lineage:
     edges_max = nodes_max * EDGES_PER_NODE
     values = {"collection": collection, "version": version, "nodes_max": nodes_max + 1, "edges_max": edges_max + 1}
-    with database.reading() as connection:
-        # The count comes first, and on its own: of edges there may be more than are given.
-        (_, nodes, _, _), *rows = _edges(upstream).tuples(connection, **values)
-    # A run that asked for a version by several names used it several times.
-    edges = tuple(dict.fromkeys(map(Edge._make, rows[:edges_max])))
-    return Lineage(collection, version, upstream, edges, truncated=nodes > nodes_max or len(rows) > edges_max)
+    with database.asking() as connection:
+        rows = _edges(upstream).tuples(connection, **values)
+    truncated = len(rows) > edges_max or _versions_exceed(nodes_max, rows)
+    return Lineage(collection, version, upstream, truncated, tuple(rows[:edges_max]))
+
+
+def _versions_exceed(nodes_max: int, rows: Sequence[tuple[Any, ...]]) -> bool:
+    # Each version but the first was reached by an edge of its own, so few edges need no counting.
+    return len(rows) >= nodes_max and len({row[:2] for row in rows}) > nodes_max
 
 
 def _children(lineage: Lineage) -> dict[_Node, list[_Node]]:
@@ -84,32 +88,30 @@ def _line(node: _Node, depth: int, last: bool, repeated: bool) -> TreeLine:
 
 @cache
 def _edges(upstream: bool) -> Statement:
-    """First a row with the number of nodes, then (collection, version, run, used) of each edge, nearest first."""
+    """(collection, version, run, used) of each edge: first those that lead to runs, then those that lead on from them.
+
+    The runs are made distinct in between, so that one with many versions on both sides gives each edge once.
+    """
     outputs, uses = Output.table, Use.table
     near, far = (outputs, uses) if upstream else (uses, outputs)  # how a version's runs, and a run's versions are found
     start = select(
-        cast(bindparam("collection"), Text).label("name"), cast(bindparam("version"), BigInteger).label("version")
+        cast(bindparam("collection"), Text).label("collection"), cast(bindparam("version"), BigInteger).label("version")
     )
     node: Any = start.cte("node", recursive=True)
 
     def runs_of(versions: Any) -> Any:
-        return and_(near.c.collection == versions.c.name, near.c.version == versions.c.version)
+        return and_(near.c.collection == versions.c.collection, near.c.version == versions.c.version)
 
-    def versions_of(runs: Any) -> Any:
-        return and_(runs.c.version == _RUN, far.c.run == runs.c.name)
-
-    # One recursive part for both kinds of nodes, because PostgreSQL takes no more than one.
-    neighbours = node.outerjoin(near, runs_of(node)).outerjoin(far, versions_of(node))
-    found = or_(near.c.run.is_not(None), far.c.run.is_not(None))
-    name = func.coalesce(near.c.run, far.c.collection)
-    node = node.union(select(name, func.coalesce(far.c.version, _RUN)).select_from(neighbours).where(found))
-
-    nodes = select(node).limit(bindparam("nodes_max")).cte("nodes")
-    to_runs = select(nodes.c.name, nodes.c.version, near.c.run, literal(int(not upstream)).label("used"))
-    to_versions = select(far.c.collection, far.c.version, nodes.c.name, literal(int(upstream)))
-    edges = union_all(
-        to_runs.select_from(nodes.join(near, runs_of(nodes))),
-        to_versions.select_from(nodes.join(far, versions_of(nodes))),
-    ).limit(bindparam("edges_max"))
-    count = select(null(), func.count(), null(), literal(_COUNT)).select_from(nodes)
-    return Statement(union_all(count, select(edges.subquery("edges"))))
+    step = node.join(near, runs_of(node)).join(far, far.c.run == near.c.run)
+    node = node.union(select(far.c.collection, far.c.version).select_from(step))
+    nodes = select(node).limit(bindparam("nodes_max")).subquery("nodes")
+    reached: Any = (
+        select(nodes.c.collection, nodes.c.version, near.c.run)
+        .select_from(nodes.join(near, runs_of(nodes)))
+        .cte("reached")
+    )
+    runs = select(reached.c.run).distinct().subquery("runs")
+    to_runs = select(reached.c.collection, reached.c.version, reached.c.run, literal(int(not upstream)))
+    onwards = select(far.c.collection, far.c.version, far.c.run, literal(int(upstream)))
+    edges = union_all(to_runs, onwards.select_from(runs.join(far, far.c.run == runs.c.run)))
+    return Statement(edges.limit(bindparam("edges_max")))
