@@ -4,6 +4,7 @@ entity, project, collection, run id   letters, digits, `_`, `-`, `.`; 1 to 128 c
 alias, tag                            printable; no `/`, no `:`; 1 to 128 characters; never like `v12`
 type                                  printable; 1 to 128 characters
 distributed_id                        printable; 1 to 256 characters
+free text                             at most 65,536 characters; no NUL
 """
 
 import re
@@ -13,11 +14,13 @@ from headwater_schemas.errors import InvalidName
 
 NAME_LENGTH_MAX = 128
 DISTRIBUTED_ID_LENGTH_MAX = 256
+TEXT_LENGTH_MAX = 65_536  # characters
 TAGS_MAX = 256  # per event; keeps one event small and one message readable
 
 LATEST = "latest"
 
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})")  # fits a signed 64-bit number
 _VERSION_LIKE = re.compile(r"v[0-9]+")
 
@@ -53,6 +56,20 @@ def check_type(type_name: object) -> str:
 def check_distributed_id(distributed_id: object) -> str:
     """Return `distributed_id` if it can name a shared draft; raise InvalidName if not."""
     return _check_printable(distributed_id, "distributed_id", DISTRIBUTED_ID_LENGTH_MAX)
+
+
+def check_text(text: object, kind: str) -> str:
+    """Return `text` if it can be kept as free text (a description, a reason); raise InvalidName if not.
+
+    NUL is refused because not every database can hold it.
+    """
+    if not isinstance(text, str):
+        raise InvalidName(f"{kind} must be text, not {type(text).__name__}.")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidName(f"{kind} has {len(text):,} characters; at most {TEXT_LENGTH_MAX:,} are kept. Shorten it.")
+    if found := _NOT_TEXT.search(text):
+        raise InvalidName(f"{kind} contains {found.group()!r}, which cannot be kept. Remove it.")
+    return text
 
 
 def parse_version(text: str) -> int | None:

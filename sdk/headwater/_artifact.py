@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput, NotFound
-from headwater_schemas.names import check_name, check_type
+from headwater_schemas.names import check_name, check_text, check_type
 from headwater_schemas.paths import normalize
 
 from headwater._content import Content
@@ -42,7 +42,7 @@ class Artifact:
         """Raises: InvalidName for name or type; InvalidMetadata."""
         self._name = check_name(name, "artifact")
         self._type = check_type(type)
-        self._description = description
+        self._description = None if description is None else check_text(description, "description")
         self._metadata_text = None if metadata is None else json_metadata.encode(metadata)
         self._content = Content()
         self._late: dict[str, str] = {}  # path → local file that is read when the artifact is logged
@@ -124,7 +124,7 @@ class Artifact:
     @description.setter
     def description(self, text: str | None) -> None:
         self._check_open()
-        self._description = text
+        self._description = None if text is None else check_text(text, "description")
 
     @property
     def metadata(self) -> dict[str, Any]:

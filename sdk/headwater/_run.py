@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound, StoreError
-from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name
+from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name, check_text
 
 from headwater._artifact import Artifact
 from headwater._progress import Progress, tell
@@ -51,6 +51,9 @@ def init(
     )
     config_text = metadata.encode({} if config is None else config, "config")
     tag_list = tuple(check_alias(tag, "tag") for tag in tags)
+    for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
+        if text is not None:
+            check_text(text, kind)
     client = client_for(settings, create=True)
     started = RunStarted(
         run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list

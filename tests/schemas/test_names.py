@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from headwater_schemas.errors import InvalidName
 from headwater_schemas.names import (
+    TEXT_LENGTH_MAX,
     ArtifactReference,
     CollectionName,
     RunName,
     check_alias,
     check_distributed_id,
     check_name,
+    check_text,
     check_type,
     parse_version,
 )
@@ -137,3 +139,14 @@ def accepts(check: Callable[[], object]) -> bool:
     except InvalidName:
         return False
     return True
+
+
+@pytest.mark.parametrize("text", ["", "plain", "grüß dich\n\twelt", "x" * TEXT_LENGTH_MAX])
+def test_free_text_may_be_anything_that_every_database_can_hold(text: str) -> None:
+    assert check_text(text, "description") == text
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800", "x" * (TEXT_LENGTH_MAX + 1), 3])
+def test_free_text_that_some_database_cannot_hold_is_refused(text: object) -> None:
+    with pytest.raises(InvalidName, match="description"):
+        check_text(text, "description")

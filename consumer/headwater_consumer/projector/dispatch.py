@@ -1,13 +1,14 @@
 """One event in, changes out: who judges what, and what all events have in common."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from typing import Any, assert_never
 
 from headwater_schemas import codec
 from headwater_schemas.errors import InvalidInput, Reason, UndecodableEvent
 from headwater_schemas.events import (
+    EVENT_TYPES,
     AccessGranted,
     AccessRevoked,
     AliasMoved,
@@ -21,6 +22,7 @@ from headwater_schemas.events import (
     EntryAdded,
     EntryRemoved,
     Event,
+    Origin,
     RulesChanged,
     RunEvent,
     RunFinished,
@@ -35,7 +37,7 @@ from headwater_schemas.events import (
     VersionRestored,
     WriterDone,
 )
-from headwater_schemas.names import LATEST
+from headwater_schemas.names import LATEST, check_text
 
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
 from headwater_consumer.projector.moment import Moment, Refused, rejection
@@ -59,6 +61,13 @@ from headwater_consumer.rows import (
 )
 from headwater_consumer.state import Change, Put, State
 
+_JSON_FIELDS = ("config", "metadata", "metadata_patch", "settings", "value")  # bounded by `metadata.decode`
+# Type → its fields that hold one text, or none.
+_TEXTS: dict[type, tuple[str, ...]] = {
+    record: tuple(f.name for f in fields(record) if f.type in (str, str | None) and f.name not in _JSON_FIELDS)
+    for record in (Origin, *EVENT_TYPES)
+}
+
 
 def apply(moment: Moment, event: Event, state: State) -> list[Change]:
     """Say what one event changes. Pure: no clock, no randomness, no I/O, no logging.
@@ -81,11 +90,21 @@ def apply(moment: Moment, event: Event, state: State) -> list[Change]:
             raise Refused(
                 Reason.INVALID, f"the event is about {event.key!r} but was sent under the key {moment.key!r}."
             )
+        _check_texts(moment, event)
         return [advanced, *_meaning(moment, event, state)]
     except Refused as refused:
         return [advanced, rejection(moment, event, refused)]
     except InvalidInput as invalid:
         return [advanced, rejection(moment, event, Refused(Reason.INVALID, str(invalid)))]
+
+
+def _check_texts(moment: Moment, event: Event) -> None:
+    """Whatever an event says in free text must be something that every database can hold."""
+    for owner in (moment.origin, event):
+        for name in _TEXTS[type(owner)]:
+            text = getattr(owner, name)
+            if text is not None:
+                check_text(text, name)
 
 
 def _meaning(moment: Moment, event: Event, state: State) -> list[Change]:  # noqa: C901 - one branch an event, no other logic

@@ -24,7 +24,7 @@ from headwater_schemas.events import (
     EntryRemoved,
 )
 from headwater_schemas.lthash import ContentSum
-from headwater_schemas.names import CollectionName, check_distributed_id, check_type
+from headwater_schemas.names import CollectionName, check_distributed_id, check_text, check_type
 from headwater_schemas.paths import colliding_forms, find_invalid, folders_of
 
 from headwater_consumer.projector.moment import Moment, Refused, announce
@@ -227,8 +227,16 @@ def _check_batch(event: EntryAdded, paths: list[str]) -> None:
     parents = folders.union(*map(folders_of, folders))
     if both := parents & unique:
         raise Refused(Reason.PATH_CONFLICT, f"{min(both)!r} would be a file and a folder at once.")
-    if any(reference.size is not None and reference.size < 0 for reference in event.references):
+    for reference in event.references:
+        _check_reference(reference)
+
+
+def _check_reference(reference: Reference) -> None:
+    if reference.size is not None and reference.size < 0:
         raise Refused(Reason.INVALID, "a reference has a negative size.")
+    for text in (reference.uri, reference.checksum, reference.object_version):
+        if text is not None:
+            check_text(text, f"the reference {reference.path!r}")
 
 
 def _check_grammar(paths: Sequence[str]) -> None:
