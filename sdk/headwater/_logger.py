@@ -130,7 +130,7 @@ class Logger:
         while self._queue and len(self._sent) < TASKS_PER_TURN:
             if self._sent and self._queue[0].alone:
                 break
-            task = self._queue.popleft()
+            task = self._queue[0]  # and stays there until it is sent: Ctrl-C may come at any moment, and loses nothing
             try:
                 task.send(self._client)
             except (HeadwaterError, OSError) as error:
@@ -138,16 +138,19 @@ class Logger:
                 self._ended += 1
             else:
                 self._sent.append(task)
+            self._queue.popleft()
         if self._sent:
             judged = any(task.judged for task in self._sent)
             self._client.confirm(judged=judged)
             self._settle(judged=judged)
 
     def _settle(self, *, judged: bool) -> None:
-        sent, self._sent = self._sent, []
         if judged:
-            self._client.look_up_outcomes(sent)
-        for task in sent:
+            self._client.look_up_outcomes(self._sent)
+        sent_anew: list[Task[Any]] = []
+        for task in self._sent:
+            if task.done:
+                continue  # before an interrupt
             try:
                 over = task.settle(self._client)
             except (HeadwaterError, OSError) as error:
@@ -156,7 +159,8 @@ class Logger:
             if over:
                 self._ended += 1
             else:
-                self._sent.append(task)
+                sent_anew.append(task)
+        self._sent = sent_anew
 
     # --- the thread for those who do not wait
 
