@@ -17,7 +17,7 @@ from pathlib import Path
 from headwater_consumer.database import Database
 from headwater_consumer.runner import Projector
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_eventlog.port import RECORDS_PER_READ_MAX, EventLog, NewRecord
+from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import codec, digests, headers
 from headwater_schemas.entries import NO_FILES, FileEntries, FileRow, Reference
 from headwater_schemas.events import (
@@ -38,6 +38,7 @@ from headwater_schemas.positions import Position
 ADAPTERS = ("embedded",)
 CLOCK = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)  # of every writer; decides nothing
 APPEND_TIMEOUT_S = 30.0
+UNDECODABLE = b"no event at all"
 
 
 def digest_of(content: bytes) -> bytes:
@@ -174,9 +175,11 @@ class History:
             events.append(RunFinished(run=run, state=state))
         return self.write(*events, by=by)
 
-    def payloads(self, partition: int = 0) -> list[bytes]:
-        """Everything on the log."""
-        return [record.payload for record in self.log.read(partition, after=-1, limit=RECORDS_PER_READ_MAX)]
+    def append_undecodable(self, key: str) -> int:
+        """Append and project bytes of a known schema that do not decode; their position number."""
+        position = self.log.append([NewRecord(key, UNDECODABLE)], timeout_s=APPEND_TIMEOUT_S)[-1]
+        self.project()
+        return position.number
 
     def close(self) -> None:
         self.database.close()
