@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer import queries
+from headwater_consumer.queries import contents as contents_module
 from headwater_consumer.queries import entries as entries_module
 from headwater_consumer.rows import FILE, REFERENCE
 from headwater_schemas.entries import Place, Reference
@@ -240,6 +241,23 @@ def test_content_that_was_rewritten_is_found_and_read_where_it_is_now(history: H
     one = queries.entry(history.database, _layers(history, 0), "c")
     assert one is not None
     assert (one.object_name, one.start) == (newest, 0)
+
+
+@pytest.mark.parametrize("contents_per_page", [1, 2, 5000])
+def test_every_place_of_every_content_is_listed_once(
+    history: History, contents_per_page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents_module, "CONTENTS_PER_PAGE", contents_per_page)
+    for pack in range(3):
+        history.commit(DIGITS, {"a": b"same", "b": b"%d" % pack, "c": b"same"}, pack=pack)
+
+    listed = [row for page in contents_module.contents(history.database) for row in page]
+
+    expected = {(Place(pack_of(PROJECT, pack), 0, 4), digest_of(b"same")) for pack in range(3)}
+    expected |= {(Place(pack_of(PROJECT, pack), 5, 4), digest_of(b"same")) for pack in range(3)}
+    expected |= {(Place(pack_of(PROJECT, pack), 4, 1), digest_of(b"%d" % pack)) for pack in range(3)}
+    assert set(listed) == expected
+    assert len(listed) == len(expected)
 
 
 # --- which versions hold it ---------------------------------------------------------------------------------------

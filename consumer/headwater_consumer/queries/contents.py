@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 from headwater_schemas.entries import Place
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.asking import Statement
@@ -16,20 +17,33 @@ CONTENTS_PER_PAGE = 5_000
 
 def contents(database: Database) -> Iterator[list[tuple[Place, bytes]]]:
     """Pages of (where its bytes are now, digest in the stored form), in order of digests. Reads every entry once."""
-    after = b""
+    after: tuple[bytes, str, int] = (b"", "", -1)
     while True:
+        digest, name, start = after
         with database.reading() as connection:
-            rows = _page().tuples(connection, after=after, limit=CONTENTS_PER_PAGE)
+            rows = _page().tuples(connection, digest=digest, name=name, start=start, limit=CONTENTS_PER_PAGE)
             places = where_now(connection, [Place(name, start, size) for _, name, start, size in rows])
         if not rows:
             return
         yield [(place, row[0]) for place, row in zip(places, rows, strict=True)]
-        after = rows[-1][0]
+        after = rows[-1][0], rows[-1][1], rows[-1][2]
 
 
 @cache
 def _page() -> Statement:
     columns = EntryRow.table.c
     named = (columns.digest, columns.object_name, columns.start, columns.size)
-    beyond = columns.digest > bindparam("after")
-    return Statement(select(*named).distinct().where(beyond).order_by(columns.digest).limit(bindparam("limit")))
+    digest: Any = bindparam("digest")
+    name: Any = bindparam("name")
+    start: Any = bindparam("start")
+    # One content can be in several places, of which a page may end with any.
+    beyond = or_(
+        columns.digest > digest,
+        and_(columns.digest == digest, columns.object_name > name),
+        and_(columns.digest == digest, columns.object_name == name, columns.start > start),
+    )
+    in_order = (columns.digest, columns.object_name, columns.start)
+    return Statement(
+        # The first condition says no more than the other, but an index can begin with it.
+        select(*named).distinct().where(columns.digest >= digest, beyond).order_by(*in_order).limit(bindparam("limit"))
+    )
