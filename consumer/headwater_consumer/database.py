@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from headwater_consumer.rows import ROW_TYPES, SCHEMA, Meta
+from headwater_consumer.declaring import SCHEMA
+from headwater_consumer.rows import ROW_TYPES, Meta
 
 FORMAT = 1  # of the tables; another one is rebuilt by replay
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's

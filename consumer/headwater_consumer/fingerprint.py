@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from blake3 import blake3
 from sqlalchemy import Connection, select
 
-from headwater_consumer.rows import ROW_TYPES, Row
+from headwater_consumer.declaring import Row
+from headwater_consumer.rows import (
+    ROW_TYPES,
+)
 
 ROWS_PER_FETCH = 4096
 

@@ -10,108 +10,14 @@ A position here is one number, `positions.position_number`; times are microsecon
 the database: a row means the same in every projection of the same log.
 """
 
-import types
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    text,
-)
-from sqlalchemy.types import TypeEngine
-
-SCHEMA = MetaData()
-
-# Text sorts by code point on every database; PostgreSQL needs to be told.
-_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
-_COLUMN_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: _TEXT, bytes: LargeBinary(), bool: Boolean()}
-
-
-class Row:
-    """Base of all rows."""
-
-    __slots__ = ()
-    table: ClassVar[Table]
-    primary_key: ClassVar[tuple[str, ...]]
-    lookup_key: ClassVar[tuple[str, ...]]  # what `State.get` finds it by; for facts, among the open rows only
-    is_fact: ClassVar[bool]
-    values: ClassVar[Callable[[Any], tuple[Any, ...]]]  # all columns, in order
-    lookup: ClassVar[Callable[[Any], tuple[Any, ...]]]  # the columns of the lookup key
-
-
-RowType = TypeVar("RowType", bound=type[Row])
-
-
-def _row(
-    name: str, *, key: tuple[str, ...], indexes: tuple[tuple[str, ...], ...] = (), wide: bool = False
-) -> Callable[[RowType], RowType]:
-    """Make the table `name` from a record. A record with `to_position` is a fact: `from_position` joins its key.
-
-    SQLite keeps rows in the key's own tree, except `wide` ones, which would overflow its pages.
-    """
-
-    def declare(row_type: RowType) -> RowType:
-        names = [f.name for f in fields(row_type)]  # type: ignore[arg-type]
-        row_type.is_fact = "to_position" in names
-        row_type.lookup_key = key
-        row_type.primary_key = (*key, "from_position") if row_type.is_fact else key
-        row_type.values = staticmethod(attrgetter(*names))
-        row_type.lookup = staticmethod(_getter(key))
-        row_type.table = _table(name, row_type, indexes, wide)
-        return row_type
-
-    return declare
-
-
-def _getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(key) > 1:
-        return attrgetter(*key)
-    single = attrgetter(key[0])
-    return lambda row: (single(row),)
-
-
-def _table(name: str, row_type: type[Row], indexes: tuple[tuple[str, ...], ...], wide: bool) -> Table:
-    hints = get_type_hints(row_type)
-    names = [f.name for f in fields(row_type)]  # type: ignore[arg-type]
-    columns = [_column(column, hints[column], column in row_type.primary_key) for column in names]
-    # The column order of a key is the order of the lookup, which need not be the order of the columns.
-    key = PrimaryKeyConstraint(*row_type.primary_key)
-    made = [Index(f"{name}_by_{'_'.join(index)}", *index) for index in indexes]
-    if row_type.is_fact:
-        # The present is found without walking the past, and there is one present at the most.
-        still_open = text("to_position IS NULL")
-        made.append(
-            Index(
-                f"{name}_open",
-                *row_type.lookup_key,
-                unique=True,
-                sqlite_where=still_open,
-                postgresql_where=still_open,
-            )
-        )
-    return Table(name, SCHEMA, *columns, key, *made, sqlite_with_rowid=wide)
-
-
-def _column(name: str, hint: Any, primary_key: bool) -> Column[Any]:
-    optional = isinstance(hint, types.UnionType)
-    plain = next(a for a in get_args(hint) if a is not types.NoneType) if optional else hint
-    return Column(name, _COLUMN_TYPES[plain], primary_key=primary_key, nullable=optional, autoincrement=False)
-
+from headwater_consumer.declaring import Row, row
 
 # --- where the projection stands --------------------------------------------------------------------------------
 
 
-@_row("log_positions", key=("partition",))
+@row("log_positions", key=("partition",))
 @dataclass(frozen=True, slots=True)
 class LogPosition(Row):
     """The cursor: the last record of a partition that is in this projection."""
@@ -122,7 +28,7 @@ class LogPosition(Row):
     time_us: int  # the highest append time so far; later records are taken as not before it
 
 
-@_row("sessions", key=("partition", "session", "key"))
+@row("sessions", key=("partition", "session", "key"))
 @dataclass(frozen=True, slots=True)
 class SessionMark(Row):
     """The high-water mark of one writer under one key."""
@@ -133,7 +39,7 @@ class SessionMark(Row):
     sequence: int  # the last one judged
 
 
-@_row("rejections", key=("partition", "offset"), indexes=(("session", "key", "sequence"),))
+@row("rejections", key=("partition", "offset"), indexes=(("session", "key", "sequence"),))
 @dataclass(frozen=True, slots=True)
 class Rejection(Row):
     """An event that broke a rule."""
@@ -149,7 +55,7 @@ class Rejection(Row):
     time_us: int
 
 
-@_row("dead_letters", key=("partition", "offset"), wide=True)
+@row("dead_letters", key=("partition", "offset"), wide=True)
 @dataclass(frozen=True, slots=True)
 class DeadLetter(Row):
     """A record that a known schema could not decode."""
@@ -164,7 +70,7 @@ class DeadLetter(Row):
     resolved_position: int | None
 
 
-@_row("parked_keys", key=("partition", "key"))
+@row("parked_keys", key=("partition", "key"))
 @dataclass(frozen=True, slots=True)
 class ParkedKey(Row):
     """A key whose later records in one partition wait behind a dead letter there."""
@@ -174,7 +80,7 @@ class ParkedKey(Row):
     offset: int | None  # of the dead letter it waits for; None: it waits no more
 
 
-@_row("parked_records", key=("partition", "offset"), indexes=(("partition", "key", "offset"),), wide=True)
+@row("parked_records", key=("partition", "offset"), indexes=(("partition", "key", "offset"),), wide=True)
 @dataclass(frozen=True, slots=True)
 class ParkedRecord(Row):
     """A record that waits behind a dead letter of its key."""
@@ -187,7 +93,7 @@ class ParkedRecord(Row):
     applied_position: int | None  # None while it waits
 
 
-@_row("outbox", key=("partition", "offset", "n"), wide=True)
+@row("outbox", key=("partition", "offset", "n"), wide=True)
 @dataclass(frozen=True, slots=True)
 class OutboxRow(Row):
     """Something to tell subscribers, in the order of the log."""
@@ -206,7 +112,7 @@ class OutboxRow(Row):
 FILE, REFERENCE, REMOVED = 0, 1, 2  # entries.kind
 
 
-@_row(
+@row(
     "entries",
     key=("layer", "path", "ordinal"),
     indexes=(("digest", "object_name", "layer"),),
@@ -229,7 +135,7 @@ class EntryRow(Row):
     object_version: str | None
 
 
-@_row("layers", key=("layer",))
+@row("layers", key=("layer",))
 @dataclass(frozen=True, slots=True)
 class Layer(Row):
     """The entries that one draft brought, or several layers merged into one."""
@@ -238,7 +144,7 @@ class Layer(Row):
     rows: int
 
 
-@_row("drafts", key=("collection", "draft"), indexes=(("closed_position",),), wide=True)
+@row("drafts", key=("collection", "draft"), indexes=(("closed_position",),), wide=True)
 @dataclass(frozen=True, slots=True)
 class Draft(Row):
     """An open, sealed or discarded version."""
@@ -262,7 +168,7 @@ class Draft(Row):
     recognised: bool  # sealed as a version that was there before, because the content is the same
 
 
-@_row("draft_writers", key=("collection", "draft", "session"))
+@row("draft_writers", key=("collection", "draft", "session"))
 @dataclass(frozen=True, slots=True)
 class DraftWriter(Row):
     """A session that took part in a draft."""
@@ -277,7 +183,7 @@ class DraftWriter(Row):
 # --- versions -----------------------------------------------------------------------------------------------------
 
 
-@_row("collections", key=("collection",), indexes=(("project", "type"),))
+@row("collections", key=("collection",), indexes=(("project", "type"),))
 @dataclass(frozen=True, slots=True)
 class Collection(Row):
     """All versions of one artifact name. It exists from its first commit on."""
@@ -290,7 +196,7 @@ class Collection(Row):
     created_us: int
 
 
-@_row("versions", key=("collection", "version"), indexes=(("digest",), ("run",)), wide=True)
+@row("versions", key=("collection", "version"), indexes=(("digest", "collection"), ("run",)), wide=True)
 @dataclass(frozen=True, slots=True)
 class Version(Row):
     """One sealed version."""
@@ -317,7 +223,17 @@ class Version(Row):
         return [int(layer) for layer in self.layers.split(",") if layer]
 
 
-@_row("contested_paths", key=("collection", "version", "path"))
+@row("version_layers", key=("layer", "collection", "version"))
+@dataclass(frozen=True, slots=True)
+class VersionLayer(Row):
+    """A layer is part of a version's chain: the way back from an entry to the versions that may show it."""
+
+    layer: int
+    collection: str
+    version: int
+
+
+@row("contested_paths", key=("collection", "version", "path"))
 @dataclass(frozen=True, slots=True)
 class ContestedPath(Row):
     """A path that different writers of one draft wrote; the last event counted."""
@@ -327,7 +243,7 @@ class ContestedPath(Row):
     path: str
 
 
-@_row("version_digests", key=("collection", "digest"))
+@row("version_digests", key=("collection", "digest"))
 @dataclass(frozen=True, slots=True)
 class VersionDigest(Row):
     """The live version of a collection that has this content, if any."""
@@ -337,7 +253,7 @@ class VersionDigest(Row):
     version: int | None
 
 
-@_row("aliases", key=("collection", "alias"), indexes=(("collection", "version"),))
+@row("aliases", key=("collection", "alias"), indexes=(("collection", "version"),))
 @dataclass(frozen=True, slots=True)
 class Alias(Row):
     """Fact: where an alias points."""
@@ -349,7 +265,7 @@ class Alias(Row):
     to_position: int | None
 
 
-@_row("tags", key=("collection", "version", "tag"))
+@row("tags", key=("collection", "version", "tag"))
 @dataclass(frozen=True, slots=True)
 class Tag(Row):
     """Fact: a version has a tag."""
@@ -364,7 +280,7 @@ class Tag(Row):
 DESCRIPTION, METADATA, TTL, DELETED, RECALLED = "description", "metadata", "ttl", "deleted", "recalled"
 
 
-@_row("version_facts", key=("collection", "version", "field"))
+@row("version_facts", key=("collection", "version", "field"))
 @dataclass(frozen=True, slots=True)
 class VersionFact(Row):
     """Fact: what is said about a version. A field without an open row has its empty value."""
@@ -380,7 +296,7 @@ class VersionFact(Row):
 # --- runs and edges -----------------------------------------------------------------------------------------------
 
 
-@_row("runs", key=("run",), indexes=(("project",),), wide=True)
+@row("runs", key=("run",), indexes=(("project", "started_us", "run"),), wide=True)
 @dataclass(frozen=True, slots=True)
 class Run(Row):
     """Fact: what a run is. Another start of the same run opens another row."""
@@ -398,7 +314,7 @@ class Run(Row):
     to_position: int | None
 
 
-@_row("run_states", key=("run",))
+@row("run_states", key=("run",))
 @dataclass(frozen=True, slots=True)
 class RunState(Row):
     """Fact: "running", "finished" or "failed"."""
@@ -410,7 +326,7 @@ class RunState(Row):
     to_position: int | None
 
 
-@_row("uses", key=("collection", "version", "run", "requested"), indexes=(("run",),))
+@row("uses", key=("collection", "version", "run", "requested"), indexes=(("run",),))
 @dataclass(frozen=True, slots=True)
 class Use(Row):
     """A run consumed a version, asked for under this name. Written once."""
@@ -422,7 +338,7 @@ class Use(Row):
     from_position: int
 
 
-@_row("outputs", key=("collection", "version", "run"), indexes=(("run",),))
+@row("outputs", key=("collection", "version", "run"), indexes=(("run",),))
 @dataclass(frozen=True, slots=True)
 class Output(Row):
     """A run logged a version, or content that this version had already. Written once."""
@@ -436,7 +352,7 @@ class Output(Row):
 # --- administration -----------------------------------------------------------------------------------------------
 
 
-@_row("condemned_objects", key=("object_name", "partition"))
+@row("condemned_objects", key=("object_name", "partition"))
 @dataclass(frozen=True, slots=True)
 class CondemnedObject(Row):
     """An object that nothing in a partition may rely on any more, from the first event there that said so.
@@ -449,7 +365,7 @@ class CondemnedObject(Row):
     position: int
 
 
-@_row("moved_contents", key=("object_name", "start", "length", "to_object_name", "to_start"))
+@row("moved_contents", key=("object_name", "start", "length", "to_object_name", "to_start"))
 @dataclass(frozen=True, slots=True)
 class MovedContent(Row):
     """A stretch of an object that was rewritten elsewhere. All partitions feed these rows: a set, in no order."""
@@ -461,7 +377,7 @@ class MovedContent(Row):
     to_start: int
 
 
-@_row("project_facts", key=("partition", "project", "kind", "name"))
+@row("project_facts", key=("partition", "project", "kind", "name"))
 @dataclass(frozen=True, slots=True)
 class ProjectFact(Row):
     """Fact: a rule, grant, setting or subscription of a project, as one partition knows it."""
@@ -475,7 +391,7 @@ class ProjectFact(Row):
     to_position: int | None
 
 
-@_row("projection_meta", key=("name",))
+@row("projection_meta", key=("name",))
 @dataclass(frozen=True, slots=True)
 class Meta(Row):
     """What is true of this database rather than of the log. Not part of the fingerprint."""

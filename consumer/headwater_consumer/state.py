@@ -8,7 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from headwater_consumer.rows import Alias, EntryRow, ParkedRecord, Row
+from headwater_consumer.declaring import Row
+from headwater_consumer.rows import (
+    Alias,
+    EntryRow,
+    ParkedRecord,
+)
 
 R = TypeVar("R", bound=Row)
 

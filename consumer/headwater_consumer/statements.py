@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from headwater_consumer.database import driver_of
+from headwater_consumer.declaring import Row
 from headwater_consumer.rows import (
     DELETED,
     REMOVED,
@@ -34,7 +35,6 @@ from headwater_consumer.rows import (
     Layer,
     LogPosition,
     ParkedRecord,
-    Row,
     Version,
     VersionFact,
 )

@@ -14,7 +14,14 @@ from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection
 
 from headwater_consumer import statements
-from headwater_consumer.rows import REMOVED, Alias, EntryRow, Layer, ParkedRecord, Row
+from headwater_consumer.declaring import Row
+from headwater_consumer.rows import (
+    REMOVED,
+    Alias,
+    EntryRow,
+    Layer,
+    ParkedRecord,
+)
 from headwater_consumer.state import AddEntries, Change, DropLayer, MergeLayers, Put, SettleDoubles
 
 R = TypeVar("R", bound=Row)

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from headwater_consumer.database import Database
+from headwater_consumer.declaring import Row
 from headwater_consumer.fingerprint import fingerprint
-from headwater_consumer.rows import REFERENCE, REMOVED, ROW_TYPES, Row
+from headwater_consumer.rows import (
+    REFERENCE,
+    REMOVED,
+    ROW_TYPES,
+)
 from headwater_consumer.runner import Projector
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.lthash import sum_of

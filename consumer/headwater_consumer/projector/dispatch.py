@@ -39,6 +39,7 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.names import LATEST, check_text
 
+from headwater_consumer.declaring import Row
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
 from headwater_consumer.projector.moment import Moment, Refused, rejection
 from headwater_consumer.rows import (
@@ -52,7 +53,6 @@ from headwater_consumer.rows import (
     OutboxRow,
     ParkedKey,
     ParkedRecord,
-    Row,
     Run,
     RunState,
     SessionMark,

@@ -30,6 +30,7 @@ from headwater_consumer.rows import (
     Output,
     Version,
     VersionDigest,
+    VersionLayer,
 )
 from headwater_consumer.state import Change, DropLayer, MergeLayers, Put, SettleDoubles, State
 
@@ -220,6 +221,7 @@ def _new_version(
         Put(replace(collection, next_version=number + 1)),
         Put(version),
         Put(VersionDigest(event.collection, digest, number)),
+        *[Put(VersionLayer(layer, event.collection, number)) for layer in layers],
         *contested,
     ]
 

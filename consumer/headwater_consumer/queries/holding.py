@@ -5,18 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from headwater_blobs.naming import project_of
-from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.asking import KEYS_PER_STATEMENT_MAX, Statement, padded
-from headwater_consumer.rows import EntryRow, Version
+from headwater_consumer.rows import EntryRow, Version, VersionLayer
 
 ENTRIES_PER_LOOK = 1000  # of one digest, looked at in one go
 VERSIONS_PER_LOOK = 1000
 
-ENTRIES, VERSIONS = EntryRow.table, Version.table
+ENTRIES, VERSIONS, CHAINS = EntryRow.table, Version.table, VersionLayer.table
 Held = tuple[str, int, str]  # collection, version, path
 _PathsOfLayers = Mapping[int, Sequence[str]]
 
@@ -24,43 +22,44 @@ _PathsOfLayers = Mapping[int, Sequence[str]]
 def versions_holding(database: Database, digest: bytes, *, limit: int) -> list[Held]:
     """(collection, version, path) of versions, deleted ones included, that hold this content; at most `limit`.
 
-    As many as `limit` means that there may be more. Cost: the entries that have the digest, and the names of the layers
-    of all versions in their projects, because a layer does not know which versions it is part of.
+    As many as `limit` means that there may be more. Cost: the entries that have the digest, and the versions whose
+    chains have a layer of theirs.
     """
     found: list[Held] = []
     with database.reading() as connection:
-        for project, paths in _entries_with(connection, digest):
-            for collection, version, layers in _versions_of(connection, project):
-                chain = [int(layer) for layer in layers.split(",") if layer]
-                for depth, layer in enumerate(chain):
-                    hidden = _named_by(connection, chain[:depth], paths.get(layer, ()))
-                    found += [(collection, version, path) for path in paths.get(layer, ()) if path not in hidden]
-                if len(found) >= limit:
-                    return found[:limit]
+        for paths_of_layers in _entries_with(connection, digest):
+            for layer, paths in sorted(paths_of_layers.items()):
+                for collection, version, layers in _versions_of(connection, layer):
+                    above = [int(number) for number in layers.split(",")]
+                    hidden = _named_by(connection, above[: above.index(layer)], paths)
+                    found += [(collection, version, path) for path in paths if path not in hidden]
+                    if len(found) >= limit:
+                        return found[:limit]
     return found
 
 
-def _entries_with(connection: Connection, digest: bytes) -> Iterator[tuple[str, _PathsOfLayers]]:
-    """The entries with a digest, some at a time: a project, and paths by layer."""
+def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLayers]:
+    """The entries with a digest, some at a time: paths by layer."""
     after: tuple[Any, ...] = ("", -1, "")
     while True:
         name, layer, path = after
         rows = _rows_with().tuples(connection, digest=digest, name=name, layer=layer, path=path, limit=ENTRIES_PER_LOOK)
-        projects: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for name, layer, path in rows:
-            projects[project_of(name)][layer].append(path)
-        yield from sorted(projects.items())
+        paths_of_layers: dict[int, list[str]] = defaultdict(list)
+        for _, layer, path in rows:
+            paths_of_layers[layer].append(path)
+        yield paths_of_layers
         if len(rows) < ENTRIES_PER_LOOK:
             return
         after = rows[-1]
 
 
-def _versions_of(connection: Connection, project: str) -> Iterator[tuple[Any, ...]]:
-    """(collection, version, layers) of every version in a project."""
-    collection, end = range_of_folder(project)
-    version = -1
+def _versions_of(connection: Connection, layer: int) -> Iterator[tuple[Any, ...]]:
+    """(collection, version, layers) of every version that has a layer in its chain."""
+    collection, version = "", -1
     while True:
-        rows = _chains().tuples(connection, collection=collection, version=version, end=end, limit=VERSIONS_PER_LOOK)
+        rows = _chains().tuples(
+            connection, layer=layer, collection=collection, version=version, limit=VERSIONS_PER_LOOK
+        )
         yield from rows
         if len(rows) < VERSIONS_PER_LOOK:
             return
@@ -106,13 +105,15 @@ def _rows_with() -> Statement:
 def _chains() -> Statement:
     collection: Any = bindparam("collection")
     later = or_(
-        VERSIONS.c.collection > collection,
-        and_(VERSIONS.c.collection == collection, VERSIONS.c.version > bindparam("version")),
+        CHAINS.c.collection > collection,
+        and_(CHAINS.c.collection == collection, CHAINS.c.version > bindparam("version")),
     )
+    same = and_(VERSIONS.c.collection == CHAINS.c.collection, VERSIONS.c.version == CHAINS.c.version)
     return Statement(
-        select(VERSIONS.c.collection, VERSIONS.c.version, VERSIONS.c.layers)
-        .where(VERSIONS.c.collection >= collection, VERSIONS.c.collection < bindparam("end"), later)
-        .order_by(VERSIONS.c.collection, VERSIONS.c.version)
+        select(CHAINS.c.collection, CHAINS.c.version, VERSIONS.c.layers)
+        .select_from(CHAINS.join(VERSIONS, same))
+        .where(CHAINS.c.layer == bindparam("layer"), later)
+        .order_by(CHAINS.c.collection, CHAINS.c.version)
         .limit(bindparam("limit"))
     )
 
