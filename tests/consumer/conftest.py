@@ -1,3 +1,5 @@
+"""Empty projections, and a history to project, for each test of the read side."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""Contracts: what each port promises, held to every adapter."""

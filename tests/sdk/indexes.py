@@ -1,0 +1,90 @@
+"""An index in a folder of the test's, a tree of files for it, and what logging that tree does with both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from headwater._index import StatIndex
+from headwater._scan import ScannedFile, scan, scan_file
+from headwater_schemas.digests import XXH3, one_shot, pack
+from headwater_schemas.entries import file_leaves
+from headwater_schemas.lthash import ContentSum, sum_of
+
+LATER_NS = 10_000_000_000  # ten seconds: by then every time on every file system is settled
+
+
+def digest_of(content: bytes, algorithm: str = XXH3) -> bytes:
+    return pack(algorithm, one_shot(algorithm)(content))
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One folder, logged as an artifact would be."""
+
+    digests: dict[str, bytes]
+    content_sum: ContentSum
+    read: list[str]  # paths of the files that had to be read
+    kept: bool
+
+
+def log(
+    index: StatIndex,
+    root: Path,
+    prefix: str = "",
+    algorithm: str = XXH3,
+    *,
+    settled: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Logged:
+    """Scan, recall, read what must be read, remember. `settled`: as if looked at long after the last change.
+
+    `meanwhile` happens between the look at the files and the first read.
+    """
+    found = scan(root, prefix)
+    if settled:
+        found = replace(found, started_ns=found.started_ns + LATER_NS)
+    recall = index.recall(found, algorithm)
+    meanwhile()
+    paths, locations, sizes, digests = found.paths(), found.locations(), found.sizes(), recall.digests()
+    assert [row for row, digest in enumerate(digests) if digest is None] == recall.changed
+    for row in recall.changed:
+        content = Path(locations[row]).read_bytes()
+        digests[row], sizes[row] = digest_of(content, algorithm), len(content)
+    every = [digest for digest in digests if digest is not None]
+    read_digests, read_sizes = [every[row] for row in recall.changed], [sizes[row] for row in recall.changed]
+    read = [paths[row] for row in recall.changed]
+    content_sum = recall.updated_sum(read, read_digests, read_sizes)
+    assert content_sum == sum_of(file_leaves(paths, every, sizes), sum(sizes)), "the change gives the sum of the whole"
+    kept = index.remember(found, recall, read_digests, read_sizes, content_sum)
+    return Logged(dict(zip(paths, every, strict=True)), content_sum, read, kept)
+
+
+def truth(root: Path, prefix: str = "", algorithm: str = XXH3) -> dict[str, bytes]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {prefix + path.relative_to(root).as_posix(): digest_of(path.read_bytes(), algorithm) for path in files}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "index.sqlite"
+
+
+@pytest.fixture
+def index(place: Path) -> StatIndex:
+    return StatIndex.open(place)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    for i in range(12):
+        path = root / f"folder-{i % 3}" / f"file-{i:02}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % i)
+    return root
+
+
+def settled_file(path: Path) -> ScannedFile:
+    found = scan_file(path)
+    return replace(found, started_ns=found.started_ns + LATER_NS)

@@ -1,0 +1,157 @@
+"""What may happen to the file of the index: it costs reading again, never a wrong digest."""
+
+import multiprocessing
+import os
+import random
+import resource
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from headwater._index import BUSY_TIMEOUT_S, StatIndex
+from headwater._scan import scan_file
+
+from tests.sdk.indexes import digest_of, log, truth
+from tests.sdk.indexes import index as index
+from tests.sdk.indexes import place as place
+from tests.sdk.indexes import tree as tree
+
+
+def spoil_with_text(place: Path) -> None:
+    place.write_text("this is no database")
+
+
+def spoil_by_cutting(place: Path) -> None:
+    os.truncate(place, place.stat().st_size // 2)
+
+
+def spoil_with_zeros(place: Path) -> None:
+    content = place.read_bytes()
+    place.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+def spoil_the_schema(place: Path) -> None:
+    with sqlite3.connect(place) as db:
+        db.execute("DROP TABLE chunks")
+
+
+@pytest.mark.parametrize("spoil", [spoil_with_text, spoil_by_cutting, spoil_with_zeros, spoil_the_schema])
+def test_a_damaged_index_is_made_anew(index: StatIndex, place: Path, tree: Path, spoil: Callable[[Path], None]) -> None:
+    log(index, tree)
+    index.close()
+    spoil(place)
+
+    first = log(index, tree)
+    log(index, tree)
+    index.close()
+
+    assert first.digests == truth(tree)
+    assert log(StatIndex.open(place), tree).read == []
+
+
+def test_flipped_bits_never_give_a_wrong_digest(place: Path, tree: Path) -> None:
+    index = StatIndex.open(place)
+    log(index, tree)
+    index.close()
+    sound, chance = place.read_bytes(), random.Random(7)
+
+    for _ in range(200):
+        spoiled = bytearray(sound)
+        for _ in range(3):
+            spoiled[chance.randrange(100, len(spoiled))] ^= 1 << chance.randrange(8)
+        place.write_bytes(spoiled)
+        index = StatIndex.open(place)
+        assert log(index, tree).digests == truth(tree)
+        index.close()
+
+
+@pytest.mark.parametrize(
+    "tear",
+    [
+        "UPDATE chunks SET digests = zeroblob(length(digests)) WHERE id = 1",
+        "DELETE FROM chunks WHERE id = 1",
+        "UPDATE trees SET state = zeroblob(length(state))",
+        "UPDATE trees SET count = count + 1",
+    ],
+)
+def test_a_torn_tree_is_forgotten_whole(index: StatIndex, place: Path, tree: Path, tear: str) -> None:
+    log(index, tree)
+    index.close()
+    with sqlite3.connect(place) as db:
+        db.execute(tear)
+
+    again = log(index, tree)
+
+    assert len(again.read) == 12
+    assert again.kept
+    assert log(index, tree).read == []
+
+
+@pytest.mark.parametrize("pragma", ["user_version = 2000000", "application_id = 7"])
+def test_an_index_of_a_newer_release_or_another_program_is_left_alone(
+    index: StatIndex, place: Path, tree: Path, pragma: str
+) -> None:
+    log(index, tree)
+    index.close()
+    with sqlite3.connect(place) as db:
+        db.execute(f"PRAGMA {pragma}")
+    before = place.read_bytes()
+
+    first = log(StatIndex.open(place), tree)
+    second = log(StatIndex.open(place), tree)
+
+    assert len(first.read) == len(second.read) == 12
+    assert first.digests == truth(tree)
+    assert not first.kept
+    assert place.read_bytes() == before
+
+
+def test_a_locked_index_is_not_waited_for_long(index: StatIndex, place: Path, tree: Path) -> None:
+    log(index, tree)
+    holder = sqlite3.connect(place, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    started = time.monotonic()
+
+    while_locked = log(index, tree)
+    waited_s = time.monotonic() - started
+    holder.execute("ROLLBACK")
+    holder.close()
+
+    assert len(while_locked.read) == 12
+    assert waited_s < 2 * BUSY_TIMEOUT_S + 1
+    assert log(index, tree).read == []
+
+
+def test_a_place_where_no_file_can_be_made_costs_only_the_reading(tmp_path: Path, tree: Path) -> None:
+    (tmp_path / "file").touch()
+    index = StatIndex.open(tmp_path / "file" / "index.sqlite")
+
+    for _ in range(5):
+        logged = log(index, tree)
+        assert len(logged.read) == 12
+        assert not logged.kept
+    index.close()
+
+
+def log_with_small_files_only(place: Path, tree: Path) -> None:
+    """A full disk's stand-in: no file of this process may grow beyond 16 KiB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 * 1024, 16 * 1024))
+    index = StatIndex.open(place)
+    for _ in range(5):
+        assert log(index, tree).digests == truth(tree)
+    index.remember_file(replace(scan_file(tree / "folder-0" / "file-00"), started_ns=1 << 62), digest_of(b"0"))
+    index.close()
+
+
+def test_a_full_disk_costs_only_the_reading(place: Path, tree: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=log_with_small_files_only, args=(place, tree))
+    process.start()
+    process.join(60)
+
+    assert process.exitcode == 0
+    index = StatIndex.open(place)
+    log(index, tree)
+    assert log(index, tree).read == []
