@@ -15,30 +15,35 @@ from tests.simulation.writers import Writer
 WRITERS_MAX = 4
 PROJECTORS_MAX = 3
 PARTITIONS_MAX = 3
+STEPS_NOTED = 20  # of a schedule that met a bug: what led to it, without hiding the traceback
 
 
 class ScheduleFailed(AssertionError):
     """A schedule broke a promise. The message names the seed, from which it runs again exactly."""
 
-    def __init__(self, seed: int, cause: BaseException, trace: Sequence[str]) -> None:
-        super().__init__(
-            f"seed {seed}: {type(cause).__name__}: {cause}\n"
-            f"See it with `python -m tests.simulation --seed {seed} --schedules 1`."
-        )
+    def __init__(self, seed: int, cause: Violation, trace: Sequence[str]) -> None:
+        super().__init__(f"seed {seed}: {type(cause).__name__}: {cause}\n{_how_to_see(seed)}")
         self.cause = cause
         self.trace = trace
 
 
+def _how_to_see(seed: int) -> str:
+    return f"See it with `python -m tests.simulation --seed {seed} --schedules 1`."
+
+
 def run_schedule(seed: int, home: Home) -> World:
-    """Run one schedule. Raises: ScheduleFailed."""
+    """Run one schedule. Raises: ScheduleFailed; any other error is a bug, and has the seed and the last steps noted."""
     world = World(seed, home.live())
     with ids_from(Random(seed)):
         _populate(world)
         try:
             world.run()
             invariants.check_all(world, home)
-        except (Exception, Violation) as error:
-            raise ScheduleFailed(seed, error, world.trace) from error
+        except Violation as violation:
+            raise ScheduleFailed(seed, violation, world.trace) from violation
+        except BaseException as error:
+            error.add_note("\n".join((*world.trace[-STEPS_NOTED:], f"seed {seed}", _how_to_see(seed))))
+            raise
     return world
 
 
