@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -18,7 +18,9 @@ from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStor
 from headwater_eventlog.forking import no_fork
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
-from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreError
+from headwater_schemas.errors import BlobMissing, HeadwaterError
+
+_STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
 
 StoredPlaces = Callable[[str, Sequence[bytes]], Mapping[bytes, Place]]  # of "entity/project", by digest
 
@@ -172,24 +174,27 @@ class Intake:
 
     def _stage_waiting(self, *, in_background: bool) -> None:
         """Turn what waits into a pack. One is staged in the background while the next one fills."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
         self._finish_staging()
-        known = self._stored(self.project, list(waiting))
-        contents = {digest: content for digest, content in waiting.items() if digest not in known}
+        known = self._stored(self.project, list(self._waiting))
+        contents = {digest: content for digest, content in self._waiting.items() if digest not in known}
         if contents:
-            self._staging = _Staging(self._store, contents, in_background=in_background)
-            if not in_background:
-                self._finish_staging()
+            self._staging = _Staging(self._store, contents)
+            if in_background:
+                self._staging.begin()
+        self._waiting, self._waiting_bytes = {}, 0  # only now: whatever fails or interrupts, what was taken is kept
+        if not in_background:
+            self._finish_staging()
 
     def _finish_staging(self) -> None:
         if self._staging is not None:
-            staging, self._staging = self._staging, None
             try:
-                holding = staging.finish()
-            except StoreError:
-                self._wait_again(staging.contents)
+                holding = self._staging.finish()
+            except _STAGING_ERRORS:
+                self._wait_again(self._staging.contents)
+                self._staging = None
                 raise
             self._holdings.update(dict.fromkeys(holding.stretches, holding))
+            self._staging = None
 
     def _wait_again(self, contents: Mapping[bytes, bytes]) -> None:
         """What the store would not take, such as when the disk was full, is still taken: the next call tries again."""
@@ -231,33 +236,31 @@ class Intake:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             if self._staging is not None:
-                staging, self._staging = self._staging, None
-                self._staging = _Staging(self._store, staging.contents, in_background=False)
+                self._staging = _Staging(self._store, self._staging.contents)
                 self._finish_staging()
 
 
 class _Staging:
-    """A pack on its way to the store."""
+    """A pack on its way to the store, by whoever comes first: a thread, or the one who needs it."""
 
-    def __init__(self, store: BlobStore, contents: dict[bytes, bytes], *, in_background: bool) -> None:
+    def __init__(self, store: BlobStore, contents: dict[bytes, bytes]) -> None:
         self.contents = contents
         self._store = store
+        self._lock = threading.Lock()
         self._staged: Staged | None = None
         self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
-        if in_background:
-            self._thread = threading.Thread(target=self._stage, name="headwater-staging", daemon=True)
-            self._thread.start()
-        else:
-            self._stage()
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self.contents
 
+    def begin(self) -> None:
+        """Start on it in the background."""
+        with suppress(RuntimeError):  # the interpreter is ending: whoever needs the pack does it
+            threading.Thread(target=self._stage, name="headwater-staging", daemon=True).start()
+
     def finish(self) -> _Holding:
-        """Wait for the pack. Raises: what went wrong in the background."""
-        if self._thread is not None:
-            self._thread.join()
+        """Wait for the pack. Raises: what went wrong, here or in the background."""
+        self._stage()
         if self._error is not None:
             raise self._error
         assert self._staged is not None
@@ -268,7 +271,10 @@ class _Staging:
         return _Holding(self._staged, stretches)
 
     def _stage(self) -> None:
-        try:
-            self._staged = self._store.stage_pack(list(self.contents.values()))
-        except (HeadwaterError, OSError, MemoryError) as error:  # carried to the thread that waits
-            self._error = error
+        with self._lock:
+            if self._staged is not None or self._error is not None:
+                return
+            try:
+                self._staged = self._store.stage_pack(list(self.contents.values()))
+            except _STAGING_ERRORS as error:  # carried to the thread that waits
+                self._error = error

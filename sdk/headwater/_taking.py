@@ -121,9 +121,13 @@ def _read_large(
 ) -> None:
     with ThreadPoolExecutor(LARGE_FILES_AT_ONCE, "headwater-adding") as pool:
         taken = pool.map(lambda row: _take_any(intake, locations[row]), rows)
-        for row, (digest, size) in zip(rows, taken, strict=True):
-            digests[row], sizes[row] = digest, size
-            progress.advance(size)
+        try:
+            for row, (digest, size) in zip(rows, taken, strict=True):
+                digests[row], sizes[row] = digest, size
+                progress.advance(size)
+        except BaseException:  # Ctrl-C, or a file that cannot be read: nobody wants the rest any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _turns(rows: Sequence[int], sizes: Sequence[int]) -> "list[list[int]]":
