@@ -137,7 +137,6 @@ def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: De
         import os
         import headwater
         from headwater._logger import Logger
-        work = Logger._work
         Logger._work = lambda logger: None  # so that it is still pending when the child asks
         with headwater.init() as run:
             artifact = headwater.Artifact("one", "dataset")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import WAIT_S, Desk
+from tests.faults.processes import WAIT_S, Desk, content
 from tests.faults.stores import look
 
 FILE_BYTES = 16_384
@@ -68,6 +68,45 @@ def test_log_interrupted_from_outside_while_it_adds_a_large_folder_finishes_when
 
     assert large.command("log", "data", "--name", "data").well().out == "team/faults/data:v0\n"
     assert look(large.store).versions["data"][0].files == FILES
+
+
+def test_an_interrupt_does_not_wait_for_the_large_files_that_were_not_begun(desk: Desk) -> None:
+    (desk.folder / "data").mkdir()
+    for i in range(60):
+        (desk.folder / "data" / f"{i}.bin").write_bytes(content(str(i), 2_000_000))
+
+    interrupted = desk.command("log", "data", "--name", "data", at_point=("taking a large file", "before", "1", "INT"))
+
+    assert interrupted.code == INTERRUPTED, interrupted
+    assert list((desk.store / "blobs" / "staging").iterdir()) == []
+    assert desk.command("log", "data", "--name", "data").well().out == "team/faults/data:v0\n"
+    assert look(desk.store).versions["data"][0].files == 60
+
+
+def test_what_was_taken_before_an_interrupt_can_still_be_logged(large: Desk) -> None:
+    large.run(
+        """
+        import headwater
+        with headwater.init(id="r") as run:
+            kept = headwater.Artifact("kept", "dataset")
+            with kept.new_file("it.txt") as file:
+                file.write("taken before")
+            interrupted = headwater.Artifact("data", "dataset")
+            try:
+                interrupted.add_dir("data")
+            except KeyboardInterrupt:
+                print("interrupted")
+            else:
+                raise AssertionError("it was not interrupted")
+            run.log_artifact(kept)
+            interrupted.add_dir("data")
+            run.log_artifact(interrupted)
+        """,
+        at_point=("taking a pack", "before", "2", "INT"),
+    ).well()
+
+    seen = look(large.store)
+    assert (seen.versions["kept"][0].files, seen.versions["data"][0].files) == (1, FILES)
 
 
 def test_a_script_interrupted_while_it_adds_ends_with_its_run_failed_and_nothing_logged(large: Desk) -> None:

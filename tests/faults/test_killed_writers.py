@@ -137,6 +137,8 @@ def test_a_writer_killed_at_random_moments_again_and_again_comes_to_the_same_end
     pipeline.run(PIPELINE).well()
 
     assert look(pipeline.store) == undisturbed
+    pipeline.command("replay").well()
+    pipeline.command("doctor").well()
 
 
 def looked_if_there(store: Path) -> Seen | None:
