@@ -36,7 +36,7 @@ class BlobStore(Protocol):
     Bytes come in two steps: `stage_*` takes them (written once, where they will stay), `publish` makes them an object
     under its name. Between the two lies the question whether the store has them already.
 
-    Every adapter promises, and `tests/contract/test_blob_store.py` checks:
+    Every adapter promises, and `tests/contract/test_blob_*.py` checks:
 
     - an object becomes visible whole or not at all, and survives a crash of the machine once `publish` has returned;
     - an object is never changed; publishing under a name that is there is fine and changes nothing;

@@ -1,1 +1,1 @@
-"""Tests of the contract: formats, names, digests, errors."""
+"""Tests of the read side: laws of the projector, its rules, the runner, queries, replay."""

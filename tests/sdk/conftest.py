@@ -7,7 +7,7 @@ import pytest
 from headwater import _client
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of this test's store; it is closed at the end, as at the end of a process."""
     folder = tmp_path / "store"

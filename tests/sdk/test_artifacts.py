@@ -17,6 +17,8 @@ from headwater.errors import (
     Reason,
 )
 
+pytestmark = pytest.mark.usefixtures("store")
+
 LARGE = 3 * 1024 * 1024  # an object of its own
 
 

@@ -11,6 +11,8 @@ import pytest
 from headwater import _settings
 from headwater.cli import _HOMES
 
+pytestmark = pytest.mark.usefixtures("store")
+
 README = Path(__file__).parents[2] / "README.md"
 
 

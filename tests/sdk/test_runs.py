@@ -10,6 +10,8 @@ import headwater
 import pytest
 from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound, StoreUnavailable
 
+pytestmark = pytest.mark.usefixtures("store")
+
 
 def note(name: str, text: str, type_name: str = "note") -> headwater.Artifact:
     artifact = headwater.Artifact(name, type_name)
