@@ -1,6 +1,7 @@
 """Artifacts: a versioned folder of files, while it is built and once it is logged."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -211,14 +212,13 @@ class Artifact:
         self._content.check([path])
         if mode not in ("w", "wb", "x", "xb"):
             raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
-        import tempfile
+        from headwater._taking import take_written, written_here
 
         _, intake = self._opened()
-        with tempfile.TemporaryFile(buffering=0) as raw:
-            with _writer(os.dup(raw.fileno()), mode, encoding) as file:
+        with written_here() as raw:
+            with _writer(raw, mode, encoding) as file:
                 yield file
-            raw.seek(0)
-            digest, size = intake.take_file(raw)
+            digest, size = take_written(intake, raw)
         self._put([path], [digest], [size], {})
 
     # --- once it is logged
@@ -376,7 +376,15 @@ def _hash_only(intake: "Intake", location: str, size: int) -> tuple[bytes, int, 
     return digests.pack(intake.algorithm, hasher.digest()), read, True
 
 
-def _writer(descriptor: int, mode: str, encoding: str | None) -> IO[Any]:
+@contextlib.contextmanager
+def _writer(raw: IO[bytes], mode: str, encoding: str | None) -> Iterator[IO[Any]]:
+    """`raw` as it was asked for; it stays open."""
     if "b" in mode:
-        return os.fdopen(descriptor, "wb")
-    return os.fdopen(descriptor, "w", encoding=encoding or "utf-8", newline="")
+        yield raw
+        return
+    text = io.TextIOWrapper(raw, encoding=encoding or "utf-8", newline="")
+    try:
+        yield text
+        text.flush()
+    finally:
+        text.detach()

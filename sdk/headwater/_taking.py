@@ -1,6 +1,7 @@
 """Take the bytes of local files: read what changed, hash it, and hand it to the intake."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -172,6 +173,23 @@ def _take_any(intake: Intake, location: str) -> tuple[bytes, int]:
             return intake.take_file(source)
     except OSError as error:
         raise unreadable(location, error) from error
+
+
+def written_here() -> "tempfile.SpooledTemporaryFile[bytes]":
+    """Where to write what will be taken: in memory while it is small, on the disk when it is large."""
+    return tempfile.SpooledTemporaryFile(max_size=PACKED_FILE_BYTES_MAX)
+
+
+def take_written(intake: Intake, written: "tempfile.SpooledTemporaryFile[bytes]") -> tuple[bytes, int]:
+    """Take what was written to such a file; returns digest and size."""
+    size = written.seek(0, os.SEEK_END)
+    written.flush()
+    written.seek(0)
+    if size <= PACKED_FILE_BYTES_MAX:
+        return intake.take([written.read()])[0], size
+    with open(os.dup(written.fileno()), "rb", buffering=0) as source:
+        source.seek(0)
+        return intake.take_file(source)
 
 
 def unreadable(location: str, error: OSError) -> InvalidFile:

@@ -358,3 +358,18 @@ def test_a_file_or_folder_can_be_logged_by_its_path(tmp_path: Path) -> None:
 
     assert model.qualified_name == "team/animals/run-r1-model.h5:v0"
     assert images.aliases == ("latest", "raw")
+
+
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_new_file_takes_a_large_file_too(tmp_path: Path, mode: str) -> None:
+    artifact = headwater.Artifact("made", "dataset")
+    text = "0123456789" * (LARGE // 10)
+    with artifact.new_file("large", mode) as file:
+        for start in range(0, len(text), 100_000):
+            piece = text[start : start + 100_000]
+            file.write(piece if mode == "w" else piece.encode())
+
+    with headwater.init() as run:
+        run.log_artifact(artifact).wait()
+
+    assert Path(artifact.download(tmp_path / "out"), "large").read_text() == text
