@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater._client import Client
 
 TASKS_PER_TURN = 256
-LINGER_S = 0.01  # how long the thread lets tasks gather before it takes them
+LINGER_S = 0.05  # how long the thread lets tasks gather before it takes them; who waits does not wait for it
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 
 T = TypeVar("T")
