@@ -40,10 +40,17 @@ from headwater_consumer.rows import (
 )
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 Values = tuple[Any, ...]
 
 KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
 ENTRIES = EntryRow.table
+
+
+def padded(keys: Sequence[T]) -> list[T]:
+    """`keys` filled up to a power of two with the last one, so that a few sizes of a statement serve all."""
+    filled = list(keys)
+    return filled + filled[-1:] * ((1 << (len(filled) - 1).bit_length()) - len(filled))
 
 
 # --- rows by key ----------------------------------------------------------------------------------------------
@@ -53,11 +60,8 @@ def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> l
     """The rows with these lookup keys; of facts, the open ones."""
     found: list[R] = []
     for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
-        chunk = list(keys[start : start + KEYS_PER_STATEMENT_MAX])
-        # A few sizes only, so that a few statements are compiled; the last key stands in for what is missing.
-        size = 1 << (len(chunk) - 1).bit_length()
-        chunk += chunk[-1:] * (size - len(chunk))
-        sql = _load_sql(_hashable(row_type), size, connection.dialect.name)
+        chunk = padded(keys[start : start + KEYS_PER_STATEMENT_MAX])
+        sql = _load_sql(_hashable(row_type), len(chunk), connection.dialect.name)
         parameters = tuple(value for key in chunk for value in key)
         found.extend(row_type(*row) for row in driver_of(connection).execute(sql, parameters))
     return found

@@ -6,17 +6,14 @@ and run with positional parameters.
 
 from collections import namedtuple
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, SelectBase, and_, bindparam, or_
 
 from headwater_consumer.database import driver_of
 from headwater_consumer.statements import dialect_of
 
-T = TypeVar("T")
-
 INTEGER_MAX = 2**63 - 1  # above every version, position and time
-KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
 
 
 class Statement:
@@ -59,12 +56,6 @@ class Statement:
         compiled = self._statement.compile(dialect=dialect_of(dialect))
         written = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled), tuple(compiled.positiontup or ()), written
-
-
-def padded(keys: Sequence[T]) -> list[T]:
-    """`keys` filled up to a power of two with the last one, so that a few sizes of a statement serve all."""
-    size = 1 << (len(keys) - 1).bit_length()
-    return [*keys, *[keys[-1]] * (size - len(keys))]
 
 
 def holds(fact: FromClause, past: bool) -> ColumnElement[bool]:

@@ -18,9 +18,10 @@ from sqlalchemy import Connection, bindparam, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import EntryInfo
-from headwater_consumer.queries.asking import Statement, padded
+from headwater_consumer.queries.asking import Statement
 from headwater_consumer.queries.places import where_now
 from headwater_consumer.rows import FILE, REMOVED, EntryRow
+from headwater_consumer.statements import padded
 
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 

@@ -9,8 +9,9 @@ from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import Health, Outcome, RejectionInfo
-from headwater_consumer.queries.asking import KEYS_PER_STATEMENT_MAX, Statement, padded
+from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
+from headwater_consumer.statements import KEYS_PER_STATEMENT_MAX, padded
 
 DRAFTS, REJECTIONS = Draft.table, Rejection.table
 _ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
