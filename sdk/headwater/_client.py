@@ -43,7 +43,7 @@ class Client:
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[tuple[str, int], queries.RejectionInfo] = {}
-        self._before_exit: list[Callable[[], None]] = []
+        self._before_exit: dict[Callable[[], None], None] = {}  # in the order they came
         _clean_up_at_exit(self)
 
     # --- bytes
@@ -130,7 +130,11 @@ class Client:
     def before_exit(self, action: Callable[[], None]) -> None:
         """Call `action` when this process ends, before the last of the queue is worked off."""
         self.check_process()
-        self._before_exit.append(action)
+        self._before_exit[action] = None
+
+    def not_before_exit(self, action: Callable[[], None]) -> None:
+        """`action` is done: let go of it, and of what it holds."""
+        self._before_exit.pop(action, None)
 
     def check_process(self) -> None:
         """In a child of a fork: what the parent put is the parent's to log; begin anew with an empty queue."""
@@ -138,14 +142,14 @@ class Client:
             self._pid = os.getpid()
             self._logger = Logger(self)
             self._lock = threading.Lock()
-            self._before_exit = []
+            self._before_exit = {}
             _clean_up_at_exit(self)
 
     def close(self) -> None:
         """Work off the queue and let go of everything. What could not be logged is said."""
         if self._pid != os.getpid():
             return
-        actions, self._before_exit = self._before_exit, []
+        actions, self._before_exit = self._before_exit, {}
         try:
             for action in actions:
                 action()

@@ -256,6 +256,7 @@ class Run:
         self._state = state
         if self in _active:
             _active.remove(self)
+        self._client.not_before_exit(self._finish_at_exit)
         self._client.send([RunFinished(run=self.path, state=state)], judged=False).result()
 
     def _finish_at_exit(self) -> None:
