@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_producer.intake import Intake
+from headwater_schemas.entries import file_leaves
 from headwater_schemas.errors import InvalidFile
 
 from headwater._content import Difference
@@ -46,11 +47,13 @@ def take_folder(client: "Client", intake: Intake, found: Scan) -> TakenFolder:
 
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
+    from headwater_schemas.lthash import sum_of
+
     recall = client.index.recall(found, intake.algorithm)
     before = recall.before.digest() if recall.before.count else None
-    digests = recall.digests()
+    recalled = recall.digests()
+    digests = list(recalled)
     sizes = found.sizes()
-    changed = set(recall.changed)
     to_read = recall.changed
     if before is None or not client.is_stored_version(intake.project, before):
         lacking = intake.lacking([digest for digest in digests if digest is not None])
@@ -61,9 +64,12 @@ def take_folder(client: "Client", intake: Intake, found: Scan) -> TakenFolder:
     assert len(taken) == len(paths), "every file that was not known was read"
     rows = recall.changed
     now_paths, now_digests, now_sizes = _pick(paths, rows), _pick(taken, rows), _pick(sizes, rows)
+    if any(known is not None and known != now for known, now in zip(recalled, taken, strict=True)):
+        # Read only because the store lacked it, and changed since the scan: what the index has is of no use then.
+        total = sum_of(file_leaves(paths, taken, sizes), sum(sizes))
+        return TakenFolder(paths, taken, sizes, total, None)
     total = recall.updated_sum(now_paths, now_digests, now_sizes)
-    if changed.issuperset(to_read) or taken == _known_again(recall, taken):
-        client.index.remember(found, recall, now_digests, now_sizes, total)
+    client.index.remember(found, recall, now_digests, now_sizes, total)
     return TakenFolder(paths, taken, sizes, total, _difference(before, recall, now_paths, now_digests))
 
 
@@ -76,11 +82,6 @@ def take_file(client: "Client", intake: Intake, found: ScannedFile) -> tuple[byt
     if size == found.size:
         client.index.remember_file(found, digest)
     return digest, size
-
-
-def _known_again(recall: Recall, taken: Sequence[bytes]) -> list[bytes]:
-    """The index's word where it has one: what was read only because the store lacked it must agree with it."""
-    return [now if known is None else known for known, now in zip(recall.digests(), taken, strict=True)]
 
 
 def _difference(

@@ -373,3 +373,23 @@ def test_new_file_takes_a_large_file_too(tmp_path: Path, mode: str) -> None:
         run.log_artifact(artifact).wait()
 
     assert Path(artifact.download(tmp_path / "out"), "large").read_text() == text
+
+
+def test_a_file_that_changes_while_it_is_added_to_another_store_is_logged_as_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder_of(tmp_path / "in", cat="meow", dog="wuff")
+    _let_times_settle()
+    log_folder(root)  # from here on the index knows both files
+    monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))  # which has neither, so that they are read
+    scan = headwater._artifact.scan
+
+    def scan_and_change(*arguments: object) -> object:
+        found = scan(*arguments)  # type: ignore[arg-type]
+        (root / "cat").write_text("purr")
+        return found
+
+    monkeypatch.setattr(headwater._artifact, "scan", scan_and_change)
+    logged = log_folder(root)
+
+    assert files_in(logged.download(tmp_path / "out")) == {"cat": "purr", "dog": "wuff"}
