@@ -4,9 +4,11 @@ On a laptop it is one SQLite file; everything else in this package speaks SQLAlc
 it is. A projection can be thrown away: every damage to it is healed by `headwater replay`.
 """
 
+import os
 import sqlite3
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,12 @@ class Database:
 
         Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
         """
-        if not file.exists() and (read_only or not create):
-            raise StoreUnavailable(
-                f"there is no projection at {file}. Run `headwater replay` to build it from the log."
-            )
+        if not file.exists():
+            if read_only or not create:
+                raise StoreUnavailable(
+                    f"there is no projection at {file}. Run `headwater replay` to build it from the log."
+                )
+            _make_sqlite(file)
         # What may be read without locks is opened anew for each look: the next may be after somebody wrote.
         database = cls(_sqlite_engine(file, read_only=read_only), str(file), keep_connections=not read_only)
         if create and not read_only:
@@ -133,6 +137,25 @@ class Database:
                 f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
                 "or build a projection of this release's format with `headwater replay --replace`."
             )
+
+
+def _make_sqlite(file: Path) -> None:
+    """Make `file` an empty database with a write-ahead log, unless another process does so first.
+
+    Made beside it and then given its name: of two processes that switch one file to a write-ahead log at once, SQLite
+    refuses one without waiting.
+    """
+    new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
+    try:
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(OSError):  # there by now, or a file system without links: then it is made where it is opened
+            os.link(new, file)
+    except sqlite3.Error as error:
+        raise _store_error(str(file), str(error)) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(new)
 
 
 def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:

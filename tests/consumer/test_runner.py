@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.support.history import History, open_history
 from tests.support.memory_log import MemoryLog
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
+DATABASES_MADE = 40
+MADE_EVERY_S = 0.05
 EVENTS_PER_VERSION = 3  # opened, added, committed
 
 
@@ -366,3 +369,29 @@ def test_a_header_that_cannot_be_read_makes_a_dead_letter(history: History, name
 
     assert rows_of(history.database, "SELECT key, decision FROM dead_letters") == [(record.key, None)]
     assert len(versions_of(history.database, MODEL)) == 1
+
+
+def _open_each_at_its_time(folder: Path, first_at_s: float, failures: "multiprocessing.Queue[list[str]]") -> None:
+    failed = []
+    for made in range(DATABASES_MADE):
+        time.sleep(max(0.0, first_at_s + made * MADE_EVERY_S - time.time()))
+        try:
+            Database.open_sqlite(folder / f"{made}.db").close()
+        except StoreUnavailable as error:
+            failed.append(str(error))
+    failures.put(failed)
+
+
+def test_processes_that_make_one_projection_at_the_same_moment_all_open_it(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    failures: multiprocessing.Queue[list[str]] = context.Queue()
+    makers = [
+        context.Process(target=_open_each_at_its_time, args=(tmp_path, time.time() + 0.2, failures)) for _ in range(6)
+    ]
+
+    for maker in makers:
+        maker.start()
+
+    assert [failures.get(timeout=60) for _ in makers] == [[]] * len(makers)
+    for maker in makers:
+        maker.join()
