@@ -7,17 +7,17 @@ of is in `log_file`; this module says what stands in it.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from headwater_schemas.codec import EVENT_BYTES_MAX
-from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import DurabilityUnknown, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
 
 from headwater_eventlog import header_block
+from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.forking import Pool
 from headwater_eventlog.log_file import (
     GET_ACCESS,
@@ -38,9 +38,6 @@ from headwater_eventlog.log_file import (
 from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_READ_MAX, NewRecord, Record
 from headwater_eventlog.turns import next_in_line, pause_of_next
 
-RECORDS_PER_APPEND_MAX = 4096  # one append is one transaction, and everybody else waits for its end
-BYTES_PER_APPEND_MAX = 64 * 1024 * 1024  # as above; payloads only
-KEY_BYTES_MAX = 4096  # far above what the grammar of names allows
 READ_WAIT_S = 30.0  # for another process that recovers the log after a crash; readers never wait for writers
 READ_TRIES_MAX = 100  # of a file that is being replaced, or written while it is read without locks
 
@@ -102,9 +99,10 @@ class EmbeddedEventLog:
 
     def append(self, records: Sequence[NewRecord], *, timeout_s: float) -> list[Position]:
         """As the port says. `timeout_s` bounds the wait for other writers, not that for the disk."""
-        rows = _checked(records)
-        if not rows:
+        check_append(records, PARTITIONS)
+        if not records:
             return []
+        rows = [(record.key, header_block.pack(record.headers), record.payload) for record in records]
         deadline = time.monotonic() + timeout_s
         with self._pool.borrowed() as connection:
             if self._read_only or not connection.is_writable:
@@ -113,14 +111,17 @@ class EmbeddedEventLog:
         return [Position(self.generation, 0, offset) for offset in range(first, first + len(rows))]
 
     def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
-        _check_partition(partition)
+        check_partition(partition, PARTITIONS)
         parameters = (min(after, OFFSETS_MAX), max(0, min(limit, RECORDS_PER_READ_MAX)))
         return self._ask(lambda database: self._records(database.execute(_READ, parameters)))
 
     def end(self, partition: int) -> int:
-        _check_partition(partition)
+        check_partition(partition, PARTITIONS)
         last: tuple[int, int] | None = self._ask(lambda database: database.execute(_LAST).fetchone())
         return BEFORE_FIRST if last is None else last[0]
+
+    def ends(self) -> Mapping[int, int]:
+        return {partition: self.end(partition) for partition in range(PARTITIONS)}
 
     def close(self) -> None:
         self._pool.close()
@@ -203,30 +204,3 @@ class EmbeddedEventLog:
             raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Start again.")
         self._generation = connection.generation
         return connection
-
-
-def _checked(records: Sequence[NewRecord]) -> list[_Row]:
-    """What is stored of each. Raises: InvalidInput."""
-    if len(records) > RECORDS_PER_APPEND_MAX:
-        raise InvalidInput(f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed.")
-    size = sum(len(record.payload) for record in records)
-    if size > BYTES_PER_APPEND_MAX:
-        raise InvalidInput(f"{size:,} bytes in one append; at most {BYTES_PER_APPEND_MAX:,} are allowed. Split it.")
-    return [_row(record) for record in records]
-
-
-def _row(record: NewRecord) -> _Row:
-    if record.partition is not None:
-        _check_partition(record.partition)
-    if len(record.payload) > EVENT_BYTES_MAX:
-        raise InvalidInput(
-            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed."
-        )
-    if len(record.key.encode()) > KEY_BYTES_MAX:
-        raise InvalidInput(f"the key {record.key[:60]!r}… is too long; at most {KEY_BYTES_MAX:,} bytes are allowed.")
-    return record.key, header_block.pack(record.headers), record.payload
-
-
-def _check_partition(partition: int) -> None:
-    if partition != 0:
-        raise InvalidInput(f"there is no partition {partition}: the embedded log has one, number 0.")

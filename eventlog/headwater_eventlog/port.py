@@ -1,6 +1,6 @@
 """What every event log promises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,10 @@ from headwater_schemas.positions import Position
 
 RECORDS_PER_READ_MAX = 4096
 BYTES_PER_READ_MAX = 16 * 1024 * 1024
+RECORDS_PER_APPEND_MAX = 4096  # one append is one turn, and everybody else waits for its end
+BYTES_PER_APPEND_MAX = 64 * 1024 * 1024  # as above; payloads only
+BYTES_AT_ONCE_MAX = 900_000  # keys, payloads and headers; what goes over the wire in one piece
+KEY_BYTES_MAX = 4096  # far above what the grammar of names allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class EventLog(Protocol):
 
     - when `append` returns, the records survive a crash of this process and of the machine;
     - records of one `append` that go to one partition stand there in the order given, and all or none of them do,
-      unless DurabilityUnknown is raised;
+      unless DurabilityUnknown is raised; readers see them all at once where they take less than BYTES_AT_ONCE_MAX;
     - positions within a partition only grow; gaps are allowed, reuse is not; `time_us` never goes back;
     - equal keys always go to one partition;
     - `read` gives records in order and may give one twice after a restart, never skip one;
@@ -77,6 +81,10 @@ class EventLog(Protocol):
 
     def end(self, partition: int) -> int:
         """The offset of the last record of `partition`, BEFORE_FIRST when it has none."""
+        ...
+
+    def ends(self) -> Mapping[int, int]:
+        """`end` of every partition, asked for at once."""
         ...
 
     def close(self) -> None:

@@ -1,6 +1,10 @@
-"""Every adapter of the event log: how to make a fresh log, open it from any process, and look past the adapter."""
+"""Every adapter of the event log: how to make a fresh log, open it from any process, and look past the adapter.
+
+A place of the log on Kafka is "servers|topic".
+"""
 
 import sqlite3
+import uuid
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,7 +12,14 @@ from pathlib import Path
 
 import pytest
 from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_eventlog.kafka.log import KafkaEventLog
+from headwater_eventlog.kafka.settings import KafkaSettings
 from headwater_eventlog.port import EventLog
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.support.servers import servers
+
+KAFKA_PARTITIONS = 4  # enough to tell them apart, few enough to be quick
 
 RawRecord = tuple[int, int, str, bytes]  # partition, offset, key, payload
 
@@ -40,8 +51,31 @@ def _raw_embedded(where: str) -> list[RawRecord]:
         return database.execute("SELECT 0, offset, key, payload FROM records ORDER BY offset").fetchall()
 
 
+def kafka_settings(where: str) -> KafkaSettings:
+    address, topic = where.split("|")
+    return KafkaSettings(address, topic, partitions=KAFKA_PARTITIONS)
+
+
+def _raw_kafka(where: str) -> list[RawRecord]:
+    address, topic = where.split("|")
+    with closing(KafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest")) as consumer:
+        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(places)
+        ends = consumer.end_offsets(places)
+        found: list[RawRecord] = []
+        while any(consumer.position(place) < ends[place] for place in places):
+            for records in consumer.poll(timeout_ms=1000).values():
+                found += [(record.partition, record.offset, record.key.decode(), record.value) for record in records]
+    return sorted(found)
+
+
 _ADAPTERS = {
     "embedded": _Adapter(place=str, open=lambda where: EmbeddedEventLog.open(Path(where)), raw=_raw_embedded),
+    "kafka": _Adapter(
+        place=lambda _: f"{servers().kafka}|log-{uuid.uuid4().hex}",
+        open=lambda where: KafkaEventLog.open(kafka_settings(where), create=True),
+        raw=_raw_kafka,
+    ),
 }
 
 each_adapter = pytest.mark.parametrize("adapter", list(_ADAPTERS))

@@ -1,7 +1,7 @@
 """The event log in memory, and as one virtual process reaches it: the real contract, simulated trouble."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, NewRecord, Record
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable, UndecodableEvent
@@ -91,6 +91,9 @@ class ProcessLog:
 
     def end(self, partition: int) -> int:
         return self._world.log.end(partition)
+
+    def ends(self) -> Mapping[int, int]:
+        return {partition: self.end(partition) for partition in range(self.partitions)}
 
     def close(self) -> None:
         pass

@@ -1,7 +1,7 @@
 """A log in memory, and histories written to it: which step stands where."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headwater_eventlog.port import NewRecord, Record
@@ -36,6 +36,9 @@ class MemoryLog:
     def end(self, partition: int) -> int:
         records = self._records[partition]
         return records[-1].position.offset if records else BEFORE_FIRST
+
+    def ends(self) -> Mapping[int, int]:
+        return {partition: self.end(partition) for partition in range(self.partitions)}
 
     def close(self) -> None:
         pass

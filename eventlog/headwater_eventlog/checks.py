@@ -1,0 +1,37 @@
+"""What every log refuses before it writes anything; one definition for all adapters."""
+
+from collections.abc import Sequence
+
+from headwater_schemas.codec import EVENT_BYTES_MAX
+from headwater_schemas.errors import InvalidInput
+
+from headwater_eventlog.port import BYTES_PER_APPEND_MAX, KEY_BYTES_MAX, RECORDS_PER_APPEND_MAX, NewRecord
+
+
+def check_append(records: Sequence[NewRecord], partitions: int) -> None:
+    """All but the headers, which `header_block.pack` checks. Raises: InvalidInput."""
+    if len(records) > RECORDS_PER_APPEND_MAX:
+        raise InvalidInput(f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed.")
+    size = sum(len(record.payload) for record in records)
+    if size > BYTES_PER_APPEND_MAX:
+        raise InvalidInput(f"{size:,} bytes in one append; at most {BYTES_PER_APPEND_MAX:,} are allowed. Split it.")
+    for record in records:
+        _check_record(record, partitions)
+
+
+def _check_record(record: NewRecord, partitions: int) -> None:
+    if record.partition is not None:
+        check_partition(record.partition, partitions)
+    if len(record.payload) > EVENT_BYTES_MAX:
+        raise InvalidInput(
+            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed."
+        )
+    if len(record.key.encode()) > KEY_BYTES_MAX:
+        raise InvalidInput(f"the key {record.key[:60]!r}… is too long; at most {KEY_BYTES_MAX:,} bytes are allowed.")
+
+
+def check_partition(partition: int, partitions: int) -> None:
+    """Raises: InvalidInput."""
+    if not 0 <= partition < partitions:
+        numbers = "one, number 0" if partitions == 1 else f"{partitions}, numbered from 0"
+        raise InvalidInput(f"there is no partition {partition}: this log has {numbers}.")

@@ -1,0 +1,129 @@
+"""The client library of Kafka: the only module that names it, and its errors in our words."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from headwater_schemas.errors import StoreError, StoreReadOnly, StoreUnavailable
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors  # type: ignore[import-untyped]
+from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec  # type: ignore[import-untyped]
+from kafka.consumer.subscription_state import ConsumerRebalanceListener  # type: ignore[import-untyped]
+from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]
+from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
+from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
+
+from headwater_eventlog.kafka.settings import KafkaSettings
+
+__all__ = (
+    "CONNECT_WAIT_S",
+    "ConfigResource",
+    "ConsumerRebalanceListener",
+    "KafkaAdminClient",
+    "KafkaConsumer",
+    "KafkaProducer",
+    "OffsetAndMetadata",
+    "OffsetSpec",
+    "TopicPartition",
+    "errors",
+    "fail",
+    "let_go",
+    "made",
+    "murmur2",
+    "options",
+    "told",
+    "words",
+)
+
+CONNECT_WAIT_S = 10.0  # for a first answer; one that is up gives it in milliseconds
+REQUEST_WAIT_S = 15.0  # for the answer to one request, before it is tried elsewhere
+RECONNECT_PAUSE_S_MAX = 1.0  # between attempts; a broker that is back should be found soon
+
+_NOT_PERMITTED = (errors.AuthorizationError,)
+_NOT_ANSWERING = (
+    errors.KafkaTimeoutError,
+    errors.KafkaConnectionError,
+    errors.NodeNotReadyError,
+    errors.Cancelled,
+    errors.BrokerNotAvailableError,
+)
+
+
+def options(settings: KafkaSettings, *, wait_s: float = CONNECT_WAIT_S) -> dict[str, Any]:
+    """What every client is given."""
+    return {
+        "bootstrap_servers": settings.server_list,
+        "client_id": f"headwater-{os.getpid()}",
+        "bootstrap_timeout_ms": max(1, int(min(wait_s, CONNECT_WAIT_S) * 1000)),
+        "request_timeout_ms": int(REQUEST_WAIT_S * 1000),
+        "reconnect_backoff_max_ms": int(RECONNECT_PAUSE_S_MAX * 1000),
+        **settings.client,
+    }
+
+
+def made(make: Callable[..., Any], settings: KafkaSettings, **more: Any) -> Any:
+    """A client. One that cannot connect would leave its thread running; that is ended here."""
+    nets: list[Any] = []
+
+    def net_client(**given: Any) -> Any:
+        nets.append(KafkaNetClient(**given))
+        return nets[-1]
+
+    try:
+        return make(kafka_client=net_client, **{**options(settings), **more})
+    except BaseException:
+        for net in nets:
+            net.close()
+        raise
+
+
+def let_go(name: str, end: Callable[[], object]) -> None:
+    """End a client in a thread of its own: it may wait for servers that are gone, and nobody should wait for that."""
+
+    def quietly() -> None:
+        with contextlib.suppress(errors.KafkaError, OSError, RuntimeError):
+            end()
+
+    threading.Thread(target=quietly, name=f"headwater-kafka-{name}", daemon=True).start()
+
+
+@contextmanager
+def told(settings: KafkaSettings, outcome: str) -> Iterator[None]:
+    """Raises: what Kafka says in our words; `outcome` is what the caller can rely on."""
+    try:
+        yield
+    except (errors.KafkaError, OSError) as error:
+        fail(error, settings, outcome)
+
+
+def fail(error: BaseException, settings: KafkaSettings, outcome: str) -> NoReturn:
+    raise _in_our_words(error, settings, outcome) from error
+
+
+def _in_our_words(error: BaseException, settings: KafkaSettings, outcome: str) -> StoreError:
+    where, what = f"Kafka at {settings.servers}", words(error)
+    if isinstance(error, errors.SaslAuthenticationFailedError):
+        return StoreUnavailable(f"{where} does not accept the user name or password: {outcome}. Correct them.")
+    if isinstance(error, _NOT_PERMITTED):
+        return StoreReadOnly(
+            f"{where} does not permit this on topic {settings.topic!r} ({what}): {outcome}. "
+            "Have the user granted READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it."
+        )
+    if isinstance(error, _NOT_ANSWERING):
+        return StoreUnavailable(
+            f"{where} does not answer ({what}): {outcome}. "
+            "Check that it runs, that the address is right, and that security_protocol is what it expects."
+        )
+    if isinstance(error, OSError):
+        return StoreUnavailable(f"{where} cannot be reached ({error.strerror or what}): {outcome}. Check the settings.")
+    return StoreUnavailable(f"{where} failed for topic {settings.topic!r} ({what}): {outcome}. See the broker's log.")
+
+
+def words(error: BaseException) -> str:
+    """What an error of the client says, without the requests that it quotes."""
+    if isinstance(error, errors.BrokerResponseError):
+        return f"{type(error).__name__}: {error.description}" if error.description else type(error).__name__
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
