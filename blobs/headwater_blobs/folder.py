@@ -88,14 +88,14 @@ class FolderBlobStore:
                     os.makedirs(os.path.join(path, name), exist_ok=True)
         return cls(path, identity, read_only=read_only)
 
-    def stage_pack(self, contents: Sequence[bytes]) -> Staged:
+    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:  # noqa: ARG002  it is named later
         size = sum(map(len, contents))
         with self._new_staged(size) as (name, target), _store_errors(self.folder, size):
             _write_all(target, contents)
             os.fdatasync(target)
         return Staged(name, size, None)
 
-    def stage_file(self, source: BinaryIO, algorithm: str) -> Staged:
+    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:  # noqa: ARG002
         hasher = digests.new_hasher(algorithm)
         origin = source.fileno()
         expected = os.fstat(origin).st_size

@@ -74,6 +74,14 @@ def is_object_name(name: object) -> bool:
     return leaf is not None and leaf.fullmatch(parts[3]) is not None and _are_names(parts[1], parts[2])
 
 
+def may_begin_a_name(prefix: str) -> bool:
+    """Whether the name of an object can start with `prefix`: a store need not understand what no name begins with."""
+    kind, *rest = prefix.split("/")
+    if not rest:
+        return any(known.startswith(kind) for known in _LEAVES)
+    return kind in _LEAVES and len(rest) <= 3 and all(_are_names(name, "p") for name in rest[:-1])
+
+
 def staged_name() -> str:
     """A new name for bytes that this process stages."""
     return f"{_writer(os.getpid())}-{uuid.uuid4().hex}"

@@ -23,24 +23,29 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Bytes that were taken and are safe from their source, but are not an object yet."""
+    """Bytes that were taken and are safe from their source."""
 
     location: str  # the adapter's own business
     size: int  # bytes
     digest: bytes | None  # stored form; None for a pack, whose contents each have their own
+    name: str | None = None  # the object that it is already, in stores that cannot rename
 
 
 class BlobStore(Protocol):
     """Objects that are written once and read by range.
 
     Bytes come in two steps: `stage_*` takes them (written once, where they will stay), `publish` makes them an object
-    under its name. Between the two lies the question whether the store has them already.
+    under its name. Between the two lies the question whether the store has them already. `project`, "entity/project",
+    is where they will most likely be published: a store that cannot rename gives them a name in it at once.
 
     Every adapter promises, and `tests/contract/test_blob_*.py` checks:
 
     - an object becomes visible whole or not at all, and survives a crash of the machine once `publish` has returned;
     - an object is never changed; publishing under a name that is there is fine and changes nothing;
-    - memory is bounded by CHUNK_BYTES a call, whatever the size (`stage_pack` is given its bytes);
+    - nothing that was only staged is referred to by any event; stores that cannot rename may show it already under the
+      name it will have, and keep it there when it is discarded, if others may have the same;
+    - memory is bounded whatever the size, by CHUNK_BYTES a call or by what the adapter states (`stage_pack` is given
+      its bytes);
     - every read is verified against the digest it was asked with: other bytes are an error that names the object,
       never data;
     - what a killed writer leaves is not visible as an object, and `abandoned` lists it;
@@ -50,23 +55,30 @@ class BlobStore(Protocol):
     Object names come from `headwater_blobs.naming`.
     """
 
-    def stage_pack(self, contents: Sequence[bytes]) -> Staged:
+    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
         """Take `contents`, one after the other. Raises: StoreUnavailable when the disk is full, StoreReadOnly."""
         ...
 
-    def stage_file(self, source: BinaryIO, algorithm: str) -> Staged:
-        """Take all of `source` (a regular file opened unbuffered for reading), hashing what is kept.
+    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
+        """Take all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
 
-        A reflink where the file system can, one copy where not. Raises: as `stage_pack`.
+        A reflink where the file system can, one copy where not. Where the digest is needed first, it is read twice.
+        Raises: as `stage_pack`; InvalidFile when it is read twice and changes each time.
         """
         ...
 
     def publish(self, staged: Staged, name: str) -> None:
-        """Make `staged` the object `name`, durably. `staged` can be published again under another name."""
+        """Make `staged` the object `name`, durably. `staged` can be published again under another name.
+
+        Without a copy where `name` is `staged.name`.
+        """
         ...
 
     def discard(self, staged: Staged) -> None:
-        """Forget `staged`; objects published from it stay. Discarding twice is fine."""
+        """Forget `staged`; objects published from it stay. Discarding twice is fine.
+
+        Where it is an object already it goes only if nobody else can have it; else it is garbage, to be collected.
+        """
         ...
 
     def have(self, names: Iterable[str]) -> set[str]:
@@ -101,7 +113,7 @@ class BlobStore(Protocol):
         ...
 
     def abandoned(self) -> Iterator[StoredObject]:
-        """What is staged, by anyone, and not discarded: safe to remove once its writer is gone."""
+        """What is staged by anyone, is no object and is not discarded: safe to remove once its writer is gone."""
         ...
 
     def delete(self, names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from headwater_schemas.errors import BlobCorrupt, BlobMissing, InvalidInput
 
 from headwater_blobs.port import READ_MANY_BYTES_MAX
 
-RUN_BYTES_MAX = 1024 * 1024  # one read of neighbours; larger ones leave the processor's cache and gain nothing
+RUN_BYTES_MAX = 1024 * 1024  # one read of neighbours on a disk; larger ones leave the processor's cache
 GAP_BYTES_MAX = 64 * 1024  # unwanted bytes between neighbours that cost less to read than a second read costs
 
 
@@ -56,8 +56,8 @@ def checked_pieces(pieces: Iterable[memoryview], place: Place, digest: bytes, st
         raise _other_bytes(place, digest, digests.pack(algorithm, hasher.digest()), store)
 
 
-def runs_of(wanted: Sequence[tuple[Place, bytes]]) -> Iterator[Run]:
-    """Every index of `wanted` in one run; neighbours together, at most RUN_BYTES_MAX unless one place is larger.
+def runs_of(wanted: Sequence[tuple[Place, bytes]], bytes_max: int = RUN_BYTES_MAX) -> Iterator[Run]:
+    """Every index of `wanted` in one run; neighbours together, at most `bytes_max` unless one place is larger.
 
     Raises: InvalidInput when `wanted` exceeds READ_MANY_BYTES_MAX together, or a place cannot exist.
     """
@@ -67,7 +67,7 @@ def runs_of(wanted: Sequence[tuple[Place, bytes]]) -> Iterator[Run]:
         total += place.size
     if total > READ_MANY_BYTES_MAX:
         raise InvalidInput(f"{total:,} bytes asked for in one call; at most {READ_MANY_BYTES_MAX:,}. Ask in portions.")
-    return _runs_in_order(wanted, sorted(range(len(wanted)), key=lambda i: wanted[i][0]))
+    return _runs_in_order(wanted, sorted(range(len(wanted)), key=lambda i: wanted[i][0]), bytes_max)
 
 
 def missing(object_name: str, store: str) -> BlobMissing:
@@ -108,12 +108,12 @@ def _describe(place: Place, store: str) -> str:
     return f"object {place.object_name!r} in {store} is damaged in the {place.size:,} bytes from {place.offset:,}"
 
 
-def _runs_in_order(wanted: Sequence[tuple[Place, bytes]], order: Sequence[int]) -> Iterator[Run]:
+def _runs_in_order(wanted: Sequence[tuple[Place, bytes]], order: Sequence[int], bytes_max: int) -> Iterator[Run]:
     run: list[int] = []
     name, start, end = "", 0, 0
     for i in order:
         object_name, offset, size = wanted[i][0]
-        joins = object_name == name and offset - end <= GAP_BYTES_MAX and offset + size - start <= RUN_BYTES_MAX
+        joins = object_name == name and offset - end <= GAP_BYTES_MAX and offset + size - start <= bytes_max
         if run and not joins:
             yield Run(name, start, end - start, run)
             run = []

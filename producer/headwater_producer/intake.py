@@ -1,8 +1,9 @@
 """Take bytes in: hash them, keep them safe from their source, and know where each content is.
 
 Content is known by its digest. Small contents wait in memory until they fill a pack, which is then staged while the
-next one fills; large ones are staged at once. Nothing is an object yet: `places` publishes what a version needs, in
-the project that it belongs to, and leaves out what that project has stored already.
+next one fills; large ones are staged at once. No event names any of it yet: `places` publishes what a version needs,
+in the project that it belongs to, and leaves out what that project has stored already. A store that cannot rename has
+been told the likely project, so that what goes there is published as it is; what goes elsewhere is copied.
 """
 
 import os
@@ -38,7 +39,8 @@ class _Holding:
 class Intake:
     """What one process has taken and not yet handed over. Safe to use from threads.
 
-    Memory: at most three packs of PACK_BYTES_MAX, and about 200 bytes for each content until `forget`.
+    Memory: at most three packs of PACK_BYTES_MAX, a fourth where the store sends a pack in one piece, and about 200
+    bytes for each content until `forget`. For large files it is what the store states.
     """
 
     def __init__(self, store: BlobStore, stored: StoredPlaces, *, algorithm: str, project: str) -> None:
@@ -78,14 +80,15 @@ class Intake:
     def take_file(self, source: BinaryIO) -> tuple[bytes, int]:
         """Take a file of any size, opened unbuffered; returns the digest and size of what was kept.
 
-        Raises: OSError when the source cannot be read; StoreUnavailable, StoreReadOnly.
+        Raises: OSError when the source cannot be read, InvalidFile when it does not stay the same for long enough;
+        StoreUnavailable, StoreReadOnly.
         """
         if os.fstat(source.fileno()).st_size <= PACKED_FILE_BYTES_MAX:
             content = source.read(PACKED_FILE_BYTES_MAX + 1)
             if len(content) <= PACKED_FILE_BYTES_MAX:
                 return self.take([content])[0], len(content)
             source.seek(0)  # it grew meanwhile
-        staged = self._store.stage_file(source, self._algorithm)
+        staged = self._store.stage_file(source, self._algorithm, project=self.project)
         assert staged.digest is not None
         with self._alone():
             if staged.digest in self._holdings or self._stored(self.project, [staged.digest]):
@@ -165,8 +168,7 @@ class Intake:
     def _publish(self, holding: _Holding, project: str, digest: bytes) -> str:
         name = holding.published.get(project)
         if name is None:
-            large = holding.staged.digest is not None
-            name = naming.file_name(project, digest) if large else naming.pack_name(project)
+            name = _name_in(project, holding.staged, digest)
             self._store.publish(holding.staged, name)
             holding.published[project] = name
             self.published_bytes += holding.staged.size
@@ -178,7 +180,7 @@ class Intake:
         known = self._stored(self.project, list(self._waiting))
         contents = {digest: content for digest, content in self._waiting.items() if digest not in known}
         if contents:
-            self._staging = _Staging(self._store, contents)
+            self._staging = _Staging(self._store, contents, self.project)
             if in_background:
                 self._staging.begin()
         self._waiting, self._waiting_bytes = {}, 0  # only now: whatever fails or interrupts, what was taken is kept
@@ -212,23 +214,23 @@ class Intake:
                 raise BlobMissing(
                     f"{digests.to_text(digest)} is not stored in {project}, nor was it added here. Add it again."
                 )
-            self._take_again(digest, place)
+            self._take_again(digest, place, project)
         return self.places(project, missing)
 
-    def _take_again(self, digest: bytes, place: Place) -> None:
+    def _take_again(self, digest: bytes, place: Place, project: str) -> None:
         if place.size > PACKED_FILE_BYTES_MAX:
             with tempfile.TemporaryFile(buffering=0) as copy:
                 for chunk in self._store.stream(place, digest):
                     copy.write(chunk)
                 copy.seek(0)
-                staged = self._store.stage_file(copy, digests.algorithm_of(digest))
+                staged = self._store.stage_file(copy, digests.algorithm_of(digest), project=project)
             with self._alone():
                 self._holdings[digest] = _Holding(staged, {digest: (0, staged.size)})
             return
         content = self._store.read(place, digest)
         with self._alone():
             # Not by way of `take`, which leaves out what the likely project has.
-            staged = self._store.stage_pack([content])
+            staged = self._store.stage_pack([content], project=project)
             self._holdings[digest] = _Holding(staged, {digest: (0, len(content))})
 
     def _after_fork(self) -> None:
@@ -236,15 +238,23 @@ class Intake:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             if self._staging is not None:
-                self._staging = _Staging(self._store, self._staging.contents)
+                self._staging = _Staging(self._store, self._staging.contents, self.project)
                 self._finish_staging()
+
+
+def _name_in(project: str, staged: Staged, digest: bytes) -> str:
+    """The name under which to publish: the one that it has already, if that is in `project`."""
+    if staged.name is not None and naming.project_of(staged.name) == project:
+        return staged.name
+    return naming.pack_name(project) if staged.digest is None else naming.file_name(project, digest)
 
 
 class _Staging:
     """A pack on its way to the store, by whoever comes first: a thread, or the one who needs it."""
 
-    def __init__(self, store: BlobStore, contents: dict[bytes, bytes]) -> None:
+    def __init__(self, store: BlobStore, contents: dict[bytes, bytes], project: str) -> None:
         self.contents = contents
+        self._project = project
         self._store = store
         self._lock = threading.Lock()
         self._staged: Staged | None = None
@@ -275,6 +285,6 @@ class _Staging:
             if self._staged is not None or self._error is not None:
                 return
             try:
-                self._staged = self._store.stage_pack(list(self.contents.values()))
+                self._staged = self._store.stage_pack(list(self.contents.values()), project=self._project)
             except _STAGING_ERRORS as error:  # carried to the thread that waits
                 self._error = error

@@ -12,6 +12,8 @@ from headwater_blobs.port import BlobStore, Staged
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
 
+from tests.support import buckets
+
 WAIT_S = 60.0
 PROJECT = "vision/digits"
 
@@ -23,12 +25,21 @@ class StorePlace:
     adapter: str
     where: str
 
+    @property
+    def stages_apart(self) -> bool:
+        """Whether what is staged is no object yet; else it is one, under `Staged.name`."""
+        return _ADAPTERS[self.adapter].stages_apart
+
     def open(self) -> BlobStore:
         return _ADAPTERS[self.adapter].open(self.where)
 
     def raw(self, name: str) -> bytes:
         """An object's bytes, read without the adapter."""
         return _ADAPTERS[self.adapter].raw(self.where, name)
+
+    def remove(self) -> None:
+        """Leave nothing of it outside of the test's own folder."""
+        _ADAPTERS[self.adapter].remove(self.where)
 
     def damage(self, name: str, change: Callable[[bytes], bytes]) -> None:
         """Change an object's bytes behind the adapter's back."""
@@ -37,10 +48,12 @@ class StorePlace:
 
 @dataclass(frozen=True)
 class _Adapter:
+    stages_apart: bool
     place: Callable[[Path], str]  # from a fresh folder of the test's
     open: Callable[[str], BlobStore]
     raw: Callable[[str, str], bytes]
     write: Callable[[str, str, bytes], None]
+    remove: Callable[[str], None]
 
 
 def _file_of(where: str, name: str) -> Path:
@@ -56,17 +69,29 @@ def _write_file(where: str, name: str, content: bytes) -> None:
 
 _ADAPTERS = {
     "folder": _Adapter(
+        stages_apart=True,
         place=str,
         open=lambda where: FolderBlobStore.open(Path(where)),
         raw=lambda where, name: _file_of(where, name).read_bytes(),
         write=_write_file,
+        remove=lambda where: None,
+    ),
+    "s3": _Adapter(
+        stages_apart=False,
+        place=lambda _: buckets.to_text(buckets.fresh()),
+        open=lambda where: buckets.open_store(buckets.from_text(where)),
+        raw=lambda where, name: buckets.raw(buckets.from_text(where), name),
+        write=lambda where, name, content: buckets.write(buckets.from_text(where), name, content),
+        remove=lambda where: buckets.remove(buckets.from_text(where)),
     ),
 }
 
 
 @pytest.fixture(params=list(_ADAPTERS))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
-    return StorePlace(request.param, _ADAPTERS[request.param].place(tmp_path / "blobs"))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
+    place = StorePlace(request.param, _ADAPTERS[request.param].place(tmp_path / "blobs"))
+    yield place
+    place.remove()
 
 
 @pytest.fixture
@@ -87,12 +112,12 @@ def unbuffered(path: Path) -> BinaryIO:
 def stage(store: BlobStore, path: Path, content: bytes, algorithm: str = digests.XXH3) -> Staged:
     path.write_bytes(content)
     with unbuffered(path) as source:
-        return store.stage_file(source, algorithm)
+        return store.stage_file(source, algorithm, project=PROJECT)
 
 
 def put_pack(store: BlobStore, *contents: bytes) -> list[tuple[Place, bytes]]:
     """Publish a pack; the place and digest of each of its contents."""
-    staged, name = store.stage_pack(contents), pack_name(PROJECT)
+    staged, name = store.stage_pack(contents, project=PROJECT), pack_name(PROJECT)
     store.publish(staged, name)
     store.discard(staged)
     offsets = [sum(map(len, contents[:i])) for i in range(len(contents))]

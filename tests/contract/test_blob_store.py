@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
-from headwater_blobs.naming import file_name, pack_name
+from headwater_blobs.naming import file_name, pack_name, project_of
 from headwater_blobs.port import CHUNK_BYTES, BlobStore, Staged
 from headwater_schemas import digests
 from headwater_schemas.errors import BlobCorrupt, BlobMissing
@@ -80,7 +80,7 @@ def test_a_staged_file_has_the_digest_of_the_algorithm_asked_for(
 
 
 def test_a_staged_pack_has_a_size_and_no_digest(store: BlobStore) -> None:
-    staged = store.stage_pack([b"ab", b"c"])
+    staged = store.stage_pack([b"ab", b"c"], project=PROJECT)
 
     assert (staged.size, staged.digest) == (3, None)
 
@@ -125,7 +125,7 @@ def test_of_a_source_that_changes_while_it_is_read_is_kept_what_was_hashed(
 def test_a_source_that_cannot_be_read_is_the_callers_error_and_leaves_nothing(store: BlobStore, tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)  # a folder: reading it fails
     with pytest.raises(IsADirectoryError):
-        store.stage_file(cast("BinaryIO", _Opened(descriptor)), digests.XXH3)
+        store.stage_file(cast("BinaryIO", _Opened(descriptor)), digests.XXH3, project=PROJECT)
     os.close(descriptor)
 
     assert list(store.abandoned()) == []
@@ -144,18 +144,40 @@ class _Opened(io.RawIOBase):
 # Publishing
 
 
-def test_what_is_staged_is_no_object_yet(store: BlobStore) -> None:
-    staged = store.stage_pack([b"content"])
+def test_what_is_staged_is_no_object_yet_or_the_one_that_it_will_be(store: BlobStore, place: StorePlace) -> None:
+    staged = store.stage_pack([b"content"], project=PROJECT)
 
-    assert list(store.list_objects()) == []
-    assert [(found.name, found.size) for found in store.abandoned()] == [(staged.location, 7)]
+    objects = [(found.name, found.size) for found in store.list_objects()]
+    left = [(found.name, found.size) for found in store.abandoned()]
+    if place.stages_apart:
+        assert (staged.name, objects, left) == (None, [], [(staged.location, 7)])
+    else:
+        assert (objects, left) == ([(staged.name, 7)], [])
+        assert staged.name is not None
+        assert project_of(staged.name) == PROJECT
+
+
+@pytest.mark.parametrize("kind", ["pack", "file"])
+def test_what_is_published_as_what_it_is_already_stays_when_it_is_discarded(
+    store: BlobStore, place: StorePlace, tmp_path: Path, kind: str
+) -> None:
+    if kind == "pack":
+        staged, later = store.stage_pack([b"content"], project=PROJECT), pack_name(PROJECT)
+    else:
+        staged, later = stage(store, tmp_path / "source", b"content"), file_name(PROJECT, digest_of(b"content"))
+
+    store.publish(staged, name := staged.name or later)
+    store.discard(staged)
+
+    assert [one.name for one in store.list_objects()] == [name]
+    assert place.raw(name) == b"content"
 
 
 def test_publishing_a_name_that_is_there_is_fine_and_changes_nothing(
     store: BlobStore, place: StorePlace, tmp_path: Path
 ) -> None:
     where, _ = put_file(store, tmp_path / "source", b"first")
-    again = store.stage_pack([b"other"])
+    again = store.stage_pack([b"other"], project=PROJECT)
 
     store.publish(again, where.object_name)
 
@@ -174,7 +196,7 @@ def test_publishing_over_an_object_of_another_size_is_an_error_that_names_it(
 
 
 def test_what_is_staged_can_be_published_under_two_names(store: BlobStore, place: StorePlace) -> None:
-    staged, names = store.stage_pack([b"content"]), [pack_name(PROJECT), pack_name("nlp/other")]
+    staged, names = store.stage_pack([b"content"], project=PROJECT), [pack_name(PROJECT), pack_name("nlp/other")]
 
     for name in names:
         store.publish(staged, name)
@@ -183,13 +205,13 @@ def test_what_is_staged_can_be_published_under_two_names(store: BlobStore, place
 
 
 def test_discarding_keeps_the_objects_and_forgets_the_rest_also_twice(store: BlobStore) -> None:
-    staged, name = store.stage_pack([b"content"]), pack_name(PROJECT)
+    staged, name = store.stage_pack([b"content"], project=PROJECT), pack_name(PROJECT)
     store.publish(staged, name)
 
     store.discard(staged)
     store.discard(staged)
 
-    assert store.have([name]) == {name}
+    assert [one.name for one in store.list_objects()] == [name]
     assert list(store.abandoned()) == []
 
 
@@ -216,7 +238,7 @@ def publish_in(store: BlobStore, project: str, count: int) -> list[str]:
     names += [
         file_name(project, digest_of(bytes([i]), algorithm)) for i in range(count) for algorithm in ("xxh3", "blake3")
     ]
-    staged = store.stage_pack([b"four"])
+    staged = store.stage_pack([b"four"], project=PROJECT)
     for name in names:
         store.publish(staged, name)
     store.discard(staged)
@@ -264,7 +286,7 @@ def test_deleted_objects_are_gone_also_for_who_read_them_before(store: BlobStore
 
 
 def test_what_is_abandoned_can_be_discarded_by_its_name(store: BlobStore, place: StorePlace) -> None:
-    store.stage_pack([b"content"])
+    store.stage_pack([b"content"], project=PROJECT)
     other = place.open()
 
     for found in other.abandoned():

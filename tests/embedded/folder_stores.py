@@ -28,11 +28,11 @@ def digest_of(content: bytes) -> bytes:
 def stage(store: FolderBlobStore, path: Path, content: bytes) -> Staged:
     path.write_bytes(content)
     with cast("BinaryIO", open(path, "rb", buffering=0)) as source:
-        return store.stage_file(source, digests.XXH3)
+        return store.stage_file(source, digests.XXH3, project=PROJECT)
 
 
 def put(store: FolderBlobStore, content: bytes) -> tuple[Place, bytes]:
-    staged, name = store.stage_pack([content]), pack_name(PROJECT)
+    staged, name = store.stage_pack([content], project=PROJECT), pack_name(PROJECT)
     store.publish(staged, name)
     store.discard(staged)
     return Place(name, 0, len(content)), digest_of(content)

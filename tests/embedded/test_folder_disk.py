@@ -68,7 +68,7 @@ def test_a_full_disk_refuses_a_pack_names_folder_and_bytes_and_keeps_nothing(
 ) -> None:
     with nearly_full(tmp_path, monkeypatch) as store:
         with pytest.raises(StoreUnavailable, match=rf"{store.folder} is full: 5,242,880 bytes were needed.*Free space"):
-            store.stage_pack([bytes(1024)] * 5120)
+            store.stage_pack([bytes(1024)] * 5120, project=PROJECT)
         assert list(store.abandoned()) == []
         assert list(store.list_objects()) == []
 
@@ -79,7 +79,7 @@ def test_a_full_disk_leaves_what_was_there_readable_and_takes_what_fits(
     with nearly_full(tmp_path, monkeypatch) as store:
         before = put(store, b"before")
         with pytest.raises(StoreUnavailable):
-            store.stage_pack([bytes(5 * 1024 * 1024)])
+            store.stage_pack([bytes(5 * 1024 * 1024)], project=PROJECT)
 
         assert store.read(*before) == b"before"
         if can_mount():  # a refused write took no room
@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_what_was_there_readable_and_takes_what_fits(
 def test_a_disk_that_fills_when_publishing_shows_no_object_and_keeps_what_is_staged(
     store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    staged, name = store.stage_pack([b"content"]), pack_name(PROJECT)
+    staged, name = store.stage_pack([b"content"], project=PROJECT), pack_name(PROJECT)
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -114,14 +114,14 @@ def test_a_full_disk_at_the_last_sync_keeps_nothing(
     with pytest.raises(StoreUnavailable, match="is full: 7 bytes"):
         stage(store, tmp_path / "source", b"content")
     with pytest.raises(StoreUnavailable, match="is full: 7 bytes"):
-        store.stage_pack([b"content"])
+        store.stage_pack([b"content"], project=PROJECT)
     assert list(store.abandoned()) == []
 
 
 def write_attempts(store: FolderBlobStore, where: Place, source: Path) -> Iterator[HeadwaterError]:
     staged = Staged(f"1-2-{'0' * 16}-{'0' * 32}", 7, None)
     for attempt in (
-        lambda: store.stage_pack([b"content"]),
+        lambda: store.stage_pack([b"content"], project=PROJECT),
         lambda: stage(store, source, b"content"),
         lambda: store.publish(staged, pack_name(PROJECT)),
         lambda: store.delete([where.object_name]),
@@ -152,7 +152,7 @@ def test_a_disk_that_cannot_be_written_is_read_and_named(store: FolderBlobStore,
         reader = FolderBlobStore.open(view)
 
         with pytest.raises(StoreReadOnly, match=str(view)):
-            reader.stage_pack([b"content"])
+            reader.stage_pack([b"content"], project=PROJECT)
         with pytest.raises(StoreReadOnly, match=str(view)):
             stage(reader, tmp_path / "source", b"content")
         with pytest.raises(StoreReadOnly, match=str(view)):

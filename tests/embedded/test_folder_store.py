@@ -23,7 +23,7 @@ from tests.embedded.folder_stores import store as store
 
 
 def test_objects_are_spread_over_folders_of_two_digits(store: FolderBlobStore) -> None:
-    staged = store.stage_pack([b"content"])
+    staged = store.stage_pack([b"content"], project=PROJECT)
     pack, file = f"packs/{PROJECT}/{'ab' * 16}", file_name(PROJECT, b"\x01" + b"\xcd" * 16)
     for name in (pack, file):
         store.publish(staged, name)
@@ -34,7 +34,7 @@ def test_objects_are_spread_over_folders_of_two_digits(store: FolderBlobStore) -
 
 
 def test_publishing_takes_no_second_copy(store: FolderBlobStore) -> None:
-    staged, name = store.stage_pack([b"content"]), pack_name(PROJECT)
+    staged, name = store.stage_pack([b"content"], project=PROJECT), pack_name(PROJECT)
 
     store.publish(staged, name)
 
@@ -66,7 +66,11 @@ def test_bytes_are_on_the_disk_before_their_name_and_then_every_folder_that_chan
     store: FolderBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     seen = recorded_syncs(monkeypatch, store.folder)
-    staged = store.stage_pack([b"content"]) if kind == "pack" else stage(store, tmp_path / "source", b"content")
+    staged = (
+        store.stage_pack([b"content"], project=PROJECT)
+        if kind == "pack"
+        else stage(store, tmp_path / "source", b"content")
+    )
     shelf = f"objects/packs/{PROJECT}/ab"
 
     store.publish(staged, f"packs/{PROJECT}/{'ab' * 16}")
@@ -79,8 +83,8 @@ def test_bytes_are_on_the_disk_before_their_name_and_then_every_folder_that_chan
 def test_a_folder_that_is_known_to_last_is_synced_alone(
     store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.publish(store.stage_pack([b"content"]), f"packs/{PROJECT}/ab{'0' * 30}")
-    staged = store.stage_pack([b"content"])
+    store.publish(store.stage_pack([b"content"], project=PROJECT), f"packs/{PROJECT}/ab{'0' * 30}")
+    staged = store.stage_pack([b"content"], project=PROJECT)
     seen = recorded_syncs(monkeypatch, store.folder)
 
     store.publish(staged, f"packs/{PROJECT}/ab{'1' * 30}")
@@ -92,9 +96,9 @@ def test_an_object_that_another_writer_linked_is_put_on_the_disk_by_this_one_too
     store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"packs/{PROJECT}/{'ab' * 16}"
-    store.publish(store.stage_pack([b"content"]), name)
+    store.publish(store.stage_pack([b"content"], project=PROJECT), name)
     other = FolderBlobStore.open(Path(store.folder))
-    staged = other.stage_pack([b"content"])
+    staged = other.stage_pack([b"content"], project=PROJECT)
     seen = recorded_syncs(monkeypatch, store.folder)
 
     other.publish(staged, name)
@@ -113,7 +117,7 @@ def test_files_that_somebody_put_there_are_not_listed(store: FolderBlobStore) ->
 
 
 def test_the_name_of_what_is_staged_tells_its_writer(store: FolderBlobStore) -> None:
-    staged = store.stage_pack([b"content"])
+    staged = store.stage_pack([b"content"], project=PROJECT)
 
     process_id, start, _, _ = check_staged_name(staged.location).split("-")
     started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
@@ -122,7 +126,7 @@ def test_the_name_of_what_is_staged_tells_its_writer(store: FolderBlobStore) -> 
 
 def test_a_folder_removed_behind_the_stores_back_is_made_again(store: FolderBlobStore) -> None:
     where, digest = put(store, b"content")
-    staged = store.stage_pack([b"content"])
+    staged = store.stage_pack([b"content"], project=PROJECT)
     Path(store.folder, "objects").rename(Path(store.folder, "elsewhere"))
 
     store.publish(staged, where.object_name)
@@ -137,7 +141,7 @@ def test_a_store_that_went_away_is_unavailable_and_not_missing_a_blob(store: Fol
     with pytest.raises(StoreUnavailable, match="mounted"):
         store.read(where, digest)
     with pytest.raises(StoreUnavailable, match="blobs"):
-        store.stage_pack([b"content"])
+        store.stage_pack([b"content"], project=PROJECT)
 
 
 def test_reading_many_objects_keeps_few_files_open(store: FolderBlobStore) -> None:
@@ -180,7 +184,7 @@ def test_without_links_the_store_keeps_its_promises_by_renaming(
 ) -> None:
     without_links(monkeypatch)
     store = FolderBlobStore.open(tmp_path / "blobs")
-    staged, names = store.stage_pack([b"content"]), sorted(pack_name(PROJECT) for _ in range(2))
+    staged, names = store.stage_pack([b"content"], project=PROJECT), sorted(pack_name(PROJECT) for _ in range(2))
 
     for name in (*names, names[0]):
         store.publish(staged, name)
@@ -198,7 +202,7 @@ def test_without_links_an_object_of_another_size_is_still_an_error(
     without_links(monkeypatch)
 
     with pytest.raises(BlobCorrupt, match=where.object_name):
-        store.publish(store.stage_pack([b"longer content"]), where.object_name)
+        store.publish(store.stage_pack([b"longer content"], project=PROJECT), where.object_name)
     assert store.read(where, digest) == b"content"
 
 
@@ -219,7 +223,7 @@ def test_short_writes_are_continued(store: FolderBlobStore, monkeypatch: pytest.
     content = random.Random(4).randbytes(CHUNK_BYTES + 3)
 
     staged = stage(store, tmp_path / "source", content)
-    pack = store.stage_pack([b"some", b"more", b"content"])
+    pack = store.stage_pack([b"some", b"more", b"content"], project=PROJECT)
 
     assert Path(store.folder, "staging", staged.location).read_bytes() == content
     assert Path(store.folder, "staging", pack.location).read_bytes() == b"somemorecontent"

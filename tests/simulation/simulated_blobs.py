@@ -54,10 +54,10 @@ class ProcessBlobs:
     def __init__(self, process: Process) -> None:
         self._process, self._world, self._blobs = process, process.world, process.world.blobs
 
-    def stage_pack(self, contents: Sequence[bytes]) -> Staged:
+    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
         return self._stage(b"".join(contents), None)
 
-    def stage_file(self, source: BinaryIO, algorithm: str) -> Staged:
+    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
         data = source.read()
         return self._stage(data, digests.pack(algorithm, digests.one_shot(algorithm)(data)))
 

@@ -1,0 +1,207 @@
+"""One process's line to a bucket: the client, its connections, and the threads that use them.
+
+A client, its sockets and its threads are of no use to a forked child, so a child makes its own on first use.
+"""
+
+import os
+import threading
+import urllib.request
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import certifi
+from headwater_schemas.errors import StoreUnavailable
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import (
+    AWSConfigProvider,
+    ChainedProvider,
+    EnvAWSProvider,
+    IamAwsProvider,
+    Provider,
+    StaticProvider,
+)
+from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+from urllib3.util import make_headers, parse_url
+
+from headwater_blobs.s3.settings import S3Settings
+
+CONNECT_S_MAX = 5.0
+ANSWER_S_MAX = 120.0  # between two bytes; a server that copies gigabytes says nothing meanwhile
+RETRIES = 4  # of one request; with BACKOFF_S these take about 3 seconds
+BACKOFF_S = 0.2  # before the second retry, doubled each time
+REQUESTS_AT_ONCE = 8  # threads of the pool; more gained nothing against one server
+CONNECTIONS_KEPT = 2 * REQUESTS_AT_ONCE  # for those threads and as many of the caller's own
+PARTS_AT_ONCE = 4  # parts in memory, whatever the number of uploads in this process
+MAPPED_AT_ONCE = 256  # requests handed to the pool before the first answers are taken
+ROLE_S_MAX = 1.0  # where a machine has a role, it is asked over a link that answers in milliseconds
+
+_BUSY = (500, 502, 503, 504)
+_ROLE_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Line:
+    """A bucket as this process reaches it, whichever process this is. Safe to use from threads."""
+
+    def __init__(self, settings: S3Settings, on_fork: Callable[[], None], retries: int = RETRIES) -> None:
+        """`on_fork` is called in parent and child after a fork."""
+        self.settings = settings
+        self._retries = retries
+        self._on_fork = on_fork
+        self._lock = threading.Lock()
+        self._ends: _Ends | None = None
+        _lines.add(self)
+
+    @property
+    def client(self) -> Minio:
+        return self._own().client
+
+    @property
+    def slots(self) -> threading.Semaphore:
+        """One for each part that may be in memory."""
+        return self._own().slots
+
+    def submit(self, work: Callable[[], R]) -> "Future[R]":
+        """Do `work` in a thread of the pool, or here where there are none any more."""
+        try:
+            return self._own().threads.submit(work)
+        except RuntimeError:  # closed meanwhile, or the interpreter is ending
+            done: Future[R] = Future()
+            done.set_result(work())
+            return done
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`work` of each item, in order, REQUESTS_AT_ONCE at a time."""
+        remaining = iter(items)
+        while portion := list(islice(remaining, MAPPED_AT_ONCE)):
+            if len(portion) == 1:
+                yield work(portion[0])
+            else:
+                futures = [self.submit(lambda item=item: work(item)) for item in portion]  # type: ignore[misc]
+                yield from (future.result() for future in futures)
+
+    def close(self) -> None:
+        """Let go of connections and threads; what is used again is made anew."""
+        with self._lock:
+            ends, self._ends = self._ends, None
+        if ends is not None:
+            ends.threads.shutdown(wait=False)
+            ends.connections.clear()
+
+    def forked(self, *, in_child: bool) -> None:
+        if in_child:
+            _untouchable.append(self._ends)
+            self._ends, self._lock = None, threading.Lock()
+        self._on_fork()
+
+    def _own(self) -> "_Ends":
+        ends = self._ends
+        if ends is None:
+            with self._lock:
+                ends = self._ends = self._ends or _Ends(self.settings, self._retries)
+        return ends
+
+
+class _Ends:
+    """What only one process can use."""
+
+    def __init__(self, settings: S3Settings, retries: int) -> None:
+        self.connections = _connections(settings, retries)
+        self.client = Minio(
+            settings.host,
+            secure=settings.is_secure,
+            region=settings.region,
+            credentials=_keys(settings),
+            http_client=self.connections,
+        )
+        self.threads = ThreadPoolExecutor(REQUESTS_AT_ONCE, "headwater-s3")
+        self.slots = threading.Semaphore(PARTS_AT_ONCE)
+
+
+class _Keys(Provider):
+    """Keys as the tools of AWS find them: environment, profile, and the role of a machine or container."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        providers: list[Provider] = [EnvAWSProvider(), AWSConfigProvider()]
+        if _may_have_role(settings):
+            quick = PoolManager(timeout=Timeout(connect=ROLE_S_MAX, read=ROLE_S_MAX), retries=Retry(1))
+            providers.append(IamAwsProvider(http_client=quick))
+        self._settings = settings
+        self._chain = ChainedProvider(providers)
+
+    def retrieve(self) -> Credentials:
+        try:
+            return self._chain.retrieve()
+        except (ValueError, HTTPError, OSError) as error:  # none of the places, or the one that had them failed
+            raise StoreUnavailable(
+                f"no keys were found for {self._settings}. Set the access key and the secret key of the store, or give "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in the AWS credentials file."
+            ) from error
+
+
+def _keys(settings: S3Settings) -> Provider:
+    if settings.access_key and settings.secret_key:
+        return StaticProvider(settings.access_key, settings.secret_key, settings.session_token)
+    return _Keys(settings)
+
+
+def _may_have_role(settings: S3Settings) -> bool:
+    """Elsewhere, asking for a role only takes time."""
+    host = settings.host.partition(":")[0]
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn")) or any(map(os.environ.get, _ROLE_VARIABLES))
+
+
+def _connections(settings: S3Settings, retries: int) -> PoolManager:
+    retry = Retry(
+        total=retries,
+        backoff_factor=BACKOFF_S,
+        status_forcelist=_BUSY,
+        allowed_methods=None,  # every request here may be sent twice
+        raise_on_status=False,  # the last answer says more than that there were too many
+        respect_retry_after_header=False,  # a server that cannot read an object asks for a minute, each time
+    )
+    timeout = Timeout(connect=CONNECT_S_MAX, read=ANSWER_S_MAX)
+    authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
+    proxy = _proxy_of(settings)
+    if proxy is None:
+        return PoolManager(maxsize=CONNECTIONS_KEPT, timeout=timeout, retries=retry, ca_certs=authorities)
+    login = parse_url(proxy).auth
+    return ProxyManager(
+        proxy,
+        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+        maxsize=CONNECTIONS_KEPT,
+        timeout=timeout,
+        retries=retry,
+        ca_certs=authorities,
+    )
+
+
+def _proxy_of(settings: S3Settings) -> str | None:
+    """As `http_proxy`, `https_proxy` and `no_proxy` say."""
+    if urllib.request.proxy_bypass(settings.host):
+        return None
+    proxy = urllib.request.getproxies().get("https" if settings.is_secure else "http")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+_lines: "weakref.WeakSet[Line]" = weakref.WeakSet()
+_untouchable: list[object] = []  # a parent's, held for ever in its child: letting go would take locks nobody gives back
+
+
+def _forked(*, in_child: bool) -> None:
+    for line in list(_lines):
+        line.forked(in_child=in_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_parent=lambda: _forked(in_child=False), after_in_child=lambda: _forked(in_child=True))
