@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.simulation.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.support import servers
 
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,6 +17,14 @@ settings.register_profile("ci", _ALWAYS, max_examples=200, derandomize=True)  # 
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 _OUTSIDE = dict(os.environ)  # as it was before any test ran
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    servers.begin_run(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers.end_run(config)
 
 
 @pytest.fixture(autouse=True)

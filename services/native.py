@@ -1,0 +1,113 @@
+"""The three servers as processes of this machine."""
+
+import json
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+from services.binaries import Binaries
+from services.kafka import KafkaBroker, new_cluster_id
+from services.minio import Minio
+from services.ports import free_ports, is_free
+from services.postgres import Postgres
+from services.processes import Process, Server, start_all, stop_all
+from services.servers import Servers
+from services.versions import (
+    DATABASE,
+    MINIO_PASSWORD,
+    MINIO_PASSWORD_VARIABLE,
+    POSTGRES_PASSWORD,
+    POSTGRES_PASSWORD_VARIABLE,
+    USER,
+)
+
+# What each server listens for, and the server's title.
+_PORTS = {
+    "kafka": KafkaBroker.title,
+    "kafka-controller": KafkaBroker.title,
+    "postgres": Postgres.title,
+    "minio": Minio.title,
+}
+
+
+class NativeServers:
+    """All servers on a folder, which keeps their data and, where they are still free, their ports from run to run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        programs: Binaries,
+        *,
+        running: Mapping[str, Process] | None = None,  # by title: servers that an earlier process started here
+        durable: bool = True,
+        lasting: bool = False,
+    ) -> None:
+        alive = {title: process for title, process in (running or {}).items() if process.alive}
+        ports = _ports(folder, alive)
+        postgres_password, minio_password = passwords()
+        self.kafka = KafkaBroker(
+            folder / "kafka",
+            programs.kafka,
+            ports=(ports["kafka"], ports["kafka-controller"]),
+            cluster_id=new_cluster_id(),
+            lasting=lasting,
+        )
+        self.postgres = Postgres(
+            folder / "postgres",
+            programs.postgres,
+            port=ports["postgres"],
+            password=postgres_password,
+            durable=durable,
+            lasting=lasting,
+        )
+        self.minio = Minio(
+            folder / "minio", programs.minio, port=ports["minio"], password=minio_password, lasting=lasting
+        )
+        for server in self.all:
+            server.process = alive.get(server.title)
+
+    @property
+    def all(self) -> tuple[Server, ...]:
+        """In the order in which they are stopped."""
+        return (self.kafka, self.postgres, self.minio)
+
+    def start(self) -> Servers:
+        """Start those that do not run, and say where they are."""
+        start_all(self.all)
+        self.postgres.create_database(DATABASE)
+        return Servers(
+            kafka=self.kafka.address,
+            postgres=self.postgres.url(),
+            s3_endpoint=self.minio.endpoint,
+            s3_access_key=USER,
+            s3_secret_key=self.minio.password,
+            s3_folder=str(self.minio.data),
+        )
+
+    def stop(self) -> None:
+        """Stop those that run."""
+        stop_all(self.all)
+
+
+def passwords(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Of PostgreSQL and of MinIO: stated ones, unless the environment has others."""
+    return (
+        environment.get(POSTGRES_PASSWORD_VARIABLE, POSTGRES_PASSWORD),
+        environment.get(MINIO_PASSWORD_VARIABLE, MINIO_PASSWORD),
+    )
+
+
+def _ports(folder: Path, running: Container[str]) -> dict[str, int]:
+    """Those of the last time, apart from what somebody else has taken since."""
+    file = folder / "ports.json"
+    ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    kept = {
+        name: ports[name]
+        for name, title in _PORTS.items()
+        if name in ports and (title in running or is_free(ports[name]))
+    }
+    missing = [name for name in _PORTS if name not in kept]
+    kept.update(zip(missing, free_ports(len(missing)), strict=True))
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(kept))
+    return kept

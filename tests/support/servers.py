@@ -1,0 +1,240 @@
+"""Real servers for tests: one set for the whole run, whichever process of it asks first, and own ones to be broken.
+
+The set belongs to a keeper, a process of its own that ends it when the run is over, however the run ended. A missing
+tool is an error that every test which asks gets to see; no test is left out. `python -m tests.support.servers` is the
+keeper. HEADWATER_TEST_SERVERS=FILE names running servers to use instead: JSON with the fields of `Servers`.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from services import ServicesFailed
+from services.binaries import Binaries, binaries
+from services.cache import VARIABLE, cache_folder, locked
+from services.kafka import KafkaBroker, KafkaCluster
+from services.minio import Minio
+from services.native import NativeServers, passwords
+from services.ports import free_ports
+from services.postgres import Postgres, create_database
+from services.processes import Process, Server, tail
+from services.servers import Servers
+
+ROOT = Path(__file__).parent.parent.parent
+RUN_VARIABLE = "HEADWATER_TEST_RUN"  # how the processes of one run know each other
+RUNNING_VARIABLE = "HEADWATER_TEST_SERVERS"
+START_S = 280.0  # under the time that one test may take; `make test` has fetched everything before
+STOP_S = 60.0
+POLL_S = 0.1
+
+_S = TypeVar("_S", bound=Server)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One test run, as each of its processes knows it."""
+
+    folder: Path  # made when a server is first asked for
+    controller: Process  # the process whose end is the end of the run
+    environment: Mapping[str, str]  # as it was given to the run; tests see another
+
+
+_runs: list[Run] = []  # the one of this process, from its beginning to its end
+
+
+def begin_run(config: pytest.Config) -> None:
+    """Called when pytest starts, in the controlling process and in each worker."""
+    if not hasattr(config, "workerinput"):
+        me = Process.of(os.getpid())
+        assert me is not None
+        folder = Path(tempfile.gettempdir()) / f"headwater-test-{secrets.token_hex(6)}"
+        os.environ[RUN_VARIABLE] = json.dumps([str(folder), me.pid, me.born])
+    folder_name, pid, born = json.loads(os.environ[RUN_VARIABLE])
+    environment = {**os.environ, VARIABLE: str(cache_folder())}
+    _runs.append(Run(Path(folder_name), Process(pid, born), environment))
+
+
+def end_run(config: pytest.Config) -> None:
+    """Called when pytest ends; the controlling process ends the servers."""
+    run = _runs.pop()
+    if hasattr(config, "workerinput"):
+        return
+    os.environ.pop(RUN_VARIABLE, None)
+    keeper_file = run.folder / "keeper.json"
+    if keeper_file.exists():
+        keeper = Process(*json.loads(keeper_file.read_text()))
+        keeper.signal(signal.SIGTERM)
+        keeper.ends_within(STOP_S)
+    shutil.rmtree(run.folder, ignore_errors=True)
+
+
+@cache
+def servers() -> Servers:
+    """The servers of this run; the first to ask waits until they are up.
+
+    Raises:
+        ServicesFailed: they cannot be had; the message says why.
+    """
+    run = _run()
+    if running := run.environment.get(RUNNING_VARIABLE):
+        return Servers.from_json(Path(running).read_text())
+    run.folder.mkdir(exist_ok=True)
+    with locked(run.folder / "lock"):
+        if not (run.folder / "keeper.json").exists():
+            _start_keeper(run)
+        return _await_servers(run)
+
+
+def programs() -> Binaries:
+    """The programs of the servers, for a test that starts its own."""
+    return binaries(_run().environment)
+
+
+@contextmanager
+def own_kafka(folder: Path, **settings: str) -> Iterator[KafkaBroker]:
+    """A broker to be broken; settings of Kafka's have `_` for each dot."""
+    (port, controller_port) = free_ports(2)
+    named = {name.replace("_", "."): value for name, value in settings.items()}
+    with _running(KafkaBroker(folder, programs().kafka, ports=(port, controller_port), settings=named)) as broker:
+        yield broker
+
+
+@contextmanager
+def own_kafka_cluster(folder: Path, brokers: int = 3, **settings: str) -> Iterator[KafkaCluster]:
+    """Brokers to be broken, one by one."""
+    named = {name.replace("_", "."): value for name, value in settings.items()}
+    cluster = KafkaCluster(folder, programs().kafka, brokers=brokers, settings=named)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@contextmanager
+def own_postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgres]:
+    """A PostgreSQL to be broken."""
+    password, _ = passwords({})
+    (port,) = free_ports(1)
+    server = Postgres(folder, programs().postgres, port=port, password=password, durable=durable)
+    with _running(server):
+        yield server
+
+
+@contextmanager
+def own_minio(folder: Path) -> Iterator[Minio]:
+    """A MinIO to be broken."""
+    _, password = passwords({})
+    (port,) = free_ports(1)
+    with _running(Minio(folder, programs().minio, port=port, password=password)) as server:
+        yield server
+
+
+def fresh_topic_name() -> str:
+    """A topic's name that no other test uses."""
+    return f"test-{secrets.token_hex(8)}"
+
+
+def fresh_bucket_name() -> str:
+    """A bucket's name that no other test uses."""
+    return f"test-{secrets.token_hex(8)}"
+
+
+def fresh_database() -> str:
+    """The URL of a new, empty database of this run's PostgreSQL."""
+    name = f"test_{secrets.token_hex(8)}"
+    create_database(servers().postgres, name)
+    return servers().database(name)
+
+
+@contextmanager
+def _running(server: _S) -> Iterator[_S]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def _run() -> Run:
+    if not _runs:
+        raise ServicesFailed("Servers for tests exist only while pytest runs with tests/conftest.py.")
+    return _runs[-1]
+
+
+def _start_keeper(run: Run) -> None:
+    with (run.folder / "keeper.txt").open("ab") as log:
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.support.servers",
+                str(run.folder),
+                str(run.controller.pid),
+                run.controller.born,
+            ],
+            cwd=ROOT,
+            env=dict(run.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # it outlives the worker that happened to start it
+        )
+    keeper = Process.of(child.pid)
+    assert keeper is not None
+    _write(run.folder / "keeper.json", json.dumps([keeper.pid, keeper.born]))
+
+
+def _await_servers(run: Run) -> Servers:
+    keeper = Process(*json.loads((run.folder / "keeper.json").read_text()))
+    deadline = time.monotonic() + START_S
+    while not (run.folder / "servers.json").exists():
+        if (run.folder / "failed.txt").exists():
+            raise ServicesFailed((run.folder / "failed.txt").read_text())
+        if not keeper.alive or time.monotonic() > deadline:
+            raise ServicesFailed(f"The servers for the tests did not come up:\n{tail(run.folder / 'keeper.txt')}")
+        time.sleep(POLL_S)
+    return Servers.from_json((run.folder / "servers.json").read_text())
+
+
+def keep(folder: Path, controller: Process) -> None:
+    """Start the servers, say where they are, and end them when the run is over."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    native: NativeServers | None = None
+    try:
+        native = NativeServers(folder / "servers", binaries(), durable=False)
+        _write(folder / "servers.json", json.dumps(native.start().to_dict()))
+        while controller.alive:
+            controller.ends_within(STOP_S)
+    except ServicesFailed as error:
+        _write(folder / "failed.txt", str(error))
+    finally:
+        for server in native.all if native else ():
+            server.kill()  # nobody will miss the data
+        if not controller.alive:  # which would have removed it
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Make a file that is there whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.rename(path)
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]), Process(int(sys.argv[2]), sys.argv[3]))
