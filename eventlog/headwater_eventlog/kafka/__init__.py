@@ -1,7 +1,8 @@
 """The event log as one Kafka topic, for many machines.
 
-`log` is the adapter of the port, `settings` says where it is. Only `driver` names the client library, which is loaded when it
-is needed, not with this package.
+`log` is the adapter of the port, `settings` says where it is, `group` shares the partitions among projectors,
+`findings` tells an operator what is wrong. Only `driver` names the client library, which is loaded when it is needed,
+not with this package.
 
 What holds throughout: offsets are remembered by the caller (the database), never by Kafka; nothing is decoded inside
 the client; a topic that was made anew, or has another number of partitions, is another log and is refused.
@@ -13,11 +14,20 @@ from typing import TYPE_CHECKING
 from headwater_eventlog.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
+    from headwater_eventlog.kafka.findings import Finding, describe
+    from headwater_eventlog.kafka.group import KafkaGroup
     from headwater_eventlog.kafka.log import KafkaEventLog
+    from headwater_eventlog.kafka.reading import RecordsGone
 
-__all__ = ("KafkaEventLog", "KafkaSettings")
+__all__ = ("Finding", "KafkaEventLog", "KafkaGroup", "KafkaSettings", "RecordsGone", "describe")
 
-_HOMES = {"KafkaEventLog": "log"}
+_HOMES = {
+    "Finding": "findings",
+    "KafkaEventLog": "log",
+    "KafkaGroup": "group",
+    "RecordsGone": "reading",
+    "describe": "findings",
+}
 
 
 def __getattr__(name: str) -> object:

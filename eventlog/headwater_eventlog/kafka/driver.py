@@ -41,6 +41,7 @@ CONNECT_WAIT_S = 10.0  # for a first answer; one that is up gives it in millisec
 REQUEST_WAIT_S = 15.0  # for the answer to one request, before it is tried elsewhere
 RECONNECT_PAUSE_S_MAX = 1.0  # between attempts; a broker that is back should be found soon
 
+_NOT_READABLE = (errors.CorruptRecordError, UnicodeDecodeError)  # a header that is not text, for example
 _NOT_PERMITTED = (errors.AuthorizationError,)
 _NOT_ANSWERING = (
     errors.KafkaTimeoutError,
@@ -94,7 +95,7 @@ def told(settings: KafkaSettings, outcome: str) -> Iterator[None]:
     """Raises: what Kafka says in our words; `outcome` is what the caller can rely on."""
     try:
         yield
-    except (errors.KafkaError, OSError) as error:
+    except (errors.KafkaError, OSError, UnicodeDecodeError) as error:
         fail(error, settings, outcome)
 
 
@@ -115,6 +116,11 @@ def _in_our_words(error: BaseException, settings: KafkaSettings, outcome: str) -
         return StoreUnavailable(
             f"{where} does not answer ({what}): {outcome}. "
             "Check that it runs, that the address is right, and that security_protocol is what it expects."
+        )
+    if isinstance(error, _NOT_READABLE):
+        return StoreUnavailable(
+            f"topic {settings.topic!r} of {where} holds a record that is damaged or was not made by headwater "
+            f"({str(error)[:200]}): {outcome}. Restore the others from the archive into a new topic."
         )
     if isinstance(error, OSError):
         return StoreUnavailable(f"{where} cannot be reached ({error.strerror or what}): {outcome}. Check the settings.")

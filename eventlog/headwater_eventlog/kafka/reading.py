@@ -68,19 +68,29 @@ def consumer_options() -> dict[str, Any]:
     }
 
 
-def gap(topic: Topic, partition: int, after: int) -> StoreUnavailable:
-    """Why `after` cannot be read on from."""
+class RecordsGone(StoreUnavailable):
+    """Records that are needed do not exist any more. The partition must not be read on from anywhere else."""
+
+    def __init__(self, message: str, *, partition: int) -> None:
+        super().__init__(message)
+        self.partition = partition
+
+
+def gap(topic: Topic, partition: int, after: int) -> RecordsGone:
+    """Why what comes after offset `after` cannot be read."""
     beginning, end = topic.beginning(partition), topic.end(partition)
     where = f"partition {partition} of topic {topic.settings.topic!r}"
     if after + 1 < beginning:
-        return StoreUnavailable(
+        return RecordsGone(
             f"{where} begins at offset {beginning}, but what comes after offset {after} is needed: the records from "
             f"{after + 1} to {beginning - 1} were deleted. Restore them from the archive into a new topic, "
-            "and set retention.ms and retention.bytes of the topic to -1."
+            "and set retention.ms and retention.bytes of the topic to -1.",
+            partition=partition,
         )
-    return StoreUnavailable(
+    return RecordsGone(
         f"{where} ends before offset {end}, but was known up to {after}: records that were there are gone, "
-        "as after a broker lost its disk. Restore them from the archive into a new topic."
+        "as after a broker lost its disk. Restore them from the archive into a new topic.",
+        partition=partition,
     )
 
 
@@ -108,8 +118,6 @@ class Reader:
             except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:
                 self._topic.verify()
                 raise gap(self._topic, partition, after) from error
-            except UnicodeDecodeError as error:
-                raise _unreadable(self._topic, partition, self._next[partition]) from error
         return self._clock.records(self._topic.known.generation, partition, found)
 
     def close(self) -> None:
@@ -206,10 +214,3 @@ class Readers:
             there = next((reader for reader in self._idle if reader.stands_at(partition, after)), self._idle[-1])
             self._idle.remove(there)
             return there
-
-
-def _unreadable(topic: Topic, partition: int, offset: int) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"partition {partition} of topic {topic.settings.topic!r} holds at or after offset {offset} a record whose "
-        "headers are not text, which no writer of headwater makes. Restore the others into a new topic without it."
-    )

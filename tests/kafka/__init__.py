@@ -1,0 +1,1 @@
+"""What only the log on Kafka has: topics that change under it, brokers that do not answer, groups."""
