@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast sim lint fix bench build clean
+.PHONY: help setup demo test test-fast sim lint fix bench build services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -19,9 +19,11 @@ demo: setup  ## run a real pipeline: digits to data sets, four models and their 
 	$(BIN)/python examples/digits_pipeline.py
 
 test: lint  ## check everything: set up, lint, all tests
+	@-$(BIN)/python -m services get  # what fails here fails in the tests that need it, with the reason
 	$(BIN)/pytest -n auto
 
 test-fast: setup  ## run the tests that take moments
+	@-$(BIN)/python -m services get
 	$(BIN)/pytest -n auto -m "not slow"
 
 sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)
@@ -42,6 +44,12 @@ bench: setup  ## measure; prints one JSON line a figure
 
 build: setup  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
+
+services: setup  ## start Kafka, PostgreSQL and MinIO on this machine, and say how to use them
+	@$(BIN)/python -m services up
+
+services-down: setup  ## end what `make services` started; the data is kept
+	@$(BIN)/python -m services down
 
 clean:  ## remove .venv, caches and what was built
 	rm -rf .venv .build .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -54,16 +54,28 @@ def binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
     Raises:
         ServicesFailed: a tool is missing, or failed.
     """
-    cache = cache_folder(environment)
-    kafka, postgres, minio = f"kafka-{KAFKA}", f"postgres-{POSTGRES}-{_architecture()}", f"minio-{MINIO_MODULE}"
+    found = places(environment)
     needed = ["java", "setpriv"]
-    needed += [] if (cache / kafka).is_dir() and (cache / postgres).is_dir() else ["mvn"]
-    needed += [] if (cache / minio).is_dir() else ["go"]
+    needed += [] if found.kafka.is_dir() and found.postgres.is_dir() else ["mvn"]
+    needed += [] if found.minio.is_file() else ["go"]
     check_tools(needed, environment)
+    provide(found.kafka, lambda folder: _get_kafka(folder, environment))
+    provide(found.postgres, lambda folder: _get_postgres(folder, environment))
+    provide(found.minio.parent, lambda folder: _get_minio(folder, environment))
+    return found
+
+
+def places(environment: Mapping[str, str] = os.environ) -> Binaries:
+    """Where the programs are, or will be once somebody asked for them.
+
+    Raises:
+        ServicesFailed: they do not exist for this machine.
+    """
+    cache = cache_folder(environment)
     return Binaries(
-        kafka=provide(cache, kafka, lambda folder: _get_kafka(folder, environment)),
-        postgres=provide(cache, postgres, lambda folder: _get_postgres(folder, environment)),
-        minio=provide(cache, minio, lambda folder: _get_minio(folder, environment)) / "minio",
+        kafka=cache / f"kafka-{KAFKA}",
+        postgres=cache / f"postgres-{POSTGRES}-{_architecture()}",
+        minio=cache / f"minio-{MINIO_MODULE}" / "minio",
     )
 
 

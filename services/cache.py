@@ -20,21 +20,19 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(named).absolute() if named else Path(platformdirs.user_cache_dir("headwater")) / "services"
 
 
-def provide(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
-    """The folder `name`, which `build` fills if nobody has yet; of many who ask at once, one builds.
+def provide(wanted: Path, build: Callable[[Path], None]) -> None:
+    """See to it that a folder is there, which `build` fills if nobody has yet; of many who ask at once, one builds.
 
     A build that is cut off leaves nothing under the name, and the next one removes what it left beside it.
     """
-    wanted = cache / name
     if wanted.is_dir():
-        return wanted
-    cache.mkdir(parents=True, exist_ok=True)
-    with locked(cache / f"{name}.lock"):
+        return
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    with locked(wanted.parent / f"{wanted.name}.lock"):
         if not wanted.is_dir():
-            for left in cache.glob(f"{name}.partial-*"):
+            for left in wanted.parent.glob(f"{wanted.name}.partial-*"):
                 shutil.rmtree(left)
             _build(wanted, build)
-    return wanted
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
+from typing import TYPE_CHECKING
 
 from services.ports import LOOPBACK, free_ports, is_open
 from services.processes import Server, start_all, stop_all
 from services.versions import KAFKA_SETTINGS
+
+if TYPE_CHECKING:  # the client is loaded late: every test run loads this module, and few ask for servers
+    from kafka.admin import KafkaAdminClient
 
 HEAP_ALONE, HEAP_IN_CLUSTER = "-Xmx512m", "-Xmx300m"  # what a test machine can give three of
 FAST_TO_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -184,6 +185,8 @@ def _copies(count: int) -> dict[str, str]:
 
 def brokers(address: str) -> set[int]:
     """The numbers of the brokers that work, as a cluster says; none when it does not answer."""
+    from kafka.errors import KafkaError
+
     try:
         with closing(_admin(address)) as admin:
             return {broker["broker_id"] for broker in admin.describe_cluster()["brokers"] if not broker["is_fenced"]}
@@ -197,5 +200,7 @@ def _leader(address: str, topic: str, partition: int) -> int:
     return next(int(found["leader_id"]) for found in partitions if found["partition_index"] == partition)
 
 
-def _admin(address: str) -> KafkaAdminClient:
+def _admin(address: str) -> "KafkaAdminClient":
+    from kafka.admin import KafkaAdminClient
+
     return KafkaAdminClient(bootstrap_servers=address, bootstrap_timeout_ms=ASK_MS, request_timeout_ms=ASK_MS)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.binaries import Binaries
@@ -10,7 +10,7 @@ from services.kafka import KafkaBroker, new_cluster_id
 from services.minio import Minio
 from services.ports import free_ports, is_free
 from services.postgres import Postgres
-from services.processes import Process, Server, start_all, stop_all
+from services.processes import Server, recorded, start_all, stop_all
 from services.servers import Servers
 from services.versions import (
     DATABASE,
@@ -21,13 +21,8 @@ from services.versions import (
     USER,
 )
 
-# What each server listens for, and the server's title.
-_PORTS = {
-    "kafka": KafkaBroker.title,
-    "kafka-controller": KafkaBroker.title,
-    "postgres": Postgres.title,
-    "minio": Minio.title,
-}
+# Each port, and the folder of the server that listens there.
+_PORTS = {"kafka": "kafka", "kafka-controller": "kafka", "postgres": "postgres", "minio": "minio"}
 
 
 class NativeServers:
@@ -38,12 +33,10 @@ class NativeServers:
         folder: Path,
         programs: Binaries,
         *,
-        running: Mapping[str, Process] | None = None,  # by title: servers that an earlier process started here
         durable: bool = True,
         lasting: bool = False,
     ) -> None:
-        alive = {title: process for title, process in (running or {}).items() if process.alive}
-        ports = _ports(folder, alive)
+        ports = _ports(folder)
         postgres_password, minio_password = passwords()
         self.kafka = KafkaBroker(
             folder / "kafka",
@@ -63,18 +56,15 @@ class NativeServers:
         self.minio = Minio(
             folder / "minio", programs.minio, port=ports["minio"], password=minio_password, lasting=lasting
         )
-        for server in self.all:
-            server.process = alive.get(server.title)
 
     @property
     def all(self) -> tuple[Server, ...]:
         """In the order in which they are stopped."""
         return (self.kafka, self.postgres, self.minio)
 
-    def start(self) -> Servers:
-        """Start those that do not run, and say where they are."""
-        start_all(self.all)
-        self.postgres.create_database(DATABASE)
+    @property
+    def servers(self) -> Servers:
+        """Where they are, or will be once they are started."""
         return Servers(
             kafka=self.kafka.address,
             postgres=self.postgres.url(),
@@ -83,6 +73,12 @@ class NativeServers:
             s3_secret_key=self.minio.password,
             s3_folder=str(self.minio.data),
         )
+
+    def start(self) -> Servers:
+        """Start those that do not run, and say where they are."""
+        start_all(self.all)
+        self.postgres.create_database(DATABASE)
+        return self.servers
 
     def stop(self) -> None:
         """Stop those that run."""
@@ -97,14 +93,14 @@ def passwords(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
     )
 
 
-def _ports(folder: Path, running: Container[str]) -> dict[str, int]:
+def _ports(folder: Path) -> dict[str, int]:
     """Those of the last time, apart from what somebody else has taken since."""
     file = folder / "ports.json"
     ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     kept = {
         name: ports[name]
-        for name, title in _PORTS.items()
-        if name in ports and (title in running or is_free(ports[name]))
+        for name, server in _PORTS.items()
+        if name in ports and (recorded(folder / server) or is_free(ports[name]))
     }
     missing = [name for name in _PORTS if name not in kept]
     kept.update(zip(missing, free_ports(len(missing)), strict=True))

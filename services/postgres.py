@@ -49,6 +49,12 @@ class Postgres(Server):
         """Where a database is, with user and password."""
         return postgres_url(self.password, self.port, database)
 
+    @property
+    def words_of_initdb(self) -> list[str]:
+        """How its data is made: text is sorted by its bytes, on every machine alike."""
+        words = ["--encoding=UTF8", "--locale=C", "--auth-host=scram-sha-256", "--auth-local=scram-sha-256"]
+        return words if self.durable else [*words, "--no-sync"]
+
     def prepare(self) -> None:
         super().prepare()
         if (self._data / "PG_VERSION").exists():
@@ -106,9 +112,8 @@ class Postgres(Server):
         return self._home / "fresh"  # until it is whole
 
     def _initdb(self, password: Path) -> list[str]:
-        access = [f"--username={USER}", "--auth=scram-sha-256", f"--pwfile={password}"]
-        words = ["--encoding=UTF8", "--locale=C", *([] if self.durable else ["--no-sync"])]
-        return [str(self.binaries / "bin" / "initdb"), "-D", str(self._fresh), *access, *words]
+        words = [*self.words_of_initdb, f"--username={USER}", f"--pwfile={password}"]
+        return [str(self.binaries / "bin" / "initdb"), "-D", str(self._fresh), *words]
 
 
 def postgres_url(password: str, port: int, database: str) -> str:

@@ -3,6 +3,7 @@
 What is signalled is a process that was seen to be started then, never a number alone: numbers are given again.
 """
 
+import json
 import os
 import select
 import shutil
@@ -24,6 +25,7 @@ STOP_S = 20.0  # to end by itself; Kafka with half of its cluster gone never doe
 END_S = 20.0  # to be gone after SIGKILL, on a busy disk
 READY_S = 120.0  # Kafka takes 4 s on a quiet machine
 POLL_S = 0.05
+PROCESS_FILE = "process.json"  # in a server's folder while it runs
 LOG_LINES_TOLD = 15  # enough to hold a Java error and its cause
 
 
@@ -103,7 +105,7 @@ class Server(ABC):
     def __init__(self, folder: Path, *, lasting: bool = False) -> None:
         self.folder = folder
         self.lasting = lasting
-        self.process: Process | None = None
+        self.process = recorded(folder)  # one that an earlier program left running here
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -140,6 +142,8 @@ class Server(ABC):
                 start_new_session=True,  # Ctrl-C is for who started it
             )
         self.process = Process.of(self._child.pid)
+        if self.process:
+            (self.folder / PROCESS_FILE).write_text(json.dumps([self.process.pid, self.process.born]))
 
     def wait_until_ready(self) -> None:
         """Wait until it answers.
@@ -216,6 +220,7 @@ class Server(ABC):
         if self._child is not None:
             self._child.wait(END_S)
         self.process = self._child = None
+        (self.folder / PROCESS_FILE).unlink(missing_ok=True)
 
     def _wrapped(self) -> list[str]:
         words = [] if self.lasting else ["--pdeathsig", "KILL"]
@@ -251,6 +256,16 @@ def stop_all(servers: Sequence[Server]) -> None:
     """Stop servers, in the order given."""
     for server in servers:
         server.stop()
+
+
+def recorded(folder: Path) -> Process | None:
+    """The process that serves a folder, if it still runs."""
+    try:
+        pid, born = json.loads((folder / PROCESS_FILE).read_text())
+    except (FileNotFoundError, ValueError):  # cut off while it was written, with the process that wrote it
+        return None
+    process = Process(pid, born)
+    return process if process.alive else None
 
 
 def tail(path: Path, lines: int = LOG_LINES_TOLD) -> str:

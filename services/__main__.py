@@ -1,0 +1,75 @@
+"""`python -m services up|down|status|get`: real servers on this machine, for trying things out."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from services import ServicesFailed, standing
+from services.binaries import binaries
+from services.cache import say
+from services.servers import Servers
+
+_COMMANDS = ("up", "down", "status", "get")
+FOLDER = Path(__file__).parent.parent / ".services"
+
+
+def main() -> int:
+    wanted = _arguments()
+    folder = Path(wanted.folder).absolute()
+    try:
+        match wanted.command:
+            case "up":
+                return _up(folder, native=wanted.native)
+            case "down":
+                return _down(folder)
+            case "status":
+                return _status(folder)
+        binaries()
+        return 0
+    except ServicesFailed as error:
+        say(f"services: {error}")
+        return 1
+
+
+def _up(folder: Path, *, native: bool) -> int:
+    found = standing.up(folder, native=native)
+    say(f"services: up, with their data in {folder}. To use them:")
+    print(_exports(found))
+    return 0
+
+
+def _down(folder: Path) -> int:
+    say("services: down; their data is kept" if standing.down(folder) else "services: nothing was started here")
+    return 0
+
+
+def _status(folder: Path) -> int:
+    """Exit code 0 when all are up."""
+    states = standing.states(folder)
+    found = standing.read(folder)
+    if not states or found is None:
+        say("services: nothing was started here; `make services` starts them")
+        return 1
+    for title, up in states.items():
+        print(f"{title}: {'up' if up else 'down'}")
+    print(_exports(found.servers))
+    return 0 if all(states.values()) else 1
+
+
+def _exports(servers: Servers) -> str:
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in servers.environment().items())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services", description="Kafka, PostgreSQL and MinIO, for real.")
+    parser.add_argument(
+        "command", choices=_COMMANDS, help="get: download and build what a native start needs, and start nothing"
+    )
+    parser.add_argument("--folder", default=FOLDER, help="where their data is; .services of this checkout unless given")
+    parser.add_argument("--native", action="store_true", help="up: without containers, even where an engine works")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

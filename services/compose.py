@@ -1,0 +1,71 @@
+"""The three servers as containers, by Docker Compose."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from services import ServicesFailed
+from services.cache import say
+from services.native import passwords
+from services.ports import LOOPBACK, is_open
+from services.postgres import postgres_url
+from services.servers import Servers
+from services.versions import COMPOSE_KAFKA_PORT, COMPOSE_MINIO_PORT, COMPOSE_POSTGRES_PORT, USER
+
+FILE = Path(__file__).parent.parent / "docker-compose.yml"
+ASK_S = 20.0  # an engine that is asked and stopped answering is no engine
+ERROR_LINES = 15
+
+PORTS = {"Kafka": COMPOSE_KAFKA_PORT, "PostgreSQL": COMPOSE_POSTGRES_PORT, "MinIO": COMPOSE_MINIO_PORT}
+
+
+def works() -> bool:
+    """Whether there is a container engine that answers, with Docker Compose; the program alone is not enough."""
+    return bool(shutil.which("docker")) and _succeeds("info") and _succeeds("compose", "version")
+
+
+def servers() -> Servers:
+    """Where the containers are, once they are up."""
+    postgres_password, minio_password = passwords()
+    return Servers(
+        kafka=f"{LOOPBACK}:{COMPOSE_KAFKA_PORT}",
+        postgres=postgres_url(postgres_password, COMPOSE_POSTGRES_PORT, "postgres"),
+        s3_endpoint=f"http://{LOOPBACK}:{COMPOSE_MINIO_PORT}",
+        s3_access_key=USER,
+        s3_secret_key=minio_password,
+    )
+
+
+def up() -> None:
+    """Start the containers and wait until their health checks pass."""
+    say("services: starting containers by Docker Compose")
+    _compose("up", "--detach", "--wait")
+
+
+def down() -> None:
+    """End the containers; their volumes stay."""
+    _compose("down")
+
+
+def states() -> dict[str, bool]:
+    """By title: whether each accepts connections."""
+    return {title: is_open(port) for title, port in PORTS.items()}
+
+
+def _compose(*words: str) -> None:
+    command = ["docker", "compose", "--file", str(FILE), *words]
+    ended = subprocess.run(command, env=dict(os.environ), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if ended.returncode:
+        said = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-ERROR_LINES:])
+        raise ServicesFailed(
+            f"`docker compose {words[0]}` failed with exit code {ended.returncode}. Mend that, or start the servers "
+            f"without containers: `python -m services up --native`. It said:\n{said}"
+        )
+
+
+def _succeeds(*words: str) -> bool:
+    try:
+        return subprocess.run(["docker", *words], capture_output=True, timeout=ASK_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
