@@ -65,6 +65,8 @@ def describe_failure(error: http.HTTPError) -> str:
                 return "the proxy does not answer"
             case http.NameResolutionError():
                 return "that host name is not known"
+            case http.NewConnectionError():  # a kind of time-out to the library, whatever the reason
+                found = found.__cause__ or found.__context__
             case http.SSLError():
                 return "no TLS connection can be made (is its certificate one that this machine trusts?)"
             case http.TimeoutError():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from headwater_schemas.errors import BlobCorrupt
 from minio.error import S3Error
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from headwater_blobs import verify
@@ -18,7 +18,7 @@ from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.answers import as_our_errors, is_missing
 from headwater_blobs.s3.client import BACKOFF_S, Line
 
-BREAKS_MAX = 4  # in a row, at the same byte; a server that is restarted takes longer than a break and refuses instead
+BREAKS_MAX = 4  # in a row, at the same byte; a server that went away refuses the next connection instead
 _BEYOND_THE_END = "InvalidRange"
 
 
@@ -80,7 +80,7 @@ def _get(line: Line, name: str, offset: int, size: int) -> BaseHTTPResponse | No
 
 
 def _give_up_after(breaks: int, line: Line, name: str, at: int, error: HTTPError) -> None:
-    if breaks < BREAKS_MAX and not isinstance(error, NewConnectionError):
+    if breaks < BREAKS_MAX:
         time.sleep(BACKOFF_S * breaks)
         return
     if size_of(line, name) is None:  # raises when it is the server that does not answer

@@ -1,0 +1,1 @@
+"""What only a bucket can do or suffer. What every blob store promises is in `tests/contract`."""

@@ -1,0 +1,155 @@
+"""Reading from a bucket that fails: what is broken off is taken up again, what is rotten is an error that names it."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from headwater_blobs.naming import pack_name
+from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.s3.client import RETRIES
+from headwater_blobs.s3.reading import BREAKS_MAX
+from headwater_blobs.s3.settings import S3Settings
+from headwater_blobs.s3.store import S3BlobStore
+from headwater_schemas.entries import Place
+from headwater_schemas.errors import BlobCorrupt, StoreError, StoreUnavailable
+
+from tests.contract.blob_stores import READERS, digest_of, each_reader, put_file, put_pack
+from tests.s3.stand_ins import Cutter, answering, cutting
+from tests.support import buckets
+from tests.support.servers import servers
+
+PROJECT = "vision/digits"
+CONTENT = random.Random(1).randbytes(5 * CHUNK_BYTES)
+
+
+@pytest.fixture
+def cutter(settings: S3Settings) -> Iterator[Cutter]:
+    with cutting(settings.endpoint) as cutter:
+        yield cutter
+
+
+@pytest.fixture
+def behind(settings: S3Settings, cutter: Cutter) -> Iterator[S3BlobStore]:
+    """The store, as it is reached by way of the cutter."""
+    store = buckets.open_store(replace(settings, endpoint=cutter.endpoint))
+    yield store
+    store.close()
+
+
+@each_reader
+def test_a_connection_that_breaks_is_made_again_where_it_broke(
+    behind: S3BlobStore, cutter: Cutter, tmp_path: Path, reader: str
+) -> None:
+    found = put_file(behind, tmp_path / "source", CONTENT)
+    cutter.cuts, cutter.after_bytes, cutter.begins_with = 3, 2 * CHUNK_BYTES, b"GET /"
+
+    assert READERS[reader](behind, *found) == CONTENT
+    assert cutter.done >= 2
+
+
+@each_reader
+def test_an_object_whose_bytes_never_come_is_damaged_and_that_is_not_tried_for_ever(
+    behind: S3BlobStore, cutter: Cutter, tmp_path: Path, reader: str
+) -> None:
+    where, digest = put_file(behind, tmp_path / "source", CONTENT)
+    cutter.cuts, cutter.after_bytes, cutter.begins_with = 1000, 600, b"GET /"  # of which the headers are about 500
+
+    with pytest.raises(BlobCorrupt, match=rf"{where.object_name}.*broke off.*headwater doctor"):
+        READERS[reader](behind, where, digest)
+    assert cutter.done <= 2 * BREAKS_MAX
+
+
+BUSY = "<Error><Code>SlowDownRead</Code><Message>Please reduce your request rate</Message></Error>"
+
+
+@each_reader
+def test_a_server_that_always_asks_to_slow_down_is_not_asked_for_ever(settings: S3Settings, reader: str) -> None:
+    seen: list[str] = []
+    name = pack_name(PROJECT)
+    with answering(503, BUSY, seen.append) as endpoint:
+        store = S3BlobStore(
+            replace(settings, endpoint=endpoint, region="us-east-1"), read_only=False, part_bytes=8 * CHUNK_BYTES
+        )
+        with pytest.raises(StoreUnavailable, match=rf"{name}.*SlowDownRead.*headwater doctor"):
+            READERS[reader](store, Place(name, 0, 7), digest_of(b"content"))
+        store.close()
+
+    assert len(seen) == 1 + RETRIES
+
+
+def flip(content: bytes) -> bytes:
+    at = len(content) * 3 // 4  # beyond the header of a small object
+    return content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :]
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) * 3 // 4]
+
+
+def damage(settings: S3Settings, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Change the bytes of an object on the server's disk, or by putting others there where that is out of reach."""
+    folder = servers().s3_folder
+    if folder is None:
+        buckets.write(settings, name, change(buckets.raw(settings, name)))
+        return
+    # MinIO keeps what is small in `xl.meta`, and else the bytes in `part.N` beside it.
+    files = [path for path in Path(folder, settings.bucket, name).rglob("*") if path.is_file()]
+    parts = [path for path in files if path.name.startswith("part.")] or files
+    for path in parts[:1]:
+        path.write_bytes(change(path.read_bytes()))
+
+
+@each_reader
+@pytest.mark.parametrize("size", [5000, 300_000, 3 * CHUNK_BYTES], ids=["within", "beside", "large"])
+@pytest.mark.parametrize("change", [flip, cut])
+def test_what_rotted_on_the_servers_disk_is_an_error_that_names_it(
+    settings: S3Settings, store: S3BlobStore, tmp_path: Path, change: Callable[[bytes], bytes], size: int, reader: str
+) -> None:
+    where, digest = put_file(store, tmp_path / "source", random.Random(size).randbytes(size))
+    damage(settings, where.object_name, change)
+
+    with pytest.raises((BlobCorrupt, StoreUnavailable), match=where.object_name):
+        READERS[reader](store, where, digest)
+
+
+def test_many_objects_are_read_at_once_and_one_that_is_damaged_is_named(
+    settings: S3Settings, store: S3BlobStore
+) -> None:
+    packs = [put_pack(store, *(os.urandom(1000) for _ in range(20))) for _ in range(30)]
+    wanted = [pack[i] for i in range(20) for pack in packs]
+    expected = [store.read(*one) for one in wanted]
+
+    assert store.read_many(wanted) == expected
+
+    damaged = packs[7][3][0].object_name
+    buckets.write(settings, damaged, bytes(20_000))
+    with pytest.raises(BlobCorrupt, match=damaged):
+        store.read_many(wanted)
+
+
+def test_more_names_than_are_asked_for_at_once_are_told_apart(store: S3BlobStore) -> None:
+    ((there, _),) = put_pack(store, b"content")
+    absent = [pack_name(PROJECT) for _ in range(600)]
+
+    assert store.have([*absent, there.object_name]) == {there.object_name}
+
+
+def test_what_is_not_ours_in_the_bucket_is_not_listed(settings: S3Settings, store: S3BlobStore) -> None:
+    ((there, _),) = put_pack(store, b"content")
+    for name in ("notes.txt", "packs/readme", f"packs/{PROJECT}/other"):
+        buckets.write(settings, name, b"theirs")
+
+    assert [one.name for one in store.list_objects()] == [there.object_name]
+
+
+def test_an_error_of_the_server_is_ours(settings: S3Settings) -> None:
+    with answering(500, "<Error><Code>InternalError</Code></Error>", seen=lambda _: None) as endpoint:
+        store = S3BlobStore(
+            replace(settings, endpoint=endpoint, region="us-east-1"), read_only=False, part_bytes=8 * CHUNK_BYTES
+        )
+        with pytest.raises(StoreError, match="InternalError"):
+            list(store.list_objects())
+        store.close()
