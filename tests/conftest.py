@@ -1,7 +1,7 @@
 """What holds for every test: its own home and settings, and one way to draw random input."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.simulation.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import servers
+from tests.support.modes import MODES, given_back
 
-# No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code.
-_ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code. Fixtures
+# of one test serve all its examples: what they lend is emptied for each.
+_ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.register_profile("dev", _ALWAYS, max_examples=50)
 settings.register_profile("ci", _ALWAYS, max_examples=200, derandomize=True)  # the same examples on every run
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
@@ -36,6 +38,13 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HEADWATER_SETTINGS", str(tmp_path / "no-settings.toml"))
     monkeypatch.setenv("HEADWATER_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each way to run. What is asked of one is asked of the other, under the same name."""
+    with given_back():
+        yield request.param
 
 
 @pytest.fixture(scope="session")

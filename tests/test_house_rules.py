@@ -25,12 +25,13 @@ LONG_FUNCTIONS: frozenset[str] = frozenset()
 HOMES_OF_DRIVERS = {
     "sqlite3": (
         "eventlog/headwater_eventlog/",
-        "consumer/headwater_consumer/database.py",
+        "consumer/headwater_consumer/sqlite.py",
         "sdk/headwater/_index.py",
     ),
     "kafka": ("eventlog/",),
     "minio": ("blobs/",),
     "sqlalchemy": ("consumer/",),
+    "psycopg": ("consumer/headwater_consumer/postgresql.py", "consumer/headwater_consumer/bulk.py"),
 }
 
 # Words that would tie the project to one machine. Put together here, so that this file may be searched too.

@@ -1,29 +1,26 @@
 """Opening the projection's database, and its transactions.
 
-On a laptop it is one SQLite file; everything else in this package speaks SQLAlchemy and does not know which database
-it is. A projection can be thrown away: every damage to it is healed by `headwater replay`.
+On a laptop it is one SQLite file, for many a schema of PostgreSQL; the rest of this package speaks SQLAlchemy and
+hardly knows which. A projection can be thrown away: every damage to it is healed by `headwater replay`.
 """
 
-import os
-import sqlite3
-import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from headwater_eventlog.forking import Pool
-from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
-from sqlalchemy import Connection, Engine, create_engine, inspect, select
+from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreUnavailable
+from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from headwater_consumer.declaring import SCHEMA
+from headwater_consumer.postgresql import SCHEMA_NAME, PostgresqlSchema
 from headwater_consumer.rows import ROW_TYPES, Meta
+from headwater_consumer.sqlite import SqliteFile, make_sqlite
 
 FORMAT = 1  # of the tables; another one is rebuilt by replay
-BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
-CACHE_KIB = 65_536
+_LOG, _PARTITIONS = "log", "partitions"  # in `Meta`: which log this is the projection of
 
 
 def driver_of(connection: Connection) -> Any:
@@ -31,12 +28,47 @@ def driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
+class Driver(Protocol):
+    """What differs between databases."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def begin_writing(self) -> str: ...
+
+    @property
+    def begin_reading(self) -> str:
+        """Begins a snapshot that does not change."""
+        ...
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]: ...
+
+    def connect(self) -> Connection: ...
+
+    def still_good(self, connection: Connection) -> bool: ...
+
+    def lock(self, connection: Connection) -> None:
+        """Until the end of this transaction nobody else gets past here: for what is made once."""
+        ...
+
+    def store_error(self, error: BaseException) -> StoreError: ...
+
+
+def _close(connection: Connection) -> None:
+    connection.close()
+
+
 class Database:
     """The projection's database. Safe to use from threads, and in a child after a fork."""
 
-    def __init__(self, engine: Engine, name: str, *, keep_connections: bool = True) -> None:
-        self._connections = Pool(name, engine.connect, Connection.close, lambda _: keep_connections)
-        self.name = name  # for messages
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self._connections = Pool(driver.name, driver.connect, _close, driver.still_good)
+        self.name = driver.name  # for messages
 
     @classmethod
     def open_sqlite(cls, file: Path, *, create: bool = True, read_only: bool = False) -> "Database":
@@ -49,10 +81,23 @@ class Database:
                 raise StoreUnavailable(
                     f"there is no projection at {file}. Run `headwater replay` to build it from the log."
                 )
-            _make_sqlite(file)
-        # What may be read without locks is opened anew for each look: the next may be after somebody wrote.
-        database = cls(_sqlite_engine(file, read_only=read_only), str(file), keep_connections=not read_only)
+            make_sqlite(file)
+        database = cls(SqliteFile(file, read_only=read_only))
         if create and not read_only:
+            database._create_tables()
+        database._check_format()
+        return database
+
+    @classmethod
+    def open_postgresql(cls, url: str, *, schema: str = SCHEMA_NAME, create: bool = True) -> "Database":
+        """Open the projection in one schema of the database at `url`; `create` makes the schema and its tables.
+
+        Raises: InvalidSettings, StoreUnavailable, StoreNotOurs, FormatTooNew.
+        """
+        driver = PostgresqlSchema(url, schema)
+        database = cls(driver)
+        if create and not database._has_tables():
+            driver.make_schema()
             database._create_tables()
         database._check_format()
         return database
@@ -60,13 +105,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
-        with self._begun("BEGIN IMMEDIATE") as connection:
+        with self._begun(self.driver.begin_writing) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one unchanging snapshot, while others write. Keep it short: nothing is cleaned up meanwhile."""
-        with self._begun("BEGIN") as connection:
+        with self._begun(self.driver.begin_reading) as connection:
             yield connection
 
     @contextmanager
@@ -93,8 +138,9 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                connection.rollback()
-                driver_of(connection).rollback()
+                with suppress(DBAPIError, *self.driver.errors):  # a connection that broke has nothing to take back
+                    connection.rollback()
+                    driver_of(connection).rollback()
                 raise
             connection.commit()
             driver_of(connection).commit()
@@ -104,20 +150,38 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise _store_error(self.name, str(error.orig)) from error
-        except sqlite3.Error as error:
-            raise _store_error(self.name, str(error)) from error
+            raise self.driver.store_error(error.orig or error) from error
+        except self.driver.errors as error:
+            raise self.driver.store_error(error) from error
 
-    def _create_tables(self) -> None:
+    def known_log(self) -> tuple[str, int] | None:
+        """(generation, partitions) of the log that this is the projection of; None while nobody said."""
+        with self.asking() as connection:
+            said = dict(connection.execute(select(Meta.table.c.name, Meta.table.c.value)).tuples().all())
+        return (said[_LOG], int(said[_PARTITIONS])) if _LOG in said else None
+
+    def remember_log(self, generation: str, partitions: int) -> None:
+        """From here on this is the projection of one log. Whoever comes first counts; `known_log` says who."""
+        with self.transaction() as connection:
+            self.driver.lock(connection)
+            if connection.execute(select(Meta.table).where(Meta.table.c.name == _LOG)).first() is None:
+                rows = [{"name": _LOG, "value": generation}, {"name": _PARTITIONS, "value": str(partitions)}]
+                connection.execute(Meta.table.insert(), rows)
+
+    def _has_tables(self) -> bool:
         with self.reading() as connection:
             there = inspect(connection).get_table_names()
-        if Meta.table.name in there:
-            return
-        if there:
+        if there and Meta.table.name not in there:
             raise StoreNotOurs(
-                f"{self.name} holds other tables ({there[0]!r}). It was left as it is; use another file."
+                f"{self.name} holds other tables ({there[0]!r}). It was left as it is; use another database."
             )
+        return bool(there)
+
+    def _create_tables(self) -> None:
+        if self._has_tables():
+            return
         with self.transaction() as connection:
+            self.driver.lock(connection)
             SCHEMA.create_all(connection)
             if connection.execute(select(Meta.table)).first() is None:
                 connection.execute(Meta.table.insert().values(name="format", value=str(FORMAT)))
@@ -127,6 +191,10 @@ class Database:
         with self.reading() as connection:
             has_meta = inspect(connection).has_table(Meta.table.name)
             found = connection.execute(statement).scalar() if has_meta else None
+        if not has_meta and isinstance(self.driver, PostgresqlSchema):
+            raise StoreUnavailable(
+                f"there is no projection in {self.name}. Start `headwater projector`, which makes it."
+            )
         if found is None or not found.isdecimal():
             raise StoreNotOurs(
                 f"{self.name} is not a headwater projection: it does not say its format. It was left as it is; move it "
@@ -137,62 +205,3 @@ class Database:
                 f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
                 "or build a projection of this release's format with `headwater replay --replace`."
             )
-
-
-def _make_sqlite(file: Path) -> None:
-    """Make `file` an empty database with a write-ahead log, unless another process does so first.
-
-    Made beside it and then given its name: of two processes that switch one file to a write-ahead log at once, SQLite
-    refuses one without waiting.
-    """
-    new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
-    try:
-        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-        with suppress(OSError):  # there by now, or a file system without links: then it is made where it is opened
-            os.link(new, file)
-    except sqlite3.Error as error:
-        raise _store_error(str(file), str(error)) from error
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(new)
-
-
-def _sqlite_engine(file: Path, *, read_only: bool) -> Engine:
-    def connect() -> sqlite3.Connection:
-        uri = f"{file.absolute().as_uri()}?{_mode(file, read_only=read_only)}"
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-        return connection
-
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
-
-
-def _mode(file: Path, *, read_only: bool) -> str:
-    """Readers share a small file with writers, and cannot make it in a folder that they may not write to.
-
-    Where writers left none the file stands still, and is read without locks.
-    """
-    if not read_only:
-        return "mode=rwc"
-    return "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
-
-
-def _store_error(name: str, text: str) -> StoreError:
-    if "not a database" in text:
-        return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
-    if "readonly" in text or "read-only" in text:
-        return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
-    if "disk" in text and "full" in text:
-        return StoreUnavailable(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
-    if "locked" in text:
-        return StoreUnavailable(
-            f"{name} was busy for {BUSY_TIMEOUT_S:.0f} s. Look for a stuck process, then try again."
-        )
-    return StoreUnavailable(f"the projection {name} failed: {text}. `headwater replay --replace` builds it anew.")

@@ -57,8 +57,7 @@ class EmbeddedProjection:
 
     def now(self) -> Cut:
         """Everything that is on the log now."""
-        ends = {partition: self._log.end(partition) for partition in range(self._log.partitions)}
-        return Cut(self._log.generation, ends)
+        return Cut(self._log.generation, dict(self._log.ends()))
 
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given; project if nobody else does.

@@ -40,7 +40,7 @@ def replay(log: EventLog, new: Database, old: Database | None, *, progress: Prog
     Cost: as much as was ever written, then a read of every row of both. Raises: as `Projector.project_batch`.
     """
     if old is None:
-        records = _project(log, new, _ends(log), progress)
+        records = _project(log, new, log.ends(), progress)
         with new.reading() as there:
             return Replayed(records, fingerprint(there), None, ())
     with old.reading() as before:
@@ -72,6 +72,9 @@ class _LogUpTo:
     def end(self, partition: int) -> int:
         return self._ends.get(partition, BEFORE_FIRST)
 
+    def ends(self) -> Mapping[int, int]:
+        return {partition: self.end(partition) for partition in range(self.partitions)}
+
     def close(self) -> None:
         """The log is closed by whoever opened it."""
 
@@ -87,10 +90,6 @@ def _project(log: EventLog, new: Database, ends: Mapping[int, int], progress: Pr
             if progress is not None:
                 progress(done, total)
     return done
-
-
-def _ends(log: EventLog) -> dict[int, int]:
-    return {partition: log.end(partition) for partition in range(log.partitions)}
 
 
 def _offsets(connection: Connection) -> dict[int, int]:

@@ -1,7 +1,7 @@
 """Fold the log into the database: read, judge, write, and remember the position, in one transaction a batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headwater_eventlog.port import EventLog, Record
 from headwater_schemas import codec, headers
@@ -12,6 +12,7 @@ from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, PARTITIONS_MA
 from headwater_consumer import statements
 from headwater_consumer.database import Database
 from headwater_consumer.projector import Moment, apply, needs, resume_parked
+from headwater_consumer.projector.moment import storable
 from headwater_consumer.rows import DeadLetter, LogPosition, ParkedKey, ParkedRecord
 from headwater_consumer.state import Change, Put
 from headwater_consumer.working_set import WorkingSet
@@ -139,10 +140,20 @@ def _read(record: Record, not_before_us: int) -> _Read:
     stamped: Stamped | UndecodableEvent
     try:
         position, time_us = _first_written(record)
-        stamped = codec.decode(record.payload)
+        stamped = _storable(codec.decode(record.payload))
     except UndecodableEvent as error:
         stamped = error
-    return _Read(record.key, record.payload, position, max(time_us, not_before_us), stamped)
+    return _Read(storable(record.key), record.payload, position, max(time_us, not_before_us), stamped)
+
+
+def _storable(stamped: Stamped) -> Stamped:
+    """Who wrote an event is on record also where the event is refused."""
+    session = storable(stamped.origin.session)
+    return (
+        stamped
+        if session == stamped.origin.session
+        else replace(stamped, origin=replace(stamped.origin, session=session))
+    )
 
 
 def _first_written(record: Record) -> tuple[Position, int]:

@@ -4,27 +4,24 @@ They are built with SQLAlchemy and compiled once a dialect, then run as text wit
 a statement runs for every batch, and building it anew would cost more than the database does.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
-    Dialect,
-    Executable,
-    and_,
     bindparam,
     delete,
     exists,
     func,
     insert,
     literal,
-    or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from headwater_consumer.bulk import SQLITE, compiled
 from headwater_consumer.database import driver_of
 from headwater_consumer.declaring import Row
 from headwater_consumer.rows import (
@@ -40,61 +37,26 @@ from headwater_consumer.rows import (
 )
 
 R = TypeVar("R", bound=Row)
-T = TypeVar("T")
-Values = tuple[Any, ...]
-
-KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
 ENTRIES = EntryRow.table
 
 
-def padded(keys: Sequence[T]) -> list[T]:
-    """`keys` filled up to a power of two with the last one, so that a few sizes of a statement serve all."""
-    filled = list(keys)
-    return filled + filled[-1:] * ((1 << (len(filled) - 1).bit_length()) - len(filled))
-
-
-# --- rows by key ----------------------------------------------------------------------------------------------
-
-
-def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
-    """The rows with these lookup keys; of facts, the open ones."""
-    found: list[R] = []
-    for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
-        chunk = padded(keys[start : start + KEYS_PER_STATEMENT_MAX])
-        sql = _load_sql(_hashable(row_type), len(chunk), connection.dialect.name)
-        parameters = tuple(value for key in chunk for value in key)
-        found.extend(row_type(*row) for row in driver_of(connection).execute(sql, parameters))
-    return found
-
-
-def upsert(connection: Connection, row_type: type[Row], rows: Iterable[Row]) -> None:
-    """Write rows; those with the same primary key are replaced."""
-    sql = _upsert_sql(_hashable(row_type), connection.dialect.name)
-    driver_of(connection).executemany(sql, list(map(row_type.values, rows)))
+# --- the cursor -----------------------------------------------------------------------------------------------
 
 
 def advance(connection: Connection, before: LogPosition | None, after: LogPosition) -> bool:
     """Move a partition's cursor if it still stands where it was read; False when somebody else moved it."""
-    table = LogPosition.table
+    driver = driver_of(connection)
     if before is None:
-        known = connection.execute(select(table.c.partition).where(table.c.partition == after.partition)).first()
-        if known is None:
-            connection.execute(insert(table).values(LogPosition.values(after)))
-        return known is None
+        # Of two that begin at once, the second waits for the first and then finds its row.
+        made = driver.execute(_begin_sql(connection.dialect.name), LogPosition.values(after))
+        return bool(made.rowcount == 1)
     # SQLite and PostgreSQL both evaluate the condition on the row they lock: compare and set.
     sql = _advance_sql(connection.dialect.name)
-    moved = driver_of(connection).execute(
-        sql, (after.offset, after.time_us, before.partition, before.generation, before.offset)
-    )
+    moved = driver.execute(sql, (after.offset, after.time_us, before.partition, before.generation, before.offset))
     return bool(moved.rowcount == 1)
 
 
 # --- entries --------------------------------------------------------------------------------------------------
-
-
-def insert_entries(connection: Connection, rows: list[Values]) -> None:
-    """Append rows to `entries`, in the order of EntryRow's fields."""
-    driver_of(connection).executemany(_insert_entries_sql(connection.dialect.name), rows)
 
 
 def doubles(connection: Connection, layer: int) -> Iterator[EntryRow]:
@@ -137,7 +99,7 @@ def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Ite
 
 def rows_below(connection: Connection, layer: int, below: Sequence[int], first: str, last: str) -> list[EntryRow]:
     """The rows of the layers `below` whose paths `layer` names too, between `first` and `last`."""
-    named = select(ENTRIES.c.path).where(ENTRIES.c.layer == layer, ENTRIES.c.path.between(first, last))
+    named = select(ENTRIES.c.path).where(ENTRIES.c.layer == layer, ENTRIES.c.path >= first, ENTRIES.c.path <= last)
     under = ENTRIES.alias("under")
     rows = connection.execute(select(under).where(under.c.layer.in_(below), under.c.path.in_(named)))
     return [EntryRow(*row) for row in rows]
@@ -227,57 +189,12 @@ def _live_versions(function: Any, collection: str, other_than: int) -> Any:
     )
 
 
-# --- compiled text --------------------------------------------------------------------------------------------
-
-
-def _hashable(row_type: type[Row]) -> Hashable:
-    """A class is hashable whatever its instances are, which the type checker takes as one."""
-    return row_type  # type: ignore[return-value,unused-ignore]
-
-
 @cache
-def dialect_of(name: str) -> Dialect:
-    """How statements are written for a database: parameters by position."""
-    if name == "sqlite":
-        return sqlite.dialect(paramstyle="qmark")
-    return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
-
-
-def _compile(statement: Executable, dialect: str) -> str:
-    return str(statement.compile(dialect=dialect_of(dialect)))  # type: ignore[attr-defined]
-
-
-@cache
-def _load_sql(row_type: Any, keys: int, dialect: str) -> str:
-    columns = row_type.table.c
-    # "Open" is said with each key, so that every branch of the OR can use the index of open facts.
-    still_open = [columns["to_position"].is_(None)] if row_type.is_fact else []
-    matches = [
-        and_(*[columns[name] == bindparam(f"{name}_{i}") for name in row_type.lookup_key], *still_open)
-        for i in range(keys)
-    ]
-    return _compile(select(row_type.table).where(or_(*matches)), dialect)
-
-
-@cache
-def _upsert_sql(row_type: Any, dialect: str) -> str:
-    insert_into = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    values: dict[str, Any] = {column.name: bindparam(f"value_{column.name}") for column in row_type.table.columns}
-    statement = insert_into(row_type.table).values(values)
-    others = {name: statement.excluded[name] for name in values if name not in row_type.primary_key}
-    key = list(row_type.primary_key)
-    upserted = (
-        statement.on_conflict_do_update(index_elements=key, set_=others)
-        if others
-        else (statement.on_conflict_do_nothing(index_elements=key))
-    )
-    return _compile(upserted, dialect)
-
-
-@cache
-def _insert_entries_sql(dialect: str) -> str:
-    values: dict[str, Any] = {column.name: bindparam(f"value_{column.name}") for column in ENTRIES.columns}
-    return _compile(insert(ENTRIES).values(values), dialect)
+def _begin_sql(dialect: str) -> str:
+    insert_into = sqlite.insert if dialect == SQLITE else postgresql.insert
+    table = LogPosition.table
+    values: dict[str, Any] = {column.name: bindparam(f"new_{column.name}") for column in table.columns}
+    return compiled(insert_into(table).values(values).on_conflict_do_nothing(), dialect)
 
 
 @cache
@@ -292,4 +209,4 @@ def _advance_sql(dialect: str) -> str:
             columns.offset == bindparam("old_offset"),
         )
     )
-    return _compile(statement, dialect)
+    return compiled(statement, dialect)

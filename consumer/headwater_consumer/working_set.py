@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection
 
-from headwater_consumer import statements
+from headwater_consumer import bulk, statements
 from headwater_consumer.declaring import Row
 from headwater_consumer.rows import (
     REMOVED,
@@ -49,14 +49,14 @@ class WorkingSet:
             if key not in self._rows[row_type]:
                 wanted[row_type][key] = None
         for row_type, keys in wanted.items():
-            found = statements.load(self._connection, row_type, list(keys))
+            found = bulk.load(self._connection, row_type, list(keys))
             self._rows[row_type].update(dict.fromkeys(keys))
             self._rows[row_type].update((row_type.lookup(row), row) for row in found)
 
     def get(self, row_type: type[R], *key: object) -> R | None:
         cached = self._rows[row_type]
         if key not in cached:
-            found = statements.load(self._connection, row_type, [key])
+            found = bulk.load(self._connection, row_type, [key])
             cached[key] = found[0] if found else None
         return cached[key]  # type: ignore[return-value]
 
@@ -127,11 +127,11 @@ class WorkingSet:
     def flush(self) -> None:
         """Write everything that changed to the database, in bulk."""
         if self._entries:
-            statements.insert_entries(self._connection, self._entries)
+            bulk.insert_entries(self._connection, self._entries)
             self._entries = []
         for row_type, rows in self._changed.items():
             if rows:
-                statements.upsert(self._connection, row_type, list(rows.values()))
+                bulk.upsert(self._connection, row_type, list(rows.values()))
                 rows.clear()
 
     def _put(self, row: Row) -> None:

@@ -20,6 +20,7 @@ from headwater_schemas.lthash import sum_of
 from sqlalchemy import Connection
 
 from tests.support.memory_log import Written
+from tests.support.modes import EMBEDDED, database_url
 
 Content = dict[str, set[tuple[object, ...]]]
 Entry = tuple[object, ...]
@@ -43,7 +44,8 @@ _PLACE_IN_TEXT = re.compile(r"\b[0-9]+/[0-9]+\b")
 class Databases:
     """Empty projections for a test that needs many. Making a file costs more than emptying one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, mode: str, folder: Path) -> None:
+        self._mode = mode
         self._folder = folder
         self._idle: list[Database] = []
         self._made = 0
@@ -63,9 +65,14 @@ class Databases:
 
     def _make(self) -> Database:
         self._made += 1
-        database = Database.open_sqlite(self._folder / f"{self._made}.db")
+        database = self._opened(self._folder / f"{self._made}.db")
         self._open.callback(database.close)
         return database
+
+    def _opened(self, file: Path) -> Database:
+        if self._mode == EMBEDDED:
+            return Database.open_sqlite(file)
+        return Database.open_postgresql(database_url(), schema=f"kept_{self._made}")
 
 
 def project(written: Written, database: Database) -> Database:
@@ -81,6 +88,8 @@ def fingerprint_of(database: Database) -> str:
 
 def rows_of(database: Database, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     with database.reading() as connection:
+        if connection.dialect.name != "sqlite":
+            sql = sql.replace("?", "%s")
         return [tuple(row) for row in connection.exec_driver_sql(sql, parameters)]
 
 
@@ -160,4 +169,4 @@ def versions_of(database: Database, collection: str) -> list[tuple[int, str]]:
 
 def rejections_of(database: Database) -> list[str]:
     """The reasons, in the order of the log."""
-    return [reason for (reason,) in rows_of(database, "SELECT reason FROM rejections ORDER BY partition, offset")]
+    return [reason for (reason,) in rows_of(database, 'SELECT reason FROM rejections ORDER BY partition, "offset"')]

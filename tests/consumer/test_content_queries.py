@@ -1,8 +1,7 @@
 """Questions about what is in versions and where it is stored."""
 
 import random
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from headwater_consumer import queries
@@ -12,16 +11,10 @@ from headwater_consumer.rows import FILE, REFERENCE
 from headwater_schemas.entries import Place, Reference
 from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryRemoved, Move, VersionCommitted
 
-from tests.support.history import ADAPTERS, History, digest_of, open_history, pack_of
+from tests.support.history import History, digest_of, pack_of
 
 PROJECT = "team/vision"
 DIGITS = f"{PROJECT}/digits"
-
-
-@pytest.fixture(params=ADAPTERS)
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with open_history(request.param, tmp_path) as history:
-        yield history
 
 
 @pytest.fixture(params=[3, 5000])

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from headwater_consumer.database import Database
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import codec, keys
 from headwater_schemas.errors import Reason, UndecodableEvent
@@ -20,6 +19,7 @@ from tests.consumer.saying import (
 )
 from tests.support.history import History, pack_of
 from tests.support.memory_log import MemoryLog
+from tests.support.modes import open_database
 
 KEY = keys.collection_key(DIGITS)
 
@@ -125,8 +125,8 @@ def _retry(resolved: DeadLetterResolved) -> DeadLetterResolved:
     return DeadLetterResolved(key=resolved.key, partition=resolved.partition, offset=resolved.offset, decision="retry")
 
 
-def test_each_partition_waits_for_its_own_dead_letters_of_a_project(tmp_path: Path) -> None:
-    log, database = MemoryLog(2), Database.open_sqlite(tmp_path / "projection.db")
+def test_each_partition_waits_for_its_own_dead_letters_of_a_project(mode: str, tmp_path: Path) -> None:
+    log, database = MemoryLog(2), open_database(mode, tmp_path / "projection.db")
     history, key = History(log, database), keys.project_key(PROJECT)
     granted = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=("x",)))
     log.append([NewRecord(key, granted.payload[:-1], (), 1)])
@@ -139,8 +139,8 @@ def test_each_partition_waits_for_its_own_dead_letters_of_a_project(tmp_path: Pa
     database.close()
 
 
-def test_an_object_is_condemned_for_a_partition_by_that_partitions_own_event(tmp_path: Path) -> None:
-    log, database = MemoryLog(2), Database.open_sqlite(tmp_path / "projection.db")
+def test_an_object_is_condemned_for_a_partition_by_that_partitions_own_event(mode: str, tmp_path: Path) -> None:
+    log, database = MemoryLog(2), open_database(mode, tmp_path / "projection.db")
     history = History(log, database)
     elsewhere = 1 - log.partition_of(KEY)
     condemned = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from headwater_consumer.database import Database
-
 from tests.consumer.looking import digest_of, listing_of, rows_of, versions_of
 from tests.consumer.saying import (
     DIGITS,
@@ -12,6 +10,7 @@ from tests.consumer.saying import (
 )
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
+from tests.support.modes import open_database
 
 VERSIONS = 1_000
 CHAIN_MAX = 11  # log2 of the entries, and one
@@ -52,8 +51,8 @@ def test_marks_of_removal_are_not_kept_where_nothing_is_below(history: History) 
     assert rows_of(history.database, "SELECT count(*) FROM entries WHERE kind = 2") == [(0,)]
 
 
-def test_chains_stay_logarithmic_and_old_versions_stay_what_they_are(tmp_path: Path) -> None:
-    history = History(MemoryLog(), Database.open_sqlite(tmp_path / "projection.db"))
+def test_chains_stay_logarithmic_and_old_versions_stay_what_they_are(mode: str, tmp_path: Path) -> None:
+    history = History(MemoryLog(), open_database(mode, tmp_path / "projection.db"))
     for n in range(VERSIONS):
         draft, events = history.draft(DIGITS, {f"f{n}": b"1"}, base=n - 1 if n else None)
         history.writer().write(*events, committed(draft))
@@ -66,8 +65,8 @@ def test_chains_stay_logarithmic_and_old_versions_stay_what_they_are(tmp_path: P
     history.close()
 
 
-def test_chains_stay_logarithmic_where_each_change_is_smaller_than_the_last(tmp_path: Path) -> None:
-    history = History(MemoryLog(), Database.open_sqlite(tmp_path / "projection.db"))
+def test_chains_stay_logarithmic_where_each_change_is_smaller_than_the_last(mode: str, tmp_path: Path) -> None:
+    history = History(MemoryLog(), open_database(mode, tmp_path / "projection.db"))
     sizes = range(40, 0, -1)
     for n, size in enumerate(sizes):
         draft, events = history.draft(DIGITS, {f"{n}-{i}": b"1" for i in range(size)}, base=n - 1 if n else None)

@@ -1,27 +1,19 @@
 """Where versions came from and what came of them."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import pytest
 from headwater_consumer import queries
-from headwater_consumer.database import Database
 from headwater_consumer.queries import Edge
 from headwater_consumer.replay import replay
 from headwater_schemas.events import ArtifactUsed
 
-from tests.support.history import ADAPTERS, History, open_history
+from tests.support.history import History
+from tests.support.modes import open_database
 
 PROJECT = "team/vision"
 RAW, SPLIT, MODEL = (f"{PROJECT}/{name}" for name in ("raw", "split", "model"))
 LOAD, CUT, FIT = (f"{PROJECT}/{name}" for name in ("load", "cut", "fit"))
-
-
-@pytest.fixture(params=ADAPTERS)
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with open_history(request.param, tmp_path) as history:
-        yield history
 
 
 def _use(history: History, run: str, collection: str, version: int = 0, requested: str = "it") -> None:
@@ -198,10 +190,10 @@ def test_a_tree_of_a_deep_chain_stops_at_its_bound(history: History) -> None:
     assert max(line.depth for line in queries.tree(lineage)) > 39
 
 
-def test_a_replay_keeps_the_order_of_the_edges(history: History, tmp_path: Path) -> None:
+def test_a_replay_keeps_the_order_of_the_edges(history: History, mode: str, tmp_path: Path) -> None:
     _pipeline(history)
     _chain(history, 20)
-    anew = Database.open_sqlite(tmp_path / "anew.db")
+    anew = open_database(mode, tmp_path / "anew.db")
     replay(history.log, anew, history.database)
 
     before, after = (queries.ancestry(database, MODEL, 19).edges for database in (history.database, anew))

@@ -1,8 +1,5 @@
 """Questions about versions, collections, runs and what became of writes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from headwater_consumer import queries
 from headwater_schemas.errors import NotFound
@@ -18,18 +15,12 @@ from headwater_schemas.events import (
     VersionRestored,
 )
 
-from tests.support.history import ADAPTERS, History, open_history
+from tests.support.history import History
 
 PROJECT = "team/vision"
 DIGITS, MODEL = f"{PROJECT}/digits", f"{PROJECT}/model"
 NIGHTLY, TRAINING = f"{PROJECT}/nightly", f"{PROJECT}/training"
 MISSING = queries.Outcome(None, False)
-
-
-@pytest.fixture(params=ADAPTERS)
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with open_history(request.param, tmp_path) as history:
-        yield history
 
 
 def _info(history: History, version: int, collection: str = DIGITS, *, at: int | None = None) -> queries.VersionInfo:

@@ -14,21 +14,16 @@ from headwater_consumer.runner import RECORDS_PER_BATCH_MAX, Projector
 from headwater_schemas.events import AliasMoved, ArtifactUsed, BlobsCondemned, VersionCommitted, VersionDeleted
 from sqlalchemy import update
 
-from tests.support.history import ADAPTERS, History, open_history, pack_of
+from tests.support.history import History, pack_of
+from tests.support.modes import open_database
 
 PROJECT = "team/vision"
 DIGITS, MODEL, FIT = f"{PROJECT}/digits", f"{PROJECT}/model", f"{PROJECT}/fit"
 
 
-@pytest.fixture(params=ADAPTERS)
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with open_history(request.param, tmp_path / "history") as history:
-        yield history
-
-
 @pytest.fixture
-def anew(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database.open_sqlite(tmp_path / "anew.db")) as anew:
+def anew(mode: str, tmp_path: Path) -> Iterator[Database]:
+    with closing(open_database(mode, tmp_path / "anew.db")) as anew:
         yield anew
 
 

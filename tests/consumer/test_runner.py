@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 
 import pytest
-from headwater_consumer import runner, statements, working_set
+from headwater_consumer import bulk, runner, working_set
 from headwater_consumer.database import Database
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_consumer.runner import Projector, StaleProjector
@@ -21,6 +21,7 @@ from headwater_schemas.positions import Cut
 from tests.consumer.looking import fingerprint_of, rows_of, versions_of
 from tests.support.history import History, open_history
 from tests.support.memory_log import MemoryLog
+from tests.support.modes import open_database
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 DATABASES_MADE = 40
@@ -29,8 +30,8 @@ EVENTS_PER_VERSION = 3  # opened, added, committed
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.open_sqlite(tmp_path / "of-memory.db")
+def database(mode: str, tmp_path: Path) -> Iterator[Database]:
+    database = open_database(mode, tmp_path / "of-memory.db")
     yield database
     database.close()
 
@@ -117,10 +118,10 @@ def test_a_batch_that_fails_leaves_nothing_behind(
     _write_version(history, b"2")
 
     def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
+        raise history.database.driver.errors[0]("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(statements, statement, fail)
+        patched.setattr(bulk, statement, fail)
         with pytest.raises(StoreUnavailable, match="disk I/O error"):
             history.project()
     after = fingerprint_of(history.database)
@@ -147,11 +148,11 @@ def test_a_batch_holds_no_more_bytes_than_its_bound_but_always_a_record(
 
 
 def test_entries_written_in_the_middle_of_a_batch_change_nothing(
-    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    history: History, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(5):
         history.commit(DIGITS, {f"{n}-{i}": b"1" for i in range(7)}, base=n - 1 if n else None)
-    again = Database.open_sqlite(tmp_path / "again.db")
+    again = open_database(mode, tmp_path / "again.db")
 
     monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", 3)
     monkeypatch.setattr(working_set, "HIDDEN_PATHS_PER_QUERY", 2)

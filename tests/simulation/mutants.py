@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
-from headwater_consumer import statements
+from headwater_consumer import bulk, statements
 from headwater_consumer.projector import dispatch, drafts
 from headwater_consumer.rows import Draft, LogPosition
 from headwater_producer import commits
@@ -30,7 +30,7 @@ def without_compare_and_set() -> Iterator[None]:
 
     def advance(connection: Connection, before: LogPosition | None, after: LogPosition) -> bool:
         del before
-        statements.upsert(connection, LogPosition, [after])
+        bulk.upsert(connection, LogPosition, [after])
         return True
 
     with patch.object(statements, "advance", advance):

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from headwater_consumer.database import Database
 from headwater_consumer.runner import Projector
-from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import codec, digests, headers
 from headwater_schemas.entries import NO_FILES, FileEntries, FileRow, Reference
@@ -35,7 +34,8 @@ from headwater_schemas.events import (
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Position
 
-ADAPTERS = ("embedded",)
+from tests.support.modes import open_database, open_log
+
 CLOCK = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)  # of every writer; decides nothing
 APPEND_TIMEOUT_S = 30.0
 UNDECODABLE = b"no event at all"
@@ -187,11 +187,9 @@ class History:
 
 
 @contextmanager
-def open_history(adapter: str, folder: Path) -> Iterator[History]:
-    """An empty history on the log and the database that `adapter` names, kept in `folder`."""
-    assert adapter in ADAPTERS, adapter
-    log = EmbeddedEventLog.open(folder / "log")
-    history = History(log, Database.open_sqlite(folder / "projection.db"))
+def open_history(mode: str, folder: Path) -> Iterator[History]:
+    """An empty history on the log and the database of a way to run, called `folder`."""
+    history = History(open_log(mode, folder / "log", partitions=1), open_database(mode, folder / "projection.db"))
     try:
         yield history
     finally:

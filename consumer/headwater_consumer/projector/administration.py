@@ -16,6 +16,7 @@ from headwater_schemas.events import (
     SubscriptionAdded,
     SubscriptionRemoved,
 )
+from headwater_schemas.names import check_text
 
 from headwater_consumer.projector.facts import change_fact, end_fact
 from headwater_consumer.projector.moment import Moment, Refused
@@ -34,6 +35,9 @@ def blobs_condemned(moment: Moment, event: BlobsCondemned, state: State) -> list
 
 def blobs_moved(event: BlobsMoved) -> list[Change]:
     """Reads of these stretches go elsewhere. Entries are written once and stay as they are."""
+    for move in event.moves:
+        check_text(move.object_name, "object name")
+        check_text(move.to_object_name, "object name")
     return [
         Put(MovedContent(move.object_name, move.offset, move.length, move.to_object_name, move.to_offset))
         for move in event.moves

@@ -62,9 +62,10 @@ from headwater_consumer.rows import (
 from headwater_consumer.state import Change, Put, State
 
 _JSON_FIELDS = ("config", "metadata", "metadata_patch", "settings", "value")  # bounded by `metadata.decode`
-# Type → its fields that hold one text, or none.
+_TEXT_TYPES = (str, str | None, tuple[str, ...])
+# Type → its fields that hold texts, or none.
 _TEXTS: dict[type, tuple[str, ...]] = {
-    record: tuple(f.name for f in fields(record) if f.type in (str, str | None) and f.name not in _JSON_FIELDS)
+    record: tuple(f.name for f in fields(record) if f.type in _TEXT_TYPES and f.name not in _JSON_FIELDS)
     for record in (Origin, *EVENT_TYPES)
 }
 
@@ -102,9 +103,10 @@ def _check_texts(moment: Moment, event: Event) -> None:
     """Whatever an event says in free text must be something that every database can hold."""
     for owner in (moment.origin, event):
         for name in _TEXTS[type(owner)]:
-            text = getattr(owner, name)
-            if text is not None:
-                check_text(text, name)
+            found = getattr(owner, name)
+            for text in found if isinstance(found, tuple) else (found,):
+                if text is not None:
+                    check_text(text, name)
 
 
 def _meaning(moment: Moment, event: Event, state: State) -> list[Change]:  # noqa: C901 - one branch an event, no other logic

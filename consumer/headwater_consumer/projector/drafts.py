@@ -252,6 +252,7 @@ def _check_forms(paths: Sequence[str]) -> None:
 def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
     project = event.collection.rpartition("/")[0]
     for name in event.files.objects:
+        check_text(name, "object name")
         if project_of(name) != project:
             raise Refused(Reason.INVALID, f"object {name} is not of {project}: content is each project's own.")
         if state.get(CondemnedObject, name, partition) is not None:

@@ -37,6 +37,11 @@ class Refused(HeadwaterError):
         self.reason = reason
 
 
+def storable(text: str) -> str:
+    """`text` as every database can hold it: some have no zero byte."""
+    return text.replace("\x00", "\ufffd")
+
+
 def rejection(moment: Moment, event: Event, refused: Refused) -> Put:
     """The record of a refusal, by which the event's writer finds it."""
     position, origin = moment.position, moment.origin
@@ -49,7 +54,7 @@ def rejection(moment: Moment, event: Event, refused: Refused) -> Put:
             sequence=origin.sequence,
             event=event.name,
             reason=refused.reason.value,
-            message=str(refused),
+            message=storable(str(refused)),
             time_us=moment.time_us,
         )
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, SelectBase, and_, bindparam, or_
 
+from headwater_consumer.bulk import dialect_of
 from headwater_consumer.database import driver_of
-from headwater_consumer.statements import dialect_of
 
 INTEGER_MAX = 2**63 - 1  # above every version, position and time
 

@@ -16,12 +16,12 @@ from headwater_schemas.entries import Place
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
+from headwater_consumer.bulk import padded
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import EntryInfo
 from headwater_consumer.queries.asking import Statement
 from headwater_consumer.queries.places import where_now
 from headwater_consumer.rows import FILE, REMOVED, EntryRow
-from headwater_consumer.statements import padded
 
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 

@@ -5,17 +5,18 @@ occur: a run may use a version and log the same content again. Cost: the edges, 
 side and k on the other, m times k.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, literal, select, union_all
+from sqlalchemy import and_, bindparam, literal, select, union_all
 
+from headwater_consumer.bulk import SQLITE
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import Lineage, TreeLine
 from headwater_consumer.queries.asking import Statement
-from headwater_consumer.rows import Output, Use
+from headwater_consumer.rows import Output, Use, Version
 
 LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anybody reads
 EDGES_PER_NODE = 10  # so many times nodes_max are given: a few nodes may have very many edges
@@ -61,8 +62,29 @@ def _walk(database: Database, collection: str, version: int, *, upstream: bool, 
     values = {"collection": collection, "version": version, "nodes_max": nodes_max + 1, "edges_max": edges_max + 1}
     with database.asking() as connection:
         rows = _edges(upstream).tuples(connection, **values)
+        if connection.dialect.name != SQLITE:  # which walks nearest first, and says its rows as it finds them
+            rows = _nearest_first(rows, (collection, version), upstream=upstream)
     truncated = len(rows) > edges_max or _versions_exceed(nodes_max, rows)
     return Lineage(collection, version, upstream, truncated, tuple(rows[:edges_max]))
+
+
+def _nearest_first(rows: list[tuple[Any, ...]], start: _Node, *, upstream: bool) -> list[tuple[Any, ...]]:
+    """The edges in the order in which a walk from `start` meets them; those of one node by name."""
+    leading: dict[_Node, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in sorted(rows):
+        version, run = (row[0], row[1]), (row[2], _RUN)
+        leading[run if bool(row[3]) == upstream else version].append(row)
+    ordered: list[tuple[Any, ...]] = []
+    waiting, seen = deque([start]), {start}
+    while waiting:
+        node = waiting.popleft()
+        for row in leading[node]:
+            ordered.append(row)
+            end = (row[0], row[1]) if node[1] == _RUN else (row[2], _RUN)
+            if end not in seen:
+                seen.add(end)
+                waiting.append(end)
+    return ordered
 
 
 def _versions_exceed(nodes_max: int, rows: Sequence[tuple[Any, ...]]) -> bool:
@@ -94,8 +116,9 @@ def _edges(upstream: bool) -> Statement:
     """
     outputs, uses = Output.table, Use.table
     near, far = (outputs, uses) if upstream else (uses, outputs)  # how a version's runs, and a run's versions are found
-    start = select(
-        cast(bindparam("collection"), Text).label("collection"), cast(bindparam("version"), BigInteger).label("version")
+    versions = Version.table  # begun from a row, so that the columns sort as those that the walk adds
+    start = select(versions.c.collection, versions.c.version).where(
+        versions.c.collection == bindparam("collection"), versions.c.version == bindparam("version")
     )
     node: Any = start.cte("node", recursive=True)
 

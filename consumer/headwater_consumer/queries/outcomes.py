@@ -7,11 +7,11 @@ from typing import Any
 from headwater_schemas.errors import Reason
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
+from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import Health, Outcome, RejectionInfo
 from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
-from headwater_consumer.statements import KEYS_PER_STATEMENT_MAX, padded
 
 DRAFTS, REJECTIONS = Draft.table, Rejection.table
 _ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]

@@ -1,0 +1,177 @@
+"""Many rows at once: the one thing that SQLite and PostgreSQL do so differently that each has its own words.
+
+SQLite runs in this process and takes rows one by one fastest. PostgreSQL is a conversation away: rows go there as
+arrays, one for each column, and entries by binary `COPY`.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Dialect,
+    Executable,
+    LargeBinary,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from headwater_consumer.database import driver_of
+from headwater_consumer.declaring import Row
+from headwater_consumer.rows import EntryRow
+
+R = TypeVar("R", bound=Row)
+T = TypeVar("T")
+Values = tuple[Any, ...]
+
+SQLITE = "sqlite"
+KEYS_PER_STATEMENT_MAX = 128  # SQLite parses a chain of OR at most 1,000 deep
+ROWS_PER_STATEMENT_MAX = 10_000  # bounds the memory of the arrays
+
+
+def padded(keys: Sequence[T]) -> list[T]:
+    """`keys` filled up to a power of two with the last one, so that a few sizes of a statement serve all."""
+    filled = list(keys)
+    return filled + filled[-1:] * ((1 << (len(filled) - 1).bit_length()) - len(filled))
+
+
+def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
+    """The rows with these lookup keys, each key given once; of facts, the open ones."""
+    run = driver_of(connection).execute
+    found: list[R] = []
+    if connection.dialect.name == SQLITE:
+        for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
+            chunk = padded(keys[start : start + KEYS_PER_STATEMENT_MAX])
+            sql = _load_by_or(_hashable(row_type), len(chunk))
+            found.extend(row_type(*row) for row in run(sql, tuple(value for key in chunk for value in key)))
+        return found
+    keys = [key for key in keys if not any(isinstance(value, str) and "\x00" in value for value in key)]  # none has it
+    for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
+        columns = [list(column) for column in zip(*keys[start : start + ROWS_PER_STATEMENT_MAX], strict=True)]
+        found.extend(row_type(*row) for row in run(_load_by_arrays(_hashable(row_type)), columns))
+    return found
+
+
+def upsert(connection: Connection, row_type: type[Row], rows: Iterable[Row]) -> None:
+    """Write rows; those with the same primary key are replaced. Each key comes once."""
+    values = list(map(row_type.values, rows))
+    if connection.dialect.name == SQLITE:
+        driver_of(connection).executemany(_upsert_one(_hashable(row_type)), values)
+        return
+    for start in range(0, len(values), ROWS_PER_STATEMENT_MAX):
+        columns = [list(column) for column in zip(*values[start : start + ROWS_PER_STATEMENT_MAX], strict=True)]
+        driver_of(connection).execute(_upsert_arrays(_hashable(row_type)), columns)
+
+
+def insert_entries(connection: Connection, rows: list[Values]) -> None:
+    """Append rows to `entries`, in the order of EntryRow's fields."""
+    driver = driver_of(connection)
+    if connection.dialect.name == SQLITE:
+        driver.executemany(_insert_entry(), rows)
+        return
+    with driver.cursor() as cursor, cursor.copy(_copy_entries()) as copy:
+        copy.set_types(_types(EntryRow))
+        for row in rows:
+            copy.write_row(row)
+
+
+# --- compiled text ------------------------------------------------------------------------------------------------
+
+
+def _hashable(row_type: type[Row]) -> Hashable:
+    """A class is hashable whatever its instances are, which the type checker takes as one."""
+    return row_type  # type: ignore[return-value,unused-ignore]
+
+
+@cache
+def dialect_of(name: str) -> Dialect:
+    """How statements are written for a database: parameters by position."""
+    if name == SQLITE:
+        return sqlite.dialect(paramstyle="qmark")
+    return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+
+def compiled(statement: Executable, dialect: str) -> str:
+    """The text of a statement."""
+    return str(statement.compile(dialect=dialect_of(dialect)))  # type: ignore[attr-defined]
+
+
+@cache
+def _load_by_or(row_type: Any, keys: int) -> str:
+    columns = row_type.table.c
+    # "Open" is said with each key, so that every branch of the OR can use the index of open facts.
+    still_open = [columns["to_position"].is_(None)] if row_type.is_fact else []
+    matches = [
+        and_(*[columns[name] == bindparam(f"{name}_{i}") for name in row_type.lookup_key], *still_open)
+        for i in range(keys)
+    ]
+    return compiled(select(row_type.table).where(or_(*matches)), SQLITE)
+
+
+@cache
+def _load_by_arrays(row_type: Any) -> str:
+    names = row_type.lookup_key
+    columns = ", ".join(f"r.{_quoted(column.name)}" for column in row_type.table.columns)
+    same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
+    still_open = " AND r.to_position IS NULL" if row_type.is_fact else ""
+    keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
+    return f"SELECT {columns} FROM {keys} JOIN {row_type.table.name} AS r ON {same}{still_open}"  # noqa: S608
+
+
+@cache
+def _upsert_one(row_type: Any) -> str:
+    values: dict[str, Any] = {column.name: bindparam(f"value_{column.name}") for column in row_type.table.columns}
+    statement = sqlite.insert(row_type.table).values(values)
+    others = {name: statement.excluded[name] for name in values if name not in row_type.primary_key}
+    key = list(row_type.primary_key)
+    if not others:
+        return compiled(statement.on_conflict_do_nothing(index_elements=key), SQLITE)
+    return compiled(statement.on_conflict_do_update(index_elements=key, set_=others), SQLITE)
+
+
+@cache
+def _upsert_arrays(row_type: Any) -> str:
+    names = [column.name for column in row_type.table.columns]
+    others = [_quoted(name) for name in names if name not in row_type.primary_key]
+    action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
+    return (
+        f"INSERT INTO {row_type.table.name} ({', '.join(map(_quoted, names))}) "  # noqa: S608 - names of our own tables
+        f"SELECT * FROM unnest({_arrays(row_type, names)}) "
+        f"ON CONFLICT ({', '.join(map(_quoted, row_type.primary_key))}) DO {action}"
+    )
+
+
+@cache
+def _insert_entry() -> str:
+    table = EntryRow.table
+    return compiled(
+        insert(table).values({column.name: bindparam(f"v_{column.name}") for column in table.columns}), SQLITE
+    )
+
+
+@cache
+def _copy_entries() -> str:
+    names = ", ".join(_quoted(column.name) for column in EntryRow.table.columns)
+    return f"COPY {EntryRow.table.name} ({names}) FROM STDIN (FORMAT BINARY)"
+
+
+def _arrays(row_type: Any, names: Iterable[str]) -> str:
+    types = dict(zip((column.name for column in row_type.table.columns), _types(row_type), strict=True))
+    return ", ".join(f"%s::{types[name]}[]" for name in names)
+
+
+def _types(row_type: Any) -> list[str]:
+    """PostgreSQL's names of the columns' types."""
+    names: dict[type, str] = {BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
+    return [names.get(type(column.type), "text") for column in row_type.table.columns]
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

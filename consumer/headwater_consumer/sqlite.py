@@ -1,0 +1,102 @@
+"""The projection in one SQLite file: the default on a laptop."""
+
+import os
+import sqlite3
+import uuid
+from contextlib import closing, suppress
+from pathlib import Path
+
+from headwater_schemas.errors import StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
+CACHE_KIB = 65_536
+
+
+class SqliteFile:
+    """A `Driver` for one file."""
+
+    begin_writing = "BEGIN IMMEDIATE"
+    begin_reading = "BEGIN"
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, file: Path, *, read_only: bool) -> None:
+        self.name = str(file)
+        self._engine = _engine(file, read_only=read_only)
+        # What may be read without locks is opened anew for each look: the next may be after somebody wrote.
+        self._keeps_connections = not read_only
+
+    def connect(self) -> Connection:
+        """A new connection."""
+        return self._engine.connect()
+
+    def still_good(self, connection: Connection) -> bool:  # noqa: ARG002 - a file does not hang up
+        """Whether an idle connection can be used again."""
+        return self._keeps_connections
+
+    def lock(self, connection: Connection) -> None:
+        """Nothing to do: there is one writer at a time."""
+
+    def store_error(self, error: BaseException) -> StoreError:
+        """What went wrong, in our words."""
+        return _store_error(self.name, str(error))
+
+
+def make_sqlite(file: Path) -> None:
+    """Make `file` an empty database with a write-ahead log, unless another process does so first.
+
+    Made beside it and then given its name: of two processes that switch one file to a write-ahead log at once, SQLite
+    refuses one without waiting.
+    """
+    new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
+    try:
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(OSError):  # there by now, or a file system without links: then it is made where it is opened
+            os.link(new, file)
+    except sqlite3.Error as error:
+        raise _store_error(str(file), str(error)) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(new)
+
+
+def _engine(file: Path, *, read_only: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        uri = f"{file.absolute().as_uri()}?{_mode(file, read_only=read_only)}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
+
+
+def _mode(file: Path, *, read_only: bool) -> str:
+    """Readers share a small file with writers, and cannot make it in a folder that they may not write to.
+
+    Where writers left none the file stands still, and is read without locks.
+    """
+    if not read_only:
+        return "mode=rwc"
+    return "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+
+
+def _store_error(name: str, text: str) -> StoreError:
+    if "not a database" in text:
+        return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
+    if "readonly" in text or "read-only" in text:
+        return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
+    if "disk" in text and "full" in text:
+        return StoreUnavailable(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
+    if "locked" in text:
+        return StoreUnavailable(
+            f"{name} was busy for {BUSY_TIMEOUT_S:.0f} s. Look for a stuck process, then try again."
+        )
+    return StoreUnavailable(f"the projection {name} failed: {text}. `headwater replay --replace` builds it anew.")
