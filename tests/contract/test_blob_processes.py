@@ -112,7 +112,7 @@ def test_threads_read_and_write_one_store_at_once(store: BlobStore, tmp_path: Pa
         assert list(pool.map(work, range(THREADS))) == [1001] * THREADS
 
 
-def _in_a_fork(act: Callable[[], object]) -> object:
+def in_a_fork(act: Callable[[], object]) -> object:
     """What `act` returns in a forked child."""
     receive, send = _fork.Pipe(duplex=False)
     child = _fork.Process(target=lambda: send.send(act()))
@@ -137,7 +137,7 @@ def test_a_forked_child_reads_what_its_parent_has_open_and_neither_disturbs_the_
         store.close()
         return right and store.read_many(found) == expected
 
-    assert _in_a_fork(act) is True
+    assert in_a_fork(act) is True
     assert [store.read(*one) for one in found] == expected
 
 
@@ -148,7 +148,7 @@ def test_what_a_parent_staged_its_child_publishes(store: BlobStore, place: Store
         store.publish(staged, name)
         store.discard(staged)
 
-    _in_a_fork(act)
+    in_a_fork(act)
 
     assert place.raw(name) == b"content"
     assert list(store.abandoned()) == []
@@ -159,7 +159,7 @@ def test_a_stream_begun_before_a_fork_goes_on_in_parent_and_child(store: BlobSto
     stream = store.stream(*put_file(store, tmp_path / "source", content))
     first = bytes(next(stream))
 
-    assert _in_a_fork(lambda: first + b"".join(map(bytes, stream)) == content) is True
+    assert in_a_fork(lambda: first + b"".join(map(bytes, stream)) == content) is True
     assert first + b"".join(map(bytes, stream)) == content
 
 
@@ -176,7 +176,7 @@ def test_a_fork_while_threads_read_leaves_a_child_that_can_read(store: BlobStore
     for thread in threads:
         thread.start()
     try:
-        outcomes = [_in_a_fork(lambda: len([store.read(*one) for one in found])) for _ in range(10)]
+        outcomes = [in_a_fork(lambda: len([store.read(*one) for one in found])) for _ in range(10)]
     finally:
         stop.set()
         for thread in threads:

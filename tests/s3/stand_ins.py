@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _PIECE_BYTES = 16 * 1024
+_BEGINNINGS = (b"GET /", b"HEAD /", b"PUT /", b"POST /", b"DELETE /")
 
 
 @dataclass
@@ -61,7 +62,8 @@ def _pass_on(cutter: Cutter, near: socket.socket, far: socket.socket) -> None:
     def there() -> None:
         with suppress(OSError):
             while data := near.recv(_PIECE_BYTES):
-                asked[0] = data
+                if data.startswith(_BEGINNINGS):  # else it is more of a body
+                    asked[0] = data
                 far.sendall(data)
         _end(near, far)
 
