@@ -41,6 +41,12 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are not there are given up soon."""
+    monkeypatch.setattr("headwater_eventlog.kafka.driver.CONNECT_WAIT_S", 1.0)
+
+
 def test_an_answer_that_does_not_come_is_not_known_to_be_stored_and_a_fresh_producer_works(
     log: KafkaEventLog, where: KafkaSettings, proxy: Proxy
 ) -> None:
@@ -81,6 +87,7 @@ def test_a_reader_goes_on_after_its_connection_broke(log: KafkaEventLog, where: 
             proxy.cut()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_accepts_and_never_answers_is_told_to_be_unavailable() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
@@ -88,6 +95,7 @@ def test_a_server_that_accepts_and_never_answers_is_told_to_be_unavailable() -> 
             KafkaEventLog.open(topics.settings(address=address), create=True)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_clients_that_cannot_connect_leave_no_threads_behind() -> None:
     before = threading.active_count()
     with pytest.raises(StoreUnavailable):
@@ -230,6 +238,7 @@ def test_who_does_not_get_the_turn_in_time_has_written_nothing(log: KafkaEventLo
     assert topics.payloads(log, 0) == [b"next"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_no_secret_is_shown_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The broker here knows no users; connecting fails, which is what shows most."""
     caplog.set_level(logging.DEBUG)

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import pytest
@@ -70,16 +72,38 @@ def group_id() -> str:
     return f"group-{uuid.uuid4().hex}"
 
 
+def together(*members: Member, until: Callable[[], bool]) -> None:
+    """Let every member poll in a thread of its own, as a process would; while one waits, others answer for theirs."""
+    over = threading.Event()
+
+    def poll(member: Member) -> None:
+        while not over.is_set():
+            member.poll()
+
+    deadline = time.monotonic() + WAIT_S
+    with ThreadPoolExecutor(len(members)) as threads:
+        polling = [threads.submit(poll, member) for member in members]
+        while not until() and time.monotonic() < deadline and not any(one.done() for one in polling):
+            time.sleep(0.01)
+        over.set()
+    for one in polling:
+        one.result()
+    assert until(), [member.group.assigned for member in members]
+
+
 def share(*members: Member) -> None:
     """Until every partition is one member's."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        for member in members:
-            member.poll()
-        owned = [partition for member in members for partition in member.group.assigned]
-        if sorted(owned) == sorted(ALL) and all(member.group.assigned for member in members):
-            return
-    raise AssertionError([member.group.assigned for member in members])
+
+    def is_shared() -> bool:
+        owned = [member.group.assigned for member in members]
+        return all(owned) and sorted(number for each in owned for number in each) == sorted(ALL)
+
+    together(*members, until=is_shared)
+
+
+def polled_100_times(member: Member) -> None:
+    for _ in range(100):
+        member.poll()
 
 
 def fill(log: KafkaEventLog, name: str, each: int = 10) -> list[bytes]:
@@ -105,10 +129,7 @@ def test_members_share_the_partitions_and_one_that_leaves_hands_its_own_over(log
     first, second = Member(log, group_id, table), Member(log, group_id, table)
     share(first, second)
     given = fill(log, "shared")
-    deadline = time.monotonic() + WAIT_S
-    while len(first.payloads) + len(second.payloads) < len(given) and time.monotonic() < deadline:
-        first.poll()
-        second.poll()
+    together(first, second, until=lambda: len(first.payloads) + len(second.payloads) >= len(given))
     assert sorted(first.payloads + second.payloads) == sorted(given)
     assert first.payloads
     assert second.payloads
@@ -185,8 +206,7 @@ def test_records_that_are_gone_stop_their_partition_and_no_other(
     member = Member(log, group_id, {})
 
     with pytest.raises(RecordsGone, match=r"partition 1 .* begins at offset 4") as gone:
-        for _ in range(100):
-            member.poll()
+        polled_100_times(member)
     assert gone.value.partition == 1
     member.poll_until(30)
     member.poll(0.3)
@@ -208,8 +228,7 @@ def test_where_asking_for_positions_fails_nothing_is_skipped(log: KafkaEventLog,
     member.group._on_assigned = on_assigned
     for _ in range(2):
         with pytest.raises(LookupError):
-            for _ in range(100):
-                member.poll()
+            polled_100_times(member)
     member.poll_until(len(given))
 
     assert sorted(member.payloads) == sorted(given)
@@ -222,8 +241,7 @@ def test_a_topic_made_anew_under_a_group_is_refused(log: KafkaEventLog, where: K
     topics.make_anew(where.topic)
 
     with pytest.raises(StoreUnavailable, match="made anew"):
-        for _ in range(100):
-            member.poll()
+        polled_100_times(member)
     member.group.close()
 
 

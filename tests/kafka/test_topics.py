@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, RecordsGone
-from headwater_schemas.errors import InvalidSettings, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import InvalidSettings, StoreError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
 from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
@@ -111,6 +111,20 @@ def test_a_topic_made_anew_is_refused_by_who_remembers_the_old_one(log: KafkaEve
 
     with pytest.raises(StoreUnavailable, match="start with an empty database"):
         KafkaEventLog.open(where, create=True, expect=remembered)
+
+
+def test_a_topic_that_was_deleted_is_missed_and_not_made_by_asking(log: KafkaEventLog, where: KafkaSettings) -> None:
+    log.append(records_of("k", b"", partition=0), timeout_s=WAIT_S)
+    log.read(0, after=BEFORE_FIRST)
+    topics.delete(where.topic)
+
+    with pytest.raises(StoreError):
+        log.append(records_of("k", b""), timeout_s=2.0)
+    with pytest.raises(StoreUnavailable, match="It was there with id"):
+        log.append(records_of("k", b""), timeout_s=WAIT_S)
+    with pytest.raises(StoreUnavailable, match="It was there with id"):
+        log.read(0, after=0)
+    assert not topics.exists(where.topic)
 
 
 def test_another_number_of_partitions_is_refused(log: KafkaEventLog, where: KafkaSettings) -> None:

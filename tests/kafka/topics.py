@@ -45,12 +45,21 @@ def make(name: str, partitions: int = PARTITIONS, **config: str) -> None:
         client.create_topics({name: new}, wait_for_metadata=True)
 
 
-def make_anew(name: str) -> None:
+def exists(name: str) -> bool:
+    with administrator() as client:
+        return name in client.list_topics()
+
+
+def delete(name: str) -> None:
     with administrator() as client:
         client.delete_topics([name])
         deadline = time.monotonic() + WAIT_S
         while name in client.list_topics() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def make_anew(name: str) -> None:
+    delete(name)
     make(name)
 
 

@@ -52,12 +52,12 @@ _NOT_ANSWERING = (
 )
 
 
-def options(settings: KafkaSettings, *, wait_s: float = CONNECT_WAIT_S) -> dict[str, Any]:
+def options(settings: KafkaSettings) -> dict[str, Any]:
     """What every client is given."""
     return {
         "bootstrap_servers": settings.server_list,
         "client_id": f"headwater-{os.getpid()}",
-        "bootstrap_timeout_ms": max(1, int(min(wait_s, CONNECT_WAIT_S) * 1000)),
+        "bootstrap_timeout_ms": int(CONNECT_WAIT_S * 1000),
         "request_timeout_ms": int(REQUEST_WAIT_S * 1000),
         "reconnect_backoff_max_ms": int(RECONNECT_PAUSE_S_MAX * 1000),
         **settings.client,
@@ -65,11 +65,14 @@ def options(settings: KafkaSettings, *, wait_s: float = CONNECT_WAIT_S) -> dict[
 
 
 def made(make: Callable[..., Any], settings: KafkaSettings, **more: Any) -> Any:
-    """A client. One that cannot connect would leave its thread running; that is ended here."""
+    """A client. Two things are put right here: one that cannot connect would leave its thread running, and asking for
+    what is known of a topic would make the topic where brokers allow that, whatever the client is told.
+    """
     nets: list[Any] = []
 
     def net_client(**given: Any) -> Any:
         nets.append(KafkaNetClient(**given))
+        nets[-1].cluster.config["allow_auto_create_topics"] = False
         return nets[-1]
 
     try:

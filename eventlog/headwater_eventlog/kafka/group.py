@@ -77,6 +77,8 @@ class KafkaGroup:
                 **consumer_options(),
             )
             self._consumer.subscribe([self._settings.topic], listener=_Listener(self._consumer, self._events))
+            # One that joins before it knows the topic, and is made leader, would deal out nothing to everybody.
+            self._consumer.partitions_for_topic(self._settings.topic)
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -152,7 +154,14 @@ class KafkaGroup:
             except (errors.KafkaError, UnicodeDecodeError):
                 self.close()  # of what cannot be taken apart the client keeps the rest, and would never end
                 raise
+        self._keep_joining()
         return {at.partition: records for at, records in found.items()}
+
+    def _keep_joining(self) -> None:
+        """The client forgets that it is joining when `poll` ends in the middle of some joins, and waits for ever."""
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def _stop(self, error: Exception) -> None:
         """Raises: RecordsGone, unless the partition is not ours any more."""

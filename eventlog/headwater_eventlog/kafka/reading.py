@@ -63,7 +63,6 @@ def consumer_options() -> dict[str, Any]:
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_max_bytes": FETCH_TOTAL_BYTES,
         "fetch_min_bytes": 1,
-        "allow_auto_create_topics": False,
         "metrics_enabled": False,
     }
 

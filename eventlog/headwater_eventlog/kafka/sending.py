@@ -166,7 +166,6 @@ class Sender:
                 linger_ms=int(LINGER_S * 1000),
                 delivery_timeout_ms=int(DELIVERY_S * 1000),
                 max_block_ms=int(wait_s * 1000) + 1,
-                allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
             try:
