@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from itertools import count
 from uuid import uuid4
 
-from headwater._store import Stores
+from headwater._stores import Stores
 from headwater_consumer import queries
 from headwater_eventlog.port import Record
 from headwater_producer.producer import Producer

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from headwater._store import Stores, open_stores
+from headwater._store import open_folder
+from headwater._stores import Stores
 from headwater_blobs.naming import pack_name
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
@@ -25,7 +26,7 @@ EVENTS_PER_CONFIRM = 3000
 def opened(folder: Path | str) -> Iterator[tuple[Stores, Producer]]:
     """A store, made where there is none, and a way to write to its log."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    stores = open_stores(Path(folder), create=True)
+    stores = open_folder(Path(folder), create=True)
     try:
         yield stores, Producer(stores.log, who="bench@bench")
     finally:

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 SCHEMA_NAME = "headwater"
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 600  # a seal that merges a million entries takes seconds
-IDLE_IN_TRANSACTION_S = 120  # a projector that hangs must not keep the rows it locked
+IDLE_IN_TRANSACTION_S = 120  # of a transaction that writes; far more than a batch takes to judge
 LOCK_TIMEOUT_S = 60
 KEEPALIVES_IDLE_S = 30  # a server that vanished without a word is noticed
 TCP_TIMEOUT_S = 30
@@ -30,7 +30,8 @@ _SERIALISATION = ("40001", "40P01")  # serialization failure, deadlock: the tran
 class PostgresqlSchema:
     """A `Driver` for one schema of a database."""
 
-    begin_writing = "BEGIN"
+    # A projector that hangs must not keep what it locked. Who reads may take long between two looks.
+    begin_writing = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'"
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str, schema: str) -> None:
@@ -133,7 +134,6 @@ class PostgresqlSchema:
             "search_path": self.schema,
             "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
             "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s",
             "client_min_messages": "warning",
             "jit": "off",  # statements here are many and small
         }

@@ -20,7 +20,7 @@ from headwater._index import StatIndex
 from headwater._logger import Logger, Task
 from headwater._progress import tell
 from headwater._settings import Settings
-from headwater._store import open_stores
+from headwater._stores import open_stores
 from headwater._tasks import CommitTask, EventsTask
 
 CATCH_UP_TIMEOUT_S = 120.0
@@ -34,7 +34,7 @@ class Client:
     def __init__(self, settings: Settings, *, create: bool) -> None:
         self.url = settings.url
         self.quiet = settings.quiet
-        self.stores = open_stores(settings.store, create=create)
+        self.stores = open_stores(settings, create=create)
         self.index = StatIndex.open(settings.cache_dir / "index.db")
         self.producer = Producer(self.stores.log, who=who_am_i())
         self._logger = Logger(self)
@@ -77,7 +77,7 @@ class Client:
         """Log a task in the background. Raises: StoreReadOnly."""
         self.check_process()
         if self.stores.read_only:
-            raise StoreReadOnly(f"the store {self.stores.folder} cannot be written. Set HEADWATER_URL to another one.")
+            raise StoreReadOnly(f"the store {self.stores.name} cannot be written. Set HEADWATER_URL to another one.")
         self.logger.put(task)
 
     def send(self, events: Sequence[Event], *, judged: bool = True, moves_names: bool = False) -> EventsTask:

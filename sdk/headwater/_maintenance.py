@@ -6,24 +6,26 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.contents import contents
 from headwater_consumer.replay import Replayed, replay
 from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, HeadwaterError
 
+from headwater._profile import Profile
 from headwater._progress import Progress
 from headwater._settings import read_settings
 from headwater._store import (
-    Stores,
     check_store,
     point_to_projection,
     projection_file,
     projection_folder,
     remove_projection,
 )
+from headwater._stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +77,70 @@ def replay_store(*, replace: bool) -> ReplayReport:
     Raises: StoreUnavailable, StoreNotOurs, FormatTooNew, StoreReadOnly.
     """
     settings = read_settings()
-    folder = settings.store
-    check_store(folder)
     with contextlib.ExitStack() as opened:
-        log = EmbeddedEventLog.open(folder / "log", create=False, read_only=not os.access(folder, os.W_OK))
-        opened.callback(log.close)
-        old, trouble = _old_projection(folder, opened)
-        new_file = projection_folder(folder) / f"projection-{uuid.uuid4().hex}.db"
+        place = _of_servers(settings.profile) if settings.profile is not None else _InFolder(settings.store)
+        log = place.open_log(opened)
+        old, trouble = _old_projection(place, opened)
         kept = False
         try:
-            new = Database.open_sqlite(new_file)
+            new = place.open_new()
             with contextlib.closing(new):
+                new.remember_log(log.generation, log.partitions)
                 replayed = _replay_with_progress(log, new, old, quiet=settings.quiet)
             if replace:
-                point_to_projection(folder, new_file.name)
+                place.replace()
                 kept = True
             return ReplayReport(replayed, trouble, replaced=replace)
         finally:
             if not kept:
-                remove_projection(new_file)
+                place.remove_new()
+
+
+class _Place(Protocol):
+    """Where a projection is, and another one can be built beside it."""
+
+    def open_log(self, opened: contextlib.ExitStack) -> EventLog: ...
+
+    def open_old(self) -> Database: ...
+
+    def open_new(self) -> Database: ...
+
+    def replace(self) -> None:
+        """The new one takes the place of the old one."""
+        ...
+
+    def remove_new(self) -> None: ...
+
+
+class _InFolder:
+    def __init__(self, folder: Path) -> None:
+        check_store(folder)
+        self._folder = folder
+        self._new_file = projection_folder(folder) / f"projection-{uuid.uuid4().hex}.db"
+
+    def open_log(self, opened: contextlib.ExitStack) -> EventLog:
+        read_only = not os.access(self._folder, os.W_OK)
+        log = EmbeddedEventLog.open(self._folder / "log", create=False, read_only=read_only)
+        opened.callback(log.close)
+        return log
+
+    def open_old(self) -> Database:
+        return Database.open_sqlite(projection_file(self._folder), create=False)
+
+    def open_new(self) -> Database:
+        return Database.open_sqlite(self._new_file)
+
+    def replace(self) -> None:
+        point_to_projection(self._folder, self._new_file.name)
+
+    def remove_new(self) -> None:
+        remove_projection(self._new_file)
+
+
+def _of_servers(profile: Profile) -> _Place:
+    from headwater._servers import ProjectionOnServers
+
+    return ProjectionOnServers(profile)
 
 
 def missing_objects(stores: Stores) -> list[str]:
@@ -117,15 +164,15 @@ def damaged_objects(stores: Stores) -> list[str]:
     return sorted(damaged)
 
 
-def _old_projection(folder: Path, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:
+def _old_projection(place: _Place, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:
     try:
-        old = Database.open_sqlite(projection_file(folder), create=False)
+        old = place.open_old()
     except HeadwaterError as error:
         return None, str(error)
     opened.callback(old.close)
     return old, None
 
 
-def _replay_with_progress(log: EmbeddedEventLog, new: Database, old: Database | None, *, quiet: bool) -> Replayed:
+def _replay_with_progress(log: EventLog, new: Database, old: Database | None, *, quiet: bool) -> Replayed:
     with Progress("replaying", total=1, unit="", quiet=quiet) as progress:
         return replay(log, new, old, progress=progress.of)

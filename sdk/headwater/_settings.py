@@ -15,8 +15,12 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from headwater_schemas.errors import InvalidName, InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
 
+from headwater._profile import Profile, make_profile
+
 SETTINGS_BYTES_MAX = 1024 * 1024  # far more than the settings there are; what is larger is another file
 
+_PROFILE = "profile:"
+_PROFILES = "profiles"  # the table of the settings file that holds them
 _DEFAULT_PROJECT = "uncategorized"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: one is a drive
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -40,7 +44,7 @@ _TABLE = (
         "HEADWATER_URL",
         "url",
         "file://<user data folder>/headwater/store",
-        "where everything is kept: a folder, as a path or a file:// URL",
+        "where everything is kept: a folder, as a path or a file:// URL; or profile:NAME, servers (see below)",
     ),
     SettingRow("entity", "HEADWATER_ENTITY", "entity", "your login name", "the person or team that new runs belong to"),
     SettingRow("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "the project that new runs belong to"),
@@ -68,15 +72,17 @@ _FILE_KEYS = tuple(row.file_key for row in _TABLE if row.file_key)
 class Settings:
     """All settings, checked."""
 
-    url: str  # file:///absolute/path, percent-encoded
+    url: str  # file:///absolute/path, percent-encoded; or profile:NAME
     entity: str
     project: str
     cache_dir: Path  # absolute
     quiet: bool  # no progress and no summaries
+    profile: Profile | None = None  # where `url` names one
 
     @property
     def store(self) -> Path:
         """The folder that `url` names."""
+        assert self.profile is None, "a profile has no folder"
         return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix("file://"))))
 
 
@@ -94,13 +100,16 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises: InvalidSettings naming the variable, or the file and its key, and what to write there.
     """
     given = os.environ if environ is None else environ
-    found = _find(given)
+    found, profiles, file = _find(given)
+    url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store"))
+    profile = url.removeprefix(_PROFILE) if url.startswith(_PROFILE) else None
     return Settings(
-        url=_url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store")),
+        url=url,
         entity=_name(found["entity"], "entity") if "entity" in found else _login_name(given),
         project=_name(found["project"], "project") if "project" in found else _DEFAULT_PROJECT,
         cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _platform("cache")),
         quiet=_quiet(found["quiet"]) if "quiet" in found else False,
+        profile=None if profile is None else make_profile(profile, profiles.get(profile, {}), given, file),
     )
 
 
@@ -117,26 +126,28 @@ def redact(url: str) -> str:
     return re.split("[?#]", url)[0]
 
 
-def _find(environ: Mapping[str, str]) -> dict[str, _Given]:
-    """What was set, by name: the environment's over the file's."""
-    found = _read_file(
-        environ.get(_ROWS["settings file"].variable) or os.path.join(_platform("config"), "settings.toml")
-    )
+_Profiles = Mapping[str, Mapping[str, object]]
+
+
+def _find(environ: Mapping[str, str]) -> tuple[dict[str, _Given], _Profiles, str]:
+    """What was set, by name, the environment's over the file's; the file's profiles; and which file."""
+    file = environ.get(_ROWS["settings file"].variable) or os.path.join(_platform("config"), "settings.toml")
+    found, profiles = _read_file(file)
     for name in _FILE_KEYS:
         variable = _ROWS[name].variable
         if text := environ.get(variable):
             found[name] = _Given(text, variable, "")
-    return found
+    return found, profiles, file
 
 
-def _read_file(path: str) -> dict[str, _Given]:
+def _read_file(path: str) -> tuple[dict[str, _Given], _Profiles]:
     """What the settings file says. One that is not there says nothing."""
     path = _absolute(path, "HEADWATER_SETTINGS")
     try:
         with open(path, "rb") as file:
             content = file.read(SETTINGS_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return {}, {}
     except OSError as error:
         raise InvalidSettings(
             f"the settings file {path!r} cannot be read: {error.strerror}. Make it readable, or name another file in "
@@ -148,10 +159,15 @@ def _read_file(path: str) -> dict[str, _Given]:
             "HEADWATER_SETTINGS."
         )
     table = _parse(content, path)
+    profiles = table.pop(_PROFILES, {})
+    if not isinstance(profiles, dict) or not all(isinstance(said, dict) for said in profiles.values()):
+        raise InvalidSettings(
+            f"{_PROFILES!r} in {path!r} must be tables. Write [profiles.NAME] above a profile's keys."
+        )
     unknown = next((key for key in table if key not in _FILE_KEYS), None)
     if unknown is not None:
         raise InvalidSettings(f"{unknown!r} in {path!r} is not a setting. Known keys: {', '.join(_FILE_KEYS)}.")
-    return {key: _Given(value, f"{key} in {path!r}", os.path.dirname(path)) for key, value in table.items()}
+    return {key: _Given(value, f"{key} in {path!r}", os.path.dirname(path)) for key, value in table.items()}, profiles
 
 
 def _parse(content: bytes, path: str) -> dict[str, object]:
@@ -215,10 +231,12 @@ def _url(given: _Given) -> str:
         path = _folder(given)
     elif scheme[1].lower() == "file":
         path = _path_in_url(text, given)
+    elif text.startswith(_PROFILE):
+        return _PROFILE + _name(_Given(text.removeprefix(_PROFILE), given.source, ""), "profile")
     else:
         raise InvalidSettings(
-            f"{given.source}: {redact(text)!r} is not a kind of store that is known. Write file:///absolute/path, or a "
-            "folder's path (with './' before it where its name has a colon)."
+            f"{given.source}: {redact(text)!r} is not a kind of store that is known. Write file:///absolute/path, a "
+            "profile's name as in profile:cluster, or a folder's path (with './' before it where its name has a colon)."
         )
     if path == os.path.sep:
         raise InvalidSettings(f"{given.source} names the root of the file system. Name a folder for the store.")

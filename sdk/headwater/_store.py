@@ -1,4 +1,4 @@
-"""Open the stores that a URL names: on a laptop, one folder with the log, the projection and the blobs.
+"""The store in one folder: the log, the projection and the blobs.
 
 STORE/headwater.json      says that this is a headwater store, and in which format
 STORE/log/                the events; the one thing that cannot be rebuilt
@@ -8,7 +8,6 @@ STORE/projection/         the database; `headwater replay --replace` builds it a
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from headwater_blobs.folder import FolderBlobStore
@@ -17,6 +16,8 @@ from headwater_consumer.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
+from headwater._stores import Stores
+
 FORMAT = 1
 _MARKER = "headwater.json"
 _POINTER = "current"  # in the projection folder: names the database, once a replay has put another in place
@@ -24,25 +25,7 @@ _FIRST_PROJECTION = "projection.db"
 _KIND = "headwater"
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything that one URL stands for."""
-
-    folder: Path
-    log: EmbeddedEventLog
-    blobs: FolderBlobStore
-    database: Database
-    projection: EmbeddedProjection
-    read_only: bool
-
-    def close(self) -> None:
-        """Let go of all files. Closing twice is fine."""
-        self.database.close()
-        self.blobs.close()
-        self.log.close()
-
-
-def open_stores(folder: Path, *, create: bool) -> Stores:
+def open_folder(folder: Path, *, create: bool) -> Stores:
     """Open the store in `folder`, making it where it is missing and `create` is set.
 
     Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
@@ -55,7 +38,8 @@ def open_stores(folder: Path, *, create: bool) -> Stores:
     if not read_only:  # also where it is only asked: the projection can be thrown away, and its maker killed before it
         _make_folder(projection_folder(folder))
     database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
-    return Stores(folder, log, blobs, database, EmbeddedProjection(log, database, lock_file(folder)), read_only)
+    projection = EmbeddedProjection(log, database, lock_file(folder))
+    return Stores(str(folder), log, blobs, database, projection, read_only)
 
 
 def projection_folder(folder: Path) -> Path:
@@ -103,7 +87,7 @@ def lock_file(folder: Path) -> Path:
 
 
 def check_store(folder: Path, *, create: bool = False) -> None:
-    """Make sure that a store is there, or make it. Raises: as `open_stores`."""
+    """Make sure that a store is there, or make it. Raises: as `open_folder`."""
     marker = folder / _MARKER
     try:
         text = marker.read_bytes()

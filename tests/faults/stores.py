@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater._store import Stores, open_stores
+from headwater._store import open_folder
+from headwater._stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.fingerprint import table_fingerprints
@@ -50,7 +51,7 @@ class Seen:
 @contextmanager
 def opened(folder: Path) -> Iterator[Stores]:
     """The store, caught up."""
-    with closing(open_stores(folder, create=False)) as stores:
+    with closing(open_folder(folder, create=False)) as stores:
         stores.projection.catch_up(timeout_s=CATCH_UP_S)
         yield stores
 

@@ -9,7 +9,7 @@ from headwater.cli.common import json_option, print_json
 
 if TYPE_CHECKING:
     from headwater._settings import Settings
-    from headwater._store import Stores
+    from headwater._stores import Stores
 
 CATCH_UP_TIMEOUT_S = 60.0
 NAMES_SHOWN = 10
@@ -79,10 +79,10 @@ def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, s
     from headwater_schemas.errors import HeadwaterError
 
     from headwater._maintenance import damaged_objects, missing_objects
-    from headwater._store import open_stores
+    from headwater._stores import open_stores
 
     try:
-        stores = open_stores(settings.store, create=False)
+        stores = open_stores(settings, create=False)
     except HeadwaterError as error:
         return [("opening the store", BROKEN, str(error))]
     try:

@@ -1,0 +1,87 @@
+"""The projection as one sees it who does not project: what was written is there once a projector has been past it."""
+
+import time
+from functools import cache
+from typing import Any
+
+from headwater_eventlog.port import EventLog
+from headwater_schemas.errors import InvalidInput, StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST, Cut
+from sqlalchemy import bindparam, select
+
+from headwater_consumer.database import Database
+from headwater_consumer.queries.asking import Statement
+from headwater_consumer.rows import LogPosition
+
+POLL_S_MIN = 0.002  # about what one look costs
+POLL_S_MAX = 0.05  # of someone who has waited long: many wait at once, and each look is a statement
+POLL_GROWTH = 1.3
+
+
+class ProjectionView:
+    """Where the projection of a log stands."""
+
+    def __init__(self, log: EventLog, database: Database) -> None:
+        self._log = log
+        self._database = database
+
+    def covers(self, cut: Cut) -> bool:
+        """Whether everything in `cut` is in the projection. Raises: InvalidInput when `cut` is of another log."""
+        if cut.generation != self._log.generation:
+            raise InvalidInput(
+                f"a cut of log {cut.generation} says nothing about log {self._log.generation}. Write or read anew."
+            )
+        there = self.offsets()
+        return all(there.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
+
+    def now(self) -> Cut:
+        """Everything that is on the log now."""
+        return Cut(self._log.generation, dict(self._log.ends()))
+
+    def offsets(self) -> dict[int, int]:
+        """Partition → offset of its last record in the projection; of another log nothing counts."""
+        with self._database.asking() as connection:
+            rows = _offsets_of_generation().tuples(connection, generation=self._log.generation)
+        return dict(rows)
+
+
+class WaitingProjection(ProjectionView):
+    """A projection that others keep: `headwater projector`, on this machine or another."""
+
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
+        """Return when the projection covers `cut`, everything on the log now unless given.
+
+        Raises: StoreUnavailable when that takes longer than `timeout_s`.
+        """
+        cut = self.now() if cut is None else cut
+        deadline, pause_s = time.monotonic() + timeout_s, POLL_S_MIN
+        while not self.covers(cut):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(self._too_late(cut, timeout_s))
+            time.sleep(pause_s)
+            pause_s = min(POLL_S_MAX, pause_s * POLL_GROWTH)
+
+    def catch_up_on(self, key: str, *, timeout_s: float) -> None:
+        """Return when the projection holds all that the log says under `key`. Raises: as `catch_up`."""
+        partition = self._log.partition_of(key)
+        self.catch_up(Cut(self._log.generation, {partition: self._log.end(partition)}), timeout_s=timeout_s)
+
+    def _too_late(self, cut: Cut, timeout_s: float) -> str:
+        there = self.offsets()
+        behind = {
+            partition: offset - there.get(partition, BEFORE_FIRST)
+            for partition, offset in cut.offsets.items()
+            if offset > there.get(partition, BEFORE_FIRST)
+        }
+        worst = max(behind, key=behind.__getitem__)
+        return (
+            f"{self._database.name} did not catch up within {timeout_s:.0f} s: partition {worst} is "
+            f"{behind[worst]:,} records behind. What was written is safe. See that `headwater projector` runs, and "
+            "what its health endpoint says."
+        )
+
+
+@cache
+def _offsets_of_generation() -> Statement:
+    columns: Any = LogPosition.table.c
+    return Statement(select(columns.partition, columns.offset).where(columns.generation == bindparam("generation")))
