@@ -11,6 +11,9 @@ import threading
 from tests.kafka.topics import administrator
 
 _SIZE = struct.Struct(">i")
+_REQUEST = struct.Struct(">hhi")  # what is asked, in which version, and the number of the question
+_HANDSHAKE, _AUTHENTICATE = 17, 36
+_ONLY_PLAIN = b"\0\0\0\0\0\1\0\5PLAIN"  # no error; one mechanism
 
 
 class Proxy:
@@ -23,7 +26,7 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._doors = {broker: socket.create_server(("127.0.0.1", 0)) for broker in brokers}
         self.address = f"127.0.0.1:{next(iter(self._doors.values())).getsockname()[1]}"
-        self.answers_swallowed = 0
+        self.passwords = b""  # what clients sent to show who they are; all are refused
         for broker, door in self._doors.items():
             threading.Thread(target=self._serve, args=(broker, door), daemon=True).start()
 
@@ -56,12 +59,24 @@ class Proxy:
             while True:
                 message = _exactly(source, _SIZE.unpack(_exactly(source, _SIZE.size))[0])
                 if answers and self.is_silent:
-                    self.answers_swallowed += 1
+                    continue
+                if not answers and self._is_about_users(message, source):
                     continue
                 message = self._with_our_addresses(message) if answers else message
                 target.sendall(_SIZE.pack(len(message)) + message)
         for each in (source, target):
             each.close()
+
+    def _is_about_users(self, message: bytes, client: socket.socket) -> bool:
+        """The brokers know no users. For them, we say that there are, and then that this is none."""
+        asked, _, number = _REQUEST.unpack_from(message)
+        if asked == _HANDSHAKE:
+            answer = _SIZE.pack(number) + _ONLY_PLAIN
+            client.sendall(_SIZE.pack(len(answer)) + answer)
+        elif asked == _AUTHENTICATE:
+            self.passwords += message
+            raise EOFError
+        return asked == _HANDSHAKE
 
     def _with_our_addresses(self, message: bytes) -> bytes:
         for (host, port), door in self._doors.items():

@@ -6,11 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, describe
-from headwater_eventlog.kafka.sending import Prepared, Sender
 from headwater_eventlog.port import BYTES_PER_APPEND_MAX, RECORDS_PER_APPEND_MAX, NewRecord
 from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreError, StoreUnavailable
@@ -226,24 +226,28 @@ def test_closing_while_others_append_loses_nothing_that_was_confirmed(where: Kaf
         assert set(confirmed) <= set(topics.payloads(again, again.partition_of("k")))
 
 
-def test_who_does_not_get_the_turn_in_time_has_written_nothing(log: KafkaEventLog) -> None:
-    sender = Sender(log.topic)
-    sender._turn.acquire()  # as an append that hangs would hold it
-    with pytest.raises(StoreUnavailable, match="nothing was written"):
-        sender.append([Prepared(0, b"k", b"", ())], time.monotonic() + 0.1)
-    sender._turn.release()
+def test_who_does_not_get_a_turn_in_time_has_written_nothing(
+    log: KafkaEventLog, where: KafkaSettings, proxy: Proxy
+) -> None:
+    with opened(topics.settings(where.topic, address=proxy.address)) as far:
+        far.append(records_of("k", b"before"), timeout_s=WAIT_S)
+        proxy.is_silent = True
+        with ThreadPoolExecutor() as threads:
+            hanging = threads.submit(far.append, records_of("k", b"lost?"), timeout_s=3.0)
+            time.sleep(0.5)
+            with pytest.raises(StoreUnavailable, match=r"kept .* busy: nothing was written"):
+                far.append(records_of("k", b"late"), timeout_s=0.5)
+            assert isinstance(hanging.exception(), DurabilityUnknown)
 
-    sender.append([Prepared(0, b"k", b"next", ())], time.monotonic() + WAIT_S)
-    sender.close()
-    assert topics.payloads(log, 0) == [b"next"]
+    assert b"late" not in topics.payloads(log, log.partition_of("k"))
 
 
 @pytest.mark.usefixtures("impatient")
-def test_no_secret_is_shown_or_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The broker here knows no users; connecting fails, which is what shows most."""
+def test_no_secret_is_shown_or_logged(caplog: pytest.LogCaptureFixture, proxy: Proxy) -> None:
+    """The password is sent, and refused, which is what shows most."""
     caplog.set_level(logging.DEBUG)
     secretive = KafkaSettings(
-        topics.settings().servers,
+        proxy.address,
         "t",
         client={
             "security_protocol": "SASL_PLAINTEXT",
@@ -254,6 +258,7 @@ def test_no_secret_is_shown_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     )
     with pytest.raises(StoreError) as refused:
         KafkaEventLog.open(secretive, create=True)
+    assert CANARY in proxy.passwords.decode()
 
     findings = describe(secretive)
     assert [finding.is_good for finding in findings] == [False]

@@ -1,6 +1,7 @@
 """The client library of Kafka: the only module that names it, and its errors in our words."""
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]
 from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
-from headwater_eventlog.kafka.settings import KafkaSettings
+from headwater_eventlog.kafka.settings import SECRETS, KafkaSettings
 
 __all__ = (
     "CONNECT_WAIT_S",
@@ -40,6 +41,8 @@ __all__ = (
 CONNECT_WAIT_S = 10.0  # for a first answer; one that is up gives it in milliseconds
 REQUEST_WAIT_S = 15.0  # for the answer to one request, before it is tried elsewhere
 RECONNECT_PAUSE_S_MAX = 1.0  # between attempts; a broker that is back should be found soon
+
+_TELL_TALES = ("kafka.protocol.parser", "kafka.net.connection")  # they log what is sent byte for byte, passwords too
 
 _NOT_READABLE = (errors.CorruptRecordError, UnicodeDecodeError)  # a header that is not text, for example
 _NOT_PERMITTED = (errors.AuthorizationError,)
@@ -69,6 +72,9 @@ def made(make: Callable[..., Any], settings: KafkaSettings, **more: Any) -> Any:
     what is known of a topic would make the topic where brokers allow that, whatever the client is told.
     """
     nets: list[Any] = []
+    if any(settings.client.get(name) for name in SECRETS):
+        for name in _TELL_TALES:
+            logging.getLogger(name).setLevel(logging.INFO)
 
     def net_client(**given: Any) -> Any:
         nets.append(KafkaNetClient(**given))
@@ -83,14 +89,16 @@ def made(make: Callable[..., Any], settings: KafkaSettings, **more: Any) -> Any:
         raise
 
 
-def let_go(name: str, end: Callable[[], object]) -> None:
+def let_go(name: str, end: Callable[[], object]) -> threading.Thread:
     """End a client in a thread of its own: it may wait for servers that are gone, and nobody should wait for that."""
 
     def quietly() -> None:
         with contextlib.suppress(errors.KafkaError, OSError, RuntimeError):
             end()
 
-    threading.Thread(target=quietly, name=f"headwater-kafka-{name}", daemon=True).start()
+    thread = threading.Thread(target=quietly, name=f"headwater-kafka-{name}", daemon=True)
+    thread.start()
+    return thread
 
 
 @contextmanager

@@ -138,9 +138,10 @@ class KafkaGroup:
         if self._closed:
             return
         self._closed = True
-        let_go("group", lambda: self._consumer.close(autocommit=False, timeout_ms=int(LEAVE_WAIT_S * 1000)))
+        leaving = let_go("group", lambda: self._consumer.close(autocommit=False, timeout_ms=int(LEAVE_WAIT_S * 1000)))
         ours = sorted(self._after)
         self._after.clear()
+        leaving.join(LEAVE_WAIT_S)  # a process that ends now would have said nothing
         if ours:
             self._on_revoked(ours)
 

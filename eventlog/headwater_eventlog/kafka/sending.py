@@ -81,14 +81,16 @@ class Sender:
         mine = _Append(records, deadline)
         with self._door:
             self._waiting.append(mine)
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self._leave(mine)
-            return mine.result()
         try:
-            while not mine.is_over:
-                self._round()
-        finally:
-            self._turn.release()
+            if self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                try:
+                    while not mine.is_over:
+                        self._round()
+                finally:
+                    self._turn.release()
+        finally:  # also after an interruption: nobody else may send it later
+            if not mine.is_over:
+                self._leave(mine)
         return mine.result()
 
     def close(self) -> None:
@@ -105,6 +107,7 @@ class Sender:
             self._producer._unregister_cleanup()  # it would wait for a thread that this process does not have
 
     def _leave(self, mine: _Append) -> None:
+        """It is over, whether it is still waiting or others are sending it at this moment."""
         with self._door:
             if mine in self._waiting:
                 self._waiting.remove(mine)
