@@ -11,7 +11,7 @@ PYTHONS := python3.13 python3.12 python3.11 python3
 IS_GOOD := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help:  ## show these words
-	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 
 setup: $(INSTALLED)  ## create .venv with everything in it; does nothing while it is up to date
 

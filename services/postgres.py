@@ -15,8 +15,9 @@ from services.ports import LOOPBACK
 from services.processes import Server
 from services.versions import POSTGRES_SETTINGS, USER
 
-# What a server whose data nobody will miss need not wait for. It still survives the end of its processes.
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# What a server whose data nobody will miss need not wait for. What it confirmed survives the end of its processes, so
+# commits are still written before they are confirmed; it does not survive the end of the machine.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 CONNECT_S = 2  # the least that libpq takes
 
 

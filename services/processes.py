@@ -23,6 +23,7 @@ from services import ServicesFailed
 
 STOP_S = 20.0  # to end by itself; Kafka with half of its cluster gone never does
 END_S = 20.0  # to be gone after SIGKILL, on a busy disk
+PAUSE_S = 20.0  # to stand still
 READY_S = 120.0  # Kafka takes 4 s on a quiet machine
 POLL_S = 0.05
 PROCESS_FILE = "process.json"  # in a server's folder while it runs
@@ -59,6 +60,11 @@ class Process:
                     signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a signal stopped it, and none resumed it."""
+        return (_stat(self.pid) or "-")[0] == "T"
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for its end."""
@@ -180,8 +186,16 @@ class Server(ABC):
 
     def pause(self) -> None:
         """Let nothing of it run: connections stay open, and nobody answers."""
-        for member in self._family():
+        family = self._family()
+        for member in family:
             member.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + PAUSE_S
+        while not all(
+            member.frozen or not member.alive for member in family
+        ):  # which takes a moment, on a busy machine
+            if time.monotonic() > deadline:
+                raise ServicesFailed(f"{self.title} did not stand still {PAUSE_S:.0f} s after SIGSTOP.")
+            time.sleep(POLL_S)
 
     def resume(self) -> None:
         """Let it run on."""

@@ -24,7 +24,7 @@ from typing import TypeVar
 import pytest
 
 from services import ServicesFailed
-from services.binaries import Binaries, binaries
+from services.binaries import Binaries, binaries, places
 from services.cache import VARIABLE, cache_folder, locked
 from services.kafka import KafkaBroker, KafkaCluster
 from services.minio import Minio
@@ -59,8 +59,9 @@ _runs: list[Run] = []  # the one of this process, from its beginning to its end
 def begin_run(config: pytest.Config) -> None:
     """Called when pytest starts, in the controlling process and in each worker."""
     if not hasattr(config, "workerinput"):
-        me = Process.of(os.getpid())
-        assert me is not None
+        me = Process.of(os.getpid()) or Process(
+            os.getpid(), ""
+        )  # where processes cannot be told apart, none is started
         folder = Path(tempfile.gettempdir()) / f"headwater-test-{secrets.token_hex(6)}"
         os.environ[RUN_VARIABLE] = json.dumps([str(folder), me.pid, me.born])
     folder_name, pid, born = json.loads(os.environ[RUN_VARIABLE])
@@ -92,6 +93,7 @@ def servers() -> Servers:
     run = _run()
     if running := run.environment.get(RUNNING_VARIABLE):
         return Servers.from_json(Path(running).read_text())
+    places(run.environment)  # which refuses a machine that the servers do not run on
     run.folder.mkdir(exist_ok=True)
     with locked(run.folder / "lock"):
         if not (run.folder / "keeper.json").exists():
