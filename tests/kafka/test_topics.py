@@ -203,6 +203,12 @@ def test_settings_that_cannot_work_are_refused() -> None:
         KafkaSettings("h:1", "t", replication=2, min_insync_replicas=3)
     with pytest.raises(InvalidSettings, match="no setting sasl_password"):
         KafkaSettings("h:1", "t", client={"sasl_password": "x"})
+    with pytest.raises(InvalidSettings, match="ssl_check_hostname must be bool, not str"):
+        KafkaSettings("h:1", "t", client={"ssl_check_hostname": "false"})
+    with pytest.raises(InvalidSettings, match="SASL_SSL needs sasl_mechanism"):
+        KafkaSettings("h:1", "t", client={"security_protocol": "SASL_SSL"})
+    with pytest.raises(InvalidSettings, match="it must be one of PLAINTEXT"):
+        KafkaSettings("h:1", "t", client={"security_protocol": "TLS"})
 
 
 def test_servers_are_tried_one_after_the_other(where: KafkaSettings) -> None:

@@ -164,9 +164,9 @@ class KafkaGroup:
         if coordinator.rejoining:
             coordinator.request_rejoin()
 
-    def _stop(self, error: Exception) -> None:
+    def _stop(self, error: Any) -> None:
         """Raises: RecordsGone, unless the partition is not ours any more."""
-        (places,) = error.args[:1] or ({},)
+        places = error.divergent_offsets if isinstance(error, errors.LogTruncationError) else error.args[0]
         for partition in [at.partition for at in places]:
             if partition in self._after:
                 self.pause([partition])

@@ -87,7 +87,7 @@ def gap(topic: Topic, partition: int, after: int) -> RecordsGone:
             partition=partition,
         )
     return RecordsGone(
-        f"{where} ends before offset {end}, but was known up to {after}: records that were there are gone, "
+        f"{where} was known up to offset {after} and ends before {end} now: records that were there are gone, "
         "as after a broker lost its disk. Restore them from the archive into a new topic.",
         partition=partition,
     )
@@ -153,7 +153,9 @@ class Reader:
     def _poll_once(self, partition: int, limit: int, wait_s: float) -> list[Any]:
         at = self._at(partition)
         found: list[Any] = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=limit).get(at, [])
-        self._next[partition] = found[-1].offset + 1 if found else self._consumer.position(at)
+        self._next[partition] = (
+            found[-1].offset + 1 if found else self._consumer.position(at, timeout_ms=int(POLL_STEP_S * 1000))
+        )
         return found
 
     def _check_not_before(self, partition: int, end: int) -> None:

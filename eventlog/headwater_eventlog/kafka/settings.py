@@ -33,7 +33,9 @@ class KafkaSettings:
     partitions: int = PARTITIONS
     replication: int = 1  # 3 where a broker may fail
     min_insync_replicas: int = 1  # 2 where a broker may fail: how many must have a record before it counts
-    client: Mapping[str, str | bool] = field(default_factory=dict, repr=False)  # of CLIENT_SETTINGS: security
+    client: Mapping[str, str | bool] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # of CLIENT_SETTINGS: security
 
     def __post_init__(self) -> None:
         """Raises: InvalidSettings."""
@@ -66,6 +68,10 @@ class KafkaSettings:
         unknown = sorted(set(self.client) - set(CLIENT_SETTINGS))
         if unknown:
             raise InvalidSettings(f"Kafka has no setting {', '.join(unknown)}. Known: {', '.join(CLIENT_SETTINGS)}.")
+        for name, value in self.client.items():
+            wanted = bool if name in FLAGS else str
+            if not isinstance(value, wanted):
+                raise InvalidSettings(f"{name} must be {wanted.__name__}, not {type(value).__name__}.")
         protocol = self.client.get("security_protocol", PROTOCOLS[0])
         if protocol not in PROTOCOLS:
             raise InvalidSettings(f"security_protocol is {protocol!r}; it must be one of {', '.join(PROTOCOLS)}.")
