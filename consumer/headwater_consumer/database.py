@@ -121,8 +121,9 @@ class Database:
             yield connection
 
     def drop_everything(self) -> None:
-        """Empty all tables."""
+        """Empty all tables, and be the projection of no log."""
         with self.transaction() as connection:
+            connection.execute(Meta.table.delete().where(Meta.table.c.name.in_((_LOG, _PARTITIONS))))
             for row_type in ROW_TYPES:
                 connection.execute(row_type.table.delete())
 
@@ -157,7 +158,7 @@ class Database:
     def known_log(self) -> tuple[str, int] | None:
         """(generation, partitions) of the log that this is the projection of; None while nobody said."""
         with self.asking() as connection:
-            said = dict(connection.execute(select(Meta.table.c.name, Meta.table.c.value)).tuples().all())
+            said = {row.name: row.value for row in connection.execute(select(Meta.table))}
         return (said[_LOG], int(said[_PARTITIONS])) if _LOG in said else None
 
     def remember_log(self, generation: str, partitions: int) -> None:

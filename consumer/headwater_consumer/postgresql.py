@@ -4,6 +4,7 @@ A projection is one schema of a database, so that a replay can build another bes
 transaction, under connections that are open. Nothing is written outside that schema.
 """
 
+import re
 import select
 import uuid
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 SCHEMA_NAME = "headwater"
+NAME_LENGTH_MAX = 63  # PostgreSQL cuts longer ones
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 600  # a seal that merges a million entries takes seconds
 IDLE_IN_TRANSACTION_S = 120  # of a transaction that writes; far more than a batch takes to judge
@@ -22,6 +24,7 @@ KEEPALIVES_IDLE_S = 30  # a server that vanished without a word is noticed
 TCP_TIMEOUT_S = 30
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SCHEMES = ("postgresql", "postgres")
 _FULL = ("53100", "53200", "53300")  # disk full, out of memory, too many connections: SQLSTATE class 53
 _SERIALISATION = ("40001", "40P01")  # serialization failure, deadlock: the transaction can be tried again
@@ -37,6 +40,8 @@ class PostgresqlSchema:
     def __init__(self, url: str, schema: str) -> None:
         """Raises: InvalidSettings, also when the client library is missing."""
         psycopg = _psycopg()
+        check_url(url)
+        check_schema_name(schema)
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self.name = f"{shown(url)} (schema {schema})"
         self.schema = schema
@@ -148,9 +153,19 @@ class PostgresqlSchema:
         )
 
 
-def new_schema_name() -> str:
+def new_schema_name(beside: str) -> str:
     """The name for a projection that is being built beside another."""
-    return f"{SCHEMA_NAME}_{uuid.uuid4().hex}"
+    return f"{beside[: NAME_LENGTH_MAX - 33]}_{uuid.uuid4().hex}"
+
+
+def check_schema_name(name: str) -> str:
+    """Return `name` if a schema can be called so without quotes. Raises: InvalidSettings."""
+    if not _NAME.fullmatch(name):
+        raise InvalidSettings(
+            f"{name[:100]!r} is not the name of a schema: 1 to {NAME_LENGTH_MAX} of a-z, 0-9 and '_', not beginning "
+            "with a digit."
+        )
+    return name
 
 
 def check_url(url: str) -> str:

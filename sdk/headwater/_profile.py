@@ -47,6 +47,7 @@ _TABLE = (
     ProfileRow("kafka_ssl_certfile", "", "file of the client's certificate"),
     ProfileRow("kafka_ssl_keyfile", "", "file of its key"),
     ProfileRow("database_url", None, "`postgresql://user:password@host:port/database`", secret=True),
+    ProfileRow("database_schema", "headwater", "the schema in it that is the projection; made where it is missing"),
     ProfileRow("s3_endpoint", None, "`https://host` or `http://host:port`"),
     ProfileRow("s3_bucket", "headwater", "the bucket that holds the bytes; made where it is missing"),
     ProfileRow("s3_access_key", "", "the access key; without one, those of AWS tools are used", secret=True),
@@ -103,6 +104,11 @@ class Profile:
     def database_url(self) -> str:
         """The projection."""
         return self.values["database_url"]
+
+    @property
+    def database_schema(self) -> str:
+        """The schema that is the projection."""
+        return self.values["database_schema"]
 
     def shown(self) -> dict[str, str]:
         """What is set, for people: secrets are hidden, and of a URL its user and password."""

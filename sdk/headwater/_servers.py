@@ -1,16 +1,26 @@
 """The stores that a profile names: the log on Kafka, the projection in PostgreSQL, the bytes in a bucket."""
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from typing import Any, NamedTuple
 
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_consumer.database import Database
-from headwater_consumer.postgresql import SCHEMA_NAME, PostgresqlSchema, new_schema_name
+from headwater_consumer.postgresql import PostgresqlSchema, new_schema_name
 from headwater_consumer.waiting import WaitingProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
+from headwater_schemas.errors import HeadwaterError
 
 from headwater._profile import Profile
 from headwater._stores import Stores
+
+
+class Found(NamedTuple):
+    """What a look at a server found."""
+
+    is_good: bool
+    text: str
 
 
 def open_servers(profile: Profile, *, create: bool) -> Stores:
@@ -27,11 +37,16 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
 
 def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) -> tuple[Database, KafkaEventLog]:
     """What a projector needs; `opened` closes them. Raises: as `open_servers`."""
-    database = Database.open_postgresql(profile.database_url, create=create)
+    database = open_database(profile, create=create)
     opened.callback(database.close)
     log = open_log(profile, database, create=create)
     opened.callback(log.close)
     return database, log
+
+
+def open_database(profile: Profile, *, create: bool) -> Database:
+    """The projection. Raises: as `open_servers`."""
+    return Database.open_postgresql(profile.database_url, schema=profile.database_schema, create=create)
 
 
 def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEventLog:
@@ -44,12 +59,37 @@ def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEven
     return log
 
 
+def describe(profile: Profile) -> Iterator[tuple[str, bool, str]]:
+    """(server, whether it is well, what was found and what to do) for each connection. Changes nothing."""
+    from headwater_blobs.s3 import findings as s3
+    from headwater_eventlog.kafka import findings as kafka
+
+    yield from _described("kafka", lambda: kafka.describe(profile.kafka()))
+    yield from _described("database", lambda: [_database_finding(profile)])
+    yield from _described("s3", lambda: s3.describe(profile.s3()))
+
+
+def _described(server: str, look: Callable[[], Sequence[Any]]) -> Iterator[tuple[str, bool, str]]:
+    try:
+        yield from ((server, finding.is_good, finding.text) for finding in look())
+    except HeadwaterError as error:  # of the settings, before anything could be tried
+        yield server, False, str(error)
+
+
+def _database_finding(profile: Profile) -> Any:
+    database = open_database(profile, create=False)
+    with closing(database):
+        known = database.known_log()
+    of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
+    return Found(True, f"{database.name} answers, and holds a projection {of}.")
+
+
 class ProjectionOnServers:
     """Where the projection is, and another one can be built beside it: each is a schema of the database."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._new = PostgresqlSchema(profile.database_url, new_schema_name())
+        self._new = PostgresqlSchema(profile.database_url, new_schema_name(profile.database_schema))
 
     def open_log(self, opened: ExitStack) -> EventLog:
         """The log, whatever the old projection says."""
@@ -59,7 +99,7 @@ class ProjectionOnServers:
 
     def open_old(self) -> Database:
         """Raises: StoreUnavailable when there is none."""
-        return Database.open_postgresql(self._profile.database_url, create=False)
+        return open_database(self._profile, create=False)
 
     def open_new(self) -> Database:
         """An empty one."""
@@ -67,7 +107,7 @@ class ProjectionOnServers:
 
     def replace(self) -> None:
         """In one transaction, under those who have the old one open."""
-        self._new.take_place_of(SCHEMA_NAME)
+        self._new.take_place_of(self._profile.database_schema)
 
     def remove_new(self) -> None:
         """Raises: StoreUnavailable."""

@@ -1,4 +1,4 @@
-"""A store of its own for each test of the SDK."""
+"""A store of its own for each test of the SDK, in each way to run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 from headwater import _client
 
+from tests.support.stores import StoreUnderTest, fresh_place
+
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of this test's store; it is closed at the end, as at the end of a process."""
-    folder = tmp_path / "store"
-    monkeypatch.setenv("HEADWATER_URL", str(folder))
+def store(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreUnderTest]:
+    """This test's store; it is closed at the end, as at the end of a process."""
     monkeypatch.setenv("HEADWATER_ENTITY", "team")
     monkeypatch.setenv("HEADWATER_PROJECT", "animals")
     monkeypatch.chdir(tmp_path)
-    yield folder
-    for client in list(_client._clients.values()):
-        _client.forget_client(client)
+    with fresh_place(mode, tmp_path / "store") as place:
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
+        yield place
+        for client in list(_client._clients.values()):
+            _client.forget_client(client)

@@ -11,6 +11,8 @@ import pytest
 from headwater import _settings
 from headwater.cli import _HOMES
 
+from tests.support.stores import StoreUnderTest
+
 pytestmark = pytest.mark.usefixtures("store")
 
 README = Path(__file__).parents[2] / "README.md"
@@ -89,17 +91,16 @@ def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
     assert {"store", "log", "projection", "objects", "dead letters"} <= findings.keys()
 
 
-def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: Path) -> None:
+def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
-    (pack,) = [path for path in (store / "blobs").rglob("*") if path.is_file() and path.parent.parent.name == "animals"]
-    pack.chmod(0o644)
-    pack.write_bytes(b"0x2")
+    (pack,) = store.objects()
+    store.write(pack, b"0x2")
 
     headwater("doctor")
-    assert pack.name in headwater("doctor", "--content", expect=1)
+    assert pack in headwater("doctor", "--content", expect=1)
 
-    pack.unlink()
-    assert pack.name in headwater("doctor", expect=1)
+    store.remove(pack)
+    assert pack in headwater("doctor", expect=1)
 
 
 def test_doctor_says_where_there_is_no_store() -> None:
@@ -114,11 +115,11 @@ def test_replay_gives_the_same_fingerprint(images: Path) -> None:
     assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]
 
 
-def test_replay_replaces_a_damaged_projection(images: Path, store: Path) -> None:
+def test_replay_replaces_a_damaged_projection(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
-    (store / "projection" / "projection.db").write_bytes(b"not a database")
+    store.spoil_projection()
 
-    assert "not a database" in headwater("ls", expect=1)
+    assert "replay" in headwater("ls", expect=1)
     headwater("replay", "--replace")
 
     assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]

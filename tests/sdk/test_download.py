@@ -19,7 +19,7 @@ from uuid import uuid4
 import headwater
 import pytest
 from headwater import _target
-from headwater._client import client_for, forget_client
+from headwater._client import client_for
 from headwater._download import download
 from headwater._settings import read_settings
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
@@ -28,6 +28,7 @@ from headwater_schemas.errors import BlobCorrupt, HeadwaterError, InvalidFile, I
 from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
 
 from tests.support import disks
+from tests.support.stores import StoreUnderTest
 
 LARGE = PACKED_FILE_BYTES_MAX + 12_345
 FILES = {
@@ -43,13 +44,8 @@ FILES = {
 
 
 @pytest.fixture(autouse=True)
-def _store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "store"))
-    monkeypatch.setenv("HEADWATER_ENTITY", "ada")
-    monkeypatch.setenv("HEADWATER_PROJECT", "digits")
+def _quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWATER_QUIET", "true")
-    yield
-    forget_client(client_for(read_settings(), create=True))
 
 
 @pytest.fixture(params=["unnamed", "named"], autouse=True)
@@ -264,9 +260,9 @@ def test_downloads_into_one_folder_at_once_do_not_disturb_each_other(root: Path)
 
 
 @pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
-def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, tmp_path: Path, path: str) -> None:
+def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, store: StoreUnderTest, path: str) -> None:
     artifact = logged(FILES).wait()
-    damage(tmp_path / "store" / "blobs" / "objects", FILES[path])
+    damage(store, FILES[path])
 
     message = refusal(BlobCorrupt, lambda: artifact.download(root))
 
@@ -275,14 +271,12 @@ def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, tmp_path: Pa
     assert content_of(root).items() <= FILES.items()
 
 
-def damage(folder: Path, content: bytes) -> None:
+def damage(store: StoreUnderTest, content: bytes) -> None:
     """Change one byte of `content` in whatever object holds it."""
-    for file in filter(Path.is_file, folder.rglob("*")):
-        if (at := file.read_bytes().find(content)) >= 0:
-            file.chmod(0o644)
-            with file.open("r+b") as opened:
-                opened.seek(at)
-                opened.write(bytes([content[0] ^ 1]))
+    for name in store.objects():
+        held = store.read(name)
+        if content in held:
+            store.write(name, held.replace(content, bytes([content[0] ^ 1]) + content[1:]))
 
 
 # --- never outside ----------------------------------------------------------------------------------------------

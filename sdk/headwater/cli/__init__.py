@@ -11,6 +11,7 @@ _HOMES = {
     "lineage": "headwater.cli.lineage",
     "log": "headwater.cli.artifacts",
     "ls": "headwater.cli.listing",
+    "projector": "headwater.cli.projector",
     "replay": "headwater.cli.store",
     "runs": "headwater.cli.listing",
     "show": "headwater.cli.listing",

@@ -8,10 +8,11 @@ import click
 from headwater.cli.common import json_option, print_json
 
 if TYPE_CHECKING:
+    from headwater._profile import Profile
     from headwater._settings import Settings
     from headwater._stores import Stores
 
-CATCH_UP_TIMEOUT_S = 60.0
+CATCH_UP_TIMEOUT_S = 10.0  # who asks what is wrong waits for the answer
 NAMES_SHOWN = 10
 WELL, NOTE, BROKEN = "ok", "note", "broken"
 
@@ -34,7 +35,11 @@ def doctor_command(content: bool, as_json: bool) -> None:
     from headwater._settings import read_settings
 
     settings = read_settings()
-    findings = [*_settings_findings(settings), *_store_findings(settings, content=content)]
+    findings = _settings_findings(settings)
+    if settings.profile is not None:
+        findings += _server_findings(settings.profile)
+    if not any(state == BROKEN for _, state, _ in findings):
+        findings += _store_findings(settings, content=content)
     if as_json:
         print_json([{"check": check, "state": state, "found": found} for check, state, found in findings])
     else:
@@ -67,12 +72,21 @@ def replay_command(replace: bool, as_json: bool) -> None:
 def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
     from headwater._settings import redact
 
+    profile = {} if settings.profile is None else settings.profile.shown()
     return [
         ("store", WELL, redact(settings.url)),
+        *((key, WELL, value) for key, value in profile.items()),
         ("entity", WELL, settings.entity),
         ("project", WELL, settings.project),
         ("cache", WELL, str(settings.cache_dir)),
     ]
+
+
+def _server_findings(profile: "Profile") -> list[tuple[str, str, str]]:
+    """Each connection tried by itself, so that one that fails hides no other."""
+    from headwater._servers import describe
+
+    return [(server, WELL if is_good else BROKEN, text) for server, is_good, text in describe(profile)]
 
 
 def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, str, str]]:
@@ -97,18 +111,31 @@ def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, s
 
 def _log_findings(stores: "Stores") -> list[tuple[str, str, str]]:
     from headwater_consumer import queries
+    from headwater_schemas.positions import BEFORE_FIRST
 
-    if not stores.read_only:
-        stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
-    end = stores.log.end(0)
-    at = queries.health(stores.database).offsets.get(0, -1)
+    trouble = _catching_up(stores)
+    ends, at = stores.log.ends(), queries.health(stores.database).offsets
+    behind = sum(end - at.get(partition, BEFORE_FIRST) for partition, end in ends.items())
     access = (NOTE, "read only") if stores.read_only else (WELL, "can be written")
-    lag = (WELL, "up to date") if at == end else (NOTE, f"{end - at:,} events behind; whoever may write catches up")
+    lag = (WELL, "up to date") if not behind else (NOTE, f"{behind:,} events behind; whoever may write catches up")
+    events = sum(end - BEFORE_FIRST for end in ends.values())
     return [
         ("access", *access),
-        ("log", WELL, f"{end + 1:,} events, generation {stores.log.generation}"),
-        ("projection", *lag),
+        ("log", WELL, f"{events:,} events in {len(ends)} partitions, generation {stores.log.generation}"),
+        ("projection", *(lag if trouble is None else (BROKEN, trouble))),
     ]
+
+
+def _catching_up(stores: "Stores") -> str | None:
+    """Why the projection does not come to hold what is on the log now."""
+    from headwater_schemas.errors import StoreUnavailable
+
+    try:
+        if not stores.read_only:
+            stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
+    except StoreUnavailable as error:
+        return str(error)
+    return None
 
 
 def _trouble_findings(stores: "Stores") -> list[tuple[str, str, str]]:

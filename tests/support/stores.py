@@ -1,0 +1,99 @@
+"""A store for a test of the SDK, in one way to run: what to set, and how to spoil it behind headwater's back."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from headwater_blobs.s3.settings import S3Settings
+
+from tests.support import buckets
+from tests.support.modes import EMBEDDED, PARTITIONS, fresh_topic_name, schema_of
+from tests.support.projector_host import projected
+from tests.support.servers import servers
+
+
+@dataclass(frozen=True)
+class StoreUnderTest:
+    """Where a test's store is. `environment` is all that a process needs to find it."""
+
+    mode: str
+    folder: Path  # of the embedded one, or that would be
+    environment: Mapping[str, str]
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.mode == EMBEDDED
+
+    def objects(self) -> list[str]:
+        """The names of all objects."""
+        if not self.is_embedded:
+            found = buckets.client_of(self._bucket).list_objects(self._bucket.bucket, recursive=True)
+            return sorted(str(item.object_name) for item in found)
+        objects = self.folder / "blobs" / "objects"
+        files = [path.relative_to(objects) for path in objects.rglob("*") if path.is_file()]
+        return sorted("/".join((*file.parts[:-2], file.name)) for file in files)  # without the folder that spreads them
+
+    def read(self, name: str) -> bytes:
+        """An object's bytes."""
+        return buckets.raw(self._bucket, name) if not self.is_embedded else self._file(name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Other bytes for an object."""
+        if not self.is_embedded:
+            buckets.write(self._bucket, name, content)
+            return
+        self._file(name).chmod(0o600)
+        self._file(name).write_bytes(content)
+
+    def remove(self, name: str) -> None:
+        """Take an object away."""
+        if self.is_embedded:
+            self._file(name).unlink()
+        else:
+            buckets.client_of(self._bucket).remove_object(self._bucket.bucket, name)
+
+    def spoil_projection(self) -> None:
+        """Make the database one that cannot be read."""
+        if self.is_embedded:
+            (self.folder / "projection" / "projection.db").write_bytes(b"not a database")
+            return
+        with psycopg.connect(self.environment["HEADWATER_DATABASE_URL"], autocommit=True) as database:
+            database.execute(f"DROP TABLE {self.environment['HEADWATER_DATABASE_SCHEMA']}.projection_meta")
+
+    def _file(self, name: str) -> Path:
+        *folders, leaf = name.split("/")
+        (path,) = (self.folder / "blobs" / "objects").joinpath(*folders).glob(f"*/{leaf}")
+        return path
+
+    @property
+    def _bucket(self) -> S3Settings:
+        keys = ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")
+        return S3Settings(*[self.environment[f"HEADWATER_S3_{key}"] for key in keys])
+
+
+@contextmanager
+def fresh_place(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
+    """A store that is empty, and projected where that takes somebody."""
+    if mode == EMBEDDED:
+        yield StoreUnderTest(mode, folder, {"HEADWATER_URL": str(folder)})
+        return
+    bucket = buckets.fresh()
+    url, schema = schema_of(folder)
+    environment = {
+        "HEADWATER_URL": f"profile:{re.sub('[^a-z0-9]', '-', folder.name)}",
+        "HEADWATER_KAFKA_SERVERS": servers().kafka,
+        "HEADWATER_KAFKA_TOPIC": fresh_topic_name(),
+        "HEADWATER_KAFKA_PARTITIONS": str(PARTITIONS),
+        "HEADWATER_DATABASE_URL": url,
+        "HEADWATER_DATABASE_SCHEMA": schema,
+        "HEADWATER_S3_ENDPOINT": bucket.endpoint,
+        "HEADWATER_S3_BUCKET": bucket.bucket,
+        "HEADWATER_S3_ACCESS_KEY": str(bucket.access_key),
+        "HEADWATER_S3_SECRET_KEY": str(bucket.secret_key),
+    }
+    with projected(environment):
+        yield StoreUnderTest(mode, folder, environment)
+    buckets.remove(bucket)
