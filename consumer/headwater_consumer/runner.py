@@ -1,6 +1,6 @@
 """Fold the log into the database: read, judge, write, and remember the position, in one transaction a batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from headwater_eventlog.port import EventLog, Record
@@ -13,7 +13,7 @@ from headwater_consumer import statements
 from headwater_consumer.database import Database
 from headwater_consumer.projector import Moment, apply, needs, resume_parked
 from headwater_consumer.projector.moment import storable
-from headwater_consumer.rows import DeadLetter, LogPosition, ParkedKey, ParkedRecord
+from headwater_consumer.rows import DeadLetter, LogPosition, ParkedKey, ParkedRecord, Rejection
 from headwater_consumer.state import Change, Put
 from headwater_consumer.working_set import WorkingSet
 
@@ -39,13 +39,32 @@ class _Read:
     stamped: Stamped | UndecodableEvent
 
 
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of some records."""
+
+    cursor: LogPosition  # where the projection stands now
+    count: int
+    unknown: UnknownSchema | None  # why no more of them were
+
+
 class Projector:
     """Keeps one database up with one log."""
 
-    def __init__(self, log: EventLog, database: Database, *, records_per_batch: int = RECORDS_PER_BATCH_MAX) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        database: Database,
+        *,
+        records_per_batch: int = RECORDS_PER_BATCH_MAX,
+        progress: Callable[[], None] | None = None,
+    ) -> None:
+        """`progress` is called again and again while a batch is worked on: never less than once a statement."""
         self._log = log
         self._database = database
         self._records_per_batch = records_per_batch
+        self._progress = progress
+        self.rejections = 0  # in the batches that this projector applied
 
     def project_batch(self, partition: int) -> int:
         """Apply the next records of `partition`, and say how many; 0 when there are none.
@@ -53,9 +72,9 @@ class Projector:
         Raises: StaleProjector; UnknownSchema when a newer release wrote the next record, after all before it were
         applied; StoreUnavailable when the database belongs to another log.
         """
-        cursor = self._cursor(partition)
+        cursor = self.cursor(partition)
         records = self._log.read(partition, after=cursor.offset, limit=self._records_per_batch)
-        return self._apply(cursor, _bounded(records))
+        return _count(self._apply(cursor, _bounded(records)))
 
     def project_all(self) -> int:
         """Apply all there is, batch by batch, and say how many records that was.
@@ -78,27 +97,22 @@ class Projector:
 
         They must follow on what is applied without leaving one out. Says how many counted. Raises: as `project_batch`.
         """
-        cursor = self._cursor(partition)
-        return self._apply(cursor, [record for record in records if record.position.offset > cursor.offset])
+        cursor = self.cursor(partition)
+        return _count(self._apply(cursor, [record for record in records if record.position.offset > cursor.offset]))
 
-    def _apply(self, cursor: LogPosition, records: Sequence[Record]) -> int:
-        """Apply `records`, which follow `cursor` on the log, if the projection still stands there."""
-        reads, unknown = _read_all(records, cursor.time_us)
-        if reads:
-            last = records[len(reads) - 1].position
-            after = LogPosition(cursor.partition, cursor.generation, last.offset, reads[-1].time_us)
-            with self._database.transaction() as connection:
-                # First of all, so that who was overtaken judges nothing by rows that are ahead of its records.
-                if not statements.advance(connection, cursor if cursor.offset != BEFORE_FIRST else None, after):
-                    raise StaleProjector(f"partition {cursor.partition} was projected by another process meanwhile.")
-                state = WorkingSet(connection)
-                _fold(state, reads)
-                state.flush()
-        if unknown is not None:
-            raise unknown
-        return len(reads)
+    def apply_next(self, cursor: LogPosition, records: Sequence[Record]) -> LogPosition:
+        """Apply the first of `records`, as many as one transaction should hold, and say where the projection stands.
 
-    def _cursor(self, partition: int) -> LogPosition:
+        They follow `cursor`, which is where it must stand now: nobody asks. Raises: StaleProjector when it does not;
+        UnknownSchema when a newer release wrote the first of them; StoreUnavailable.
+        """
+        applied = self._apply(cursor, _bounded(records))
+        if applied.unknown is not None and not applied.count:
+            raise applied.unknown
+        return applied.cursor
+
+    def cursor(self, partition: int) -> LogPosition:
+        """Where the projection stands. Raises: StoreUnavailable, also when it is that of another log."""
         with self._database.asking() as connection:
             found = WorkingSet(connection).get(LogPosition, partition)
         if found is None:
@@ -109,6 +123,30 @@ class Projector:
                 f"{self._log.generation}. Run `headwater replay --replace` to build a projection of this one."
             )
         return found
+
+    def _apply(self, cursor: LogPosition, records: Sequence[Record]) -> _Applied:
+        """Apply `records`, which follow `cursor` on the log, if the projection still stands there."""
+        reads, unknown = _read_all(records, cursor.time_us)
+        if not reads:
+            return _Applied(cursor, 0, unknown)
+        last = records[len(reads) - 1].position
+        after = LogPosition(cursor.partition, cursor.generation, last.offset, reads[-1].time_us)
+        with self._database.transaction() as connection:
+            # First of all, so that who was overtaken judges nothing by rows that are ahead of its records.
+            if not statements.advance(connection, cursor if cursor.offset != BEFORE_FIRST else None, after):
+                raise StaleProjector(f"partition {cursor.partition} was projected by another process meanwhile.")
+            state = WorkingSet(connection, self._progress)
+            _fold(state, reads)
+            state.flush()
+        self.rejections += state.written[Rejection]
+        return _Applied(after, len(reads), unknown)
+
+
+def _count(applied: _Applied) -> int:
+    """How many records counted. Raises: UnknownSchema."""
+    if applied.unknown is not None:
+        raise applied.unknown
+    return applied.count
 
 
 def _bounded(records: Sequence[Record]) -> Sequence[Record]:

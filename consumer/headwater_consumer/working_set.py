@@ -5,8 +5,8 @@ the questions that range over many rows go to the database, after a flush. A bat
 dozen statements this way.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -34,11 +34,21 @@ HIDDEN_PATHS_PER_QUERY = 5_000
 class WorkingSet:
     """The `State` of one transaction. See `state.State` for what each question means."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, progress: Callable[[], None] | None = None) -> None:
+        """`progress` is called before each statement."""
+        self._given = connection
+        self._progress = progress
+        self.written: Counter[type[Row]] = Counter()  # rows that were flushed
         self._rows: dict[type[Row], dict[Key, Row | None]] = defaultdict(dict)
         self._changed: dict[type[Row], dict[Key, Row]] = defaultdict(dict)
         self._entries: list[tuple[object, ...]] = []
+
+    @property
+    def _connection(self) -> Connection:
+        """For the next statement."""
+        if self._progress is not None:
+            self._progress()
+        return self._given
 
     # --- reading
 
@@ -132,6 +142,7 @@ class WorkingSet:
         for row_type, rows in self._changed.items():
             if rows:
                 bulk.upsert(self._connection, row_type, list(rows.values()))
+                self.written[row_type] += len(rows)
                 rows.clear()
 
     def _put(self, row: Row) -> None:

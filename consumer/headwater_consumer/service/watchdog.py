@@ -1,0 +1,85 @@
+"""Noticing from outside that the main loop hangs, and ending the process.
+
+A client library that waits for ever cannot be reasoned with from within. So the loop says at every step what it is
+doing and how long that may take, a thread watches, and a supervisor starts the process anew: nothing is lost, since
+the database knows how far it is.
+"""
+
+import faulthandler
+import os
+import threading
+import time
+from types import TracebackType
+from typing import NamedTuple
+
+CHECK_S = 1.0  # between looks
+STUCK_EXIT_CODE = 75  # "temporary failure" of sysexits.h: to be started anew
+STDERR = 2  # written to without Python's buffers and locks, which may be what hangs
+JOIN_S = 5.0
+
+
+class Beat(NamedTuple):
+    """One step of the main loop."""
+
+    number: int
+    stage: str  # what is being done, for people
+    limit_s: float  # for how long nothing may follow
+    time_s: float  # when it began, seconds since 1970
+
+
+class Heartbeat:
+    """Where the main loop tells what it does. Written by one thread."""
+
+    def __init__(self) -> None:
+        self.last = Beat(0, "start", float("inf"), time.time())
+
+    def begin(self, stage: str, limit_s: float) -> None:
+        """Say what is done from here on."""
+        self.last = Beat(self.last.number + 1, stage, limit_s, time.time())
+
+    def go_on(self) -> None:
+        """Say that it is still being done, and advances."""
+        number, stage, limit_s, _ = self.last
+        self.last = Beat(number + 1, stage, limit_s, time.time())
+
+
+class Watchdog:
+    """Ends this process, with STUCK_EXIT_CODE and the stacks of all threads, when no beat came for too long."""
+
+    def __init__(self, heartbeat: Heartbeat, *, check_s: float = CHECK_S) -> None:
+        self._heartbeat = heartbeat
+        self._check_s = check_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="headwater-watchdog", daemon=True)
+
+    def __enter__(self) -> "Watchdog":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(JOIN_S)
+
+    def _watch(self) -> None:
+        seen, still_s, before = -1, 0.0, time.monotonic()
+        while not self._over.wait(self._check_s):
+            now = time.monotonic()
+            # A process that was stopped and continued did not hang: both threads stood still.
+            passed, before = min(now - before, 2 * self._check_s), now
+            beat = self._heartbeat.last
+            still_s = still_s + passed if beat.number == seen else 0.0
+            seen = beat.number
+            if still_s > beat.limit_s:
+                _end(beat, still_s)
+
+
+def _end(beat: Beat, still_s: float) -> None:
+    text = (
+        f"headwater projector: nothing happened for {still_s:.0f} s while it was to {beat.stage}, so this process ends "
+        f"with exit code {STUCK_EXIT_CODE}. Nothing is lost; start it anew. What it was doing:\n"
+    )
+    os.write(STDERR, text.encode())
+    faulthandler.dump_traceback(STDERR, all_threads=True)
+    os._exit(STUCK_EXIT_CODE)
