@@ -1,0 +1,41 @@
+"""As `tests.faults.at_point`, with the points that writers and projectors pass on the servers.
+
+The signal may also be "FREEZE": SIGSTOP, which a process cannot notice.
+"""
+
+import os
+import signal
+import sys
+
+from tests.faults import at_point
+
+POINTS = {
+    "sending a part": "headwater_blobs.s3.uploads:_send",
+    "completing an upload": "headwater_blobs.s3.uploads:_complete",
+    "publishing": "headwater_blobs.s3.store:S3BlobStore.publish",
+    "appending to Kafka": "headwater_eventlog.kafka.log:KafkaEventLog.append",
+    "applying a batch": "headwater_consumer.runner:Projector._apply",
+    "sealing": "headwater_consumer.projector.seal:seal",
+}
+
+
+class Fault(at_point._Fault):
+    """Knows one thing more."""
+
+    def strike(self, moment: str) -> None:
+        if self._what != "FREEZE":
+            super().strike(moment)
+        elif moment == self._moment:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def main() -> None:
+    """Install the fault and become the script."""
+    point, moment, number, what, script, *arguments = sys.argv[1:]
+    at_point.POINTS.update(POINTS)
+    at_point._install(point, Fault(moment, int(number), what))
+    at_point.become(script, arguments)
+
+
+if __name__ == "__main__":
+    main()

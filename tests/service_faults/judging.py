@@ -1,0 +1,103 @@
+"""Look at what is in a store after a fault, past the SDK: nothing lost, nothing twice, nothing half."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from headwater._servers import open_servers
+from headwater._stores import Stores
+from headwater_consumer import queries
+from headwater_consumer.queries import VersionInfo
+from headwater_schemas.entries import Place
+
+from tests.faults.stores import check_replay, digest_of_listing
+from tests.service_faults.processes import Running
+from tests.service_faults.stage import NAMESPACE, Stage
+
+ROWS_MAX = 10_000
+CATCH_UP_S = 90.0
+
+
+@dataclass(frozen=True)
+class Ack:
+    """What a writer was told."""
+
+    name: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a store answers: the digests of each artifact's versions, in order."""
+
+    versions: dict[str, list[str]]
+
+    def count(self, name: str) -> int:
+        return len(self.versions.get(name, ()))
+
+
+def acknowledged(*processes: Running) -> list[Ack]:
+    """All that these writers were told is there."""
+    return [
+        Ack(line["name"], line["version"], line["digest"])
+        for process in processes
+        for line in process.lines()
+        if "version" in line
+    ]
+
+
+def errors(*processes: Running) -> list[dict[str, Any]]:
+    """All that these writers were told instead."""
+    return [line for process in processes for line in process.lines() if "error" in line]
+
+
+@contextmanager
+def opened(stage: Stage) -> Iterator[Stores]:
+    """The store, caught up by its projectors."""
+    with closing(open_servers(stage.profile, create=False)) as stores:
+        stores.projection.catch_up(timeout_s=CATCH_UP_S)
+        yield stores
+
+
+def judge(stage: Stage, acks: Iterable[Ack], *, rejections: int = 0, dead_letters: int = 0) -> Seen:
+    """Everything that can be checked from the outside, checked. All that was acknowledged is in there, once."""
+    with opened(stage) as stores:
+        seen = _seen(stores)
+        for ack in acks:
+            digests = seen.versions.get(ack.name, [])
+            assert digests[ack.version : ack.version + 1] == [ack.digest], f"{ack} was acknowledged, and is not there"
+            assert digests.count(ack.digest) == 1, f"{ack} is there twice"
+        health = queries.health(stores.database)
+        assert (health.rejections, health.open_dead_letters) == (rejections, dead_letters)
+        check_replay(stores)
+    return seen
+
+
+def _seen(stores: Stores) -> Seen:
+    versions: dict[str, list[str]] = {}
+    for collection in queries.collections(stores.database, NAMESPACE, limit=ROWS_MAX):
+        infos = queries.version_infos(stores.database, collection.collection, limit=ROWS_MAX)
+        infos = sorted(infos, key=lambda info: info.version)
+        name = collection.collection.rpartition("/")[2]
+        assert [info.version for info in infos] == list(range(len(infos))), f"{name} has gaps"
+        _check_content(stores, infos)
+        versions[name] = [info.digest for info in infos]
+    return Seen(versions)
+
+
+def _check_content(stores: Stores, infos: list[VersionInfo]) -> None:
+    wanted: set[tuple[Place, bytes]] = set()
+    for info in infos:
+        assert digest_of_listing(stores.database, info) == info.digest, f"{info.collection}:v{info.version} is half"
+        for page in queries.all_entries(stores.database, info.layers):
+            for entry in page:
+                assert entry.digest is not None
+                assert entry.object_name is not None
+                assert entry.start is not None
+                assert entry.size is not None
+                wanted.add((Place(entry.object_name, entry.start, entry.size), entry.digest))
+    for place, digest in wanted:
+        for _ in stores.blobs.stream(place, digest):
+            pass  # reading to the end verifies

@@ -1,0 +1,104 @@
+"""Start real processes whose words are kept in files, so that they outlive a kill and never fill a pipe."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 120.0  # far more than any of these takes, on a busy machine too
+POLL_S = 0.05
+
+# Where, before or after, at which passing, and what happens; see `at_point`.
+Fault = tuple[str, str, int, str]
+
+
+class Running:
+    """A process of ours."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path, name: str) -> None:
+        self.name = name
+        self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def words(self) -> str:
+        """What it said to people."""
+        return self.err.read_text("utf-8", errors="replace")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it said to us, one JSON object a line; a line that was cut off does not count."""
+        text = self.out.read_text("utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def until(self, is_so: Callable[[], object], what: str, *, within_s: float = WAIT_S) -> None:
+        """Wait for something that this process brings about."""
+        deadline = time.monotonic() + within_s
+        while not is_so():
+            assert self.alive, f"{self.name} ended with {self._process.returncode} before {what}\n{self.told()}"
+            assert time.monotonic() < deadline, f"{self.name}: no {what} within {within_s:.0f} s\n{self.told()}"
+            time.sleep(POLL_S)
+
+    def until_lines(self, count: int) -> None:
+        """Wait until it has said so many lines."""
+        self.until(lambda: len(self.lines()) >= count, f"{count} lines")
+
+    def ended(self, *, within_s: float = WAIT_S) -> int:
+        """Wait for its end; returns the exit code, minus the signal's number where one ended it."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} hangs\n{self.told()}") from None
+
+    def ended_well(self) -> None:
+        code = self.ended()
+        assert code == 0, f"{self.name} ended with {code}\n{self.told()}"
+
+    def was_killed(self) -> None:
+        """Wait for the end that a fault gives it."""
+        code = self.ended()
+        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: it never came to this point\n{self.told()}"
+
+    def signal(self, number: int) -> None:
+        if self.alive:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once; SIGKILL also ends what is frozen."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+    def frozen(self) -> bool:
+        """Whether SIGSTOP stopped it."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] == "T"
+
+    def told(self) -> str:
+        """Everything it said, for a failure."""
+        return f"{self.out.read_text('utf-8')[-3000:]}\n{self.words()[-6000:]}"
+
+
+def command_of(module: str, arguments: list[str], fault: Fault | None) -> list[str]:
+    """What runs a module of this room, with a fault in it where one is given."""
+    file = str(ROOT.joinpath(*module.split(".")).with_suffix(".py"))
+    if fault is None:
+        return ["-m", module, *arguments]
+    point, moment, number, what = fault
+    return ["-m", "tests.service_faults.at_point", point, moment, str(number), what, file, *arguments]

@@ -1,0 +1,29 @@
+"""`headwater projector`, that is counted as gone after SESSION_S, in a group of its own topic, on any free port."""
+
+import functools
+import logging
+import os
+import sys
+
+from headwater.cli import main as headwater
+from headwater_consumer.service import running
+from headwater_consumer.service.projecting import ProjectorService
+
+SESSION_S = 6.0  # the shortest that a broker allows unless told otherwise
+STOPPED_RETRY_S = 2.0
+
+
+def main() -> None:
+    logging.captureWarnings(True)
+    running.ProjectorService = functools.partial(  # type: ignore[misc,assignment]
+        ProjectorService,
+        group_id=f"projectors-of-{os.environ['HEADWATER_KAFKA_TOPIC']}",
+        session_timeout_s=SESSION_S,
+        stopped_retry_s=STOPPED_RETRY_S,
+    )
+    sys.argv = ["headwater", "projector", "--port", "0"]
+    headwater()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""One store on servers, and the processes that work with it."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from headwater._profile import Profile
+from headwater._settings import read_settings
+from headwater_blobs.s3.settings import S3Settings
+
+from services.minio import Minio
+from services.postgres import Postgres
+from services.versions import USER
+from tests.service_faults.processes import Fault, Running, command_of
+from tests.support import buckets
+from tests.support.modes import database_url
+from tests.support.servers import fresh_bucket_name, fresh_topic_name, servers
+
+ENTITY, PROJECT = "team", "faults"
+NAMESPACE = f"{ENTITY}/{PROJECT}"
+PARTITIONS = 4
+
+_ENDPOINT = re.compile(r"Health and metrics are at (http://\S+)/health")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Servers to be broken; those that are not named are the ones that all tests share."""
+
+    kafka: str | None = None
+    postgres: Postgres | None = None
+    minio: Minio | None = None
+    partitions: int = PARTITIONS
+    copies: int = 1  # of each record
+
+
+class Projecting(Running):
+    """A projector process."""
+
+    def working(self) -> "Projecting":
+        """This, once it has joined its group."""
+        self.until(lambda: "are ours now" in self.words(), "partitions")
+        return self
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """Status code and what it says."""
+        (endpoint,) = _ENDPOINT.findall(self.words())
+        try:
+            with urllib.request.urlopen(f"{endpoint}/health", timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+@dataclass
+class Stage:
+    """Where a test plays."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    s3: S3Settings
+    started: list[Running] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    @property
+    def profile(self) -> Profile:
+        profile = read_settings(self.environment).profile
+        assert profile is not None
+        return profile
+
+    @property
+    def topic(self) -> str:
+        return self.environment["HEADWATER_KAFKA_TOPIC"]
+
+    def writer(self, name: str, commits: int, *more: object, fault: Fault | None = None) -> Running:
+        """A process that logs versions of an artifact; see `writer`."""
+        return self.run("tests.service_faults.writer", name, commits, *more, fault=fault)
+
+    def run(self, module: str, *arguments: object, fault: Fault | None = None) -> Running:
+        """A process of this room."""
+        command = command_of(module, [str(argument) for argument in arguments], fault)
+        return self._started(Running(command, self.environment, self.folder, f"writer-{next(self._numbers)}"))
+
+    def projector(self, *, fault: Fault | None = None) -> Projecting:
+        """A projector process. Who needs it to work already waits for `working`."""
+        command = command_of("tests.service_faults.projector", [], fault)
+        process = Projecting(command, self.environment, self.folder, f"projector-{next(self._numbers)}")
+        self.started.append(process)
+        return process
+
+    def _started(self, process: Running) -> Running:
+        self.started.append(process)
+        return process
+
+
+@contextmanager
+def on_stage(folder: Path, place: Place = Place()) -> Iterator[Stage]:
+    """A store that is not there yet. No process of it outlives the block."""
+    s3 = _bucket(place.minio)
+    stage = Stage(folder / "stage", _environment(folder, place, s3), s3)
+    stage.folder.mkdir()
+    try:
+        yield stage
+    finally:
+        for process in stage.started:
+            process.kill()
+    if place.minio is None:
+        buckets.remove(s3)
+
+
+def _bucket(minio: Minio | None) -> S3Settings:
+    if minio is None:
+        return buckets.fresh()
+    return S3Settings(minio.endpoint, fresh_bucket_name(), USER, minio.password)
+
+
+def _environment(folder: Path, place: Place, s3: S3Settings) -> dict[str, str]:
+    topic = fresh_topic_name()
+    return {
+        "HEADWATER_URL": "profile:faults",
+        "HEADWATER_ENTITY": ENTITY,
+        "HEADWATER_PROJECT": PROJECT,
+        "HEADWATER_QUIET": "true",
+        "HEADWATER_CACHE_DIR": str(folder / "cache"),
+        "HEADWATER_SETTINGS": str(folder / "no-settings.toml"),
+        "HEADWATER_KAFKA_SERVERS": place.kafka or servers().kafka,
+        "HEADWATER_KAFKA_TOPIC": topic,
+        "HEADWATER_KAFKA_PARTITIONS": str(place.partitions),
+        "HEADWATER_KAFKA_REPLICATION": str(place.copies),
+        "HEADWATER_KAFKA_MIN_INSYNC_REPLICAS": str(max(1, place.copies - 1)),
+        "HEADWATER_DATABASE_URL": place.postgres.url() if place.postgres else database_url(),
+        "HEADWATER_DATABASE_SCHEMA": topic.replace("-", "_"),
+        "HEADWATER_S3_ENDPOINT": s3.endpoint,
+        "HEADWATER_S3_BUCKET": s3.bucket,
+        "HEADWATER_S3_ACCESS_KEY": str(s3.access_key),
+        "HEADWATER_S3_SECRET_KEY": str(s3.secret_key),
+    }
