@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast sim lint fix bench build services services-down clean
+.PHONY: help setup demo demo-services test test-fast sim lint fix bench build services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -17,6 +17,9 @@ setup: $(INSTALLED)  ## create .venv with everything in it; does nothing while i
 
 demo: setup  ## run a real pipeline: digits to data sets, four models and their lineage
 	$(BIN)/python examples/digits_pipeline.py
+
+demo-services: setup  ## the same on real servers: Kafka, PostgreSQL and MinIO, started for it
+	@$(BIN)/python -m services.demo
 
 test: lint  ## check everything: set up, lint, all tests
 	@-$(BIN)/python -m services get  # what fails here fails in the tests that need it, with the reason

@@ -169,6 +169,18 @@ class Database:
                 rows = [{"name": _LOG, "value": generation}, {"name": _PARTITIONS, "value": str(partitions)}]
                 connection.execute(Meta.table.insert(), rows)
 
+    def take_place_of(self, schema: str) -> None:
+        """Be the projection called `schema` from here on, for those too who have the one before open.
+
+        Of PostgreSQL. Raises: StoreNotOurs when something else is in that schema.
+        """
+        assert isinstance(self.driver, PostgresqlSchema)
+        with self.reading() as connection:
+            foreign = set(inspect(connection).get_table_names(schema)) - SCHEMA.tables.keys()
+        if foreign:
+            raise StoreNotOurs(f"schema {schema} holds {min(foreign)!r}, which is not ours. It was left as it is.")
+        self.driver.take_place_of(schema)
+
     def _has_tables(self) -> bool:
         with self.reading() as connection:
             there = inspect(connection).get_table_names()
@@ -192,14 +204,15 @@ class Database:
         with self.reading() as connection:
             has_meta = inspect(connection).has_table(Meta.table.name)
             found = connection.execute(statement).scalar() if has_meta else None
-        if not has_meta and isinstance(self.driver, PostgresqlSchema):
+            is_empty = not has_meta and not inspect(connection).get_table_names()
+        if is_empty and isinstance(self.driver, PostgresqlSchema):
             raise StoreUnavailable(
                 f"there is no projection in {self.name}. Start `headwater projector`, which makes it."
             )
         if found is None or not found.isdecimal():
             raise StoreNotOurs(
-                f"{self.name} is not a headwater projection: it does not say its format. It was left as it is; move it "
-                "away, and the next command builds a projection from the log."
+                f"{self.name} is not a headwater projection: it does not say its format. It was left as it is; "
+                "`headwater replay --replace` puts a projection of the log in its place."
             )
         if int(found) > FORMAT:
             raise FormatTooNew(

@@ -107,7 +107,8 @@ class ProjectionOnServers:
 
     def replace(self) -> None:
         """In one transaction, under those who have the old one open."""
-        self._new.take_place_of(self._profile.database_schema)
+        with closing(self.open_new()) as new:
+            new.take_place_of(self._profile.database_schema)
 
     def remove_new(self) -> None:
         """Raises: StoreUnavailable."""

@@ -373,7 +373,7 @@ def test_a_file_in_a_folders_place_is_named_and_left(root: Path) -> None:
 def test_a_reference_is_refused_by_name_before_anything_is_written(root: Path) -> None:
     logged(FILES).wait()
     client = client_for(read_settings(), create=False)
-    draft, collection = own_draft(uuid4().hex), "ada/digits/images"
+    draft, collection = own_draft(uuid4().hex), "team/animals/images"
     reference = Reference("raw/all.tar", "s3://bucket/all.tar")
     client.send(
         [

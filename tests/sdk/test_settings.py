@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from headwater._profile import ProfileRow, profile_table
 from headwater._settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
@@ -295,3 +298,99 @@ def test_reading_settings_loads_neither_a_database_nor_a_terminal_library() -> N
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+# --- profiles -----------------------------------------------------------------------------------------------------
+
+CANARIES = {
+    "HEADWATER_KAFKA_SASL_PASSWORD": "canary-of-kafka",
+    "HEADWATER_DATABASE_URL": "postgresql://ada:canary-of-postgresql@db.example.com/headwater",
+    "HEADWATER_S3_ACCESS_KEY": "canary-of-s3-key",
+    "HEADWATER_S3_SECRET_KEY": "canary-of-s3-secret",
+    "HEADWATER_S3_SESSION_TOKEN": "canary-of-s3-token",
+}
+PROFILE = """
+    url = "profile:cluster"
+    [profiles.cluster]
+    kafka_servers = "k1:9092"
+    kafka_partitions = 8
+    database_url = "postgresql://db/headwater"
+    s3_endpoint = "http://s3:9000"
+"""
+
+
+def test_a_profile_is_a_table_of_the_settings_file(file: Path) -> None:
+    file.write_text(textwrap.dedent(PROFILE))
+
+    profile = read_settings({**_bare(), "HEADWATER_SETTINGS": str(file)}).profile
+
+    assert profile is not None
+    assert (profile.kafka().servers, profile.kafka().topic, profile.kafka().partitions) == ("k1:9092", "headwater", 8)
+    assert profile.database_url == "postgresql://db/headwater"
+    assert (profile.s3().endpoint, profile.s3().bucket, profile.s3().access_key) == (
+        "http://s3:9000",
+        "headwater",
+        None,
+    )
+
+
+@pytest.mark.parametrize("row", profile_table(), ids=lambda row: row.key)
+def test_a_variable_comes_before_each_key_of_a_profile(row: ProfileRow, file: Path) -> None:
+    file.write_text(textwrap.dedent(PROFILE))
+
+    profile = read_settings({**_bare(), "HEADWATER_SETTINGS": str(file), row.variable: "7"}).profile
+
+    assert profile is not None
+    assert profile.values[row.key] == "7"
+
+
+@pytest.mark.parametrize("row", [row for row in profile_table() if row.default is None], ids=lambda row: row.key)
+def test_what_a_profile_must_say_and_does_not_is_named(row: ProfileRow, file: Path) -> None:
+    file.write_text("\n".join(line for line in textwrap.dedent(PROFILE).splitlines() if not line.startswith(row.key)))
+
+    message = _refused({**_bare(), "HEADWATER_SETTINGS": str(file)})
+
+    assert {row.key, row.variable, "'cluster'"} <= {word.strip(".,:") for word in message.split()}
+
+
+def test_variables_alone_make_a_profile() -> None:
+    said = {"HEADWATER_KAFKA_SERVERS": "k:1", "HEADWATER_S3_ENDPOINT": "http://s3", **CANARIES}
+
+    profile = read_settings({**_bare(), "HEADWATER_URL": "profile:ci", **said}).profile
+
+    assert profile is not None
+    assert profile.name == "ci"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[profiles.cluster]\nkafka_server = "k1"', "'kafka_server'"),
+        ("[profiles.cluster]\nkafka_servers = 1.5", "kafka_servers"),
+        ("profiles = 1", "[profiles.NAME]"),
+        ("[profiles]\ncluster = 1", "[profiles.NAME]"),
+    ],
+)
+def test_a_profile_that_cannot_be_understood_is_refused(file: Path, text: str, says: str) -> None:
+    file.write_text(text)
+
+    assert says in _refused({**_bare(), "HEADWATER_URL": "profile:cluster", "HEADWATER_SETTINGS": str(file)})
+
+
+def test_no_secret_of_a_profile_is_shown() -> None:
+    said = {"HEADWATER_KAFKA_SERVERS": "k:1", "HEADWATER_S3_ENDPOINT": "http://s3", **CANARIES}
+    settings = read_settings({**_bare(), "HEADWATER_URL": "profile:ci", **said})
+    assert settings.profile is not None
+
+    shown = " ".join(
+        [repr(settings), repr(settings.profile.kafka()), repr(settings.profile.s3()), str(settings.profile.shown())]
+    )
+
+    assert "db.example.com/headwater" in shown
+    assert "canary" not in shown
+
+
+def _refused(environ: Mapping[str, str]) -> str:
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings(environ)
+    return str(refused.value)

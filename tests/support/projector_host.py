@@ -24,7 +24,7 @@ class _Hosted:
     def __init__(self, environment: Mapping[str, str]) -> None:
         from headwater._servers import open_log_and_database
         from headwater._settings import read_settings
-        from headwater_consumer.service import ProjectorService
+        from headwater_consumer.service.projecting import ProjectorService
 
         profile = read_settings(environment).profile
         assert profile is not None

@@ -51,7 +51,7 @@ def as_our_errors(settings: S3Settings, name: str | None = None, *, writing: boo
 
 def missing_bucket(settings: S3Settings) -> StoreUnavailable:
     """The error for a bucket that is not there."""
-    return StoreUnavailable(f"there is no {settings}. Check its name, or make it with the tools of that server.")
+    return StoreUnavailable(f"there is no {settings}. Check its name, or log something, which makes it.")
 
 
 def describe_failure(error: http.HTTPError) -> str:

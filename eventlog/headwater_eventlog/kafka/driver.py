@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from headwater_schemas.errors import StoreError, StoreReadOnly, StoreUnavailable
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors  # type: ignore[import-untyped]
-from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec  # type: ignore[import-untyped]
-from kafka.consumer.subscription_state import ConsumerRebalanceListener  # type: ignore[import-untyped]
-from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]
-from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
-from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
+from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.net.compat import KafkaNetClient
+from kafka.partitioner.default import murmur2
+from kafka.structs import OffsetAndMetadata
 
 from headwater_eventlog.kafka.settings import SECRETS, KafkaSettings
 

@@ -13,8 +13,8 @@ METRICS_PORT = 9464
 @click.option("--once", is_flag=True, help="Project what is on the log now, then end.")
 @click.option("--host", default=METRICS_HOST, show_default=True, help="Where health and metrics are served.")
 @click.option("--port", default=METRICS_PORT, show_default=True, help="Their port; 0 for any that is free.")
-@click.option("--verbose", is_flag=True, help="Say more about what is going on.")
-def projector_command(once: bool, host: str, port: int, verbose: bool) -> None:
+@click.option("--quiet", is_flag=True, help="Say only what is wrong.")
+def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
     """Keep the database up with the log. Several share the work; each can be ended at any time.
 
     Health is at http://HOST:PORT/health, metrics for Prometheus are at /metrics.
@@ -32,7 +32,7 @@ def projector_command(once: bool, host: str, port: int, verbose: bool) -> None:
             "HEADWATER_URL=profile:NAME."
         )
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+        level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("kafka").setLevel(logging.WARNING)
     with ExitStack() as opened:

@@ -1,0 +1,73 @@
+"""Secrets stay secret: canaries are put where secrets are, and looked for everywhere else."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import headwater
+import pytest
+from headwater._client import client_for
+from headwater._settings import read_settings
+from headwater_consumer.rows import ROW_TYPES
+from sqlalchemy import select
+
+from tests.support.stores import StoreUnderTest
+
+CANARY = "canary0815"
+WRONG = {
+    "HEADWATER_KAFKA_SASL_PASSWORD": CANARY,
+    "HEADWATER_KAFKA_SASL_USERNAME": "ada",
+    "HEADWATER_KAFKA_SASL_MECHANISM": "PLAIN",
+    "HEADWATER_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "HEADWATER_DATABASE_URL": f"postgresql://ada:{CANARY}@127.0.0.1:1/headwater",
+    "HEADWATER_S3_ACCESS_KEY": f"{CANARY}-key",
+    "HEADWATER_S3_SECRET_KEY": f"{CANARY}-secret",
+}
+COMMANDS = (("doctor", "--json"), ("ls",), ("log", ".", "--name", "x"), ("replay",), ("projector", "--once"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_is_wrong_with_secrets_is_said_without_them(
+    store: StoreUnderTest, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    assert CANARY not in _said(command, {**store.environment, **WRONG}, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["HEADWATER_DATABASE_URL", "HEADWATER_S3_SECRET_KEY"])
+def test_what_is_wrong_with_one_secret_is_said_without_it(store: StoreUnderTest, tmp_path: Path, wrong: str) -> None:
+    assert CANARY not in _said(("log", ".", "--name", "x"), {**store.environment, wrong: WRONG[wrong]}, tmp_path)
+
+
+def _said(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> str:
+    (folder / "file").write_text("content")
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", *command],
+        env={**os.environ, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.stdout + done.stderr
+
+
+def test_no_secret_is_on_the_log_or_in_the_database(
+    store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEADWATER_SOMETHING_SECRET", CANARY)
+    secrets = {value for name, value in store.environment.items() if name.endswith(("_SECRET_KEY", "_DATABASE_URL"))}
+    (tmp_path / "file").write_text("content")
+    with headwater.init(config={"rate": 1}) as run:
+        run.log_artifact("file", name="x", type="y").wait()
+
+    stores = client_for(read_settings(), create=False).stores
+    records = [record for partition in range(stores.log.partitions) for record in stores.log.read(partition, after=-1)]
+    with stores.database.reading() as connection:
+        rows = [tuple(row) for row_type in ROW_TYPES for row in connection.execute(select(row_type.table))]
+
+    assert records
+    for secret in {CANARY, *secrets}:
+        assert not any(secret in repr(record) for record in records)
+        assert not any(secret in repr(row) for row in rows)
