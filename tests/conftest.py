@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.simulation.summary import pytest_terminal_summary as pytest_terminal_summary
-from tests.support import servers
+from tests.simulation import summary
+from tests.support import mode_summary, servers
 from tests.support.modes import MODES, given_back
 
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code. Fixtures
@@ -27,6 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.end_run(config)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    mode_summary.finish(session)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    summary.pytest_terminal_summary(terminalreporter)
+    mode_summary.write_summary(terminalreporter, config)
 
 
 @pytest.fixture(autouse=True)

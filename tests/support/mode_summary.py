@@ -1,51 +1,63 @@
-"""The lines at the end of a test run that say how many behaviour tests ran in each way to run.
+"""The line at the end of a test run that says how many tests ran in each way to run.
 
-What is promised of one way is promised of the other, so a run in which a test is there for one only has failed.
+What is promised of one way is promised of the other, so a whole run in which a test is there for one only has failed.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.support.modes import MODES
+from tests.support.modes import EMBEDDED, MODES, SERVICE
 
-_MODE = re.compile(rf"(?<=[\[-])({'|'.join(MODES)})(?=[\]-])")
+# In the brackets of a test's name: a way to run; for the contracts, an adapter that belongs to one.
+WAYS = {EMBEDDED: EMBEDDED, SERVICE: SERVICE}
+ADAPTERS = {"embedded": EMBEDDED, "folder": EMBEDDED, "kafka": SERVICE, "s3": SERVICE}
+CONTRACTS = "tests/contract/"
 _ENDED = ("passed", "failed", "error")
-Ids = dict[str, set[str]]  # way to run → the tests, with the way left out of their names
 
 
-def ids_by_mode(reports: list[Any]) -> Ids:
-    """The tests of each way that ran."""
-    ran: Ids = {mode: set() for mode in MODES}
-    for report in reports:
-        found = _MODE.search(report.nodeid)
-        if found is not None:
-            ran[found[1]].add(_MODE.sub("", report.nodeid, count=1))
+def tests_by_way(node_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Way to run → the tests that ran so, by their names without it."""
+    ran: dict[str, set[str]] = {mode: set() for mode in MODES}
+    for node_id in node_ids:
+        words = ADAPTERS if node_id.startswith(CONTRACTS) else WAYS
+        word = re.compile(rf"(?<=[\[-])({'|'.join(words)})(?=[\]-])")
+        if found := word.search(node_id):
+            ran[words[found[1]]].add(word.sub("", node_id, count=1))
     return ran
 
 
-def only_in_one(ran: Ids) -> list[str]:
+def in_one_way_only(ran: dict[str, set[str]]) -> list[str]:
     """Tests that ran in one way and not in the other."""
     return sorted(set.union(*ran.values()) - set.intersection(*ran.values()))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    ran = ids_by_mode([report for outcome in _ENDED for report in terminalreporter.stats.get(outcome, [])])
-    if not any(ran.values()):
-        return
-    terminalreporter.write_line(", ".join(f"{mode}: {len(ids)} behaviour tests" for mode, ids in ran.items()))
-    lonely = only_in_one(ran)
-    if lonely and not _is_selection(config):
-        terminalreporter.write_line(f"FAILED: {len(lonely)} ran in one way only, such as {lonely[0]}", red=True)
+def finish(session: pytest.Session) -> None:
+    """A whole run whose ways differ has failed."""
+    if _is_whole(session.config) and in_one_way_only(_ran(session.config)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def exit_code(reports: list[Any], config: pytest.Config) -> int | None:
-    """What a run ends with whose ways differ; None where they do not."""
-    return 1 if only_in_one(ids_by_mode(reports)) and not _is_selection(config) else None
+def write_summary(terminal: Any, config: pytest.Config) -> None:
+    """How many tests ran in each way, and which only in one."""
+    ran = _ran(config)
+    if any(ran.values()):
+        terminal.write_line(", ".join(f"{way}: {len(tests)} tests" for way, tests in ran.items()))
+    if _is_whole(config):
+        for lonely in in_one_way_only(ran):
+            terminal.write_line(f"FAILED: only in one way to run: {lonely}", red=True)
 
 
-def _is_selection(config: pytest.Config) -> bool:
-    """Whether only some tests were asked for, so that a difference says nothing."""
-    return bool(config.option.keyword or config.option.maxfail or config.args != config.getini("testpaths"))
+def _ran(config: pytest.Config) -> dict[str, set[str]]:
+    terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None:  # a worker: its controller has the reports
+        return tests_by_way([])
+    return tests_by_way([report.nodeid for outcome in _ENDED for report in terminal.stats.get(outcome, [])])
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether no choice among the tests was made: of some only, a difference says nothing."""
+    whole_folders = list(config.args) == list(config.getini("testpaths"))
+    return whole_folders and not config.option.keyword and not config.option.collectonly

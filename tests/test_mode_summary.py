@@ -1,0 +1,21 @@
+"""The rule that a test is there for both ways to run."""
+
+from tests.support.mode_summary import in_one_way_only
+from tests.support.mode_summary import tests_by_way as by_way
+
+
+def test_a_test_that_ran_in_both_ways_is_counted_once_in_each() -> None:
+    ran = by_way(
+        ["a.py::test_x[embedded-1]", "a.py::test_x[service-1]", "a.py::test_y[1-folder]", "a.py::test_y[1-s3]"]
+    )
+
+    assert {way: len(tests) for way, tests in ran.items()} == {"embedded": 2, "service": 2}
+    assert in_one_way_only(ran) == []
+
+
+def test_a_test_that_ran_in_one_way_only_is_named() -> None:
+    ran = by_way(
+        ["a.py::test_x[embedded]", "a.py::test_x[service]", "tests/contract/a.py::test_z[kafka]", "a.py::test_w[kafka]"]
+    )
+
+    assert in_one_way_only(ran) == ["tests/contract/a.py::test_z[]"]
