@@ -6,7 +6,12 @@ from tests.support.mode_summary import tests_by_way as by_way
 
 def test_a_test_that_ran_in_both_ways_is_counted_once_in_each() -> None:
     ran = by_way(
-        ["a.py::test_x[embedded-1]", "a.py::test_x[service-1]", "a.py::test_y[1-folder]", "a.py::test_y[1-s3]"]
+        [
+            "a.py::test_x[embedded-1]",
+            "a.py::test_x[service-1]",
+            "tests/contract/b.py::test_y[1-folder]",
+            "tests/contract/b.py::test_y[1-s3]",
+        ]
     )
 
     assert {way: len(tests) for way, tests in ran.items()} == {"embedded": 2, "service": 2}
