@@ -7,6 +7,7 @@ arrays, one for each column, and entries by binary `COPY`.
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from headwater_consumer.arrays import OIDS, array
 from headwater_consumer.database import driver_of
 from headwater_consumer.declaring import Row
 from headwater_consumer.rows import EntryRow
@@ -44,7 +46,8 @@ def padded(keys: Sequence[T]) -> list[T]:
 
 def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
     """The rows with these lookup keys, each key given once; of facts, the open ones."""
-    run = driver_of(connection).execute
+    driver = driver_of(connection)
+    run = driver.execute
     found: list[R] = []
     if connection.dialect.name == SQLITE:
         for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
@@ -53,21 +56,23 @@ def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> l
             found.extend(row_type(*row) for row in run(sql, tuple(value for key in chunk for value in key)))
         return found
     keys = [key for key in keys if not any(isinstance(value, str) and "\x00" in value for value in key)]  # none has it
+    sql, kinds = _load_by_arrays(_hashable(row_type)), _types(row_type, row_type.lookup_key)
     for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
-        columns = [list(column) for column in zip(*keys[start : start + ROWS_PER_STATEMENT_MAX], strict=True)]
-        found.extend(row_type(*row) for row in run(_load_by_arrays(_hashable(row_type)), columns))
+        columns = _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX])
+        found.extend(row_type(*row) for row in run(sql, columns))
     return found
 
 
 def upsert(connection: Connection, row_type: type[Row], rows: Iterable[Row]) -> None:
     """Write rows; those with the same primary key are replaced. Each key comes once."""
     values = list(map(row_type.values, rows))
+    driver = driver_of(connection)
     if connection.dialect.name == SQLITE:
-        driver_of(connection).executemany(_upsert_one(_hashable(row_type)), values)
+        driver.executemany(_upsert_one(_hashable(row_type)), values)
         return
+    sql, kinds = _upsert_arrays(_hashable(row_type)), _types(row_type)
     for start in range(0, len(values), ROWS_PER_STATEMENT_MAX):
-        columns = [list(column) for column in zip(*values[start : start + ROWS_PER_STATEMENT_MAX], strict=True)]
-        driver_of(connection).execute(_upsert_arrays(_hashable(row_type)), columns)
+        driver.execute(sql, _parameters(driver, kinds, values[start : start + ROWS_PER_STATEMENT_MAX]))
 
 
 def insert_entries(connection: Connection, rows: list[Values]) -> None:
@@ -80,6 +85,44 @@ def insert_entries(connection: Connection, rows: list[Values]) -> None:
         copy.set_types(_types(EntryRow))
         for row in rows:
             copy.write_row(row)
+
+
+def _parameters(driver: Any, kinds: Sequence[str], rows: Sequence[Values]) -> list[Any]:
+    """The columns of `rows`, for placeholders `%b`."""
+    _teach(driver)
+    columns = zip(*rows, strict=True)
+    return [_WIRE[kind](array(kind, column)) for kind, column in zip(kinds, columns, strict=True)]
+
+
+class _Wire(bytes):
+    """Sent as it is."""
+
+
+_WIRE = {kind: type(f"_Wire_{kind}", (_Wire,), {}) for kind in OIDS}  # by its class the client library knows its type
+_taught: WeakSet[Any] = WeakSet()  # connections
+
+
+def _teach(driver: Any) -> None:
+    """Have the client library send what is of a class of _WIRE as an array. Each connection has its own knowledge."""
+    if driver in _taught:
+        return
+    for dumped, dumper in _dumpers():
+        driver.adapters.register_dumper(dumped, dumper)
+    _taught.add(driver)
+
+
+@cache
+def _dumpers() -> list[tuple[type, Any]]:
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+
+    class WireDumper(Dumper):
+        format = Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return obj
+
+    return [(_WIRE[kind], type(f"Dumper_{kind}", (WireDumper,), {"oid": OIDS[kind][1]})) for kind in OIDS]
 
 
 # --- compiled text ------------------------------------------------------------------------------------------------
@@ -122,7 +165,10 @@ def _load_by_arrays(row_type: Any) -> str:
     same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
     still_open = " AND r.to_position IS NULL" if row_type.is_fact else ""
     keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
-    return f"SELECT {columns} FROM {keys} JOIN {row_type.table.name} AS r ON {same}{still_open}"  # noqa: S608
+    # One look into the index a key. Of a plain join PostgreSQL makes a scan of the table while that is small, and goes
+    # on with that plan long after it has grown.
+    one = f"(SELECT * FROM {row_type.table.name} AS r WHERE {same}{still_open} LIMIT 1)"  # noqa: S608
+    return f"SELECT {columns} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
 
 
 @cache
@@ -163,14 +209,14 @@ def _copy_entries() -> str:
 
 
 def _arrays(row_type: Any, names: Iterable[str]) -> str:
-    types = dict(zip((column.name for column in row_type.table.columns), _types(row_type), strict=True))
-    return ", ".join(f"%s::{types[name]}[]" for name in names)
+    return ", ".join(f"%b::{kind}[]" for kind in _types(row_type, names))
 
 
-def _types(row_type: Any) -> list[str]:
-    """PostgreSQL's names of the columns' types."""
-    names: dict[type, str] = {BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
-    return [names.get(type(column.type), "text") for column in row_type.table.columns]
+def _types(row_type: Any, names: Iterable[str] | None = None) -> list[str]:
+    """PostgreSQL's names of the types of these columns, or of all."""
+    kinds: dict[type, str] = {BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
+    columns = row_type.table.columns if names is None else [row_type.table.columns[name] for name in names]
+    return [kinds.get(type(column.type), "text") for column in columns]
 
 
 def _quoted(name: str) -> str:
