@@ -11,7 +11,7 @@ from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, PARTITIONS_MA
 
 from headwater_consumer import statements
 from headwater_consumer.database import Database
-from headwater_consumer.projector import Moment, apply, needs, resume_parked
+from headwater_consumer.projector import Moment, apply, needs, needs_then, resume_parked
 from headwater_consumer.projector.moment import storable
 from headwater_consumer.rows import DeadLetter, LogPosition, ParkedKey, ParkedRecord, Rejection
 from headwater_consumer.state import Change, Put
@@ -225,6 +225,8 @@ def _parse_position(text: str) -> Position:
 
 def _fold(state: WorkingSet, reads: Sequence[_Read]) -> None:
     state.prefetch(_needs(reads))
+    events = [read.stamped.event for read in reads if isinstance(read.stamped, Stamped)]
+    state.prefetch(need for event in events for need in needs_then(event, state))
     for read in reads:
         _judge(state, read)
 

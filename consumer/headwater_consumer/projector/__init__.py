@@ -4,7 +4,7 @@ Everything here is pure: the same events in the same order give the same changes
 rows, writing rows and remembering positions belong to `runner`; nothing in this package may import it.
 """
 
-from headwater_consumer.projector.dispatch import apply, needs, resume_parked
+from headwater_consumer.projector.dispatch import apply, needs, needs_then, resume_parked
 from headwater_consumer.projector.moment import Moment
 
-__all__ = ["Moment", "apply", "needs", "resume_parked"]
+__all__ = ["Moment", "apply", "needs", "needs_then", "resume_parked"]

@@ -177,6 +177,16 @@ def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, 
         yield Version, (event.collection, event.version)
 
 
+def needs_then(event: Event, state: State) -> Iterator[tuple[type[Row], tuple[Any, ...]]]:
+    """The rows that `event` will ask for by what those of `needs` say: the layers of its draft, and of its base."""
+    if isinstance(event, EntryAdded | EntryRemoved | VersionCommitted):
+        draft = state.get(Draft, event.collection, event.draft)
+        if draft is not None and draft.closed_position is None:
+            yield Layer, (draft.layer,)
+            if draft.base is not None and not isinstance(event, EntryAdded):
+                yield Version, (event.collection, draft.base)
+
+
 def resume_parked(key: str, at: Moment, state: State, write: Callable[[list[Change]], None]) -> None:
     """Judge the records that waited behind a dead letter of `key`, in order, as from where they were let go on.
 
