@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-services test test-fast sim lint fix bench build services services-down clean
+.PHONY: help setup demo demo-services test test-fast soak sim lint fix bench build services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -27,7 +27,11 @@ test: lint  ## check everything: set up, lint, all tests
 
 test-fast: setup  ## run the tests that take moments
 	@-$(BIN)/python -m services get
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow and not soak"
+
+soak: setup  ## run the tests that take minutes: long outages and many writers, on real servers
+	@-$(BIN)/python -m services get
+	$(BIN)/pytest -m soak
 
 sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)
 	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --schedules 20000

@@ -1,11 +1,12 @@
 """As `tests.faults.at_point`, with the points that writers and projectors pass on the servers.
 
-The signal may also be "FREEZE": SIGSTOP, which a process cannot notice.
+The signal may also be "FREEZE": SIGSTOP, which a process cannot notice; or "SLOW": say so, and take SLOW_S longer.
 """
 
 import os
 import signal
 import sys
+import time
 
 from tests.faults import at_point
 
@@ -15,18 +16,26 @@ POINTS = {
     "publishing": "headwater_blobs.s3.store:S3BlobStore.publish",
     "appending to Kafka": "headwater_eventlog.kafka.log:KafkaEventLog.append",
     "applying a batch": "headwater_consumer.runner:Projector._apply",
-    "sealing": "headwater_consumer.projector.seal:seal",
+    "sealing": "headwater_consumer.projector.seal:_seal",
 }
+SLOW_S = 8.0  # longer than the session of a projector
 
 
 class Fault(at_point._Fault):
-    """Knows one thing more."""
+    """Knows two things more."""
 
     def strike(self, moment: str) -> None:
-        if self._what != "FREEZE":
+        if self._what not in ("FREEZE", "SLOW"):
             super().strike(moment)
         elif moment == self._moment:
+            self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        if self._what == "FREEZE":
             os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            print('{"slow": true}', flush=True)
+            time.sleep(SLOW_S)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """A user's script: log versions of one artifact, and say each one that was acknowledged.
 
-NAME COUNT [--start N] [--large BYTES] [--together] [--append-timeout S] [--until FILE]
+NAME COUNT [--start N] [--large BYTES] [--entries N] [--together] [--append-timeout S] [--until FILE]
 
 Each version's content depends on the arguments alone, so that the same script again is the same work again. Lines are
 JSON: {"i", "name", "version", "digest", "took_s"} for what was acknowledged, {"i", "error", "text"} for what was told
@@ -34,6 +34,10 @@ def artifact_of(options: argparse.Namespace, i: int) -> headwater.Artifact:
     if options.large:
         with artifact.new_file("large.bin", "wb") as large:
             large.write(random.Random(f"{options.who}/{i}").randbytes(options.large))
+    if options.entries:  # all of one content: files to read would take longer than what is tried here
+        digest, size = artifact._content.files["who.txt"]
+        paths = [f"{number:06}" for number in range(options.entries)]
+        artifact._content.put(paths, [digest] * len(paths), [size] * len(paths))
     return artifact
 
 
@@ -78,6 +82,7 @@ def main() -> None:
     parser.add_argument("--who", default="writer")
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--large", type=int, default=0)
+    parser.add_argument("--entries", type=int, default=0)
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--append-timeout", type=float)
     parser.add_argument("--until")

@@ -1,0 +1,165 @@
+"""Brokers are restarted, killed and frozen while writers write."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from headwater_schemas.positions import BEFORE_FIRST
+
+from services.kafka import KafkaBroker, KafkaCluster
+from tests.service_faults.judging import Ack, acknowledged, errors, judge, opened
+from tests.service_faults.processes import Running
+from tests.service_faults.stage import Place, Stage, on_stage
+from tests.support.servers import own_kafka, own_kafka_cluster
+
+WRITERS = 3
+BEFORE, AFTER = 4, 4  # commits of each writer that are acknowledged on either side of a fault
+COMMITS_MAX = 10_000  # more than anybody waits for
+APPEND_TIMEOUT_S = 2.0
+FROZEN_S = 7.0  # longer than that
+AWAY_S = 1.0
+LONG_S = 60.0
+TOLD = {"DurabilityUnknown", "StoreUnavailable"}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    with own_kafka(tmp_path_factory.mktemp("broker") / "kafka") as broker:
+        yield broker
+
+
+@pytest.fixture
+def stage(broker: KafkaBroker, tmp_path: Path) -> Iterator[Stage]:
+    broker.start()  # in case the test before failed
+    with on_stage(tmp_path, Place(kafka=broker.address)) as stage:
+        yield stage
+
+
+class Writers:
+    """Some writers that write until they are told to stop."""
+
+    def __init__(self, stage: Stage, *more: object) -> None:
+        self._over = stage.folder / "over"
+        self.all = [
+            stage.writer(f"data-{i % 2}", COMMITS_MAX, "--who", f"writer-{i}", "--until", self._over, *more)
+            for i in range(WRITERS)
+        ]
+
+    def have_written(self, more: int) -> None:
+        """Wait until each has so many more commits acknowledged than now."""
+        wanted = {id(writer): len(acknowledged(writer)) + more for writer in self.all}
+
+        def has(writer: Running) -> bool:
+            return len(acknowledged(writer)) >= wanted[id(writer)]
+
+        for writer in self.all:
+            writer.until(lambda writer=writer: has(writer), f"{more} more commits")  # type: ignore[misc]
+
+    def end(self) -> list[Ack]:
+        """Wait for their end; returns what was acknowledged to them."""
+        self._over.touch()
+        for writer in self.all:
+            writer.ended_well()
+        assert {error["error"] for error in errors(*self.all)} <= TOLD
+        return acknowledged(*self.all)
+
+
+def judged(stage: Stage, acks: list[Ack]) -> None:
+    """All of it is there, and nothing besides."""
+    seen = judge(stage, acks)
+    assert {name: seen.count(name) for name in seen.versions} == Counter(ack.name for ack in acks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [KafkaBroker.stop, KafkaBroker.kill], ids=["stopped", "killed"])
+def test_a_broker_that_is_started_again_has_all_that_was_acknowledged(
+    broker: KafkaBroker, stage: Stage, end: Callable[[KafkaBroker], None]
+) -> None:
+    projector = stage.projector()
+    writers = Writers(stage)
+    writers.have_written(BEFORE)
+
+    end(broker)
+    time.sleep(AWAY_S)
+    broker.start()
+
+    writers.have_written(AFTER)
+    judged(stage, writers.end())
+    assert projector.alive
+
+
+@pytest.mark.slow
+def test_what_was_written_twice_because_no_answer_came_in_time_counts_once(broker: KafkaBroker, stage: Stage) -> None:
+    stage.projector()
+    writers = Writers(stage, "--append-timeout", APPEND_TIMEOUT_S)
+    writers.have_written(BEFORE)
+
+    broker.pause()
+    time.sleep(FROZEN_S)
+    broker.resume()
+
+    writers.have_written(AFTER)
+    judged(stage, writers.end())
+    assert doubles(stage) > 0
+
+
+def doubles(stage: Stage) -> int:
+    """How many records of the log are there more than once, by their event's id."""
+    ids: Counter[bytes] = Counter()
+    with opened(stage) as stores:
+        for partition in range(stores.log.partitions):
+            after = BEFORE_FIRST
+            while records := stores.log.read(partition, after=after):
+                ids.update(dict(record.headers)["ce_id"] for record in records)
+                after = records[-1].position.offset
+    return sum(times > 1 for times in ids.values())
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_with_the_leader_of_three_brokers(tmp_path: Path) -> None:
+    with (
+        own_kafka_cluster(tmp_path / "kafka") as cluster,
+        on_stage(tmp_path, Place(kafka=cluster.address, copies=3, partitions=1)) as stage,
+    ):
+        projector = stage.projector()
+        writers = Writers(stage)
+        writers.have_written(BEFORE)
+
+        cluster.kill(cluster.leader(stage.topic, 0))
+        writers.have_written(AFTER)
+
+        judged(stage, writers.end())
+        assert projector.alive
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+def test_writers_outlast_a_minute_with_two_of_three_brokers_gone(tmp_path: Path) -> None:
+    with (
+        own_kafka_cluster(tmp_path / "kafka") as cluster,
+        on_stage(tmp_path, Place(kafka=cluster.address, copies=3, partitions=1)) as stage,
+    ):
+        projector = stage.projector()
+        writers = Writers(stage)
+        writers.have_written(BEFORE)
+
+        leader = cluster.leader(stage.topic, 0)
+        follower = (leader + 1) % len(cluster.brokers)
+        cluster.kill(leader)
+        cluster.kill(follower)
+        time.sleep(LONG_S)
+        come_back(cluster, leader, follower)
+
+        writers.have_written(AFTER)
+        judged(stage, writers.end())
+        assert projector.alive
+
+
+def come_back(cluster: KafkaCluster, *numbers: int) -> None:
+    """None of them is ready before a majority is there."""
+    for number in numbers:
+        cluster.start(number, wait=False)
+    for number in numbers:
+        cluster.brokers[number].wait_until_ready()
