@@ -4,13 +4,13 @@ Not by way of the SDK, so that a bug in it cannot hide here what it did there.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater._store import open_folder
-from headwater._stores import Stores
+from headwater._settings import read_settings
+from headwater._stores import Stores, open_stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.fingerprint import table_fingerprints
@@ -48,20 +48,24 @@ class Seen:
         return len(self.versions.get(name, ()))
 
 
+Where = Path | Mapping[str, str]  # a store's folder, or the settings that name it
+
+
 @contextmanager
-def opened(folder: Path) -> Iterator[Stores]:
+def opened(where: Where) -> Iterator[Stores]:
     """The store, caught up."""
-    with closing(open_folder(folder, create=False)) as stores:
+    settings = where if isinstance(where, Mapping) else {"HEADWATER_URL": str(where)}
+    with closing(open_stores(read_settings(settings), create=False)) as stores:
         stores.projection.catch_up(timeout_s=CATCH_UP_S)
         yield stores
 
 
-def look(folder: Path, *, refused: bool = False) -> Seen:
+def look(where: Where, *, refused: bool = False) -> Seen:
     """What is there, after checking that it is whole: digests, bytes, numbers, and that a replay agrees.
 
     `refused` says that events were refused, which is on record.
     """
-    with opened(folder) as stores:
+    with opened(where) as stores:
         database = stores.database
         collections = queries.collections(database, NAMESPACE, limit=ROWS_MAX)
         infos = {c.collection: queries.version_infos(database, c.collection, limit=ROWS_MAX) for c in collections}

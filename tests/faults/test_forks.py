@@ -5,6 +5,13 @@ import pytest
 from tests.faults.processes import Desk
 from tests.faults.stores import look
 
+
+@pytest.fixture
+def desk(shared_desk: Desk) -> Desk:
+    """What is asked here is asked in each way to run."""
+    return shared_desk
+
+
 # What a worker of a data loader does: it uses what its parent's run uses, and logs something of its own.
 WORKERS = """
     import multiprocessing, os, sys
@@ -74,7 +81,7 @@ def test_workers_log_their_own_and_the_parents_pending_artifacts_are_logged_once
 
     desk.run(WORKERS, how).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     workers = {f"worker-{i}" for i in range(3)}
     assert set(seen.versions) == {"data", "after", *workers, *(f"pending-{i}" for i in range(20))}
     assert all(len(versions) == 1 for versions in seen.versions.values())
@@ -99,7 +106,7 @@ def test_a_child_that_ends_inside_its_parents_run_does_not_finish_it(desk: Desk,
             assert headwater.Api().run("parent").state == "running"
     """).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert seen.runs == {"parent": "finished"}, ended
     assert seen.numbers("one") == 1
 
@@ -127,7 +134,7 @@ def test_a_child_of_a_fork_goes_on_with_the_parents_run(desk: Desk) -> None:
         run.finish()
     """).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert seen.numbers("filled-before") == seen.numbers("own") == 1
     assert seen.outputs == {("parent", "filled-before", 0), ("parent", "own", 0)}
 
@@ -153,7 +160,7 @@ def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: De
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     """).well()
 
-    assert look(desk.store).numbers("one") == 1
+    assert look(desk.settings()).numbers("one") == 1
 
 
 @pytest.mark.slow
@@ -180,7 +187,7 @@ def test_children_forked_at_any_moment_of_the_logging_threads_work_disturb_nothi
             assert {os.waitpid(child, 0)[1] for child in children} == {0}
     """).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert (seen.numbers("shared"), seen.numbers("children")) == (40, 40)
     assert all(seen.numbers(f"own-{i}") == 1 for i in range(40))
     assert seen.runs == {"parent": "finished"}
@@ -203,7 +210,7 @@ def test_threads_that_log_at_once_each_get_their_versions(desk: Desk) -> None:
                 list(pool.map(log, range(8)))
     """).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert seen.numbers("shared") == 40
     assert all(seen.numbers(f"own-{number}") == 10 for number in (0, 2, 4, 6))
 
@@ -233,7 +240,7 @@ UNFINISHED = """
 def test_a_run_left_open_is_finished_at_exit_with_everything_logged(desk: Desk, ending: str, state: str) -> None:
     desk.run(f"{UNFINISHED}\n    {ending}\n")
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert len(seen.versions) == 30
     assert seen.runs == {"left-open": state}
 
@@ -263,7 +270,7 @@ def test_a_run_left_open_in_a_process_of_multiprocessing_is_finished_too(
                 child.join()
     """)
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert len(seen.versions) == 5
     assert seen.runs == {"parent": "finished", "left-open": state}
 
@@ -283,7 +290,7 @@ def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(desk: De
         first.log_artifact(__file__, name="script")
     """).well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert set(seen.versions) == {"one", "script"}
     assert seen.runs == {"first": "finished", "second": "finished"}
     assert seen.uses == {("second", "one", 0)}
@@ -291,8 +298,8 @@ def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(desk: De
 
 def test_what_could_not_be_logged_before_exit_is_said(desk: Desk) -> None:
     script = """
-        import shutil, sys
-        import headwater
+        import os, shutil, sys
+        import headwater, psycopg
         from headwater._logger import Logger
         Logger._work = lambda logger: None  # so that nothing is logged before the store is gone
         run = headwater.init(id="r")
@@ -300,13 +307,18 @@ def test_what_could_not_be_logged_before_exit_is_said(desk: Desk) -> None:
         with artifact.new_file("it.txt") as file:
             file.write("it")
         run.log_artifact(artifact)
-        shutil.rmtree(sys.argv[1])
+        if os.path.isdir(sys.argv[1]):
+            shutil.rmtree(sys.argv[1])
+        else:
+            with psycopg.connect(os.environ["HEADWATER_DATABASE_URL"]) as database:
+                database.execute(f"DROP SCHEMA {sys.argv[1]} CASCADE")
     """
+    store = desk.settings().get("HEADWATER_DATABASE_SCHEMA", str(desk.store))
 
-    ended = desk.run(script, str(desk.store))
+    ended = desk.run(script, store)
 
     assert "not everything was logged" in ended.err, ended
-    assert str(desk.store) in ended.err
+    assert store in ended.err
     assert "Traceback" not in ended.err
 
 

@@ -8,6 +8,13 @@ import pytest
 from tests.faults.processes import Desk, Started
 from tests.faults.stores import look
 
+
+@pytest.fixture
+def desk(shared_desk: Desk) -> Desk:
+    """What is asked here is asked in each way to run."""
+    return shared_desk
+
+
 WRITERS = 16
 COMMITS = 20
 STORES_MADE = 8
@@ -77,7 +84,7 @@ def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(
 
     shared = [version for one in told if one["name"] == "shared" for version in one["versions"]]
     assert len(set(shared)) == len(shared) == WRITERS // 2 * COMMITS
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert seen.numbers("shared") == len(shared)
     assert all(seen.numbers(f"own-{number}") == COMMITS for number in range(0, WRITERS, 2))
     assert looks > versions_seen > 1
@@ -110,7 +117,7 @@ def test_processes_that_make_the_same_store_at_once_share_it(desk: Desk) -> None
     for maker in makers:
         maker.wait().well()
 
-    seen = look(desk.store)
+    seen = look(desk.settings())
     assert seen.numbers("made") == STORES_MADE
     assert set(seen.runs.values()) == {"finished"}
     assert len(seen.runs) == STORES_MADE
@@ -123,7 +130,7 @@ def test_two_commands_at_once_on_a_new_store_both_do_their_work(desk: Desk) -> N
     for command in commands:
         command.wait().well()
 
-    assert {name: len(versions) for name, versions in look(desk.store).versions.items()} == {"one": 1, "other": 1}
+    assert {name: len(versions) for name, versions in look(desk.settings()).versions.items()} == {"one": 1, "other": 1}
 
 
 def test_writers_of_the_same_content_at_once_make_one_version(desk: Desk) -> None:
@@ -133,4 +140,4 @@ def test_writers_of_the_same_content_at_once_make_one_version(desk: Desk) -> Non
     told = {command.wait().well().out for command in commands}
 
     assert told == {"team/faults/same:v0\n"}
-    assert look(desk.store).numbers("same") == 1
+    assert look(desk.settings()).numbers("same") == 1
