@@ -7,12 +7,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench.harness import ROOT, ROUNDS, Bench, BenchFailed, Figure
+from bench.on_servers import ServerBench
+from bench.servers import BenchServers
+from services import ServicesFailed
 
 # In this order: the rows that leave most files behind come last.
-ROWS = {
+FOLDER_ROWS = {
     "start": "bench.start",
     "log-large": "bench.log_large",
     "writers": "bench.writers",
@@ -28,11 +32,30 @@ ROWS = {
     "memory-file": "bench.memory_file",
     "memory-entries": "bench.memory_entries",
 }
+ON_BOTH = ("log-large", "writers", "artifacts", "chain", "log-small", "relog", "download", "change-growth")
+ON_SERVERS_ONLY = {
+    "latency": "bench.latency",
+    "writers-32": "bench.writers:measure_more",
+    "project-entries": "bench.project_entries",
+    "project-commits": "bench.project_events",
+    "catch-up": "bench.project_events:measure_entries",
+    "two-projectors": "bench.two_projectors",
+}
+SUFFIX = "-services"
+SERVER_ROWS = {
+    f"{name}{SUFFIX}": row for name, row in (ON_SERVERS_ONLY | {name: FOLDER_ROWS[name] for name in ON_BOTH}).items()
+}
+ROWS = FOLDER_ROWS | SERVER_ROWS
 
 
 def measure(name: str, bench: Bench) -> Iterator[Figure]:
     """The figures of one row, as they come."""
-    yield from importlib.import_module(ROWS[name]).measure(bench)
+    module, _, function = ROWS[name].partition(":")
+    try:
+        for figure in getattr(importlib.import_module(module), function or "measure")(bench):
+            yield replace(figure, bench=f"{figure.bench}{SUFFIX}") if name in SERVER_ROWS else figure
+    finally:
+        bench.close()
 
 
 def main() -> int:
@@ -40,18 +63,19 @@ def main() -> int:
     work = Path(wanted.work) if wanted.work else ROOT / ".build" / "bench"
     work.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix="run-", dir=work))
+    own.chmod(0o755)  # servers that run as nobody pass through it
+    servers = BenchServers(own / "servers")
     failed = False
     try:
-        for name in wanted.names or ROWS:
-            bench = Bench(own, wanted.rounds or (1 if wanted.quick else ROUNDS), wanted.quick)
-            bench.work = own / name
+        for name in wanted.names or (SERVER_ROWS if wanted.services else FOLDER_ROWS):
             try:
-                for figure in measure(name, bench):
+                for figure in measure(name, _bench(name, own, servers, wanted)):
                     print(figure.line(), flush=True)
-            except BenchFailed as error:
+            except (BenchFailed, ServicesFailed) as error:
                 failed = True
                 print(f"bench: {name} failed: {error}", file=sys.stderr, flush=True)
     finally:
+        servers.close()
         if wanted.keep:
             print(f"bench: everything is left in {own}", file=sys.stderr)
         else:
@@ -60,9 +84,17 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _bench(name: str, own: Path, servers: BenchServers, wanted: argparse.Namespace) -> Bench:
+    rounds = wanted.rounds or (1 if wanted.quick else ROUNDS)
+    if name in SERVER_ROWS:
+        return ServerBench(own / name, rounds, wanted.quick, servers=servers)
+    return Bench(own / name, rounds, wanted.quick)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, one JSON line a figure.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all unless given: {', '.join(ROWS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all on a folder unless given: {', '.join(ROWS)}")
+    parser.add_argument("--services", action="store_true", help="without NAME: all on servers")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of every size, one round: shows that it runs")
     parser.add_argument("--rounds", type=int, help=f"how often each is taken; {ROUNDS} unless given")
     parser.add_argument("--work", help="where folders are made; .build/bench unless given")

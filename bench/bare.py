@@ -10,6 +10,10 @@ from typing import Any
 from headwater._store import projection_file
 from headwater_eventlog.log_file import LOG_FILE
 
+EVENTS_PER_COMMIT = 3
+EVENT_BYTES = 200
+BUSY_TIMEOUT_S = 60.0
+
 Table = tuple[str, list[tuple[Any, ...]]]  # the statement that inserts a row; all rows
 
 
@@ -30,6 +34,26 @@ def insert_seconds(store: Path, into: Path, *, transactions: int) -> float:
     for database, _ in copies:
         database.close()
     return seconds
+
+
+def make_bare(file: Path) -> None:
+    """A file for `commit_bare`."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL").fetchall()
+        database.execute("CREATE TABLE records (offset INTEGER PRIMARY KEY, key TEXT, payload BLOB)")
+
+
+def commit_bare(file: str, commits: int) -> dict[str, Any]:
+    """For measured processes: commits of as many rows as one version's events, as durable."""
+    start = time.monotonic()
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as database:
+        database.execute("PRAGMA synchronous = FULL")
+        for _ in range(commits):
+            database.execute("BEGIN IMMEDIATE")
+            rows = [("key", bytes(EVENT_BYTES))] * EVENTS_PER_COMMIT
+            database.executemany("INSERT INTO records (key, payload) VALUES (?, ?)", rows)
+            database.execute("COMMIT")
+    return {"start": start, "end": time.monotonic(), "errors": 0, "commits": commits}
 
 
 def _empty_copy(source: Path, target: Path, synchronous: str) -> tuple[sqlite3.Connection, list[Table]]:

@@ -48,5 +48,4 @@ def _change_and_log(home: Home, tree: Path, file: str) -> Result:
 
 
 def _sizes(home: Home) -> dict[str, int]:
-    parts = {part: bytes_in(home.store / part) for part in ("blobs", "log", "projection")}
-    return {**parts, "cache": bytes_in(home.cache)}
+    return {**home.sizes(), "cache": bytes_in(home.cache)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.harness import Bench, Figure, Result, parts_of, run
+from bench.harness import Bench, Figure, Limit, Result, parts_of, run
 from bench.log_small import FILES, FOLDERS
 from bench.logging_runs import download_folder, log_folder
 from bench.trees import copy_seconds, make_tree, walk, warm
@@ -15,6 +15,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
     tree = make_tree(bench.folder("tree"), files=files, folders=bench.size(FOLDERS))
     home = bench.home()
     run(home, log_folder, folder=tree)
+    copying = Limit("`cp -r`", lambda: copy_seconds(tree, bench.folder("copy")), RATIO_MAX)
+    limit = bench.limit_of_fetching(tree, copying)
     results: list[Result] = []
     complete: list[bool] = []
 
@@ -28,11 +30,11 @@ def measure(bench: Bench) -> Iterator[Figure]:
         for folder in (tree, home.store / "blobs"):
             warm(folder)
 
-    pairs = bench.paired(download, lambda: copy_seconds(tree, bench.folder("copy")), warm=warm_all)
+    pairs = bench.paired(download, limit.seconds, warm=warm_all)
     yield pairs.figure(
         "download",
         unit="s",
-        reach=f"at most {RATIO_MAX} x `cp -r`",
-        ok=pairs.ratio <= RATIO_MAX and all(complete),
+        reach=limit.reach,
+        ok=limit.is_reached(pairs) and all(complete),
         detail=parts_of(results),
     )

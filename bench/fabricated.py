@@ -3,13 +3,17 @@
 A version of a million entries is made in seconds this way; whatever only reads entries cannot tell the difference.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
+from headwater._servers import open_servers
+from headwater._settings import read_settings
 from headwater._store import open_folder
 from headwater._stores import Stores
 from headwater_blobs.naming import pack_name
+from headwater_eventlog.port import RECORDS_PER_APPEND_MAX
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
 from headwater_schemas import digests
@@ -29,6 +33,18 @@ def opened(folder: Path | str) -> Iterator[tuple[Stores, Producer]]:
     stores = open_folder(Path(folder), create=True)
     try:
         yield stores, Producer(stores.log, who="bench@bench")
+    finally:
+        stores.close()
+
+
+@contextmanager
+def opened_servers() -> Iterator[tuple[Stores, Producer]]:
+    """The same with the servers that the environment names, for measured processes. Somebody else projects."""
+    profile = read_settings().profile
+    assert profile is not None
+    stores = open_servers(profile, create=True)
+    try:
+        yield stores, Producer(stores.log, who="bench@bench", records_per_append=RECORDS_PER_APPEND_MAX)
     finally:
         stores.close()
 
@@ -70,3 +86,13 @@ def write(stores: Stores, producer: Producer, events: Sequence[Event]) -> None:
     for start in range(0, len(events), EVENTS_PER_CONFIRM):
         producer.send(events[start : start + EVENTS_PER_CONFIRM])
         stores.projection.catch_up(producer.confirm(), timeout_s=CATCH_UP_S)
+
+
+def record(producer: Producer, events: Iterable[Event]) -> int:
+    """Put events on the log, and say how many; nobody waits for their being projected."""
+    remaining, total = iter(events), 0
+    while some := list(islice(remaining, RECORDS_PER_APPEND_MAX)):
+        producer.send(some)
+        producer.confirm()
+        total += len(some)
+    return total

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.bare import commit_bare, insert_seconds, make_bare
+
 ROOT = Path(__file__).parent.parent
 QUICK_FACTOR = 50  # how much smaller everything is with --quick
 ROUNDS = 3
@@ -86,6 +88,24 @@ class BenchFailed(Exception):
     """A measured process ended badly."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a row is compared with."""
+
+    words: str  # what is done
+    seconds: Callable[[], float]  # does it once
+    ratio_max: float | None = None  # to be reached; None: the ratio is told, and nothing asked of it
+
+    @property
+    def reach(self) -> str:
+        """In words."""
+        return f"told beside {self.words}" if self.ratio_max is None else f"at most {self.ratio_max} x {self.words}"
+
+    def is_reached(self, pairs: Pairs) -> bool:
+        """Whether the row is near enough to it."""
+        return self.ratio_max is None or pairs.ratio <= self.ratio_max
+
+
 @dataclass(slots=True)
 class Bench:
     """One run of benchmarks: how large, how often, and where."""
@@ -109,6 +129,40 @@ class Bench:
     def home(self) -> "Home":
         """A new place for a store and a cache."""
         return Home(self.folder("home"))
+
+    # What a row is compared with: here with what the disk and SQLite need, on servers with what their clients need.
+
+    def limit_of_logging(self, tree: Path, limit: Limit) -> Limit:  # noqa: ARG002 - for servers
+        """Of logging all that is in `tree`; `limit` where the store is a folder."""
+        return limit
+
+    def limit_of_fetching(self, tree: Path, limit: Limit) -> Limit:  # noqa: ARG002 - for servers
+        """Of fetching it."""
+        return limit
+
+    def limit_of_nothing_new(self, home: "Home", limit: Limit) -> Limit:  # noqa: ARG002 - for servers
+        """Of logging what is there; the last run in `home` did so."""
+        return limit
+
+    def seconds_of_recording(self, home: "Home", transactions: int) -> float:
+        """How long the bare write side takes for all that `home` holds, in so many steps."""
+        return insert_seconds(home.store, self.folder("bare"), transactions=transactions)
+
+    def bare_commits(self, home: "Home") -> tuple[Callable[..., Result], dict[str, Any]]:  # noqa: ARG002 - for servers
+        """A function for many measured processes at once that commits `commits` times, barely; its other arguments.
+
+        Each commit is as large as one of those in `home`.
+        """
+        file = self.folder("bare.db")
+        make_bare(file)
+        return commit_bare, {"file": str(file)}
+
+    def floor(self, per_second: float) -> float:
+        """What a rate has to reach; 0 where nothing is asked of it."""
+        return per_second
+
+    def close(self) -> None:
+        """Called after the last figure of a row."""
 
     def paired(
         self, value: Callable[[], float], limit: Callable[[], float], *, warm: Callable[[], object] | None = None
@@ -141,6 +195,14 @@ class Home:
     @property
     def cache(self) -> Path:
         return self.folder / "cache"
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each part of the store."""
+        return {part: bytes_in(self.store / part) for part in ("blobs", "log", "projection")}
+
+    def forget_content(self) -> None:
+        """Delete what takes most room, once it is measured: large files."""
+        remove(self.store / "blobs" / "objects" / "files")
 
     def environment(self) -> dict[str, str]:
         """What a process needs to work here, whatever the user's own settings are."""
@@ -276,6 +338,11 @@ def bytes_in(folder: Path) -> int:
 def middle(results: Sequence[Result], part: str) -> float:
     """The median over rounds of one stretch."""
     return statistics.median(float(result["parts"][part]) for result in results)
+
+
+def at_least(floor: float) -> str:
+    """The reach of a rate, in words."""
+    return f"at least {floor:g}/s" if floor else "told beside the bare write side"
 
 
 def parts_of(results: Sequence[Result]) -> dict[str, float]:

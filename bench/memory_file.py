@@ -6,7 +6,7 @@ The source is sparse, so that only the copy takes room on the disk; it is delete
 import os
 from collections.abc import Iterator
 
-from bench.harness import Bench, Figure, Result, parts_of, remove, run
+from bench.harness import Bench, Figure, Result, parts_of, run
 from bench.logging_runs import log_file
 
 FILE_BYTES = 8 * 1024**3
@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     for _ in range(bench.rounds):
         home = bench.home()
         results.append(run(home, log_file, file=source))
-        remove(home.store / "blobs" / "objects" / "files")
+        home.forget_content()
     yield memory_figure("memory-file", results, "one buffer of CHUNK_BYTES a thread; the file's size plays no part")
 
 
