@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 from headwater import _settings
+from headwater._client import client_for
 from headwater._profile import profile_table
+from headwater._settings import read_settings
 from headwater.cli import _HOMES
+from headwater_eventlog.port import NewRecord
+from headwater_schemas.keys import collection_key
 
+from tests.support.history import UNDECODABLE
 from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -110,6 +115,29 @@ def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:
     assert f"there is {lacking}" in headwater("doctor", expect=1)
 
 
+def spoil_events_of(collection: str) -> None:
+    """Bytes that no release can decode, under a collection's key."""
+    client = client_for(read_settings(), create=True)
+    client.stores.log.append([NewRecord(collection_key(collection), UNDECODABLE)], timeout_s=30)
+
+
+@pytest.mark.parametrize("decision", ["--skip", "--retry"])
+def test_a_dead_letter_is_listed_and_what_waits_behind_it_let_go_on(images: Path, decision: str) -> None:
+    headwater("log", str(images), "--name", "pets")
+    spoil_events_of("team/animals/pets")
+    headwater("log", str(images / "1.txt"), "--name", "other")  # all others go on
+    (letter,) = ask("dead-letters")
+    place = f"{letter['partition']}/{letter['offset']}"
+    assert letter["key"] == collection_key("team/animals/pets")
+    assert "dead letters" in headwater("doctor", expect=1)
+
+    assert place in headwater("dead-letters", decision, place)
+
+    still_there = ask("dead-letters")
+    assert len(still_there) == (1 if decision == "--retry" else 0)  # what is damaged does not get better
+    assert "dead letter" in headwater("dead-letters", decision, "0/987654", expect=3)
+
+
 def test_replay_gives_the_same_fingerprint(images: Path) -> None:
     headwater("log", str(images), "--name", "pets")
 
@@ -157,7 +185,19 @@ def test_without_a_store_questions_say_what_to_do() -> None:
 def test_every_command_has_help_and_stands_in_the_readme() -> None:
     help_text = headwater("--help")
 
-    assert set(_HOMES) == {"doctor", "get", "lineage", "log", "ls", "projector", "replay", "runs", "show", "version"}
+    assert set(_HOMES) == {
+        "dead-letters",
+        "doctor",
+        "get",
+        "lineage",
+        "log",
+        "ls",
+        "projector",
+        "replay",
+        "runs",
+        "show",
+        "version",
+    }
     for command in _HOMES:
         assert command in help_text
         assert "Usage" in headwater(command, "--help")

@@ -6,6 +6,7 @@ paged by key. The modules are named after what they answer about; `answers` hold
 
 from headwater_consumer.queries.answers import (
     CollectionInfo,
+    DeadLetterInfo,
     Edge,
     EntryInfo,
     Health,
@@ -20,7 +21,7 @@ from headwater_consumer.queries.answers import (
 from headwater_consumer.queries.entries import all_entries, entries_page, entry, listing
 from headwater_consumer.queries.holding import versions_holding
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
-from headwater_consumer.queries.outcomes import first_rejection, health, outcomes, rejections_of
+from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
 from headwater_consumer.queries.projects import digest_algorithm
 from headwater_consumer.queries.runs import inputs_of, outputs_of, producers_of, run_info, runs, used_by
@@ -36,6 +37,7 @@ from headwater_consumer.queries.versions import (
 
 __all__ = [
     "CollectionInfo",
+    "DeadLetterInfo",
     "Edge",
     "EntryInfo",
     "Health",
@@ -50,6 +52,7 @@ __all__ = [
     "ancestry",
     "collection_info",
     "collections",
+    "dead_letters",
     "descendants",
     "digest_algorithm",
     "entries_page",

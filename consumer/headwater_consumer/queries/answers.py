@@ -142,6 +142,18 @@ class TreeLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetterInfo:
+    """An event that could not be decoded and waits for a decision."""
+
+    key: str  # of what waits behind it
+    partition: int
+    offset: int
+    error: str
+    time_us: int
+    waiting: int  # later events of the key
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What an operator looks at first."""
 

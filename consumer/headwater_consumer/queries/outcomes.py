@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
 from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import Health, Outcome, RejectionInfo
+from headwater_consumer.queries.answers import DeadLetterInfo, Health, Outcome, RejectionInfo
 from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
 
@@ -46,6 +46,12 @@ def rejections_of(database: Database, session: str, *, limit: int = 100) -> list
     with database.asking() as connection:
         rows = _rejections_of_session().rows(connection, session=session, limit=limit)
     return [RejectionInfo(*row) for row in rows]
+
+
+def dead_letters(database: Database, *, limit: int = 100) -> list[DeadLetterInfo]:
+    """The events that wait for a decision, oldest first, at most `limit`."""
+    with database.asking() as connection:
+        return [DeadLetterInfo(*row) for row in _dead_letters().tuples(connection, limit=limit)]
 
 
 def health(database: Database) -> Health:
@@ -113,6 +119,19 @@ def _troubles() -> Statement:
             select(func.count()).select_from(parked).where(parked.c.applied_position.is_(None)).scalar_subquery(),
         )
     )
+
+
+@cache
+def _dead_letters() -> Statement:
+    letters, parked = DeadLetter.table.c, ParkedRecord.table.c
+    waiting = (
+        select(func.count())
+        .where(parked.partition == letters.partition, parked.key == letters.key, parked.applied_position.is_(None))
+        .scalar_subquery()
+    )
+    columns = (letters.key, letters.partition, letters.offset, letters.error, letters.time_us, waiting)
+    order = (letters.time_us, letters.partition, letters.offset)
+    return Statement(select(*columns).where(letters.decision.is_(None)).order_by(*order).limit(bindparam("limit")))
 
 
 @cache

@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 _HOMES = {
+    "dead-letters": "headwater.cli.dead_letters",
     "doctor": "headwater.cli.store",
     "get": "headwater.cli.artifacts",
     "lineage": "headwater.cli.lineage",
@@ -32,7 +33,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _HOMES:
             return None
-        command = getattr(import_module(_HOMES[cmd_name]), f"{cmd_name}_command")
+        command = getattr(import_module(_HOMES[cmd_name]), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
 

@@ -1,0 +1,54 @@
+"""`headwater dead-letters`: the events that cannot be decoded, and what is to become of them."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from headwater.cli.common import json_option, opened, print_json, print_table, time_text
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import DeadLetterInfo
+
+    from headwater._client import Client
+
+SHOWN = 100
+
+
+@click.command("dead-letters")
+@click.option("--retry", metavar="PARTITION/OFFSET", help="Decode it again, with the release that projects now.")
+@click.option("--skip", metavar="PARTITION/OFFSET", help="Go on without it, for ever.")
+@json_option
+def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> None:
+    """List the events that cannot be decoded, or decide about one: what waits behind it then goes on.
+
+    Upgrade before you skip: an older release may not know what a newer one wrote.
+    """
+    from headwater_consumer import queries
+
+    client, _ = opened(None, None)
+    if retry and skip:
+        raise click.UsageError("--retry and --skip exclude each other.")
+    letters = queries.dead_letters(client.stores.database, limit=SHOWN)
+    if retry or skip:
+        _decide(client, letters, retry or skip or "", "retry" if retry else "skip")
+    elif as_json:
+        print_json([dataclasses.asdict(letter) for letter in letters])
+    else:
+        rows = [
+            (f"{one.partition}/{one.offset}", one.key, time_text(one.time_us), f"{one.waiting:,}", one.error)
+            for one in letters
+        ]
+        print_table(("place", "of", "written", "waiting", "what is wrong"), rows, right=("waiting",))
+
+
+def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decision: str) -> None:
+    from headwater_schemas.errors import NotFound
+    from headwater_schemas.events import DeadLetterResolved
+
+    letter = next((one for one in letters if f"{one.partition}/{one.offset}" == place), None)
+    if letter is None:
+        raise NotFound(f"no dead letter waits at {place!r}. `headwater dead-letters` lists those that do.")
+    event = DeadLetterResolved(key=letter.key, partition=letter.partition, offset=letter.offset, decision=decision)
+    client.send([event]).result()
+    click.echo(f"{letter.key}: {letter.waiting:,} events that waited behind {place} go on.")
