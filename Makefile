@@ -23,11 +23,11 @@ demo-services: setup  ## the same on real servers: Kafka, PostgreSQL and MinIO, 
 
 test: lint  ## check everything: set up, lint, all tests
 	@-$(BIN)/python -m services get  # what fails here fails in the tests that need it, with the reason
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 test-fast: setup  ## run the tests that take moments
 	@-$(BIN)/python -m services get
-	$(BIN)/pytest -n auto -m "not slow and not soak"
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not soak"
 
 soak: setup  ## run the tests that take minutes: long outages and many writers, on real servers
 	@-$(BIN)/python -m services get

@@ -5,7 +5,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,20 @@ import pytest
 from headwater._client import client_for, forget_client
 from headwater._settings import read_settings
 
+from tests.support.modes import MODES
+from tests.support.stores import StoreUnderTest, fresh_place
+
 ROOT = Path(__file__).parent.parent
 IMAGES = 1797
 MODELS = 4  # before the last training
 TIMEOUT_S = 240
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]  # one process, so that it runs once
+
+
+@pytest.fixture(params=MODES)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Demo:
     second: str
     work: Path
     environment: dict[str, str]
+    store: StoreUnderTest
 
     def ask(self, *arguments: str) -> Any:
         """What `headwater … --json` answers."""
@@ -36,20 +48,33 @@ class Demo:
         return json.loads(subprocess.check_output(command, env=self.environment, timeout=TIMEOUT_S))
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    folder = tmp_path_factory.mktemp("demo")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))}
-    environment |= {
-        "HOME": str(folder / "home"),
-        "HEADWATER_URL": str(folder / "store"),
-        "HEADWATER_ENTITY": "ada",
-        "HEADWATER_PROJECT": "digits-demo",
-        "HEADWATER_CACHE_DIR": str(folder / "cache"),
-        "HEADWATER_SETTINGS": str(folder / "none.toml"),
-    }
-    first, second = (run_demo(folder / "files", environment) for _ in range(2))
-    return Demo(first, second, folder / "files", environment)
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Demo]]:
+    """The demo in a way to run, run twice when it is first asked for."""
+    with ExitStack() as places:
+
+        @cache
+        def of(mode: str) -> Demo:
+            folder = tmp_path_factory.mktemp(f"demo-{mode}")
+            place = places.enter_context(fresh_place(mode, folder / "store"))
+            environment = {
+                **{name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))},
+                **place.environment,
+                "HOME": str(folder / "home"),
+                "HEADWATER_ENTITY": "ada",
+                "HEADWATER_PROJECT": "digits-demo",
+                "HEADWATER_CACHE_DIR": str(folder / "cache"),
+                "HEADWATER_SETTINGS": str(folder / "none.toml"),
+            }
+            first, second = (run_demo(folder / "files", environment) for _ in range(2))
+            return Demo(first, second, folder / "files", environment, place)
+
+        yield of
+
+
+@pytest.fixture
+def demo(way: str, demos: Callable[[str], Demo]) -> Demo:
+    return demos(way)
 
 
 def run_demo(work: Path, environment: dict[str, str]) -> str:
@@ -104,9 +129,22 @@ def test_a_corrected_image_costs_its_own_bytes(demo: Demo) -> None:
 
 
 def test_the_bytes_said_are_those_in_the_store(demo: Demo) -> None:
-    objects = Path(demo.environment["HEADWATER_URL"]) / "blobs" / "objects"
+    assert stored_in_all(demo.second) == sum(len(demo.store.read(name)) for name in demo.store.objects())
 
-    assert stored_in_all(demo.second) == sum(path.stat().st_size for path in objects.rglob("*") if path.is_file())
+
+def test_the_versions_digests_and_lineage_are_the_same_in_both_ways_to_run(demos: Callable[[str], Demo]) -> None:
+    one, other = (_recorded(demos(way)) for way in MODES)
+
+    assert one == other
+
+
+def _recorded(demo: Demo) -> dict[str, Any]:
+    """What does not depend on the day: the ids of runs, and which model was trained first, do."""
+    names = ("digits", "digits-split", "digits-model")
+    digests = {name: sorted(version["digest"] for version in demo.ask("ls", name)) for name in names}
+    edges = demo.ask("lineage", "digits-model:best")["edges"]
+    best = {(edge["artifact"].rpartition("-model:")[0] or edge["artifact"], edge["relation"]) for edge in edges}
+    return {"digests": digests, "lineage of the best": best}
 
 
 def test_the_best_model_goes_back_to_the_raw_images(api: headwater.Api) -> None:
