@@ -1,0 +1,162 @@
+"""What does not go on, and what is said about it: over HTTP, in the log, and by ending the process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from headwater_consumer import queries
+from headwater_consumer.service.observing import Endpoint
+from headwater_consumer.service.projecting import ProjectorService
+from headwater_consumer.service.standing import Status
+from headwater_consumer.service.watchdog import STUCK_EXIT_CODE
+from headwater_schemas.errors import InvalidSettings
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kafka import topics
+from tests.projectors.projectors import UNKNOWN, Place, get, running, started, until
+from tests.support.history import UNDECODABLE
+from tests.support.modes import database_url
+
+
+@contextmanager
+def observed(place: Place, service: ProjectorService) -> Iterator[str]:
+    """A running projector; the address of its pages."""
+    endpoint = Endpoint(service.standing, service.heartbeat, port=0)
+    with endpoint, running(place, service):
+        yield f"http://{endpoint.host}:{endpoint.port}"
+
+
+def test_an_unknown_schema_stops_its_partition_and_no_other(place: Place) -> None:
+    place.commit(place.collection_in(0))
+    place.put(0, UNKNOWN)
+    service = place.service()
+    with observed(place, service) as address:
+        until(lambda: service.standing.now.stopped, lambda: service.standing.now)
+        place.commit_everywhere(2)
+        until(lambda: place.positions()[1] == place.log.end(1))
+        status, text = get(f"{address}/health")
+        said = json.loads(text)
+
+    assert (status, said["status"]) == (503, "stopped")
+    assert "partition 0 stops at 3" in said["partitions"]["0"]["stopped"]
+    assert said["partitions"]["1"]["stopped"] is None
+    assert place.positions()[0] == 2
+
+
+def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(place: Place) -> None:
+    place.put(0, UNKNOWN)
+    service = place.service(stopped_retry_s=0.2)
+    with observed(place, service) as address:
+        until(lambda: service.standing.now.stopped)
+        place.commit(place.collection_in(0))
+        with place.database.transaction() as connection:  # as one that knows the schema would
+            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1)", (place.log.generation,))
+        until(place.is_up_to_date, place.positions)
+        until(lambda: get(f"{address}/health")[0] == 200)
+
+
+def test_metrics_can_be_parsed_and_say_the_lag(place: Place) -> None:
+    place.commit(place.collection_in(1))
+    place.put(0, UNKNOWN)
+    place.commit(place.collection_in(0))
+    service = place.service()
+    with observed(place, service) as address:
+        until(lambda: place.positions()[1] == place.log.end(1) and service.standing.now.lag)
+        until(lambda: service.standing.now.partitions[1].lag == 0)
+        status, text = get(f"{address}/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert status == 200
+    assert values["headwater_projector_lag_records", "0"] == 4
+    assert values["headwater_projector_lag_records", "1"] == 0
+    assert values["headwater_projector_records_total",] == 3
+    assert values["headwater_projector_batch_seconds_count",] == values["headwater_projector_batches_total",] >= 1
+    assert values["headwater_projector_stopped_partitions",] == 1
+    assert values["headwater_projector_partitions_assigned",] == 2
+    assert values["headwater_projector_rejections_total",] == 0
+    assert values["headwater_projector_last_progress_timestamp_seconds",] > 1.7e9
+
+
+def test_a_record_that_cannot_be_decoded_makes_its_collection_wait_and_no_other(place: Place) -> None:
+    waiting, other = place.collection_in(0), place.collection_in(0, 1)
+    place.put(0, UNDECODABLE)
+    place.commit(waiting)
+    place.commit(other)
+    service = place.service()
+    with observed(place, service) as address:
+        until(place.is_up_to_date, place.positions)
+        until(lambda: service.standing.now.dead_letters)
+        status, text = get(f"{address}/health")
+
+    said = json.loads(text)
+    assert (status, said["status"], said["dead_letters"], said["parked_keys"]) == (200, "ok", 1, 1)
+    assert queries.version_infos(place.database, waiting) == []
+    assert len(queries.version_infos(place.database, other)) == 1
+    assert place.fingerprint() == place.fingerprint_of_replay()
+
+
+def test_records_that_are_gone_stop_their_partition_and_no_other(place: Place) -> None:
+    place.commit_everywhere(2)
+    topics.delete_records(place.settings.topic, 0, before=4)
+    service = place.service()
+    with observed(place, service) as address:
+        until(lambda: service.standing.now.stopped and place.positions()[1] == place.log.end(1))
+        status, text = get(f"{address}/health")
+
+    assert status == 503
+    assert "begins at offset 4" in json.loads(text)["partitions"]["0"]["stopped"]
+
+
+def test_while_the_database_fails_it_is_said_and_then_projecting_goes_on(place: Place) -> None:
+    service = place.service()
+    with observed(place, service) as address, psycopg.connect(database_url(), autocommit=True) as connection:
+        until(lambda: service.standing.now.status is Status.OK)
+        connection.execute(f"ALTER SCHEMA {place.schema} RENAME TO {place.schema}_away")
+        place.commit_everywhere(2)
+        until(lambda: service.standing.now.status is Status.TROUBLE)
+        status, text = get(f"{address}/health")
+        assert status == 503
+        assert place.schema in json.loads(text)["trouble"]
+        connection.execute(f"ALTER SCHEMA {place.schema}_away RENAME TO {place.schema}")
+        until(place.is_up_to_date, place.positions)
+        until(lambda: service.standing.now.status is Status.OK)
+
+    assert place.fingerprint() == place.fingerprint_of_replay()
+
+
+def test_a_client_that_hangs_ends_the_process_with_its_stacks(place: Place) -> None:
+    with started(place, "hangs", hang_after_s=1.0) as hangs:
+        assert hangs.wait() == STUCK_EXIT_CODE
+        said = hangs.said()
+
+    assert "nothing happened for" in said
+    assert "it was to read from Kafka" in said
+    assert "most recent call first" in said
+
+
+def test_once_says_what_it_could_not_project(place: Place) -> None:
+    place.put(0, UNKNOWN)
+    place.commit(place.collection_in(1))
+    with started(place, "once", once=True) as once:
+        assert once.wait() == 1
+
+    assert "partition 0 stops at 0" in once.said()
+    assert place.positions()[1] == place.log.end(1)
+
+
+def test_a_port_that_is_taken_is_named(place: Place) -> None:
+    service = place.service()
+    with Endpoint(service.standing, service.heartbeat, port=0) as first, pytest.raises(InvalidSettings, match="port"):
+        Endpoint(service.standing, service.heartbeat, port=first.port)
+
+
+def test_an_unknown_page_says_which_there_are(place: Place) -> None:
+    with observed(place, place.service()) as address:
+        assert get(f"{address}/nothing") == (404, "There is /health and /metrics.\n")
