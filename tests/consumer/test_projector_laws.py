@@ -44,6 +44,7 @@ from tests.support.histories import (
     interleaved_anew,
 )
 from tests.support.memory_log import Written, write
+from tests.support.modes import MODES
 from tests.support.strategies import stamped
 
 COLLECTION = COLLECTIONS[0]
@@ -107,6 +108,18 @@ def test_a_replay_equals_what_was_projected_as_it_came(databases: Databases, his
         project(growing, replayed)
 
         assert fingerprint_of(replayed) == fingerprint_of(live)
+
+
+@given(histories())
+def test_every_database_gives_one_fingerprint(databases_of: Callable[[str], Databases], history: History) -> None:
+    written = write(history)
+
+    found = set()
+    for mode in MODES:
+        with databases_of(mode).empty() as database:
+            found.add(fingerprint_of(project(written, database)))
+
+    assert len(found) == 1
 
 
 # --- order --------------------------------------------------------------------------------------------------------
