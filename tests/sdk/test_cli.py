@@ -115,6 +115,16 @@ def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:
     assert f"there is {lacking}" in headwater("doctor", expect=1)
 
 
+def test_a_projector_of_a_folder_is_refused() -> None:
+    environment = {**os.environ, "HEADWATER_URL": "./folder"}
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", "projector"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "HEADWATER_URL=profile:NAME" in done.stderr
+
+
 def spoil_events_of(collection: str) -> None:
     """Bytes that no release can decode, under a collection's key."""
     client = client_for(read_settings(), create=True)
