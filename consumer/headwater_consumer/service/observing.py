@@ -4,6 +4,7 @@ import json
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +30,7 @@ class Endpoint:
             pages = {"/health": lambda: _health(standing), "/metrics": lambda: (HTTPStatus.OK, metrics.text())}  # noqa: RUF012
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Bound)
+            self._server = _Server((host, port), Bound)
         except (OSError, OverflowError) as error:
             raise InvalidSettings(
                 f"health and metrics cannot be served at {host}:{port} ({error}). "
@@ -69,6 +70,13 @@ def _health(standing: Standing) -> tuple[HTTPStatus, bytes]:
     said = health(standing)
     status = HTTPStatus.SERVICE_UNAVAILABLE if said["status"] in BAD else HTTPStatus.OK
     return status, json.dumps(said, indent=1).encode() + b"\n"
+
+
+class _Server(ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        """Without asking for the host's name, which may take long, and which nobody needs."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 
 
 class _Handler(BaseHTTPRequestHandler):
