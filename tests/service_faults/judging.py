@@ -64,18 +64,20 @@ def opened(stage: Stage) -> Iterator[Stores]:
 def judge(stage: Stage, acks: Iterable[Ack], *, rejections: int = 0, dead_letters: int = 0) -> Seen:
     """Everything that can be checked from the outside, checked. All that was acknowledged is in there, once."""
     with opened(stage) as stores:
-        seen = _seen(stores)
-        for ack in acks:
-            digests = seen.versions.get(ack.name, [])
-            assert digests[ack.version : ack.version + 1] == [ack.digest], f"{ack} was acknowledged, and is not there"
-            assert digests.count(ack.digest) == 1, f"{ack} is there twice"
+        seen = _seen(stores, acks)
         health = queries.health(stores.database)
         assert (health.rejections, health.open_dead_letters) == (rejections, dead_letters)
         check_replay(stores)
     return seen
 
 
-def _seen(stores: Stores) -> Seen:
+def judge_what_is_there(stage: Stage, acks: Iterable[Ack]) -> Seen:
+    """As `judge`, where a partition is stopped, so that nobody can catch up, or replay."""
+    with closing(open_servers(stage.profile, create=False)) as stores:
+        return _seen(stores, acks)
+
+
+def _seen(stores: Stores, acks: Iterable[Ack]) -> Seen:
     versions: dict[str, list[str]] = {}
     for collection in queries.collections(stores.database, NAMESPACE, limit=ROWS_MAX):
         infos = queries.version_infos(stores.database, collection.collection, limit=ROWS_MAX)
@@ -84,6 +86,10 @@ def _seen(stores: Stores) -> Seen:
         assert [info.version for info in infos] == list(range(len(infos))), f"{name} has gaps"
         _check_content(stores, infos)
         versions[name] = [info.digest for info in infos]
+    for ack in acks:
+        digests = versions.get(ack.name, [])
+        assert digests[ack.version : ack.version + 1] == [ack.digest], f"{ack} was acknowledged, and is not there"
+        assert digests.count(ack.digest) == 1, f"{ack} is there twice"
     return Seen(versions)
 
 

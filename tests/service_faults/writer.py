@@ -1,6 +1,7 @@
 """A user's script: log versions of one artifact, and say each one that was acknowledged.
 
-NAME COUNT [--start N] [--large BYTES] [--entries N] [--together] [--append-timeout S] [--until FILE]
+NAME COUNT [--start N] [--large BYTES] [--entries N] [--together] [--until FILE]
+    [--tries N] [--append-timeout S] [--catch-up-timeout S]
 
 Each version's content depends on the arguments alone, so that the same script again is the same work again. Lines are
 JSON: {"i", "name", "version", "digest", "took_s"} for what was acknowledged, {"i", "error", "text"} for what was told
@@ -16,10 +17,11 @@ import time
 from typing import Any
 
 import headwater
+from headwater import _client as client
 from headwater.errors import HeadwaterError, StoreError
 from headwater_producer import producer
 
-TRIES_MAX = 40  # each of them waits by itself; then a user gives up
+TRIES = 40  # each of them waits by itself; then a user gives up
 PAUSE_S = 0.5
 
 
@@ -41,10 +43,10 @@ def artifact_of(options: argparse.Namespace, i: int) -> headwater.Artifact:
     return artifact
 
 
-def wait(artifact: headwater.Artifact, i: int) -> None:
+def wait(options: argparse.Namespace, artifact: headwater.Artifact, i: int) -> None:
     """Until it is known what became of it."""
     started = time.monotonic()
-    for _ in range(TRIES_MAX):
+    for _ in range(options.tries):
         try:
             artifact.wait()
         except StoreError as error:
@@ -70,9 +72,9 @@ def work(options: argparse.Namespace) -> None:
             if options.together:
                 waiting.append((artifact, i))
             else:
-                wait(artifact, i)
+                wait(options, artifact, i)
         for artifact, i in waiting:
-            wait(artifact, i)
+            wait(options, artifact, i)
 
 
 def main() -> None:
@@ -84,11 +86,12 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=0)
     parser.add_argument("--entries", type=int, default=0)
     parser.add_argument("--together", action="store_true")
-    parser.add_argument("--append-timeout", type=float)
     parser.add_argument("--until")
+    parser.add_argument("--tries", type=int, default=TRIES)
+    parser.add_argument("--append-timeout", type=float, default=producer.APPEND_TIMEOUT_S)
+    parser.add_argument("--catch-up-timeout", type=float, default=client.CATCH_UP_TIMEOUT_S)
     options = parser.parse_args()
-    if options.append_timeout:
-        producer.APPEND_TIMEOUT_S = options.append_timeout
+    producer.APPEND_TIMEOUT_S, client.CATCH_UP_TIMEOUT_S = options.append_timeout, options.catch_up_timeout
     try:
         work(options)
     except HeadwaterError as error:

@@ -1,0 +1,31 @@
+"""A user's script: read files of a version, each by itself. ARTIFACT PATH…
+
+Says {"path", "bytes"} for what could be read, {"path", "error", "text"} for what could not.
+"""
+
+import json
+import sys
+
+import headwater
+from headwater.errors import ContentError
+from headwater_consumer import queries
+from headwater_schemas.entries import Place
+
+
+def main() -> None:
+    name, *paths = sys.argv[1:]
+    artifact = headwater.Api().artifact(name)
+    stores, layers = artifact._client.stores, artifact._known().layers
+    for path in paths:
+        entry = queries.entry(stores.database, layers, path)
+        place = Place(entry.object_name, entry.start, entry.size)
+        try:
+            size = sum(len(piece) for piece in stores.blobs.stream(place, entry.digest))
+        except ContentError as error:
+            print(json.dumps({"path": path, "error": type(error).__name__, "text": str(error)}))
+        else:
+            print(json.dumps({"path": path, "bytes": size}))
+
+
+if __name__ == "__main__":
+    main()
