@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.harness import ROOT, ROUNDS, Bench, BenchFailed, Figure
-from bench.on_servers import ServerBench
 from bench.servers import BenchServers
 from services import ServicesFailed
 
@@ -87,6 +86,8 @@ def main() -> int:
 def _bench(name: str, own: Path, servers: BenchServers, wanted: argparse.Namespace) -> Bench:
     rounds = wanted.rounds or (1 if wanted.quick else ROUNDS)
     if name in SERVER_ROWS:
+        from bench.on_servers import ServerBench  # with all the clients
+
         return ServerBench(own / name, rounds, wanted.quick, servers=servers)
     return Bench(own / name, rounds, wanted.quick)
 

@@ -7,15 +7,13 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import count
 from uuid import uuid4
 
 from headwater._stores import Stores
 from headwater_consumer import queries
-from headwater_eventlog.port import Record
 from headwater_producer.producer import Producer
 
-from bench.fabricated import CATCH_UP_S, PROJECT, files, opened, path_of, version_events, write
+from bench.fabricated import CATCH_UP_S, PROJECT, files, opened, path_of, read_all, version_events, write
 from bench.harness import Bench, Figure, Pairs, Result, run, settle
 
 SIZES = (1000, 100_000, 1_000_000)
@@ -79,7 +77,7 @@ def _change(stores: Stores, producer: Producer, number: int) -> dict[str, float]
     producer.send(version_events(COLLECTION, uuid4().hex, [batch], base=latest))
     cut = producer.confirm()
     start = time.perf_counter()
-    _read_all(stores, end)
+    list(read_all(stores.log, 0, after=end))
     read = time.perf_counter()
     stores.projection.catch_up(cut, timeout_s=CATCH_UP_S)
     projected = time.perf_counter()
@@ -89,17 +87,6 @@ def _change(stores: Stores, producer: Producer, number: int) -> dict[str, float]
     assert info is not None
     assert queries.entry(stores.database, info.layers, path_of(number)) is not None
     return {"read": read - start, "project": projected - read, "answer": time.perf_counter() - projected}
-
-
-def _read_all(stores: Stores, after: int) -> list[Record]:
-    found: list[Record] = []
-    for _ in count():
-        page = stores.log.read(0, after=after)
-        if not page:
-            break
-        found += page
-        after = page[-1].position.offset
-    return found
 
 
 def _middle(results: list[Result]) -> Result:

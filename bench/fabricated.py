@@ -13,12 +13,13 @@ from headwater._settings import read_settings
 from headwater._store import open_folder
 from headwater._stores import Stores
 from headwater_blobs.naming import pack_name
-from headwater_eventlog.port import RECORDS_PER_APPEND_MAX
+from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
 from headwater_schemas import digests
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.positions import BEFORE_FIRST
 
 PROJECT = "bench/bench"
 FILE_BYTES = 4096
@@ -79,6 +80,13 @@ def version_events(
     for batch in batches:
         events += file_events(collection, draft, batch)
     return [*events, VersionCommitted(collection=collection, draft=draft, run=run)]
+
+
+def read_all(log: EventLog, partition: int, *, after: int = BEFORE_FIRST) -> Iterator[Record]:
+    """All records of a partition behind an offset."""
+    while page := log.read(partition, after=after):
+        yield from page
+        after = page[-1].position.offset
 
 
 def write(stores: Stores, producer: Producer, events: Sequence[Event]) -> None:

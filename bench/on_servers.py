@@ -15,11 +15,11 @@ from headwater._settings import read_settings
 from headwater_consumer.postgresql import PostgresqlSchema
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record
-from headwater_schemas.positions import BEFORE_FIRST
 from kafka.admin import KafkaAdminClient
 from minio.deleteobjects import DeleteObject
 
 from bench.bare_servers import BareBucket, client_of, commit_bare, fresh_topic, send_seconds
+from bench.fabricated import read_all
 from bench.harness import Bench, BenchFailed, Home, Limit, Result
 from bench.projectors import Projectors
 from bench.servers import DATABASE, BenchServers
@@ -81,13 +81,8 @@ class ServerHome(Home):
 
     def records(self) -> list[Record]:
         """All that is on the log, in the order of their times."""
-        found: list[Record] = []
         with closing(KafkaEventLog.open(self.profile().kafka(), create=False)) as log:
-            for partition in range(log.partitions):
-                after = BEFORE_FIRST
-                while page := log.read(partition, after=after):
-                    found += page
-                    after = page[-1].position.offset
+            found = [record for partition in range(log.partitions) for record in read_all(log, partition)]
         return sorted(found, key=lambda record: record.time_us)
 
     def checkpoint(self) -> None:
@@ -108,14 +103,24 @@ class ServerHome(Home):
         """Drop the schema."""
         PostgresqlSchema(self.servers.database(DATABASE), self.schema).drop_schema()
 
+    def is_there(self) -> set[str]:
+        """What of it is on the servers: "topic", "schema", "bucket"."""
+        with psycopg.connect(self.servers.database(DATABASE)) as connection:
+            schema = connection.execute("SELECT to_regnamespace(%s)", [self.schema]).fetchone()
+        s3 = self.profile().s3()
+        found = {
+            "topic": bool(_topics_of(self.servers.kafka, {self.name})),
+            "schema": schema is not None and schema[0] is not None,
+            "bucket": client_of(s3).bucket_exists(s3.bucket),
+        }
+        return {what for what, there in found.items() if there}
+
     def remove(self) -> None:
         """Leave nothing of it on the servers."""
         self.forget_content()
         self.forget_projection()
-        s3 = self.profile().s3()
-        client = client_of(s3)
-        if client.bucket_exists(s3.bucket):
-            client.remove_bucket(s3.bucket)
+        if "bucket" in self.is_there():
+            client_of(self.profile().s3()).remove_bucket(self.name)
         _delete_topics(self.servers.kafka, {self.name})
 
 
@@ -232,6 +237,11 @@ def _record_bytes(record: Record) -> int:
 
 
 def _delete_topics(servers: str, topics: set[str]) -> None:
-    with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
-        if there := topics & set(admin.list_topics()):
+    if there := _topics_of(servers, topics):
+        with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
             admin.delete_topics(list(there))
+
+
+def _topics_of(servers: str, topics: set[str]) -> set[str]:
+    with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
+        return topics & set(admin.list_topics())

@@ -10,12 +10,11 @@ from headwater._settings import read_settings
 from headwater_consumer.rows import FILE, EntryRow
 from headwater_consumer.service.running import project_present
 from headwater_eventlog.kafka import KafkaEventLog
-from headwater_eventlog.port import Record
 from headwater_schemas import codec
 from headwater_schemas.events import EntryAdded
-from headwater_schemas.positions import BEFORE_FIRST
 from psycopg import sql
 
+from bench.fabricated import read_all
 from bench.harness import Figure, Laps, Limit, Result, parts_of, run
 from bench.on_servers import ServerBench
 from bench.recording import record_one_version
@@ -75,7 +74,7 @@ def copy_bare() -> Result:
     assert profile is not None
     schema = profile.database_schema
     with closing(KafkaEventLog.open(profile.kafka(), create=False)) as log:
-        records = [record for partition in range(log.partitions) for record in _all(log, partition)]
+        records = [record for partition in range(log.partitions) for record in read_all(log, partition)]
     open_database(profile, create=True).close()
     with psycopg.connect(profile.database_url) as connection:
         statement = "CREATE TABLE {schema}.bare (LIKE {schema}.entries INCLUDING ALL)"
@@ -88,13 +87,6 @@ def copy_bare() -> Result:
         connection.commit()
         laps.lap("copy")
         return {**laps.result(), "rows": _count(connection, schema, "bare")}
-
-
-def _all(log: KafkaEventLog, partition: int) -> Iterator[Record]:
-    after = BEFORE_FIRST
-    while page := log.read(partition, after=after):
-        yield from page
-        after = page[-1].position.offset
 
 
 def _copy(connection: psycopg.Connection, schema: str, events: list[EntryAdded]) -> None:

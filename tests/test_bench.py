@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import ROWS
+from bench.__main__ import ROWS, SERVER_ROWS, SUFFIX
+from bench.servers import RUNNING_VARIABLE, BenchServers
+from tests.support.servers import servers
 
 ROOT = Path(__file__).parent.parent
 KEYS = ["bench", "value", "unit", "limit", "ratio", "reach", "ok", "runs", "detail"]
@@ -16,11 +18,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_benchmark_prints_one_json_line_a_figure(name: str, tmp_path: Path) -> None:
+def test_a_benchmark_prints_one_json_line_a_figure(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name in SERVER_ROWS:
+        _name_servers(tmp_path, monkeypatch)
+
     figures = [json.loads(line) for line in _quick(name, tmp_path).splitlines()]
 
     assert figures
     for figure in figures:
+        assert figure["bench"].endswith(SUFFIX) == (name in SERVER_ROWS)
         assert list(figure) == KEYS
         assert figure["value"] > 0
         assert figure["runs"]
@@ -34,11 +40,32 @@ def test_a_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_benchmark_leaves_nothing_on_servers_that_are_not_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.on_servers import ServerBench
+
+    _name_servers(tmp_path, monkeypatch)
+    bench = ServerBench(tmp_path, 1, True, servers=BenchServers(tmp_path / "servers"))
+    home = bench.home()
+    assert home.is_there() == {"topic", "schema"}
+
+    bench.close()
+
+    assert home.is_there() == set()
+
+
 def test_an_unknown_benchmark_is_refused_by_name(tmp_path: Path) -> None:
     asked = _run("no-such-row", "--work", str(tmp_path))
 
     assert asked.returncode == 2
     assert "there is no benchmark 'no-such-row'" in asked.stderr
+
+
+def _name_servers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "servers.json"
+    file.write_text(json.dumps(servers().to_dict()))
+    monkeypatch.setenv(RUNNING_VARIABLE, str(file))
 
 
 def _quick(name: str, work: Path) -> str:
