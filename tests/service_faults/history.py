@@ -48,7 +48,7 @@ def _of_one(operations: list[Operation], versions: Sequence[tuple[int, str]]) ->
     reads = [operation for operation in operations if operation.kind == "read" and operation.outcome == "ok"]
     yield from _numbers(versions)
     yield from _presence(commits, versions)
-    yield from _order(commits, dict((digest, number) for number, digest in versions))
+    yield from _order(commits, {digest: number for number, digest in versions})
     yield from _freshness(commits, reads, dict(versions))
 
 

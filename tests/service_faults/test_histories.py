@@ -1,0 +1,183 @@
+"""Many writers with faults in between, judged by what each of them was told."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headwater_consumer import queries
+from headwater_producer.producer import Producer
+from headwater_schemas.events import VersionCommitted
+
+from services.kafka import KafkaBroker
+from tests.service_faults.history import Operation, problems
+from tests.service_faults.judging import Seen, judge, opened
+from tests.service_faults.many_writers import DRAFT, DRAFTED, SHARED
+from tests.service_faults.stage import NAMESPACE, Place, Stage, on_stage
+from tests.support.servers import own_kafka
+
+WRITERS = 32
+CALM_S = 1.5  # of work between two faults
+SOAK_S = 180.0
+NEVER = float("inf")
+
+
+class Play:
+    """A store with its writers and projectors, and what may happen to them."""
+
+    def __init__(self, stage: Stage, broker: KafkaBroker) -> None:
+        self.stage, self.broker = stage, broker
+        self.projectors = [stage.projector(), stage.projector()]
+        self.folder = stage.folder / "operations"
+        self.folder.mkdir()
+        self._writers = stage.run("tests.service_faults.many_writers", self.folder, WRITERS)
+        self._writers.until(lambda: self._began() == WRITERS, f"{WRITERS} writers at work")
+        self.killed: set[int] = set()
+
+    def kill_a_projector(self) -> None:
+        """And start another."""
+        self.projectors.pop(0).kill()
+        self.projectors.append(self.stage.projector())
+
+    def restart_the_broker(self) -> None:
+        self.broker.stop()
+        self.broker.start()
+
+    def kill_the_broker(self) -> None:
+        self.broker.kill()
+        self.broker.start()
+
+    def freeze_the_broker(self) -> None:
+        self.broker.pause()
+        time.sleep(4)  # longer than an append waits
+        self.broker.resume()
+
+    def kill_a_writer(self) -> None:
+        number = next(number for number in range(WRITERS) if number not in self.killed)
+        os.kill(self._writers.lines()[0]["pids"][number], signal.SIGKILL)
+        self.killed.add(number)
+
+    def end(self) -> None:
+        """Wait for the writers to end by themselves."""
+        (self.folder / "over").touch()
+        self._writers.ended_well()
+        codes = self._writers.lines()[-1]["codes"]
+        wanted = [-signal.SIGKILL if number in self.killed else 0 for number in range(WRITERS)]
+        assert codes == wanted, self._writers.told()
+
+    def operations(self) -> list[Operation]:
+        """What all writers did, and were told."""
+        return [
+            operation
+            for number in range(WRITERS)
+            for operation in operations_of(str(number), (self.folder / f"{number}.jsonl").read_text())
+        ]
+
+    def _began(self) -> int:
+        return sum(1 for file in self.folder.glob("*.jsonl") if file.stat().st_size)
+
+
+def operations_of(writer: str, text: str) -> Iterator[Operation]:
+    """One writer's; what it was killed in the middle of is unknown for ever."""
+    lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    for at in range(0, len(lines), 2):
+        begun, ended = lines[at], lines[at + 1] if at + 1 < len(lines) else {**lines[at], "at": NEVER}
+        yield operation_of(writer, begun, ended)
+
+
+def operation_of(writer: str, begun: dict[str, Any], ended: dict[str, Any]) -> Operation:
+    end = NEVER if ended["outcome"] == "unknown" else ended["at"]
+    return Operation(
+        writer,
+        begun["kind"],
+        begun["name"],
+        begun["at"],
+        end,
+        ended["outcome"],
+        ended.get("version"),
+        ended["digest"],
+    )
+
+
+@contextmanager
+def playing(folder: Path) -> Iterator[Play]:
+    with own_kafka(folder / "kafka") as broker, on_stage(folder, Place(kafka=broker.address)) as stage:
+        yield Play(stage, broker)
+
+
+def judged(play: Play) -> None:
+    """The history agrees with what is there, which agrees with a replay."""
+    play.end()
+    commit_draft(play.stage)
+    seen, operations = judge(play.stage, []), play.operations()
+    print(tally(operations))
+    versions = {name: list(enumerate(seen.versions[name])) for name in SHARED}
+    assert problems([operation for operation in operations if operation.kind != "upsert"], versions) == []
+    check_draft(play.stage, seen, [operation for operation in operations if operation.kind == "upsert"])
+
+
+def commit_draft(stage: Stage) -> None:
+    """Once all are done."""
+    with opened(stage) as stores:
+        producer = Producer(stores.log, who="the last")
+        producer.send([VersionCommitted(collection=f"{NAMESPACE}/{DRAFTED}", draft=DRAFT)])
+        producer.confirm()
+
+
+def check_draft(stage: Stage, seen: Seen, upserts: list[Operation]) -> None:
+    """What was added to the draft and acknowledged is in its one version, and nothing that was not said."""
+    assert seen.count(DRAFTED) == 1
+    with opened(stage) as stores:
+        info = queries.version_info(stores.database, f"{NAMESPACE}/{DRAFTED}", 0)
+        assert info is not None
+        there = {path for paths, _, _ in queries.listing(stores.database, info.layers) for path in paths}
+    paths = {
+        outcome: {one.digest for one in upserts if one.outcome == outcome} for outcome in ("ok", "fail", "unknown")
+    }
+    assert paths["ok"] - there == set(), "lost"
+    assert there - paths["ok"] - paths["unknown"] == set(), "phantom, or happened after all"
+
+
+def tally(operations: list[Operation]) -> str:
+    """Said, not judged."""
+    kinds = sorted({(one.kind, one.outcome) for one in operations})
+    counts = [f"{sum((one.kind, one.outcome) == kind for one in operations)} {kind[0]} {kind[1]}" for kind in kinds]
+    return ", ".join(counts)
+
+
+@pytest.mark.slow
+def test_what_32_writers_were_told_is_true_whatever_happens_to_projectors_broker_and_writers(tmp_path: Path) -> None:
+    with playing(tmp_path) as play:
+        for fault in (play.kill_a_projector, play.restart_the_broker, play.kill_a_writer):
+            time.sleep(CALM_S)
+            fault()
+        time.sleep(CALM_S)
+        judged(play)
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_32_writers_were_told_is_true_after_minutes_of_faults(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    with playing(tmp_path) as play:
+        faults: list[Callable[[], None]] = [
+            play.kill_a_projector,
+            play.restart_the_broker,
+            play.kill_the_broker,
+            play.freeze_the_broker,
+            play.kill_a_writer,
+        ]
+        over_at = time.monotonic() + SOAK_S
+        while time.monotonic() < over_at:
+            time.sleep(dice.uniform(CALM_S, 5 * CALM_S))
+            dice.choice(faults)()
+        time.sleep(CALM_S)
+        judged(play)
