@@ -7,11 +7,12 @@ version. What holds of a store that keeps its promises:
 - every acknowledged commit is there, once, under the number that its writer was told;
 - no commit that failed is there, one that is unknown at most once, and nothing that nobody wrote;
 - numbers are dense, and a commit that was over before another one began has the smaller number;
-- a read that began after a commit was acknowledged, or another read was answered, never sees less than that.
+- a read that began after a commit was acknowledged, or another read was answered, never sees less than that;
+- what was added to a shared draft, and acknowledged, is in its version, and nothing that failed or nobody added.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,13 +24,13 @@ class Operation:
     """What one writer did, and what it was told. Times are of one clock, shared by all processes of a machine."""
 
     writer: str
-    kind: Literal["commit", "read"]
+    kind: Literal["commit", "read", "upsert"]
     name: str  # of the artifact
     invoked: float
     ended: float
     outcome: Outcome
     version: int | None = None  # where it is known
-    digest: str | None = None  # of a commit always; of a read where something was there
+    digest: str | None = None  # of a commit always; of a read where something was there; of an upsert its path
 
 
 Found = Mapping[str, Sequence[tuple[int, str]]]  # artifact → (number, digest) of its versions, in the order of numbers
@@ -39,8 +40,19 @@ def problems(operations: Iterable[Operation], found: Found) -> list[str]:
     """Everything in which the history and what is there contradict each other; nothing when all is well."""
     by_name: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
-        by_name[operation.name].append(operation)
+        if operation.kind != "upsert":
+            by_name[operation.name].append(operation)
     return [problem for name in sorted({*by_name, *found}) for problem in _of_one(by_name[name], found.get(name, ()))]
+
+
+def problems_of_draft(operations: Iterable[Operation], paths: Collection[str]) -> list[str]:
+    """Everything in which what was added to a shared draft and the version that it became contradict each other."""
+    upserts = [operation for operation in operations if operation.kind == "upsert"]
+    said = {str(upsert.digest): upsert.outcome for upsert in upserts}
+    lost = [f"lost: {path}" for path, outcome in said.items() if outcome == "ok" and path not in paths]
+    failed = [f"happened after all: {path}" for path in paths if said.get(path) == "fail"]
+    phantoms = [f"phantom: nobody added {path}" for path in paths if path not in said]
+    return sorted([*lost, *failed, *phantoms])
 
 
 def _of_one(operations: list[Operation], versions: Sequence[tuple[int, str]]) -> Iterator[str]:

@@ -15,12 +15,13 @@ STOPPED_RETRY_S = 2.0
 
 def main() -> None:
     logging.captureWarnings(True)
-    running.ProjectorService = functools.partial(  # type: ignore[misc,assignment]
+    short_lived = functools.partial(
         ProjectorService,
         group_id=f"projectors-of-{os.environ['HEADWATER_KAFKA_TOPIC']}",
         session_timeout_s=SESSION_S,
         stopped_retry_s=STOPPED_RETRY_S,
     )
+    vars(running)["ProjectorService"] = short_lived
     sys.argv = ["headwater", "projector", "--port", "0"]
     headwater()
 

@@ -15,12 +15,18 @@ from headwater_schemas.entries import Place
 def main() -> None:
     name, *paths = sys.argv[1:]
     artifact = headwater.Api().artifact(name)
+    assert artifact._client is not None
     stores, layers = artifact._client.stores, artifact._known().layers
     for path in paths:
         entry = queries.entry(stores.database, layers, path)
+        assert entry is not None
+        assert entry.object_name is not None
+        assert entry.start is not None
+        assert entry.size is not None
+        assert entry.digest is not None
         place = Place(entry.object_name, entry.start, entry.size)
         try:
-            size = sum(len(piece) for piece in stores.blobs.stream(place, entry.digest))
+            size = sum(map(len, stores.blobs.stream(place, entry.digest)))
         except ContentError as error:
             print(json.dumps({"path": path, "error": type(error).__name__, "text": str(error)}))
         else:

@@ -16,8 +16,8 @@ from headwater_producer.producer import Producer
 from headwater_schemas.events import VersionCommitted
 
 from services.kafka import KafkaBroker
-from tests.service_faults.history import Operation, problems
-from tests.service_faults.judging import Seen, judge, opened
+from tests.service_faults.history import Operation, problems, problems_of_draft
+from tests.service_faults.judging import judge, opened
 from tests.service_faults.many_writers import DRAFT, DRAFTED, SHARED
 from tests.service_faults.stage import NAMESPACE, Place, Stage, on_stage
 from tests.support.servers import own_kafka
@@ -118,8 +118,9 @@ def judged(play: Play) -> None:
     seen, operations = judge(play.stage, []), play.operations()
     print(tally(operations))
     versions = {name: list(enumerate(seen.versions[name])) for name in SHARED}
-    assert problems([operation for operation in operations if operation.kind != "upsert"], versions) == []
-    check_draft(play.stage, seen, [operation for operation in operations if operation.kind == "upsert"])
+    assert problems(operations, versions) == []
+    assert seen.count(DRAFTED) == 1
+    assert problems_of_draft(operations, drafted(play.stage)) == []
 
 
 def commit_draft(stage: Stage) -> None:
@@ -130,18 +131,12 @@ def commit_draft(stage: Stage) -> None:
         producer.confirm()
 
 
-def check_draft(stage: Stage, seen: Seen, upserts: list[Operation]) -> None:
-    """What was added to the draft and acknowledged is in its one version, and nothing that was not said."""
-    assert seen.count(DRAFTED) == 1
+def drafted(stage: Stage) -> list[str]:
+    """The paths in the version that the shared draft became."""
     with opened(stage) as stores:
         info = queries.version_info(stores.database, f"{NAMESPACE}/{DRAFTED}", 0)
         assert info is not None
-        there = {path for paths, _, _ in queries.listing(stores.database, info.layers) for path in paths}
-    paths = {
-        outcome: {one.digest for one in upserts if one.outcome == outcome} for outcome in ("ok", "fail", "unknown")
-    }
-    assert paths["ok"] - there == set(), "lost"
-    assert there - paths["ok"] - paths["unknown"] == set(), "phantom, or happened after all"
+        return [path for paths, _, _ in queries.listing(stores.database, info.layers) for path in paths]
 
 
 def tally(operations: list[Operation]) -> str:

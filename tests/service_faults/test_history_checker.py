@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.service_faults.history import Operation, problems
+from tests.service_faults.history import Operation, Outcome, problems, problems_of_draft
 
 # Two writers of one artifact; the second begins its first commit before the first is told of its own.
 HISTORY = [
@@ -116,3 +116,19 @@ def test_reads_that_go_back_are_found() -> None:
 
 def test_a_read_of_other_content_than_is_there_is_found() -> None:
     assert found(*THERE, history=changed(4, digest="digest-x")) == ["changed"]
+
+
+def added(**outcomes: Outcome) -> list[Operation]:
+    return [Operation("a", "upsert", "data", 0.0, 1.0, outcome, None, path) for path, outcome in outcomes.items()]
+
+
+def test_a_draft_with_all_that_was_acknowledged_has_no_problems() -> None:
+    assert problems_of_draft(added(a="ok", b="unknown", c="unknown", d="fail"), ["a", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [([], "lost: a"), (["a", "d"], "happened after all: d"), (["a", "x"], "phantom: nobody added x")],
+)
+def test_what_is_wrong_with_a_shared_draft_is_found(paths: list[str], problem: str) -> None:
+    assert problems_of_draft(added(a="ok", d="fail"), paths) == [problem]

@@ -3,13 +3,14 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from headwater._servers import open_servers
 
+from services.postgres import Postgres
 from tests.service_faults.judging import acknowledged, errors, judge
 from tests.service_faults.stage import Place, Stage, on_stage
 from tests.support import buckets
@@ -21,9 +22,21 @@ pytestmark = pytest.mark.slow
 COMMITS = 30
 LARGE_BYTES = 20_000_000  # three parts of an upload
 AWAY_S = 1.0
+GONE_S = 20.0
 
 
-def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing(tmp_path: Path) -> None:
+def immediately(postgres: Postgres) -> None:
+    """What PostgreSQL calls immediate shutdown: it leaves everything as it is."""
+    assert postgres.process is not None
+    postgres.process.signal(signal.SIGQUIT)
+    assert postgres.process.ends_within(GONE_S)
+    postgres.stop()
+
+
+@pytest.mark.parametrize("end", [Postgres.kill, immediately], ids=["killed", "stopped immediately"])
+def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing(
+    tmp_path: Path, end: Callable[[Postgres], None]
+) -> None:
     with (
         own_postgres(tmp_path / "postgres") as postgres,
         on_stage(tmp_path, Place(postgres=postgres)) as stage,
@@ -32,7 +45,7 @@ def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing(
         writers = [stage.writer(f"data-{i}", COMMITS, "--who", f"writer-{i}") for i in range(2)]
         projector.until(projector.frozen, "freezing in a transaction")
 
-        postgres.kill()
+        end(postgres)
         projector.signal(signal.SIGCONT)
         time.sleep(AWAY_S)
         postgres.start()
