@@ -1,8 +1,7 @@
-"""`headwater projector`, that is counted as gone after SESSION_S, in a group of its own topic, on any free port."""
+"""`headwater projector`, that is counted as gone after SESSION_S, on any free port."""
 
 import functools
 import logging
-import os
 import sys
 
 from headwater.cli import main as headwater
@@ -15,12 +14,7 @@ STOPPED_RETRY_S = 2.0
 
 def main() -> None:
     logging.captureWarnings(True)
-    short_lived = functools.partial(
-        ProjectorService,
-        group_id=f"projectors-of-{os.environ['HEADWATER_KAFKA_TOPIC']}",
-        session_timeout_s=SESSION_S,
-        stopped_retry_s=STOPPED_RETRY_S,
-    )
+    short_lived = functools.partial(ProjectorService, session_timeout_s=SESSION_S, stopped_retry_s=STOPPED_RETRY_S)
     vars(running)["ProjectorService"] = short_lived
     sys.argv = ["headwater", "projector", "--port", "0"]
     headwater()

@@ -88,6 +88,11 @@ class Stage:
         command = command_of(module, [str(argument) for argument in arguments], fault)
         return self._started(Running(command, self.environment, self.folder, f"writer-{next(self._numbers)}"))
 
+    def command(self, *arguments: str) -> Running:
+        """`headwater ARGUMENTS`."""
+        command = ["-m", "headwater", *arguments]
+        return self._started(Running(command, self.environment, self.folder, f"command-{next(self._numbers)}"))
+
     def projector(self, *, fault: Fault | None = None) -> Projecting:
         """A projector process. Who needs it to work already waits for `working`."""
         command = command_of("tests.service_faults.projector", [], fault)

@@ -121,6 +121,7 @@ def judged(play: Play) -> None:
     assert problems(operations, versions) == []
     assert seen.count(DRAFTED) == 1
     assert problems_of_draft(operations, drafted(play.stage)) == []
+    play.stage.command("replay").ended_well()
 
 
 def commit_draft(stage: Stage) -> None:

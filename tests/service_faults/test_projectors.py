@@ -87,3 +87,17 @@ def test_a_projector_that_joins_during_a_long_seal_changes_nothing_of_it(stage: 
     assert errors(writer) == []
     assert first.alive
     assert second.alive
+
+
+@pytest.mark.slow
+def test_projectors_of_another_store_in_the_same_kafka_come_and_go_unnoticed(stage: Stage, tmp_path: Path) -> None:
+    projector = stage.projector().working()
+
+    (tmp_path / "other").mkdir()
+    with on_stage(tmp_path / "other") as other:
+        other.projector().working()
+    writer = stage.writer("data", 2)
+    writer.ended_well()
+
+    assert projector.words().count("are ours now") == 1
+    assert judge(stage, acknowledged(writer)).count("data") == 2

@@ -21,7 +21,7 @@ from headwater_consumer.service.pace import Pace
 from headwater_consumer.service.standing import Standing
 from headwater_consumer.service.watchdog import Heartbeat
 
-GROUP_ID = "headwater-projector"
+GROUP_PREFIX = "headwater-projector"  # the topic follows: two stores in one Kafka would deal out their work together
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between attempts while a server is away; doubles from one to the other
 FAILURES_TO_LEAVE = 2  # polls in a row, after which the group is joined anew: it may have been left
@@ -49,7 +49,7 @@ class ProjectorService:
         log: KafkaEventLog,
         database: Database,
         *,
-        group_id: str = GROUP_ID,
+        group_id: str | None = None,
         standing: Standing | None = None,
         heartbeat: Heartbeat | None = None,
         session_timeout_s: float = SESSION_S,
@@ -58,7 +58,7 @@ class ProjectorService:
     ) -> None:
         self.standing = standing or Standing()
         self.heartbeat = heartbeat or Heartbeat()
-        self._kafka, self._group_id = log, group_id
+        self._kafka, self._group_id = log, group_id or f"{GROUP_PREFIX}-{log.settings.topic}"
         self._session_timeout_s, self._max_poll_interval_s = session_timeout_s, max_poll_interval_s
         self._stopped_retry_s = stopped_retry_s
         self._projector = Projector(log, database, progress=self.heartbeat.go_on)
