@@ -16,8 +16,8 @@ from headwater_blobs.naming import pack_name
 from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
-from headwater_schemas import digests
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries
+from headwater_schemas import digests, lthash
+from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, file_leaves
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
 from headwater_schemas.positions import BEFORE_FIRST
 
@@ -74,12 +74,18 @@ def files(numbers: Sequence[int], *, content: str = "") -> FileEntries:
 def version_events(
     collection: str, draft: str, batches: Sequence[FileEntries], *, base: int | None = None, run: str | None = None
 ) -> list[Event]:
-    """All events of one version."""
+    """All events of one version. Where all its content is in them they say its digest, as the SDK does."""
     draft = own_draft(draft)
     events: list[Event] = [DraftOpened(collection=collection, draft=draft, type="dataset", base=base)]
     for batch in batches:
         events += file_events(collection, draft, batch)
-    return [*events, VersionCommitted(collection=collection, draft=draft, run=run)]
+    digest = _digest_of(batches) if base is None else None
+    return [*events, VersionCommitted(collection=collection, draft=draft, run=run, expected_digest=digest)]
+
+
+def _digest_of(batches: Sequence[FileEntries]) -> str:
+    leaves = [leaf for batch in batches for leaf in file_leaves(batch.paths, batch.packed_digests(), batch.sizes)]
+    return lthash.sum_of(leaves, sum(sum(batch.sizes) for batch in batches)).digest()
 
 
 def read_all(log: EventLog, partition: int, *, after: int = BEFORE_FIRST) -> Iterator[Record]:
