@@ -37,6 +37,11 @@ class Driver(Protocol):
         ...
 
     @property
+    def place(self) -> str:
+        """Without where the server is: several names may lead there."""
+        ...
+
+    @property
     def begin_writing(self) -> str: ...
 
     @property
@@ -154,6 +159,11 @@ class Database:
             raise self.driver.store_error(error.orig or error) from error
         except self.driver.errors as error:
             raise self.driver.store_error(error) from error
+
+    @property
+    def place(self) -> str:
+        """Which projection this is among those of one server, by whatever name that is reached."""
+        return self.driver.place
 
     def known_log(self) -> tuple[str, int] | None:
         """(generation, partitions) of the log that this is the projection of; None while nobody said."""

@@ -45,6 +45,7 @@ class PostgresqlSchema:
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self.name = f"{shown(url)} (schema {schema})"
         self.schema = schema
+        self.place = f"{urlsplit(url).path.strip('/')}.{schema}"
         self._url = url
         # SQLAlchemy's own transactions are off; `Database` begins them with the words above.
         self._engine = create_engine(

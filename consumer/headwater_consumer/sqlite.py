@@ -22,7 +22,7 @@ class SqliteFile:
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, file: Path, *, read_only: bool) -> None:
-        self.name = str(file)
+        self.name = self.place = str(file)
         self._engine = _engine(file, read_only=read_only)
         # What may be read without locks is opened anew for each look: the next may be after somebody wrote.
         self._keeps_connections = not read_only

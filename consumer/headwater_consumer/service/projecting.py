@@ -21,7 +21,7 @@ from headwater_consumer.service.pace import Pace
 from headwater_consumer.service.standing import Standing
 from headwater_consumer.service.watchdog import Heartbeat
 
-GROUP_PREFIX = "headwater-projector"  # the topic follows: two stores in one Kafka would deal out their work together
+GROUP_PREFIX = "headwater-projector"
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between attempts while a server is away; doubles from one to the other
 FAILURES_TO_LEAVE = 2  # polls in a row, after which the group is joined anew: it may have been left
@@ -58,7 +58,7 @@ class ProjectorService:
     ) -> None:
         self.standing = standing or Standing()
         self.heartbeat = heartbeat or Heartbeat()
-        self._kafka, self._group_id = log, group_id or f"{GROUP_PREFIX}-{log.settings.topic}"
+        self._kafka, self._group_id = log, group_id or group_of(log, database)
         self._session_timeout_s, self._max_poll_interval_s = session_timeout_s, max_poll_interval_s
         self._stopped_retry_s = stopped_retry_s
         self._projector = Projector(log, database, progress=self.heartbeat.go_on)
@@ -261,6 +261,11 @@ class ProjectorService:
             rate = (snapshot.records - before) / (now - before_s)
             _log.info("%d records, %.0f a second; %d to go.", snapshot.records - before, rate, snapshot.lag)
         self._told = (now, snapshot.records)
+
+
+def group_of(log: KafkaEventLog, database: Database) -> str:
+    """The group of all who keep one projection of one topic: others have work of their own to deal out."""
+    return f"{GROUP_PREFIX}-{log.settings.topic}-{database.place}"
 
 
 def _listed(partitions: Sequence[int]) -> str:
