@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import Any, NamedTuple
 
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_consumer.database import Database
@@ -11,16 +10,10 @@ from headwater_consumer.waiting import WaitingProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.findings import Finding
 
 from headwater._profile import Profile
 from headwater._stores import Stores
-
-
-class Found(NamedTuple):
-    """What a look at a server found."""
-
-    is_good: bool
-    text: str
 
 
 def open_servers(profile: Profile, *, create: bool) -> Stores:
@@ -69,19 +62,19 @@ def describe(profile: Profile) -> Iterator[tuple[str, bool, str]]:
     yield from _described("s3", lambda: s3.describe(profile.s3()))
 
 
-def _described(server: str, look: Callable[[], Sequence[Any]]) -> Iterator[tuple[str, bool, str]]:
+def _described(server: str, look: Callable[[], Sequence[Finding]]) -> Iterator[tuple[str, bool, str]]:
     try:
         yield from ((server, finding.is_good, finding.text) for finding in look())
     except HeadwaterError as error:  # of the settings, before anything could be tried
         yield server, False, str(error)
 
 
-def _database_finding(profile: Profile) -> Any:
+def _database_finding(profile: Profile) -> Finding:
     database = open_database(profile, create=False)
     with closing(database):
         known = database.known_log()
     of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
-    return Found(True, f"{database.name} answers, and holds a projection {of}.")
+    return Finding(True, f"{database.name} answers, and holds a projection {of}.")
 
 
 class ProjectionOnServers:

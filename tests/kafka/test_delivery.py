@@ -25,17 +25,6 @@ CANARY = "canary-7f3a-secret"
 
 
 @pytest.fixture
-def where() -> KafkaSettings:
-    return topics.settings()
-
-
-@pytest.fixture
-def log(where: KafkaSettings) -> Iterator[KafkaEventLog]:
-    with opened(where) as log:
-        yield log
-
-
-@pytest.fixture
 def proxy() -> Iterator[Proxy]:
     with closing(Proxy()) as proxy:
         yield proxy

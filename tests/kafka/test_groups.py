@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
@@ -54,17 +54,6 @@ class Member:
         deadline = time.monotonic() + WAIT_S
         while len(self.payloads) < count and time.monotonic() < deadline:
             self.poll()
-
-
-@pytest.fixture
-def where() -> KafkaSettings:
-    return topics.settings()
-
-
-@pytest.fixture
-def log(where: KafkaSettings) -> Iterator[KafkaEventLog]:
-    with opened(where) as log:
-        yield log
 
 
 @pytest.fixture

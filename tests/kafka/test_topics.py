@@ -1,7 +1,6 @@
 """A topic that is not what it was, or never was fit to be a log."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, RecordsGone
@@ -13,17 +12,6 @@ from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from tests.kafka import topics
 from tests.kafka.topics import WAIT_S, opened, records_of
 from tests.support.servers import servers
-
-
-@pytest.fixture
-def where() -> KafkaSettings:
-    return topics.settings()
-
-
-@pytest.fixture
-def log(where: KafkaSettings) -> Iterator[KafkaEventLog]:
-    with opened(where) as log:
-        yield log
 
 
 def test_a_topic_is_made_only_where_that_was_asked_for(where: KafkaSettings) -> None:

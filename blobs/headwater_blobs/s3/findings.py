@@ -6,10 +6,10 @@ Each look needs the one before it, so the first that fails ends the list and nam
 import io
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.findings import Finding
 from minio.error import S3Error
 
 from headwater_blobs.s3 import uploads
@@ -22,14 +22,6 @@ RETRIES = 1  # whoever asks what is wrong waits for the answer
 INCOMPLETE_MAX = 1000  # looked at, each with a request; more are not counted
 
 _PROBE = b"headwater was here and may be deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One sentence or two for an operator: what was found and, where it is wrong, what to do. Holds no secret."""
-
-    is_good: bool
-    text: str
 
 
 def describe(settings: S3Settings) -> list[Finding]:

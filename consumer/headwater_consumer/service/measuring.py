@@ -1,9 +1,7 @@
 """What must be asked of the servers to say how a projector stands: beside its loop, and never while somebody waits."""
 
 import logging
-import threading
 from functools import cache
-from types import TracebackType
 
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreError
@@ -12,40 +10,29 @@ from sqlalchemy import func, select
 from headwater_consumer.database import Database
 from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, ParkedKey
+from headwater_consumer.service.beside import Beside
 from headwater_consumer.service.standing import Standing
 
 MEASURE_S = 2.0  # between two looks; each costs the servers some milliseconds
-JOIN_S = 5.0
 
 _log = logging.getLogger("headwater.projector")
 
 
-class Measuring:
+class Measuring(Beside):
     """A thread that asks now and then. Where the servers do not answer, what was known stays."""
 
     def __init__(self, log: EventLog, database: Database, standing: Standing, *, every_s: float = MEASURE_S) -> None:
+        super().__init__("measuring")
         self._log, self._database, self._standing = log, database, standing
         self._every_s = every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._measure, name="headwater-measuring", daemon=True)
 
-    def __enter__(self) -> "Measuring":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(JOIN_S)
-
-    def _measure(self) -> None:
-        while not self._over.is_set():
+    def work(self) -> None:
+        while not self.over.is_set():
             try:
                 self._once()
             except StoreError as error:
                 _log.debug("The lag could not be measured: %s", error)
-            self._over.wait(self._every_s)
+            self.over.wait(self._every_s)
 
     def _once(self) -> None:
         ends = self._log.ends()

@@ -7,15 +7,14 @@ the database knows how far it is.
 
 import faulthandler
 import os
-import threading
 import time
-from types import TracebackType
 from typing import NamedTuple
+
+from headwater_consumer.service.beside import Beside
 
 CHECK_S = 1.0  # between looks
 STUCK_EXIT_CODE = 75  # "temporary failure" of sysexits.h: to be started anew
 STDERR = 2  # written to without Python's buffers and locks, which may be what hangs
-JOIN_S = 5.0
 
 
 class Beat(NamedTuple):
@@ -43,28 +42,17 @@ class Heartbeat:
         self.last = Beat(number + 1, stage, limit_s, time.time())
 
 
-class Watchdog:
+class Watchdog(Beside):
     """Ends this process, with STUCK_EXIT_CODE and the stacks of all threads, when no beat came for too long."""
 
     def __init__(self, heartbeat: Heartbeat, *, check_s: float = CHECK_S) -> None:
+        super().__init__("watchdog")
         self._heartbeat = heartbeat
         self._check_s = check_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="headwater-watchdog", daemon=True)
 
-    def __enter__(self) -> "Watchdog":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(JOIN_S)
-
-    def _watch(self) -> None:
+    def work(self) -> None:
         seen, still_s, before = -1, 0.0, time.monotonic()
-        while not self._over.wait(self._check_s):
+        while not self.over.wait(self._check_s):
             now = time.monotonic()
             # A process that was stopped and continued did not hang: both threads stood still.
             passed, before = min(now - before, 2 * self._check_s), now

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 from headwater_eventlog.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
-    from headwater_eventlog.kafka.findings import Finding, describe
+    from headwater_eventlog.kafka.findings import describe
     from headwater_eventlog.kafka.group import KafkaGroup
     from headwater_eventlog.kafka.log import KafkaEventLog
     from headwater_eventlog.kafka.reading import RecordsGone
 
-__all__ = ("Finding", "KafkaEventLog", "KafkaGroup", "KafkaSettings", "RecordsGone", "describe")
+__all__ = ("KafkaEventLog", "KafkaGroup", "KafkaSettings", "RecordsGone", "describe")
 
 _HOMES = {
-    "Finding": "findings",
     "KafkaEventLog": "log",
     "KafkaGroup": "group",
     "RecordsGone": "reading",

@@ -2,21 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from headwater_schemas.errors import StoreError
+from headwater_schemas.findings import Finding
 
 from headwater_eventlog.kafka.settings import KafkaSettings
 from headwater_eventlog.kafka.topic import KIND, Topic, problems
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One sentence or two for an operator: what was found and, where it is wrong, what to do. Holds no secret."""
-
-    is_good: bool
-    text: str
 
 
 def describe(settings: KafkaSettings) -> list[Finding]:

@@ -1,0 +1,29 @@
+"""Work beside the main loop: a thread for as long as a block lasts."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+JOIN_S = 5.0  # it is a daemon: what does not end in time ends with the process
+
+
+class Beside:
+    """Runs `work` while it is entered; `over` tells it to end."""
+
+    def __init__(self, name: str) -> None:
+        self.over = threading.Event()
+        self._thread = threading.Thread(target=self.work, name=f"headwater-{name}", daemon=True)
+
+    def work(self) -> None:
+        """Until `over` is set."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+        self._thread.join(JOIN_S)
