@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from headwater_consumer.postgresql import IDLE_IN_TRANSACTION_S
 
 from tests.service_faults.judging import acknowledged, errors, judge
 from tests.service_faults.stage import Stage, on_stage
@@ -101,3 +102,20 @@ def test_projectors_of_another_store_in_the_same_kafka_come_and_go_unnoticed(sta
 
     assert projector.words().count("are ours now") == 1
     assert judge(stage, acknowledged(writer)).count("data") == 2
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_projector_that_froze_in_its_transaction_for_good_gives_way_to_others_by_itself(stage: Stage) -> None:
+    frozen = stage.projector(fault=("writing the projection", "after", 3, "FREEZE")).working()
+    writer = stage.writer("data", COMMITS)
+    frozen.until(frozen.frozen, "freezing")
+
+    stage.projector()
+    writer.until(lambda: len(acknowledged(writer)) == COMMITS, "the last commit", within_s=2 * IDLE_IN_TRANSACTION_S)
+    writer.ended_well()
+    frozen.signal(signal.SIGCONT)
+    frozen.until(lambda: "Trying again" in frozen.words(), "word of a broken connection")
+
+    assert judge(stage, acknowledged(writer)).count("data") == COMMITS
