@@ -81,8 +81,9 @@ class Running:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once; SIGKILL also ends what is frozen."""
-        self.signal(signal.SIGKILL)
+        """End it at once, with all that it forked; SIGKILL also ends what is frozen."""
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session, and so a group, of its own
         self._process.wait()
 
     def frozen(self) -> bool:
