@@ -55,7 +55,7 @@ class WaitingProjection(ProjectionView):
         """
         cut = self.now() if cut is None else cut
         deadline, pause_s = time.monotonic() + timeout_s, POLL_S_MIN
-        while not self.covers(cut):
+        while not self._covers(cut, deadline):
             if time.monotonic() > deadline:
                 raise StoreUnavailable(self._too_late(cut, timeout_s))
             time.sleep(pause_s)
@@ -65,6 +65,15 @@ class WaitingProjection(ProjectionView):
         """Return when the projection holds all that the log says under `key`. Raises: as `catch_up`."""
         partition = self._log.partition_of(key)
         self.catch_up(Cut(self._log.generation, {partition: self._log.end(partition)}), timeout_s=timeout_s)
+
+    def _covers(self, cut: Cut, deadline: float) -> bool:
+        """Whether it does by now; a database that does not answer may do so again before the deadline."""
+        try:
+            return self.covers(cut)
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            return False
 
     def _too_late(self, cut: Cut, timeout_s: float) -> str:
         there = self.offsets()

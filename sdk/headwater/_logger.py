@@ -13,10 +13,11 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headwater_schemas.codec import released_schemas
-from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.errors import HeadwaterError, StoreUnavailable
 
 if TYPE_CHECKING:
     from headwater._client import Client
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TASKS_PER_TURN = 256
 LINGER_S = 0.05  # how long the thread lets tasks gather before it takes them; who waits does not wait for it
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
+OUTAGE_PAUSE_S_MIN, OUTAGE_PAUSE_S_MAX = 0.1, 2.0  # between attempts while a server is away
 
 T = TypeVar("T")
 
@@ -132,7 +134,7 @@ class Logger:
                 break
             task = self._queue[0]  # and stays there until it is sent: Ctrl-C may come at any moment, and loses nothing
             try:
-                task.send(self._client)
+                self._patiently(partial(task.send, self._client))
             except (HeadwaterError, OSError) as error:
                 task.fail(error)
                 self._ended += 1
@@ -144,9 +146,21 @@ class Logger:
             self._client.confirm(judged=judged)
             self._settle(judged=judged)
 
+    def _patiently(self, action: Callable[[], None]) -> None:
+        """`action`, tried again while a server is away for no longer than may happen. Raises: what `action` raises."""
+        deadline, pause_s = time.monotonic() + self._client.stores.outage_s, OUTAGE_PAUSE_S_MIN
+        while True:
+            try:
+                return action()
+            except StoreUnavailable:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(OUTAGE_PAUSE_S_MAX, 2 * pause_s)
+
     def _settle(self, *, judged: bool) -> None:
         if judged:
-            self._client.look_up_outcomes(self._sent)
+            self._patiently(partial(self._client.look_up_outcomes, self._sent))
         sent_anew: list[Task[Any]] = []
         for task in self._sent:
             if task.done:

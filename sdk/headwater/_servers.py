@@ -15,6 +15,8 @@ from headwater_schemas.findings import Finding
 from headwater._profile import Profile
 from headwater._stores import Stores
 
+OUTAGE_S = 30.0  # a server that is restarted, or followed by another, is back by then
+
 
 def open_servers(profile: Profile, *, create: bool) -> Stores:
     """Connect to each, making topic, tables and bucket where they are missing and `create` is set.
@@ -25,7 +27,8 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
         database, log = open_log_and_database(profile, opened, create=create)
         blobs = S3BlobStore.open(profile.s3(), create=create)
         opened.pop_all()
-        return Stores(f"profile:{profile.name}", log, blobs, database, WaitingProjection(log, database), False)
+        projection = WaitingProjection(log, database)
+        return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
 
 
 def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) -> tuple[Database, KafkaEventLog]:

@@ -31,6 +31,7 @@ class Stores:
     database: Database
     projection: Projection
     read_only: bool
+    outage_s: float = 0.0  # for how long to wait for what does not answer: servers are restarted, folders are not
 
     def close(self) -> None:
         """Let go of all files and connections. Closing twice is fine."""

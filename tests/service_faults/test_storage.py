@@ -34,7 +34,7 @@ def immediately(postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize("end", [Postgres.kill, immediately], ids=["killed", "stopped immediately"])
-def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing(
+def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing_and_its_writers_just_wait(
     tmp_path: Path, end: Callable[[Postgres], None]
 ) -> None:
     with (
@@ -53,8 +53,26 @@ def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing(
         writer.ended_well()
 
         assert judge(stage, acknowledged(writer)).count("data") == COMMITS
-        assert {error["error"] for error in errors(writer)} == {"StoreUnavailable"}
+        assert errors(writer) == []
         assert projector.alive
+
+
+def test_writers_outlast_a_store_of_bytes_that_is_away_for_seconds(tmp_path: Path) -> None:
+    with (
+        own_minio(tmp_path / "minio") as minio,
+        on_stage(tmp_path, Place(minio=minio)) as stage,
+        projected(stage.environment),
+    ):
+        writer = stage.writer("data", COMMITS)
+        writer.until(lambda: len(acknowledged(writer)) > 2, "committing")
+
+        minio.stop()
+        time.sleep(AWAY_S)
+        minio.start()
+        writer.ended_well()
+
+        assert judge(stage, acknowledged(writer)).count("data") == COMMITS
+        assert errors(writer) == []
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
