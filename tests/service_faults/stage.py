@@ -88,9 +88,11 @@ class Stage:
         command = command_of(module, [str(argument) for argument in arguments], fault)
         return self._started(Running(command, self.environment, self.folder, f"writer-{next(self._numbers)}"))
 
-    def command(self, *arguments: str) -> Running:
+    def command(self, *arguments: str, fault: Fault | None = None) -> Running:
         """`headwater ARGUMENTS`."""
         command = ["-m", "headwater", *arguments]
+        if fault is not None:
+            command = ["-m", "tests.service_faults.at_point", *map(str, fault), "headwater", *arguments]
         return self._started(Running(command, self.environment, self.folder, f"command-{next(self._numbers)}"))
 
     def projector(self, *, fault: Fault | None = None) -> Projecting:

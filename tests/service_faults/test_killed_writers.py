@@ -1,5 +1,6 @@
 """A writer that is killed while its bytes or events are under way loses nothing that it was told is there."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.service_faults.stage import Stage, on_stage
 from tests.support.projector_host import projected
 
 LARGE_BYTES = 20_000_000  # three parts of an upload
+INTERRUPTED = 130
 TOGETHER = 300  # so many commits are more events than two appends take
 
 MID_UPLOAD = [
@@ -59,3 +61,24 @@ def test_a_writer_killed_in_the_middle_of_a_batch_ends_well_when_run_again(
 
     assert len(acknowledged(again)) == TOGETHER
     assert judge(stage, acknowledged(killed, again)).count("data") == TOGETHER
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("point", "moment", "number"),
+    [("sending a part", "before", 2), ("publishing", "after", 1), ("appending to Kafka", "after", 1)],
+)
+def test_a_command_interrupted_at_a_point_says_so_and_finishes_when_run_again(
+    stage: Stage, tmp_path: Path, point: str, moment: str, number: int
+) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(LARGE_BYTES))
+    log = ("log", str(large), "--name", "model", "--type", "model")
+
+    interrupted = stage.command(*log, fault=(point, moment, number, "INT"))
+
+    assert interrupted.ended() == INTERRUPTED
+    assert "headwater: interrupted" in interrupted.words()
+    assert "Traceback" not in interrupted.words()
+    stage.command(*log).ended_well()
+    assert judge(stage, []).count("model") == 1
