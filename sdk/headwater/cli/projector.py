@@ -34,7 +34,7 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # what it warns of, it mends by itself
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it cannot mend by itself comes to us as an error
     with ExitStack() as opened:
         database, log = open_log_and_database(profile, opened, create=True)
         code = run_projector(log, database, host=host, port=port, once=once)
