@@ -63,16 +63,12 @@ class Driver(Protocol):
     def store_error(self, error: BaseException) -> StoreError: ...
 
 
-def _close(connection: Connection) -> None:
-    connection.close()
-
-
 class Database:
     """The projection's database. Safe to use from threads, and in a child after a fork."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
-        self._connections = Pool(driver.name, driver.connect, _close, driver.still_good)
+        self._connections = Pool(driver.name, driver.connect, Connection.close, driver.still_good)
         self.name = driver.name  # for messages
 
     @classmethod

@@ -4,7 +4,7 @@ Not by way of the SDK, so that a bug in it cannot hide here what it did there.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ def look(where: Where, *, refused: bool = False) -> Seen:
         for name, versions in infos.items():
             assert sorted(info.version for info in versions) == list(range(len(versions))), f"{name} has gaps"
             for info in versions:
-                _check_content(stores, info)
+                read_back(stores, contents_of(database, info))
         assert bool(queries.health(database).rejections) == refused
         assert queries.health(database).open_dead_letters == 0
         check_replay(stores)
@@ -94,16 +94,23 @@ def digest_of_listing(database: Database, info: VersionInfo) -> str:
     return sum_of(file_leaves(paths, digests, sizes), sum(sizes)).digest()
 
 
-def _check_content(stores: Stores, info: VersionInfo) -> None:
-    assert digest_of_listing(stores.database, info) == info.digest, f"{info.collection}:v{info.version} is half there"
-    for page in queries.all_entries(stores.database, info.layers):
+def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[Place, bytes]]:
+    """Where each file of a version is, and its digest, after checking that the version is what its listing says."""
+    assert digest_of_listing(database, info) == info.digest, f"{info.collection}:v{info.version} is half there"
+    for page in queries.all_entries(database, info.layers):
         for entry in page:
             assert entry.digest is not None
             assert entry.object_name is not None
             assert entry.start is not None
             assert entry.size is not None
-            for _ in stores.blobs.stream(Place(entry.object_name, entry.start, entry.size), entry.digest):
-                pass  # reading to the end verifies
+            yield Place(entry.object_name, entry.start, entry.size), entry.digest
+
+
+def read_back(stores: Stores, contents: Iterable[tuple[Place, bytes]]) -> None:
+    """Each content is there, and is what it was."""
+    for place, digest in contents:
+        for _ in stores.blobs.stream(place, digest):
+            pass  # reading to the end verifies
 
 
 def _fingerprints(database: Database) -> dict[str, str]:

@@ -164,13 +164,18 @@ def test_only_what_is_missing_is_asked_for(bare: Machine, outside_environment: M
     assert "Maven" not in ended.err
 
 
+def put_tool(machine: Machine, name: str, script: str) -> None:
+    """A tool on the machine's PATH that does what `script` says."""
+    tool = Path(machine.environment["PATH"]) / name
+    tool.write_text(script)
+    tool.chmod(0o755)
+
+
 def test_a_java_that_is_too_old_is_named_with_its_version(
     bare: Machine, outside_environment: Mapping[str, str]
 ) -> None:
     link_tools(bare, outside_environment, "mvn", "go", "setpriv")
-    old = Path(bare.environment["PATH"]) / "java"
-    old.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_392\"' >&2\n")
-    old.chmod(0o755)
+    put_tool(bare, "java", "#!/bin/sh\necho 'openjdk version \"1.8.0_392\"' >&2\n")
 
     ended = bare.services("get")
 
@@ -182,9 +187,7 @@ def test_a_download_that_fails_says_what_the_tool_said_and_leaves_nothing(
     bare: Machine, outside_environment: Mapping[str, str]
 ) -> None:
     link_tools(bare, outside_environment, "java", "go", "setpriv")
-    broken = Path(bare.environment["PATH"]) / "mvn"
-    broken.write_text("#!/bin/sh\necho 'no route to host' >&2\nexit 7\n")
-    broken.chmod(0o755)
+    put_tool(bare, "mvn", "#!/bin/sh\necho 'no route to host' >&2\nexit 7\n")
 
     ended = bare.services("get")
 

@@ -1,22 +1,23 @@
 """Work beside the main loop: a thread for as long as a block lasts."""
 
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 JOIN_S = 5.0  # it is a daemon: what does not end in time ends with the process
 
 
-class Beside:
+class Beside(ABC):
     """Runs `work` while it is entered; `over` tells it to end."""
 
     def __init__(self, name: str) -> None:
         self.over = threading.Event()
         self._thread = threading.Thread(target=self.work, name=f"headwater-{name}", daemon=True)
 
+    @abstractmethod
     def work(self) -> None:
         """Until `over` is set."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._thread.start()
