@@ -73,5 +73,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "None of $(PYTHONS) on the PATH is Python 3.11 or newer with venv and ensurepip. Install one and try again." >&2; \
 	  exit 1; }
 	@echo "Installing into .venv."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[service,test,demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[service,tables,gs,test,demo]'
 	@touch $@

@@ -29,7 +29,10 @@ HOMES_OF_DRIVERS = {
         "sdk/headwater/_index.py",
     ),
     "kafka": ("eventlog/",),
-    "minio": ("blobs/",),
+    "minio": ("blobs/", "sdk/headwater/references/s3.py"),
+    "google": ("sdk/headwater/references/gs.py",),
+    "pyarrow": ("sdk/headwater/_parquet.py",),
+    "urllib3": ("blobs/", "sdk/headwater/references/"),
     "sqlalchemy": ("consumer/",),
     "psycopg": ("consumer/headwater_consumer/postgresql.py", "consumer/headwater_consumer/bulk.py"),
 }
