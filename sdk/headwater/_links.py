@@ -1,0 +1,45 @@
+"""Links: how an entry says that its content is an entry of another version.
+
+    headwater://ENTITY/PROJECT/NAME/vN/PATH        each segment of PATH is percent-encoded
+
+A link names the version by its number, so what it leads to never changes.
+"""
+
+from urllib.parse import quote, unquote
+
+from headwater_schemas.errors import InvalidInput
+from headwater_schemas.names import CollectionName, parse_version
+from headwater_schemas.paths import normalize
+
+LINK_SCHEME = "headwater"
+
+_PREFIX = f"{LINK_SCHEME}://"
+
+
+def is_link(uri: str) -> bool:
+    """Whether `uri` means an entry of a version."""
+    return uri.startswith(_PREFIX)
+
+
+def link_to(collection: str, version: int, path: str) -> str:
+    """The link to `path`, in normal form, of a version of "entity/project/name"."""
+    return f"{_PREFIX}{collection}/v{version}/{quote(path)}"
+
+
+def parse_link(uri: str) -> tuple[str, int, str]:
+    """Collection, version and path. Raises: InvalidInput (InvalidName, InvalidPath) when `uri` is no link."""
+    entity, project, name, version, path = _parts(uri)
+    number = parse_version(version)
+    if number is None:
+        raise InvalidInput(f"{uri!r} names no version: {version!r} is not a number such as 'v3'.")
+    try:
+        return str(CollectionName(entity, project, name)), number, normalize(unquote(path, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{uri!r} is no link: its path is not UTF-8.") from error
+
+
+def _parts(uri: str) -> list[str]:
+    parts = uri.removeprefix(_PREFIX).split("/", 4)
+    if not is_link(uri) or len(parts) != 5:
+        raise InvalidInput(f"{uri!r} is no link. A link has the form {_PREFIX}ENTITY/PROJECT/NAME/vN/PATH.")
+    return parts
