@@ -14,8 +14,9 @@ from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
 
-from headwater_schemas import digests
 from headwater_schemas.errors import InvalidFile
+
+from headwater._sums import Check, Sum
 
 OPEN_FOLDERS_MAX = 64  # descriptors kept, well below the 1,024 that a process usually may have
 LINK_ATTEMPTS = 8  # lost only to as many others that put a file there between two calls
@@ -76,7 +77,7 @@ class Target:
         """Make a folder and those above it. Raises: InvalidFile when something else is in its place."""
         self._folder(path)
 
-    def holds(self, path: str, size: int, digest: bytes) -> bool:
+    def holds(self, path: str, size: int | None, recorded: Sum) -> bool:
         """Whether the file is there and has this content. A link is not: it is replaced, never followed.
 
         Raises: InvalidFile when something that is no file is in its place, or the file cannot be read.
@@ -89,7 +90,7 @@ class Target:
         try:
             found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
-                return found.st_size == size and _has_digest(folder, name, size, digest)
+                return size in (None, found.st_size) and has_sum(folder, name, found.st_size, recorded)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -207,17 +208,17 @@ def _write(descriptor: int, pieces: Iterable[bytes | memoryview]) -> None:
             written += os.write(descriptor, memoryview(piece)[written:])
 
 
-def _has_digest(folder: Folder, name: str, size: int, digest: bytes) -> bool:
-    algorithm = digests.algorithm_of(digest)
-    hasher = digests.new_hasher(algorithm)
+def has_sum(folder: Folder, name: str, size: int, recorded: Sum) -> bool:
+    """Whether a file of that size has the recorded content. Raises: OSError when it cannot be read."""
+    check = Check(recorded)
     descriptor = os.open(name, _READ, dir_fd=folder.descriptor)
     try:
         while size >= 0 and (piece := os.read(descriptor, CHUNK_BYTES)):
-            hasher.update(piece)
+            check.update(piece)
             size -= len(piece)  # below zero it grew meanwhile, perhaps without end
     finally:
         os.close(descriptor)
-    return size == 0 and digests.pack(algorithm, hasher.digest()) == digest
+    return size == 0 and check.agrees()
 
 
 def _refused(location: str, error: OSError) -> InvalidFile:

@@ -1,0 +1,167 @@
+"""Fetch entries into a folder: those that are missing or damaged, each whole or not at all.
+
+Small files are read many at a time and written by one thread, because most of their cost is Python's and the file
+system's; large files and what is elsewhere by several.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
+from headwater_consumer import queries
+from headwater_schemas.entries import Place
+from headwater_schemas.errors import ContentError
+
+from headwater._progress import Progress
+from headwater._sums import Check, recorded_sum
+from headwater._target import Target
+from headwater._wanted import Page, reference_of
+
+BYTES_PER_TURN = 4 * 1024 * 1024  # of small files, in memory at once
+FILES_PER_TURN = 1024
+LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
+REFERENCES_AT_ONCE = 8  # they wait for servers more than they work
+
+
+class Fetching:
+    """Fetches entries that the target lacks."""
+
+    def __init__(self, blobs: BlobStore, target: Target, progress: Progress) -> None:
+        self._blobs = blobs
+        self._target = target
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._ahead: str | None = None
+
+    def fetch_ahead(self, info: queries.EntryInfo) -> None:
+        """Make one file be there; a page that has it does not fetch it again."""
+        self.fetch([info])
+        self._ahead = info.path
+
+    def fetch(self, page: Page) -> None:
+        """Make every file of `page` be there. Raises: what `download` raises; what landed before stays."""
+        holds, missing = self._target.holds, []
+        large, elsewhere = [], []
+        for info in page:
+            if info.path == self._ahead:
+                continue
+            if info.digest is None:
+                elsewhere.append(info)
+            elif _size(info) > PACKED_FILE_BYTES_MAX:
+                large.append(info)
+            elif holds(info.path, _size(info), info.digest):
+                self._advance(_size(info))
+            else:
+                missing.append(info)
+        for turn in _turns(missing):
+            self._fetch_small(turn)
+        self._fetch_at_once(LARGE_FILES_AT_ONCE, self._fetch_large, large)
+        self._fetch_at_once(REFERENCES_AT_ONCE, self._fetch_reference, elsewhere)
+
+    def _fetch_small(self, turn: Page) -> None:
+        contents = self._blobs.read_many([(place_of(info), _digest(info)) for info in turn])
+        land = self._target.land
+        for info, content in zip(turn, contents, strict=True):
+            land(info.path, (content,))
+        self._advance(sum(map(len, contents)))
+
+    def _fetch_at_once(self, count: int, fetch: Callable[[queries.EntryInfo], None], infos: Page) -> None:
+        if not infos:
+            return
+        with ThreadPoolExecutor(count, "headwater-downloading") as pool:
+            try:
+                for _ in pool.map(fetch, infos):
+                    pass
+            except BaseException:
+                self._stopped = True  # the others must not go on for as long as a large file takes
+                raise
+
+    def _fetch_large(self, info: queries.EntryInfo) -> None:
+        if self._target.holds(info.path, _size(info), _digest(info)):
+            self._advance(_size(info))
+        else:
+            self._target.land(info.path, self._counted(self._blobs.stream(place_of(info), _digest(info))))
+
+    def _fetch_reference(self, info: queries.EntryInfo) -> None:
+        """What cannot be proven by what was recorded, an ETag for one, is fetched again."""
+        recorded = recorded_sum(info)
+        if recorded is not None and self._target.holds(info.path, info.size, recorded):
+            self._advance(info.size or 0)
+        else:
+            self._target.land(info.path, self._counted(pieces_of_reference(info)))
+
+    def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        for piece in pieces:
+            if self._stopped:
+                raise CancelledError
+            yield piece
+            self._advance(len(piece))
+
+    def _advance(self, size: int) -> None:
+        with self._lock:
+            self._progress.advance(size)
+
+
+def pieces_of_reference(info: queries.EntryInfo) -> Iterator[bytes]:
+    """The bytes that a reference recorded, from where they are.
+
+    Raises: ContentError instead of the end when they have another size, or are not of the recorded checksum; what the
+    reference's own kind raises, also when its source has changed.
+    """
+    from headwater import references  # its drivers are not needed for files
+
+    recorded = recorded_sum(info)
+    check = None if recorded is None else Check(recorded)
+    size = 0
+    for piece in references.fetch(reference_of(info)):
+        size += len(piece)
+        if info.size is not None and size > info.size:
+            raise _changed(info, f"{info.size:,} bytes", "more")  # perhaps without end
+        if check is not None:
+            check.update(piece)
+        yield piece
+    if info.size is not None and size < info.size:
+        raise _changed(info, f"{info.size:,} bytes", f"{size:,}")
+    if check is not None and not check.agrees():
+        raise _changed(info, str(info.checksum), "other content")
+
+
+def _changed(info: queries.EntryInfo, recorded: str, found: str) -> ContentError:
+    return ContentError(
+        f"{info.path!r} is a reference to {info.uri!r}, which has changed: recorded was {recorded}, there is {found}. "
+        "Bring the old content back there, or log a new version with the reference added anew."
+    )
+
+
+def _turns(infos: Page) -> Iterator[Page]:
+    """`infos` in turns of bounded number and bytes."""
+    turn: list[queries.EntryInfo] = []
+    size = 0
+    for info in infos:
+        if turn and (size + _size(info) > BYTES_PER_TURN or len(turn) == FILES_PER_TURN):
+            yield turn
+            turn, size = [], 0
+        turn.append(info)
+        size += _size(info)
+    if turn:
+        yield turn
+
+
+def place_of(info: queries.EntryInfo) -> Place:
+    """Where the bytes of a file are."""
+    assert info.object_name is not None
+    assert info.start is not None
+    return Place(info.object_name, info.start, _size(info))
+
+
+def _size(info: queries.EntryInfo) -> int:
+    assert info.size is not None
+    return info.size
+
+
+def _digest(info: queries.EntryInfo) -> bytes:
+    assert info.digest is not None
+    return info.digest

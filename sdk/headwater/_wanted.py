@@ -1,0 +1,195 @@
+"""What a download is to fetch: the entries of a version, with links led to where the bytes are, checked before use.
+
+Nothing here writes. A listing that is not too long is held, a longer one is read again for each use.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_consumer.queries.answers import VersionInfo
+from headwater_schemas import digests
+from headwater_schemas.entries import Reference
+from headwater_schemas.errors import ContentError, InvalidInput, InvalidPath, NotFound
+from headwater_schemas.paths import find_invalid, normalize
+
+from headwater._links import is_link, parse_link
+
+ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead of held
+LINKS_FOLLOWED_MAX = 8  # from one entry; each names a version that was there before, so there are hardly ever two
+VERSIONS_KNOWN_MAX = 1024  # to which links of one listing lead; beyond it they are asked for again
+NAMED_IN_ERROR_MAX = 3
+
+Page = Sequence[queries.EntryInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched, checked. An entry has a digest and a place, or a URI that can be fetched from."""
+
+    pages: Callable[[], Iterable[Page]]  # by path; read anew, or held
+    first: Page  # empty when there is nothing
+    size_bytes: int  # as far as it is known
+
+
+def wanted(database: Database, layers: tuple[int, ...], prefix: str = "") -> Wanted:
+    """The entries in the folder `prefix`, or the one of that path; "" for all.
+
+    Raises: NotFound when there is nothing of that name, or where a link leads; InvalidInput when an entry cannot be
+    fetched; InvalidPath; ContentError.
+    """
+    folder = normalize(prefix) if prefix else ""
+    held: list[Page] = []
+    refused = _Refused()
+    count = size_bytes = 0
+    first: Page = ()
+    for page in entries_of(database, layers, folder):
+        refused.look_at(page)
+        first = first or page
+        count += len(page)
+        size_bytes += sum(info.size or 0 for info in page)
+        if count <= ENTRIES_HELD_MAX:
+            held.append(page)
+        else:
+            held.clear()
+    refused.raise_if_any()
+    if folder and not count:
+        raise NotFound(f"this version has no file or folder {folder!r}. Its `manifest.entries` list what it has.")
+    if count <= ENTRIES_HELD_MAX:
+        return Wanted(lambda: held, first, size_bytes)
+    return Wanted(lambda: entries_of(database, layers, folder), first, size_bytes)
+
+
+def wanted_entry(database: Database, layers: tuple[int, ...], path: str) -> Wanted:
+    """The one entry `path`. Raises: NotFound when it is a folder, or not there; else as `wanted`."""
+    page = [info_of(database, layers, path)]
+    refused = _Refused()
+    refused.look_at(page)
+    refused.raise_if_any()
+    return Wanted(lambda: [page], page, page[0].size or 0)
+
+
+def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[Page]:
+    """All entries in the folder, or of the path, `prefix`, by path; links led to where the bytes are.
+
+    Raises: InvalidPath for a name that could lead out of a folder; for links, as `info_of`.
+    """
+    links = _Links(database)
+    if prefix and (alone := queries.entry(database, layers, prefix)) is not None:
+        yield links.led([alone])
+        return
+    for page in queries.all_entries(database, layers, prefix=prefix):
+        # Whoever wrote the events checked this; but what it keeps is the reader's own disk.
+        if (invalid := find_invalid([info.path for info in page])) is not None:
+            raise InvalidPath(
+                f"the version names {invalid!r}, which could lead out of the folder. Nothing was written."
+            )
+        yield links.led(page)
+
+
+def info_of(database: Database, layers: tuple[int, ...], path: str) -> queries.EntryInfo:
+    """The one entry `path`, led to where its bytes are.
+
+    Raises: NotFound, also where a link leads nowhere; ContentError when a link leads to other content than recorded.
+    """
+    path = normalize(path)
+    info = queries.entry(database, layers, path)
+    if info is None:
+        if queries.entries_page(database, layers, prefix=path, limit=1):
+            raise NotFound(f"{path!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
+        raise NotFound(f"this version has no entry {path!r}. Its `manifest.entries` list what it has.")
+    return _Links(database).led([info])[0]
+
+
+def reference_of(info: queries.EntryInfo) -> Reference:
+    """What was recorded about content that is elsewhere."""
+    assert info.uri is not None
+    return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
+
+
+class _Links:
+    """Follows links, asking once for each version."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._version = lru_cache(maxsize=VERSIONS_KNOWN_MAX)(self._live_version)
+
+    def led(self, page: Page) -> Page:
+        """The same entries, each link with the content that it leads to."""
+        if not any(info.uri is not None and is_link(info.uri) for info in page):
+            return page
+        return [self._followed(info) for info in page]
+
+    def _followed(self, info: queries.EntryInfo) -> queries.EntryInfo:
+        found = info
+        for _ in range(LINKS_FOLLOWED_MAX):
+            if found.uri is None or not is_link(found.uri):
+                return found._replace(path=info.path)
+            found = self._one_step(info.path, found)
+        raise InvalidInput(
+            f"{info.path!r} leads through more than {LINKS_FOLLOWED_MAX} links. Refer to where the file itself is."
+        )
+
+    def _one_step(self, path: str, link: queries.EntryInfo) -> queries.EntryInfo:
+        assert link.uri is not None
+        collection, number, there = parse_link(link.uri)
+        version = self._version(collection, number)
+        if version is None or version.deleted:
+            what = "is not recorded here" if version is None else "was deleted"
+            raise NotFound(f"{path!r} leads to {link.uri}, but {collection}:v{number} {what}. Nothing was written.")
+        found = queries.entry(self._database, version.layers, there)
+        if found is None:
+            raise NotFound(f"{path!r} leads to {link.uri}, but {collection}:v{number} has no {there!r}.")
+        _check_unchanged(path, link, found)
+        return found
+
+    def _live_version(self, collection: str, number: int) -> VersionInfo | None:
+        return queries.version_info(self._database, collection, number)
+
+
+def _check_unchanged(path: str, link: queries.EntryInfo, found: queries.EntryInfo) -> None:
+    """Raises: ContentError. Versions never change, but anybody can write an event that says something else."""
+    if found.digest is None:
+        return  # a reference itself, which is checked when it is fetched
+    checksum = digests.to_text(found.digest)
+    if link.checksum not in (None, checksum) or link.size not in (None, found.size):
+        raise ContentError(
+            f"{path!r} leads to {link.uri} and recorded {link.checksum} with {link.size} bytes, but there is "
+            f"{checksum} with {found.size} bytes. Add the reference again."
+        )
+
+
+class _Refused:
+    """Collects entries that nobody here can fetch."""
+
+    def __init__(self) -> None:
+        self._named: list[str] = []
+        self._count = 0
+
+    def look_at(self, page: Page) -> None:
+        for info in page:
+            if info.uri is None or can_fetch(info.uri):
+                continue
+            self._count += 1
+            if len(self._named) < NAMED_IN_ERROR_MAX:
+                self._named.append(f"{info.path!r} is a reference to {info.uri!r}")
+
+    def raise_if_any(self) -> None:
+        """Raises: InvalidInput naming the first few, and the number of the others."""
+        if not self._count:
+            return
+        others = f", and {self._count - len(self._named):,} more like it" if self._count > len(self._named) else ""
+        raise InvalidInput(
+            f"{'; '.join(self._named)}{others}: headwater cannot fetch from there, and keeps such references as they "
+            "are. Nothing was written. Fetch them yourself from what `entry.ref()` says, or download the rest with "
+            "`path_prefix`."
+        )
+
+
+def can_fetch(uri: str) -> bool:
+    """Whether this installation knows how to fetch from there."""
+    from headwater import references  # its drivers are not needed for files
+
+    return references.can_fetch(uri)
