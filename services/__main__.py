@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from services import ServicesFailed, standing
+from services import ServicesFailed, gcs, standing
 from services.binaries import binaries
 from services.cache import say
 from services.servers import Servers
@@ -26,6 +26,7 @@ def main() -> int:
             case "status":
                 return _status(folder)
         binaries()
+        gcs.program()
         return 0
     except ServicesFailed as error:
         say(f"services: {error}")

@@ -96,6 +96,16 @@ def check_tools(needed: Sequence[str], environment: Mapping[str, str] = os.envir
         raise ServicesFailed("\n".join(["To start the servers, install first:", *wanted, *found, engine]))
 
 
+def install_by_go(module: str, folder: Path, environment: Mapping[str, str]) -> None:
+    """Build the program of a module, named with its version, into a folder.
+
+    Raises:
+        ServicesFailed: it cannot be built.
+    """
+    say(f"services: building {module}; this takes some minutes, once")
+    _run(["go", "install", module], folder, {**environment, "GOBIN": str(folder)})
+
+
 def _java_version(environment: Mapping[str, str]) -> int:
     said = subprocess.run(["java", "-version"], env=dict(environment), capture_output=True, text=True).stderr
     number = re.search(r'version "(?:1\.)?(\d+)', said)
@@ -131,9 +141,7 @@ def _get_postgres(folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _get_minio(folder: Path, environment: Mapping[str, str]) -> None:
-    say(f"services: building MinIO {MINIO_MODULE}; this takes some minutes, once")
-    command = ["go", "install", f"github.com/minio/minio@{MINIO_MODULE}"]
-    _run(command, folder, {**environment, "GOBIN": str(folder)})
+    install_by_go(f"github.com/minio/minio@{MINIO_MODULE}", folder, environment)
 
 
 def _download(folder: Path, wanted: Sequence[tuple[str, str, str]], environment: Mapping[str, str]) -> None:

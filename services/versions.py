@@ -11,6 +11,7 @@ POSTGRES = "18.0"
 # knows; the image is the last but few that there are.
 MINIO_MODULE = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MINIO_IMAGE = "RELEASE.2025-09-07T16-13-09Z"
+GCS_MODULE = "v1.56.1"  # the stand-in for Google Cloud Storage, for tests alone
 
 KAFKA_SETTINGS = {
     "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a second log

@@ -1,4 +1,7 @@
-"""Every error that headwater raises on purpose; see `headwater_schemas.errors` for the whole tree."""
+"""Every error that headwater raises on purpose; see `headwater_schemas.errors` for the whole tree.
+
+What only the SDK can meet is defined here: `ReferenceChanged`, a ContentError.
+"""
 
 from headwater_schemas.errors import (
     BlobCorrupt as BlobCorrupt,
@@ -67,6 +70,11 @@ from headwater_schemas.errors import (
     UnknownSchema as UnknownSchema,
 )
 
+
+class ReferenceChanged(ContentError):
+    """What a reference names is not what was recorded: other content, another version of it, or nothing."""
+
+
 __all__ = [
     "BlobCorrupt",
     "BlobMissing",
@@ -84,6 +92,7 @@ __all__ = [
     "InvalidSettings",
     "NotFound",
     "Reason",
+    "ReferenceChanged",
     "StoreError",
     "StoreNotOurs",
     "StoreReadOnly",

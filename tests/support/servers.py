@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import pytest
 
-from services import ServicesFailed
+from services import ServicesFailed, gcs
 from services.binaries import Binaries, binaries, places
 from services.cache import VARIABLE, cache_folder, locked
 from services.kafka import KafkaBroker, KafkaCluster
@@ -143,6 +143,14 @@ def own_minio(folder: Path) -> Iterator[Minio]:
     _, password = passwords({})
     (port,) = free_ports(1)
     with _running(Minio(folder, programs().minio, port=port, password=password)) as server:
+        yield server
+
+
+@contextmanager
+def own_google_stand_in(folder: Path) -> Iterator[gcs.GoogleStandIn]:
+    """A stand-in for Google Cloud Storage, which starts at once."""
+    (port,) = free_ports(1)
+    with _running(gcs.GoogleStandIn(folder, gcs.program(_run().environment), port=port)) as server:
         yield server
 
 

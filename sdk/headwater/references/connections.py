@@ -1,0 +1,116 @@
+"""Connections to servers of others: time-outs, retries, proxies, and patience with bodies that break off.
+
+The numbers are those of the blob store's own connections, with two exceptions: nobody here copies gigabytes before the
+first byte of an answer, and many more servers say "too many requests".
+"""
+
+import os
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import certifi
+from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.s3.answers import describe_failure
+from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, CONNECTIONS_KEPT, RETRIES
+from headwater_blobs.s3.reading import BREAKS_MAX
+from headwater_schemas.errors import StoreUnavailable
+from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import make_headers, parse_url
+
+ANSWER_S_MAX = 30.0  # between two bytes
+SLOW_RETRIES = 1  # after a server that took a request and said nothing in time: more would take minutes
+
+_POOLS_MAX = 16  # one for each proxy and each list of authorities
+_BUSY = (429, 500, 502, 503, 504)
+
+
+def pool_for(address: str, authorities: str | None = None) -> PoolManager:
+    """The connections of this process to `address`, through the proxy that `HTTPS_PROXY` and the like name for it.
+
+    `authorities` is a file of certificates to trust, where it is not the usual one.
+    """
+    file = authorities or os.environ.get("SSL_CERT_FILE") or certifi.where()
+    return _pool(_proxy_of(address), file, ANSWER_S_MAX, os.getpid())
+
+
+def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[bytes]:
+    """A body in pieces of at most CHUNK_BYTES; where it breaks off, `open_at` is asked for the rest from there.
+
+    Raises: StoreUnavailable when it breaks off at one place again and again, and what `open_at` raises.
+    """
+    at, breaks = 0, 0
+    while True:
+        response = open_at(at)
+        try:
+            while piece := response.read(CHUNK_BYTES, decode_content=False):
+                at, breaks = at + len(piece), 0
+                yield piece
+            return
+        except HTTPError as error:
+            breaks += 1
+            if breaks >= BREAKS_MAX:
+                raise broke_off(what, at, error) from error
+            time.sleep(BACKOFF_S * breaks)
+        finally:
+            response.close()
+            response.release_conn()
+
+
+def length_of(answer: BaseHTTPResponse) -> int | None:
+    """The bytes that an answer says it has, None where it does not say."""
+    size = answer.headers.get("Content-Length", "")
+    return int(size) if size.isascii() and size.isdigit() else None
+
+
+def broke_off(what: str, at: int, error: HTTPError | None = None) -> StoreUnavailable:
+    """The error for a body that ended too early."""
+    reason = f" ({describe_failure(error)})" if error else ""
+    return StoreUnavailable(f"{what} broke off at byte {at:,}{reason}. Try again; if it stays, look at its server.")
+
+
+def refuse(what: str, error: HTTPError) -> NoReturn:
+    """Raises: StoreUnavailable that says why there was no answer."""
+    raise StoreUnavailable(
+        f"{what}: {describe_failure(error)}. Check the address, that its server runs, and the network "
+        "and any proxy in between."
+    ) from error
+
+
+def _proxy_of(address: str) -> str | None:
+    parts = urlsplit(address)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+@lru_cache(_POOLS_MAX)
+def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: int) -> PoolManager:
+    """A process of its own has connections of its own."""
+    retry = Retry(
+        total=RETRIES,
+        read=SLOW_RETRIES,
+        backoff_factor=BACKOFF_S,
+        status_forcelist=_BUSY,
+        allowed_methods=None,  # nothing here changes anything
+        raise_on_status=False,  # the last answer says more than that there were too many
+        respect_retry_after_header=False,  # which may name hours
+    )
+    timeout = Timeout(connect=CONNECT_S_MAX, read=answer_s_max)
+    if proxy is None:
+        return PoolManager(maxsize=CONNECTIONS_KEPT, timeout=timeout, retries=retry, ca_certs=authorities)
+    login = parse_url(proxy).auth
+    return ProxyManager(
+        proxy,
+        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+        maxsize=CONNECTIONS_KEPT,
+        timeout=timeout,
+        retries=retry,
+        ca_certs=authorities,
+    )

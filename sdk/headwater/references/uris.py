@@ -1,0 +1,111 @@
+"""URIs as they are given and recorded: which can be kept, what they name, and how they are shown to people."""
+
+import re
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from headwater_schemas.errors import InvalidInput
+
+URI_BYTES_MAX = 8192  # in UTF-8; web servers take no longer ones either (RFC 9110, 4.1, asks for 8,000)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; of one letter it would be a drive of Windows
+_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Of addresses that were signed for somebody: whoever has one is let in, and they end after hours.
+_SIGNATURES = {
+    "awsaccesskeyid",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-goog-credential",
+    "x-goog-signature",
+}
+_RAW_SCHEMES = ("s3", "gs")  # what follows the bucket is the key as it is: "%", "?" and "#" are letters of it
+_OBJECT_VERSION = re.compile(r"(.+)\?versionId=([^&#?/]+)", re.DOTALL)
+
+
+def check_uri(uri: str) -> str:
+    """Return `uri` as it is.
+
+    Raises: InvalidInput when it has no scheme, is too long, or has a control character, user info or a signature.
+    """
+    if not isinstance(uri, str):
+        raise InvalidInput(f"a URI must be text, not {type(uri).__name__}.")
+    if found := _FORBIDDEN_CHARACTER.search(uri):
+        raise InvalidInput(f"a URI contains {found.group()!r}: control characters cannot be kept. Percent-encode it.")
+    if (size := len(uri.encode())) > URI_BYTES_MAX:
+        raise InvalidInput(f"a URI has {size:,} bytes; at most {URI_BYTES_MAX:,} are kept. Give a shorter one.")
+    if not _SCHEME.match(uri):
+        raise InvalidInput(
+            f"{uri[:100]!r} has no scheme, such as 'https:' or 's3:'. Give a whole URI; for a local file use add_file, "
+            "or 'file:///…' to refer to it where it is."
+        )
+    _check_no_secret(uri)
+    return uri
+
+
+def scheme_of(uri: str) -> str:
+    """In lower case, "" where there is none."""
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else ""
+
+
+def shown(uri: str) -> str:
+    """`uri` for a message: without user info, and without a query, which may hold a key."""
+    body, _, query = uri.partition("?") if scheme_of(uri) not in _RAW_SCHEMES else (uri, "", "")
+    start, separator, rest = body.partition("://")
+    place, slash, path = rest.partition("/")
+    text = f"{start}{separator}{place.rpartition('@')[2]}{slash}{path}" if separator else body
+    return f"{text}?…" if query else text
+
+
+def name_in(uri: str) -> str:
+    """The name that the URI ends in: "" where it has none."""
+    if scheme_of(uri) in _RAW_SCHEMES:
+        _, key, _ = split_object(uri)
+        return key.rstrip("/").rpartition("/")[2]
+    parts = urlsplit(uri)
+    last = parts.path.rstrip("/").rpartition("/")[2]
+    try:
+        plain = unquote(last, errors="strict")
+    except UnicodeDecodeError:
+        return last
+    return last if "/" in plain or _FORBIDDEN_CHARACTER.search(plain) else plain
+
+
+def is_folder_like(uri: str) -> bool:
+    """Whether it ends in a slash, as what stands for many does."""
+    return (split_object(uri)[1] if scheme_of(uri) in _RAW_SCHEMES else urlsplit(uri).path).endswith("/")
+
+
+def split_object(uri: str) -> tuple[str, str, str | None]:
+    """Bucket, key and object version of `s3://bucket/key?versionId=…`; the key is "" for a whole bucket.
+
+    Raises: InvalidInput for a key with `.` or `..` between slashes: it would be asked for under another name.
+    """
+    place = uri.partition("://")[2]
+    versioned = _OBJECT_VERSION.fullmatch(place)
+    bucket, _, key = (versioned[1] if versioned else place).partition("/")
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        raise InvalidInput(
+            f"{shown(uri)} has '.' or '..' between slashes, which no request can name. Rename the object."
+        )
+    return bucket, key, versioned[2] if versioned else None
+
+
+def _check_no_secret(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidInput(
+            "a URI cannot be understood: the address of its host is not one. Check its brackets."
+        ) from error
+    if "@" in parts.netloc:
+        raise InvalidInput(
+            f"{shown(uri)} was given with a user or password before the host, which everybody could read. "
+            "Give it without; credentials come from the environment."
+        )
+    names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    if signed := sorted(names & _SIGNATURES):
+        raise InvalidInput(
+            f"{shown(uri)} is a signed address ({signed[0]}): it lets in whoever reads it, and ends soon. Give the "
+            "address without the signature, such as s3://bucket/key."
+        )
