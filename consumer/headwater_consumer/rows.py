@@ -144,7 +144,7 @@ class Layer(Row):
     rows: int
 
 
-@row("drafts", key=("collection", "draft"), indexes=(("closed_position",),), wide=True)
+@row("drafts", key=("collection", "draft"), indexes=(("closed_position", "collection", "draft"),), wide=True)
 @dataclass(frozen=True, slots=True)
 class Draft(Row):
     """An open, sealed or discarded version."""
@@ -289,6 +289,18 @@ class VersionFact(Row):
     version: int
     field: str  # one of the constants above
     value: str  # text; canonical JSON for metadata; seconds for ttl; "" for deleted; the reason for recalled
+    from_position: int
+    to_position: int | None
+
+
+@row("version_updates", key=("collection", "version"))
+@dataclass(frozen=True, slots=True)
+class VersionUpdate(Row):
+    """Fact: when something that is said about a version changed last. A version without an open row is as sealed."""
+
+    collection: str
+    version: int
+    time_us: int  # append time of the event
     from_position: int
     to_position: int | None
 

@@ -9,8 +9,8 @@ from headwater_schemas.errors import InvalidInput, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 from sqlalchemy import bindparam, select
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import LogPosition
 
 POLL_S_MIN = 0.002  # about what one look costs

@@ -62,6 +62,14 @@ def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def other_spellings(path: str) -> list[str]:
+    """The composed (NFC) and the decomposed (NFD) form of `path`, where they differ from it."""
+    if path.isascii():
+        return []
+    forms = dict.fromkeys(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    return [form for form in forms if form != path]
+
+
 def folders_of(path: str) -> list[str]:
     """`"a/b/c"` → `["a", "a/b"]`: the folders that `path` implies."""
     return [path[:i] for i, character in enumerate(path) if character == "/"]

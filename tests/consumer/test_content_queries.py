@@ -8,7 +8,7 @@ from headwater_consumer import queries
 from headwater_consumer.queries import contents as contents_module
 from headwater_consumer.queries import entries as entries_module
 from headwater_consumer.rows import FILE, REFERENCE
-from headwater_schemas.entries import Place, Reference
+from headwater_schemas.entries import Place, Reference, reference_leaf
 from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryRemoved, Move, VersionCommitted
 
 from tests.support.history import History, digest_of, pack_of
@@ -77,13 +77,13 @@ def test_a_listing_is_ordered_by_path(history: History, rows_per_page: int) -> N
     assert paths == sorted(paths)
 
 
-def test_columns_say_the_same_as_entries(history: History, rows_per_page: int) -> None:
+def test_a_listing_by_columns_has_the_entries_of_the_version(history: History, rows_per_page: int) -> None:
     last = len(_many_changes(history)) - 1
 
     pages = list(queries.listing(history.database, _layers(history, last)))
 
     rows = [row for page in pages for row in zip(*page, strict=True)]
-    assert rows == [(entry.path, entry.digest, entry.size) for entry in _all(history, last)]
+    assert rows == [(entry.path, entry.digest) for entry in _all(history, last)]
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
@@ -144,7 +144,10 @@ def test_a_reference_is_listed_with_what_is_known_of_it(history: History) -> Non
     assert (big.digest, big.object_name, big.start) == (None, None, None)
     assert (infos["page"].size, infos["page"].checksum) == (None, None)
     assert list(queries.listing(history.database, _layers(history, 0))) == [
-        (["a", "big.tar", "page"], [digest_of(b"1"), None, None], [1, 1 << 40, None])
+        (
+            ["a", "big.tar", "page"],
+            [digest_of(b"1"), reference_leaf(reference), reference_leaf(Reference("page", "https://example.org"))],
+        )
     ]
 
 

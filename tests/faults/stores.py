@@ -89,7 +89,12 @@ def check_replay(stores: Stores) -> None:
 
 def digest_of_listing(database: Database, info: VersionInfo) -> str:
     """The version's digest, computed from the rows of its listing."""
-    rows = [row for page in queries.listing(database, info.layers) for row in zip(*page, strict=True)]
+    rows = [
+        (entry.path, entry.digest, entry.size)
+        for page in queries.all_entries(database, info.layers)
+        for entry in page
+        if entry.digest is not None and entry.size is not None
+    ]
     paths, digests, sizes = zip(*rows, strict=True) if rows else ((), (), ())
     return sum_of(file_leaves(paths, digests, sizes), sum(sizes)).digest()
 

@@ -137,7 +137,7 @@ def drafted(stage: Stage) -> list[str]:
     with opened(stage) as stores:
         info = queries.version_info(stores.database, f"{NAMESPACE}/{DRAFTED}", 0)
         assert info is not None
-        return [path for paths, _, _ in queries.listing(stores.database, info.layers) for path in paths]
+        return [path for paths, _ in queries.listing(stores.database, info.layers) for path in paths]
 
 
 def tally(operations: list[Operation]) -> str:

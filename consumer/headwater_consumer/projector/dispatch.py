@@ -41,8 +41,10 @@ from headwater_schemas.names import LATEST, check_text
 
 from headwater_consumer.declaring import Row
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
+from headwater_consumer.projector.facts import updates
 from headwater_consumer.projector.moment import Moment, Refused, rejection
 from headwater_consumer.rows import (
+    DELETED,
     Alias,
     Collection,
     CondemnedObject,
@@ -58,6 +60,8 @@ from headwater_consumer.rows import (
     SessionMark,
     Version,
     VersionDigest,
+    VersionFact,
+    VersionUpdate,
 )
 from headwater_consumer.state import Change, Put, State
 
@@ -92,7 +96,8 @@ def apply(moment: Moment, event: Event, state: State) -> list[Change]:
                 Reason.INVALID, f"the event is about {event.key!r} but was sent under the key {moment.key!r}."
             )
         _check_texts(moment, event)
-        return [advanced, *_meaning(moment, event, state)]
+        changes = _meaning(moment, event, state)
+        return [advanced, *changes, *updates(state, moment, changes)]
     except Refused as refused:
         return [advanced, rejection(moment, event, refused)]
     except InvalidInput as invalid:
@@ -173,18 +178,29 @@ def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, 
         yield from ((Alias, (event.collection, alias)) for alias in (LATEST, *event.aliases))
         if event.expected_digest is not None:
             yield VersionDigest, (event.collection, event.expected_digest)
-    if isinstance(event, ArtifactUsed):
+    if isinstance(event, AliasMoved):
+        yield Alias, (event.collection, event.alias)
+    if isinstance(event, ArtifactUsed | VersionDescribed):
         yield Version, (event.collection, event.version)
+        yield VersionFact, (event.collection, event.version, DELETED)
+    if isinstance(event, VersionDescribed):
+        yield VersionUpdate, (event.collection, event.version)
 
 
 def needs_then(event: Event, state: State) -> Iterator[tuple[type[Row], tuple[Any, ...]]]:
-    """The rows that `event` will ask for by what those of `needs` say: the layers of its draft, and of its base."""
+    """The rows that `event` will ask for by what those of `needs` say: its draft and base, what aliases leave."""
     if isinstance(event, EntryAdded | EntryRemoved | VersionCommitted):
         draft = state.get(Draft, event.collection, event.draft)
         if draft is not None and draft.closed_position is None:
             yield Layer, (draft.layer,)
             if draft.base is not None and not isinstance(event, EntryAdded):
                 yield Version, (event.collection, draft.base)
+    if isinstance(event, VersionCommitted | AliasMoved):
+        moving = (LATEST, *event.aliases) if isinstance(event, VersionCommitted) else (event.alias,)
+        for alias in moving:
+            held = state.get(Alias, event.collection, alias)
+            if held is not None:
+                yield VersionUpdate, (event.collection, held.version)
 
 
 def resume_parked(key: str, at: Moment, state: State, write: Callable[[list[Change]], None]) -> None:

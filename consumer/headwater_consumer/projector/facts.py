@@ -1,5 +1,6 @@
 """Facts: rows with a from and a to position. The one place that opens and closes them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,11 +11,13 @@ from headwater_consumer.rows import (
     Run,
     RunState,
     Tag,
+    Version,
     VersionFact,
+    VersionUpdate,
 )
-from headwater_consumer.state import Put, State
+from headwater_consumer.state import Change, Put, State
 
-Fact = TypeVar("Fact", Alias, Tag, VersionFact, Run, RunState, ProjectFact)
+Fact = TypeVar("Fact", Alias, Tag, VersionFact, VersionUpdate, Run, RunState, ProjectFact)
 
 
 def change_fact(state: State, moment: Moment, fact: Fact) -> list[Put]:
@@ -55,3 +58,19 @@ def unsay(state: State, moment: Moment, collection: str, version: int, field: st
 def put_tag(state: State, moment: Moment, collection: str, version: int, tag: str) -> list[Put]:
     """A version has `tag` from here on."""
     return change_fact(state, moment, Tag(collection, version, tag, moment.at, None))
+
+
+def updates(state: State, moment: Moment, changes: Iterable[Change]) -> list[Put]:
+    """The versions about which an event's `changes` say something else were updated by it, unless it made them.
+
+    An alias that moves changes the version that it leaves as well.
+    """
+    rows = [change.row for change in changes if isinstance(change, Put)]
+    made = {(row.collection, row.version) for row in rows if isinstance(row, Version)}
+    said = dict.fromkeys((row.collection, row.version) for row in rows if isinstance(row, Alias | Tag | VersionFact))
+    found: list[Put] = []
+    for collection, version in said:
+        if (collection, version) not in made:
+            update = VersionUpdate(collection, version, moment.time_us, moment.at, None)
+            found += change_fact(state, moment, update)
+    return found

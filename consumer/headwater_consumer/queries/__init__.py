@@ -7,6 +7,7 @@ paged by key. The modules are named after what they answer about; `answers` hold
 from headwater_consumer.queries.answers import (
     CollectionInfo,
     DeadLetterInfo,
+    DraftInfo,
     Edge,
     EntryInfo,
     Health,
@@ -18,16 +19,29 @@ from headwater_consumer.queries.answers import (
     UseInfo,
     VersionInfo,
 )
-from headwater_consumer.queries.entries import all_entries, entries_page, entry, listing
+from headwater_consumer.queries.drafts import draft_info, open_drafts
+from headwater_consumer.queries.entries import (
+    all_entries,
+    entries_of,
+    entries_page,
+    entry,
+    has_folder,
+    listing,
+    path_conflict,
+)
+from headwater_consumer.queries.freeing import dependents, freed_by_deleting
 from headwater_consumer.queries.holding import versions_holding
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
 from headwater_consumer.queries.projects import digest_algorithm
-from headwater_consumer.queries.runs import inputs_of, outputs_of, producers_of, run_info, runs, used_by
+from headwater_consumer.queries.runs import count_runs, inputs_of, outputs_of, producers_of, run_info, runs, used_by
 from headwater_consumer.queries.versions import (
+    artifact_types,
     collection_info,
     collections,
+    contested_paths,
+    count_collections,
     project_has_digest,
     resolve_version,
     version_info,
@@ -38,6 +52,7 @@ from headwater_consumer.queries.versions import (
 __all__ = [
     "CollectionInfo",
     "DeadLetterInfo",
+    "DraftInfo",
     "Edge",
     "EntryInfo",
     "Health",
@@ -50,19 +65,30 @@ __all__ = [
     "VersionInfo",
     "all_entries",
     "ancestry",
+    "artifact_types",
     "collection_info",
     "collections",
+    "contested_paths",
+    "count_collections",
+    "count_runs",
     "dead_letters",
+    "dependents",
     "descendants",
     "digest_algorithm",
+    "draft_info",
+    "entries_of",
     "entries_page",
     "entry",
     "first_rejection",
+    "freed_by_deleting",
+    "has_folder",
     "health",
     "inputs_of",
     "listing",
+    "open_drafts",
     "outcomes",
     "outputs_of",
+    "path_conflict",
     "producers_of",
     "project_has_digest",
     "rejections_of",

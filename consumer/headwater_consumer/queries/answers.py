@@ -19,8 +19,10 @@ class VersionInfo:
     layers: tuple[int, ...]  # topmost first
     base: int | None
     run: str | None  # the first run that logged it
+    draft: str  # what it was sealed from, see `events.own_draft` and `events.shared_draft`
     contested: int  # paths that different writers of its draft wrote
     created_us: int
+    updated_us: int  # when something that is said about it changed last
     who: str
     message: str | None
     aliases: tuple[str, ...]  # by name
@@ -40,6 +42,24 @@ class CollectionInfo:
     type: str
     versions: int  # those that are not deleted
     created_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftInfo:
+    """An open version, or one that is closed by now."""
+
+    collection: str
+    draft: str  # see `events.own_draft` and `events.shared_draft`
+    type: str
+    base: int | None
+    layer: int
+    rows: int  # entries and marks of removal that were brought, doubles included; 0 once its layer is gone
+    writers: int  # who brought any
+    done: int  # who said that they are done
+    waiting_for: int | None  # how many must be done for its commit to count; None: no commit waits
+    touched_us: int  # when the last event about it came
+    version: int | None  # what it was sealed as
+    discarded: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 from headwater_schemas.entries import Place
 from sqlalchemy import and_, bindparam, or_, select
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.queries.places import where_now
 from headwater_consumer.rows import EntryRow
 

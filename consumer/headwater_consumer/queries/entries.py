@@ -6,32 +6,34 @@ snapshot of its own.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import Place, Reference, reference_leaf
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
-from headwater_consumer.bulk import padded
+from headwater_consumer.asking import Statement
+from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import EntryInfo
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.queries.places import where_now
 from headwater_consumer.rows import FILE, REMOVED, EntryRow
+from headwater_consumer.shown import StoredChain, TakenOut, first_conflict
 
+PATHS_PER_LOOK = 10_000  # bounds how long one snapshot is held, and the memory of what is asked
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 
 ENTRIES = EntryRow.table
 _ALL = EntryInfo._fields
-_FOR_COMPARING = ("path", "kind", "digest", "size")
+_FOR_COMPARING = ("path", "kind", "digest", "size", "uri", "checksum", "object_version")
 _path, _kind = itemgetter(0), itemgetter(1)  # in both
 
 Columns = tuple[str, ...]
-ListingPage = tuple[list[str], list[bytes | None], list[int | None]]
+ListingPage = tuple[list[str], list[bytes]]
 
 
 def entries_page(
@@ -42,7 +44,7 @@ def entries_page(
     Go on with `after` = the last one's path.
     """
     page: list[Any] = []
-    for rows in _pages(database, layers, _ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
+    for rows in pages(database, layers, _ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
         page += rows
         if len(page) >= limit:
             break
@@ -51,18 +53,18 @@ def entries_page(
 
 def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") -> Iterator[list[EntryInfo]]:
     """All entries under the folder `prefix` ("" for all) by path, in pages."""
-    for rows in _pages(database, layers, _ALL, prefix, None, ROWS_PER_PAGE):
+    for rows in pages(database, layers, _ALL, prefix, None, ROWS_PER_PAGE):
         yield _answers(database, rows)
 
 
 def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
-    """Path, digest and size of every entry by path, in pages of columns: for finding what changed.
+    """Path and identity of every entry by path, in pages of columns: for finding what changed.
 
-    A reference has no digest.
+    The identity tells one content of a path from another: a file's digest in the stored form, all that a reference
+    says (`reference_leaf`).
     """
-    for rows in _pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
-        paths, _, digests, sizes = zip(*rows, strict=True)
-        yield list(paths), list(digests), list(sizes)
+    for rows in pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
+        yield [row[0] for row in rows], [row[2] if row[1] == FILE else _reference_identity(row) for row in rows]
 
 
 def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | None:
@@ -79,6 +81,47 @@ def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | N
         topmost = min(rows, key=lambda row: depth[row[0]])
         info = EntryInfo._make(topmost[1:])
         return None if info.kind == REMOVED else _located(connection, [info])[0]
+
+
+def entries_of(database: Database, layers: Sequence[int], paths: Sequence[str]) -> dict[str, EntryInfo]:
+    """The entries at many paths; a path that the version does not have is left out. Cost: as `entry`, for each."""
+    found: dict[str, EntryInfo] = {}
+    for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
+        wanted = paths[start : start + PATHS_PER_LOOK]
+        with database.reading() as connection:
+            infos = _located(connection, shown_at(connection, layers, wanted))
+        of_path = {info.path: info for info in infos}
+        found.update({path: of_path[path] for path in wanted if path in of_path})
+    return found
+
+
+def path_conflict(
+    database: Database,
+    layers: Sequence[int],
+    paths: Sequence[str],
+    *,
+    without: Collection[str] = (),
+    without_folders: Collection[str] = (),
+) -> tuple[str, str] | None:
+    """The first of `paths` that cannot join what the chain shows, and the path there that is in its way; else None.
+
+    A path must not be a file and a folder at once, nor look like another one to a reader; see `shown`. What is taken
+    out at the same time, `without` and all under `without_folders`, is in nobody's way. Whether `paths` go with each
+    other is not looked at. Cost: a few index look-ups a folder and layer, where paths lie among others one more each.
+    """
+    taken_out = TakenOut.of(without, without_folders)
+    for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
+        with database.reading() as connection:
+            chain_shown = StoredChain(connection, layers)
+            if conflict := first_conflict(chain_shown, paths[start : start + PATHS_PER_LOOK], taken_out):
+                return conflict
+    return None
+
+
+def has_folder(database: Database, layers: Sequence[int], folder: str) -> bool:
+    """Whether the chain shows anything under `folder`."""
+    with database.reading() as connection:
+        return StoredChain(connection, layers).first_under(folder) is not None
 
 
 # --- laying layers over each other ------------------------------------------------------------------------------
@@ -106,7 +149,7 @@ class _Reader:
     def fill(self, connection: Connection, count: int) -> None:
         if self._rows or self.exhausted:
             return
-        statement = _rows_of_layer(self._columns, self._end is not None)
+        statement = rows_of_layer(self._columns, self._end is not None)
         self._rows = statement.tuples(connection, layer=self._layer, after=self._after, end=self._end, limit=count)
         self.exhausted = len(self._rows) < count
         if self._rows:
@@ -119,7 +162,7 @@ class _Reader:
         return taken
 
 
-def _pages(
+def pages(
     database: Database, layers: Sequence[int], columns: Columns, prefix: str, after: str | None, count: int
 ) -> Iterator[list[Any]]:
     """The rows that the chain shows, by path. No page is empty; each layer is read once, `count` rows at a time."""
@@ -147,6 +190,26 @@ def _overlaid(stretches: Sequence[Sequence[Any]]) -> list[Any]:
     else:
         rows = list(said[0]) if said else []
     return [row for row in rows if row[1] != REMOVED]
+
+
+def shown_at(connection: Connection, layers: Sequence[int], paths: Sequence[str]) -> list[EntryInfo]:
+    """What the chain shows at `paths`, in no order."""
+    numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
+    depth = {layer: i for i, layer in enumerate(layers)}
+    topmost: dict[str, Any] = {}
+    for start in range(0, len(paths), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(paths[start : start + KEYS_PER_STATEMENT_MAX])
+        texts = {f"path_{i}": path for i, path in enumerate(chunk)}
+        rows = _rows_of_paths(len(numbers), len(chunk)).tuples(connection, **numbers, **texts)
+        rows.sort(key=lambda row: depth[row[0]], reverse=True)
+        topmost.update({row[1]: row for row in rows})
+    infos = [EntryInfo._make(row[1:]) for row in topmost.values()]
+    return [info for info in infos if info.kind != REMOVED]
+
+
+def _reference_identity(row: Any) -> bytes:
+    path, _, _, size, uri, checksum, object_version = row
+    return reference_leaf(Reference(path, uri, checksum, size, object_version))
 
 
 def _answers(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
@@ -178,7 +241,8 @@ def _place(info: EntryInfo) -> Place:
 
 
 @cache
-def _rows_of_layer(columns: Columns, bounded: bool) -> Statement:
+def rows_of_layer(columns: Columns, bounded: bool) -> Statement:
+    """A page of one layer's rows by path: those with a path > `after`, and < `end` where `bounded`."""
     statement = select(*[ENTRIES.c[name] for name in columns]).where(
         ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path > bindparam("after")
     )
@@ -192,3 +256,11 @@ def _rows_of_path(layers: int) -> Statement:
     in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     columns = [ENTRIES.c[name] for name in _ALL]
     return Statement(select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path")))
+
+
+@cache
+def _rows_of_paths(layers: int, paths: int) -> Statement:
+    in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
+    of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
+    columns = [ENTRIES.c[name] for name in _ALL]
+    return Statement(select(ENTRIES.c.layer, *columns).where(in_chain, of_paths))

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import EntryRow, Version, VersionLayer
 
 ENTRIES_PER_LOOK = 1000  # of one digest, looked at in one go

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, literal, select, union_all
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.bulk import SQLITE
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import Lineage, TreeLine
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import Output, Use, Version
 
 LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anybody reads

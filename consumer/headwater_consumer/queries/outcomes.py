@@ -7,10 +7,10 @@ from typing import Any
 from headwater_schemas.errors import Reason
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import DeadLetterInfo, Health, Outcome, RejectionInfo
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
 
 DRAFTS, REJECTIONS = Draft.table, Rejection.table

@@ -14,9 +14,9 @@ from headwater_schemas.entries import Place
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import CondemnedObject, Draft, EntryRow, MovedContent
 
 DIGESTS_PER_STATEMENT = 256

@@ -9,12 +9,12 @@ from itertools import groupby
 from typing import Any
 
 from headwater_schemas.errors import NotFound
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
+from headwater_consumer.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.database import Database
 from headwater_consumer.projector.runs import RUNNING
 from headwater_consumer.queries.answers import RunInfo, UseInfo
-from headwater_consumer.queries.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.rows import Output, Run, RunState, Use
 
 EDGES_MAX = 10_000  # what a person can look at and a program can hold without noticing
@@ -60,6 +60,13 @@ def runs(
             group=group,
         )
     return [_info(row) for row in rows]
+
+
+def count_runs(database: Database, project: str, *, job_type: str | None = None, group: str | None = None) -> int:
+    """How many runs `runs` lists in all."""
+    statement = _run_count(job_type is not None, group is not None)
+    with database.asking() as connection:
+        return int(statement.first(connection, project=project, job_type=job_type, group=group)[0])
 
 
 def inputs_of(database: Database, run: str, *, limit: int = EDGES_MAX) -> list[UseInfo]:
@@ -141,6 +148,16 @@ def _page_of_runs(of_job_type: bool, of_group: bool) -> Statement:
     if of_group:
         statement = statement.where(RUNS.c.group == bindparam("group"))
     return Statement(statement.order_by(RUNS.c.started_us.desc(), RUNS.c.run.desc()).limit(bindparam("limit")))
+
+
+@cache
+def _run_count(of_job_type: bool, of_group: bool) -> Statement:
+    statement = select(func.count()).where(RUNS.c.project == bindparam("project"), holds(RUNS, past=False))
+    if of_job_type:
+        statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
+    if of_group:
+        statement = statement.where(RUNS.c.group == bindparam("group"))
+    return Statement(statement)
 
 
 @cache

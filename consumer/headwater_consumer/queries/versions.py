@@ -12,11 +12,23 @@ from typing import Any
 
 from headwater_schemas.names import parse_version
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
+from headwater_consumer.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import CollectionInfo, VersionInfo
-from headwater_consumer.queries.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.rows import (
     DELETED,
     DESCRIPTION,
@@ -25,14 +37,16 @@ from headwater_consumer.rows import (
     TTL,
     Alias,
     Collection,
+    ContestedPath,
     Tag,
     Version,
     VersionDigest,
     VersionFact,
+    VersionUpdate,
 )
 
 VERSIONS, COLLECTIONS, FACTS = Version.table, Collection.table, VersionFact.table
-_ALIAS, _TAG = "alias", "tag"  # beside the fields of VersionFact
+_ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # beside the fields of VersionFact
 
 
 def resolve_version(database: Database, collection: str, selector: str, *, at: int | None = None) -> int | None:
@@ -90,7 +104,8 @@ def collections(
 ) -> list[CollectionInfo]:
     """The collections of "entity/project", or of all, by name and at most `limit`; go on with `after` = the last name.
 
-    Cost: looks at all that is said about the versions of each collection on the page.
+    Those of which every version is deleted are left out. Cost: looks at all that is said about the versions of each
+    collection on the page.
     """
     start, end = range_of_folder(project) if project is not None else ("", None)
     start = max(start, after or "")
@@ -100,8 +115,38 @@ def collections(
     return [CollectionInfo(*row) for row in rows]
 
 
+def count_collections(database: Database, project: str, *, type: str | None = None) -> int:  # noqa: A002
+    """How many collections `collections` lists in all."""
+    with database.asking() as connection:
+        return int(_collection_count(type is not None).first(connection, project=project, type=type)[0])
+
+
+def artifact_types(database: Database, project: str, *, after: str | None = None, limit: int = 100) -> list[str]:
+    """The types of the collections of "entity/project" that have versions, by name and at most `limit`.
+
+    Go on with `after` = the last one.
+    """
+    with database.asking() as connection:
+        rows = _page_of_types().rows(connection, project=project, after=after or "", limit=limit)
+    return [row[0] for row in rows]
+
+
+def contested_paths(
+    database: Database, collection: str, version: int, *, after: str | None = None, limit: int = 1000
+) -> list[str]:
+    """The paths that different writers of a version's draft wrote, in order and at most `limit`.
+
+    Go on with `after` = the last one.
+    """
+    with database.asking() as connection:
+        rows = _page_of_contested().rows(
+            connection, collection=collection, version=version, after=after or "", limit=limit
+        )
+    return [row[0] for row in rows]
+
+
 def collection_info(database: Database, collection: str) -> CollectionInfo | None:
-    """A collection; None when nothing was ever committed to it."""
+    """A collection, also one of which every version is deleted; None when nothing was ever committed to it."""
     with database.asking() as connection:
         row = _one_collection().first(connection, collection=collection)
     return None if row is None else CollectionInfo(*row)
@@ -138,7 +183,9 @@ def _info(row: Any, said: dict[str, tuple[str, ...]]) -> VersionInfo:
         base=row.base,
         run=row.run,
         contested=row.contested,
+        draft=row.draft,
         created_us=row.created_us,
+        updated_us=int(said[_UPDATED][0]) if _UPDATED in said else row.created_us,
         who=row.who,
         message=row.message,
         aliases=said.get(_ALIAS, ()),
@@ -222,12 +269,13 @@ def _facts(past: bool) -> Statement:
             holds(table, past),
         )
 
-    aliases, tags = Alias.table, Tag.table
+    aliases, tags, updates = Alias.table, Tag.table, VersionUpdate.table
     return Statement(
         union_all(
             said(aliases, literal(_ALIAS), aliases.c.alias),
             said(tags, literal(_TAG), tags.c.tag),
             said(FACTS, FACTS.c.field, FACTS.c.value),
+            said(updates, literal(_UPDATED), cast(updates.c.time_us, Text)),
         ).order_by("version", "kind", "value")
     )
 
@@ -267,14 +315,61 @@ def _collections_with_counts() -> Select[Any]:
     return select(COLLECTIONS.c.collection, COLLECTIONS.c.type, live, COLLECTIONS.c.created_us)
 
 
+def _has_versions() -> ColumnElement[bool]:
+    """Of a collection: not all of its versions are deleted. Looks from the newest on, which seldom is."""
+    newest = (
+        select(VERSIONS.c.version)
+        .where(
+            VERSIONS.c.collection == COLLECTIONS.c.collection,
+            ~_is_deleted(VERSIONS.c.collection, VERSIONS.c.version, past=False),
+        )
+        .order_by(VERSIONS.c.version.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return newest.is_not(None)
+
+
 @cache
 def _page_of_collections(bounded: bool, of_type: bool) -> Statement:
-    statement = _collections_with_counts().where(COLLECTIONS.c.collection > bindparam("start"))
+    statement = _collections_with_counts().where(COLLECTIONS.c.collection > bindparam("start"), _has_versions())
     if bounded:
         statement = statement.where(COLLECTIONS.c.collection < bindparam("end"))
     if of_type:
         statement = statement.where(COLLECTIONS.c.type == bindparam("type"))
     return Statement(statement.order_by(COLLECTIONS.c.collection).limit(bindparam("limit")))
+
+
+@cache
+def _collection_count(of_type: bool) -> Statement:
+    statement = select(func.count()).where(COLLECTIONS.c.project == bindparam("project"), _has_versions())
+    return Statement(statement.where(COLLECTIONS.c.type == bindparam("type")) if of_type else statement)
+
+
+@cache
+def _page_of_types() -> Statement:
+    return Statement(
+        select(COLLECTIONS.c.type)
+        .where(COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), _has_versions())
+        .distinct()
+        .order_by(COLLECTIONS.c.type)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _page_of_contested() -> Statement:
+    table = ContestedPath.table
+    return Statement(
+        select(table.c.path)
+        .where(
+            table.c.collection == bindparam("collection"),
+            table.c.version == bindparam("version"),
+            table.c.path > bindparam("after"),
+        )
+        .order_by(table.c.path)
+        .limit(bindparam("limit"))
+    )
 
 
 @cache

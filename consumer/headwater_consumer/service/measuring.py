@@ -7,8 +7,8 @@ from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreError
 from sqlalchemy import func, select
 
+from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.queries.asking import Statement
 from headwater_consumer.rows import DeadLetter, ParkedKey
 from headwater_consumer.service.beside import Beside
 from headwater_consumer.service.standing import Standing
