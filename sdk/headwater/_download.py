@@ -14,10 +14,12 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
 
-from headwater._fetching import Fetching, pieces_of_reference, place_of
+from headwater import references
+from headwater._fetching import Fetching, place_of
 from headwater._progress import Progress, bytes_text
+from headwater._proof import reference_of
 from headwater._target import Target
-from headwater._wanted import Page, Wanted, can_fetch, info_of, wanted, wanted_entry
+from headwater._wanted import Page, Wanted, info_of, wanted, wanted_entry
 
 READ_ENTRY_BYTES_MAX = 256 * 1024 * 1024  # held in memory; what is larger is better downloaded
 
@@ -66,12 +68,9 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     if info.digest is not None:
         _check_small(info, info.size or 0)
         return blobs.read(place_of(info), info.digest)
-    assert info.uri is not None
-    if not can_fetch(info.uri):
-        raise InvalidInput(f"{info.path!r} is a reference to {info.uri!r}, which headwater cannot fetch from.")
     _check_small(info, info.size or 0)
     content = bytearray()
-    for piece in pieces_of_reference(info):
+    for piece in references.fetch(reference_of(info)):
         content += piece
         _check_small(info, len(content))
     return bytes(content)

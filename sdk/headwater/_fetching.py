@@ -12,12 +12,12 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_consumer import queries
 from headwater_schemas.entries import Place
-from headwater_schemas.errors import ContentError
 
+from headwater import references
 from headwater._progress import Progress
-from headwater._sums import Check, recorded_sum
+from headwater._proof import Proof, proof_of, reference_of
 from headwater._target import Target
-from headwater._wanted import Page, reference_of
+from headwater._wanted import Page
 
 BYTES_PER_TURN = 4 * 1024 * 1024  # of small files, in memory at once
 FILES_PER_TURN = 1024
@@ -52,7 +52,7 @@ class Fetching:
                 elsewhere.append(info)
             elif _size(info) > PACKED_FILE_BYTES_MAX:
                 large.append(info)
-            elif holds(info.path, _size(info), info.digest):
+            elif holds(info.path, _size(info), _proof(info)):
                 self._advance(_size(info))
             else:
                 missing.append(info)
@@ -80,18 +80,18 @@ class Fetching:
                 raise
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
-        if self._target.holds(info.path, _size(info), _digest(info)):
+        if self._target.holds(info.path, _size(info), _proof(info)):
             self._advance(_size(info))
         else:
             self._target.land(info.path, self._counted(self._blobs.stream(place_of(info), _digest(info))))
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
         """What cannot be proven by what was recorded, an ETag for one, is fetched again."""
-        recorded = recorded_sum(info)
-        if recorded is not None and self._target.holds(info.path, info.size, recorded):
+        proof = proof_of(info)
+        if proof is not None and self._target.holds(info.path, info.size, proof):
             self._advance(info.size or 0)
         else:
-            self._target.land(info.path, self._counted(pieces_of_reference(info)))
+            self._target.land(info.path, self._counted(references.fetch(reference_of(info))))
 
     def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         for piece in pieces:
@@ -103,37 +103,6 @@ class Fetching:
     def _advance(self, size: int) -> None:
         with self._lock:
             self._progress.advance(size)
-
-
-def pieces_of_reference(info: queries.EntryInfo) -> Iterator[bytes]:
-    """The bytes that a reference recorded, from where they are.
-
-    Raises: ContentError instead of the end when they have another size, or are not of the recorded checksum; what the
-    reference's own kind raises, also when its source has changed.
-    """
-    from headwater import references  # its drivers are not needed for files
-
-    recorded = recorded_sum(info)
-    check = None if recorded is None else Check(recorded)
-    size = 0
-    for piece in references.fetch(reference_of(info)):
-        size += len(piece)
-        if info.size is not None and size > info.size:
-            raise _changed(info, f"{info.size:,} bytes", "more")  # perhaps without end
-        if check is not None:
-            check.update(piece)
-        yield piece
-    if info.size is not None and size < info.size:
-        raise _changed(info, f"{info.size:,} bytes", f"{size:,}")
-    if check is not None and not check.agrees():
-        raise _changed(info, str(info.checksum), "other content")
-
-
-def _changed(info: queries.EntryInfo, recorded: str, found: str) -> ContentError:
-    return ContentError(
-        f"{info.path!r} is a reference to {info.uri!r}, which has changed: recorded was {recorded}, there is {found}. "
-        "Bring the old content back there, or log a new version with the reference added anew."
-    )
 
 
 def _turns(infos: Page) -> Iterator[Page]:
@@ -160,6 +129,12 @@ def place_of(info: queries.EntryInfo) -> Place:
 def _size(info: queries.EntryInfo) -> int:
     assert info.size is not None
     return info.size
+
+
+def _proof(info: queries.EntryInfo) -> Proof:
+    proof = proof_of(info)
+    assert proof is not None  # a file has a digest
+    return proof
 
 
 def _digest(info: queries.EntryInfo) -> bytes:

@@ -9,14 +9,15 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
 
 from headwater_schemas.errors import InvalidFile
 
-from headwater._sums import Check, Sum
+from headwater._folders import Folder, remove
+from headwater._proof import Proof
 
 OPEN_FOLDERS_MAX = 64  # descriptors kept, well below the 1,024 that a process usually may have
 LINK_ATTEMPTS = 8  # lost only to as many others that put a file there between two calls
@@ -32,38 +33,32 @@ _NAMED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _CLOSE_ON_EXEC
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | _CLOSE_ON_EXEC  # a FIFO must not make anybody wait
 _DESCRIPTORS = "/proc/self/fd"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
+_NO_FOLDER = {errno.ELOOP, errno.ENOTDIR}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
-
-class Folder:
-    """A folder at or below the root, held open. Closed when nobody uses it any more."""
-
-    __slots__ = ("descriptor", "fresh", "location")
-
-    def __init__(self, descriptor: int, location: str, *, fresh: bool) -> None:
-        self.descriptor = descriptor
-        self.location = location  # for people
-        self.fresh = fresh  # it was made here, so nothing was in it
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
+Pieces = Iterable[bytes | memoryview]
+Clear = Callable[[Folder, str], None]  # takes away what is in the way of a file
 
 
 class Target:
     """A root to put files into. Paths are in the normal form of `headwater_schemas.paths`. Safe to use from threads."""
 
-    def __init__(self, root: str) -> None:
-        """Make `root` where it is missing. Raises: InvalidFile when it cannot be made or is no folder."""
+    def __init__(self, root: str, *, make: bool = True, clears: bool = False) -> None:
+        """Make `root` where it is missing and `make` is set. What is in the way of a file or folder of the version is
+        refused, or removed where `clears` is set. Raises: InvalidFile when it cannot be made or is no folder.
+        """
         self.root = os.path.abspath(root)
+        self._clears = clears
         try:
-            os.makedirs(self.root, exist_ok=True)
+            if make:
+                os.makedirs(self.root, exist_ok=True)
             # A link at the root itself is the caller's own choice.
             descriptor = os.open(self.root, _FOLDER)
         except (FileExistsError, NotADirectoryError) as error:
             raise InvalidFile(f"{self.root!r} is no folder, or lies below a file. Give another folder.") from error
         except OSError as error:
             raise _refused(self.root, error) from error
-        self._root = Folder(descriptor, self.root, fresh=False)
+        self.top = Folder(descriptor, self.root)
         self._unnamed = hasattr(os, "O_TMPFILE") and os.path.isdir(_DESCRIPTORS)
         self._folder = lru_cache(maxsize=OPEN_FOLDERS_MAX)(self._open_folder)
 
@@ -77,7 +72,7 @@ class Target:
         """Make a folder and those above it. Raises: InvalidFile when something else is in its place."""
         self._folder(path)
 
-    def holds(self, path: str, size: int | None, recorded: Sum) -> bool:
+    def holds(self, path: str, size: int | None, proof: Proof) -> bool:
         """Whether the file is there and has this content. A link is not: it is replaced, never followed.
 
         Raises: InvalidFile when something that is no file is in its place, or the file cannot be read.
@@ -90,28 +85,29 @@ class Target:
         try:
             found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
-                return size in (None, found.st_size) and has_sum(folder, name, found.st_size, recorded)
+                return size in (None, found.st_size) and is_proven(folder, name, found.st_size, proof)
         except FileNotFoundError:
             return False
         except OSError as error:
             raise InvalidFile(f"{location!r} cannot be checked: {error.strerror}. Move it away.") from error
-        if stat.S_ISLNK(found.st_mode):
+        if stat.S_ISLNK(found.st_mode) or self._clears:
             return False
         raise InvalidFile(f"{location!r} is no file, but the version has one there. Move it away, and download again.")
 
-    def land(self, path: str, pieces: Iterable[bytes | memoryview]) -> None:
+    def land(self, path: str, pieces: Pieces) -> None:
         """Put a file there once `pieces` came to their end, replacing the file or link of that name.
 
         Raises: InvalidFile naming the file when it cannot be written; whatever `pieces` raises, and nothing lands.
         """
         parent, _, name = path.rpartition("/")
         folder = self._folder(parent)
+        clear = remove if self._clears else _unlink
         try:
             descriptor = self._open_unnamed(folder) if self._unnamed else None
             if descriptor is None:
-                _land_named(folder, name, pieces)
+                _land_named(folder, name, pieces, clear)
             else:
-                _land_unnamed(descriptor, folder, name, pieces)
+                _land_unnamed(descriptor, folder, name, pieces, clear)
         except OSError as error:
             raise _refused(f"{folder.location}/{name}", error) from error
 
@@ -129,19 +125,24 @@ class Target:
 
     def _open_folder(self, path: str) -> Folder:
         if not path:
-            return self._root
+            return self.top
         parent_path, _, name = path.rpartition("/")
         parent = self._folder(parent_path)
         location = f"{parent.location}/{name}"
         try:
-            fresh = _make_folder(parent, name)
-            return Folder(os.open(name, _FOLDER | _NO_LINK, dir_fd=parent.descriptor), location, fresh=fresh)
+            return _made_folder(parent, name, location)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            if error.errno not in _NO_FOLDER:
+                raise _refused(location, error) from error
+            if not self._clears:
                 raise InvalidFile(
                     f"{location!r} is a link or a file, but the version has a folder there, and a download follows no "
                     "links below its root. Move it away, or give another folder."
                 ) from error
+        try:
+            remove(parent, name)
+            return _made_folder(parent, name, location)
+        except OSError as error:
             raise _refused(location, error) from error
 
     def _open_unnamed(self, folder: Folder) -> int | None:
@@ -155,38 +156,43 @@ class Target:
             return None
 
 
-def _make_folder(parent: Folder, name: str) -> bool:
-    """Whether it was made now."""
+def _made_folder(parent: Folder, name: str, location: str) -> Folder:
+    """The folder of that name, made where it is missing. Raises: OSError, also for a link."""
     try:
         os.mkdir(name, dir_fd=parent.descriptor)
+        fresh = True
     except FileExistsError:
-        return False
-    return True
+        fresh = False
+    return Folder(os.open(name, _FOLDER | _NO_LINK, dir_fd=parent.descriptor), location, fresh=fresh)
 
 
-def _land_unnamed(descriptor: int, folder: Folder, name: str, pieces: Iterable[bytes | memoryview]) -> None:
+def _unlink(folder: Folder, name: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder.descriptor)
+
+
+def _land_unnamed(descriptor: int, folder: Folder, name: str, pieces: Pieces, clear: Clear) -> None:
     try:
         _write(descriptor, pieces)
-        _link(f"{_DESCRIPTORS}/{descriptor}", folder, name)
+        _link(f"{_DESCRIPTORS}/{descriptor}", folder, name, clear)
     finally:
         os.close(descriptor)
 
 
-def _link(source: str, folder: Folder, name: str) -> None:
+def _link(source: str, folder: Folder, name: str, clear: Clear) -> None:
     for _ in range(LINK_ATTEMPTS):
         try:
             # With a folder's descriptor this is linkat(2), which follows `source` to the open file.
             os.link(source, name, dst_dir_fd=folder.descriptor)
         except FileExistsError:
             # A name for the moment, to be renamed onto it, could be left behind; what is complete now is put at once.
-            with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder.descriptor)
+            clear(folder, name)
         else:
             return
     raise FileExistsError(errno.EEXIST, "something keeps putting a file there")
 
 
-def _land_named(folder: Folder, name: str, pieces: Iterable[bytes | memoryview]) -> None:
+def _land_named(folder: Folder, name: str, pieces: Pieces, clear: Clear) -> None:
     temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}"
     descriptor = os.open(temporary, _NAMED, FILE_MODE, dir_fd=folder.descriptor)
     try:
@@ -194,31 +200,37 @@ def _land_named(folder: Folder, name: str, pieces: Iterable[bytes | memoryview])
             _write(descriptor, pieces)
         finally:
             os.close(descriptor)  # before it gets its name: some file systems say only now that the disk is full
-        os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        try:
+            os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        except IsADirectoryError:
+            clear(folder, name)
+            os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=folder.descriptor)
         raise
 
 
-def _write(descriptor: int, pieces: Iterable[bytes | memoryview]) -> None:
+def _write(descriptor: int, pieces: Pieces) -> None:
     for piece in pieces:
         written, size = os.write(descriptor, piece), len(piece)
         while written < size:
             written += os.write(descriptor, memoryview(piece)[written:])
 
 
-def has_sum(folder: Folder, name: str, size: int, recorded: Sum) -> bool:
-    """Whether a file of that size has the recorded content. Raises: OSError when it cannot be read."""
-    check = Check(recorded)
+def is_proven(folder: Folder, name: str, size: int, proof: Proof) -> bool:
+    """Whether a file that had that size has the content. Raises: OSError when it cannot be read."""
     descriptor = os.open(name, _READ, dir_fd=folder.descriptor)
     try:
-        while size >= 0 and (piece := os.read(descriptor, CHUNK_BYTES)):
-            check.update(piece)
-            size -= len(piece)  # below zero it grew meanwhile, perhaps without end
+        return proof(_pieces(descriptor, size))
     finally:
         os.close(descriptor)
-    return size == 0 and check.agrees()
+
+
+def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
+    while size >= 0 and (piece := os.read(descriptor, CHUNK_BYTES)):
+        yield piece
+        size -= len(piece)  # below zero it grew meanwhile, perhaps without end
 
 
 def _refused(location: str, error: OSError) -> InvalidFile:

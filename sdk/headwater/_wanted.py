@@ -11,11 +11,12 @@ from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.queries.answers import VersionInfo
 from headwater_schemas import digests
-from headwater_schemas.entries import Reference
 from headwater_schemas.errors import ContentError, InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import find_invalid, normalize
 
+from headwater import references
 from headwater._links import is_link, parse_link
+from headwater.references.uris import shown
 
 ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead of held
 LINKS_FOLLOWED_MAX = 8  # from one entry; each names a version that was there before, so there are hardly ever two
@@ -103,12 +104,6 @@ def info_of(database: Database, layers: tuple[int, ...], path: str) -> queries.E
     return _Links(database).led([info])[0]
 
 
-def reference_of(info: queries.EntryInfo) -> Reference:
-    """What was recorded about content that is elsewhere."""
-    assert info.uri is not None
-    return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
-
-
 class _Links:
     """Follows links, asking once for each version."""
 
@@ -170,11 +165,11 @@ class _Refused:
 
     def look_at(self, page: Page) -> None:
         for info in page:
-            if info.uri is None or can_fetch(info.uri):
+            if info.uri is None or references.can_fetch(info.uri):
                 continue
             self._count += 1
             if len(self._named) < NAMED_IN_ERROR_MAX:
-                self._named.append(f"{info.path!r} is a reference to {info.uri!r}")
+                self._named.append(f"{info.path!r} is a reference to {shown(info.uri)}")
 
     def raise_if_any(self) -> None:
         """Raises: InvalidInput naming the first few, and the number of the others."""
@@ -186,10 +181,3 @@ class _Refused:
             "are. Nothing was written. Fetch them yourself from what `entry.ref()` says, or download the rest with "
             "`path_prefix`."
         )
-
-
-def can_fetch(uri: str) -> bool:
-    """Whether this installation knows how to fetch from there."""
-    from headwater import references  # its drivers are not needed for files
-
-    return references.can_fetch(uri)
