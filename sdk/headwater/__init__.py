@@ -16,26 +16,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headwater_schemas.errors import HeadwaterError as HeadwaterError
 
+    from headwater import data_types as data_types
     from headwater import errors as errors
     from headwater._api import Api as Api
     from headwater._artifact import Artifact as Artifact
+    from headwater._partitioned import PartitionedTable as PartitionedTable
     from headwater._run import Run as Run
     from headwater._run import init as init
+    from headwater._table import Table as Table
 
 _HOMES = {
     "Api": "headwater._api",
     "Artifact": "headwater._artifact",
     "HeadwaterError": "headwater_schemas.errors",
+    "PartitionedTable": "headwater._partitioned",
     "Run": "headwater._run",
+    "Table": "headwater._table",
     "init": "headwater._run",
 }
 
-__all__ = ["Api", "Artifact", "HeadwaterError", "Run", "errors", "init"]
+_MODULES = ("data_types", "errors")
+
+__all__ = ["Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("headwater.errors")
+    if name in _MODULES:
+        return import_module(f"headwater.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'headwater' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -5,7 +5,7 @@ import sys
 
 import headwater
 
-PUBLIC = {"Api", "Artifact", "HeadwaterError", "Run", "errors", "init"}
+PUBLIC = {"Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"}
 
 
 def test_the_public_names_are_these_and_all_of_them_are_there() -> None:
