@@ -75,7 +75,7 @@ def _has(database: Database, layers: tuple[int, ...], path: str) -> bool:
     """Whether the version has a file or folder there itself."""
     if find_invalid([path]) is not None:
         return False
-    return bool(queries.entry(database, layers, path) or queries.entries_page(database, layers, prefix=path, limit=1))
+    return queries.entry(database, layers, path) is not None or queries.has_folder(database, layers, path)
 
 
 def _remove_others(target: Target, listing: Wanted, *, ignores_case: bool) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 from headwater_consumer import queries
 
 from headwater._folders import Found, Kind
-from headwater._wanted import Page
+from headwater._linked import Page
 
 
 def side_by_side(

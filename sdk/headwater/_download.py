@@ -16,10 +16,11 @@ from headwater_schemas.paths import folders_of, normalize
 
 from headwater import references
 from headwater._fetching import Fetching, place_of
+from headwater._linked import Page
 from headwater._progress import Progress, bytes_text
 from headwater._proof import reference_of
 from headwater._target import Target
-from headwater._wanted import Page, Wanted, info_of, wanted, wanted_entry
+from headwater._wanted import Wanted, info_of, wanted, wanted_entry
 
 READ_ENTRY_BYTES_MAX = 256 * 1024 * 1024  # held in memory; what is larger is better downloaded
 

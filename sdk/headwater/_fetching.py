@@ -14,10 +14,10 @@ from headwater_consumer import queries
 from headwater_schemas.entries import Place
 
 from headwater import references
+from headwater._linked import Page
 from headwater._progress import Progress
 from headwater._proof import Proof, proof_of, reference_of
 from headwater._target import Target
-from headwater._wanted import Page
 
 BYTES_PER_TURN = 4 * 1024 * 1024  # of small files, in memory at once
 FILES_PER_TURN = 1024

@@ -1,29 +1,22 @@
-"""What a download is to fetch: the entries of a version, with links led to where the bytes are, checked before use.
+"""What a download is to fetch: the entries of a version, with links followed, checked before use.
 
 Nothing here writes. A listing that is not too long is held, a longer one is read again for each use.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import VersionInfo
-from headwater_schemas import digests
-from headwater_schemas.errors import ContentError, InvalidInput, InvalidPath, NotFound
+from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import find_invalid, normalize
 
 from headwater import references
-from headwater._links import is_link, parse_link
+from headwater._linked import Links, Page
 from headwater.references.uris import shown
 
 ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead of held
-LINKS_FOLLOWED_MAX = 8  # from one entry; each names a version that was there before, so there are hardly ever two
-VERSIONS_KNOWN_MAX = 1024  # to which links of one listing lead; beyond it they are asked for again
 NAMED_IN_ERROR_MAX = 3
-
-Page = Sequence[queries.EntryInfo]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +66,13 @@ def wanted_entry(database: Database, layers: tuple[int, ...], path: str) -> Want
 
 
 def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[Page]:
-    """All entries in the folder, or of the path, `prefix`, by path; links led to where the bytes are.
+    """All entries in the folder, or of the path, `prefix`, by path; links followed.
 
     Raises: InvalidPath for a name that could lead out of a folder; for links, as `info_of`.
     """
-    links = _Links(database)
+    links = Links(database)
     if prefix and (alone := queries.entry(database, layers, prefix)) is not None:
-        yield links.led([alone])
+        yield links.followed([alone])
         return
     for page in queries.all_entries(database, layers, prefix=prefix):
         # Whoever wrote the events checked this; but what it keeps is the reader's own disk.
@@ -87,73 +80,21 @@ def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") ->
             raise InvalidPath(
                 f"the version names {invalid!r}, which could lead out of the folder. Nothing was written."
             )
-        yield links.led(page)
+        yield links.followed(page)
 
 
 def info_of(database: Database, layers: tuple[int, ...], path: str) -> queries.EntryInfo:
-    """The one entry `path`, led to where its bytes are.
+    """The one entry `path`, a link followed.
 
     Raises: NotFound, also where a link leads nowhere; ContentError when a link leads to other content than recorded.
     """
     path = normalize(path)
     info = queries.entry(database, layers, path)
     if info is None:
-        if queries.entries_page(database, layers, prefix=path, limit=1):
+        if queries.has_folder(database, layers, path):
             raise NotFound(f"{path!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
         raise NotFound(f"this version has no entry {path!r}. Its `manifest.entries` list what it has.")
-    return _Links(database).led([info])[0]
-
-
-class _Links:
-    """Follows links, asking once for each version."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._version = lru_cache(maxsize=VERSIONS_KNOWN_MAX)(self._live_version)
-
-    def led(self, page: Page) -> Page:
-        """The same entries, each link with the content that it leads to."""
-        if not any(info.uri is not None and is_link(info.uri) for info in page):
-            return page
-        return [self._followed(info) for info in page]
-
-    def _followed(self, info: queries.EntryInfo) -> queries.EntryInfo:
-        found = info
-        for _ in range(LINKS_FOLLOWED_MAX):
-            if found.uri is None or not is_link(found.uri):
-                return found._replace(path=info.path)
-            found = self._one_step(info.path, found)
-        raise InvalidInput(
-            f"{info.path!r} leads through more than {LINKS_FOLLOWED_MAX} links. Refer to where the file itself is."
-        )
-
-    def _one_step(self, path: str, link: queries.EntryInfo) -> queries.EntryInfo:
-        assert link.uri is not None
-        collection, number, there = parse_link(link.uri)
-        version = self._version(collection, number)
-        if version is None or version.deleted:
-            what = "is not recorded here" if version is None else "was deleted"
-            raise NotFound(f"{path!r} leads to {link.uri}, but {collection}:v{number} {what}. Nothing was written.")
-        found = queries.entry(self._database, version.layers, there)
-        if found is None:
-            raise NotFound(f"{path!r} leads to {link.uri}, but {collection}:v{number} has no {there!r}.")
-        _check_unchanged(path, link, found)
-        return found
-
-    def _live_version(self, collection: str, number: int) -> VersionInfo | None:
-        return queries.version_info(self._database, collection, number)
-
-
-def _check_unchanged(path: str, link: queries.EntryInfo, found: queries.EntryInfo) -> None:
-    """Raises: ContentError. Versions never change, but anybody can write an event that says something else."""
-    if found.digest is None:
-        return  # a reference itself, which is checked when it is fetched
-    checksum = digests.to_text(found.digest)
-    if link.checksum not in (None, checksum) or link.size not in (None, found.size):
-        raise ContentError(
-            f"{path!r} leads to {link.uri} and recorded {link.checksum} with {link.size} bytes, but there is "
-            f"{checksum} with {found.size} bytes. Add the reference again."
-        )
+    return Links(database).followed([info])[0]
 
 
 class _Refused:

@@ -8,29 +8,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-from uuid import uuid4
 
-import headwater
 import pytest
 from headwater import _target
-from headwater._client import client_for
-from headwater._download import download
-from headwater._settings import read_settings
-from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
-from headwater_schemas.entries import Place, Reference
-from headwater_schemas.errors import BlobCorrupt, HeadwaterError, InvalidFile, InvalidInput, InvalidPath
-from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
+from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotFound
 
+from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, logged, refusal
 from tests.support import disks
 from tests.support.stores import StoreUnderTest
 
-LARGE = PACKED_FILE_BYTES_MAX + 12_345
 FILES = {
     "README": b"what this is",
     "images/0.png": bytes(range(256)) * 16,
@@ -62,53 +52,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def logged(files: Mapping[str, bytes], name: str = "images") -> headwater.Artifact:
-    with headwater.init() as run:
-        artifact = headwater.Artifact(name, type="dataset")
-        for path, content in files.items():
-            with artifact.new_file(path, "wb") as file:
-                file.write(content)
-        return run.log_artifact(artifact)
-
-
-def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str = "") -> None:
-    """`artifact.download`, with a blob store that does something on the way."""
-    stores = client_for(read_settings(), create=False).stores
-    blobs: BlobStore = stores.blobs if through is None else through(stores.blobs)
-    download(stores.database, blobs, artifact.wait()._known().layers, root, prefix=prefix)
-
-
-def content_of(root: Path) -> dict[str, bytes]:
-    """Everything in `root`, also what is hidden."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def refusal(kind: type[HeadwaterError], act: Callable[[], object]) -> str:
-    with pytest.raises(kind) as refused:
-        act()
-    return str(refused.value)
-
-
-class OnTheWay:
-    """A blob store that calls `before` with its n-th reading call, then reads."""
-
-    def __init__(self, blobs: BlobStore, before: Callable[[int], None]) -> None:
-        self._blobs, self._before, self._calls = blobs, before, 0
-
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
-        self._count()
-        return self._blobs.read_many(wanted)
-
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
-        for piece in self._blobs.stream(place, digest):
-            self._count()
-            yield piece
-
-    def _count(self) -> None:
-        self._calls += 1
-        self._before(self._calls)
-
-
 # --- what is there afterwards -----------------------------------------------------------------------------------
 
 
@@ -124,6 +67,15 @@ def test_only_the_folder_asked_for_is_fetched_and_keeps_its_paths(root: Path) ->
     fetch(logged(FILES), root, prefix="./images/")
 
     assert content_of(root) == {path: content for path, content in FILES.items() if path.startswith("images/")}
+
+
+@pytest.mark.parametrize("prefix", ["README", "./images//deep/er/1.png", "large.bin"])
+def test_a_path_given_as_prefix_is_fetched_alone(root: Path, prefix: str) -> None:
+    path = prefix.replace("./", "").replace("//", "/")
+
+    fetch(logged(FILES), root, prefix=prefix)
+
+    assert content_of(root) == {path: FILES[path]}
 
 
 def test_a_version_without_files_makes_an_empty_folder(root: Path) -> None:
@@ -259,6 +211,19 @@ def test_downloads_into_one_folder_at_once_do_not_disturb_each_other(root: Path)
     assert content_of(root) == expected
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["unnamed"], indirect=True)
+def test_processes_that_download_into_one_folder_at_once_do_not_disturb_each_other(root: Path, way: str) -> None:
+    expected = FILES | {f"many/{i}": str(i).encode() for i in range(500)}
+    name = logged(expected).wait().qualified_name
+    code = f"import headwater; headwater.Api().artifact({name!r}).download({str(root)!r})"
+
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+
+    assert [process.wait() for process in processes] == [0, 0]
+    assert content_of(root) == expected
+
+
 @pytest.mark.parametrize("path", ["images/0.png", "large.bin"])
 def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, store: StoreUnderTest, path: str) -> None:
     artifact = logged(FILES).wait()
@@ -269,14 +234,6 @@ def test_damaged_bytes_in_the_store_never_become_a_file(root: Path, store: Store
     assert "damaged" in message
     assert path not in content_of(root)
     assert content_of(root).items() <= FILES.items()
-
-
-def damage(store: StoreUnderTest, content: bytes) -> None:
-    """Change one byte of `content` in whatever object holds it."""
-    for name in store.objects():
-        held = store.read(name)
-        if content in held:
-            store.write(name, held.replace(content, bytes([content[0] ^ 1]) + content[1:]))
 
 
 # --- never outside ----------------------------------------------------------------------------------------------
@@ -370,23 +327,12 @@ def test_a_file_in_a_folders_place_is_named_and_left(root: Path) -> None:
 # --- refused ----------------------------------------------------------------------------------------------------
 
 
-def test_a_reference_is_refused_by_name_before_anything_is_written(root: Path) -> None:
-    logged(FILES).wait()
-    client = client_for(read_settings(), create=False)
-    draft, collection = own_draft(uuid4().hex), "team/animals/images"
-    reference = Reference("raw/all.tar", "s3://bucket/all.tar")
-    client.send(
-        [
-            DraftOpened(collection=collection, draft=draft, type="dataset", base=0),
-            EntryAdded(collection=collection, draft=draft, references=(reference,)),
-            VersionCommitted(collection=collection, draft=draft),
-        ]
-    ).result()
+@pytest.mark.parametrize("prefix", ["nothing", "image", "README/x", "images/0"])
+def test_a_prefix_that_names_nothing_is_not_found(root: Path, prefix: str) -> None:
+    artifact = logged(FILES)
 
-    message = refusal(InvalidInput, lambda: headwater.Api().artifact("images:v1").download(root))
+    assert repr(prefix) in refusal(NotFound, lambda: fetch(artifact, root, prefix=prefix))
 
-    assert "raw/all.tar" in message
-    assert "s3://bucket/all.tar" in message
     assert not root.exists()
 
 
@@ -418,23 +364,6 @@ def test_a_disk_that_does_not_tell_case_takes_everything_else(root: Path, monkey
     artifact.download(root)
 
     assert content_of(root) == {path.lower(): content for path, content in FILES.items()}
-
-
-class CaseBlindOs(SimpleNamespace):
-    """Stands in for a disk that takes upper and lower case for one: hardly any Linux can mount one for a test."""
-
-    def __init__(self) -> None:
-        super().__init__(**vars(os))
-        for name in ("mkdir", "open", "stat", "unlink"):
-            setattr(self, name, self._blind(getattr(os, name)))
-        self.link = lambda source, name, **where: os.link(source, name.lower(), **where)
-        self.replace = lambda source, name, **where: os.replace(source, name.lower(), **where)
-
-    def _blind(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(name: str, *arguments: Any, **where: Any) -> Any:
-            return function(name.lower() if "dir_fd" in where else name, *arguments, **where)
-
-        return call
 
 
 def test_a_full_disk_is_named_and_what_landed_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

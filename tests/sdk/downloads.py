@@ -1,0 +1,130 @@
+"""What tests of downloads share: versions to fetch, ways to fetch them, and a look at what is there afterwards."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import headwater
+import pytest
+from headwater._checkout import checkout
+from headwater._client import Client, client_for
+from headwater._download import download
+from headwater._settings import read_settings
+from headwater._verify import verify
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
+from headwater_schemas.entries import Place, Reference
+from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
+
+from tests.support.stores import StoreUnderTest
+
+LARGE = PACKED_FILE_BYTES_MAX + 12_345
+
+
+def logged(files: Mapping[str, bytes], name: str = "images") -> headwater.Artifact:
+    with headwater.init() as run:
+        artifact = headwater.Artifact(name, type="dataset")
+        for path, content in files.items():
+            with artifact.new_file(path, "wb") as file:
+                file.write(content)
+        return run.log_artifact(artifact)
+
+
+def referring(*references: Reference, name: str = "references") -> headwater.Artifact:
+    """A version of these references alone, as any writer can record them."""
+    draft, collection = own_draft(uuid4().hex), f"team/animals/{name}"
+    opened = DraftOpened(collection=collection, draft=draft, type="dataset", base=None)
+    added = EntryAdded(collection=collection, draft=draft, references=references)
+    committed = VersionCommitted(collection=collection, draft=draft)
+    client_for(read_settings(), create=True).send([opened, added, committed]).result()
+    return headwater.Api().artifact(f"{name}:latest")
+
+
+def client() -> Client:
+    return client_for(read_settings(), create=False)
+
+
+def layers_of(artifact: headwater.Artifact) -> tuple[int, ...]:
+    return artifact.wait()._known().layers
+
+
+def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str = "") -> None:
+    """`artifact.download`, with a blob store that does something on the way."""
+    stores = client().stores
+    blobs: BlobStore = stores.blobs if through is None else through(stores.blobs)
+    download(stores.database, blobs, layers_of(artifact), root, prefix=prefix)
+
+
+def check_out(artifact: headwater.Artifact, root: Path) -> None:
+    stores = client().stores
+    checkout(stores.database, stores.blobs, layers_of(artifact), root)
+
+
+def check(artifact: headwater.Artifact, root: Path) -> None:
+    verify(client().stores.database, layers_of(artifact), root)
+
+
+def content_of(root: Path) -> dict[str, bytes]:
+    """Everything in `root`, also what is hidden."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def refusal(kind: type[HeadwaterError], act: Callable[[], object]) -> str:
+    with pytest.raises(kind) as refused:
+        act()
+    return str(refused.value)
+
+
+def put(root: Path, files: Mapping[str, bytes]) -> None:
+    """Files of somebody else."""
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+
+
+def damage(store: StoreUnderTest, content: bytes) -> None:
+    """Change one byte of `content` in whatever object holds it."""
+    for name in store.objects():
+        held = store.read(name)
+        if content in held:
+            store.write(name, held.replace(content, bytes([content[0] ^ 1]) + content[1:]))
+
+
+class OnTheWay:
+    """A blob store that calls `before` with its n-th reading call, then reads."""
+
+    def __init__(self, blobs: BlobStore, before: Callable[[int], None]) -> None:
+        self._blobs, self._before, self._calls = blobs, before, 0
+
+    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+        self._count()
+        return self._blobs.read_many(wanted)
+
+    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+        for piece in self._blobs.stream(place, digest):
+            self._count()
+            yield piece
+
+    def _count(self) -> None:
+        self._calls += 1
+        self._before(self._calls)
+
+
+class CaseBlindOs(SimpleNamespace):
+    """Stands in for a disk that takes upper and lower case for one: hardly any Linux can mount one for a test."""
+
+    def __init__(self) -> None:
+        super().__init__(**vars(os))
+        for name in ("mkdir", "open", "stat", "unlink"):
+            setattr(self, name, self._blind(getattr(os, name)))
+        self.link = lambda source, name, **where: os.link(source, name.lower(), **where)
+        self.replace = lambda source, name, **where: os.replace(source, name.lower(), **where)
+
+    def _blind(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(name: str, *arguments: Any, **where: Any) -> Any:
+            return function(name.lower() if "dir_fd" in where else name, *arguments, **where)
+
+        return call
