@@ -165,7 +165,7 @@ def choose_best(names: list[str]) -> headwater.Artifact:
     with headwater.init(project=PROJECT, job_type="compare") as run:
         models = [run.use_artifact(name) for name in names]
         best = max(models, key=rank)
-        run.move_alias(best, BEST)
+        best.aliases.move(BEST)
     print(f"{MODEL}:{BEST} is now {best.version}, {best.metadata['method']}, {best.metadata['accuracy']:.2%}")
     return best
 

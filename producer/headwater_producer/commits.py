@@ -4,13 +4,13 @@ An event never names a blob that is not yet stored, so everything is published, 
 it is sent. The other way round a crash in between would leave a version that cannot be read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from headwater_schemas import digests
 from headwater_schemas.entries import FileEntries, Place, Reference
-from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.events import DraftOpened, Event, VersionCommitted, WriterDone, own_draft
 
 from headwater_producer.batches import file_events, reference_events, removal_events
 from headwater_producer.intake import Intake
@@ -18,8 +18,8 @@ from headwater_producer.producer import Producer, Sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommitVersion:
-    """The command: make a version of `collection` with this content, or recognise the one that has it already."""
+class Upsert:
+    """The command: add to a draft of `collection`, and take out of it."""
 
     collection: str  # "entity/project/name"
     type: str
@@ -27,13 +27,6 @@ class CommitVersion:
     files: Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
     references: Sequence[Reference] = ()
     removed: Sequence[str] = ()
-    description: str | None = None
-    metadata: str | None = None  # canonical JSON
-    aliases: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    run: str | None = None
-    ttl_seconds: int | None = None
-    expected_digest: str | None = None
     message: str | None = None
 
     @property
@@ -42,9 +35,23 @@ class CommitVersion:
         return self.collection.rpartition("/")[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitVersion(Upsert):
+    """The command: make a version of `collection` with this content, or recognise the one that has it already."""
+
+    description: str | None = None
+    metadata: str | None = None  # canonical JSON
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    run: str | None = None
+    ttl_seconds: int | None = None
+    expected_digest: str | None = None
+    writers: int | None = None  # of a shared draft: how many to wait for
+
+
 @dataclass(frozen=True, slots=True)
 class SentCommit:
-    """A commit on its way."""
+    """A commit, or a part of one, on its way."""
 
     collection: str
     draft: str
@@ -52,26 +59,17 @@ class SentCommit:
     places: Mapping[bytes, Place]  # of the content that it names
 
 
-def send_commit(command: CommitVersion, intake: Intake, producer: Producer) -> SentCommit:
+def send_commit(
+    command: CommitVersion, intake: Intake, producer: Producer, *, draft: str | None = None, writer: str | None = None
+) -> SentCommit:
     """Publish the bytes, then send the events. The caller confirms, so that several commits share one append.
 
+    `draft` is a shared draft to add to and to seal, and `writer` who does so; without one, a draft of its own is made.
     Raises: as `Intake.places` and `Producer.send`; nothing of the command is sent then.
     """
-    places = intake.places(command.project, [digest for digest, _ in command.files.values()])
-    draft = own_draft(uuid4().hex)
-    sent = producer.send(list(_events(command, draft, places)), message=command.message)
-    return SentCommit(command.collection, draft, sent, places)
-
-
-def _events(command: CommitVersion, draft: str, places: Mapping[bytes, Place]) -> list[Event]:
-    name = command.collection
-    events: list[Event] = [DraftOpened(collection=name, draft=draft, type=command.type, base=command.base)]
-    for files in _columns(command.files, places):
-        events.extend(file_events(name, draft, files))
-    events.extend(reference_events(name, draft, command.references))
-    events.extend(removal_events(name, draft, command.removed))
+    draft = own_draft(uuid4().hex) if draft is None else draft
     commit = VersionCommitted(
-        collection=name,
+        collection=command.collection,
         draft=draft,
         description=command.description,
         metadata=command.metadata,
@@ -80,8 +78,35 @@ def _events(command: CommitVersion, draft: str, places: Mapping[bytes, Place]) -
         run=command.run,
         ttl_seconds=command.ttl_seconds,
         expected_digest=command.expected_digest,
+        writers=command.writers,
     )
-    return [*events, commit]
+    return _send(command, draft, writer, commit, intake, producer)
+
+
+def send_upsert(command: Upsert, intake: Intake, producer: Producer, *, draft: str, writer: str) -> SentCommit:
+    """Publish the bytes, then send what `writer` adds to a shared draft, and that it is done.
+
+    Raises: as `send_commit`.
+    """
+    done = WriterDone(collection=command.collection, draft=draft, writer=writer)
+    return _send(command, draft, writer, done, intake, producer)
+
+
+def _send(
+    command: Upsert, draft: str, writer: str | None, last: Event, intake: Intake, producer: Producer
+) -> SentCommit:
+    places = intake.places(command.project, [digest for digest, _ in command.files.values()])
+    events = [*_content_events(command, draft, writer, places), last]
+    return SentCommit(command.collection, draft, producer.send(events, message=command.message), places)
+
+
+def _content_events(command: Upsert, draft: str, writer: str | None, places: Mapping[bytes, Place]) -> Iterator[Event]:
+    name = command.collection
+    yield DraftOpened(collection=name, draft=draft, type=command.type, base=command.base)
+    yield from removal_events(name, draft, command.removed, writer=writer)
+    for files in _columns(command.files, places):
+        yield from file_events(name, draft, files, writer=writer)
+    yield from reference_events(name, draft, command.references, writer=writer)
 
 
 def _columns(files: Mapping[str, tuple[bytes, int]], places: Mapping[bytes, Place]) -> list[FileEntries]:

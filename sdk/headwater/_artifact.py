@@ -1,58 +1,53 @@
-"""Artifacts: a versioned folder of files, while it is built and once it is logged."""
+"""Artifacts: a versioned folder of files and references, while it is built and once it is logged."""
 
-import contextlib
-import io
 import os
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput, NotFound
-from headwater_schemas.names import check_name, check_text, check_type
-from headwater_schemas.paths import normalize
+from headwater_schemas.names import check_name, check_type
 
+from headwater._building import Building
 from headwater._content import Content
-from headwater._scan import scan, scan_file
+from headwater._entry import Entry, Manifest, find_entry
+from headwater._said import Aliases, Names, Said
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
-    from headwater_producer.intake import Intake
 
     from headwater._client import Client
+    from headwater._content import Held
+    from headwater._deleting import DeletePreview
+    from headwater._following import Logged
     from headwater._run import Run
-    from headwater._tasks import CommitTask
-
-Policy = Literal["mutable", "immutable"]
-POLICIES = ("mutable", "immutable")
 
 
-class Artifact:
-    """A folder of files under one name and type.
+class Artifact(Building):
+    """A folder of files and references under one name and type.
 
-    A new one is filled with `add_file`, `add_dir` and `new_file`, then logged by a run; from then on it is a version
-    and does not change. One that was asked for by name is a version from the start.
+    A new one is filled with `add_file`, `add_dir`, `add_reference` and others, then logged by a run or saved; from then
+    on it is a version and its content does not change. One that was asked for by name is a version from the start, and
+    `new_draft()` begins the next one from it.
 
     The bytes are taken when they are added: what happens to the source later changes nothing.
     """
 
     def __init__(
-        self, name: str, type: str, description: str | None = None, metadata: Mapping[str, Any] | None = None
+        self, name: str, type: str = "", description: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Raises: InvalidName for name or type; InvalidMetadata."""
+        """Raises: InvalidName for name or type, which both are needed; InvalidMetadata."""
+        super().__init__()
         self._name = check_name(name, "artifact")
         self._type = check_type(type)
-        self._description = None if description is None else check_text(description, "description")
-        self._metadata_text = None if metadata is None else json_metadata.encode(metadata)
-        self._content = Content()
-        self._late: dict[str, str] = {}  # path → local file that is read when the artifact is logged
-        self._client: Client | None = None
-        self._intake: Intake | None = None
+        self._said = Said.nothing()
+        self._said.describe(description)
+        if metadata is not None:
+            self._said.replace_metadata(metadata)
         self._namespace: str | None = None  # "entity/project", once it is known
-        self._task: CommitTask | None = None
-        self._task_pid: int | None = None
-        self._info: VersionInfo | None = None
+        self._logged: Logged | None = None  # on its way
+        self._info: VersionInfo | None = None  # once the version is known
 
     @classmethod
     def _of_version(cls, client: "Client", info: "VersionInfo") -> "Artifact":
@@ -60,7 +55,7 @@ class Artifact:
         artifact = cls(name, info.type)
         artifact._client = client
         artifact._namespace = namespace
-        artifact._info = info
+        artifact._become(info)
         return artifact
 
     # --- what it is
@@ -71,14 +66,15 @@ class Artifact:
         return self._name if self._info is None else f"{self._name}:v{self._info.version}"
 
     @property
-    def type(self) -> str:
-        """What kind of artifact it is: "dataset", "model" and so on."""
-        return self._type
+    def source_name(self) -> str:
+        """`name:vN`. Waits for the version. Raises: InvalidInput before it is logged."""
+        return f"{self._name}:{self.version}"
 
     @property
     def qualified_name(self) -> str:
         """`entity/project/name:vN`. Waits for the version. Raises: InvalidInput before it is logged."""
-        return f"{self._namespace}/{self._name}:v{self._known().version}"
+        version = self.version
+        return f"{self._namespace}/{self._name}:{version}"
 
     @property
     def entity(self) -> str:
@@ -91,16 +87,30 @@ class Artifact:
         return self._where()[1]
 
     @property
+    def type(self) -> str:
+        """What kind of artifact it is: "dataset", "model" and so on. It can be set until the artifact is logged."""
+        return self._type
+
+    @type.setter
+    def type(self, name: str) -> None:
+        self._check_open()
+        self._type = check_type(name)
+
+    @property
     def version(self) -> str:
-        """`v0`, `v1`, …: waits for it. Raises: InvalidInput before it is logged; EventRejected."""
+        """`v0`, `v1`, …: waits for it. Raises: InvalidInput before it is logged or finished; EventRejected."""
         return f"v{self._known().version}"
 
     @property
     def state(self) -> str:
-        """ "draft" while it is built, "pending" until the version is known, then "committed" or "deleted"."""
+        """How far it is.
+
+        "draft" while it is built; "pending" until what was logged is known to count; "open" as part of a shared draft
+        that is not sealed; then "committed" or "deleted".
+        """
         if self._info is not None:
             return "deleted" if self._info.deleted else "committed"
-        return "draft" if self._task is None else "pending"
+        return "draft" if self._logged is None else self._logged.state
 
     @property
     def digest(self) -> str:
@@ -109,148 +119,214 @@ class Artifact:
 
     @property
     def size(self) -> int:
-        """The sum of all files in bytes, before any sharing of equal content."""
+        """The sum of all entries in bytes, before any sharing of equal content."""
         return self._content.sum().size_bytes if self._info is None else self._info.size_bytes
 
     @property
     def file_count(self) -> int:
         """How many entries there are."""
-        return len(self._content.files) if self._info is None else self._info.entry_count
-
-    @property
-    def description(self) -> str | None:
-        """What it is, for people."""
-        return self._description if self._info is None else self._info.description
-
-    @description.setter
-    def description(self, text: str | None) -> None:
-        self._check_open()
-        self._description = None if text is None else check_text(text, "description")
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What it is, for programs: a copy; assign to change it. Raises on assignment: InvalidMetadata."""
-        text = self._metadata_text if self._info is None else self._info.metadata
-        return json_metadata.decode(text or "{}")
-
-    @metadata.setter
-    def metadata(self, value: Mapping[str, Any]) -> None:
-        self._check_open()
-        self._metadata_text = json_metadata.encode(value)
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The aliases as they were when this was asked for. Raises: InvalidInput before it is logged."""
-        return self._known().aliases
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags as they were when this was asked for. Raises: InvalidInput before it is logged."""
-        return self._known().tags
+        return self._content.count if self._info is None else self._info.entry_count
 
     @property
     def created_at(self) -> datetime:
         """When the version was sealed, UTC. Raises: InvalidInput before it is logged."""
-        return datetime.fromtimestamp(self._known().created_us / 1_000_000, UTC)
+        return _time(self._known().created_us)
 
-    # --- filling it
+    @property
+    def updated_at(self) -> datetime:
+        """When anything about the version changed last, UTC. Raises: InvalidInput before it is logged."""
+        return _time(self._known().updated_us)
 
-    def add_file(
-        self, local_path: str | os.PathLike[str], name: str | PurePath | None = None, policy: Policy = "mutable"
-    ) -> None:
-        """Add one file, as `name` or under its own name.
+    @property
+    def contested_paths(self) -> list[str]:
+        """The paths that several writers of its shared draft wrote; the last event counted for each."""
+        from headwater._following import contested_paths
 
-        `policy="immutable"` reads a large file only when the artifact is logged; it must not change until then.
-        Raises: InvalidFile, InvalidPath; InvalidInput after logging.
+        return contested_paths(self._bound(), self._known())
+
+    # --- what is said about it: changed in place, and made known by logging or `save`
+
+    @property
+    def description(self) -> str | None:
+        """What it is, for people."""
+        return self._now_said().description
+
+    @description.setter
+    def description(self, text: str | None) -> None:
+        self._now_said().describe(text)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What it is, for programs: change a key, or assign anew. Raises on assignment: InvalidMetadata."""
+        return self._now_said().metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, Any]) -> None:
+        self._now_said().replace_metadata(value)
+
+    @property
+    def aliases(self) -> Aliases:
+        """Its aliases, to be appended to, removed from or assigned; `aliases.move` moves one at once."""
+        return self._now_said().aliases
+
+    @aliases.setter
+    def aliases(self, names: Iterable[str]) -> None:
+        self._now_said().aliases[:] = Aliases(names)
+
+    @property
+    def tags(self) -> Names:
+        """Its tags, to be appended to, removed from or assigned."""
+        return self._now_said().tags
+
+    @tags.setter
+    def tags(self, names: Iterable[str]) -> None:
+        self._now_said().tags[:] = Names(names)
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """For how long it is meant to be kept; None for ever."""
+        seconds = self._now_said().ttl_seconds
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    @ttl.setter
+    def ttl(self, time: timedelta | None) -> None:
+        self._now_said().live(time)
+
+    # --- what it holds
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its listing: `manifest.entries` maps path to entry. Nothing is read before it is asked for."""
+        return Manifest(self)
+
+    def files(self) -> "Sequence[Entry]":
+        """All entries by path, read page by page as they are asked for."""
+        from headwater._lists import entries_of
+
+        return entries_of(self)
+
+    def file(self, root: str | os.PathLike[str] | None = None) -> str:
+        """Fetch the one entry that it holds, and return its path. Raises: InvalidInput when it holds more or none."""
+        if self.file_count != 1:
+            raise InvalidInput(f"{self.name} has {self.file_count:,} entries. Name one: `artifact.get_entry(name)`.")
+        return self.files()[0].download(root)
+
+    def get_entry(self, name: str | PurePath) -> Entry:
+        """The entry at a path, in any spelling. Raises: NotFound, saying when it is a folder; InvalidPath."""
+        return find_entry(self, name)
+
+    def get_path(self, name: str | PurePath) -> Entry:
+        """The same as `get_entry`."""
+        return find_entry(self, name)
+
+    def get(self, name: str | PurePath) -> object:
+        """What was added under `name` with `add`. Raises: NotFound, ContentError."""
+        from headwater._objects import get
+
+        found = get(self, name)
+        if found is None:
+            raise NotFound(f"{self.name} has no table {str(name)!r}. `get_entry` gives files and references.")
+        return found
+
+    def new_draft(self) -> "Artifact":
+        """The next version, to be filled from here: what it does not change is that of this one.
+
+        Raises: InvalidInput before this one is logged.
         """
-        self._check_open()
-        _check_policy(policy)
-        found = scan_file(local_path)
-        path = normalize(os.path.basename(found.location) if name is None else name)
-        self._content.check([path])
-        client, intake = self._opened()
-        if policy == "immutable":
-            digest, size, late = _hash_only(intake, found.location, found.size)
-        else:
-            from headwater._taking import take_file
+        from headwater._overlay import Overlay
 
-            (digest, size), late = take_file(client, intake, found), False
-        self._put([path], [digest], [size], {path: found.location} if late else {})
+        info = self._known()
+        draft = Artifact(self._name, self._type)
+        draft._client, draft._namespace = self._client, self._namespace
+        draft._intake = self._bound().intake(info.collection.rpartition("/")[0])
+        draft._content = Overlay(self._bound().stores.database, info)
+        return draft
 
-    def add_dir(
-        self, local_path: str | os.PathLike[str], name: str | PurePath | None = None, policy: Policy = "mutable"
-    ) -> None:
-        """Add every file below a folder, under `name` or at the top. Files that did not change are not read again.
+    # --- making it known
 
-        Raises: InvalidFile, InvalidPath naming what cannot be taken, and nothing is added; InvalidInput after logging.
+    def save(self) -> "Artifact":
+        """Make known what is new: a new artifact or draft is logged, a version is described anew. Waits, returns self.
+
+        What is logged is an output of the run that is active, if one is. Of a version only what was changed here is
+        sent, so two people who edit it do not undo each other; an alias that another version holds moves.
+        Raises: EventRejected, InvalidMetadata, StoreError.
         """
-        self._check_open()
-        _check_policy(policy)
-        found = scan(local_path, "" if name is None else normalize(name))
-        self._content.check(found.paths())
-        client, intake = self._opened()
-        if policy == "immutable":
-            for path, location, size in zip(found.paths(), found.locations(), found.sizes(), strict=True):
-                digest, size_now, late = _hash_only(intake, location, size)
-                self._put([path], [digest], [size_now], {path: location} if late else {})
-            return
-        from headwater._taking import take_folder
+        from headwater._saving import log_outside, save_changes
 
-        taken = take_folder(client, intake, found)
-        self._content.put_tree(taken.paths, taken.digests, taken.sizes, taken.total, taken.difference)
-        for path in self._late.keys() & set(taken.paths):
-            del self._late[path]
-
-    @contextlib.contextmanager
-    def new_file(self, name: str | PurePath, mode: str = "w", encoding: str | None = None) -> Iterator[IO[Any]]:
-        """A file to write, which joins the artifact when the block ends; after an error nothing is added.
-
-        `mode` is "w" for text (UTF-8 unless told) or "wb" for bytes. Raises: InvalidPath, InvalidInput.
-        """
-        self._check_open()
-        path = normalize(name)
-        self._content.check([path])
-        if mode not in ("w", "wb", "x", "xb"):
-            raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
-        from headwater._taking import take_written, written_here
-
-        _, intake = self._opened()
-        with written_here() as raw:
-            with _writer(raw, mode, encoding) as file:
-                yield file
-            digest, size = take_written(intake, raw)
-        self._put([path], [digest], [size], {})
-
-    # --- once it is logged
-
-    def wait(self) -> "Artifact":
-        """Wait until the version is known, and return this artifact.
-
-        Raises: EventRejected when a rule refused it; InvalidInput when it was never logged.
-        """
-        self._known()
+        if self._info is None and self._logged is None:
+            log_outside(self)
+            return self.wait()
+        save_changes(self)
         return self
 
-    def download(self, root: str | os.PathLike[str] | None = None) -> str:
+    def wait(self, timeout: float | None = None) -> "Artifact":
+        """Wait until what was logged counts, and return this artifact; after `finish_artifact` until it is sealed.
+
+        Raises: EventRejected when a rule refused it; StoreUnavailable after `timeout` seconds; InvalidInput when it was
+        never logged.
+        """
+        if self._info is None:
+            info = self._on_its_way().wait(timeout)
+            if info is not None:
+                self._become(info)
+        return self
+
+    def delete(self, delete_aliases: bool = False) -> None:
+        """Delete the version. Its number is never given again, and what others use of its content stays.
+
+        Raises: EventRejected naming the aliases that it holds, unless they are to be deleted too.
+        """
+        from headwater._deleting import delete
+
+        delete(self, delete_aliases=delete_aliases)
+
+    def delete_preview(self) -> "DeletePreview":
+        """What deleting it would free, and what depends on it. Cost: reads the version's listing."""
+        from headwater._deleting import preview
+
+        return preview(self)
+
+    # --- fetching it
+
+    def download(self, root: str | os.PathLike[str] | None = None, path_prefix: str | PurePath | None = None) -> str:
         """Fetch all files into `root`, `./artifacts/NAME:vN` unless given, and return that path.
 
-        Files that are there and have the recorded content stay untouched. Raises: BlobMissing, BlobCorrupt.
+        `path_prefix` is a folder or a path within it, and nothing else is touched. Files that are there and have the
+        recorded content stay as they are. Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
         """
         from headwater._download import download
 
-        info = self._known()
-        assert self._client is not None
-        folder = Path(root) if root is not None else Path("artifacts", f"{self._name}:v{info.version}")
-        download(self._client.stores.database, self._client.stores.blobs, info.layers, folder)
+        stores, folder = self._bound().stores, self._root(root)
+        prefix = "" if path_prefix is None else str(path_prefix)
+        layers, quiet = self._known().layers, self._bound().quiet
+        download(stores.database, stores.blobs, layers, folder, prefix=prefix, quiet=quiet)
         return str(folder)
+
+    def checkout(self, root: str | os.PathLike[str]) -> str:
+        """Make `root` hold this version and nothing else; returns the path. Raises: as `download`."""
+        from headwater._checkout import checkout
+
+        stores = self._bound().stores
+        checkout(stores.database, stores.blobs, self._known().layers, Path(root))
+        return str(root)
+
+    def verify(self, root: str | os.PathLike[str] | None = None) -> None:
+        """Compare `root`, where `download` puts it unless given, with the version.
+
+        Raises: one error that lists every difference.
+        """
+        from headwater._verify import verify
+
+        verify(self._bound().stores.database, self._known().layers, self._root(root))
+
+    # --- lineage
 
     def logged_by(self) -> "Run | None":
         """The run that logged it first, if one did. Raises: InvalidInput before it is logged."""
         from headwater._run import Run
 
         info = self._known()
-        assert self._client is not None
-        return None if info.run is None else Run._of_name(self._client, info.run)
+        return None if info.run is None else Run._of_name(self._bound(), info.run)
 
     def used_by(self) -> "list[Run]":
         """The runs that used it. Raises: InvalidInput before it is logged."""
@@ -258,87 +334,86 @@ class Artifact:
 
         from headwater._run import Run
 
-        info = self._known()
-        assert self._client is not None
-        self._client.catch_up()
-        names = queries.used_by(self._client.stores.database, info.collection, info.version)
-        return [Run._of_name(self._client, name) for name in names]
+        info, client = self._known(), self._bound()
+        client.catch_up()
+        names = queries.used_by(client.stores.database, info.collection, info.version)
+        return [Run._of_name(client, name) for name in names]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} ({self._type}, {self.state})>"
 
     # --- for the rest of this package
 
-    def _log(
-        self, client: "Client", namespace: str, run: str | None, aliases: tuple[str, ...], tags: tuple[str, ...]
-    ) -> "CommitTask":
-        """Put this artifact into the queue. Raises: InvalidInput when it was logged before."""
-        from headwater_producer.commits import CommitVersion
-
-        from headwater._tasks import CommitTask
-
-        self._check_open()
-        if self._client is not None and self._client is not client:
-            raise InvalidInput(
-                f"{self._name} was filled for the store {self._client.url}, but the run logs to {client.url}. "
-                "Make the artifact after `headwater.init`."
-            )
-        self._client, self._namespace = client, namespace
-        intake = self._intake if self._intake is not None else client.intake(namespace)
-        command = CommitVersion(
-            collection=f"{namespace}/{self._name}",
-            type=self._type,
-            base=None,
-            files={},
-            description=self._description,
-            metadata=self._metadata_text,
-            aliases=aliases,
-            tags=tags,
-            run=run,
-            expected_digest=self.digest,
-        )
-        task = CommitTask(client.logger, command, self._content, intake, self._late)
-        self._task, self._task_pid = task, os.getpid()
-        client.put(task)
-        return task
-
     def _known(self) -> "VersionInfo":
-        """What is recorded about the version. Waits for it."""
+        """What is recorded about the version. Waits for it. Raises: InvalidInput where there is none yet."""
         if self._info is None:
-            self._info = self._version_of_task()
-            self._content, self._task = Content(), None  # it is the version's now
+            self._become(self._on_its_way().version())
+        assert self._info is not None
         return self._info
 
-    def _version_of_task(self) -> "VersionInfo":
-        from headwater_consumer import queries
+    def _become(self, info: "VersionInfo") -> None:
+        """From here on it is this version."""
+        self._info, self._type, self._logged = info, info.type, None
+        self._content, self._objects, self._late = Content(), {}, {}  # it is the version's now
+        self._said = Said.of(info)
+        self._said.aliases._mover = self._move_alias
 
-        if self._task is None or self._client is None:
+    def _bound(self) -> "Client":
+        """The client of the store that it is in. Raises: InvalidInput before it is logged."""
+        self._known()
+        assert self._client is not None
+        return self._client
+
+    def _on_its_way(self) -> "Logged":
+        if self._logged is None:
             raise InvalidInput(f"{self._name} has no version yet. Log it with `run.log_artifact(artifact)` first.")
-        if self._task_pid != os.getpid() and not self._task.done:
-            raise InvalidInput(
-                f"{self._name} was logged by process {self._task_pid}, before a fork. Wait for it there."
-            )
-        committed = self._task.result()
-        collection = f"{self._namespace}/{self._name}"
-        info = queries.version_info(self._client.stores.database, collection, committed.version)
-        if info is None:
-            raise NotFound(f"{collection}:v{committed.version} is not in the projection. Run `headwater doctor`.")
-        return info
+        return self._logged
 
-    def _opened(self) -> "tuple[Client, Intake]":
-        """Where bytes go: the store of the active run, else the one that the settings name."""
-        if self._client is None or self._intake is None:
-            from headwater._run import client_and_namespace
+    def _now_said(self) -> Said:
+        """What is said, to be read or edited; what was logged and is not known yet is waited for."""
+        if self._logged is not None:
+            self._known()
+        return self._said
 
-            self._client, namespace = client_and_namespace()
-            self._intake = self._client.intake(namespace)
-        return self._client, self._intake
+    def _move_alias(self, alias: str, expect: str | None) -> None:
+        from headwater._saving import move_alias
 
-    def _put(self, paths: list[str], digests: list[bytes], sizes: list[int], late: dict[str, str]) -> None:
-        self._content.put(paths, digests, sizes)
-        for path in paths:
-            self._late.pop(path, None)
-        self._late.update(late)
+        move_alias(self, alias, expect)
+
+    def _held(self, path: str) -> "Held | None":
+        if self._info is None:
+            return self._content.held(path)
+        from headwater._following import held_at
+
+        return held_at(self._bound(), self._info, path)
+
+    def _entries(self, folder: str = "") -> "Iterator[tuple[str, Held]]":
+        if self._info is None:
+            return self._content.entries(folder)
+        from headwater._following import held_under
+
+        return held_under(self._bound(), self._info, folder)
+
+    def _has(self, path: str) -> bool:
+        return self._held(path) is not None
+
+    def _paths_under(self, folder: str) -> Iterator[str]:
+        return (path for path, _ in self._entries(folder))
+
+    def _read(self, path: str) -> bytes:
+        """The content of one entry, which is small. Raises: NotFound; InvalidInput for what was not logged yet."""
+        from headwater._following import read_small
+
+        return read_small(self, path)
+
+    def _download_entry(self, path: str, root: str | os.PathLike[str] | None) -> str:
+        from headwater._download import download_entry
+
+        stores = self._bound().stores
+        return str(download_entry(stores.database, stores.blobs, self._known().layers, path, self._root(root)))
+
+    def _root(self, root: str | os.PathLike[str] | None) -> Path:
+        return Path(root) if root is not None else Path("artifacts", self.source_name)
 
     def _where(self) -> tuple[str, str]:
         if self._namespace is None:
@@ -347,44 +422,12 @@ class Artifact:
         return entity, project
 
     def _check_open(self) -> None:
-        if self._task is not None or self._info is not None:
-            raise InvalidInput(f"{self.name} was logged, so it does not change any more. Make a new Artifact.")
+        if self._logged is not None or self._info is not None:
+            raise InvalidInput(
+                f"{self.name} was logged, so its content does not change any more. "
+                "Begin the next version with `artifact.new_draft()`, or make a new Artifact."
+            )
 
 
-def _check_policy(policy: str) -> None:
-    if policy not in POLICIES:
-        raise InvalidInput(f"policy {policy!r} is unknown. Use one of: {', '.join(POLICIES)}.")
-
-
-def _hash_only(intake: "Intake", location: str, size: int) -> tuple[bytes, int, bool]:
-    """Digest and size of a file whose bytes are taken later, and whether they are: small ones are taken at once."""
-    from headwater_schemas import digests
-
-    from headwater._taking import unreadable
-    from headwater._tasks import is_large
-
-    try:
-        with open(location, "rb", buffering=0) as source:
-            if not is_large(size):
-                return *intake.take_file(source), False
-            hasher, read = digests.new_hasher(intake.algorithm), 0
-            while chunk := source.read(1 << 20):
-                hasher.update(chunk)
-                read += len(chunk)
-    except OSError as error:
-        raise unreadable(location, error) from error
-    return digests.pack(intake.algorithm, hasher.digest()), read, True
-
-
-@contextlib.contextmanager
-def _writer(raw: IO[bytes], mode: str, encoding: str | None) -> Iterator[IO[Any]]:
-    """`raw` as it was asked for; it stays open."""
-    if "b" in mode:
-        yield raw
-        return
-    text = io.TextIOWrapper(raw, encoding=encoding or "utf-8", newline="")
-    try:
-        yield text
-        text.flush()
-    finally:
-        text.detach()
+def _time(time_us: int) -> datetime:
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC)

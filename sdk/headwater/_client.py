@@ -21,7 +21,7 @@ from headwater._logger import Logger, Task
 from headwater._progress import tell
 from headwater._settings import Settings
 from headwater._stores import open_stores
-from headwater._tasks import CommitTask, EventsTask
+from headwater._tasks import EventsTask
 
 CATCH_UP_TIMEOUT_S = 120.0
 REJECTIONS_MAX = 10_000  # of one session, looked through after each turn; there are hardly ever any
@@ -109,7 +109,7 @@ class Client:
 
     def look_up_outcomes(self, tasks: Sequence[Task[Any]]) -> None:
         """Ask once what became of the events of many tasks."""
-        drafts = [task.draft for task in tasks if isinstance(task, CommitTask) and task.draft is not None]
+        drafts = [task.draft for task in tasks if task.draft is not None]
         self._outcomes = queries.outcomes(self.stores.database, drafts) if drafts else {}
         found = queries.rejections_of(self.stores.database, self.producer.session, limit=REJECTIONS_MAX)
         self._rejections = {(rejection.key, rejection.sequence): rejection for rejection in found}

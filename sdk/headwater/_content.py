@@ -1,17 +1,23 @@
-"""What a version that is being built will hold: paths with digest and size, and the sum of it all."""
+"""What a version that is being built holds: files and references by path, and the sum of it all.
 
-from collections.abc import Iterable, Sequence
+`Content` holds everything itself. What starts from a version instead is `_overlay.Overlay`, which has the same face.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headwater_schemas.entries import file_leaves
+from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
-from headwater_schemas.paths import colliding_forms, folders_of
+from headwater_schemas.paths import colliding_forms, folders_of, range_of_folder
 
 if TYPE_CHECKING:  # importing it loads NumPy, which nobody needs before there is something to sum
+    from headwater_consumer.queries import VersionInfo
     from headwater_schemas.lthash import ContentSum
 
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
+Held = FileDigest | Reference  # what is at a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +25,30 @@ class Difference:
     """How content differs from content of another digest."""
 
     digest: str  # the version digest of what it is compared with
-    changed: Sequence[str]  # paths that are new or have another digest
+    changed: Sequence[str]  # paths that are new or hold something else
     removed: Sequence[str]
 
 
 class Content:
-    """Files by path. A path that is put twice holds what was put last."""
+    """Files and references by path. A path that is put twice holds what was put last."""
+
+    base: "VersionInfo | None" = None  # the version that the rest is the difference from
 
     def __init__(self) -> None:
         self.files: dict[str, FileDigest] = {}
+        self.references: dict[str, Reference] = {}
         self.known_difference: Difference | None = None  # from the tree's last scan, while nothing else was put
-        self._folders: set[str] = set()
+        self._folders: set[str] | None = set()  # None: to be found anew
         self._sum: ContentSum | None = None
+
+    # --- changing it
 
     def put(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
         """Add files, all or none. Raises: InvalidPath when a path would be a file and a folder at once, or collides."""
         self.check(paths)
-        self._sum = None
-        self.known_difference = None
-        self._folders |= _folders(paths)
+        self._grow(paths)
+        for path in self.references.keys() & set(paths):
+            del self.references[path]
         self.files.update(zip(paths, zip(digests, sizes, strict=True), strict=True))
 
     def put_tree(
@@ -49,31 +60,109 @@ class Content:
         difference: Difference | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
-        alone = not self.files
+        alone = not self.files and not self.references
         self.put(paths, digests, sizes)
         if alone:
             self._sum = total
             self.known_difference = difference
 
+    def put_references(self, references: Sequence[Reference]) -> None:
+        """Add references, all or none. Raises: as `put`."""
+        paths = [reference.path for reference in references]
+        self.check(paths)
+        self._grow(paths)
+        for reference in references:
+            self.files.pop(reference.path, None)
+            self.references[reference.path] = reference
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Take out what is at these paths; all of them hold something."""
+        for path in paths:
+            if self.files.pop(path, None) is None:
+                del self.references[path]
+        self._sum = self.known_difference = self._folders = None
+
+    # --- what it holds
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return len(self.files) + len(self.references)
+
+    @property
+    def removed(self) -> Sequence[str]:
+        """The paths of the base that are taken out."""
+        return ()
+
+    def held(self, path: str) -> Held | None:
+        """What is at `path`."""
+        return self.files.get(path) or self.references.get(path)
+
+    def paths(self, folder: str = "") -> Iterator[str]:
+        """The paths under `folder` ("" for all), sorted."""
+        return (path for path, _ in self.entries(folder))
+
+    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+        """What is under `folder` ("" for all), by path. It may not be changed meanwhile."""
+        return self._put_under(folder)
+
     def check(self, paths: Sequence[str]) -> None:
         """Raises: InvalidPath when `paths` cannot be added to what is there."""
+        if self._folders is None:
+            self._folders = _folders([*self.files, *self.references])
         folders = _folders(paths)
         for path in self._folders.union(folders).intersection(paths):
-            raise InvalidPath(f"{path!r} would be a file and a folder at once. Rename one of them.")
-        for folder in folders.intersection(self.files):
-            raise InvalidPath(f"{folder!r} would be a file and a folder at once. Rename one of them.")
+            raise conflict(path, "a folder")
+        for known in (self.files, self.references):
+            for folder in folders.intersection(known):
+                raise conflict(folder, "a file")
         unusual = [path for path in paths if not path.isascii()]
-        if unusual and (both := colliding_forms([*self.files, *unusual])):
+        if unusual and (both := colliding_forms([*self.files, *self.references, *unusual])):
             raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
 
     def sum(self) -> "ContentSum":
         """The sum of all entries; with it the version's digest. Cost: about a microsecond an entry, once."""
-        from headwater_schemas.lthash import sum_of
-
         if self._sum is None:
-            digests, sizes = zip(*self.files.values(), strict=True) if self.files else ((), ())
-            self._sum = sum_of(file_leaves(self.files, digests, sizes), sum(sizes))
+            self._sum = sum_of_entries(self.files, self.references.values())
         return self._sum
+
+    def _put_under(self, folder: str) -> Iterator[tuple[str, Held]]:
+        start, end = range_of_folder(folder) if folder else ("", None)
+        ordered = sorted([*self.files, *self.references])
+        for path in ordered[bisect_left(ordered, start) :]:
+            if end is not None and path >= end:
+                return
+            yield path, self.files[path] if path in self.files else self.references[path]
+
+    def _grow(self, paths: Sequence[str]) -> None:
+        self._sum = self.known_difference = None
+        if self._folders is not None:
+            self._folders |= _folders(paths)
+
+
+def conflict(path: str, other: str) -> InvalidPath:
+    """The error for a path that something else takes already."""
+    return InvalidPath(
+        f"{path!r} would be a file and a folder at once: it is {other} already. Rename one of them, or remove it first."
+    )
+
+
+def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Reference]) -> "ContentSum":
+    """The sum of these entries alone."""
+    from headwater_schemas.lthash import sum_of
+
+    digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
+    total = sum_of(file_leaves(files, digests, sizes), sum(sizes))
+    outside = list(references)
+    if not outside:
+        return total
+    leaves = [reference_leaf(reference) for reference in outside]
+    return total.plus(sum_of(leaves, sum(reference.size or 0 for reference in outside)))
+
+
+def identity(held: Held) -> bytes:
+    """What tells one content of a path from another: a file's digest, or all that a reference says."""
+    return reference_leaf(held) if isinstance(held, Reference) else held[0]
 
 
 def _folders(paths: Iterable[str]) -> set[str]:

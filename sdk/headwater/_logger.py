@@ -54,6 +54,11 @@ class Task(ABC, Generic[T]):
         """Why it ended badly, if it did and nobody was told yet."""
         return None if self._heard else self._error
 
+    @property
+    def draft(self) -> tuple[str, str] | None:
+        """(collection, draft) whose outcome tells what became of it, once it was sent; None for plain events."""
+        return None
+
     @abstractmethod
     def send(self, client: "Client") -> None:
         """Hand the events to the producer. Raises: HeadwaterError when they cannot be sent."""

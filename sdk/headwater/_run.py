@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound, StoreError
-from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_alias, check_name, check_text
+from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_distributed_id, check_name, check_text
 
 from headwater._artifact import Artifact
 from headwater._progress import Progress, tell
+from headwater._said import Aliases, Names
 from headwater._settings import read_settings
 
 if TYPE_CHECKING:
+    from headwater_consumer.queries import RunInfo
+
     from headwater._client import Client
     from headwater._logger import Task
+    from headwater._shared import Sharing
 
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 ID_LENGTH = 8
@@ -50,7 +54,7 @@ def init(
         check_name(id if id is not None else _new_id(), "run"),
     )
     config_text = metadata.encode({} if config is None else config, "config")
-    tag_list = tuple(check_alias(tag, "tag") for tag in tags)
+    tag_list = tuple(Names(tags))
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
             check_text(text, kind)
@@ -96,6 +100,10 @@ class Run:
         info = queries.run_info(client.stores.database, name)
         if info is None:  # an edge names a run whose own events are still on their way
             return cls(client, RunName.parse(name), None, None, "{}", None, (), "unknown")
+        return cls._of_info(client, info)
+
+    @classmethod
+    def _of_info(cls, client: "Client", info: "RunInfo") -> "Run":
         parsed = RunName.parse(info.run)
         return cls(client, parsed, info.job_type, info.group, info.config, info.display_name, info.tags, info.state)
 
@@ -146,10 +154,46 @@ class Run:
         unless given. `latest` always moves to what was logged; `aliases` do so too.
         Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput when the run is over or the artifact was logged.
         """
+        from headwater._saving import log
+
         self._check_running()
-        wanted = _check_aliases(aliases)
+        wanted = tuple(Aliases(aliases or ()))
         artifact = self._as_artifact(artifact_or_path, name, type)
-        self._remember(artifact._log(self._client, self._namespace, self.path, wanted, ()))
+        self._remember(log(artifact, self._client, self._namespace, self.path, wanted))
+        return artifact
+
+    def upsert_artifact(self, artifact: Artifact, distributed_id: str | None = None) -> Artifact:
+        """Add an artifact's content to the draft that all runs with this `distributed_id` fill together.
+
+        The id is the run's `group` unless given, and belongs to the artifact's name. With it this run has said all it
+        will say, for a `finish_artifact` that waits for writers. Nothing is visible before that. Returns at once;
+        `wait()` waits until what was added counts.
+        Raises: InvalidInput when there is no id, the run is over or the artifact was logged; InvalidName. Waiting
+        raises EventRejected when the draft was sealed before, naming the version.
+        """
+        from headwater._saving import upsert
+
+        self._check_running()
+        sharing = self._sharing(artifact, distributed_id)
+        self._remember(upsert(artifact, self._client, self._namespace, sharing))
+        return artifact
+
+    def finish_artifact(
+        self, artifact: Artifact, distributed_id: str | None = None, writers: int | None = None
+    ) -> Artifact:
+        """Seal the draft that runs filled with `upsert_artifact`, with what `artifact` itself adds.
+
+        `writers` waits for so many runs that upserted: the version is sealed when the last of them has. Finishing twice
+        is the same version. Description, metadata, aliases and tags are those of `artifact`. Returns at once; `wait()`
+        waits for the version. Raises: as `upsert_artifact`.
+        """
+        from headwater._saving import finish
+
+        self._check_running()
+        if writers is not None and (not isinstance(writers, int) or isinstance(writers, bool) or writers < 1):
+            raise InvalidInput(f"finish_artifact waits for one writer or more, not {writers!r}.")
+        sharing = self._sharing(artifact, distributed_id)
+        self._remember(finish(artifact, self._client, self._namespace, sharing, writers))
         return artifact
 
     def use_artifact(
@@ -163,29 +207,23 @@ class Run:
         """
         from headwater_schemas.events import ArtifactUsed
 
+        from headwater._saving import log
+
         self._check_running()
         if isinstance(artifact, Artifact):
             if artifact.state == "draft":
-                artifact._log(self._client, self._namespace, None, _check_aliases(aliases), ())
+                check_expected_type(artifact, type)
+                log(artifact, self._client, self._namespace, None, tuple(Aliases(aliases or ())))
             found = artifact.wait()
-            requested = found.name
+            requested = found.source_name
         else:
             found = find_artifact(self._client, artifact, self._name.entity, self._name.project)
             requested = artifact
-        _check_expected_type(found, type)
+        check_expected_type(found, type)
         info = found._known()
         used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
         self._remember(self._client.send([used]))
         return found
-
-    def move_alias(self, artifact: Artifact, alias: str) -> None:
-        """Make `alias` point to the version of `artifact`, wherever it was. Raises: InvalidName, EventRejected."""
-        from headwater_schemas.events import AliasMoved
-
-        check_alias(alias)
-        info = artifact._known()
-        moved = AliasMoved(collection=info.collection, alias=alias, version=info.version)
-        self._client.send([moved], moves_names=True).result()
 
     def logged_artifacts(self) -> list[Artifact]:
         """What this run logged, each version once; content that was there before counts too."""
@@ -240,6 +278,19 @@ class Run:
     def _namespace(self) -> str:
         return f"{self._name.entity}/{self._name.project}"
 
+    def _sharing(self, artifact: Artifact, distributed_id: str | None) -> "Sharing":
+        from headwater._shared import Sharing
+
+        if not isinstance(artifact, Artifact):
+            raise InvalidInput(f"a shared draft is filled by Artifact objects, not by a {type(artifact).__name__}.")
+        shared_id = distributed_id if distributed_id is not None else self.group
+        if shared_id is None:
+            raise InvalidInput(
+                f"there is neither a distributed_id nor a group, so nobody could share a draft of {artifact._name}. "
+                "Give distributed_id=…, or start all its runs with the same headwater.init(group=…)."
+            )
+        return Sharing(check_distributed_id(shared_id), self.path)
+
     def _remember(self, task: "Task[Any]") -> None:
         self._tasks.append(task)
         if len(self._tasks) % TASKS_LOOKED_THROUGH == 0:
@@ -286,7 +337,7 @@ class Run:
         if isinstance(given, Artifact):
             if name is not None and name != given._name:
                 raise InvalidInput(f"the artifact is called {given._name!r}; it cannot be logged as {name!r}.")
-            _check_expected_type(given, type_name)
+            check_expected_type(given, type_name)
             return given
         path = os.fspath(given)
         is_folder = os.path.isdir(path)
@@ -302,12 +353,17 @@ class Run:
 _active: list[Run] = []  # started here and not finished, oldest first
 
 
+def active_run() -> Run | None:
+    """The newest run of this process that is open."""
+    return _active[-1] if _active else None
+
+
 def client_and_namespace() -> "tuple[Client, str]":
     """Where an artifact goes that is filled now: with the newest run that is open, else where the settings say."""
     from headwater._client import client_for
 
-    if _active:
-        run = _active[-1]
+    run = active_run()
+    if run is not None:
         return run._client, run._namespace
     settings = read_settings()
     return client_for(settings, create=True), f"{settings.entity}/{settings.project}"
@@ -346,13 +402,8 @@ def version_artifact(client: "Client", collection: str, version: int) -> Artifac
     return Artifact._of_version(client, info)
 
 
-def _check_aliases(aliases: Iterable[str] | None) -> tuple[str, ...]:
-    if isinstance(aliases, str):
-        raise InvalidInput(f"aliases is a list of names: write aliases=[{aliases!r}].")
-    return tuple(dict.fromkeys(check_alias(alias) for alias in aliases or ()))
-
-
-def _check_expected_type(artifact: Artifact, type_name: str | None) -> None:
+def check_expected_type(artifact: Artifact, type_name: str | None) -> None:
+    """Raises: InvalidInput naming both types."""
     if type_name is not None and type_name != artifact.type:
         raise InvalidInput(f"{artifact.name} is of type {artifact.type!r}, not {type_name!r}.")
 

@@ -169,18 +169,6 @@ def test_a_run_is_taken_up_again_by_its_id() -> None:
     assert [logged.name for logged in found.logged_artifacts()] == ["n:v0"]
 
 
-def test_an_alias_is_moved_by_a_run() -> None:
-    with headwater.init() as run:
-        one = run.log_artifact(note("n", "one"))
-        two = run.log_artifact(note("n", "two"))
-        run.move_alias(one, "best")
-        run.move_alias(two, "best")
-
-        assert run.use_artifact("n:best").version == "v1"
-        with pytest.raises(InvalidName):
-            run.move_alias(one, "v7")
-
-
 @pytest.mark.parametrize(
     ("ending", "state"), [("", "finished"), ("raise SystemExit(3)", "finished"), ("1 / 0", "failed")]
 )

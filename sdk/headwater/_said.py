@@ -1,0 +1,209 @@
+"""What is said about an artifact beside its content: description, metadata, aliases, tags, time to live.
+
+All of it can be changed in place. What changed is found by comparing with what was there when it was read, so that two
+people who edit one version change only what each of them touched.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from headwater_schemas import metadata as json_metadata
+from headwater_schemas.errors import InvalidInput
+from headwater_schemas.names import check_alias, check_text
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import VersionInfo
+    from headwater_schemas.events import VersionDescribed
+
+TTL_SECONDS_MAX = 100 * 365 * 86_400  # a century: what is meant to stay has no time to live
+
+UNSET: Any = object()
+
+
+class Names(list[str]):
+    """Aliases or tags: a list that takes only what can be one, and each once."""
+
+    kind = "tag"
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.extend(names)
+
+    def append(self, name: str) -> None:
+        if self._checked(name) not in self:
+            super().append(name)
+
+    def insert(self, index: SupportsIndex, name: str) -> None:
+        if self._checked(name) not in self:
+            super().insert(index, name)
+
+    def extend(self, names: Iterable[str]) -> None:
+        if isinstance(names, str):
+            raise InvalidInput(f"{self.kind} names come as a list: write [{names!r}].")
+        for name in [self._checked(name) for name in names]:
+            if name not in self:
+                super().append(name)
+
+    def remove(self, name: str) -> None:
+        if name not in self:
+            raise InvalidInput(f"there is no {self.kind} {name!r} to remove; there are: {', '.join(self) or 'none'}.")
+        super().remove(name)
+
+    def __iadd__(self, names: Iterable[str]) -> "Names":  # type: ignore[misc, override]
+        self.extend(names)
+        return self
+
+    @overload
+    def __setitem__(self, index: SupportsIndex, value: str) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[str]) -> None: ...
+    def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
+        changed = list(self)
+        changed[index] = value  # type: ignore[index]
+        names = type(self)(changed)
+        super().__setitem__(slice(None), names)
+
+    def _checked(self, name: str) -> str:
+        return check_alias(name, self.kind)
+
+
+class Aliases(Names):
+    """The aliases of one version. Changes take effect with `artifact.save()`; `move` does at once."""
+
+    kind = "alias"
+    _mover: Callable[[str, Any], None] | None = None
+
+    def move(self, alias: str, *, expect: str | None = UNSET) -> None:
+        """Point `alias` to this version now, but only if it still is where it is expected.
+
+        `expect` is a version such as "v3", or None for no version at all; without it the alias moves wherever it was.
+        Raises: EventRejected saying who holds it; InvalidInput before the artifact is logged.
+        """
+        self._checked(alias)
+        if self._mover is None:
+            raise InvalidInput("an alias moves to a version. Log the artifact first, or append the alias.")
+        self._mover(alias, expect)
+        self.append(alias)
+
+
+@dataclass
+class Said:
+    """What is said, as it is edited, and as it was."""
+
+    description: str | None
+    metadata: dict[str, Any]
+    aliases: Aliases
+    tags: Names
+    ttl_seconds: int | None
+
+    def __post_init__(self) -> None:
+        self._was = Said._snapshot(self)
+        self._replaced = False  # metadata was assigned as a whole
+
+    @classmethod
+    def nothing(cls) -> "Said":
+        """Of an artifact that is new."""
+        return cls(None, {}, Aliases(), Names(), None)
+
+    @classmethod
+    def of(cls, info: "VersionInfo") -> "Said":
+        """Of a version."""
+        aliases, tags = Aliases(info.aliases), Names(info.tags)
+        return cls(info.description, json_metadata.decode(info.metadata), aliases, tags, info.ttl_seconds)
+
+    def describe(self, text: str | None) -> None:
+        """Raises: InvalidName when it cannot be kept."""
+        self.description = None if text is None else check_text(text, "description")
+
+    def replace_metadata(self, value: Mapping[str, Any]) -> None:
+        """Raises: InvalidMetadata naming the key that cannot be kept."""
+        self.metadata = json_metadata.decode(json_metadata.encode(value))
+        self._replaced = True
+
+    def live(self, ttl: timedelta | None) -> None:
+        """Raises: InvalidInput when it is not a time that can pass."""
+        if ttl is None:
+            self.ttl_seconds = None
+            return
+        if not isinstance(ttl, timedelta) or not 1 <= ttl.total_seconds() <= TTL_SECONDS_MAX:
+            raise InvalidInput(f"a time to live is a timedelta of a second to a hundred years, not {ttl!r}.")
+        self.ttl_seconds = int(ttl.total_seconds())
+
+    @property
+    def metadata_text(self) -> str | None:
+        """Canonical JSON; None where nothing was given. Raises: InvalidMetadata, for what was put in place."""
+        text = json_metadata.encode(self.metadata)
+        return text if self._replaced or text != "{}" else None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a new artifact says anything."""
+        said = (self.description, self.metadata_text, self.ttl_seconds)
+        return bool(self.aliases or self.tags) or any(value is not None for value in said)
+
+    # --- what changed since it was read
+
+    @property
+    def aliases_added(self) -> list[str]:
+        return _missing(self.aliases, self._was[2])
+
+    @property
+    def aliases_removed(self) -> list[str]:
+        return _missing(self._was[2], self.aliases)
+
+    def event(self, collection: str, version: int) -> "VersionDescribed | None":
+        """What says the rest of the changes; None where there are none. Raises: InvalidMetadata."""
+        from headwater_schemas.events import VersionDescribed
+
+        description, metadata, _, tags, ttl_seconds = self._was
+        said: dict[str, Any] = {}
+        if self.description != description:
+            said["description"] = self.description or ""
+        said.update(self._metadata_change(metadata))
+        if self.ttl_seconds != ttl_seconds:
+            said["ttl_seconds"] = self.ttl_seconds or 0
+        if added := _missing(self.tags, tags):
+            said["tags_added"] = tuple(added)
+        if removed := _missing(tags, self.tags):
+            said["tags_removed"] = tuple(removed)
+        return VersionDescribed(collection=collection, version=version, **said) if said else None
+
+    def _metadata_change(self, before: dict[str, Any]) -> dict[str, str]:
+        text = json_metadata.encode(self.metadata)
+        if text == json_metadata.encode(before):
+            return {}
+        patch = None if self._replaced else _patch(before, json_metadata.decode(text))
+        return {"metadata": text} if patch is None else {"metadata_patch": json_metadata.encode(patch)}
+
+    def _snapshot(self) -> tuple[str | None, dict[str, Any], list[str], list[str], int | None]:
+        metadata = copy.deepcopy(self.metadata)
+        return self.description, metadata, list(self.aliases), list(self.tags), self.ttl_seconds
+
+
+def _missing(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others]
+
+
+def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What to lay over `before` to have `now` (RFC 7396); None where that cannot say it: null there means removal."""
+    patch: dict[str, Any] = dict.fromkeys(key for key in before if key not in now)
+    for key, value in now.items():
+        if key in before and _same(before[key], value):
+            continue
+        if isinstance(value, dict):
+            below = _patch(before[key] if isinstance(before.get(key), dict) else {}, value)
+            if below is None:
+                return None
+            patch[key] = below
+        elif value is None:
+            return None
+        else:
+            patch[key] = value
+    return patch
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(json_metadata.encode({"": one}) == json_metadata.encode({"": other}))  # 1, 1.0 and True differ

@@ -1,0 +1,230 @@
+"""One version from many writers. With real processes: tests/faults/test_shared_drafts.py."""
+
+import headwater
+import pytest
+from headwater.errors import EventRejected, InvalidInput, NotFound, Reason, StoreUnavailable
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def part(path: str, text: str = "", name: str = "pets") -> headwater.Artifact:
+    artifact = headwater.Artifact(name, "dataset")
+    with artifact.new_file(path) as file:
+        file.write(text or path)
+    return artifact
+
+
+def upsert(path: str, text: str = "", *, shared: str = "job-1") -> headwater.Artifact:
+    with headwater.init() as run:
+        return run.upsert_artifact(part(path, text), distributed_id=shared)
+
+
+def finish(artifact: headwater.Artifact | None = None, *, shared: str = "job-1", **more: int) -> headwater.Artifact:
+    with headwater.init() as run:
+        empty = headwater.Artifact("pets", "dataset")
+        return run.finish_artifact(artifact or empty, distributed_id=shared, **more).wait(30)
+
+
+def test_runs_fill_one_version_together_and_a_last_one_seals_it() -> None:
+    upsert("image1.png")
+    upsert("image2.png")
+    version = finish(part("image3.png"))
+
+    assert version.version == "v0"
+    assert list(version.manifest.entries) == ["image1.png", "image2.png", "image3.png"]
+
+
+def test_the_group_is_the_id_unless_one_is_given() -> None:
+    for path in ("a", "b"):
+        with headwater.init(group="nightly") as run:
+            run.upsert_artifact(part(path))
+    with headwater.init(group="nightly") as run:
+        run.finish_artifact(headwater.Artifact("pets", "dataset"))
+
+    assert list(headwater.Api().artifact("pets").manifest.entries) == ["a", "b"]
+
+
+def test_without_group_and_id_the_error_names_both() -> None:
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"distributed_id.*group"):
+        run.upsert_artifact(part("a"))
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"distributed_id.*group"):
+        run.finish_artifact(part("a"))
+
+
+def test_nothing_is_visible_before_the_commit() -> None:
+    artifact = upsert("a")
+
+    assert artifact.state == "open"
+    assert not headwater.Api().artifact_exists("pets")
+    with pytest.raises(InvalidInput, match="still open"):
+        _ = artifact.version
+    finish()
+    assert artifact.version == "v0"
+
+
+def test_a_late_upsert_is_an_error_that_names_the_version_it_missed() -> None:
+    upsert("a")
+    finish()
+
+    with pytest.raises(EventRejected, match=r"'job-1'.*pets:v0.*distributed_id") as refused:
+        upsert("b")
+
+    assert refused.value.reason is Reason.DRAFT_SEALED
+    assert list(headwater.Api().artifact("pets").manifest.entries) == ["a"]
+
+
+def test_a_second_finish_is_the_same_version() -> None:
+    upsert("a")
+    first = finish(part("last"))
+    again = finish(part("last"))
+    empty = finish()
+
+    assert first.version == again.version == empty.version == "v0"
+
+
+def test_a_second_finish_that_would_add_something_is_late() -> None:
+    upsert("a")
+    finish()
+
+    with pytest.raises(EventRejected, match="pets:v0"):
+        finish(part("more"))
+
+
+def test_an_id_belongs_to_its_artifact() -> None:
+    upsert("a")
+    finish()
+    with headwater.init() as run:
+        run.upsert_artifact(part("b", name="plants"), distributed_id="job-1")
+        other = run.finish_artifact(headwater.Artifact("plants", "dataset"), distributed_id="job-1").wait()
+
+    assert (other.source_name, list(other.manifest.entries)) == ("plants:v0", ["b"])
+
+
+def test_the_later_of_two_writers_of_one_path_counts_and_the_version_says_so() -> None:
+    upsert("a", "one")
+    upsert("a", "other")
+    upsert("b", "only")
+    version = finish()
+
+    assert version.contested_paths == ["a"]
+    assert version.get_entry("a").digest == part("a", "other").get_entry("a").digest
+
+
+def test_a_run_that_is_tried_again_contests_nothing() -> None:
+    for _ in range(2):
+        with headwater.init(id="writer-1") as run:
+            run.upsert_artifact(part("a", "same run"), distributed_id="job-1")
+
+    assert finish().contested_paths == []
+
+
+def test_with_writers_the_seal_waits_for_the_last_of_them() -> None:
+    upsert("a")
+    with headwater.init() as run:
+        waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=3)
+    upsert("b")
+    with pytest.raises(StoreUnavailable, match="2 writers are done of the 3"):
+        waiting.wait(timeout=0.2)
+    assert not headwater.Api().artifact_exists("pets")
+
+    upsert("c")
+
+    assert waiting.wait(timeout=30).version == "v0"
+    assert list(waiting.manifest.entries) == ["a", "b", "c"]
+
+
+def test_a_run_that_upserts_twice_is_one_writer() -> None:
+    with headwater.init(id="writer-1") as run:
+        run.upsert_artifact(part("a"), distributed_id="job-1")
+        run.upsert_artifact(part("b"), distributed_id="job-1")
+    with headwater.init() as run:
+        waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
+    with pytest.raises(StoreUnavailable, match="1 writers are done of the 2"):
+        waiting.wait(timeout=0.2)
+
+
+def test_writers_can_start_from_drafts_of_one_base() -> None:
+    upsert("old")
+    upsert("kept")
+    base = finish()
+    for path in ("x", "y"):
+        draft = base.new_draft()
+        with draft.new_file(path) as file:
+            file.write(path)
+        if path == "y":
+            draft.remove("old")
+        with headwater.init() as run:
+            run.upsert_artifact(draft, distributed_id="job-2")
+    version = finish(base.new_draft(), shared="job-2")
+
+    assert version.version == "v1"
+    assert list(version.manifest.entries) == ["kept", "x", "y"]
+
+
+def test_different_bases_for_one_id_are_refused_naming_both() -> None:
+    upsert("a")
+    base = finish()
+    draft = base.new_draft()
+    with headwater.init() as run:
+        run.upsert_artifact(draft, distributed_id="job-2")
+
+    with pytest.raises(EventRejected, match=r"v0.*no version") as refused:
+        upsert("b", shared="job-2")
+
+    assert refused.value.reason is Reason.BASE_MISMATCH
+
+
+def test_paths_that_would_be_file_and_folder_at_once_are_refused_across_writers() -> None:
+    upsert("a/b")
+
+    with pytest.raises(EventRejected, match="'a'") as refused:
+        upsert("a")
+
+    assert refused.value.reason is Reason.PATH_CONFLICT
+    assert list(finish().manifest.entries) == ["a/b"]
+
+
+def test_open_drafts_are_listed_and_discarded() -> None:
+    upsert("a")
+    upsert("b", shared="job-2")
+    api = headwater.Api()
+    drafts = {draft.distributed_id: draft for draft in api.drafts()}
+    assert sorted(drafts) == ["job-1", "job-2"]  # type: ignore[type-var]
+    assert (drafts["job-1"].collection, drafts["job-1"].entries, drafts["job-1"].writers_done) == (
+        "team/animals/pets",
+        1,
+        1,
+    )
+
+    drafts["job-1"].discard()
+
+    assert [draft.distributed_id for draft in api.drafts()] == ["job-2"]
+    with pytest.raises(EventRejected, match="discarded"):
+        upsert("c")
+
+
+def test_who_waits_for_a_draft_that_is_discarded_is_told() -> None:
+    upsert("a")
+    with headwater.init() as run:
+        waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
+    headwater.Api().drafts()[0].discard()
+
+    with pytest.raises(NotFound, match="discarded"):
+        waiting.wait(timeout=30)
+
+
+def test_what_is_said_is_what_the_finishing_artifact_says() -> None:
+    upsert("a")
+    last = headwater.Artifact("pets", "dataset", description="all parts", metadata={"parts": 1})
+    last.aliases.append("done")
+    version = finish(last)
+
+    assert (version.description, version.metadata, version.aliases) == ("all parts", {"parts": 1}, ["done", "latest"])
+    run = version.logged_by()
+    assert run is not None
+
+
+@pytest.mark.parametrize("writers", [0, -1, True, "3"])
+def test_a_number_of_writers_that_makes_no_sense_is_refused(writers: object) -> None:
+    with headwater.init() as run, pytest.raises(InvalidInput, match="writer"):
+        run.finish_artifact(part("a"), distributed_id="x", writers=writers)  # type: ignore[arg-type]
