@@ -18,7 +18,7 @@ from headwater_schemas.paths import find_invalid
 
 from headwater._compare import side_by_side
 from headwater._download import fill, folded
-from headwater._folders import Found, Kind, remove_folder_if_empty, walk
+from headwater._folders import Folder, Found, Kind, remove_folder_if_empty, walk
 from headwater._store import _MARKER as STORE_MARKER
 from headwater._target import Target
 from headwater._wanted import Wanted, wanted
@@ -63,12 +63,16 @@ def _refuse_place(root: str) -> None:
 
 def _refuse_contents(target: Target, database: Database, layers: tuple[int, ...]) -> None:
     """Raises: InvalidFile when a folder must not be emptied because of what is in it."""
-    device = os.fstat(target.top.descriptor).st_dev
+    device = _device_of(target.top)
     for found in walk(target.top):
-        if found.folder is not None and os.fstat(found.folder.descriptor).st_dev != device:
+        if found.folder is not None and _device_of(found.folder) != device:
             raise _refused(target.root, f"contains {found.path!r}, where another disk is mounted")
         if found.name in KEPT_BY_OTHERS and not _has(database, layers, found.path):
             raise _refused(target.root, f"contains {found.path!r}, which belongs to {KEPT_BY_OTHERS[found.name]}")
+
+
+def _device_of(folder: Folder) -> int:
+    return os.fstat(folder.descriptor).st_dev
 
 
 def _has(database: Database, layers: tuple[int, ...], path: str) -> bool:
