@@ -24,7 +24,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers, parse_url
 
 ANSWER_S_MAX = 30.0  # between two bytes
-SLOW_RETRIES = 1  # after a server that took a request and said nothing in time: more would take minutes
+SILENT_RETRIES = 2  # after a server that took a request and gave no answer to it: more would take minutes
 
 _POOLS_MAX = 16  # one for each proxy and each list of authorities
 _BUSY = (429, 500, 502, 503, 504)
@@ -95,7 +95,7 @@ def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: in
     """A process of its own has connections of its own."""
     retry = Retry(
         total=RETRIES,
-        read=SLOW_RETRIES,
+        read=SILENT_RETRIES,
         backoff_factor=BACKOFF_S,
         status_forcelist=_BUSY,
         allowed_methods=None,  # nothing here changes anything

@@ -23,6 +23,8 @@ REDIRECTS_MAX = 10  # browsers follow 20; more than a few are a loop
 _AS_IT_IS = {"Accept-Encoding": "identity", "User-Agent": "headwater"}  # compressed on the way, it has another size
 _FIRST_BYTE = {**_AS_IT_IS, "Range": "bytes=0-0"}
 _TOTAL = re.compile(r"bytes (?:\*|(\d+)-\d+)/(\d+|\*)")
+# Refusals that may be of HEAD alone: some say so, some only let GET through, some signed addresses are for GET.
+_PERHAPS_FOR_HEAD = (400, 401, 403, 404, 405, 406, 410, 501)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
 
@@ -78,7 +80,7 @@ def _ask_head(uri: str) -> BaseHTTPResponse | None:
         if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ProtocolError):
             return None
         raise
-    return answer if answer.status < HTTPStatus.BAD_REQUEST else None
+    return None if answer.status in _PERHAPS_FOR_HEAD else answer
 
 
 def _ask(method: str, uri: str, headers: dict[str, str]) -> BaseHTTPResponse:

@@ -198,7 +198,7 @@ class _Role(Provider):
 @contextmanager
 def _our_errors(at: _At, uri: str) -> Iterator[None]:
     """What is special about buckets of others; all else is said as it is of our own."""
-    with as_our_errors(at.settings):
+    with as_our_errors(at.settings, at.key or None):
         try:
             yield
         except S3Error as error:

@@ -1,0 +1,1 @@
+"""References: what a URI stands for, and its bytes, against real servers of each kind."""

@@ -1,0 +1,89 @@
+"""References to files of this machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+from headwater.errors import InvalidFile, InvalidInput, ReferenceChanged
+from headwater.references import fetch, look_up
+from headwater_blobs.port import CHUNK_BYTES
+from headwater_schemas import digests
+
+from tests.references.objects import recorded
+
+
+def test_a_file_is_recorded_by_size_and_digest(tmp_path: Path) -> None:
+    file = tmp_path / "a b.txt"
+    file.write_bytes(b"content")
+
+    listing = look_up(file.as_uri())
+
+    digest = digests.to_text(digests.pack("xxh3", digests.one_shot("xxh3")(b"content")))
+    assert listing == ([("a b.txt", file.as_uri(), digest, 7, None)], False)
+    assert b"".join(fetch(recorded(listing.found[0]))) == b"content"
+
+
+def test_a_folder_stands_for_the_files_below_it(tmp_path: Path) -> None:
+    for name in ("images/cat.png", "images/more/dog #1.png", "images2/no.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+
+    for uri in ((tmp_path / "images").as_uri(), f"{(tmp_path / 'images').as_uri()}/"):
+        listing = look_up(uri)
+
+        assert listing.is_prefix
+        assert [found.path for found in listing.found] == ["cat.png", "more/dog #1.png"]
+        assert b"".join(fetch(recorded(listing.found[1]))) == b"images/more/dog #1.png"
+
+
+def test_a_folder_with_too_many_files_is_an_error(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).touch()
+
+    with pytest.raises(InvalidInput, match="stands for more than 2 objects"):
+        look_up(tmp_path.as_uri(), max_objects=2)
+
+
+def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+
+    for uri, problem in (
+        ((tmp_path / "fifo").as_uri(), "is a FIFO, not a file"),
+        ((tmp_path / "nothing").as_uri(), "is not there"),
+        ((tmp_path / "link").as_uri(), "is a link to 'nowhere', which is not there"),
+        (f"{(tmp_path / 'file').as_uri()}/", "is not a folder"),
+        (tmp_path.as_uri(), "fifo' is a FIFO"),
+    ):
+        with pytest.raises(InvalidFile, match=problem):
+            look_up(uri)
+
+
+@pytest.mark.parametrize("uri", ["file://server/share/a", "file:a", "file:///a?b", "file:///a#b"])
+def test_a_uri_of_no_place_on_this_machine_is_refused(uri: str) -> None:
+    with pytest.raises(InvalidInput, match="names no place on this machine|write those of a file's name as %3F"):  # noqa: RUF043
+        look_up(uri)
+
+
+def test_a_file_that_changed_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"content")
+    reference = recorded(look_up(file.as_uri()).found[0])
+
+    file.write_bytes(b"longer content")
+    with pytest.raises(ReferenceChanged, match="7 bytes were recorded, 14 are there"):
+        next(fetch(reference))
+    file.write_bytes(b"CONTENT")
+    with pytest.raises(ReferenceChanged, match=r"xxh3:\w+ was recorded, xxh3:\w+ is there"):
+        list(fetch(reference))
+    file.unlink()
+    with pytest.raises(ReferenceChanged, match="is not there any more"):
+        next(fetch(reference))
+
+
+def test_a_large_file_comes_in_pieces_of_bounded_size(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(bytes(2 * CHUNK_BYTES + 1))
+
+    assert max(map(len, fetch(recorded(look_up(file.as_uri()).found[0])))) == CHUNK_BYTES

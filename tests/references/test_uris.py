@@ -1,0 +1,109 @@
+"""Which URIs can be kept, which are looked at, and that none shows a secret."""
+
+import subprocess
+import sys
+
+import pytest
+from headwater.errors import InvalidInput
+from headwater.references import can_fetch, check_uri, fetch, look_up, verifies_content
+from headwater.references.uris import URI_BYTES_MAX, shown
+from headwater_schemas.entries import Reference
+
+
+@pytest.mark.parametrize("uri", ["hdfs://cluster/data/train.csv", "ftp://host/a/train.csv", "dvc+x:train.csv"])
+def test_other_schemes_are_kept_as_they_are(uri: str) -> None:
+    assert look_up(uri) == ([("train.csv", uri, None, None, None)], False)
+    assert not can_fetch(uri)
+
+
+def test_what_cannot_be_fetched_says_so() -> None:
+    with pytest.raises(
+        InvalidInput, match="'a' refers to hdfs://cluster/a: 'hdfs' is not a scheme"
+    ):
+        fetch(Reference("a", "hdfs://cluster/a"))
+
+
+def test_entries_of_other_artifacts_are_not_fetched_here() -> None:
+    assert not can_fetch("headwater://team/animals/photos/v3?path=a")
+
+
+@pytest.mark.parametrize("uri", ["http://h/a", "HTTPS://h/a", "s3://b/a", "gs://b/a", "file:///a"])
+def test_the_schemes_that_are_fetched(uri: str) -> None:
+    assert can_fetch(uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://me:secret@host/a", "https://secret@host/a", "s3://id:secret@bucket/a", "ftp://secret@host/?b"]
+)
+def test_user_info_is_refused_without_showing_it(uri: str) -> None:
+    with pytest.raises(InvalidInput, match="with a user or password before the host") as caught:
+        check_uri(uri)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "AWSAccessKeyId"])
+def test_a_signed_address_is_refused_without_showing_it(name: str) -> None:
+    with pytest.raises(InvalidInput, match="is a signed address") as caught:
+        check_uri(f"https://host/a?x=1&{name}=secret")
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("data/train.csv", "has no scheme"),
+        ("C:\\data\\train.csv", "has no scheme"),
+        ("", "has no scheme"),
+        ("//host/a", "has no scheme"),
+        ("https://host/a\nb", "control characters cannot be kept"),
+        ("https://host/a\udc80", "control characters cannot be kept"),
+        ("https://[::1/a", "the address of its host is not one"),
+        ("https://host/" + "a" * URI_BYTES_MAX, "at most 8,192 are kept"),
+    ],
+)
+def test_a_uri_that_cannot_be_kept_says_why(uri: str, problem: str) -> None:
+    for call in (check_uri, look_up):
+        with pytest.raises(InvalidInput, match=problem):
+            call(uri)
+
+
+def test_a_uri_must_be_text() -> None:
+    with pytest.raises(InvalidInput, match="a URI must be text, not bytes"):
+        check_uri(b"https://host/a")  # type: ignore[arg-type]
+
+
+def test_a_uri_is_kept_to_the_letter() -> None:
+    uri = "HTTPS://Host/%61/../b?q=%20#top"
+
+    assert check_uri(uri) == uri
+    assert look_up(uri, checksum=False).found[0].uri == uri
+
+
+def test_queries_and_users_are_not_shown() -> None:
+    assert shown("https://me:secret@host/a@b?token=secret#top") == "https://host/a@b?…"
+    assert shown("s3://bucket/a?versionId=1") == "s3://bucket/a?versionId=1"
+
+
+def test_an_etag_is_never_taken_for_a_checksum_of_content() -> None:
+    assert verifies_content("etag:9a0364b9e99bb480dd25e1f0284c8555") is None
+    assert verifies_content(None) is None
+    assert [verifies_content(f"{name}:00") for name in ("md5", "crc32c", "xxh3", "blake3")] == [
+        "md5",
+        "crc32c",
+        "xxh3",
+        "blake3",
+    ]
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
+    heavy = {"minio", "urllib3", "google.cloud.storage", "requests"}
+    script = (
+        "import sys\nfrom headwater.references import look_up\nlook_up('s3://bucket/a', checksum=False)\n"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert printed.stdout.strip() == "[]"
