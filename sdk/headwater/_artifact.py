@@ -379,6 +379,7 @@ class Artifact(Building):
         from headwater._saving import move_alias
 
         move_alias(self, alias, expect)
+        self._said.has_moved(alias)
 
     def _held(self, path: str) -> "Held | None":
         if self._info is None:

@@ -202,7 +202,7 @@ class Run:
         """Record that this run consumes a version, and return it.
 
         By name it is `[[entity/]project/]name[:alias or version]`, `latest` unless given. An artifact that was not
-        logged yet is logged first, once for each content. `type`, where given, must be its type.
+        logged yet is logged first, once for each content. `type`, where given, must be its type; `aliases` move to it.
         Raises: NotFound, InvalidName, InvalidInput.
         """
         from headwater_schemas.events import ArtifactUsed
@@ -210,10 +210,11 @@ class Run:
         from headwater._saving import log
 
         self._check_running()
+        wanted = tuple(Aliases(aliases or ()))
         if isinstance(artifact, Artifact):
+            check_expected_type(artifact, type)
             if artifact.state == "draft":
-                check_expected_type(artifact, type)
-                log(artifact, self._client, self._namespace, None, tuple(Aliases(aliases or ())))
+                log(artifact, self._client, self._namespace, None, wanted)
             found = artifact.wait()
             requested = found.source_name
         else:
@@ -223,6 +224,9 @@ class Run:
         info = found._known()
         used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
         self._remember(self._client.send([used]))
+        for alias in wanted:
+            if alias not in found.aliases:
+                found.aliases.move(alias)
         return found
 
     def logged_artifacts(self) -> list[Artifact]:

@@ -62,7 +62,7 @@ class Names(list[str]):
     def __setitem__(self, index: slice, value: Iterable[str]) -> None: ...
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         changed = list(self)
-        changed[index] = value  # type: ignore[index]
+        changed[index] = value
         names = type(self)(changed)
         super().__setitem__(slice(None), names)
 
@@ -86,7 +86,6 @@ class Aliases(Names):
         if self._mover is None:
             raise InvalidInput("an alias moves to a version. Log the artifact first, or append the alias.")
         self._mover(alias, expect)
-        self.append(alias)
 
 
 @dataclass
@@ -117,6 +116,11 @@ class Said:
     def describe(self, text: str | None) -> None:
         """Raises: InvalidName when it cannot be kept."""
         self.description = None if text is None else check_text(text, "description")
+
+    def has_moved(self, alias: str) -> None:
+        """An alias came here by itself, so that saving need not move it again."""
+        self.aliases.append(alias)
+        self._was[2].append(alias)
 
     def replace_metadata(self, value: Mapping[str, Any]) -> None:
         """Raises: InvalidMetadata naming the key that cannot be kept."""

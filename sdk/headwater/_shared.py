@@ -125,7 +125,8 @@ class FinishTask(ContentTask[CommitVersion]):
         database, content = client.stores.database, self._content
         info = queries.version_info(database, self._command.collection, outcome.version)
         assert info is not None, "a draft was sealed as a version that is not there"
-        wanted = {path: identity(held) for path, held in (*content.files.items(), *content.references.items())}
+        wanted = {path: identity(held) for path, held in content.files.items()}
+        wanted |= {path: identity(reference) for path, reference in content.references.items()}
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
         return {path: identity(held_of(entry)) for path, entry in found.items()} == wanted
 

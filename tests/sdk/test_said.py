@@ -125,6 +125,26 @@ def test_an_alias_moves_only_if_it_is_still_where_it_is_expected() -> None:
     assert look("pets:prod").version == "v2"
 
 
+def test_an_alias_that_was_moved_is_not_moved_again_by_saving_something_else() -> None:
+    first, second = logged(), logged("purr")
+    first.aliases.move("prod")
+    second.aliases.move("prod", expect="v0")
+    first.description = "the first"
+    first.save()
+
+    assert look("pets:prod").version == "v1"
+
+
+def test_what_is_used_can_be_given_aliases() -> None:
+    logged()
+    logged("purr")
+    with headwater.init() as run:
+        used = run.use_artifact("pets:v0", aliases=["chosen"])
+
+    assert used.aliases == ["chosen"]
+    assert look("pets:chosen").version == "v0"
+
+
 def test_latest_can_be_taken_off_and_the_next_log_sets_it_again() -> None:
     artifact = logged()
     artifact.aliases.remove("latest")

@@ -1,0 +1,117 @@
+"""One version from many processes: in any order, tried again, killed, and late."""
+
+import os
+import signal
+
+import pytest
+
+from tests.faults.processes import Desk
+from tests.faults.stores import look
+
+
+@pytest.fixture
+def desk(shared_desk: Desk) -> Desk:
+    """What is asked here is asked in each way to run."""
+    return shared_desk
+
+
+WRITERS = 8
+FILES = 20
+
+WRITER = """
+    import sys
+    import headwater
+    number, files = int(sys.argv[1]), int(sys.argv[2])
+    with headwater.init(id=f"writer-{number}", group="job") as run:
+        artifact = headwater.Artifact("parts", "dataset")
+        for i in range(files):
+            with artifact.new_file(f"{number}/{i}.txt") as file:
+                file.write(f"{number} {i}")
+        with artifact.new_file("shared.txt") as file:
+            file.write(f"from {number}")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        run.upsert_artifact(artifact).wait()
+    print("done", flush=True)
+"""
+
+FINISHER = """
+    import sys
+    import headwater
+    with headwater.init(group="job") as run:
+        artifact = headwater.Artifact("parts", "dataset")
+        writers = int(sys.argv[1]) if len(sys.argv) > 1 else None
+        version = run.finish_artifact(artifact, writers=writers)
+        print("waiting", flush=True)
+        version.wait(timeout=60)
+    print(version.version, version.file_count, ",".join(version.contested_paths))
+"""
+
+
+def start_writers(desk: Desk, numbers: range) -> list:  # type: ignore[type-arg]
+    writers = [desk.start(WRITER, str(number), str(FILES)) for number in numbers]
+    for writer in writers:
+        assert writer.line() == "ready"
+    return writers
+
+
+def test_processes_that_upsert_at_once_lose_nothing(desk: Desk) -> None:
+    writers = start_writers(desk, range(WRITERS))
+    for writer in writers:
+        writer.say("go")
+    for writer in writers:
+        writer.wait().well()
+
+    said = desk.run(FINISHER).well().out.splitlines()[-1]
+
+    assert said == f"v0 {WRITERS * FILES + 1} shared.txt"
+
+
+def test_a_seal_that_waits_for_writers_comes_with_the_last_of_them_whenever_the_finish_came(desk: Desk) -> None:
+    writers = start_writers(desk, range(3))
+    finisher = desk.start(FINISHER, "3")
+    assert finisher.line() == "waiting"
+    assert look(desk.settings()).versions == {}
+    for writer in writers:
+        writer.say("go")
+        writer.wait().well()
+
+    assert finisher.wait().well().out.splitlines()[-1] == f"v0 {3 * FILES + 1} shared.txt"
+
+
+def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
+    dies, lives = start_writers(desk, range(2))
+    os.kill(dies.process.pid, signal.SIGKILL)
+    dies.wait()
+    lives.say("go")
+    lives.wait().well()
+
+    assert desk.run(FINISHER).well().out.splitlines()[-1] == f"v0 {FILES + 1} "
+
+
+def test_a_writer_that_is_tried_again_under_its_id_counts_once(desk: Desk) -> None:
+    for _ in range(2):
+        (writer,) = start_writers(desk, range(1))
+        writer.say("go")
+        writer.wait().well()
+    finisher = desk.start(FINISHER, "2")
+    assert finisher.line() == "waiting"
+    assert look(desk.settings()).versions == {}
+    (other,) = start_writers(desk, range(1, 2))
+    other.say("go")
+    other.wait().well()
+
+    assert finisher.wait().well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
+
+
+def test_a_writer_that_comes_after_the_seal_is_told_which_version_it_missed(desk: Desk) -> None:
+    early, late = start_writers(desk, range(2))
+    early.say("go")
+    early.wait().well()
+    desk.run(FINISHER).well()
+    late.say("go")
+    ended = late.wait()
+
+    assert ended.code == 1
+    assert "parts:v0" in ended.err
+    assert "distributed_id" in ended.err
