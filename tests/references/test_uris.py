@@ -17,9 +17,7 @@ def test_other_schemes_are_kept_as_they_are(uri: str) -> None:
 
 
 def test_what_cannot_be_fetched_says_so() -> None:
-    with pytest.raises(
-        InvalidInput, match="'a' refers to hdfs://cluster/a: 'hdfs' is not a scheme"
-    ):
+    with pytest.raises(InvalidInput, match="'a' refers to hdfs://cluster/a: 'hdfs' is not a scheme"):
         fetch(Reference("a", "hdfs://cluster/a"))
 
 

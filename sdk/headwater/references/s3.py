@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from headwater.errors import ReferenceChanged
-from headwater.references import checking, connections, profiles
+from headwater.references import checking, connections, profiles, s3_pages
 from headwater.references.found import Found, Listing, listing_of
 from headwater.references.uris import shown, split_object
 
@@ -112,17 +112,25 @@ def _stat(at: _At) -> Object | None:
 
 def _under(at: _At) -> Iterator[Found]:
     """All objects under a prefix. What stands for an empty folder is none."""
-    bucket = at.settings.bucket
     prefix = at.key if at.key.endswith("/") or not at.key else f"{at.key}/"
-    has_versions = _has_versions(at)
-    listed = at.client.list_objects(bucket, prefix, recursive=True, include_version=has_versions)
-    for one in listed:
-        key = one.object_name or ""
-        if has_versions and (one.is_delete_marker or one.is_latest != "true"):
-            continue
-        if key.endswith("/") and not one.size:
-            continue
-        yield Found(key[len(prefix) :], f"s3://{bucket}/{key}", *_said(one))
+    start, cut = f"s3://{at.settings.bucket}/", len(prefix)
+    for row in _rows(at, prefix):
+        key = row.key
+        if row.is_latest and (row.size or not key.endswith("/")):
+            yield Found(key[cut:], start + key, checking.typed_etag(row.etag), row.size, _version(row.version))
+
+
+def _rows(at: _At, prefix: str) -> Iterator[s3_pages.Row]:
+    versions, rest = _has_versions(at), None
+    while True:
+        query = s3_pages.question(prefix, rest, versions=versions)
+        page = s3_pages.read(at.client._execute("GET", at.settings.bucket, query_params=dict(query)).data)
+        yield from page.rows
+        if page.rest is None:
+            return
+        if page.rest == rest:
+            raise StoreUnavailable(f"{at.settings} lists the same page again and again. Look at its server.")
+        rest = page.rest
 
 
 def _has_versions(at: _At) -> bool:
@@ -136,8 +144,11 @@ def _has_versions(at: _At) -> bool:
 
 def _said(one: Object) -> tuple[str | None, int | None, str | None]:
     """Checksum, size and version of an object."""
-    version = one.version_id if one.version_id != _UNVERSIONED else None
-    return checking.typed_etag(one.etag), one.size, version or None
+    return checking.typed_etag(one.etag), one.size, _version(one.version_id)
+
+
+def _version(given: str | None) -> str | None:
+    return given if given and given != _UNVERSIONED else None
 
 
 def _at(uri: str) -> _At:
