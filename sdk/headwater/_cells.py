@@ -39,6 +39,12 @@ def keep(value: object, row: int, column: str) -> Any:
         raise InvalidInput(f"row {row}, column {column!r} {refused}") from None
 
 
+def a_type(value: object) -> str:
+    """The type of a value for a message: "a Path", "an int"."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def _plain(value: Any, depth: int) -> Any:
     reading = _BY_TYPE.get(type(value))
     return (reading or _reading_of(value))(value, depth)
@@ -132,6 +138,8 @@ def _decimal(value: Decimal, _depth: int) -> Decimal:
 
 def _list(value: list[Any], depth: int) -> list[Any]:
     depth = _deeper(depth)
+    if set(map(type, value)) == {float}:  # vectors are long: this is ten times faster
+        return [below if below == below else math.nan for below in value]
     return [_plain(below, depth) for below in value]
 
 
@@ -143,7 +151,7 @@ def _dict(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     depth = _deeper(depth)
     for key in value:
         if not isinstance(key, str):
-            raise CellRefused(f"holds a dictionary with the key {key!r}, a {type(key).__name__}. Keys are text.")
+            raise CellRefused(f"holds a dictionary with the key {key!r}, {a_type(key)}. Keys are text.")
     return {_text(key, depth): _plain(below, depth) for key, below in value.items()}
 
 
@@ -187,7 +195,7 @@ def _deeper(depth: int) -> int:
 
 
 def _not_kept(value: object) -> str:
-    return f"holds a {type(value).__name__}, which a table cannot keep. It keeps {KEPT}. Convert it first."
+    return f"holds {a_type(value)}, which a table cannot keep. It keeps {KEPT}. Convert it first."
 
 
 def _too_fine(value: object) -> str:

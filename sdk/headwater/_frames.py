@@ -12,6 +12,7 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidInput
 
+from headwater._cells import a_type
 from headwater._kinds import INT64_MAX, INT64_MIN
 
 _NULLABLE: dict[type, str] = {bool: "boolean", int: "Int64", float: "Float64"}
@@ -30,7 +31,7 @@ def columns_of(frame: Any) -> dict[str, list[Any]]:
     for name in names:
         if not isinstance(name, str):
             raise InvalidInput(
-                f"the data frame has a column named {name!r}, a {type(name).__name__}. Columns are named by text: "
+                f"the data frame has a column named {name!r}, {a_type(name)}. Columns are named by text: "
                 "`frame.columns = frame.columns.map(str)`."
             )
     if len(set(names)) != len(names):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headwater_schemas.errors import ContentError, HeadwaterError, InvalidInput, InvalidPath
 from headwater_schemas.paths import normalize
 
+from headwater._cells import a_type
 from headwater._frames import is_frame
 from headwater._partitioned import PartitionedTable
 from headwater._table import Table
@@ -96,11 +97,10 @@ def _path_of(name: str | PurePath, suffix: str) -> str:
 
 
 def _cannot_be_added(value: object) -> str:
-    kind = type(value).__name__
     if is_frame(value):
-        return f"a pandas {kind} is added as a table: `artifact.add(headwater.Table(dataframe=frame), name)`."
+        return "a pandas DataFrame is added as a table: `artifact.add(headwater.Table(dataframe=frame), name)`."
     return (
-        f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind} cannot be added: a headwater.Table or "
+        f"{a_type(value)} cannot be added: a headwater.Table or "
         "headwater.PartitionedTable can. Files go through `add_file`, anything else through `new_file`."
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
 
-from headwater._cells import keep
+from headwater._cells import a_type, keep
 from headwater._spelling import spell
 
 COLUMNS_MAX = 10_000  # readers of Parquet keep some hundred bytes for each column of each group of rows
@@ -49,7 +49,7 @@ class Table:
             self._columns = _checked_columns(found if columns is None else columns)
             data = zip(*(_one_of(found, name) for name in self._columns), strict=True)
         elif dataframe is not None:
-            raise InvalidInput(f"`dataframe` must be a pandas DataFrame, not {_a(dataframe)}. Give rows as `data`.")
+            raise InvalidInput(f"`dataframe` must be a pandas DataFrame, not {a_type(dataframe)}. Give rows as `data`.")
         else:
             self._columns = _checked_columns(() if columns is None else columns)
         self._rows: list[Row] = []
@@ -145,7 +145,7 @@ def _checked_columns(columns: Iterable[str]) -> list[str]:
         raise InvalidInput(f"a table has at most {COLUMNS_MAX:,} columns, not {len(names):,}. Turn it, or split it.")
     for place, name in enumerate(names):
         if not isinstance(name, str):
-            raise InvalidInput(f"column {place} is named {name!r}, {_a(name)}. Columns are named by text.")
+            raise InvalidInput(f"column {place} is named {name!r}, {a_type(name)}. Columns are named by text.")
     return _checked_names([str.__str__(name) for name in names])
 
 
@@ -164,13 +164,13 @@ def _checked_names(names: list[str]) -> list[str]:
 
 def _checked_rows(data: Any) -> Iterable[Any]:
     if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
-        raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {_a(data)}.")
+        raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {a_type(data)}.")
     return data
 
 
 def _checked_row(row: Any, number: int, columns: Sequence[str]) -> Row:
     if isinstance(row, str | bytes | dict | set) or not isinstance(row, Iterable):
-        raise InvalidInput(f"row {number} must be a list of values, one for each column, not {_a(row)}.")
+        raise InvalidInput(f"row {number} must be a list of values, one for each column, not {a_type(row)}.")
     values = list(row)
     if len(values) != len(columns) or not columns:
         raise InvalidInput(
@@ -182,7 +182,7 @@ def _checked_row(row: Any, number: int, columns: Sequence[str]) -> Row:
 
 def _values_of_column(name: str, data: Iterable[Any]) -> list[Any]:
     if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
-        raise InvalidInput(f"column {name!r} must be given as a list of values, not as {_a(data)}.")
+        raise InvalidInput(f"column {name!r} must be given as a list of values, not as {a_type(data)}.")
     return list(data)
 
 
@@ -199,8 +199,3 @@ def _named(columns: Sequence[str]) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _a(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,3 @@
+"""The same stores as for the rest of the SDK, for the tests that need one."""
+
+from tests.sdk.conftest import store as store
