@@ -6,14 +6,15 @@ system's; large files and what is elsewhere by several.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_consumer import queries
 from headwater_schemas.entries import Place
 
 from headwater import references
+from headwater._at_once import for_each
 from headwater._linked import Page
 from headwater._progress import Progress
 from headwater._proof import Proof, proof_of, reference_of
@@ -33,7 +34,7 @@ class Fetching:
         self._target = target
         self._progress = progress
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()  # others must not go on for as long as a large file takes
         self._ahead: str | None = None
 
     def fetch_ahead(self, info: queries.EntryInfo) -> None:
@@ -58,8 +59,8 @@ class Fetching:
                 missing.append(info)
         for turn in _turns(missing):
             self._fetch_small(turn)
-        self._fetch_at_once(LARGE_FILES_AT_ONCE, self._fetch_large, large)
-        self._fetch_at_once(REFERENCES_AT_ONCE, self._fetch_reference, elsewhere)
+        for_each(self._fetch_large, large, LARGE_FILES_AT_ONCE, self._stopped)
+        for_each(self._fetch_reference, elsewhere, REFERENCES_AT_ONCE, self._stopped)
 
     def _fetch_small(self, turn: Page) -> None:
         contents = self._blobs.read_many([(place_of(info), _digest(info)) for info in turn])
@@ -67,17 +68,6 @@ class Fetching:
         for info, content in zip(turn, contents, strict=True):
             land(info.path, (content,))
         self._advance(sum(map(len, contents)))
-
-    def _fetch_at_once(self, count: int, fetch: Callable[[queries.EntryInfo], None], infos: Page) -> None:
-        if not infos:
-            return
-        with ThreadPoolExecutor(count, "headwater-downloading") as pool:
-            try:
-                for _ in pool.map(fetch, infos):
-                    pass
-            except BaseException:
-                self._stopped = True  # the others must not go on for as long as a large file takes
-                raise
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
         if self._target.holds(info.path, _size(info), _proof(info)):
@@ -95,10 +85,14 @@ class Fetching:
 
     def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         for piece in pieces:
-            if self._stopped:
-                raise CancelledError
+            self._check_wanted()
             yield piece
             self._advance(len(piece))
+        self._check_wanted()  # after the last one a file lands
+
+    def _check_wanted(self) -> None:
+        if self._stopped.is_set():
+            raise CancelledError
 
     def _advance(self, size: int) -> None:
         with self._lock:

@@ -9,7 +9,9 @@ import errno
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
@@ -49,6 +51,9 @@ class Target:
         """
         self.root = os.path.abspath(root)
         self._clears = clears
+        self._lock = threading.Lock()
+        self._closed = False
+        self._temporaries: dict[str, Folder] = {}  # name → where it is
         try:
             if make:
                 os.makedirs(self.root, exist_ok=True)
@@ -66,6 +71,11 @@ class Target:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            self._closed = True
+            for temporary, folder in self._temporaries.copy().items():  # of threads that nobody waited for
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder.descriptor)
         self._folder.cache_clear()
 
     def make_folder(self, path: str) -> None:
@@ -105,7 +115,7 @@ class Target:
         try:
             descriptor = self._open_unnamed(folder) if self._unnamed else None
             if descriptor is None:
-                _land_named(folder, name, pieces, clear)
+                self._land_named(folder, name, pieces, clear)
             else:
                 _land_unnamed(descriptor, folder, name, pieces, clear)
         except OSError as error:
@@ -144,6 +154,34 @@ class Target:
             return _made_folder(parent, name, location)
         except OSError as error:
             raise _refused(location, error) from error
+
+    def _land_named(self, folder: Folder, name: str, pieces: Pieces, clear: Clear) -> None:
+        temporary, descriptor = self._open_temporary(folder)
+        try:
+            try:
+                _write(descriptor, pieces)
+            finally:
+                os.close(descriptor)  # before it gets its name: some file systems say only now that the disk is full
+            try:
+                os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+            except IsADirectoryError:
+                clear(folder, name)
+                os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=folder.descriptor)
+            raise
+        finally:
+            self._temporaries.pop(temporary, None)
+
+    def _open_temporary(self, folder: Folder) -> tuple[str, int]:
+        temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}"
+        with self._lock:
+            if self._closed:
+                raise CancelledError
+            descriptor = os.open(temporary, _NAMED, FILE_MODE, dir_fd=folder.descriptor)
+            self._temporaries[temporary] = folder
+        return temporary, descriptor
 
     def _open_unnamed(self, folder: Folder) -> int | None:
         """A file without a name in `folder`; None where the file system knows no such thing."""
@@ -190,25 +228,6 @@ def _link(source: str, folder: Folder, name: str, clear: Clear) -> None:
         else:
             return
     raise FileExistsError(errno.EEXIST, "something keeps putting a file there")
-
-
-def _land_named(folder: Folder, name: str, pieces: Pieces, clear: Clear) -> None:
-    temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}"
-    descriptor = os.open(temporary, _NAMED, FILE_MODE, dir_fd=folder.descriptor)
-    try:
-        try:
-            _write(descriptor, pieces)
-        finally:
-            os.close(descriptor)  # before it gets its name: some file systems say only now that the disk is full
-        try:
-            os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-        except IsADirectoryError:
-            clear(folder, name)
-            os.replace(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=folder.descriptor)
-        raise
 
 
 def _write(descriptor: int, pieces: Pieces) -> None:

@@ -1,7 +1,9 @@
 """What tests of downloads share: versions to fetch, ways to fetch them, and a look at what is there afterwards."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from headwater_schemas.entries import Place, Reference
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
 
+from tests.support import disks
 from tests.support.stores import StoreUnderTest
 
 LARGE = PACKED_FILE_BYTES_MAX + 12_345
@@ -91,6 +94,25 @@ def damage(store: StoreUnderTest, content: bytes) -> None:
         held = store.read(name)
         if content in held:
             store.write(name, held.replace(content, bytes([content[0] ^ 1]) + content[1:]))
+
+
+@contextmanager
+def full_disk(root: Path, size_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk of `size_bytes`; where this process may not mount one, a stand-in that refuses to write more."""
+    if disks.can_mount():
+        with disks.small_disk(size_bytes) as disk:
+            yield disk
+        return
+    write, left = os.write, [size_bytes]
+
+    def bounded(descriptor: int, data: bytes) -> int:
+        left[0] -= len(data)
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", bounded)
+    yield root
 
 
 class OnTheWay:

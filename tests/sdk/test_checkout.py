@@ -20,6 +20,7 @@ from tests.sdk.downloads import (
     client,
     content_of,
     damage,
+    full_disk,
     layers_of,
     logged,
     put,
@@ -190,6 +191,19 @@ def test_nothing_is_removed_unless_everything_was_fetched(root: Path, store: Sto
 
     assert OTHERS.items() <= content_of(root).items()
     assert set(content_of(root).items()) <= set((FILES | OTHERS).items())
+
+
+def test_on_a_full_disk_nothing_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = logged(FILES).wait()
+
+    with full_disk(root, LARGE // 2, monkeypatch) as disk:
+        folder = disk / "below"
+        put(folder, OTHERS)
+        message = refusal(InvalidFile, lambda: check_out(artifact, folder))
+
+        assert "large.bin" in message
+        assert "No space left" in message
+        assert OTHERS.items() <= content_of(folder).items() <= (FILES | OTHERS).items()
 
 
 def test_an_interrupted_checkout_leaves_whole_files_and_goes_on(root: Path) -> None:

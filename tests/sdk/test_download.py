@@ -1,6 +1,5 @@
 """What a download writes, and what it never does: half a file, anything outside of its root, anything that stays."""
 
-import errno
 import os
 import signal
 import socket
@@ -8,16 +7,15 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from headwater import _target
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotFound
 
-from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, logged, refusal
+from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, refusal
 from tests.support import disks
 from tests.support.stores import StoreUnderTest
 
@@ -375,25 +373,6 @@ def test_a_full_disk_is_named_and_what_landed_stays(root: Path, monkeypatch: pyt
         assert repr(str(disk / "b")) in message
         assert "No space left" in message
         assert content_of(disk) == {"a": b"a" * 5000, "c": b"c"}
-
-
-@contextmanager
-def full_disk(root: Path, size_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A disk of `size_bytes`; where this process may not mount one, a stand-in that refuses to write more."""
-    if disks.can_mount():
-        with disks.small_disk(size_bytes) as disk:
-            yield disk
-        return
-    write, left = os.write, [size_bytes]
-
-    def bounded(descriptor: int, data: bytes) -> int:
-        left[0] -= len(data)
-        if left[0] < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(descriptor, data)
-
-    monkeypatch.setattr(os, "write", bounded)
-    yield root
 
 
 def test_a_folder_that_cannot_be_written_is_named(root: Path) -> None:

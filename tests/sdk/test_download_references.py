@@ -217,6 +217,23 @@ def test_a_download_of_references_that_is_ended_leaves_nothing_but_whole_files(
     assert content_of(root) == expected
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["", "import headwater._target as target; target._DESCRIPTORS = '/nowhere';"])
+def test_an_interrupt_does_not_wait_for_a_silent_server_and_leaves_nothing(root: Path, web: Web, way: str) -> None:
+    artifact = referring(page(web, "quick"), *(page(web, f"silent-{i}") for i in range(9)))
+    for path, one_page in web.pages.items():
+        one_page.wait_s = 0.0 if path == "/quick" else 25.0
+    code = f"import headwater; {way} headwater.Api().artifact({artifact.qualified_name!r}).download({str(root)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(web.asked) < REFERENCES_AT_ONCE + 1:
+        time.sleep(0.01)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=10) == -signal.SIGINT
+    assert content_of(root) == {"quick": CONTENT}
+
+
 def test_a_checkout_brings_references_and_removes_the_rest(root: Path, web: Web) -> None:
     artifact = referring(page(web, "a/page"))
     put(root, {"a/mine": b"mine"})
