@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
+from headwater.errors import InvalidInput, InvalidSettings, NotFound, ReferenceChanged, StoreUnavailable
 from headwater.references import Found, connections, fetch, look_up
 from headwater.references.http import REDIRECTS_MAX
 from headwater_blobs.port import CHUNK_BYTES
@@ -34,7 +34,7 @@ def test_the_artifact_will_track_checksums_in_the_form_of_etags_and_size_metadat
 
 
 def test_a_server_that_gives_neither_etag_nor_length_leaves_both_unknown(web: Web) -> None:
-    uri = web.put("/train.csv", Page(CONTENT, says_length=False))
+    uri = web.put("/train.csv", Page(CONTENT, says_length=False, takes_ranges=False))
 
     assert look_up_one(uri) == Found("train.csv", uri, None, None, None)
     assert content_of(recorded(look_up_one(uri))) == CONTENT
@@ -121,6 +121,34 @@ def test_a_server_that_refuses_head_is_asked_for_the_first_byte(web: Web, status
 
     assert look_up_one(uri) == Found("a", uri, "etag:v1", len(CONTENT), None)
     assert web.headers[-1]["Range"] == "bytes=0-0"
+
+
+def test_a_server_that_gives_no_length_for_head_is_asked_for_the_first_byte(web: Web) -> None:
+    uri = web.put("/train.csv", Page(CONTENT, says_length=False))
+
+    assert look_up_one(uri).size == len(CONTENT)
+
+
+def test_a_length_of_zero_for_head_is_asked_for_twice(web: Web) -> None:
+    full = web.put("/full", Page(CONTENT, length_for_head="0"))
+    empty = web.put("/empty", Page(b""))
+
+    assert (look_up_one(full).size, look_up_one(empty).size) == (len(CONTENT), 0)
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "٣", "9" * 30])
+def test_a_length_that_is_none_is_not_recorded(web: Web, length: str) -> None:
+    uri = web.put("/a", Page(CONTENT, length_for_head=length, takes_ranges=False, says_length=False))
+
+    assert look_up_one(uri).size is None
+
+
+@pytest.mark.parametrize("etag", ["", "a" * 2000, '"\x01"'])
+def test_an_etag_that_cannot_be_kept_is_not_recorded(web: Web, etag: str) -> None:
+    uri = web.put("/a", Page(CONTENT, etag))
+
+    assert look_up_one(uri).checksum is None
+    assert content_of(recorded(look_up_one(uri))) == CONTENT
 
 
 def test_a_server_that_refuses_head_and_ranges_still_gives_its_length(web: Web) -> None:
@@ -273,6 +301,15 @@ def test_no_request_asks_for_a_compressed_body(web: Web) -> None:
     content_of(recorded(look_up_one(uri)))
 
     assert {one["Accept-Encoding"] for one in web.headers} == {"identity"}
+
+
+def test_a_proxy_of_another_kind_is_named_without_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://me:secret@proxy:1080")
+
+    with pytest.raises(InvalidSettings, match="http_proxy names a proxy that is neither") as caught:
+        look_up("http://nowhere.invalid/a")
+
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -1,5 +1,6 @@
 """Where S3 is and who asks: from the variables and files of AWS's own tools, and never into a message."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from headwater.references import fetch, look_up
 from headwater.references.profiles import AWS_ENDPOINT, account
 
 from tests.references.objects import Bucket, recorded
+from tests.support.web import Page, Web
 
 
 @pytest.fixture
@@ -60,6 +62,26 @@ def test_the_endpoint_of_s3_goes_before_that_of_all_services(keyless: Bucket, mo
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", keyless.settings.endpoint)
 
     look(keyless)
+
+
+def test_the_role_of_a_container_gives_keys(keyless: Bucket, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"AccessKeyId": keyless.settings.access_key, "SecretAccessKey": keyless.settings.secret_key, "Token": ""}
+    role = web.put("/role", Page(json.dumps({**keys, "Expiration": "2999-01-01T00:00:00Z"}).encode()))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", keyless.settings.endpoint)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role)
+
+    look(keyless)
+    assert web.asked == ["GET /role"]
+
+
+def test_a_role_that_cannot_be_had_is_an_error_not_a_request_as_anybody(
+    keyless: Bucket, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", keyless.settings.endpoint)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{web.address}/no-role")
+
+    with pytest.raises(StoreUnavailable, match="the keys of this machine's role cannot be had"):
+        look_up(keyless.uri("model.h5"))
 
 
 def test_a_bucket_that_is_open_to_all_needs_no_keys(keyless: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

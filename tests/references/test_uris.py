@@ -21,6 +21,19 @@ def test_what_cannot_be_fetched_says_so() -> None:
         fetch(Reference("a", "hdfs://cluster/a"))
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/images/", "gs://bucket", "gs://bucket/images/"])
+def test_what_has_no_bytes_of_its_own_cannot_be_fetched(uri: str) -> None:
+    with pytest.raises(InvalidInput, match="names no object that could be fetched"):
+        next(fetch(Reference("a", uri)))
+
+
+@pytest.mark.parametrize("uri", ["s3:///key", "s3://", "gs:///key", "s3:key"])
+def test_a_uri_without_a_bucket_is_refused(uri: str) -> None:
+    for checksum in (True, False):
+        with pytest.raises(InvalidInput, match="names no bucket"):
+            look_up(uri, checksum=checksum)
+
+
 def test_entries_of_other_artifacts_are_not_fetched_here() -> None:
     assert not can_fetch("headwater://team/animals/photos/v3?path=a")
 
@@ -40,7 +53,7 @@ def test_user_info_is_refused_without_showing_it(uri: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "AWSAccessKeyId"])
+@pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "sig"])
 def test_a_signed_address_is_refused_without_showing_it(name: str) -> None:
     with pytest.raises(InvalidInput, match="is a signed address") as caught:
         check_uri(f"https://host/a?x=1&{name}=secret")
@@ -81,6 +94,7 @@ def test_a_uri_is_kept_to_the_letter() -> None:
 
 def test_queries_and_users_are_not_shown() -> None:
     assert shown("https://me:secret@host/a@b?token=secret#top") == "https://host/a@b?…"
+    assert shown("https://host/a#token=secret") == "https://host/a?…"
     assert shown("s3://bucket/a?versionId=1") == "s3://bucket/a?versionId=1"
 
 

@@ -29,6 +29,7 @@ class Page:
     refuses_head: int | None = None  # the status that HEAD gets; 0 hangs up instead
     takes_ranges: bool = True
     says_length: bool = True  # else the body ends with the connection
+    length_for_head: str | None = None  # what HEAD says instead of the length
     wait_s: float = 0.0  # before the answer
     breaks: int = 0  # how many bodies end early yet
     breaks_after: int = 0  # bytes
@@ -96,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", page.etag)
         if page.location:
             self.send_header("Location", page.location)
-        if page.says_length or not body:
+        if self.command == "HEAD" and page.length_for_head is not None:
+            self.send_header("Content-Length", page.length_for_head)
+        elif page.says_length or not body:
             self.send_header("Content-Length", str(len(body)))
         else:
             self.send_header("Connection", "close")

@@ -93,9 +93,12 @@ def changed(reference: Reference, difference: str) -> ReferenceChanged:
 ETAG = "etag:"  # before an ETag: without its quotes where it is strong, and as it was given where it is weak
 
 
+ETAG_LENGTH_MAX = 1024  # a longer one, or one with control characters, is not kept
+
+
 def typed_etag(given: str | None) -> str | None:
     """`"abc"` → `etag:abc`, `W/"abc"` → `etag:W/"abc"`."""
-    if not given:
+    if not given or len(given) > ETAG_LENGTH_MAX or not given.isprintable():
         return None
     return ETAG + (given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given)
 

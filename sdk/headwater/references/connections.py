@@ -17,7 +17,7 @@ from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.answers import describe_failure
 from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, CONNECTIONS_KEPT, RETRIES
 from headwater_blobs.s3.reading import BREAKS_MAX
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import InvalidSettings, StoreUnavailable
 from urllib3 import PoolManager, ProxyManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
@@ -27,6 +27,7 @@ ANSWER_S_MAX = 30.0  # between two bytes
 SILENT_RETRIES = 2  # after a server that took a request and gave no answer to it: more would take minutes
 
 _POOLS_MAX = 16  # one for each proxy and each list of authorities
+_SIZE_DIGITS_MAX = 18  # of bytes: what fits into 64 bits in any case
 _BUSY = (429, 500, 502, 503, 504)
 
 
@@ -64,8 +65,13 @@ def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[by
 
 def length_of(answer: BaseHTTPResponse) -> int | None:
     """The bytes that an answer says it has, None where it does not say."""
-    size = answer.headers.get("Content-Length", "")
-    return int(size) if size.isascii() and size.isdigit() else None
+    return number(answer.headers.get("Content-Length", ""))
+
+
+def number(text: str) -> int | None:
+    """A size in a header, None where it is none, or none that can be recorded."""
+    is_size = text.isascii() and text.isdigit() and len(text) <= _SIZE_DIGITS_MAX
+    return int(text) if is_size else None
 
 
 def broke_off(what: str, at: int, error: HTTPError | None = None) -> StoreUnavailable:
@@ -87,7 +93,14 @@ def _proxy_of(address: str) -> str | None:
     if urllib.request.proxy_bypass(parts.netloc):
         return None
     proxy = urllib.request.getproxies().get(parts.scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None or "://" not in proxy:
+        return proxy and f"http://{proxy}"
+    if urlsplit(proxy).scheme not in ("http", "https"):
+        raise InvalidSettings(
+            f"{parts.scheme}_proxy names a proxy that is neither http:// nor https://. Name another, or list the "
+            "host in no_proxy."
+        )
+    return proxy
 
 
 @lru_cache(_POOLS_MAX)
@@ -96,6 +109,7 @@ def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: in
     retry = Retry(
         total=RETRIES,
         read=SILENT_RETRIES,
+        redirect=False,  # where an answer leads is judged by who asked
         backoff_factor=BACKOFF_S,
         status_forcelist=_BUSY,
         allowed_methods=None,  # nothing here changes anything

@@ -19,7 +19,7 @@ from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidSettin
 from headwater.references import checking
 from headwater.references.connections import ANSWER_S_MAX
 from headwater.references.found import Found, Listing, listing_of
-from headwater.references.uris import shown, split_object
+from headwater.references.uris import shown, split_object, split_one
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
@@ -34,7 +34,7 @@ _EMULATOR = "STORAGE_EMULATOR_HOST"  # read by the client itself
 
 def look_up(uri: str, objects_max: int) -> Listing:
     """The object of this name, or else the objects under it."""
-    bucket, key, _ = _split(uri)
+    bucket, key, _ = split_object(uri)
     with _our_errors(uri):
         client = _client()
         if key and not key.endswith("/") and (one := client.bucket(bucket).get_blob(key, **_patience())):
@@ -44,7 +44,7 @@ def look_up(uri: str, objects_max: int) -> Listing:
 
 def pieces_of(reference: Reference) -> Iterator[bytes]:
     """The bytes of the recorded generation. Raises: ReferenceChanged at once where it is not there any more."""
-    bucket, key, _ = _split(reference.uri)
+    bucket, key, _ = split_one(reference.uri)
     with _our_errors(reference.uri):
         now = _client().bucket(bucket).get_blob(key, generation=_generation(reference), **_patience())
         if now is None:
@@ -107,13 +107,6 @@ def _checksum_of(blob: "Blob") -> str | None:
     if blob.crc32c:
         return f"crc32c:{b64decode(blob.crc32c).hex()}"
     return checking.typed_etag(blob.etag)
-
-
-def _split(uri: str) -> tuple[str, str, str | None]:
-    bucket, key, version = split_object(uri)
-    if not bucket:
-        raise InvalidInput(f"{shown(uri)} names no bucket. Write it as gs://bucket/key.")
-    return bucket, key, version
 
 
 def _client() -> "Client":

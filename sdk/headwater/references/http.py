@@ -72,7 +72,10 @@ def _check_answer(reference: Reference, answer: BaseHTTPResponse) -> None:
 
 
 def _ask_head(uri: str) -> BaseHTTPResponse | None:
-    """The answer to HEAD, None from a server that does not take it: some refuse it, some break off."""
+    """The answer to HEAD, None from a server that does not do it well.
+
+    Some refuse it, some break off, and some answer without a length, or with that of the body that HEAD has not.
+    """
     try:
         answer = _ask("HEAD", uri, _AS_IT_IS)
     except StoreUnavailable as error:
@@ -80,7 +83,8 @@ def _ask_head(uri: str) -> BaseHTTPResponse | None:
         if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ProtocolError):
             return None
         raise
-    return None if answer.status in _PERHAPS_FOR_HEAD else answer
+    says_nothing = answer.status < HTTPStatus.BAD_REQUEST and not connections.length_of(answer)
+    return None if says_nothing or answer.status in _PERHAPS_FOR_HEAD else answer
 
 
 def _ask(method: str, uri: str, headers: dict[str, str]) -> BaseHTTPResponse:
@@ -137,7 +141,7 @@ def _size_of(answer: BaseHTTPResponse) -> int | None:
     """The size of the whole file, however little of it was asked for."""
     if answer.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         total = _TOTAL.match(answer.headers.get("Content-Range", ""))
-        return int(total[2]) if total and total[2] != "*" else None
+        return connections.number(total[2]) if total else None
     return connections.length_of(answer)
 
 

@@ -39,7 +39,7 @@ class Account:
     endpoint: str
     region: str | None  # None: the bucket is asked
     keys: Keys | None  # None: those of a role, or nobody's
-    has_role: bool  # whether the environment says where a role's keys are
+    role: tuple[str, ...]  # where the environment says that a role's keys are; empty where it does not
     may_have_role: bool  # whether it is worth asking this machine for some
     authorities: str | None  # a file of certificates, where it is not the usual one
     process: int  # connections are of one process
@@ -50,20 +50,20 @@ def account(environment: Mapping[str, str] = os.environ) -> Account:
     profile = _profile(environment)
     endpoint = _endpoint(environment, profile)
     keys = _keys_in_environment(environment) or _keys_of(profile)
-    has_role = any(environment.get(name) for name in _ROLE_VARIABLES)
-    if keys is None and not has_role and (ways := [way for way in _ELSEWHERE if way in profile]):
+    role = tuple(f"{name}={value}" for name in _ROLE_VARIABLES if (value := environment.get(name)))
+    if keys is None and not role and (ways := [way for way in _ELSEWHERE if way in profile]):
         raise InvalidSettings(
             f"the AWS profile {_profile_name(environment)!r} gets its keys by {ways[0]}, which is not done here. Set "
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: `aws configure export-credentials "
             "--format env` prints them."
         )
     # Anybody's S3 has machines with roles nowhere near it; there, asking only takes time.
-    may_have_role = has_role or (endpoint == AWS_ENDPOINT and not _is_true(environment, "AWS_EC2_METADATA_DISABLED"))
+    may_have_role = bool(role) or (endpoint == AWS_ENDPOINT and not _is_true(environment, "AWS_EC2_METADATA_DISABLED"))
     return Account(
         endpoint=endpoint,
         region=_first(environment, "AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region"),
         keys=keys,
-        has_role=has_role,
+        role=role,
         may_have_role=keys is None and may_have_role,
         authorities=environment.get("AWS_CA_BUNDLE") or profile.get("ca_bundle"),
         process=os.getpid(),

@@ -13,7 +13,7 @@ from headwater_blobs.s3.answers import as_our_errors
 from headwater_blobs.s3.client import ROLE_S_MAX
 from headwater_blobs.s3.settings import S3Settings
 from headwater_schemas.entries import Reference
-from headwater_schemas.errors import InvalidInput, InvalidSettings, NotFound, StoreUnavailable
+from headwater_schemas.errors import InvalidSettings, NotFound, StoreUnavailable
 from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
@@ -26,7 +26,7 @@ from urllib3.response import BaseHTTPResponse
 from headwater.errors import ReferenceChanged
 from headwater.references import checking, connections, profiles, s3_pages
 from headwater.references.found import Found, Listing, listing_of
-from headwater.references.uris import shown, split_object
+from headwater.references.uris import shown, split_object, split_one
 
 _ACCOUNTS_MAX = 8  # of which connections are kept
 _MISSING = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")  # the last for a version that says "deleted"
@@ -59,6 +59,7 @@ def look_up(uri: str, objects_max: int) -> Listing:
 
 def pieces_of(reference: Reference) -> Iterator[bytes]:
     """The bytes of the recorded version. Raises: ReferenceChanged as soon as the answer says that it is another."""
+    split_one(reference.uri)
     at = _at(reference.uri)
     at = at._replace(version=reference.object_version or at.version)
     first_etag: str | None = None
@@ -153,8 +154,6 @@ def _version(given: str | None) -> str | None:
 
 def _at(uri: str) -> _At:
     bucket, key, version = split_object(uri)
-    if not bucket:
-        raise InvalidInput(f"{shown(uri)} names no bucket. Write it as s3://bucket/key.")
     account = profiles.account()
     client, is_signed = _client(account)
     return _At(client, S3Settings(account.endpoint, bucket, region=account.region), key, version, is_signed)
@@ -181,7 +180,7 @@ def _keys(account: profiles.Account) -> Provider | None:
     if not account.may_have_role:
         return None
     role = _Role()
-    if not account.has_role:
+    if not account.role:
         try:
             role.retrieve()
         except StoreUnavailable:  # a machine without a role, as most are

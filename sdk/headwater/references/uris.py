@@ -9,15 +9,20 @@ URI_BYTES_MAX = 8192  # in UTF-8; web servers take no longer ones either (RFC 91
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; of one letter it would be a drive of Windows
 _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Of addresses that were signed for somebody: whoever has one is let in, and they end after hours.
+# Of addresses that were made for somebody: whoever has one is let in, and they end after hours.
 _SIGNATURES = {
+    "access_token",
     "awsaccesskeyid",
+    "googleaccessid",
+    "key-pair-id",
+    "sig",
     "x-amz-credential",
     "x-amz-security-token",
     "x-amz-signature",
     "x-goog-credential",
     "x-goog-signature",
 }
+_QUERY = re.compile("[?#]")
 _RAW_SCHEMES = ("s3", "gs")  # what follows the bucket is the key as it is: "%", "?" and "#" are letters of it
 _OBJECT_VERSION = re.compile(r"(.+)\?versionId=([^&#?/]+)", re.DOTALL)
 
@@ -49,12 +54,17 @@ def scheme_of(uri: str) -> str:
 
 
 def shown(uri: str) -> str:
-    """`uri` for a message: without user info, and without a query, which may hold a key."""
-    body, _, query = uri.partition("?") if scheme_of(uri) not in _RAW_SCHEMES else (uri, "", "")
+    """`uri` for a message: without user info, query and fragment, which may hold a key."""
+    body, query = (uri, "") if scheme_of(uri) in _RAW_SCHEMES else _without_query(uri)
     start, separator, rest = body.partition("://")
     place, slash, path = rest.partition("/")
     text = f"{start}{separator}{place.rpartition('@')[2]}{slash}{path}" if separator else body
     return f"{text}?…" if query else text
+
+
+def _without_query(uri: str) -> tuple[str, str]:
+    start = _QUERY.search(uri)
+    return (uri[: start.start()], uri[start.start() :]) if start else (uri, "")
 
 
 def name_in(uri: str) -> str:
@@ -79,16 +89,27 @@ def is_folder_like(uri: str) -> bool:
 def split_object(uri: str) -> tuple[str, str, str | None]:
     """Bucket, key and object version of `s3://bucket/key?versionId=…`; the key is "" for a whole bucket.
 
-    Raises: InvalidInput for a key with `.` or `..` between slashes: it would be asked for under another name.
+    Raises: InvalidInput without a bucket, and for a key with `.` or `..` between slashes: it would be asked for under
+    another name.
     """
     place = uri.partition("://")[2]
-    versioned = _OBJECT_VERSION.fullmatch(place)
+    versioned = _OBJECT_VERSION.fullmatch(place) if scheme_of(uri) == "s3" else None
     bucket, _, key = (versioned[1] if versioned else place).partition("/")
+    if not bucket:
+        raise InvalidInput(f"{shown(uri)} names no bucket. Write it as {scheme_of(uri)}://bucket/key.")
     if not {".", ".."}.isdisjoint(key.split("/")):
         raise InvalidInput(
             f"{shown(uri)} has '.' or '..' between slashes, which no request can name. Rename the object."
         )
     return bucket, key, versioned[2] if versioned else None
+
+
+def split_one(uri: str) -> tuple[str, str, str | None]:
+    """As `split_object`. Raises: InvalidInput for a bucket or a prefix too, which have no bytes of their own."""
+    bucket, key, version = split_object(uri)
+    if not key or key.endswith("/"):
+        raise InvalidInput(f"{shown(uri)} names no object that could be fetched. Add what is below it, by a URI each.")
+    return bucket, key, version
 
 
 def _check_no_secret(uri: str) -> None:
