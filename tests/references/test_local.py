@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from headwater.errors import InvalidFile, InvalidInput, ReferenceChanged
-from headwater.references import fetch, look_up
+from headwater.references import Found, Listing, fetch, look_up
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas import digests
 
@@ -19,7 +19,7 @@ def test_a_file_is_recorded_by_size_and_digest(tmp_path: Path) -> None:
     listing = look_up(file.as_uri())
 
     digest = digests.to_text(digests.pack("xxh3", digests.one_shot("xxh3")(b"content")))
-    assert listing == ([("a b.txt", file.as_uri(), digest, 7, None)], False)
+    assert listing == Listing([Found("a b.txt", file.as_uri(), digest, 7, None)], is_prefix=False)
     assert b"".join(fetch(recorded(listing.found[0]))) == b"content"
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
-from headwater.references import OBJECTS_MAX, Listing, fetch, look_up
+from headwater.references import OBJECTS_MAX, Found, Listing, fetch, look_up
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas.entries import Reference
 
@@ -153,7 +153,7 @@ def test_a_version_id_in_the_uri_is_that_version(bucket: Bucket) -> None:
 
     (found,) = look_up(uri).found
 
-    assert found == ("model.h5", uri, f"etag:{etag}", 5, first)
+    assert found == Found("model.h5", uri, f"etag:{etag}", 5, first)
     assert content_of(recorded(found)) == b"first"
     assert content_of(Reference("model.h5", uri)) == b"first"
 
