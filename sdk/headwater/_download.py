@@ -6,7 +6,7 @@ What landed stays, so a download that was cut off goes on where it was; a large 
 import os
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from headwater_blobs.port import BlobStore
 from headwater_consumer import queries
@@ -31,7 +31,7 @@ def download(
     layers: tuple[int, ...],
     root: Path,
     *,
-    prefix: str = "",
+    prefix: str | PurePath = "",
     quiet: bool = False,
 ) -> None:
     """Put the files of a version into `root` under their own paths: all, or those of the folder or path `prefix`.
@@ -47,7 +47,13 @@ def download(
 
 
 def download_entry(
-    database: Database, blobs: BlobStore, layers: tuple[int, ...], path: str, root: Path, *, quiet: bool = False
+    database: Database,
+    blobs: BlobStore,
+    layers: tuple[int, ...],
+    path: str | PurePath,
+    root: Path,
+    *,
+    quiet: bool = False,
 ) -> Path:
     """Put the one entry `path` into `root` under its own path, touch nothing else, and return where it is.
 
@@ -59,7 +65,7 @@ def download_entry(
     return Path(root, normalize(path))
 
 
-def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], path: str) -> bytes:
+def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], path: str | PurePath) -> bytes:
     """The bytes of an entry, for small ones such as tables.
 
     Raises: NotFound when the version has no such entry; InvalidInput for more than READ_ENTRY_BYTES_MAX; else as

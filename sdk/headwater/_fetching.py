@@ -17,7 +17,7 @@ from headwater import references
 from headwater._at_once import for_each
 from headwater._linked import Page
 from headwater._progress import Progress
-from headwater._proof import Proof, proof_of, reference_of
+from headwater._proof import proof_of, reference_of
 from headwater._target import Target
 
 BYTES_PER_TURN = 4 * 1024 * 1024  # of small files, in memory at once
@@ -53,7 +53,7 @@ class Fetching:
                 elsewhere.append(info)
             elif _size(info) > PACKED_FILE_BYTES_MAX:
                 large.append(info)
-            elif holds(info.path, _size(info), _proof(info)):
+            elif holds(info.path, _size(info), proof_of(info)):
                 self._advance(_size(info))
             else:
                 missing.append(info)
@@ -70,15 +70,14 @@ class Fetching:
         self._advance(sum(map(len, contents)))
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
-        if self._target.holds(info.path, _size(info), _proof(info)):
+        if self._target.holds(info.path, _size(info), proof_of(info)):
             self._advance(_size(info))
         else:
             self._target.land(info.path, self._counted(self._blobs.stream(place_of(info), _digest(info))))
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
-        """What cannot be proven by what was recorded, an ETag for one, is fetched again."""
-        proof = proof_of(info)
-        if proof is not None and self._target.holds(info.path, info.size, proof):
+        # What nothing that was recorded proves, an ETag for one, is fetched again.
+        if self._target.holds(info.path, info.size, proof_of(info)):
             self._advance(info.size or 0)
         else:
             self._target.land(info.path, self._counted(references.fetch(reference_of(info))))
@@ -123,12 +122,6 @@ def place_of(info: queries.EntryInfo) -> Place:
 def _size(info: queries.EntryInfo) -> int:
     assert info.size is not None
     return info.size
-
-
-def _proof(info: queries.EntryInfo) -> Proof:
-    proof = proof_of(info)
-    assert proof is not None  # a file has a digest
-    return proof
 
 
 def _digest(info: queries.EntryInfo) -> bytes:

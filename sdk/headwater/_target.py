@@ -82,8 +82,8 @@ class Target:
         """Make a folder and those above it. Raises: InvalidFile when something else is in its place."""
         self._folder(path)
 
-    def holds(self, path: str, size: int | None, proof: Proof) -> bool:
-        """Whether the file is there and has this content. A link is not: it is replaced, never followed.
+    def holds(self, path: str, size: int | None, proof: Proof | None) -> bool:
+        """Whether the file is there and proves to have this content. A link does not: it is replaced, never followed.
 
         Raises: InvalidFile when something that is no file is in its place, or the file cannot be read.
         """
@@ -95,7 +95,9 @@ class Target:
         try:
             found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
-                return size in (None, found.st_size) and is_proven(folder, name, found.st_size, proof)
+                if proof is None or size not in (None, found.st_size):
+                    return False
+                return is_proven(folder, name, found.st_size, proof)
         except FileNotFoundError:
             return False
         except OSError as error:

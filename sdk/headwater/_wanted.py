@@ -5,6 +5,7 @@ Nothing here writes. A listing that is not too long is held, a longer one is rea
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
@@ -28,7 +29,7 @@ class Wanted:
     size_bytes: int  # as far as it is known
 
 
-def wanted(database: Database, layers: tuple[int, ...], prefix: str = "") -> Wanted:
+def wanted(database: Database, layers: tuple[int, ...], prefix: str | PurePath = "") -> Wanted:
     """The entries in the folder `prefix`, or the one of that path; "" for all.
 
     Raises: NotFound when there is nothing of that name, or where a link leads; InvalidInput when an entry cannot be
@@ -56,7 +57,7 @@ def wanted(database: Database, layers: tuple[int, ...], prefix: str = "") -> Wan
     return Wanted(lambda: entries_of(database, layers, folder), first, size_bytes)
 
 
-def wanted_entry(database: Database, layers: tuple[int, ...], path: str) -> Wanted:
+def wanted_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> Wanted:
     """The one entry `path`. Raises: NotFound when it is a folder, or not there; else as `wanted`."""
     page = [info_of(database, layers, path)]
     refused = _Refused()
@@ -83,17 +84,17 @@ def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") ->
         yield links.followed(page)
 
 
-def info_of(database: Database, layers: tuple[int, ...], path: str) -> queries.EntryInfo:
+def info_of(database: Database, layers: tuple[int, ...], path: str | PurePath) -> queries.EntryInfo:
     """The one entry `path`, a link followed.
 
     Raises: NotFound, also where a link leads nowhere; ContentError when a link leads to other content than recorded.
     """
-    path = normalize(path)
-    info = queries.entry(database, layers, path)
+    name = normalize(path)
+    info = queries.entry(database, layers, name)
     if info is None:
-        if queries.has_folder(database, layers, path):
-            raise NotFound(f"{path!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
-        raise NotFound(f"this version has no entry {path!r}. Its `manifest.entries` list what it has.")
+        if queries.has_folder(database, layers, name):
+            raise NotFound(f"{name!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
+        raise NotFound(f"this version has no entry {name!r}. Its `manifest.entries` list what it has.")
     return Links(database).followed([info])[0]
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -54,7 +54,7 @@ def layers_of(artifact: headwater.Artifact) -> tuple[int, ...]:
     return artifact.wait()._known().layers
 
 
-def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str = "") -> None:
+def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str | PurePath = "") -> None:
     """`artifact.download`, with a blob store that does something on the way."""
     stores = client().stores
     blobs: BlobStore = stores.blobs if through is None else through(stores.blobs)

@@ -9,7 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from headwater import _target
@@ -323,6 +323,12 @@ def test_a_file_in_a_folders_place_is_named_and_left(root: Path) -> None:
 
 
 # --- refused ----------------------------------------------------------------------------------------------------
+
+
+def test_a_windows_path_is_understood_as_prefix(root: Path) -> None:
+    fetch(logged(FILES), root, prefix=PureWindowsPath("images\\deep"))
+
+    assert content_of(root) == {"images/deep/er/1.png": b"one"}
 
 
 @pytest.mark.parametrize("prefix", ["nothing", "image", "README/x", "images/0"])

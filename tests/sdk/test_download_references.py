@@ -18,7 +18,7 @@ from headwater._links import link_to
 from headwater.errors import ReferenceChanged
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
-from headwater_schemas.errors import BlobCorrupt, InvalidInput, NotFound
+from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidInput, NotFound
 from headwater_schemas.events import VersionDeleted
 
 from tests.sdk.downloads import (
@@ -153,6 +153,32 @@ def test_a_file_that_an_etag_cannot_prove_is_fetched_again(root: Path, web: Web)
 
     assert web.asked == ["GET /page", "GET /page"]
     assert content_of(root) == {"page": CONTENT}
+
+
+@pytest.mark.parametrize("in_the_way", ["folder", "fifo"])
+def test_what_is_no_file_and_in_the_place_of_a_reference_is_named_and_left(
+    root: Path, web: Web, in_the_way: str
+) -> None:
+    artifact = referring(page(web, "page"))
+    root.mkdir()
+    (root / "page").mkdir() if in_the_way == "folder" else os.mkfifo(root / "page")
+    before = (root / "page").lstat()
+
+    assert str(root / "page") in refusal(InvalidFile, lambda: fetch(artifact, root))
+
+    assert (root / "page").lstat().st_ino == before.st_ino
+
+
+def test_a_link_in_the_place_of_a_reference_is_replaced(root: Path, tmp_path: Path, web: Web) -> None:
+    put(tmp_path / "mine", {"x": b"mine"})
+    root.mkdir()
+    (root / "page").symlink_to(tmp_path / "mine/x")
+
+    fetch(referring(page(web, "page")), root)
+
+    assert not (root / "page").is_symlink()
+    assert content_of(root) == {"page": CONTENT}
+    assert content_of(tmp_path / "mine") == {"x": b"mine"}
 
 
 def test_several_are_fetched_at_once(root: Path, web: Web) -> None:
