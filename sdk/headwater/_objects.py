@@ -93,7 +93,7 @@ def read_head(artifact: "Artifact", path: str) -> tuple[list[str], int]:
 
 def _path_of(name: str | PurePath, suffix: str) -> str:
     path = normalize(name)
-    return path if path.endswith(suffix) else normalize(path + suffix)
+    return path if path.endswith(suffix) else path + suffix
 
 
 def _cannot_be_added(value: object) -> str:

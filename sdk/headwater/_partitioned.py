@@ -25,7 +25,6 @@ class PartitionedTable:
         """The folder of the parts, a path inside the artifact. Raises: InvalidPath."""
         self._parts_path = normalize(parts_path)
         self._artifact: Artifact | None = None
-        self._length: int | None = None
 
     @property
     def parts_path(self) -> str:
@@ -45,17 +44,21 @@ class PartitionedTable:
         return read_head(self._known(), self._found()[0][1])[0]
 
     def __len__(self) -> int:
-        """The rows of all parts. Cost: one reading of each part, the first time. Raises: as `iterrows`."""
-        if self._length is None:
-            from headwater._objects import read_head
+        """The rows of all parts. Cost: each part is fetched, its values are not decoded. Raises: as `iterrows`."""
+        from headwater._objects import read_head
 
-            columns, length = self.columns, 0
-            for name, path in self._found():
-                found, count = read_head(self._known(), path)
-                _check_same(columns, found, name)
-                length += count
-            self._length = length
-        return self._length
+        columns: list[str] | None = None
+        length = 0
+        for name, path in self._found():
+            found, count = read_head(self._known(), path)
+            columns = found if columns is None else columns
+            _check_same(columns, found, name)
+            length += count
+        return length
+
+    def __bool__(self) -> bool:
+        """True: whether there are rows is for `len`, which has to look."""
+        return True
 
     def iterrows(self) -> Iterator[tuple[int, Row]]:
         """Each row with its number, which counts from 0 through all parts. One part is in memory at a time.

@@ -62,6 +62,14 @@ def test_a_table_under_the_same_name_takes_the_place_of_the_first() -> None:
     assert list(artifact.manifest.entries) == ["stats.table.parquet"]
 
 
+def test_a_name_may_be_as_long_as_its_entry_can_be_kept() -> None:
+    longest = "x" * (255 - len(".table.parquet"))
+
+    assert logged(**{longest: TABLE}).get(longest) == TABLE
+    with pytest.raises(InvalidPath, match="255 bytes"):
+        headwater.Artifact("results", "table").add(TABLE, f"{longest}x")
+
+
 def test_an_equal_table_is_no_new_version() -> None:
     first = logged(stats=TABLE)
     again = logged(stats=Table(TABLE.columns, TABLE.data))

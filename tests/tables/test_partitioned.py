@@ -105,6 +105,22 @@ def test_the_folder_has_one_spelling() -> None:
             PartitionedTable(wrong)
 
 
+def test_a_part_that_is_added_meanwhile_counts() -> None:
+    holder = Holder()
+    holder.put(row(1, 1), "parts/1")
+    holder.put(PartitionedTable("parts"), "all")
+    found = holder.get("all")
+    assert len(found) == 1
+
+    holder.put(row(2, 2), "parts/2")
+
+    assert len(found) == 2
+
+
+def test_one_that_cannot_be_read_is_still_something() -> None:
+    assert PartitionedTable("parts")
+
+
 def test_one_that_is_not_from_an_artifact_says_so() -> None:
     with pytest.raises(InvalidInput, match=r"only names the folder 'parts'.*artifact\.get"):
         list(PartitionedTable("parts").iterrows())
