@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from headwater_consumer.arrays import OIDS, array
 from headwater_consumer.database import driver_of
 from headwater_consumer.declaring import Row
-from headwater_consumer.rows import EntryRow
+from headwater_consumer.rows import REMOVED, EntryRow
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -61,6 +61,22 @@ def load(connection: Connection, row_type: type[R], keys: Sequence[Values]) -> l
         columns = _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX])
         found.extend(row_type(*row) for row in run(sql, columns))
     return found
+
+
+def starts_of_ranges_with(connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
+    """The starts of those ranges of paths, [start, end), in which a layer has an entry. One index look-up each."""
+    driver = driver_of(connection)
+    starts: list[str] = []
+    if connection.dialect.name == SQLITE:
+        for first in range(0, len(ranges), KEYS_PER_STATEMENT_MAX):
+            chunk = padded(ranges[first : first + KEYS_PER_STATEMENT_MAX])
+            values = (*[text for pair in chunk for text in pair], layer)
+            starts += [start for (start,) in driver.execute(_ranges_by_values(len(chunk)), values)]
+        return starts
+    for first in range(0, len(ranges), ROWS_PER_STATEMENT_MAX):
+        columns = _parameters(driver, ["text", "text"], ranges[first : first + ROWS_PER_STATEMENT_MAX])
+        starts += [start for (start,) in driver.execute(_ranges_by_arrays(), (*columns, layer))]
+    return starts
 
 
 def upsert(connection: Connection, row_type: type[Row], rows: Iterable[Row]) -> None:
@@ -169,6 +185,24 @@ def _load_by_arrays(row_type: Any) -> str:
     # on with that plan long after it has grown.
     one = f"(SELECT * FROM {row_type.table.name} AS r WHERE {same}{still_open} LIMIT 1)"  # noqa: S608
     return f"SELECT {columns} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
+
+
+def _has_entry(layer: str) -> str:
+    """Whether a layer has an entry in the range `w`. A scalar can stop at the first row on every database."""
+    in_range = f"e.layer = {layer} AND e.path >= w.first AND e.path < w.after AND e.kind <> {REMOVED}"
+    return f"(SELECT 1 FROM entries AS e WHERE {in_range} LIMIT 1) IS NOT NULL"  # noqa: S608
+
+
+@cache
+def _ranges_by_values(ranges: int) -> str:
+    values = ", ".join(["(?, ?)"] * ranges)
+    return f"WITH w(first, after) AS (VALUES {values}) SELECT w.first FROM w WHERE {_has_entry('?')}"  # noqa: S608
+
+
+@cache
+def _ranges_by_arrays() -> str:
+    ranges = "unnest(%b::text[], %b::text[]) AS w(first, after)"
+    return f"SELECT w.first FROM {ranges} WHERE {_has_entry('%s')}"  # noqa: S608
 
 
 @cache

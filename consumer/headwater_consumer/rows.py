@@ -157,8 +157,8 @@ class Draft(Row):
     opened_position: int
     touched_us: int  # append time of the last event about it
     batches: int  # events that brought or removed entries
-    writers: int  # sessions that did
-    done: int  # sessions that said that they are done
+    writers: int  # who did
+    done: int  # who said that they are done
     sum_state: bytes  # sum of all leaves that were added, doubles included
     sum_count: int
     sum_bytes: int
@@ -168,14 +168,14 @@ class Draft(Row):
     recognised: bool  # sealed as a version that was there before, because the content is the same
 
 
-@row("draft_writers", key=("collection", "draft", "session"))
+@row("draft_writers", key=("collection", "draft", "writer"))
 @dataclass(frozen=True, slots=True)
 class DraftWriter(Row):
-    """A session that took part in a draft."""
+    """Somebody who took part in a draft."""
 
     collection: str
     draft: str
-    session: str
+    writer: str  # a run, "entity/project/ID", where the events say so; else their session
     number: int | None  # in order of appearance; None if it brought nothing
     done: bool
 

@@ -11,17 +11,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 from headwater_schemas.paths import folders_of, other_spellings, range_of_folder
-from sqlalchemy import Connection, Text, bindparam, column, select, values
+from sqlalchemy import Connection, bindparam, select
 
 from headwater_consumer.asking import Statement
-from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
+from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded, starts_of_ranges_with
 from headwater_consumer.rows import REMOVED, EntryRow
 
 ENTRIES = EntryRow.table
-FOLDERS_PER_STATEMENT = 256
 ROWS_PER_LOOK = 1000  # under one folder, looked at in one go
 LEAPS_MAX = 8  # single look-ups before all that is left is asked for together, which costs more to begin with
 
@@ -167,7 +166,8 @@ class StoredChain:
         for i, (start, end, name) in enumerate(ranges):
             if row < start:
                 if leaps == LEAPS_MAX:
-                    return found + self._with_rows_asked_together(layer, ranges[i:])
+                    left = [(start, end) for start, end, _ in ranges[i:]]
+                    return found + [start[:-1] for start in starts_of_ranges_with(self._connection, layer, left)]
                 leaps += 1
                 answer = _first_from().first(self._connection, layer=layer, start=start)
                 if answer is None:
@@ -175,16 +175,6 @@ class StoredChain:
                 row = answer.path
             if row < end:
                 found.append(name)
-        return found
-
-    def _with_rows_asked_together(self, layer: int, ranges: Sequence[tuple[str, str, str]]) -> list[str]:
-        found: list[str] = []
-        for first in range(0, len(ranges), FOLDERS_PER_STATEMENT):
-            chunk = padded(ranges[first : first + FOLDERS_PER_STATEMENT])
-            parameters = {f"start_{i}": start for i, (start, _, _) in enumerate(chunk)}
-            parameters |= {f"end_{i}": end for i, (_, end, _) in enumerate(chunk)}
-            rows = _ranges_with_rows(len(chunk)).tuples(self._connection, layer=layer, **parameters)
-            found += [start[:-1] for start, path in rows if path is not None]
         return found
 
 
@@ -222,24 +212,3 @@ def _first_from() -> Statement:
         .order_by(ENTRIES.c.path)
         .limit(1)
     )
-
-
-@cache
-def _ranges_with_rows(ranges: int) -> Statement:
-    """(start, first path in the range) of each range; None where there is none."""
-    rows: list[tuple[Any, ...]] = [(bindparam(f"start_{i}"), bindparam(f"end_{i}")) for i in range(ranges)]
-    wanted = values(column("start", Text), column("end", Text)).data(rows).cte("wanted")
-    # A scalar can stop at the first row on every database.
-    first = (
-        select(ENTRIES.c.path)
-        .where(
-            ENTRIES.c.layer == bindparam("layer"),
-            ENTRIES.c.path >= wanted.c.start,
-            ENTRIES.c.path < wanted.c.end,
-            ENTRIES.c.kind != REMOVED,
-        )
-        .order_by(ENTRIES.c.path)
-        .limit(1)
-        .scalar_subquery()
-    )
-    return Statement(select(wanted.c.start, first))

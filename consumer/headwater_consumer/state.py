@@ -86,6 +86,13 @@ class State(Protocol):
         """The paths under `folder` that `layers`, topmost first, show together, in order."""
         ...
 
+    def conflict(self, layers: Sequence[int], paths: Sequence[str]) -> tuple[str, str] | None:
+        """The first of `paths` that cannot join what `layers` show, and the path in its way; see `shown`.
+
+        The topmost layer is a draft's. Cost: a few index look-ups; one for each path where paths lie among others.
+        """
+        ...
+
     def open_aliases(self, collection: str, version: int) -> list[Alias]:
         """The aliases that point to a version, by name."""
         ...

@@ -22,7 +22,9 @@ from headwater_consumer.rows import (
     Layer,
     ParkedRecord,
 )
+from headwater_consumer.shown import first_conflict
 from headwater_consumer.state import AddEntries, Change, DropLayer, MergeLayers, Put, SettleDoubles
+from headwater_consumer.unwritten import DraftChain, Unwritten
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
@@ -42,6 +44,7 @@ class WorkingSet:
         self._rows: dict[type[Row], dict[Key, Row | None]] = defaultdict(dict)
         self._changed: dict[type[Row], dict[Key, Row]] = defaultdict(dict)
         self._entries: list[tuple[object, ...]] = []
+        self._unwritten = Unwritten()  # the same, by layer and path
 
     @property
     def _connection(self) -> Connection:
@@ -94,6 +97,12 @@ class WorkingSet:
                 shown[path] = kind != REMOVED
         return sorted(path for path, there in shown.items() if there)
 
+    def conflict(self, layers: Sequence[int], paths: Sequence[str]) -> tuple[str, str] | None:
+        # Without a flush, which for every event of a shared draft would cost more than the answer.
+        own = self.get(Layer, layers[0])
+        chain = DraftChain(self._connection, layers, self._unwritten, rows_in_all=0 if own is None else own.rows)
+        return first_conflict(chain, paths)
+
     def open_aliases(self, collection: str, version: int) -> list[Alias]:
         self.flush()
         return statements.open_aliases(self._connection, collection, version)
@@ -120,6 +129,7 @@ class WorkingSet:
                     self._put(row)
                 case AddEntries(rows):
                     self._entries.extend(rows)
+                    self._unwritten.add(rows)
                     if len(self._entries) >= ENTRIES_PER_FLUSH_MAX:
                         self.flush()
                 case SettleDoubles(layer):
@@ -139,6 +149,7 @@ class WorkingSet:
         if self._entries:
             bulk.insert_entries(self._connection, self._entries)
             self._entries = []
+            self._unwritten.clear()
         for row_type, rows in self._changed.items():
             if rows:
                 bulk.upsert(self._connection, row_type, list(rows.values()))

@@ -8,7 +8,7 @@ from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Refere
 from headwater_schemas.events import EntryAdded, EntryRemoved
 
 NUMBERS_BYTES_MAX = 25  # size, object index and offset of one row, or a text's length, at their longest on the wire
-ROOM_BYTES = 20_000  # for the origin, the collection and the draft
+ROOM_BYTES = 20_000  # for the origin, the collection, the draft and the writer, each bounded by the grammar of names
 
 T = TypeVar("T")
 
@@ -22,22 +22,28 @@ class Batch(Protocol):
 B = TypeVar("B", bound=Batch)
 
 
-def file_events(collection: str, draft: str, files: FileEntries) -> Iterator[EntryAdded]:
-    """`entry-added` events that bring `files`."""
+def file_events(collection: str, draft: str, files: FileEntries, *, writer: str | None = None) -> Iterator[EntryAdded]:
+    """`entry-added` events that bring `files`. `writer`: who of a shared draft's writers does, see `EntryAdded`."""
     for batch in _cut(files, _file_bytes, FileEntries.slice):
-        yield EntryAdded(collection=collection, draft=draft, files=batch)
+        yield EntryAdded(collection=collection, draft=draft, files=batch, writer=writer)
 
 
-def reference_events(collection: str, draft: str, references: Sequence[Reference]) -> Iterator[EntryAdded]:
+def reference_events(
+    collection: str, draft: str, references: Sequence[Reference], *, writer: str | None = None
+) -> Iterator[EntryAdded]:
     """`entry-added` events that bring `references`."""
     for batch in _cut(references, _reference_bytes, _slice):
-        yield EntryAdded(collection=collection, draft=draft, references=tuple(batch))
+        yield EntryAdded(collection=collection, draft=draft, references=tuple(batch), writer=writer)
 
 
-def removal_events(collection: str, draft: str, paths: Sequence[str]) -> Iterator[EntryRemoved]:
-    """`entry-removed` events that take `paths` out."""
+def removal_events(
+    collection: str, draft: str, paths: Sequence[str], *, folders: Sequence[str] = (), writer: str | None = None
+) -> Iterator[EntryRemoved]:
+    """`entry-removed` events that take `paths` out, and everything under `folders`."""
     for batch in _cut(paths, _text_bytes, _slice):
-        yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch))
+        yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch), writer=writer)
+    for batch in _cut(folders, _text_bytes, _slice):
+        yield EntryRemoved(collection=collection, draft=draft, folders=tuple(batch), writer=writer)
 
 
 def _cut(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:

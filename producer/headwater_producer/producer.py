@@ -18,7 +18,7 @@ from itertools import islice
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
-from headwater_schemas.events import Event, Origin, Stamped
+from headwater_schemas.events import Event, Origin, ProjectEvent, Stamped
 from headwater_schemas.positions import Cut, Position
 
 RECORDS_PER_APPEND = 512
@@ -102,7 +102,7 @@ class Producer:
                 )
             sequences: dict[str, int] = {}
             stamped = [self._stamp(event, sequences, message) for event in events]
-            records = [NewRecord(s.event.key, codec.encode(s), headers.of_event(s)) for s in stamped]
+            records = [record for s in stamped for record in self._records(s)]
             self._sequences.update(sequences)  # only now: an event that cannot be written leaves no gap
             self._spool.extend(records)
             self._spool_bytes += sum(len(record.payload) for record in records)
@@ -162,6 +162,16 @@ class Producer:
         sequences[key] = sequence + 1
         origin = Origin(session=self.session, sequence=sequence, clock=self._clock(), who=self._who, message=message)
         return Stamped(origin, event)
+
+    def _records(self, stamped: Stamped) -> list[NewRecord]:
+        """One; of administration, by which every partition judges its events, one for each of them.
+
+        There the same event stands everywhere, so each partition hears all that this writer says about a project.
+        """
+        key, payload, of_event = stamped.event.key, codec.encode(stamped), headers.of_event(stamped)
+        if not isinstance(stamped.event, ProjectEvent):
+            return [NewRecord(key, payload, of_event)]
+        return [NewRecord(key, payload, of_event, partition) for partition in range(self._log.partitions)]
 
     def _begin_session(self) -> None:
         self.session = keys.new_session()

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     DRAFT_UNKNOWN = "draft-unknown"
     DRAFT_SEALED = "draft-sealed"
     DRAFT_DISCARDED = "draft-discarded"
+    DRAFT_TOUCHED = "draft-touched"
     PATH_UNKNOWN = "path-unknown"
     PATH_CONFLICT = "path-conflict"
     DIGEST_MISMATCH = "digest-mismatch"

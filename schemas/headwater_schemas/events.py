@@ -94,6 +94,9 @@ class EntryAdded(DraftEvent):
     name: ClassVar[str] = "entry-added"
     files: FileEntries = NO_FILES
     references: tuple[Reference, ...] = ()
+    # Who of a shared draft's writers says so, "entity/project/RUN": the same when it is tried again by another process,
+    # and another one for each of the runs in one process. None: the session.
+    writer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class EntryRemoved(DraftEvent):
     name: ClassVar[str] = "entry-removed"
     paths: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    writer: str | None = None  # who of a shared draft's writers says so; see `EntryAdded`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,7 @@ class WriterDone(DraftEvent):
     """A writer of a shared draft has said all it will say."""
 
     name: ClassVar[str] = "writer-done"
+    writer: str | None = None  # see `EntryAdded`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,7 @@ class DraftDiscarded(DraftEvent):
     """An open draft is dropped with everything in it."""
 
     name: ClassVar[str] = "draft-discarded"
+    untouched_since_us: int | None = None  # only if no event touched it after this append time; None: always
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ class VersionDeleted(CollectionEvent):
 
     name: ClassVar[str] = "version-deleted"
     version: int
-    delete_aliases: bool = False  # False refuses while it holds aliases other than "latest"
+    delete_aliases: bool = False  # False refuses while it holds any alias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,19 +46,21 @@ def find_invalid(paths: Sequence[str]) -> str | None:
 
 
 def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Two different `paths` that are one text to a reader (equal after Unicode NFC), or None."""
-    ascii_paths: list[str] = []  # each is its own NFC form, so they need no look at each other
+    """Two different `paths`, or folders of theirs, that are one text to a reader (equal after Unicode NFC), or None."""
+    plain: list[str] = []  # each is its own NFC form, so they need no look at each other
     seen: dict[str, str] = {}
     for path in paths:
         if path.isascii():
-            ascii_paths.append(path)
+            plain.append(path)
             continue
-        other = seen.setdefault(unicodedata.normalize("NFC", path), path)
-        if other != path:
-            return other, path
+        for name in (path, *folders_of(path)):
+            other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+            if other != name:
+                return other, name
     # Three characters outside ASCII have their NFC form inside it: the Kelvin sign, the Greek question mark and varia.
-    if any(form.isascii() for form in seen):
-        return next(((seen[path], path) for path in ascii_paths if path in seen), None)
+    if any(form.isascii() and form != name for form, name in seen.items()):
+        names = (name for path in plain for name in (path, *folders_of(path)))
+        return next(((seen[name], name) for name in names if seen.get(name, name) != name), None)
     return None
 
 

@@ -3,6 +3,7 @@
 It shares with the projector the grammar of names and paths and nothing else. Slow on purpose: every version is a copy.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from headwater_schemas.events import Event
 from headwater_schemas.paths import colliding_forms, folders_of
 
 from tests.consumer.looking import Listing, digest_of
-from tests.support.histories import Damage, Resolve, Step
+from tests.support.histories import LONG_AGO_US, Damage, Resolve, Step
 
 
 class Refusal(Exception):
@@ -32,13 +33,14 @@ class ModelVersion:
     tags: set[str] = field(default_factory=set)
     uses: set[tuple[str, str]] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
+    updated: int | None = None  # the step that changed last what is said about it
 
     @property
     def live(self) -> bool:
         return "deleted" not in self.facts
 
     def said(self) -> dict[str, object]:
-        names = ("facts", "tags", "uses", "outputs", "contested")
+        names = ("facts", "tags", "uses", "outputs", "contested", "updated")
         return {name: getattr(self, name) for name in names}
 
 
@@ -47,7 +49,7 @@ class ModelDraft:
     type: str
     base: int | None
     listing: Listing
-    speakers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → sessions that wrote it
+    speakers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → writers that wrote it
     done: set[str] = field(default_factory=set)
     commit: types.VersionCommitted | None = None  # waits for writers
     version: int | None = None
@@ -132,7 +134,25 @@ class Model:
         _refuse(what.key != step.key, Reason.INVALID)
         meaning = _MEANINGS.get(type(what))
         if meaning is not None:
+            before = self._said_of_versions(what)
             meaning(self, step, what)
+            self._note_updates(step, what, before)
+
+    def _said_of_versions(self, event: Event) -> list[tuple[object, ...]]:
+        """What is said about each version of the event's collection, and what names it."""
+        if not isinstance(event, types.CollectionEvent):
+            return []
+        collection = self.collections[event.collection]
+        return [
+            (dict(version.facts), set(version.tags), {a for a, at in collection.aliases.items() if at == number})
+            for number, version in enumerate(collection.versions)
+        ]
+
+    def _note_updates(self, step: Step, event: Event, before: list[tuple[object, ...]]) -> None:
+        for number, (said, now) in enumerate(zip(before, self._said_of_versions(event), strict=False)):
+            if said != now:
+                assert isinstance(event, types.CollectionEvent)
+                self.collections[event.collection].versions[number].updated = step.number
 
     def _resolve(self, key: str, resolve: Resolve) -> None:
         waiting = self._waiting.get(key, [])
@@ -158,9 +178,9 @@ def _opened(model: Model, step: Step, event: types.DraftOpened) -> None:
     _refuse(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
     draft = collection.drafts.get(event.draft)
     if draft is not None:
+        collection.open_draft(event.draft)
         _refuse(draft.type != event.type, Reason.TYPE_MISMATCH)
         _refuse(draft.base != event.base, Reason.BASE_MISMATCH)
-        collection.open_draft(event.draft)
         return
     listing: Listing = {}
     if event.base is not None:
@@ -178,9 +198,18 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
     folders = {folder for path in entries for folder in folders_of(path)}
     _refuse(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
     _refuse(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
+    if event.draft.startswith(types.SHARED_DRAFT):
+        _refuse(_cannot_be(draft.listing.keys() | entries.keys()), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
     for path in entries:
-        draft.speakers[path].add(step.origin.session)
+        draft.speakers[path].add(event.writer or step.origin.session)
+
+
+def _cannot_be(paths: set[str]) -> bool:
+    """Whether a path is a file and a folder at once, or two look alike."""
+    folders = {folder for path in paths for folder in folders_of(path)}
+    names = paths | folders
+    return bool(folders & paths) or len({unicodedata.normalize("NFC", name) for name in names}) < len(names)
 
 
 def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
@@ -188,13 +217,13 @@ def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
     within = [path for path in draft.listing if set(folders_of(path)) & set(event.folders)]
     for path in {*event.paths, *within}:
         draft.listing.pop(path, None)
-        draft.speakers[path].add(step.origin.session)
+        draft.speakers[path].add(event.writer or step.origin.session)
 
 
 def _done(model: Model, step: Step, event: types.WriterDone) -> None:
     collection = model.collections[event.collection]
     draft = collection.open_draft(event.draft)
-    draft.done.add(step.origin.session)
+    draft.done.add(event.writer or step.origin.session)
     commit = draft.commit
     if commit is not None and len(draft.done) >= (commit.writers or 0):
         try:
@@ -219,7 +248,9 @@ def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
     collection = model.collections[event.collection]
     draft = collection.drafts.get(event.draft)
     if draft is None or not draft.discarded:
-        collection.open_draft(event.draft).discarded = True
+        draft = collection.open_draft(event.draft)
+        _refuse(event.untouched_since_us == LONG_AGO_US, Reason.DRAFT_TOUCHED)
+        draft.discarded = True
 
 
 def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCommitted) -> None:
@@ -286,7 +317,7 @@ def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
     collection = model.collections[event.collection]
     version = collection.there(event.version)
     held = {alias for alias, number in collection.aliases.items() if number == event.version}
-    _refuse(bool(held - {"latest"}) and not event.delete_aliases, Reason.ALIAS_HELD)
+    _refuse(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
     version.facts["deleted"] = ""
     for alias in held:
         del collection.aliases[alias]
@@ -319,6 +350,10 @@ def _finished(model: Model, step: Step, event: types.RunFinished) -> None:
     model.run_states[event.run] = event.state
 
 
+def _settings_changed(model: Model, step: Step, event: types.SettingsChanged) -> None:
+    _refuse("unheard_of" in event.settings, Reason.INVALID)
+
+
 def _condemned(model: Model, step: Step, event: types.BlobsCondemned) -> None:
     model.condemned |= set(event.objects)
 
@@ -339,4 +374,5 @@ _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
     types.RunStarted: _started,
     types.RunFinished: _finished,
     types.BlobsCondemned: _condemned,
+    types.SettingsChanged: _settings_changed,
 }

@@ -350,7 +350,7 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
         )
         assert rows_of(database, _MISCOUNTED_LAYERS) == []
         for name in COLLECTIONS:
-            _check_collection(database, name, model.collections[name])
+            _check_collection(database, written, name, model.collections[name])
 
 
 def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:
@@ -358,12 +358,12 @@ def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:
     return Counter((written.step_at[partition, offset], reason) for partition, offset, reason in found)
 
 
-def _check_collection(database: Database, name: str, expected: ModelCollection) -> None:
+def _check_collection(database: Database, written: Written, name: str, expected: ModelCollection) -> None:
     there = versions_of(database, name)
     assert there == [(n, digest_of(version.listing)) for n, version in enumerate(expected.versions)]
     for number, version in enumerate(expected.versions):
         assert listing_of(database, name, number) == version.listing
-        assert _said_of(database, name, number) == version.said()
+        assert _said_of(database, written, name, number) == version.said()
     aliases = "SELECT alias, version FROM aliases WHERE collection = ? AND to_position IS NULL"
     assert dict(rows_of(database, aliases, name)) == expected.aliases
     drafts = "SELECT draft, version, closed_position IS NOT NULL FROM drafts WHERE collection = ?"
@@ -372,18 +372,20 @@ def _check_collection(database: Database, name: str, expected: ModelCollection) 
     }
 
 
-def _said_of(database: Database, name: str, number: int) -> dict[str, object]:
+def _said_of(database: Database, written: Written, name: str, number: int) -> dict[str, object]:
     def ask(columns: str, table: str, more: str = "") -> list[tuple[Any, ...]]:
         where = f"WHERE collection = ? AND version = ? {more}"
         return rows_of(database, f"SELECT {columns} FROM {table} {where}", name, number)
 
     still = "AND to_position IS NULL"
+    updates = [written.step_at_time[time_us] for (time_us,) in ask("time_us", "version_updates", still)]
     return {
         "facts": dict(ask("field, value", "version_facts", still)),
         "tags": {tag for (tag,) in ask("tag", "tags", still)},
         "uses": set(ask("run, requested", "uses")),
         "outputs": {run for (run,) in ask("run", "outputs")},
         "contested": {path for (path,) in ask("path", "contested_paths")},
+        "updated": updates[0] if updates else None,
     }
 
 

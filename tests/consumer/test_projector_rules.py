@@ -73,6 +73,11 @@ def _discarded_draft(history: History) -> Event:
     return committed(SHARED)
 
 
+def _touched_draft(history: History) -> Event:
+    history.write(opened(), added(SHARED, {"a": b"1"}))
+    return DraftDiscarded(collection=DIGITS, draft=SHARED, untouched_since_us=0)
+
+
 def _file_and_folder(history: History) -> Event:
     history.write(opened())
     return added(SHARED, {"a": b"1", "a/b": b"2"})
@@ -90,7 +95,7 @@ def _unknown_version(history: History) -> Event:
 
 def _deleted_version(history: History) -> Event:
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     return VersionDescribed(collection=DIGITS, version=0, description="too late")
 
 
@@ -124,6 +129,7 @@ REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.DRAFT_UNKNOWN: _unknown_draft,
     Reason.DRAFT_SEALED: _sealed_draft,
     Reason.DRAFT_DISCARDED: _discarded_draft,
+    Reason.DRAFT_TOUCHED: _touched_draft,
     Reason.PATH_CONFLICT: _file_and_folder,
     Reason.DIGEST_MISMATCH: _another_digest,
     Reason.VERSION_UNKNOWN: _unknown_version,
@@ -239,7 +245,7 @@ def test_content_of_any_live_version_is_recognised(history: History) -> None:
 
 def test_content_of_a_deleted_version_is_logged_as_a_new_one(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
 
     history.commit(DIGITS, {"a": b"1"})
 
@@ -248,13 +254,13 @@ def test_content_of_a_deleted_version_is_logged_as_a_new_one(history: History) -
 
 def test_of_several_live_versions_with_one_content_the_first_is_recognised(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     history.commit(DIGITS, {"a": b"1"})
     history.write(VersionRestored(collection=DIGITS, version=0))
 
     history.commit(DIGITS, {"a": b"1"})
     first = aliases(history)["latest"]
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     history.commit(DIGITS, {"a": b"1"})
 
     assert (first, aliases(history)["latest"]) == (0, 1)
@@ -262,9 +268,9 @@ def test_of_several_live_versions_with_one_content_the_first_is_recognised(histo
 
 def test_a_restored_version_does_not_hide_an_older_one_with_its_content(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=1))
+    history.write(VersionDeleted(collection=DIGITS, version=1, delete_aliases=True))
     history.write(VersionRestored(collection=DIGITS, version=0))
     history.write(VersionRestored(collection=DIGITS, version=1))
 
@@ -420,7 +426,7 @@ def test_a_deletion_takes_the_aliases_along_where_that_is_asked_for(history: His
 
 def test_a_restored_version_is_latest_where_nothing_else_is_left(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     gone = aliases(history)
 
     history.write(VersionRestored(collection=DIGITS, version=0))

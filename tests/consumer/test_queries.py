@@ -57,7 +57,7 @@ def test_what_nobody_recorded_is_not_found(history: History, selector: str) -> N
 
 def test_a_deleted_version_is_not_found_but_still_known(history: History) -> None:
     _three_versions(history)
-    history.write(VersionDeleted(collection=DIGITS, version=2))
+    history.write(VersionDeleted(collection=DIGITS, version=2, delete_aliases=True))
 
     assert (_resolve(history, "v2"), _resolve(history, "latest")) == (None, 1)
     assert _info(history, 2).deleted
@@ -66,14 +66,16 @@ def test_a_deleted_version_is_not_found_but_still_known(history: History) -> Non
 
 def test_a_restored_version_is_found_again(history: History) -> None:
     _three_versions(history)
-    history.write(VersionDeleted(collection=DIGITS, version=1), VersionRestored(collection=DIGITS, version=1))
+    history.write(
+        VersionDeleted(collection=DIGITS, version=1, delete_aliases=True), VersionRestored(collection=DIGITS, version=1)
+    )
 
     assert _resolve(history, "v1") == 1
 
 
 def test_the_past_is_as_it_was(history: History) -> None:
     first, second, _ = _three_versions(history)
-    deleted = history.write(VersionDeleted(collection=DIGITS, version=0))
+    deleted = history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
 
     assert [_resolve(history, "latest", at=at) for at in (first - 1, first, second)] == [None, 0, 1]
     assert [_resolve(history, "v1", at=at) for at in (first, second)] == [None, 1]
@@ -145,7 +147,7 @@ def test_an_empty_version_has_no_layers_and_no_entries(history: History) -> None
 def test_live_versions_are_paged_from_either_end(history: History) -> None:
     _three_versions(history)
     history.commit(DIGITS, {"a": b"3"})
-    history.write(VersionDeleted(collection=DIGITS, version=1))
+    history.write(VersionDeleted(collection=DIGITS, version=1, delete_aliases=True))
 
     def page(**wanted: int | bool) -> list[int]:
         infos = queries.version_infos(history.database, DIGITS, limit=2, **wanted)  # type: ignore[arg-type]
@@ -169,7 +171,7 @@ def test_content_is_found_in_the_live_versions_of_a_collection(history: History)
     digest = _info(history, 1).digest
 
     assert queries.version_with_digest(history.database, DIGITS, digest) == 1
-    history.write(VersionDeleted(collection=DIGITS, version=1))
+    history.write(VersionDeleted(collection=DIGITS, version=1, delete_aliases=True))
 
     assert queries.version_with_digest(history.database, DIGITS, digest) is None
     assert queries.version_with_digest(history.database, MODEL, digest) is None
@@ -179,7 +181,7 @@ def test_content_is_known_to_the_whole_project_even_when_it_was_deleted(history:
     history.commit(DIGITS, {"a": b"1"})
     history.commit(DIGITS, {"a": b"2"})
     digest = _info(history, 0).digest
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
 
     assert queries.project_has_digest(history.database, PROJECT, digest)
     assert not queries.project_has_digest(history.database, "team/vision-2", digest)
@@ -191,7 +193,7 @@ def test_content_is_known_to_the_whole_project_even_when_it_was_deleted(history:
 
 def test_collections_are_listed_by_name_with_their_live_versions(history: History) -> None:
     _three_versions(history)
-    history.write(VersionDeleted(collection=DIGITS, version=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     history.commit(MODEL, {"m": b"1"}, type="model")
     history.commit("team/vision-2/digits", {"a": b"1"})
     history.commit("other/vision/digits", {"a": b"1"})

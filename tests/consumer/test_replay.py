@@ -39,7 +39,7 @@ def _full_of_everything(history: History) -> None:
     history.commit(DIGITS, {"a": b"4"}, base=0, removed=["b"])
     history.commit(DIGITS, {"a": b"1", "b": b"2", "c": b"3"}, pack=1)
     history.write(
-        VersionDeleted(collection=DIGITS, version=1),
+        VersionDeleted(collection=DIGITS, version=1, delete_aliases=True),
         ArtifactUsed(collection=DIGITS, version=0, run=FIT, requested="digits:best"),
         AliasMoved(collection=DIGITS, alias="best", version=99),
         BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 1),)),

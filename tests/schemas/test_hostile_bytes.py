@@ -144,11 +144,11 @@ CLAIMS: dict[str, bytes] = {
     "a digest column of 2^62 bytes": head_of("entry-added") + DRAFT + text("xxh3") + b"\x00" + zigzag(1 << 62),
 }
 FULL: dict[str, bytes] = {
-    "empty texts": filled(head_of("entry-removed") + DRAFT, b"\x00", b"\x00"),
-    "paths without columns": filled(head_of("entry-added") + DRAFT + text("xxh3"), b"\x00", b"\x00" * 6),
-    "the smallest references": filled(head_of("entry-added") + DRAFT + NO_FILES, b"\x00" * 5),
+    "empty texts": filled(head_of("entry-removed") + DRAFT, b"\x00", b"\x00" * 2),
+    "paths without columns": filled(head_of("entry-added") + DRAFT + text("xxh3"), b"\x00", b"\x00" * 7),
+    "the smallest references": filled(head_of("entry-added") + DRAFT + NO_FILES, b"\x00" * 5, b"\x00"),
     "the smallest moves": filled(head_of("blobs-moved") + text("e/p"), b"\x00" * 5),
-    "a block for each text": head_of("entry-removed") + DRAFT + b"\x02\x00" * 400_000 + b"\x00\x00",
+    "a block for each text": head_of("entry-removed") + DRAFT + b"\x02\x00" * 400_000 + b"\x00" * 3,
 }
 
 

@@ -25,6 +25,9 @@ COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
 SESSIONS = tuple(f"{n:032x}" for n in (1, 2, 3))
 RUNS = (f"{PROJECT}/r1", f"{PROJECT}/r2")
 PATHS = ("a", "b", "d/a", "d/b", "d/e/f", "é", "z")
+LONG_AGO_US, LATER_US = 0, 2**60  # before and after everything in a history
+ODD_PATHS = ("d", "a/b", "e\u0301", "e\u0301/x")  # which cannot be beside some of those
+SETTINGS = ('{"draft_idle_days":1}', '{"digest_algorithm":"blake3","draft_idle_days":null}', '{"unheard_of":1}')
 FOLDERS = ("d", "d/e", "nowhere")
 ALIASES = ("best", "prod")
 TAGS = ("good", "old")
@@ -216,8 +219,10 @@ def _log_together(drama: _Drama) -> None:
     for _ in range(drama.one_of((2, 3, 4, 5))):
         _speak(drama, collection, draft, drama.one_of(writers))
     commit = replace(_commit(drama, collection, draft), writers=drama.one_of((None, len(writers))))
-    done = types.WriterDone(collection=collection, draft=draft)
-    last_words: list[tuple[Event, str]] = [(commit, writers[0]), *((done, session) for session in writers)]
+    last_words: list[tuple[Event, str]] = [(commit, writers[0])]
+    for session in writers:
+        done = types.WriterDone(collection=collection, draft=draft, writer=_writer(drama, draft))
+        last_words.append((done, session))
     for event, session in drama.draw(st.permutations(last_words)):
         drama.tell(event, session)
 
@@ -236,7 +241,7 @@ def _say_in_draft(drama: _Drama) -> None:
 
 def _say_done(drama: _Drama) -> None:
     collection, draft = drama.draft()
-    drama.tell(types.WriterDone(collection=collection, draft=draft))
+    drama.tell(types.WriterDone(collection=collection, draft=draft, writer=_writer(drama, draft)))
 
 
 def _say_commit(drama: _Drama) -> None:
@@ -245,24 +250,30 @@ def _say_commit(drama: _Drama) -> None:
 
 def _discard(drama: _Drama) -> None:
     collection, draft = drama.draft()
-    drama.tell(types.DraftDiscarded(collection=collection, draft=draft))
+    since_us = drama.one_of((None, LONG_AGO_US, LATER_US))
+    drama.tell(types.DraftDiscarded(collection=collection, draft=draft, untouched_since_us=since_us))
 
 
 def _speak(drama: _Drama, collection: str, draft: str, session: str) -> None:
+    said: dict[str, Any] = {"collection": collection, "draft": draft, "writer": _writer(drama, draft)}
     match drama.one_of(("files", "files", "files", "references", "removal")):
         case "files":
             rows = [
                 file_row(collection, path, drama.draw(st.integers(0, 9)), of_object=drama.one_of((0, 1)))
-                for path in drama.some((*PATHS, *PATHS, "d"), 3, least=1)
+                for path in drama.some((*PATHS, *PATHS, drama.one_of(ODD_PATHS)), 3, least=1)
             ]
-            drama.tell(types.EntryAdded(collection=collection, draft=draft, files=files(rows)), session)
+            drama.tell(types.EntryAdded(**said, files=files(rows)), session)
         case "references":
             references = [Reference(path, drama.one_of(("s3://x", "s3://y")), size=7) for path in drama.some(PATHS)]
-            drama.tell(types.EntryAdded(collection=collection, draft=draft, references=tuple(references)), session)
+            drama.tell(types.EntryAdded(**said, references=tuple(references)), session)
         case "removal":
             paths, folders = drama.some(PATHS), drama.some(FOLDERS, 1)
-            removed = types.EntryRemoved(collection=collection, draft=draft, paths=paths, folders=folders)
-            drama.tell(removed, session)
+            drama.tell(types.EntryRemoved(**said, paths=paths, folders=folders), session)
+
+
+def _writer(drama: _Drama, draft: str) -> str | None:
+    """Who speaks in a shared draft: the session, or a run whatever session it has."""
+    return drama.one_of((None, None, *RUNS)) if draft.startswith(types.SHARED_DRAFT) else None
 
 
 def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitted:
@@ -346,7 +357,7 @@ def _administer(drama: _Drama) -> None:
         (
             types.BlobsCondemned(project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
             types.BlobsMoved(project=PROJECT, moves=(types.Move("packs/x", 0, 5, "packs/y", 10),)),
-            types.SettingsChanged(project=PROJECT, settings=drama.one_of(('{"a":1}', '{"a":null,"b":2}'))),
+            types.SettingsChanged(project=PROJECT, settings=drama.one_of(SETTINGS)),
             types.AccessGranted(project=PROJECT, principal="ann", role="reader"),
             types.AccessRevoked(project=PROJECT, principal="ann", role="reader"),
             types.SubscriptionAdded(project=PROJECT, subscription="hook", settings="{}"),

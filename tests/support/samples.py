@@ -70,8 +70,11 @@ _REFERENCES = (
 _RELEASED: list[tuple[int, Event]] = [
     (1, DraftOpened(collection=COLLECTION, draft=OWN, type="dataset", base=3)),
     (1, EntryAdded(collection=COLLECTION, draft=OWN, files=_FILES, references=_REFERENCES)),
+    (2, EntryAdded(collection=COLLECTION, draft=SHARED, files=_FILES, references=_REFERENCES, writer=RUN)),
     (1, EntryRemoved(collection=COLLECTION, draft=SHARED, paths=("train/1.png", "x"), folders=("test",))),
+    (2, EntryRemoved(collection=COLLECTION, draft=SHARED, paths=("train/1.png",), folders=("test",), writer=RUN)),
     (1, WriterDone(collection=COLLECTION, draft=SHARED)),
+    (2, WriterDone(collection=COLLECTION, draft=SHARED, writer=RUN)),
     (
         1,
         VersionCommitted(
@@ -88,6 +91,7 @@ _RELEASED: list[tuple[int, Event]] = [
         ),
     ),
     (1, DraftDiscarded(collection=COLLECTION, draft=OWN)),
+    (2, DraftDiscarded(collection=COLLECTION, draft=SHARED, untouched_since_us=1_735_787_045_678_901)),
     (1, AliasMoved(collection=COLLECTION, alias="best", version=2, expected=ExpectedAlias(version=1))),
     (1, ArtifactUsed(collection=COLLECTION, version=2, run=RUN, requested="images:best")),
     (

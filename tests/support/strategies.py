@@ -198,6 +198,7 @@ def _optional(values: SearchStrategy[Any]) -> SearchStrategy[Any]:
 
 _IN_COLLECTION = {"collection": collection_names()}
 _IN_DRAFT = {**_IN_COLLECTION, "draft": drafts()}
+_BY_WRITER = {**_IN_DRAFT, "writer": _optional(run_names())}
 _IN_VERSION = {**_IN_COLLECTION, "version": versions()}
 _IN_RUN = {"run": run_names()}
 _IN_PROJECT = {"project": project_names()}
@@ -205,9 +206,11 @@ _IDENTITIES = {"principal": texts(), "role": texts()}
 
 EVENTS: dict[type[Event], SearchStrategy[Any]] = {
     types.DraftOpened: st.builds(types.DraftOpened, **_IN_DRAFT, type=printable_texts(), base=_optional(versions())),
-    types.EntryAdded: st.builds(types.EntryAdded, **_IN_DRAFT, files=file_entries(), references=_several(references())),
-    types.EntryRemoved: st.builds(types.EntryRemoved, **_IN_DRAFT, paths=_several(paths()), folders=_several(paths())),
-    types.WriterDone: st.builds(types.WriterDone, **_IN_DRAFT),
+    types.EntryAdded: st.builds(
+        types.EntryAdded, **_BY_WRITER, files=file_entries(), references=_several(references())
+    ),
+    types.EntryRemoved: st.builds(types.EntryRemoved, **_BY_WRITER, paths=_several(paths()), folders=_several(paths())),
+    types.WriterDone: st.builds(types.WriterDone, **_BY_WRITER),
     types.VersionCommitted: st.builds(
         types.VersionCommitted,
         **_IN_DRAFT,
@@ -220,7 +223,9 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         expected_digest=_optional(st.binary(min_size=32, max_size=32).map(bytes.hex)),
         writers=_optional(st.integers(1, INT32_MAX)),
     ),
-    types.DraftDiscarded: st.builds(types.DraftDiscarded, **_IN_DRAFT),
+    types.DraftDiscarded: st.builds(
+        types.DraftDiscarded, **_IN_DRAFT, untouched_since_us=_optional(st.integers(0, INT64_MAX))
+    ),
     types.AliasMoved: st.builds(
         types.AliasMoved,
         **_IN_COLLECTION,

@@ -17,6 +17,7 @@ from headwater_schemas.events import (
     SubscriptionRemoved,
 )
 from headwater_schemas.names import check_text
+from headwater_schemas.settings import check_settings
 
 from headwater_consumer.projector.facts import change_fact, end_fact
 from headwater_consumer.projector.moment import Moment, Refused
@@ -72,6 +73,7 @@ def declared(
     """Something holds in a project from here on, as this partition knows it."""
     kind, name, value = _declaration(event)
     if isinstance(event, SettingsChanged):
+        check_settings(metadata.decode(value))
         before = state.get(ProjectFact, moment.position.partition, event.project, kind, name)
         merged = metadata.merge(metadata.decode(before.value) if before else {}, metadata.decode(value))
         value = metadata.encode(merged, "settings")

@@ -9,6 +9,7 @@ from headwater_schemas import codec
 from headwater_schemas.errors import InvalidInput, Reason, UndecodableEvent
 from headwater_schemas.events import (
     EVENT_TYPES,
+    SHARED_DRAFT,
     AccessGranted,
     AccessRevoked,
     AliasMoved,
@@ -171,8 +172,9 @@ def needs(moment: Moment, event: Event) -> Iterator[tuple[type[Row], tuple[Any, 
         yield Layer, (moment.number,)
         if event.base is not None:
             yield Version, (event.collection, event.base)
+    if isinstance(event, EntryAdded | EntryRemoved | WriterDone):
+        yield DraftWriter, (event.collection, event.draft, event.writer or moment.origin.session)
     if isinstance(event, EntryAdded):
-        yield DraftWriter, (event.collection, event.draft, moment.origin.session)
         yield from ((CondemnedObject, (name, moment.position.partition)) for name in event.files.objects)
     if isinstance(event, VersionCommitted):
         yield from ((Alias, (event.collection, alias)) for alias in (LATEST, *event.aliases))
@@ -193,7 +195,7 @@ def needs_then(event: Event, state: State) -> Iterator[tuple[type[Row], tuple[An
         draft = state.get(Draft, event.collection, event.draft)
         if draft is not None and draft.closed_position is None:
             yield Layer, (draft.layer,)
-            if draft.base is not None and not isinstance(event, EntryAdded):
+            if draft.base is not None and (not isinstance(event, EntryAdded) or event.draft.startswith(SHARED_DRAFT)):
                 yield Version, (event.collection, draft.base)
     if isinstance(event, VersionCommitted | AliasMoved):
         moving = (LATEST, *event.aliases) if isinstance(event, VersionCommitted) else (event.alias,)

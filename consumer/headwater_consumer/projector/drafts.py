@@ -22,12 +22,13 @@ from headwater_schemas.events import (
     DraftOpened,
     EntryAdded,
     EntryRemoved,
+    WriterDone,
 )
 from headwater_schemas.lthash import ContentSum
-from headwater_schemas.names import CollectionName, check_distributed_id, check_text, check_type
+from headwater_schemas.names import CollectionName, RunName, check_distributed_id, check_text, check_type
 from headwater_schemas.paths import colliding_forms, find_invalid, folders_of
 
-from headwater_consumer.projector.moment import Moment, Refused, announce
+from headwater_consumer.projector.moment import Moment, Refused, announce, time_text
 from headwater_consumer.rows import (
     DELETED,
     FILE,
@@ -54,7 +55,7 @@ def opened(moment: Moment, event: DraftOpened, state: State) -> list[Change]:
     _check_type(event, state)
     before = state.get(Draft, event.collection, event.draft)
     if before is not None:
-        return _opened_again(event, before)
+        return _opened_again(moment, event, before)
     if event.base is not None:
         _check_base(event, event.base, state)
     draft = Draft(
@@ -85,7 +86,10 @@ def entries_added(moment: Moment, event: EntryAdded, state: State) -> list[Chang
     paths = [*event.files.paths, *(reference.path for reference in event.references)]
     _check_batch(event, paths)
     _check_objects(moment.position.partition, event, state)
-    writer, changes = _writer_of(moment, draft, state)
+    if event.draft.startswith(SHARED_DRAFT):
+        # A writer's own draft was checked by its writer, who knows all of it; nobody knows all of a shared one.
+        _check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
+    writer, changes = _writer_of(moment, event, draft, state)
     sizes = event.files.sizes
     leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes)
     leaves += [reference_leaf(reference) for reference in event.references]
@@ -106,7 +110,7 @@ def entries_removed(moment: Moment, event: EntryRemoved, state: State) -> list[C
     layers = [draft.layer, *base_chain(draft, state)]
     within = [path for folder in event.folders for path in state.paths_under(layers, folder)]
     paths = list(dict.fromkeys([*event.paths, *within]))
-    writer, changes = _writer_of(moment, draft, state)
+    writer, changes = _writer_of(moment, event, draft, state)
     offset = moment.position.offset
     rows: list[EntryTuple] = [(draft.layer, path, offset, writer, REMOVED, *repeat(None, 7)) for path in paths]
     return [*changes, *_grown(moment, draft, state, rows, sum_of(draft), new_writer=bool(changes))]
@@ -118,6 +122,13 @@ def discarded(moment: Moment, event: DraftDiscarded, state: State) -> list[Chang
     if draft is not None and draft.closed_position is not None and draft.version is None:
         return []
     draft = open_draft(event, state)
+    since_us = event.untouched_since_us
+    if since_us is not None and draft.touched_us > since_us:
+        raise Refused(
+            Reason.DRAFT_TOUCHED,
+            f"{describe(event)} was to be discarded if nobody touched it after {time_text(since_us)}, but somebody did "
+            f"at {time_text(draft.touched_us)}. It stays open.",
+        )
     closed = replace(draft, closed_position=moment.at, sum_state=b"", commit_payload=None, touched_us=moment.time_us)
     told = announce(moment, 0, event.name, event.collection, {"draft": event.draft})
     return [Put(closed), DropLayer(draft.layer), told]
@@ -134,10 +145,12 @@ def open_draft(event: DraftEvent, state: State) -> Draft:
 
 def _check_open(event: DraftEvent, draft: Draft) -> None:
     if draft.version is not None:
+        shared = event.draft.startswith(SHARED_DRAFT)
+        advice = "Take a new distributed_id for what comes after it." if shared else "Log it again."
         raise Refused(
             Reason.DRAFT_SEALED,
-            f"{describe(event)} was sealed as {event.collection}:v{draft.version} before this came. "
-            "Log it again, or take a new distributed_id.",
+            f"{describe(event)} was sealed as {event.collection}:v{draft.version} before this came, and does not have "
+            f"it. {advice}",
         )
     if draft.closed_position is not None:
         raise Refused(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
@@ -185,7 +198,8 @@ def _check_type(event: DraftOpened, state: State) -> None:
         )
 
 
-def _opened_again(event: DraftOpened, before: Draft) -> list[Change]:
+def _opened_again(moment: Moment, event: DraftOpened, before: Draft) -> list[Change]:
+    _check_open(event, before)
     if before.type != event.type:
         raise Refused(
             Reason.TYPE_MISMATCH,
@@ -197,8 +211,7 @@ def _opened_again(event: DraftOpened, before: Draft) -> list[Change]:
             f"{describe(event)} was opened on {_base_name(before.base)}, not on {_base_name(event.base)}. "
             "All its writers must start from the same version; take a new distributed_id to start from another.",
         )
-    _check_open(event, before)
-    return []
+    return [Put(replace(before, touched_us=moment.time_us))]
 
 
 def _base_name(base: int | None) -> str:
@@ -249,6 +262,21 @@ def _check_forms(paths: Sequence[str]) -> None:
         raise Refused(Reason.PATH_CONFLICT, f"{collision[0]!r} and {collision[1]!r} look the same to a reader.")
 
 
+def _check_conflicts(event: EntryAdded, layers: Sequence[int], paths: Sequence[str], state: State) -> None:
+    conflict = state.conflict(layers, paths)
+    if conflict is None:
+        return
+    path, other = conflict
+    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
+        why = f"{min(path, other)!r} would be a file and a folder at once"
+    else:
+        why = f"{path!a} and {other!a} look the same to a reader"
+    raise Refused(
+        Reason.PATH_CONFLICT,
+        f"{path!r} cannot join {describe(event)}, where {other!r} is: {why}. Rename one of them.",
+    )
+
+
 def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
     project = event.collection.rpartition("/")[0]
     for name in event.files.objects:
@@ -262,14 +290,24 @@ def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
 # --- rows -------------------------------------------------------------------------------------------------------
 
 
-def _writer_of(moment: Moment, draft: Draft, state: State) -> tuple[int, list[Change]]:
+def writer_of(moment: Moment, event: EntryAdded | EntryRemoved | WriterDone) -> str:
+    """Who of a draft's writers speaks: the same one when a run is tried again from another process.
+
+    Raises: InvalidName.
+    """
+    return moment.origin.session if event.writer is None else str(RunName.parse(event.writer))
+
+
+def _writer_of(
+    moment: Moment, event: EntryAdded | EntryRemoved, draft: Draft, state: State
+) -> tuple[int, list[Change]]:
     """The number of the event's writer in this draft, and the change that gives it one if it has none yet."""
-    session = moment.origin.session
-    known = state.get(DraftWriter, draft.collection, draft.draft, session)
+    writer = writer_of(moment, event)
+    known = state.get(DraftWriter, draft.collection, draft.draft, writer)
     if known is not None and known.number is not None:
         return known.number, []
     done = known is not None and known.done
-    return draft.writers, [Put(DraftWriter(draft.collection, draft.draft, session, draft.writers, done))]
+    return draft.writers, [Put(DraftWriter(draft.collection, draft.draft, writer, draft.writers, done))]
 
 
 def _grown(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from headwater_schemas.errors import HeadwaterError, Reason
@@ -11,6 +12,8 @@ from headwater_schemas.positions import Position
 
 from headwater_consumer.rows import OutboxRow, Rejection
 from headwater_consumer.state import Put
+
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ class Refused(HeadwaterError):
 def storable(text: str) -> str:
     """`text` as every database can hold it: some have no zero byte."""
     return text.replace("\x00", "\ufffd")
+
+
+def time_text(time_us: int) -> str:
+    """Microseconds since 1970 for people: "2025-01-02 03:04:05 UTC", whatever an event claims."""
+    try:
+        return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(' ', 'seconds')} UTC"
+    except OverflowError:
+        return f"{time_us} µs after 1970"
 
 
 def rejection(moment: Moment, event: Event, refused: Refused) -> Put:

@@ -12,7 +12,7 @@ from headwater_schemas.events import Stamped, VersionCommitted, WriterDone
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
 
-from headwater_consumer.projector.drafts import base_chain, check_size, describe, open_draft, sum_of
+from headwater_consumer.projector.drafts import base_chain, check_size, describe, open_draft, sum_of, writer_of
 from headwater_consumer.projector.facts import point_alias, put_tag, say
 from headwater_consumer.projector.moment import Moment, Refused, announce, rejection
 from headwater_consumer.rows import (
@@ -55,13 +55,13 @@ def committed(moment: Moment, event: VersionCommitted, state: State) -> list[Cha
 def writer_done(moment: Moment, event: WriterDone, state: State) -> list[Change]:
     """One more writer is done; saying so twice counts once. The last one that a commit waits for seals the draft."""
     draft = open_draft(event, state)
-    session = moment.origin.session
-    known = state.get(DraftWriter, event.collection, event.draft, session)
+    writer = writer_of(moment, event)
+    known = state.get(DraftWriter, event.collection, event.draft, writer)
     if known is not None and known.done:
         return []
     number = None if known is None else known.number
     draft = replace(draft, done=draft.done + 1, touched_us=moment.time_us)
-    changes: list[Change] = [Put(DraftWriter(event.collection, event.draft, session, number, True))]
+    changes: list[Change] = [Put(DraftWriter(event.collection, event.draft, writer, number, True))]
     if draft.commit_payload is None:
         return [*changes, Put(draft)]
     waiting = codec.decode(draft.commit_payload)

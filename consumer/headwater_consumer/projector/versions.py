@@ -82,11 +82,11 @@ def deleted(moment: Moment, event: VersionDeleted, state: State) -> list[Change]
     name, number = event.collection, event.version
     version = _live_version(name, number, state)
     aliases = state.open_aliases(name, number)
-    held = [alias.alias for alias in aliases if alias.alias != LATEST]
-    if held and not event.delete_aliases:
+    if aliases and not event.delete_aliases:
+        held = ", ".join(alias.alias for alias in aliases)
         raise Refused(
             Reason.ALIAS_HELD,
-            f"{name}:v{number} holds the aliases {', '.join(held)}. Move them first, or ask to delete them too.",
+            f"{name}:v{number} holds the aliases {held}. Move them first, or ask to delete them too.",
         )
     changes: list[Change] = [*say(state, moment, name, number, DELETED, "")]
     for alias in aliases:

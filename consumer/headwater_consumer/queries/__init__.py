@@ -34,7 +34,7 @@ from headwater_consumer.queries.holding import versions_holding
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
-from headwater_consumer.queries.projects import digest_algorithm
+from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
 from headwater_consumer.queries.runs import count_runs, inputs_of, outputs_of, producers_of, run_info, runs, used_by
 from headwater_consumer.queries.versions import (
     artifact_types,
@@ -75,6 +75,7 @@ __all__ = [
     "dependents",
     "descendants",
     "digest_algorithm",
+    "draft_idle_days",
     "draft_info",
     "entries_of",
     "entries_page",
@@ -91,6 +92,7 @@ __all__ = [
     "path_conflict",
     "producers_of",
     "project_has_digest",
+    "project_settings",
     "rejections_of",
     "resolve_version",
     "run_info",

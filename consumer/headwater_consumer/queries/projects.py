@@ -1,25 +1,39 @@
 """What is set for a whole project."""
 
-from headwater_schemas import digests, metadata
-from sqlalchemy import select
+from functools import cache
+from typing import Any
 
+from headwater_schemas import digests, metadata
+from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, with_defaults
+from sqlalchemy import bindparam, select
+
+from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
 from headwater_consumer.projector.administration import SETTINGS
 from headwater_consumer.rows import ProjectFact
 
-DIGEST_ALGORITHM = "digest_algorithm"
+
+def project_settings(database: Database, project: str) -> dict[str, Any]:
+    """All settings of "entity/project": what it has set, else the default. See `headwater_schemas.settings`."""
+    with database.asking() as connection:
+        row = _settings().first(connection, project=project, kind=SETTINGS)
+    return with_defaults({} if row is None else metadata.decode(row.value))
 
 
 def digest_algorithm(database: Database, project: str) -> str:
-    """The algorithm by which new content of "entity/project" is known: the default until the project sets another."""
+    """The algorithm by which new content of "entity/project" is known."""
+    return digests.check_algorithm(project_settings(database, project)[DIGEST_ALGORITHM])
+
+
+def draft_idle_days(database: Database, project: str) -> int:
+    """After how many days a draft of "entity/project" that nobody touches is discarded."""
+    return int(project_settings(database, project)[DRAFT_IDLE_DAYS])
+
+
+@cache
+def _settings() -> Statement:
+    """Every partition has them; between two that are not equally far, the first one counts."""
     table = ProjectFact.table
-    statement = (
-        select(table.c.value)
-        .where(table.c.project == project, table.c.kind == SETTINGS, table.c.to_position.is_(None))
-        .order_by(table.c.partition)
-        .limit(1)
-    )
-    with database.asking() as connection:
-        text = connection.execute(statement).scalar()
-    settings = metadata.decode(text) if text is not None else {}
-    return digests.check_algorithm(settings.get(DIGEST_ALGORITHM, digests.DEFAULT_ALGORITHM))
+    is_it = (table.c.project == bindparam("project")) & (table.c.kind == bindparam("kind"))
+    statement = select(table.c.value).where(is_it, table.c.to_position.is_(None))
+    return Statement(statement.order_by(table.c.partition).limit(1))
