@@ -28,10 +28,22 @@ FOLDER_ROWS = {
     "million": "bench.million",
     "change-cost": "bench.change_cost",
     "change-growth": "bench.change_growth",
+    "draft-change": "bench.draft_change",
+    "shared-draft": "bench.shared_draft",
     "memory-file": "bench.memory_file",
     "memory-entries": "bench.memory_entries",
 }
-ON_BOTH = ("log-large", "writers", "artifacts", "chain", "log-small", "relog", "download", "change-growth")
+ON_BOTH = (
+    "log-large",
+    "writers",
+    "artifacts",
+    "chain",
+    "log-small",
+    "relog",
+    "download",
+    "change-growth",
+    "shared-draft",
+)
 ON_SERVERS_ONLY = {
     "latency": "bench.latency",
     "writers-32": "bench.writers:measure_more",
@@ -39,6 +51,7 @@ ON_SERVERS_ONLY = {
     "project-commits": "bench.project_events",
     "catch-up": "bench.project_events:measure_entries",
     "two-projectors": "bench.two_projectors",
+    "references-s3": "bench.references",
 }
 SUFFIX = "-services"
 SERVER_ROWS = {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
+from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.paths import normalize
 
 from headwater._content import Content
@@ -130,12 +130,6 @@ class Building(ABC):
 
         self._check_open()
         found = references_for(self, uri, name, checksum=checksum, max_objects=max_objects)
-        for reference in found:
-            other = self._content.references.get(reference.path)
-            if other is not None and other.uri != reference.uri:
-                raise InvalidPath(
-                    f"{reference.path!r} would be both {other.uri!r} and {reference.uri!r}. Give one of them a name."
-                )
         self._content.put_references(found)
         self._replaced([reference.path for reference in found])
         return [self._entry(reference.path) for reference in found]
@@ -145,11 +139,11 @@ class Building(ABC):
 
         Raises: InvalidInput naming the type of what cannot be added; InvalidPath.
         """
-        from headwater._objects import put
+        from headwater._objects import kept, put
 
         self._check_open()
         path = put(self, obj, name)  # type: ignore[arg-type]
-        self._objects[path] = obj
+        self._objects[path] = kept(obj)
         return self._entry(path)
 
     def remove(self, item: str | PurePath | Entry) -> None:

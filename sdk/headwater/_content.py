@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
@@ -39,6 +40,7 @@ class Content:
         self.references: dict[str, Reference] = {}
         self.known_difference: Difference | None = None  # from the tree's last scan, while nothing else was put
         self._folders: set[str] | None = set()  # None: to be found anew
+        self._forms: dict[str, str] = {}  # how paths outside ASCII look to a reader → the path
         self._sum: ContentSum | None = None
 
     # --- changing it
@@ -81,6 +83,9 @@ class Content:
             if self.files.pop(path, None) is None:
                 del self.references[path]
         self._sum = self.known_difference = self._folders = None
+        self._forms = {
+            form: path for form, path in self._forms.items() if path in self.files or path in self.references
+        }
 
     # --- what it holds
 
@@ -111,13 +116,13 @@ class Content:
         if self._folders is None:
             self._folders = _folders([*self.files, *self.references])
         folders = _folders(paths)
-        for path in self._folders.union(folders).intersection(paths):
-            raise conflict(path, "a folder")
-        for known in (self.files, self.references):
-            for folder in folders.intersection(known):
-                raise conflict(folder, "a file")
-        unusual = [path for path in paths if not path.isascii()]
-        if unusual and (both := colliding_forms([*self.files, *self.references, *unusual])):
+        for path in paths:
+            if path in self._folders or path in folders:
+                raise _conflict(path, "a folder")
+        for folder in folders:
+            if folder in self.files or folder in self.references:
+                raise _conflict(folder, "a file")
+        if both := colliding_forms(paths) or self._looks_the_same(paths):
             raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
 
     def sum(self) -> "ContentSum":
@@ -134,13 +139,24 @@ class Content:
                 return
             yield path, self.files[path] if path in self.files else self.references[path]
 
+    def _looks_the_same(self, paths: Sequence[str]) -> tuple[str, str] | None:
+        for path in paths:
+            form = path if path.isascii() else normalize("NFC", path)
+            other = self._forms.get(form) if self._forms else None
+            if other is None and form is not path and (form in self.files or form in self.references):
+                other = form  # one of the few characters whose form is in ASCII
+            if other is not None and other != path:
+                return other, path
+        return None
+
     def _grow(self, paths: Sequence[str]) -> None:
         self._sum = self.known_difference = None
+        self._forms |= {normalize("NFC", path): path for path in paths if not path.isascii()}
         if self._folders is not None:
             self._folders |= _folders(paths)
 
 
-def conflict(path: str, other: str) -> InvalidPath:
+def _conflict(path: str, other: str) -> InvalidPath:
     """The error for a path that something else takes already."""
     return InvalidPath(
         f"{path!r} would be a file and a folder at once: it is {other} already. Rename one of them, or remove it first."

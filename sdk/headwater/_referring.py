@@ -1,5 +1,6 @@
 """From what a user refers to, a URI or an entry of another version, to the references that an artifact keeps."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,9 @@ from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
 from headwater._entry import Entry
+from headwater._links import is_link, link_to, parse_link
 
 if TYPE_CHECKING:
-    from headwater._artifact import Artifact
     from headwater._building import Building
 
 
@@ -23,30 +24,33 @@ def references_for(
     max_objects: int | None,
 ) -> list[Reference]:
     """Raises: InvalidInput, InvalidPath, NotFound, naming what cannot be referred to."""
+    if isinstance(what, str) and is_link(what):
+        what = _linked(building, what)
     if isinstance(what, Entry):
-        return [_of_entry(what, name)]
-    if not isinstance(what, str):
+        found = [_of_entry(what, name)]
+    elif isinstance(what, str):
+        found = _of_uri(what, name, checksum=checksum, max_objects=max_objects)
+    else:
         raise InvalidInput(f"a reference is a URI or an entry of another artifact, not a {type(what).__name__}.")
-    from headwater._links import is_link
-
-    if is_link(what):
-        return [_of_entry(_linked(building, what), name)]
-    return _of_uri(what, name, checksum=checksum, max_objects=max_objects)
+    _check_names(found, building._content.references)
+    return found
 
 
 def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_objects: int | None) -> list[Reference]:
     from headwater import references
 
-    listing = references.look_up(uri, checksum=checksum, max_objects=max_objects)
+    listing = references.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
     given = None if name is None else normalize(name)
-    kept: dict[str, Reference] = {}
-    for found in listing.found:
-        path = _path(found.path, given, is_folder=listing.is_prefix)
-        other = kept.get(path)
-        if other is not None:
-            raise InvalidPath(f"{path!r} would be both {other.uri!r} and {found.uri!r}. Add them one by one, by name.")
-        kept[path] = Reference(path, found.uri, found.checksum, found.size, found.object_version)
-    return list(kept.values())
+    return [
+        Reference(
+            _path(found.path, given, is_folder=listing.is_prefix),
+            found.uri,
+            found.checksum,
+            found.size,
+            found.object_version,
+        )
+        for found in listing.found
+    ]
 
 
 def _path(inferred: str, given: str | None, *, is_folder: bool) -> str:
@@ -55,9 +59,21 @@ def _path(inferred: str, given: str | None, *, is_folder: bool) -> str:
     return normalize(f"{given}/{inferred}") if is_folder else given
 
 
-def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
-    from headwater._links import link_to
+def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None:
+    """Raises: InvalidPath when two references would take one name."""
+    from headwater.references.uris import shown
 
+    taken = dict(known)
+    for reference in found:
+        other = taken.setdefault(reference.path, reference)
+        if other.uri != reference.uri:
+            raise InvalidPath(
+                f"{reference.path!r} would be both {shown(other.uri)} and {shown(reference.uri)}. "
+                "Give one of them another name."
+            )
+
+
+def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
     info = entry._artifact._known()
     path = normalize(entry.path.rpartition("/")[2] if name is None else name)
     return Reference(path, link_to(info.collection, info.version, entry.path), entry.digest, entry.size, None)
@@ -65,13 +81,12 @@ def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
 
 def _linked(building: "Building", uri: str) -> Entry:
     """The entry that a link names. Raises: NotFound, InvalidInput."""
-    from headwater._links import parse_link
     from headwater._run import find_artifact
 
     collection, version, path = parse_link(uri)
     entity, project, name = collection.split("/")
     client, _ = building._opened()
-    artifact: Artifact = find_artifact(client, f"{name}:v{version}", entity, project)
+    artifact = find_artifact(client, f"{name}:v{version}", entity, project)
     try:
         return artifact.get_entry(path)
     except NotFound as error:
