@@ -1,21 +1,32 @@
 """The command line: `headwater COMMAND`. Each command lives in a module of its own, loaded when it is called."""
 
+import os
 import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 _HOMES = {
+    "alias": "headwater.cli.saying",
+    "completion": "headwater.cli.completing",
     "dead-letters": "headwater.cli.dead_letters",
+    "describe": "headwater.cli.saying",
+    "diff": "headwater.cli.differences",
     "doctor": "headwater.cli.store",
-    "get": "headwater.cli.artifacts",
+    "drafts": "headwater.cli.drafts",
+    "get": "headwater.cli.folders",
     "lineage": "headwater.cli.lineage",
-    "log": "headwater.cli.artifacts",
+    "log": "headwater.cli.log",
     "ls": "headwater.cli.listing",
     "projector": "headwater.cli.projector",
+    "prune": "headwater.cli.deleting",
     "replay": "headwater.cli.store",
+    "rm": "headwater.cli.deleting",
     "runs": "headwater.cli.listing",
-    "show": "headwater.cli.listing",
+    "show": "headwater.cli.showing",
+    "tag": "headwater.cli.saying",
+    "verify": "headwater.cli.folders",
     "version": "headwater.cli.store",
 }
 EXIT_ERROR = 1
@@ -29,6 +40,12 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_HOMES)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names alone: a help text would load every command, while somebody waits for one key."""
+        if incomplete[:1] == "-":
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _HOMES:
@@ -50,6 +67,10 @@ def main() -> None:
     """Run the command line and exit."""
     from headwater_schemas.errors import HeadwaterError, NotFound
 
+    from headwater.cli.completing import VARIABLE, install
+
+    if VARIABLE in os.environ:
+        install()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

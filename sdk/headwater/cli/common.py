@@ -10,15 +10,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from headwater._settings import Settings, read_settings
+from headwater.cli.completing import complete_version
 
 if TYPE_CHECKING:
+    from headwater._artifact import Artifact
     from headwater._client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+ROWS_SHOWN = 100  # unless asked for more
+DIGITS_SHOWN = 12  # of a digest: 48 bits tell apart what one person looks at
+PIPE_COLUMNS = 100_000  # as good as no limit: nothing is folded or cut where a program reads
+CUT_COLUMNS_MIN, CUT_SHARE = 17, 0.35  # of a terminal, for a column that may lose its end; 17 hold a short digest
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+limit_option = click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=ROWS_SHOWN, show_default=True, help="How many at the most."
+)
 project_option = click.option("--project", help="The project; else as the settings say.")
 entity_option = click.option("--entity", help="The entity; else as the settings say.")
+version_argument = click.argument("name", metavar="NAME[:VERSION]", shell_complete=complete_version)
 
 
 def where_options(command: Command) -> Command:
@@ -37,6 +48,14 @@ def opened(entity: str | None, project: str | None) -> "tuple[Client, Settings]"
     return client, changed
 
 
+def found(name: str, entity: str | None, project: str | None) -> "Artifact":
+    """The version that NAME, NAME:ALIAS or NAME:v3 means. Raises: NotFound, InvalidName."""
+    from headwater._run import find_artifact
+
+    client, settings = opened(entity, project)
+    return find_artifact(client, name, settings.entity, settings.project)
+
+
 def collection_of(text: str, settings: Settings) -> tuple[str, str | None]:
     """`name:v3` → ("entity/project/name", "v3"); the second is None where nothing was given."""
     from headwater_schemas.names import ArtifactReference
@@ -46,21 +65,69 @@ def collection_of(text: str, settings: Settings) -> tuple[str, str | None]:
     return collection, wanted.selector if ":" in text else None
 
 
+# --- for programs
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A table on standard output, as wide as it must be where nobody looks at it through a terminal."""
+def json_text(value: Any) -> str:
+    """JSON on one line, for a cell."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def iso(time_us: int) -> str:
+    """The time in UTC, for programs."""
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()
+
+
+# --- for people
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    fold: Sequence[str],
+    right: Sequence[str] = (),
+    cut: str | None = None,
+) -> None:
+    """A table on standard output, as wide as it must be where nobody looks at it through a terminal.
+
+    In a narrow terminal the columns `fold` go on in the next line, complete; `cut` loses its end.
+    """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    out = console()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column not in fold,
+            overflow="fold" if column in fold else "ellipsis",
+            max_width=max(CUT_COLUMNS_MIN, int(out.width * CUT_SHARE)) if column == cut else None,
+        )
     for row in rows:
-        table.add_row(*[_escaped(cell) for cell in row])
+        table.add_row(*map(Text, row))
+    out.print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """What is known of one thing: a name and a value a line; what is not known is left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value:
+            table.add_row(name, Text(value))
     console().print(table)
 
 
@@ -69,23 +136,24 @@ def console() -> Any:
     from rich.console import Console
 
     out = Console(highlight=False, soft_wrap=False)
-    return out if out.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", "200")))
+    return out if out.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", PIPE_COLUMNS)))
+
+
+def say_more(left: int) -> None:
+    """Say on standard error that a list was cut."""
+    if left > 0:
+        click.echo(f"{left:,} more; --limit shows them.", err=True)
 
 
 def time_text(time_us: int) -> str:
-    """The local time, to the second."""
-    return datetime.fromtimestamp(time_us / 1_000_000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """The local time, to the minute."""
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def iso(time_us: int) -> str:
-    """The time in UTC, for programs."""
-    return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+def short(digest: str) -> str:
+    """The beginning of a digest, with its algorithm: enough for people to tell contents apart."""
+    algorithm, colon, digits = digest.rpartition(":")
+    return f"{algorithm}{colon}{digits[:DIGITS_SHOWN]}"
 
 
 def _plain(value: Any) -> Any:

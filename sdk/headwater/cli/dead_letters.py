@@ -31,7 +31,7 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
         raise click.UsageError("--retry and --skip exclude each other.")
     letters = queries.dead_letters(client.stores.database, limit=SHOWN)
     if retry or skip:
-        _decide(client, letters, retry or skip or "", "retry" if retry else "skip")
+        _decide(client, letters, retry or skip or "", "retry" if retry else "skip", as_json=as_json)
     elif as_json:
         print_json([dataclasses.asdict(letter) for letter in letters])
     else:
@@ -39,10 +39,15 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
             (f"{one.partition}/{one.offset}", one.key, time_text(one.time_us), f"{one.waiting:,}", one.error)
             for one in letters
         ]
-        print_table(("place", "of", "written", "waiting", "what is wrong"), rows, right=("waiting",))
+        print_table(
+            ("place", "of", "written", "waiting", "what is wrong"),
+            rows,
+            fold=("of", "what is wrong"),
+            right=("waiting",),
+        )
 
 
-def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decision: str) -> None:
+def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decision: str, *, as_json: bool) -> None:
     from headwater_schemas.errors import NotFound
     from headwater_schemas.events import DeadLetterResolved
 
@@ -51,4 +56,7 @@ def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decis
         raise NotFound(f"no dead letter waits at {place!r}. `headwater dead-letters` lists those that do.")
     event = DeadLetterResolved(key=letter.key, partition=letter.partition, offset=letter.offset, decision=decision)
     client.send([event]).result()
+    if as_json:
+        print_json({**dataclasses.asdict(letter), "decision": decision})
+        return
     click.echo(f"{letter.key}: {letter.waiting:,} events that waited behind {place} go on.")

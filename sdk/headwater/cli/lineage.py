@@ -8,11 +8,11 @@ from headwater_consumer.queries import lineage
 
 from headwater._client import Client
 from headwater._run import find_artifact
-from headwater.cli.common import console, json_option, opened, print_json, where_options
+from headwater.cli.common import console, json_option, opened, print_json, version_argument, where_options
 
 
 @click.command("lineage")
-@click.argument("name")
+@version_argument
 @click.option("--down", is_flag=True, help="What came of it, instead of what it came from.")
 @where_options
 @json_option

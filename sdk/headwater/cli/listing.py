@@ -1,4 +1,4 @@
-"""`headwater ls`, `headwater show` and `headwater runs`."""
+"""`headwater ls` and `headwater runs`."""
 
 import json
 from typing import Any
@@ -8,62 +8,62 @@ from headwater_consumer import queries
 from headwater_consumer.queries import EntryInfo, RunInfo, VersionInfo
 from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
+from headwater_schemas.paths import normalize
 
 from headwater._client import Client
 from headwater._progress import bytes_text
-from headwater._run import find_artifact
-from headwater._settings import Settings
 from headwater.cli.common import (
     collection_of,
+    found,
     iso,
     json_option,
+    limit_option,
     opened,
     print_json,
     print_table,
+    say_more,
+    short,
     time_text,
     where_options,
 )
-
-ROWS_SHOWN = 100  # unless asked for more
+from headwater.cli.completing import complete_type, complete_version
+from headwater.cli.showing import version_json
 
 
 @click.command("ls")
-@click.argument("name", required=False)
-@click.option("-n", "--limit", default=ROWS_SHOWN, show_default=True, help="How many at the most.")
+@click.argument("name", metavar="[NAME[:VERSION]]", required=False, shell_complete=complete_version)
+@click.option("-t", "--type", "type_name", help="Only artifacts of this type.", shell_complete=complete_type)
+@click.option("--prefix", help="Only what a version has under this folder.")
+@limit_option
 @where_options
 @json_option
-def ls_command(name: str | None, limit: int, entity: str | None, project: str | None, as_json: bool) -> None:
+def ls_command(
+    name: str | None,
+    type_name: str | None,
+    prefix: str | None,
+    limit: int,
+    entity: str | None,
+    project: str | None,
+    as_json: bool,
+) -> None:
     """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION."""
     client, settings = opened(entity, project)
-    if name is None:
-        _list_collections(client, settings, limit, as_json)
-        return
-    collection, selector = collection_of(name, settings)
-    if selector is None:
+    collection, selector = (None, None) if name is None else collection_of(name, settings)
+    if type_name is not None and collection is not None:
+        raise click.UsageError("--type chooses among the artifacts of a project: leave the name out.")
+    if prefix is not None and selector is None:
+        raise click.UsageError("--prefix chooses among the files of a version: name one, such as pets:v3.")
+    if collection is None:
+        _list_collections(client, f"{settings.entity}/{settings.project}", type_name, limit, as_json)
+    elif selector is None:
         _list_versions(client, collection, limit, as_json)
     else:
-        _list_entries(client, find_artifact(client, name, settings.entity, settings.project)._known(), limit, as_json)
-
-
-@click.command("show")
-@click.argument("name")
-@where_options
-@json_option
-def show_command(name: str, entity: str | None, project: str | None, as_json: bool) -> None:
-    """Show what is recorded about a version: NAME, NAME:ALIAS or NAME:v3."""
-    client, settings = opened(entity, project)
-    artifact = find_artifact(client, name, settings.entity, settings.project)
-    info = artifact._known()
-    used_by = queries.used_by(client.stores.database, info.collection, info.version)
-    facts = {**_version_json(info), "who": info.who, "message": info.message, "used_by": used_by}
-    if as_json:
-        print_json(facts)
-        return
-    print_table(("", ""), [(key.replace("_", " "), _shown(value)) for key, value in facts.items()])
+        assert name is not None, "a selector stands after a name"
+        _list_entries(client, found(name, entity, project)._known(), prefix, limit, as_json)
 
 
 @click.command("runs")
-@click.option("-n", "--limit", default=ROWS_SHOWN, show_default=True, help="How many at the most.")
+@limit_option
 @click.option("--job-type", help="Only runs of this job type.")
 @click.option("--group", help="Only runs of this group.")
 @where_options
@@ -90,11 +90,12 @@ def runs_command(
         )
         for run in found
     ]
-    print_table(("run", "name", "job type", "group", "state", "started", "took"), rows, right=("took",))
+    columns = ("run", "name", "job type", "group", "state", "started", "took")
+    print_table(columns, rows, fold=("name", "job type", "group"), right=("took",))
 
 
-def _list_collections(client: Client, settings: Settings, limit: int, as_json: bool) -> None:
-    found = queries.collections(client.stores.database, f"{settings.entity}/{settings.project}", limit=limit)
+def _list_collections(client: Client, project: str, type_name: str | None, limit: int, as_json: bool) -> None:
+    found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
     if as_json:
         print_json(
             [
@@ -104,7 +105,9 @@ def _list_collections(client: Client, settings: Settings, limit: int, as_json: b
         )
         return
     rows = [(c.collection.rpartition("/")[2], c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found]
-    print_table(("artifact", "type", "versions", "created"), rows, right=("versions",))
+    print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
+    if len(found) == limit:
+        say_more(queries.count_collections(client.stores.database, project, type=type_name) - limit)
 
 
 def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -> None:
@@ -112,7 +115,7 @@ def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -
     if not found and queries.collection_info(client.stores.database, collection) is None:
         raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
     if as_json:
-        print_json([_version_json(info) for info in found])
+        print_json([version_json(info) for info in found])
         return
     rows = [
         (
@@ -122,48 +125,43 @@ def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -
             bytes_text(info.size_bytes),
             (info.run or "").rpartition("/")[2],
             time_text(info.created_us),
-            info.digest[:12],
         )
         for info in found
     ]
-    columns = ("version", "aliases", "files", "size", "logged by", "created", "digest")
-    print_table(columns, rows, right=("files", "size"))
+    columns = ("version", "aliases", "files", "size", "logged by", "created")
+    print_table(columns, rows, fold=("aliases",), right=("files", "size"))
 
 
-def _list_entries(client: Client, info: VersionInfo, limit: int, as_json: bool) -> None:
-    found = queries.entries_page(client.stores.database, info.layers, limit=limit)
+def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: int, as_json: bool) -> None:
+    folder = "" if prefix is None else normalize(prefix)
+    found = queries.entries_page(client.stores.database, info.layers, prefix=folder, limit=limit + 1)
+    if folder and not found:
+        raise NotFound(f"{info.collection}:v{info.version} has no folder {folder!r}. Without --prefix all is listed.")
+    shown = found[:limit]
     if as_json:
-        print_json([_entry_json(entry) for entry in found])
+        print_json([_entry_json(entry) for entry in shown])
         return
-    rows = [(entry.path, "" if entry.size is None else bytes_text(entry.size), _content_text(entry)) for entry in found]
-    print_table(("path", "size", "digest"), rows, right=("size",))
-    if len(found) < info.entry_count:
-        click.echo(f"{info.entry_count - len(found):,} more; --limit shows them.", err=True)
+    rows = [(entry.path, "" if entry.size is None else bytes_text(entry.size), _content_text(entry)) for entry in shown]
+    print_table(("path", "size", "content"), rows, fold=("path",), right=("size",), cut="content")
+    if not folder:
+        say_more(info.entry_count - len(shown))
+    elif len(found) > limit:
+        click.echo("There are more; --limit shows them.", err=True)
 
 
 def _content_text(entry: EntryInfo) -> str:
-    return to_text(entry.digest) if entry.digest is not None else entry.uri or ""
+    return short(to_text(entry.digest)) if entry.digest is not None else entry.uri or ""
 
 
 def _entry_json(entry: EntryInfo) -> dict[str, Any]:
     digest = None if entry.digest is None else to_text(entry.digest)
-    return {"path": entry.path, "size_bytes": entry.size, "digest": digest, "uri": entry.uri}
-
-
-def _version_json(info: VersionInfo) -> dict[str, Any]:
     return {
-        "artifact": f"{info.collection}:v{info.version}",
-        "type": info.type,
-        "digest": info.digest,
-        "files": info.entry_count,
-        "size_bytes": info.size_bytes,
-        "aliases": list(info.aliases),
-        "tags": list(info.tags),
-        "description": info.description,
-        "metadata": json.loads(info.metadata),
-        "logged_by": info.run,
-        "created": iso(info.created_us),
-        "recalled": info.recalled,
+        "path": entry.path,
+        "size_bytes": entry.size,
+        "digest": digest,
+        "uri": entry.uri,
+        "checksum": entry.checksum,
+        "object_version": entry.object_version,
     }
 
 
@@ -180,14 +178,6 @@ def _run_json(run: RunInfo) -> dict[str, Any]:
         "started": iso(run.started_us),
         "finished": None if run.finished_us is None else iso(run.finished_us),
     }
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
 def _duration(run: RunInfo) -> str:

@@ -1,0 +1,123 @@
+"""`headwater diff`: what changed from one version to another."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headwater._differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
+from headwater._progress import bytes_text
+from headwater.cli.common import (
+    found,
+    json_option,
+    json_text,
+    limit_option,
+    print_json,
+    print_table,
+    say_more,
+    where_options,
+)
+from headwater.cli.completing import complete_version
+
+if TYPE_CHECKING:
+    from headwater._artifact import Artifact
+
+EXIT_DIFFERENT = 1
+CHANGES = (ADDED, REMOVED, CHANGED)
+
+
+class Summary:
+    """All changes counted, the first ones kept."""
+
+    def __init__(self, changes: Iterable[EntryChange], limit: int) -> None:
+        self.first: list[EntryChange] = []
+        self.counts: Counter[str] = Counter()
+        self.growth: Counter[str] = Counter()  # bytes
+        for change in changes:
+            self.counts[change.change] += 1
+            self.growth[change.change] += change.growth
+            if len(self.first) < limit:
+                self.first.append(change)
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def as_text(self) -> str:
+        said = [
+            f"{self.counts[change]:,} {change} ({signed(self.growth[change])})"
+            for change in CHANGES
+            if self.counts[change]
+        ]
+        return ", ".join(said)
+
+
+@click.command("diff")
+@click.argument("before", metavar="A", shell_complete=complete_version)
+@click.argument("after", metavar="B", shell_complete=complete_version)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when they differ, else with 0.")
+@limit_option
+@where_options
+@json_option
+def diff_command(
+    before: str, after: str, exit_code: bool, limit: int, entity: str | None, project: str | None, as_json: bool
+) -> None:
+    """Show what changed from version A to version B: entries with their sizes, description and metadata.
+
+    It takes as long as the change is large. Aliases, tags and time to live are not compared.
+    """
+    old, new = found(before, entity, project), found(after, entity, project)
+    summary, said = Summary(entry_changes(old, new), limit), said_changes(old, new)
+    if as_json:
+        print_json(_as_json(old, new, summary, said))
+    else:
+        _print(old, new, summary, said)
+    if exit_code and (summary.total or said):
+        raise SystemExit(EXIT_DIFFERENT)
+
+
+def signed(growth: int) -> str:
+    """`+1.5 kB`, `-312 B`."""
+    return f"{'-' if growth < 0 else '+'}{bytes_text(abs(growth))}"
+
+
+def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidChange]) -> None:
+    if not summary.total and not said:
+        click.echo(f"{old.qualified_name} and {new.qualified_name} are the same.")
+        return
+    if summary.total:
+        rows = [(change.change, change.path, *_sizes(change)) for change in summary.first]
+        print_table(("", "path", "before", "after"), rows, fold=("path",), right=("before", "after"))
+    if said:
+        columns = ("said", "before", "after")
+        words = [(_what(one), _said(one.before), _said(one.after)) for one in said]
+        print_table(columns, words, fold=columns)
+    click.echo(summary.as_text() or "The entries are the same.")
+    say_more(summary.total - len(summary.first))
+
+
+def _sizes(change: EntryChange) -> tuple[str, str]:
+    before = "" if change.size_before is None else bytes_text(change.size_before)
+    return before, "" if change.size_after is None else bytes_text(change.size_after)
+
+
+def _what(change: SaidChange) -> str:
+    return change.field if change.key is None else f"{change.field} {change.key}"
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json_text(value)
+
+
+def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidChange]) -> dict[str, Any]:
+    return {
+        "before": old.qualified_name,
+        "after": new.qualified_name,
+        "same": not summary.total and not said,
+        "counts": {change: summary.counts[change] for change in CHANGES},
+        "growth_bytes": {change: summary.growth[change] for change in CHANGES},
+        "changes": [asdict(change) for change in summary.first],
+        "said": [asdict(one) for one in said],
+    }

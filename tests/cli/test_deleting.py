@@ -1,0 +1,113 @@
+"""`headwater rm` and `headwater prune`."""
+
+from pathlib import Path
+
+import headwater as sdk
+import pytest
+
+from tests.cli.commands import ask, headwater, refused
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def log(text: str, *more: str, name: str = "pets") -> None:
+    Path("pet.txt").write_text(text)
+    headwater("log", "pet.txt", "-n", name, *more)
+
+
+def versions() -> list[str]:
+    return [found["artifact"].rpartition(":")[2] for found in ask("ls", "pets")]
+
+
+def test_a_dry_run_says_what_would_be_freed_and_what_depends_on_it() -> None:
+    log("a cat", "-a", "best")
+    with sdk.init(id="trainer") as run:
+        run.use_artifact("pets:best")
+        model = sdk.Artifact("model", "model")
+        with model.new_file("weights") as file:
+            file.write("w")
+        run.log_artifact(model)
+
+    told = ask("rm", "pets:best", "--dry-run")
+
+    assert told == {
+        "dry_run": True,
+        "versions": ["team/animals/pets:v0"],
+        "aliases": ["best", "latest"],
+        "bytes_freed": 5,
+        "used_by": ["team/animals/trainer"],
+        "led_to": ["team/animals/model:v0"],
+    }
+    said = headwater("rm", "pets:best", "--dry-run")
+    assert "would delete team/animals/pets:v0, with the aliases best, latest" in said
+    assert "used by team/animals/trainer" in said
+    assert versions() == ["v0"]
+
+
+def test_versions_are_deleted_and_named() -> None:
+    for text in ("a", "b", "c"):
+        log(text)
+
+    said = headwater("rm", "pets:v0", "pets:v1", "pets:v0")
+
+    assert said == "deleted team/animals/pets:v0\ndeleted team/animals/pets:v1\n2 B become free\n"
+    assert versions() == ["v2"]
+    log("d")
+    assert versions() == ["v3", "v2"]
+
+
+def test_aliases_go_only_when_asked() -> None:
+    log("a", "-a", "prod")
+
+    assert "prod" in refused("rm", "pets:v0")
+    assert versions() == ["v0"]
+    headwater("rm", "pets:v0", "--delete-aliases")
+
+    assert versions() == []
+
+
+def test_one_wrong_name_deletes_nothing() -> None:
+    for text in ("a", "b"):
+        log(text)
+
+    assert "'v7'" in refused("rm", "pets:v0", "pets:v7", code=3)
+    assert "pets:v3" in refused("rm", "pets:v0", "pets", code=2)
+
+    assert versions() == ["v1", "v0"]
+
+
+def test_what_two_versions_hold_alone_is_free_when_both_go() -> None:
+    log("the same", "--tag", "a")
+    log("other")
+    log("the same", "--to", "below")
+    log("last")
+
+    assert ask("rm", "pets:v0", "--dry-run")["bytes_freed"] == 0
+    assert ask("rm", "pets:v0", "pets:v2", "--dry-run")["bytes_freed"] == len("the same")
+
+
+def test_prune_keeps_the_newest_the_aliased_and_the_used() -> None:
+    log("a", "-a", "best")
+    log("b")
+    with sdk.init() as run:
+        run.use_artifact("pets:v1")
+    for text in ("c", "d", "e"):
+        log(text)
+
+    told = ask("prune", "pets", "--keep", "2", "--dry-run")
+    assert (told["dry_run"], told["deleted"], told["kept"]) == (True, ["team/animals/pets:v2"], 4)
+    assert versions() == ["v4", "v3", "v2", "v1", "v0"]
+
+    assert "deleted team/animals/pets:v2\n1 version gone, 4 kept; 1 B become free" in headwater(
+        "prune", "pets", "--keep", "2"
+    )
+    assert ask("prune", "pets", "--keep", "1", "--also-aliased", "--also-used")["kept"] == 1
+    assert versions() == ["v4"]
+
+
+def test_prune_names_what_it_cannot_do() -> None:
+    log("a")
+
+    assert "'pets:v0'" in refused("prune", "pets:v0", "--keep", "1", code=2)
+    assert "--keep" in refused("prune", "pets", code=2)
+    assert "team/animals/horses" in refused("prune", "horses", "--keep", "1", code=3)
