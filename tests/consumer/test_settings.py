@@ -1,0 +1,83 @@
+"""What is set for a project: who hears of it, what it can be, and what is the case where nothing was said."""
+
+import pytest
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_consumer.runner import Projector
+from headwater_producer.producer import Producer
+from headwater_schemas.errors import InvalidInput, Reason
+from headwater_schemas.events import AccessGranted, SettingsChanged
+from headwater_schemas.settings import check_settings
+
+from tests.consumer.looking import Databases, rejections_of, rows_of
+from tests.consumer.saying import PROJECT
+from tests.support.history import History
+from tests.support.memory_log import MemoryLog
+
+DEFAULTS = {"digest_algorithm": "xxh3", "draft_idle_days": 7}
+
+
+def _set(settings: str) -> SettingsChanged:
+    return SettingsChanged(project=PROJECT, settings=settings)
+
+
+def test_a_project_has_the_defaults_until_it_sets_something_else(history: History) -> None:
+    before = queries.project_settings(history.database, PROJECT)
+    history.write(_set('{"draft_idle_days":30}'), _set('{"digest_algorithm":"blake3"}'))
+    changed = queries.project_settings(history.database, PROJECT)
+    history.write(_set('{"digest_algorithm":null}'))
+
+    assert before == DEFAULTS
+    assert changed == {"digest_algorithm": "blake3", "draft_idle_days": 30}
+    assert queries.project_settings(history.database, PROJECT) == {**DEFAULTS, "draft_idle_days": 30}
+    assert queries.draft_idle_days(history.database, PROJECT) == 30
+    assert queries.digest_algorithm(history.database, PROJECT) == "xxh3"
+    assert queries.project_settings(history.database, "team/other") == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ('{"colour":"red"}', "'colour' is no setting"),
+        ('{"digest_algorithm":"md5"}', "digest_algorithm cannot be 'md5'"),
+        ('{"digest_algorithm":["xxh3"]}', "digest_algorithm cannot be"),
+        ('{"draft_idle_days":0}', "draft_idle_days cannot be 0"),
+        ('{"draft_idle_days":1.5}', "draft_idle_days cannot be 1.5"),
+        ('{"draft_idle_days":true}', "draft_idle_days cannot be True"),
+        ('{"draft_idle_days":"7"}', "draft_idle_days cannot be '7'"),
+    ],
+)
+def test_what_is_no_setting_or_cannot_be_one_is_refused_by_name(history: History, settings: str, named: str) -> None:
+    history.write(_set(settings))
+
+    assert rejections_of(history.database) == [Reason.INVALID]
+    ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
+    assert named in message
+    assert queries.project_settings(history.database, PROJECT) == DEFAULTS
+
+
+def test_settings_can_be_checked_before_they_are_sent() -> None:
+    check_settings({"digest_algorithm": "blake3", "draft_idle_days": None})
+
+    with pytest.raises(InvalidInput, match=r"digest_algorithm, draft_idle_days"):
+        check_settings({"colour": "red"})
+
+
+def test_administration_is_heard_by_every_partition_in_one_order(databases: Databases) -> None:
+    log = MemoryLog(3)
+    producer = Producer(log, who="ada")
+    granted = AccessGranted(project=PROJECT, principal="bert", role="reader")
+    with databases.empty() as database:
+        for event in (_set('{"draft_idle_days":3}'), granted, _set('{"draft_idle_days":4}')):
+            producer.send([event])
+            producer.confirm()
+        _project(log, database)
+
+        known = "SELECT partition, value FROM project_facts WHERE kind = 'settings' AND to_position IS NULL"
+        assert sorted(rows_of(database, known)) == [(n, '{"draft_idle_days":4}') for n in range(3)]
+        assert rejections_of(database) == []
+        assert queries.draft_idle_days(database, PROJECT) == 4
+
+
+def _project(log: MemoryLog, database: Database) -> None:
+    Projector(log, database).project_all()
