@@ -450,3 +450,28 @@ def test_content_that_is_there_keeps_what_was_said_and_is_not_said_anew(history:
 
     assert said(history, 0) == {"description": "kept", "metadata": '{"new":1}'}
     assert rows_of(history.database, "SELECT tag FROM tags WHERE to_position IS NULL") == [("good",)]
+
+
+def test_latest_is_an_alias_like_others_when_its_version_is_deleted(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    history.commit(DIGITS, {"a": b"2"})
+    history.write(VersionDeleted(collection=DIGITS, version=1))
+    ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
+
+    history.write(VersionDeleted(collection=DIGITS, version=1, delete_aliases=True))
+
+    assert "digits:v1 holds the aliases latest" in message
+    assert rejections_of(history.database) == [Reason.ALIAS_HELD]
+    assert aliases(history) == {"latest": 0}
+
+
+def test_latest_can_be_moved_by_hand_and_a_number_cannot(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    history.commit(DIGITS, {"a": b"2"})
+
+    history.write(AliasMoved(collection=DIGITS, alias="latest", version=0))
+    history.write(AliasMoved(collection=DIGITS, alias="v7", version=0))
+    history.write(AliasMoved(collection=DIGITS, alias="v0", version=None))
+
+    assert aliases(history) == {"latest": 0}
+    assert rejections_of(history.database) == [Reason.INVALID] * 2
