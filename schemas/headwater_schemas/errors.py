@@ -12,7 +12,9 @@
     ├── ContentError                           bytes are not what was recorded
     │   ├── BlobMissing
     │   ├── BlobCorrupt
-    │   └── FileChanged                        a file that is read late changed meanwhile
+    │   ├── FileChanged                        a file that is read late changed meanwhile
+    │   ├── ReferenceChanged                   what a reference names is not what was recorded
+    │   └── Differences                        a folder is not what a version has; lists every difference
     ├── UndecodableEvent                       bytes of a known schema that do not decode
     ├── UnknownSchema                          bytes of a schema this release does not know
     └── StoreError                             a log, database or blob store does not do its part
@@ -26,6 +28,8 @@ Every message can be shown to a user as it is: it names the thing, what was foun
 """
 
 from enum import StrEnum
+
+DIFFERENCES_SHOWN_MAX = 20  # of each kind: what a person reads; a version can have a million
 
 
 class HeadwaterError(Exception):
@@ -105,6 +109,30 @@ class BlobCorrupt(ContentError):
 
 class FileChanged(ContentError):
     """A file added with `policy="immutable"` was not the same any more when its bytes were read."""
+
+
+class ReferenceChanged(ContentError):
+    """What a reference names is not what was recorded: other content, another version of it, or nothing."""
+
+
+class Differences(ContentError):
+    """A folder does not hold what a version has. The message names the first few of each kind, the lists have all."""
+
+    def __init__(self, root: str, missing: list[str], changed: list[str], extra: list[str]) -> None:
+        kinds = (("missing", missing), ("changed", changed), ("not of the version", extra))
+        said = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
+        super().__init__(
+            f"{root!r} differs from the version: {said}. `download` brings what is missing or changed, "
+            "`checkout` also removes what is not of the version."
+        )
+        self.missing = missing
+        self.changed = changed
+        self.extra = extra
+
+
+def _first(paths: list[str]) -> str:
+    shown = ", ".join(map(repr, paths[:DIFFERENCES_SHOWN_MAX]))
+    return f"{shown}, …" if len(paths) > DIFFERENCES_SHOWN_MAX else shown
 
 
 class UndecodableEvent(HeadwaterError):

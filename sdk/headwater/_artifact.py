@@ -63,6 +63,7 @@ class Artifact(Building):
     @property
     def name(self) -> str:
         """The name in its project; `name:vN` once the version is known."""
+        self._look()
         return self._name if self._info is None else f"{self._name}:v{self._info.version}"
 
     @property
@@ -105,9 +106,10 @@ class Artifact(Building):
     def state(self) -> str:
         """How far it is.
 
-        "draft" while it is built; "pending" until what was logged is known to count; "open" as part of a shared draft
-        that is not sealed; then "committed" or "deleted".
+        "draft" while it is built; "pending" until what was logged is known to count; "refused" where a rule was against
+        it, as waiting says; "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
         """
+        self._look()
         if self._info is not None:
             return "deleted" if self._info.deleted else "committed"
         return "draft" if self._logged is None else self._logged.state
@@ -296,18 +298,21 @@ class Artifact(Building):
         """
         from headwater._download import download
 
-        stores, folder = self._bound().stores, self._root(root)
-        prefix = "" if path_prefix is None else str(path_prefix)
-        layers, quiet = self._known().layers, self._bound().quiet
-        download(stores.database, stores.blobs, layers, folder, prefix=prefix, quiet=quiet)
+        client, folder = self._bound(), self._root(root)
+        prefix, layers = path_prefix if path_prefix is not None else "", self._known().layers
+        download(client.stores.database, client.stores.blobs, layers, folder, prefix=prefix, quiet=client.quiet)
         return str(folder)
 
     def checkout(self, root: str | os.PathLike[str]) -> str:
-        """Make `root` hold this version and nothing else; returns the path. Raises: as `download`."""
+        """Make `root` hold this version and nothing else; returns the path.
+
+        Raises: as `download`; InvalidFile for a root that is more than a folder for this, such as a home.
+        """
         from headwater._checkout import checkout
 
-        stores = self._bound().stores
-        checkout(stores.database, stores.blobs, self._known().layers, Path(root))
+        client = self._bound()
+        stores = client.stores
+        checkout(stores.database, stores.blobs, self._known().layers, Path(root), quiet=client.quiet)
         return str(root)
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -350,6 +355,11 @@ class Artifact(Building):
             self._become(self._on_its_way().version())
         assert self._info is not None
         return self._info
+
+    def _look(self) -> None:
+        """Become the version, if that needs no waiting."""
+        if self._info is None and self._logged is not None and self._logged.is_version:
+            self._become(self._logged.version())
 
     def _become(self, info: "VersionInfo") -> None:
         """From here on it is this version."""
@@ -410,8 +420,9 @@ class Artifact(Building):
     def _download_entry(self, path: str, root: str | os.PathLike[str] | None) -> str:
         from headwater._download import download_entry
 
-        stores = self._bound().stores
-        return str(download_entry(stores.database, stores.blobs, self._known().layers, path, self._root(root)))
+        client, folder = self._bound(), self._root(root)
+        stores, layers = client.stores, self._known().layers
+        return str(download_entry(stores.database, stores.blobs, layers, path, folder, quiet=client.quiet))
 
     def _root(self, root: str | os.PathLike[str] | None) -> Path:
         return Path(root) if root is not None else Path("artifacts", self.source_name)

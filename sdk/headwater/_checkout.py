@@ -19,7 +19,7 @@ from headwater_schemas.paths import find_invalid
 from headwater._compare import side_by_side
 from headwater._download import fill, folded
 from headwater._folders import Folder, Found, Kind, remove_folder_if_empty, walk
-from headwater._store import _MARKER as STORE_MARKER
+from headwater._store import MARKER as STORE_MARKER
 from headwater._target import Target
 from headwater._wanted import Wanted, wanted
 

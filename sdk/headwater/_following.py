@@ -36,8 +36,15 @@ class Logged:
 
     @property
     def state(self) -> str:
-        """ "pending", or "open" where it counts as a part of a shared draft."""
-        return "open" if self._draft is not None and self._task.done else "pending"
+        """ "pending", "refused", or "open" where it counts as a part of a shared draft."""
+        if not self._task.done:
+            return "pending"
+        return "refused" if self._task.failed else "open"
+
+    @property
+    def is_version(self) -> bool:
+        """Whether it is known to be a version, so that nobody needs to wait."""
+        return self._draft is None and self._task.done and not self._task.failed
 
     def version(self) -> queries.VersionInfo:
         """Waits until it counts. Raises: EventRejected; InvalidInput when it is part of a draft that is still open."""

@@ -50,6 +50,11 @@ class Task(ABC, Generic[T]):
         return self._done
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended badly."""
+        return self._error is not None
+
+    @property
     def unheard_error(self) -> BaseException | None:
         """Why it ended badly, if it did and nobody was told yet."""
         return None if self._heard else self._error

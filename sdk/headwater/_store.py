@@ -19,7 +19,7 @@ from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, 
 from headwater._stores import Stores
 
 FORMAT = 1
-_MARKER = "headwater.json"
+MARKER = "headwater.json"
 _POINTER = "current"  # in the projection folder: names the database, once a replay has put another in place
 _FIRST_PROJECTION = "projection.db"
 _KIND = "headwater"
@@ -88,7 +88,7 @@ def lock_file(folder: Path) -> Path:
 
 def check_store(folder: Path, *, create: bool = False) -> None:
     """Make sure that a store is there, or make it. Raises: as `open_folder`."""
-    marker = folder / _MARKER
+    marker = folder / MARKER
     try:
         text = marker.read_bytes()
     except FileNotFoundError:
@@ -116,13 +116,13 @@ def _make(folder: Path, marker: Path, *, create: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = [name for name in os.listdir(folder) if not name.startswith(_MARKER)]
+        others = [name for name in os.listdir(folder) if not name.startswith(MARKER)]
         if others and not marker.exists():
             raise StoreNotOurs(
                 f"{folder} is not a headwater store, and is not empty: it holds {sorted(others)[0]!r}. "
                 "It was left as it is; choose another folder."
             )
-        temporary = folder / f"{_MARKER}.{os.getpid()}"
+        temporary = folder / f"{MARKER}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(json.dumps({"store": _KIND, "format": FORMAT}) + "\n")
             file.flush()

@@ -13,6 +13,9 @@ from headwater_schemas.errors import (
     ContentError as ContentError,
 )
 from headwater_schemas.errors import (
+    Differences as Differences,
+)
+from headwater_schemas.errors import (
     DurabilityUnknown as DurabilityUnknown,
 )
 from headwater_schemas.errors import (
@@ -52,6 +55,9 @@ from headwater_schemas.errors import (
     Reason as Reason,
 )
 from headwater_schemas.errors import (
+    ReferenceChanged as ReferenceChanged,
+)
+from headwater_schemas.errors import (
     StoreError as StoreError,
 )
 from headwater_schemas.errors import (
@@ -69,33 +75,6 @@ from headwater_schemas.errors import (
 from headwater_schemas.errors import (
     UnknownSchema as UnknownSchema,
 )
-
-DIFFERENCES_SHOWN_MAX = 20  # of each kind: what a person reads; a version can have a million
-
-
-class ReferenceChanged(ContentError):
-    """What a reference names is not what was recorded: other content, another version of it, or nothing."""
-
-
-class Differences(ContentError):
-    """A folder does not hold what a version has. The message names the first few of each kind, the lists have all."""
-
-    def __init__(self, root: str, missing: list[str], changed: list[str], extra: list[str]) -> None:
-        kinds = (("missing", missing), ("changed", changed), ("not of the version", extra))
-        said = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
-        super().__init__(
-            f"{root!r} differs from the version: {said}. `download` brings what is missing or changed, "
-            "`checkout` also removes what is not of the version."
-        )
-        self.missing = missing
-        self.changed = changed
-        self.extra = extra
-
-
-def _first(paths: list[str]) -> str:
-    shown = ", ".join(map(repr, paths[:DIFFERENCES_SHOWN_MAX]))
-    return f"{shown}, …" if len(paths) > DIFFERENCES_SHOWN_MAX else shown
-
 
 __all__ = [
     "BlobCorrupt",

@@ -91,6 +91,25 @@ def test_the_digest_is_known_before_logging_and_does_not_depend_on_the_order_of_
     assert (whole.size, whole.file_count) == (logged.size, logged.file_count) == (3, 3)
 
 
+def test_after_the_run_an_artifact_knows_its_version_without_being_asked_to_wait(tmp_path: Path) -> None:
+    artifact = headwater.Artifact("pets", "dataset")
+    with headwater.init() as run:
+        run.log_artifact(artifact)
+
+    assert (artifact.state, artifact.name) == ("committed", "pets:v0")
+
+
+def test_an_artifact_that_was_refused_says_so() -> None:
+    headwater.Artifact("pets", "dataset").save()
+    wrong = headwater.Artifact("pets", "model")
+    with headwater.init() as run:
+        run.log_artifact(wrong)
+        with pytest.raises(EventRejected):
+            wrong.wait()
+
+    assert wrong.state == "refused"
+
+
 def test_an_empty_artifact_can_be_logged() -> None:
     with headwater.init() as run:
         artifact = run.log_artifact(headwater.Artifact("nothing", "dataset")).wait()
