@@ -19,6 +19,8 @@ _HOMES = {
     "lineage": "headwater.cli.lineage",
     "log": "headwater.cli.log",
     "ls": "headwater.cli.listing",
+    "maintain": "headwater.cli.maintenance",
+    "project": "headwater.cli.maintenance",
     "projector": "headwater.cli.projector",
     "prune": "headwater.cli.deleting",
     "replay": "headwater.cli.store",

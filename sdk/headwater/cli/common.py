@@ -37,13 +37,16 @@ def where_options(command: Command) -> Command:
     return entity_option(project_option(command))
 
 
-def opened(entity: str | None, project: str | None) -> "tuple[Client, Settings]":
-    """The store, caught up, and the settings with what was given on the command line."""
+def opened(entity: str | None, project: str | None, *, create: bool = False) -> "tuple[Client, Settings]":
+    """The store, caught up, and the settings with what was given on the command line.
+
+    Raises: StoreUnavailable when there is no store and `create` is not set.
+    """
     from headwater._client import client_for
 
     settings = read_settings()
     changed = dataclasses.replace(settings, entity=entity or settings.entity, project=project or settings.project)
-    client = client_for(changed, create=False)
+    client = client_for(changed, create=create)
     client.catch_up()
     return client, changed
 

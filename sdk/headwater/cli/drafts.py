@@ -39,13 +39,32 @@ def drafts_command(
         draft = _named(distributed_id, drafts)
         draft.discard()
         if not as_json:
-            click.echo(f"discarded the draft {distributed_id!r} of {draft.collection}, with {draft.entries:,} entries")
+            click.echo(f"discarded {draft_text(draft)}")
         drafts = [draft]
     if as_json:
-        shown = [_as_json(draft) for draft in drafts]
+        shown = [draft_json(draft) for draft in drafts]
         print_json(shown if distributed_id is None else {"discarded": shown})
     elif distributed_id is None:
         _print(drafts)
+
+
+def draft_text(draft: "OpenDraft") -> str:
+    """A draft, for people."""
+    return f"the draft {draft.distributed_id or ONE_WRITERS} of {draft.collection}, with {draft.entries:,} entries"
+
+
+def draft_json(draft: "OpenDraft") -> dict[str, object]:
+    """A draft, for programs."""
+    return {
+        "artifact": draft.collection,
+        "distributed_id": draft.distributed_id,
+        "type": draft.type,
+        "base": draft.base,
+        "entries": draft.entries,
+        "writers_done": draft.writers_done,
+        "waits_for": draft.waits_for,
+        "touched": draft.touched_at.isoformat(),
+    }
 
 
 def _of(name: str | None, drafts: "list[OpenDraft]", settings: "Settings") -> "list[OpenDraft]":
@@ -83,16 +102,3 @@ def _print(drafts: "list[OpenDraft]") -> None:
     ]
     columns = ("artifact", "draft", "base", "entries", "writers done", "touched")
     print_table(columns, rows, fold=("artifact", "draft"), right=("entries",))
-
-
-def _as_json(draft: "OpenDraft") -> dict[str, object]:
-    return {
-        "artifact": draft.collection,
-        "distributed_id": draft.distributed_id,
-        "type": draft.type,
-        "base": draft.base,
-        "entries": draft.entries,
-        "writers_done": draft.writers_done,
-        "waits_for": draft.waits_for,
-        "touched": draft.touched_at.isoformat(),
-    }

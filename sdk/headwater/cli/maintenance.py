@@ -1,0 +1,95 @@
+"""`headwater project` and `headwater maintain`: how a project is run, and what has to be done now and then."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from headwater_schemas import digests, metadata
+from headwater_schemas.names import check_name
+from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, DRAFT_IDLE_DAYS_MAX
+
+from headwater._settings import Settings
+from headwater.cli.common import json_option, opened, print_facts, print_json, where_options
+from headwater.cli.drafts import draft_json, draft_text
+
+if TYPE_CHECKING:
+    from headwater._client import Client
+    from headwater._drafts import OpenDraft
+
+
+@click.command("project")
+@click.option(
+    "--draft-idle-days",
+    type=click.IntRange(1, DRAFT_IDLE_DAYS_MAX),
+    help="After how many days `maintain` discards a draft that nobody touches.",
+)
+@click.option(
+    "--digest-algorithm", type=click.Choice(list(digests.DIGEST_BYTES)), help="By which new content is known from now."
+)
+@where_options
+@json_option
+def project_command(
+    draft_idle_days: int | None, digest_algorithm: str | None, entity: str | None, project: str | None, as_json: bool
+) -> None:
+    """Show the settings of a project, or change them for everybody who logs to it."""
+    from headwater_consumer.queries.projects import project_settings
+
+    given = {DRAFT_IDLE_DAYS: draft_idle_days, DIGEST_ALGORITHM: digest_algorithm}
+    patch = {name: value for name, value in given.items() if value is not None}
+    client, settings = opened(entity, project, create=bool(patch))
+    of = _checked(settings)
+    if patch:
+        _change(client, of, patch)
+    now = project_settings(client.stores.database, of)
+    if as_json:
+        print_json({"project": of, "settings": now})
+    else:
+        print_facts([("project", of), *((name.replace("_", " "), str(value)) for name, value in now.items())])
+
+
+@click.command("maintain")
+@where_options
+@json_option
+def maintain_command(entity: str | None, project: str | None, as_json: bool) -> None:
+    """Discard the drafts that nobody touched for the days that their project sets.
+
+    Of all projects, or of the one that --project names. Run it now and then, from any machine.
+    """
+    client, settings = opened(entity, project)
+    if entity is not None and project is None:
+        raise click.UsageError("--entity says whose the project is: give --project too.")
+    gone = _discarded(client, None if project is None else _checked(settings))
+    if as_json:
+        print_json({"discarded": [draft_json(draft) for draft in gone]})
+        return
+    for draft in gone:
+        click.echo(f"discarded {draft_text(draft)}")
+    if not gone:
+        click.echo("Nothing to do.")
+
+
+def _checked(settings: Settings) -> str:
+    """ "entity/project". Raises: InvalidName."""
+    return f"{check_name(settings.entity, 'entity')}/{check_name(settings.project, 'project')}"
+
+
+def _change(client: "Client", project: str, patch: dict[str, Any]) -> None:
+    from headwater_schemas.events import SettingsChanged
+
+    event = SettingsChanged(project=project, settings=metadata.encode(patch, "settings"))
+    client.send([event]).result()
+    client.catch_up()
+
+
+def _discarded(client: "Client", project: str | None) -> "list[OpenDraft]":
+    """Those that are gone: one that somebody touched meanwhile stays."""
+    from headwater_consumer import queries
+    from headwater_consumer.maintenance.drafts import discard_idle_drafts
+
+    from headwater._drafts import OpenDraft
+
+    database, now_us = client.stores.database, time.time_ns() // 1000
+    idle = discard_idle_drafts(database, client.producer, now_us=now_us, project=project)
+    client.confirm(judged=True)
+    after = [queries.draft_info(database, draft.collection, draft.draft) for draft in idle]
+    return [OpenDraft(client, info) for info, now in zip(idle, after, strict=True) if now is not None and now.discarded]
