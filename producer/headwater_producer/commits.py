@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from headwater_schemas import digests
 from headwater_schemas.entries import FileEntries, Place, Reference
-from headwater_schemas.events import DraftOpened, Event, VersionCommitted, WriterDone, own_draft
+from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
 
 from headwater_producer.batches import file_events, reference_events, removal_events
 from headwater_producer.intake import Intake
@@ -59,16 +59,27 @@ class SentCommit:
     places: Mapping[bytes, Place]  # of the content that it names
 
 
-def send_commit(
-    command: CommitVersion, intake: Intake, producer: Producer, *, draft: str | None = None, writer: str | None = None
-) -> SentCommit:
+def send_commit(command: CommitVersion, intake: Intake, producer: Producer) -> SentCommit:
     """Publish the bytes, then send the events. The caller confirms, so that several commits share one append.
 
-    `draft` is a shared draft to add to and to seal, and `writer` who does so; without one, a draft of its own is made.
     Raises: as `Intake.places` and `Producer.send`; nothing of the command is sent then.
     """
-    draft = own_draft(uuid4().hex) if draft is None else draft
-    commit = VersionCommitted(
+    draft = own_draft(uuid4().hex)
+    return _send(command, draft, None, [commit_event(command, draft)], intake, producer)
+
+
+def send_entries(command: Upsert, intake: Intake, producer: Producer, *, draft: str, writer: str) -> SentCommit:
+    """Publish the bytes, then send what `writer` adds to a shared draft. It is the caller's to say that it is done, or
+    to commit, once this counts: a draft of which a part was refused must not be sealed as if it were whole.
+
+    Raises: as `send_commit`.
+    """
+    return _send(command, draft, writer, [], intake, producer)
+
+
+def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
+    """What seals `draft` as the command says."""
+    return VersionCommitted(
         collection=command.collection,
         draft=draft,
         description=command.description,
@@ -80,23 +91,13 @@ def send_commit(
         expected_digest=command.expected_digest,
         writers=command.writers,
     )
-    return _send(command, draft, writer, commit, intake, producer)
-
-
-def send_upsert(command: Upsert, intake: Intake, producer: Producer, *, draft: str, writer: str) -> SentCommit:
-    """Publish the bytes, then send what `writer` adds to a shared draft, and that it is done.
-
-    Raises: as `send_commit`.
-    """
-    done = WriterDone(collection=command.collection, draft=draft, writer=writer)
-    return _send(command, draft, writer, done, intake, producer)
 
 
 def _send(
-    command: Upsert, draft: str, writer: str | None, last: Event, intake: Intake, producer: Producer
+    command: Upsert, draft: str, writer: str | None, then: Sequence[Event], intake: Intake, producer: Producer
 ) -> SentCommit:
     places = intake.places(command.project, [digest for digest, _ in command.files.values()])
-    events = [*_content_events(command, draft, writer, places), last]
+    events = [*_content_events(command, draft, writer, places), *then]
     return SentCommit(command.collection, draft, producer.send(events, message=command.message), places)
 
 

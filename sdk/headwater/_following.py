@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from headwater._client import Client
     from headwater._content import Held
     from headwater._logger import Task
-    from headwater._progress import Progress  # noqa: F401
 
 SEAL_POLL_S_MIN, SEAL_POLL_S_MAX = 0.05, 2.0  # between looks at whether the last writer of a shared draft is done
 CONTESTED_PER_PAGE = 1000
@@ -94,8 +93,9 @@ class Logged:
         """A seal that waited for writers may have been refused when the last one was done."""
         if not isinstance(self._task, FinishTask) or self._task.commit is None:
             return
-        session, key, sequence = self._task.commit
-        refused = queries.first_rejection(self._client.stores.database, session, key, sequence, sequence)
+        sent = self._task.commit
+        database = self._client.stores.database
+        refused = queries.first_rejection(database, sent.session, sent.key, sent.sequence, sent.sequence)
         if refused is not None:
             raise EventRejected(refused.message, reason=Reason(refused.reason))
 

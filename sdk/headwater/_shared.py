@@ -3,21 +3,23 @@
 Writers are runs. A run that is started again under its id, from whatever process, is the same writer.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
-from headwater_producer.commits import CommitVersion, SentCommit, Upsert, send_commit, send_upsert
+from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.intake import Intake
+from headwater_producer.producer import Sent
 from headwater_schemas.errors import EventRejected, Reason
-from headwater_schemas.events import shared_draft
+from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
 
 from headwater._content import Content, identity
 from headwater._logger import Logger
 from headwater._overlay import held_of
 from headwater._progress import tell
-from headwater._tasks import Committed, ContentTask
+from headwater._tasks import C, Committed, ContentTask
 
 if TYPE_CHECKING:
     from headwater._client import Client
@@ -36,94 +38,111 @@ class Sharing:
         return shared_draft(self.distributed_id)
 
 
-class UpsertTask(ContentTask[Upsert]):
-    """What one writer adds to a shared draft."""
+class _SharingTask(ContentTask[C]):
+    """What one writer does to a shared draft, in two steps: its entries, and once they count its last word.
+
+    A draft of which a part was refused is not sealed as if it were whole.
+    """
 
     def __init__(
-        self,
-        logger: Logger,
-        command: Upsert,
-        content: Content,
-        intake: Intake,
-        late: Mapping[str, str],
-        sharing: Sharing,
+        self, logger: Logger, command: C, content: Content, intake: Intake, late: Mapping[str, str], sharing: Sharing
     ) -> None:
         super().__init__(logger, command, content, intake, late)
         self._sharing = sharing
+        self._last_word: Sent | None = None
 
     def settle(self, client: "Client") -> bool:
         assert self._sent is not None
-        client.raise_rejection(self._sent.events)
-        if client.outcome_of(self._sent.collection, self._sent.draft) is None:
+        outcome = client.outcome_of(self._sent.collection, self._sent.draft)
+        if self._last_word is not None:
+            return self._finally(client, outcome)
+        try:
+            client.raise_rejection(self._sent.events)
+        except EventRejected as rejected:
+            if not self._is_excused(client, rejected.reason, outcome):
+                raise
+        if outcome is None:
             raise self._waits()
         self._intake.forget(self._sent.places)
+        (self._last_word,) = client.producer.send([self._word()])
+        return False
+
+    @abstractmethod
+    def _word(self) -> Event:
+        """What is said when the entries count."""
+
+    @abstractmethod
+    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:
+        """Find out what became of the last word."""
+
+    def _is_excused(self, client: "Client", reason: Reason, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002
+        """Whether the last word may be said although entries were refused."""
+        return False
+
+    def _plan(self, client: "Client") -> C:  # noqa: ARG002 - what is sent depends on nothing that is there
+        return self._everything()
+
+    def _hand_over(self, client: "Client", command: C) -> SentCommit:
+        sharing = self._sharing
+        return send_entries(command, self._intake, client.producer, draft=sharing.draft, writer=sharing.writer)
+
+
+class UpsertTask(_SharingTask[Upsert]):
+    """What one writer adds to a shared draft."""
+
+    def _word(self) -> WriterDone:
+        return WriterDone(collection=self._command.collection, draft=self._sharing.draft, writer=self._sharing.writer)
+
+    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:
+        assert self._last_word is not None
+        try:
+            client.raise_rejection([self._last_word])
+        except EventRejected as rejected:
+            if rejected.reason is not Reason.DRAFT_SEALED:  # sealed with the entries in it, without waiting for this
+                raise
+        if outcome is None:
+            raise self._waits()
         self.succeed(None)
         return True
 
-    def _plan(self, client: "Client") -> Upsert:  # noqa: ARG002 - what is sent depends on nothing that is there
-        return self._everything()
 
-    def _hand_over(self, client: "Client", command: Upsert) -> SentCommit:
-        sharing = self._sharing
-        return send_upsert(command, self._intake, client.producer, draft=sharing.draft, writer=sharing.writer)
-
-
-class FinishTask(ContentTask[CommitVersion]):
+class FinishTask(_SharingTask[CommitVersion]):
     """The commit of a shared draft, perhaps with a last part of it.
 
     It succeeds with None where the draft will be sealed once all the writers are done that it waits for.
     """
 
-    def __init__(
-        self,
-        logger: Logger,
-        command: CommitVersion,
-        content: Content,
-        intake: Intake,
-        late: Mapping[str, str],
-        sharing: Sharing,
-    ) -> None:
-        super().__init__(logger, command, content, intake, late)
-        self._sharing = sharing
-
     @property
-    def commit(self) -> tuple[str, str, int] | None:
-        """(session, key, sequence) of the commit's event, once it was sent: a seal to come may still be refused."""
-        if self._sent is None:
-            return None
-        last = self._sent.events[-1]
-        return last.session, last.key, last.sequence
+    def commit(self) -> Sent | None:
+        """The commit's event, once it was sent: a seal to come may still be refused."""
+        return self._last_word
 
-    def settle(self, client: "Client") -> bool:
-        assert self._sent is not None
-        outcome = client.outcome_of(self._sent.collection, self._sent.draft)
-        try:
-            client.raise_rejection(self._sent.events)
-        except EventRejected as rejected:
-            if rejected.reason is not Reason.DRAFT_SEALED or outcome is None or not self._is_in(client, outcome):
-                raise
+    def _word(self) -> VersionCommitted:
+        return commit_event(self._command, self._sharing.draft)
+
+    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:
+        assert self._last_word is not None
+        client.raise_rejection([self._last_word])
         if outcome is None:
             raise self._waits()
-        self._intake.forget(self._sent.places)
         committed = None if outcome.version is None else Committed(outcome.version, outcome.recognised)
         if not client.quiet:
             self._tell(committed)
         self.succeed(committed)
         return True
 
-    def _plan(self, client: "Client") -> CommitVersion:  # noqa: ARG002 - as above
-        return self._everything()
-
-    def _hand_over(self, client: "Client", command: CommitVersion) -> SentCommit:
-        sharing = self._sharing
-        return send_commit(command, self._intake, client.producer, draft=sharing.draft, writer=sharing.writer)
-
-    def _is_in(self, client: "Client", outcome: queries.Outcome) -> bool:
-        """Whether the sealed version holds all that this finish would add: then it is a second one of the same."""
-        if outcome.version is None:
+    def _is_excused(self, client: "Client", reason: Reason, outcome: queries.Outcome | None) -> bool:
+        """A second finish of the same is the same version; and who adds nothing need not know the writers' base."""
+        if reason is Reason.BASE_MISMATCH:
+            return self._content.base is None and not self._content.count
+        if reason is not Reason.DRAFT_SEALED or outcome is None or outcome.version is None:
             return False
+        return self._is_in(client, outcome.version)
+
+    def _is_in(self, client: "Client", version: int) -> bool:
+        """Whether the sealed version holds all that this finish would add."""
         database, content = client.stores.database, self._content
-        info = queries.version_info(database, self._command.collection, outcome.version)
+        info = queries.version_info(database, self._command.collection, version)
         assert info is not None, "a draft was sealed as a version that is not there"
         wanted = {path: identity(held) for path, held in content.files.items()}
         wanted |= {path: identity(reference) for path, reference in content.references.items()}

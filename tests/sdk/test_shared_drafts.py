@@ -155,7 +155,7 @@ def test_writers_can_start_from_drafts_of_one_base() -> None:
             draft.remove("old")
         with headwater.init() as run:
             run.upsert_artifact(draft, distributed_id="job-2")
-    version = finish(base.new_draft(), shared="job-2")
+    version = finish(shared="job-2")
 
     assert version.version == "v1"
     assert list(version.manifest.entries) == ["kept", "x", "y"]
@@ -228,3 +228,26 @@ def test_what_is_said_is_what_the_finishing_artifact_says() -> None:
 def test_a_number_of_writers_that_makes_no_sense_is_refused(writers: object) -> None:
     with headwater.init() as run, pytest.raises(InvalidInput, match="writer"):
         run.finish_artifact(part("a"), distributed_id="x", writers=writers)  # type: ignore[arg-type]
+
+
+def test_a_part_that_was_refused_is_no_writer_that_is_done() -> None:
+    upsert("a/b")
+    with headwater.init() as run:
+        waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
+    with pytest.raises(EventRejected):
+        upsert("a")
+    with pytest.raises(StoreUnavailable, match="1 writers are done of the 2"):
+        waiting.wait(timeout=0.2)
+
+    upsert("c")
+
+    assert list(waiting.wait(timeout=30).manifest.entries) == ["a/b", "c"]
+
+
+def test_a_finish_whose_own_part_is_refused_seals_nothing() -> None:
+    upsert("a/b")
+    with pytest.raises(EventRejected, match="'a'"):
+        finish(part("a"))
+    assert not headwater.Api().artifact_exists("pets")
+
+    assert list(finish(part("c")).manifest.entries) == ["a/b", "c"]
