@@ -199,17 +199,22 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
     _refuse(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
     _refuse(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
     if event.draft.startswith(types.SHARED_DRAFT):
-        _refuse(_cannot_be(draft.listing.keys() | entries.keys()), Reason.PATH_CONFLICT)
+        _refuse(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
     for path in entries:
         draft.speakers[path].add(event.writer or step.origin.session)
 
 
-def _cannot_be(paths: set[str]) -> bool:
-    """Whether a path is a file and a folder at once, or two look alike."""
-    folders = {folder for path in paths for folder in folders_of(path)}
-    names = paths | folders
-    return bool(folders & paths) or len({unicodedata.normalize("NFC", name) for name in names}) < len(names)
+def _cannot_join(paths: set[str], there: set[str]) -> bool:
+    """Whether one of `paths` would be file and folder at once, or look like another; what is there stays as it is."""
+    folders, folders_there = _folders(paths), _folders(there)
+    forms = {unicodedata.normalize("NFC", name): name for name in paths | folders}
+    alike = [name for name in there | folders_there if forms.get(unicodedata.normalize("NFC", name), name) != name]
+    return bool(paths & folders_there or folders & there or alike)
+
+
+def _folders(paths: set[str]) -> set[str]:
+    return {folder for path in paths for folder in folders_of(path)}
 
 
 def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
