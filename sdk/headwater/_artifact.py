@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.errors import InvalidInput, InvalidName, NotFound
 from headwater_schemas.names import check_name, check_type
 
 from headwater._building import Building
@@ -40,6 +40,8 @@ class Artifact(Building):
         """Raises: InvalidName for name or type, which both are needed; InvalidMetadata."""
         super().__init__()
         self._name = check_name(name, "artifact")
+        if not type:
+            raise InvalidName(f"artifact {name!r} has no type. Give one, such as type='dataset' or type='model'.")
         self._type = check_type(type)
         self._said = Said.nothing()
         self._said.describe(description)

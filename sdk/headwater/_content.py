@@ -116,12 +116,14 @@ class Content:
         if self._folders is None:
             self._folders = _folders([*self.files, *self.references])
         folders = _folders(paths)
-        for path in paths:
-            if path in self._folders or path in folders:
-                raise _conflict(path, "a folder")
+        for known in (self._folders, folders):
+            if not known.isdisjoint(paths):
+                raise _conflict(next(path for path in paths if path in known), "a folder")
         for folder in folders:
             if folder in self.files or folder in self.references:
                 raise _conflict(folder, "a file")
+        if all(map(str.isascii, paths)) and not self._forms:
+            return
         if both := colliding_forms(paths) or self._looks_the_same(paths):
             raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
 
