@@ -40,12 +40,18 @@ def where_options(command: Command) -> Command:
 def opened(entity: str | None, project: str | None, *, create: bool = False) -> "tuple[Client, Settings]":
     """The store, caught up, and the settings with what was given on the command line.
 
-    Raises: StoreUnavailable when there is no store and `create` is not set.
+    Raises: StoreUnavailable when there is no store and `create` is not set; InvalidName.
     """
+    from headwater_schemas.names import check_name
+
     from headwater._client import client_for
 
     settings = read_settings()
-    changed = dataclasses.replace(settings, entity=entity or settings.entity, project=project or settings.project)
+    changed = dataclasses.replace(
+        settings,
+        entity=settings.entity if entity is None else check_name(entity, "entity"),
+        project=settings.project if project is None else check_name(project, "project"),
+    )
     client = client_for(changed, create=create)
     client.catch_up()
     return client, changed

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from headwater_schemas import digests, metadata
-from headwater_schemas.names import check_name
 from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, DRAFT_IDLE_DAYS_MAX
 
-from headwater._settings import Settings
 from headwater.cli.common import json_option, opened, print_facts, print_json, where_options
 from headwater.cli.drafts import draft_json, draft_text
 
@@ -37,7 +35,7 @@ def project_command(
     given = {DRAFT_IDLE_DAYS: draft_idle_days, DIGEST_ALGORITHM: digest_algorithm}
     patch = {name: value for name, value in given.items() if value is not None}
     client, settings = opened(entity, project, create=bool(patch))
-    of = _checked(settings)
+    of = f"{settings.entity}/{settings.project}"
     if patch:
         _change(client, of, patch)
     now = project_settings(client.stores.database, of)
@@ -58,7 +56,7 @@ def maintain_command(entity: str | None, project: str | None, as_json: bool) -> 
     client, settings = opened(entity, project)
     if entity is not None and project is None:
         raise click.UsageError("--entity says whose the project is: give --project too.")
-    gone = _discarded(client, None if project is None else _checked(settings))
+    gone = _discarded(client, None if project is None else f"{settings.entity}/{project}")
     if as_json:
         print_json({"discarded": [draft_json(draft) for draft in gone]})
         return
@@ -66,11 +64,6 @@ def maintain_command(entity: str | None, project: str | None, as_json: bool) -> 
         click.echo(f"discarded {draft_text(draft)}")
     if not gone:
         click.echo("Nothing to do.")
-
-
-def _checked(settings: Settings) -> str:
-    """ "entity/project". Raises: InvalidName."""
-    return f"{check_name(settings.entity, 'entity')}/{check_name(settings.project, 'project')}"
 
 
 def _change(client: "Client", project: str, patch: dict[str, Any]) -> None:

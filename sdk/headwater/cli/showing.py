@@ -92,9 +92,11 @@ def _for_people(facts: dict[str, Any], info: "VersionInfo") -> list[tuple[str, s
         "metadata": json_text(facts["metadata"]) if facts["metadata"] else "",
         "created": time_text(info.created_us),
         "updated": time_text(info.updated_us),
+        "references": str(facts["references"] or ""),
+        "contested": str(info.contested or ""),
         "to_be_kept": "" if info.ttl_seconds is None else f"{info.ttl_seconds / DAY_S:g} days",
     }
-    return [(name.removesuffix("_bytes").replace("_", " "), value) for name, value in plain.items() if value != "0"]
+    return [(name.removesuffix("_bytes").replace("_", " "), value) for name, value in plain.items()]
 
 
 def _text(value: Any) -> str:

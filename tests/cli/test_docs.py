@@ -1,0 +1,103 @@
+"""docs/command-line.md: its examples run, and it says what programs get."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headwater.cli import _HOMES
+
+from tests.cli.commands import ask, headwater, run
+
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+KEYS = {row[1]: set(re.findall(r"`(\w+)`", row[2])) for row in re.finditer(r"(?m)^\| `([^`|]+)` \| (.+) \|$", PAGE)}
+
+ASKED = {
+    "log": ("log", "images", "-n", "pets"),
+    "ls": ("ls",),
+    "ls NAME": ("ls", "pets"),
+    "ls NAME:VERSION": ("ls", "pets:v0"),
+    "show": ("show", "pets"),
+    "diff": ("diff", "pets:v0", "other"),
+    "get": ("get", "pets", "out"),
+    "verify": ("verify", "pets", "out"),
+    "alias": ("alias", "pets", "prod"),
+    "tag": ("tag", "pets", "raw"),
+    "describe": ("describe", "pets", "-d", "All"),
+    "lineage": ("lineage", "pets"),
+    "runs": ("runs",),
+    "rm": ("rm", "pets:v0", "--dry-run"),
+    "prune": ("prune", "pets", "--keep", "1"),
+    "drafts": ("drafts", "--discard", "job"),  # the keys of a draft, and the one above them
+    "project": ("project",),
+    "maintain": ("maintain",),
+    "version": ("version",),
+    "doctor": ("doctor",),
+    "replay": ("replay",),
+}
+
+
+def keys_in(answer: Any) -> set[str]:
+    """All keys of an answer and of the lists in it; metadata and the like are the user's own."""
+    if isinstance(answer, list):
+        return set().union(*map(keys_in, answer))
+    if not isinstance(answer, dict):
+        return set()
+    return set(answer).union(*[keys_in(value) for value in answer.values() if isinstance(value, list)])
+
+
+def test_every_command_stands_on_the_page() -> None:
+    for command in _HOMES:
+        assert re.search(rf"headwater {command}\b", PAGE), command
+
+
+@pytest.mark.usefixtures("store")
+def test_the_examples_of_the_page_run_one_after_the_other() -> None:
+    blocks = re.findall(r"(?s)```console\n(.*?)```", PAGE)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    assert len(lines) > 30
+
+    printed = "".join(map(ran, lines))
+
+    assert "they differ" in printed
+
+
+def ran(line: str) -> str:
+    """What a line of the page prints. What needs no shell runs in this process, which is quicker."""
+    if line.startswith("headwater ") and not re.search(r"&&|\|\|", line):
+        return headwater(*shlex.split(line, comments=True)[1:])
+    path = os.fspath(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
+    done = subprocess.run(
+        ["bash", "-c", line], env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def test_programs_get_the_keys_that_the_page_says(images: Path) -> None:
+    headwater("log", str(images / "cat.txt"), "-n", "other", "-d", "One")
+    headwater("log", str(images / "cat.txt"), "-n", "open", "--distributed-id", "job")
+
+    for name, arguments in ASKED.items():
+        said = KEYS[name] | (KEYS["ls NAME"] if name == "show" else set())
+        assert said, name
+        assert keys_in(ask(*arguments)) == said, name
+
+
+def test_every_command_that_answers_takes_json(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    assert {name.partition(" ")[0] for name in ASKED} | {"dead-letters"} == set(_HOMES) - {"completion", "projector"}
+    assert ask("dead-letters") == []
+
+
+def test_what_is_said_to_people_never_mixes_with_an_answer(images: Path) -> None:
+    done = run("log", str(images), "-n", "pets", "--json")
+
+    assert json.loads(done.out)["version"] == "v0"
+    assert "3 of 3 files new" in done.err
