@@ -119,6 +119,27 @@ def test_a_new_image_is_the_next_version_and_latest_moves_to_it() -> None:
 
 
 @pytest.mark.usefixtures("_images")
+def test_the_history_of_changes_is_complete() -> None:
+    """Which versions there were, when, by which run, and what was in each."""
+    animals()
+    fill("images/bird.png")
+    animals()
+    Path("images/cat.png").unlink()
+    animals()
+
+    history = list(headwater.Api().artifact_versions("dataset", "animals"))[::-1]
+    runs = [run.id for version in history if (run := version.logged_by())]
+
+    assert [(version.version, contents(version)) for version in history] == [
+        ("v0", ["cat.png", "dog.png"]),
+        ("v1", ["bird.png", "cat.png", "dog.png"]),
+        ("v2", ["bird.png", "dog.png"]),
+    ]
+    assert [version.created_at for version in history] == sorted(version.created_at for version in history)
+    assert len(set(runs)) == 3
+
+
+@pytest.mark.usefixtures("_images")
 def test_only_what_was_modified_between_versions_is_uploaded(store: StoreUnderTest) -> None:
     large = b"large" * 1_000_000
     Path("images/cat.png").write_bytes(large)

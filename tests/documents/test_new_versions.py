@@ -125,6 +125,16 @@ def test_by_default_the_group_of_the_run_is_the_distributed_id() -> None:
     assert contents(finished) == ["image1.png", "image2.png"]
 
 
+def test_a_distributed_id_that_is_given_comes_before_the_group() -> None:
+    for group in ("one", "two"):
+        with headwater.init(group=group) as run:
+            run.upsert_artifact(part(f"{group}.png"), distributed_id=ID)
+    with headwater.init(group="three") as run:
+        finished = run.finish_artifact(part(), distributed_id=ID).wait()
+
+    assert contents(finished) == ["one.png", "two.png"]
+
+
 def test_without_group_and_distributed_id_the_error_names_both() -> None:
     with headwater.init() as run, pytest.raises(InvalidInput, match=r"distributed_id.*group"):
         run.upsert_artifact(part("image1.png"))

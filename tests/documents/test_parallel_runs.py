@@ -4,6 +4,8 @@ import multiprocessing
 import time
 
 import headwater
+import pytest
+from headwater.errors import EventRejected
 
 from tests.documents.pieces import contents
 
@@ -75,6 +77,18 @@ def test_parallel_runs_contribute_to_one_artifact_and_one_run_finishes_it() -> N
     )
     assert found.get(f"{parts_path}/table_3") == headwater.Table(["a", "b", "c"], [[3, 6, 8]])
     assert (found.version, found.file_count) == ("v0", num_parallel + 1)
+
+
+def test_finishing_disallows_future_upserts_to_this_version() -> None:
+    train(1, "writer-group")
+    finish("writer-group")
+
+    with pytest.raises(EventRejected, match="parallel-artifact:v0"):
+        train(2, "writer-group")
+
+    joined = headwater.Api().artifact(artifact_name).get(table_name)
+    assert isinstance(joined, headwater.PartitionedTable)
+    assert joined.to_table().data == [[1, 2, 2]]
 
 
 def test_each_batch_of_writers_has_a_group_of_its_own_and_is_a_version_of_its_own() -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import headwater
 import pytest
+from click.testing import CliRunner
+from headwater.cli import cli
 from headwater.errors import InvalidName
 
 from tests.documents.pieces import contents, files_in, fill, logged
@@ -46,6 +48,18 @@ def test_type_name_description_and_metadata_describe_an_artifact() -> None:
         "all bikes",
         {"classes": {"road": 3, "city": 4}},
     )
+
+
+def test_description_and_metadata_are_displayed_next_to_the_version() -> None:
+    """The documents display them on a web page, headwater on the command line."""
+    artifact = headwater.Artifact("bike-dataset", "dataset", description="all bikes", metadata={"classes": 2})
+    artifact.save()
+
+    shown = CliRunner().invoke(cli, ["show", "bike-dataset:v0"])
+
+    assert shown.exit_code == 0
+    assert "all bikes" in shown.output
+    assert '"classes": 2' in shown.output
 
 
 def test_names_have_numbers_letters_underscores_hyphens_and_dots() -> None:
