@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headwater_consumer.queries import differences
-from headwater_schemas.digests import to_text
+from headwater_consumer.queries.differences import Held, difference
 
 if TYPE_CHECKING:
     from headwater._artifact import Artifact
@@ -18,16 +17,21 @@ class EntryChange:
     """A path at which two versions differ."""
 
     path: str
-    change: str  # ADDED, REMOVED or CHANGED
-    size_before: int | None  # bytes; None where it is not there, or a reference of unknown size
-    size_after: int | None
-    content_before: str | None  # a file's digest, a reference's URI; None where it is not there
-    content_after: str | None
+    before: Held | None  # None: it is not there
+    after: Held | None
+
+    @property
+    def change(self) -> str:
+        """ADDED, REMOVED or CHANGED."""
+        if self.before is None:
+            return ADDED
+        return REMOVED if self.after is None else CHANGED
 
     @property
     def growth(self) -> int:
-        """By how many bytes it is larger now, as far as is known."""
-        return (self.size_after or 0) - (self.size_before or 0)
+        """By how many bytes it is larger now; a reference of unknown size counts as none."""
+        before, after = [(held.size or 0) if held else 0 for held in (self.before, self.after)]
+        return after - before
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,9 @@ def entry_changes(before: "Artifact", after: "Artifact") -> Iterator[EntryChange
     """The paths that differ, in order. Cost: follows what changed between versions that came of each other."""
     old, new = before._known(), after._known()
     database = after._bound().stores.database
-    for page in differences.difference(database, old.layers, new.layers):
-        for difference in page:
-            yield _entry_change(difference)
+    for page in difference(database, old.layers, new.layers):
+        for found in page:
+            yield EntryChange(*found)
 
 
 def said_changes(before: "Artifact", after: "Artifact") -> list[SaidChange]:
@@ -65,22 +69,3 @@ def said_changes(before: "Artifact", after: "Artifact") -> list[SaidChange]:
         for key in dict.fromkeys((*was, *now))
         if key not in was or key not in now or was[key] != now[key]
     ]
-
-
-def _entry_change(difference: differences.Difference) -> EntryChange:
-    path, before, after = difference
-    change = CHANGED if before and after else ADDED if after else REMOVED
-    return EntryChange(
-        path=path,
-        change=change,
-        size_before=before.size if before else None,
-        size_after=after.size if after else None,
-        content_before=_content(before),
-        content_after=_content(after),
-    )
-
-
-def _content(held: differences.Held | None) -> str | None:
-    if held is None:
-        return None
-    return to_text(held.digest) if held.digest is not None else held.uri

@@ -230,6 +230,17 @@ def test_the_readmes_first_example_runs(tmp_path: Path) -> None:
     assert "v1, 1 of 2 files new, 12 B stored" in done.stderr
 
 
+def test_the_command_line_is_known_before_anything_heavy_is_loaded() -> None:
+    program = (
+        "import sys; from headwater.cli import cli; cli.list_commands(None); "
+        "print(sorted({'rich', 'sqlalchemy', 'kafka', 'headwater_consumer', 'fastavro'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 def test_a_closed_pipe_ends_a_command_quietly(images: Path) -> None:
     headwater("log", str(images), "--name", "pets")
 

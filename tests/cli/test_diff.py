@@ -17,6 +17,10 @@ PETS = "team/animals/pets"
 Contents = dict[str, bytes]
 
 
+def size_of(entry: dict[str, Any] | None) -> int | None:
+    return None if entry is None else entry["size_bytes"]
+
+
 def test_added_removed_and_changed_entries_are_shown_with_their_sizes(images: Path, tmp_path: Path) -> None:
     headwater("log", str(images), "-n", "pets")
     (tmp_path / "dog.txt").write_text("a better dog")
@@ -28,7 +32,7 @@ def test_added_removed_and_changed_entries_are_shown_with_their_sizes(images: Pa
     assert (told["before"], told["after"], told["same"]) == ("team/animals/pets:v0", "team/animals/pets:v1", False)
     assert told["counts"] == {"added": 1, "removed": 1, "changed": 1}
     assert told["growth_bytes"] == {"added": 7, "removed": -5, "changed": 7}
-    assert [(c["path"], c["change"], c["size_before"], c["size_after"]) for c in told["changes"]] == [
+    assert [(c["path"], c["change"], size_of(c["before"]), size_of(c["after"])) for c in told["changes"]] == [
         ("dog.txt", "changed", 5, 12),
         ("horse.txt", "added", None, 7),
         ("train/cow.txt", "removed", 5, None),
@@ -80,7 +84,7 @@ def test_references_differ_by_what_they_refer_to() -> None:
 
     (change,) = ask("diff", "far:v0", "far:v1")["changes"]
 
-    assert (change["change"], change["content_before"], change["content_after"]) == (
+    assert (change["change"], change["before"]["uri"], change["after"]["uri"]) == (
         "changed",
         "https://example.com/a",
         "https://example.com/b",

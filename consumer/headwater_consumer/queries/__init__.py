@@ -19,6 +19,7 @@ from headwater_consumer.queries.answers import (
     UseInfo,
     VersionInfo,
 )
+from headwater_consumer.queries.differences import Difference, Held, difference
 from headwater_consumer.queries.drafts import draft_info, open_drafts
 from headwater_consumer.queries.entries import (
     all_entries,
@@ -52,10 +53,12 @@ from headwater_consumer.queries.versions import (
 __all__ = [
     "CollectionInfo",
     "DeadLetterInfo",
+    "Difference",
     "DraftInfo",
     "Edge",
     "EntryInfo",
     "Health",
+    "Held",
     "Lineage",
     "Outcome",
     "RejectionInfo",
@@ -74,6 +77,7 @@ __all__ = [
     "dead_letters",
     "dependents",
     "descendants",
+    "difference",
     "digest_algorithm",
     "draft_idle_days",
     "draft_info",

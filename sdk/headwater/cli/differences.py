@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from headwater_consumer.queries.differences import Held
+from headwater_schemas.digests import to_text
 
 from headwater._differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
 from headwater._progress import bytes_text
@@ -99,8 +101,10 @@ def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidCh
 
 
 def _sizes(change: EntryChange) -> tuple[str, str]:
-    before = "" if change.size_before is None else bytes_text(change.size_before)
-    return before, "" if change.size_after is None else bytes_text(change.size_after)
+    before, after = [
+        "" if held is None or held.size is None else bytes_text(held.size) for held in (change.before, change.after)
+    ]
+    return before, after
 
 
 def _what(change: SaidChange) -> str:
@@ -118,6 +122,27 @@ def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[Said
         "same": not summary.total and not said,
         "counts": {change: summary.counts[change] for change in CHANGES},
         "growth_bytes": {change: summary.growth[change] for change in CHANGES},
-        "changes": [asdict(change) for change in summary.first],
+        "changes": [
+            {
+                "path": change.path,
+                "change": change.change,
+                "before": _held_json(change.before),
+                "after": _held_json(change.after),
+            }
+            for change in summary.first
+        ],
         "said": [asdict(one) for one in said],
+    }
+
+
+def _held_json(held: Held | None) -> dict[str, Any] | None:
+    """What a version has at a path, as `ls` says it."""
+    if held is None:
+        return None
+    return {
+        "size_bytes": held.size,
+        "digest": None if held.digest is None else to_text(held.digest),
+        "uri": held.uri,
+        "checksum": held.checksum,
+        "object_version": held.object_version,
     }
