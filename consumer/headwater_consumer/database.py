@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headwater_eventlog.forking import Pool
-from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreUnavailable
+from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreError, StoreNotOurs, StoreUnavailable
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
 
@@ -19,7 +19,7 @@ from headwater_consumer.postgresql import SCHEMA_NAME, PostgresqlSchema
 from headwater_consumer.rows import ROW_TYPES, Meta
 from headwater_consumer.sqlite import SqliteFile, make_sqlite
 
-FORMAT = 1  # of the tables; another one is rebuilt by replay
+FORMAT = 2  # of the tables; another one is rebuilt by replay
 _LOG, _PARTITIONS = "log", "partitions"  # in `Meta`: which log this is the projection of
 
 
@@ -75,7 +75,7 @@ class Database:
     def open_sqlite(cls, file: Path, *, create: bool = True, read_only: bool = False) -> "Database":
         """Open the database in `file`, making it where it is missing and `create` is set.
 
-        Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
+        Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, FormatTooOld.
         """
         if not file.exists():
             if read_only or not create:
@@ -93,7 +93,7 @@ class Database:
     def open_postgresql(cls, url: str, *, schema: str = SCHEMA_NAME, create: bool = True) -> "Database":
         """Open the projection in one schema of the database at `url`; `create` makes the schema and its tables.
 
-        Raises: InvalidSettings, StoreUnavailable, StoreNotOurs, FormatTooNew.
+        Raises: InvalidSettings, StoreUnavailable, StoreNotOurs, FormatTooNew, FormatTooOld.
         """
         driver = PostgresqlSchema(url, schema)
         database = cls(driver)
@@ -224,4 +224,9 @@ class Database:
             raise FormatTooNew(
                 f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
                 "or build a projection of this release's format with `headwater replay --replace`."
+            )
+        if int(found) < FORMAT:
+            raise FormatTooOld(
+                f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
+                "`headwater replay --replace` builds it anew from the log."
             )

@@ -22,6 +22,7 @@
         ├── StoreReadOnly
         ├── StoreNotOurs                       there, but not a headwater store
         ├── FormatTooNew                       written by a newer release
+        ├── FormatTooOld                       written by an earlier release, and to be built anew
         └── DurabilityUnknown                  a write was not confirmed in time; it may or may not have happened
 
 Every message can be shown to a user as it is: it names the thing, what was found and what to do, and no secret.
@@ -161,6 +162,10 @@ class StoreNotOurs(StoreError):
 
 class FormatTooNew(StoreError):
     """A newer release wrote this store."""
+
+
+class FormatTooOld(StoreError):
+    """An earlier release wrote this projection; the log has all that is needed to build it anew."""
 
 
 class DurabilityUnknown(StoreError):

@@ -28,6 +28,9 @@ from headwater_schemas.errors import (
     FormatTooNew as FormatTooNew,
 )
 from headwater_schemas.errors import (
+    FormatTooOld as FormatTooOld,
+)
+from headwater_schemas.errors import (
     HeadwaterError as HeadwaterError,
 )
 from headwater_schemas.errors import (
@@ -85,6 +88,7 @@ __all__ = [
     "EventRejected",
     "FileChanged",
     "FormatTooNew",
+    "FormatTooOld",
     "HeadwaterError",
     "InvalidFile",
     "InvalidInput",
