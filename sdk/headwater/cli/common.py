@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,8 @@ ROWS_SHOWN = 100  # unless asked for more
 DIGITS_SHOWN = 12  # of a digest: 48 bits tell apart what one person looks at
 PIPE_COLUMNS = 100_000  # as good as no limit: nothing is folded or cut where a program reads
 CUT_COLUMNS_MIN, CUT_SHARE = 17, 0.35  # of a terminal, for a column that may lose its end; 17 hold a short digest
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabulators and line breaks
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 limit_option = click.option(
@@ -122,7 +125,7 @@ def print_table(
             max_width=max(CUT_COLUMNS_MIN, int(out.width * CUT_SHARE)) if column == cut else None,
         )
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*[Text(visible(cell)) for cell in row])
     out.print(table)
 
 
@@ -136,7 +139,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts:
         if value:
-            table.add_row(name, Text(value))
+            table.add_row(name, Text(visible(value)))
     console().print(table)
 
 
@@ -146,6 +149,11 @@ def console() -> Any:
 
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", PIPE_COLUMNS)))
+
+
+def visible(text: str) -> str:
+    """Free text for a terminal, which would obey control characters that somebody put there."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def say_more(left: int) -> None:

@@ -8,7 +8,7 @@ from headwater_consumer.queries import lineage
 
 from headwater._client import Client
 from headwater._run import find_artifact
-from headwater.cli.common import console, json_option, opened, print_json, version_argument, where_options
+from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
 
 
 @click.command("lineage")
@@ -38,7 +38,7 @@ def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str) -> Any
 
     branches: list[Tree] = []  # the open branch of each depth
     for line in lines:
-        label = escape(_label(client, line, namespace))
+        label = escape(visible(_label(client, line, namespace)))
         more = " [dim](shown above)[/dim]" if line.repeated else ""
         text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
         branch = Tree(text) if line.depth == 0 else branches[line.depth - 1].add(text)

@@ -1,0 +1,82 @@
+"""What a person sees in a terminal of eighty columns."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import headwater as sdk
+import pytest
+
+from tests.cli.commands import ask, headwater, run
+
+LONG = "a-long-folder-name/with-another-folder/and-a-third-one-below/picture-number-1.jpeg"
+COLUMNS = 80
+
+
+def seen(*arguments: str) -> list[str]:
+    """The lines that a command prints to a real terminal of eighty columns, without colours."""
+    terminal, inside = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "dumb"}
+    command = [sys.executable, "-m", "headwater", *arguments]
+    with subprocess.Popen(command, stdout=inside, stderr=subprocess.PIPE, env=environment) as process:
+        os.close(inside)
+        printed = read_all(terminal)
+        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+    return printed.decode().splitlines()
+
+
+def read_all(terminal: int) -> bytes:
+    printed = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 65_536)
+        except OSError:  # how Linux says that nobody holds the other end any more
+            chunk = b""
+        if not chunk:
+            os.close(terminal)
+            return printed
+        printed += chunk
+
+
+@pytest.mark.usefixtures("store")
+def test_tables_fit_and_lose_no_part_of_a_path_or_an_alias(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / LONG
+    path.parent.mkdir(parents=True)
+    path.write_text("1")
+    uri = f"s3://bucket/{'prefix/' * 12}end.bin"
+    aliases = ("production-candidate-2026", "best-of-the-week")
+    headwater("log", "deep", "-n", "pets", *[part for a in aliases for part in ("-a", a)])
+    headwater("log", "--base", "pets", "--reference", f"far={uri}", "--no-checksum", "-d", "many words " * 20)
+
+    for arguments in (("ls",), ("ls", "pets"), ("ls", "pets:v1"), ("show", "pets"), ("diff", "pets:v0", "pets:v1")):
+        lines = seen(*arguments)
+        assert max(map(len, lines)) <= COLUMNS, arguments
+
+    folded = [re.split(r"\s+", line)[0] for line in seen("ls", "pets:v0")[2:]]
+    assert "".join(folded) == LONG
+    versions = "\n".join(seen("ls", "pets"))
+    assert all(alias in versions for alias in aliases)
+
+
+@pytest.mark.usefixtures("store")
+def test_nothing_is_folded_or_cut_where_a_program_reads() -> None:
+    uri = f"s3://bucket/{'prefix/' * 60}end.bin"
+    headwater("log", "-n", "far", "--reference", f"far={uri}", "--no-checksum")
+
+    assert uri in headwater("ls", "far:v0")
+
+
+def test_what_somebody_wrote_cannot_steer_a_terminal(images: Path) -> None:
+    with sdk.init(job_type="\x1b[2Jgone", name="\x9b2J"):
+        sdk.Artifact("other", "dataset").save()
+    headwater("log", str(images), "-n", "pets", "-d", "\x1b]0;title\x07 all", "-m", json.dumps({"a": "\x1b[2J"}))
+
+    for arguments in (("show", "pets"), ("runs",), ("lineage", "other"), ("diff", "other", "pets")):
+        printed = run(*arguments).out
+        assert not {"\x1b", "\x9b", "\x07"} & set(printed), arguments
+    assert "\\x1b]0;title" in headwater("show", "pets")
+    assert ask("show", "pets")["description"] == "\x1b]0;title\x07 all"  # a program gets what was said
