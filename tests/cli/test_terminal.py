@@ -63,6 +63,21 @@ def test_tables_fit_and_lose_no_part_of_a_path_or_an_alias(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("store")
+def test_where_only_ascii_can_be_printed_nothing_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "Grüße.txt").write_text("1")
+    headwater("log", "Grüße.txt", "-n", "pets")
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    printed = []
+    for more in ([], ["--json"]):
+        command = [sys.executable, "-m", "headwater", "ls", "pets:v0", *more]
+        printed.append(subprocess.run(command, env=ascii_only, capture_output=True, text=True, check=True).stdout)
+
+    assert "Gr\\xfc\\xdfe.txt" in printed[0]
+    assert json.loads(printed[1])[0]["path"] == "Grüße.txt"
+
+
+@pytest.mark.usefixtures("store")
 def test_nothing_is_folded_or_cut_where_a_program_reads() -> None:
     uri = f"s3://bucket/{'prefix/' * 60}end.bin"
     headwater("log", "-n", "far", "--reference", f"far={uri}", "--no-checksum")

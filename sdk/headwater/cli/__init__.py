@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 from click.shell_completion import CompletionItem
@@ -73,6 +74,8 @@ def main() -> None:
 
     if VARIABLE in os.environ:
         install()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter still shows the rest
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,8 +82,9 @@ def collection_of(text: str, settings: Settings) -> tuple[str, str | None]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """One JSON document on standard output; where that is not UTF-8, in ASCII, which JSON can do as well."""
+    as_ascii = (getattr(sys.stdout, "encoding", None) or "utf-8").lower() != "utf-8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=as_ascii, default=_plain))
 
 
 def json_text(value: Any) -> str:
