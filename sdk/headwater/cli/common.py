@@ -61,7 +61,7 @@ def opened(entity: str | None, project: str | None, *, create: bool = False) -> 
     return client, changed
 
 
-def found(name: str, entity: str | None, project: str | None) -> "Artifact":
+def version_named(name: str, entity: str | None, project: str | None) -> "Artifact":
     """The version that NAME, NAME:ALIAS or NAME:v3 means. Raises: NotFound, InvalidName."""
     from headwater._run import find_artifact
 

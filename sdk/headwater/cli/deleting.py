@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headwater._progress import bytes_text
-from headwater.cli.common import found, json_option, opened, print_json, where_options
+from headwater.cli.common import json_option, opened, print_json, version_named, where_options
 from headwater.cli.completing import complete_artifact, complete_version
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def rm_command(
     for name in names:
         if ":" not in name:
             raise click.UsageError(f"{name!r} names no version. Write {name}:v3, or use `headwater prune {name}`.")
-    artifacts = {artifact.qualified_name: artifact for artifact in [found(name, entity, project) for name in names]}
+    artifacts = {
+        artifact.qualified_name: artifact for artifact in [version_named(name, entity, project) for name in names]
+    }
     previews = [artifact.delete_preview() for artifact in artifacts.values()]
     freed = _bytes_freed(list(artifacts.values()), previews)
     if not dry_run:

@@ -12,13 +12,13 @@ from headwater_schemas.digests import to_text
 from headwater._differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
 from headwater._progress import bytes_text
 from headwater.cli.common import (
-    found,
     json_option,
     json_text,
     limit_option,
     print_json,
     print_table,
     say_more,
+    version_named,
     where_options,
 )
 from headwater.cli.completing import complete_version
@@ -70,7 +70,7 @@ def diff_command(
 
     It takes as long as the change is large. Aliases, tags and time to live are not compared.
     """
-    old, new = found(before, entity, project), found(after, entity, project)
+    old, new = version_named(before, entity, project), version_named(after, entity, project)
     summary, said = Summary(entry_changes(old, new), limit), said_changes(old, new)
     if as_json:
         print_json(_as_json(old, new, summary, said))

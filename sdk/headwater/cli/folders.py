@@ -2,7 +2,7 @@
 
 import click
 
-from headwater.cli.common import found, json_option, print_json, version_argument, where_options
+from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
 from headwater.errors import Differences
 
 EXIT_DIFFERENT = 1
@@ -30,7 +30,7 @@ def get_command(
     """
     if checkout and prefix is not None:
         raise click.UsageError("--checkout is about a whole version: leave --path out.")
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     folder = artifact.checkout(artifact._root(root)) if checkout else artifact.download(root, prefix)
     if as_json:
         print_json({"artifact": artifact.qualified_name, "root": folder, "files": artifact.file_count, "path": prefix})
@@ -48,7 +48,7 @@ def verify_command(name: str, root: str | None, entity: str | None, project: str
 
     Exit code 1 when they differ.
     """
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     folder = str(artifact._root(root))
     differences: dict[str, list[str]] = {"missing": [], "changed": [], "extra": []}
     try:

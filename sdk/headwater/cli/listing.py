@@ -14,7 +14,6 @@ from headwater._client import Client
 from headwater._progress import bytes_text
 from headwater.cli.common import (
     collection_of,
-    found,
     iso,
     json_option,
     limit_option,
@@ -24,6 +23,7 @@ from headwater.cli.common import (
     say_more,
     short,
     time_text,
+    version_named,
     where_options,
 )
 from headwater.cli.completing import complete_type, complete_version
@@ -59,7 +59,7 @@ def ls_command(
         _list_versions(client, collection, limit, as_json)
     else:
         assert name is not None, "a selector stands after a name"
-        _list_entries(client, found(name, entity, project)._known(), prefix, limit, as_json)
+        _list_entries(client, version_named(name, entity, project)._known(), prefix, limit, as_json)
 
 
 @click.command("runs")

@@ -11,7 +11,7 @@ from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact import Artifact
 from headwater._run import check_expected_type, init
-from headwater.cli.common import found, json_option, print_json, where_options
+from headwater.cli.common import json_option, print_json, version_named, where_options
 from headwater.cli.completing import complete_type, complete_version
 from headwater.cli.values import json_object, name_and_uri, ttl_option
 
@@ -177,7 +177,7 @@ def _begun(
         if name is None:
             raise click.UsageError("an artifact needs a name: give --name, or --base.")
         return Artifact(name, TYPE if type_name is None else type_name)
-    version = found(base, entity, project)
+    version = version_named(base, entity, project)
     check_expected_type(version, type_name)
     draft = version.new_draft()
     if name is not None and name != draft.name:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headwater.cli.common import found, json_option, print_json, version_argument, where_options
+from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
 from headwater.cli.completing import complete_alias
 from headwater.cli.values import json_object, key_and_json, ttl_option
 
@@ -34,7 +34,7 @@ def alias_command(
     """Point aliases to a version, wherever they were before."""
     if remove and expect is not None:
         raise click.UsageError("--remove takes off what is at the version, so there is nothing more to --expect.")
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     before = {alias: _holder(artifact, alias) for alias in aliases}
     if expect is not None:
         for alias in aliases:
@@ -62,7 +62,7 @@ def tag_command(
     name: str, tags: tuple[str, ...], remove: bool, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """Put tags on a version."""
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     _edit(artifact.tags, tags, remove=remove)
     artifact.save()
     if as_json:
@@ -96,7 +96,7 @@ def describe_command(
         raise click.UsageError("nothing is given that could be said. Give -d, -m, --set, --unset or --ttl.")
     keys = dict(map(key_and_json, put))
     whole = None if metadata_text is None else json_object(metadata_text, "--metadata")
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     if description is not None:
         artifact.description = description or None
     if whole is not None:

@@ -8,7 +8,6 @@ from headwater_consumer import queries
 
 from headwater._progress import bytes_text
 from headwater.cli.common import (
-    found,
     iso,
     json_option,
     json_text,
@@ -16,6 +15,7 @@ from headwater.cli.common import (
     print_json,
     time_text,
     version_argument,
+    version_named,
     where_options,
 )
 
@@ -34,7 +34,7 @@ DAY_S = 86_400
 @json_option
 def show_command(name: str, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show what is recorded about a version: NAME, NAME:ALIAS or NAME:v3."""
-    artifact = found(name, entity, project)
+    artifact = version_named(name, entity, project)
     info, database = artifact._known(), artifact._bound().stores.database
     facts = {**version_json(info), **_more(database, info)}
     if as_json:
