@@ -43,11 +43,17 @@ RowType = TypeVar("RowType", bound=type[Row])
 
 
 def row(
-    name: str, *, key: tuple[str, ...], indexes: tuple[tuple[str, ...], ...] = (), wide: bool = False
+    name: str,
+    *,
+    key: tuple[str, ...],
+    indexes: tuple[tuple[str, ...], ...] = (),
+    sparse_indexes: tuple[tuple[str, ...], ...] = (),
+    wide: bool = False,
 ) -> Callable[[RowType], RowType]:
     """Make the table `name` from a record. A record with `to_position` is a fact: `from_position` joins its key.
 
-    SQLite keeps rows in the key's own tree, except `wide` ones, which would overflow its pages.
+    A sparse index holds only the rows that have its first column, and costs the others nothing. SQLite keeps rows in
+    the key's own tree, except `wide` ones, which would overflow its pages.
     """
 
     def declare(row_type: RowType) -> RowType:
@@ -57,7 +63,7 @@ def row(
         row_type.primary_key = (*key, "from_position") if row_type.is_fact else key
         row_type.values = staticmethod(attrgetter(*names))
         row_type.lookup = staticmethod(_getter(key))
-        row_type.table = _table(name, row_type, indexes, wide)
+        row_type.table = _table(name, row_type, indexes, sparse_indexes, wide)
         return row_type
 
     return declare
@@ -70,26 +76,33 @@ def _getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda row: (single(row),)
 
 
-def _table(name: str, row_type: type[Row], indexes: tuple[tuple[str, ...], ...], wide: bool) -> Table:
+def _table(
+    name: str,
+    row_type: type[Row],
+    indexes: tuple[tuple[str, ...], ...],
+    sparse_indexes: tuple[tuple[str, ...], ...],
+    wide: bool,
+) -> Table:
     hints = get_type_hints(row_type)
     names = [f.name for f in fields(row_type)]  # type: ignore[arg-type]
     columns = [_column(column, hints[column], column in row_type.primary_key) for column in names]
     # The column order of a key is the order of the lookup, which need not be the order of the columns.
     key = PrimaryKeyConstraint(*row_type.primary_key)
-    made = [Index(f"{name}_by_{'_'.join(index)}", *index) for index in indexes]
+    made = [Index(_index_name(name, index), *index) for index in indexes]
+    made += [_partial(_index_name(name, index), index, f"{index[0]} IS NOT NULL") for index in sparse_indexes]
     if row_type.is_fact:
         # The present is found without walking the past, and there is one present at the most.
-        still_open = text("to_position IS NULL")
-        made.append(
-            Index(
-                f"{name}_open",
-                *row_type.lookup_key,
-                unique=True,
-                sqlite_where=still_open,
-                postgresql_where=still_open,
-            )
-        )
+        made.append(_partial(f"{name}_open", row_type.lookup_key, "to_position IS NULL", unique=True))
     return Table(name, SCHEMA, *columns, key, *made, sqlite_with_rowid=wide)
+
+
+def _index_name(table: str, columns: tuple[str, ...]) -> str:
+    return f"{table}_by_{'_'.join(columns)}"
+
+
+def _partial(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def _column(name: str, hint: Any, primary_key: bool) -> Column[Any]:

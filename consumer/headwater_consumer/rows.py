@@ -116,6 +116,7 @@ FILE, REFERENCE, REMOVED = 0, 1, 2  # entries.kind
     "entries",
     key=("layer", "path", "ordinal"),
     indexes=(("digest", "object_name", "layer"),),
+    sparse_indexes=(("uri", "layer"),),
 )
 @dataclass(frozen=True, slots=True)
 class EntryRow(Row):

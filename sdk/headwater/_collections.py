@@ -41,7 +41,8 @@ class ArtifactCollection:
         return versions_of(self._client, self._info.collection)
 
     def prune(self, keep: int, *, keep_aliased: bool = True, keep_used: bool = True, dry_run: bool = False) -> "Pruned":
-        """Delete all versions but the newest `keep`, those with aliases and those that a run used.
+        """Delete all versions but the newest `keep`, those with aliases and those that are used: by a run, or
+        by references of other versions.
 
         `dry_run=True` deletes nothing and says what would
         be. Raises: InvalidInput for a `keep` below 1.

@@ -8,6 +8,8 @@ from headwater_consumer import queries
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import VersionDeleted
 
+from headwater._links import links_to
+
 if TYPE_CHECKING:
     from headwater._artifact import Artifact
     from headwater._client import Client
@@ -26,6 +28,7 @@ class DeletePreview:
     bytes_freed: int  # of content that nothing else in the project names
     used_by: tuple[str, ...]  # the runs that used them, "entity/project/ID"
     led_to: tuple[str, ...]  # the versions that those runs logged, "entity/project/name:vN"
+    referred_by: tuple[str, ...]  # the versions with references to their entries, which could not be fetched any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,17 @@ def preview(artifact: "Artifact") -> DeletePreview:
         bytes_freed=queries.freed_by_deleting(database, info.collection, [info.version]),
         used_by=tuple(runs),
         led_to=tuple([f"{collection}:v{version}" for collection, version in versions]),
+        referred_by=tuple(_referring(client, info)),
     )
+
+
+def _referring(client: "Client", info: queries.VersionInfo) -> list[str]:
+    """The live versions with references to entries of a version."""
+    database = client.stores.database
+    found = queries.versions_referring(database, links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
+    versions = dict.fromkeys((collection, version) for collection, version, _ in found)
+    live = [one for one in versions if queries.resolve_version(database, one[0], f"v{one[1]}") is not None]
+    return [f"{collection}:v{version}" for collection, version in live]
 
 
 def delete(artifact: "Artifact", *, delete_aliases: bool) -> None:
@@ -93,7 +106,8 @@ def _old(
         info = artifact._known()
         if place < keep or (keep_aliased and info.aliases):
             continue
-        if not keep_used or not queries.used_by(database, info.collection, info.version, limit=1):
+        is_used = queries.used_by(database, info.collection, info.version, limit=1) or _referring(client, info)
+        if not keep_used or not is_used:
             yield info.version
 
 

@@ -23,7 +23,12 @@ def is_link(uri: str) -> bool:
 
 def link_to(collection: str, version: int, path: str) -> str:
     """The link to `path`, in normal form, of a version of "entity/project/name"."""
-    return f"{_PREFIX}{collection}/v{version}/{quote(path)}"
+    return f"{links_to(collection, version)}/{quote(path)}"
+
+
+def links_to(collection: str, version: int) -> str:
+    """What all links to entries of a version begin with, before a slash."""
+    return f"{_PREFIX}{collection}/v{version}"
 
 
 def parse_link(uri: str) -> tuple[str, int, str]:

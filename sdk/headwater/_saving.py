@@ -6,7 +6,7 @@ from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, Upsert
 from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reason
 from headwater_schemas.events import AliasMoved, Event, ExpectedAlias
-from headwater_schemas.names import parse_version
+from headwater_schemas.names import TAGS_MAX, parse_version
 
 from headwater._following import Logged
 from headwater._overlay import Overlay
@@ -137,6 +137,13 @@ def _commit(
     writers: int | None,
 ) -> CommitVersion:
     said = artifact._said
+    moved = tuple(dict.fromkeys((*said.aliases, *aliases)))
+    for kind, names in (("aliases", moved), ("tags", said.tags)):
+        if len(names) > TAGS_MAX:
+            raise InvalidInput(
+                f"{artifact._name} would be logged with {len(names):,} {kind}; at most {TAGS_MAX} go at once. "
+                "Add the others afterwards, with `artifact.save()`."
+            )
     return CommitVersion(
         collection=f"{namespace}/{artifact._name}",
         type=artifact.type,
@@ -144,7 +151,7 @@ def _commit(
         files={},
         description=said.description,
         metadata=said.metadata_text,
-        aliases=tuple(dict.fromkeys((*said.aliases, *aliases))),
+        aliases=moved,
         tags=tuple(said.tags),
         ttl_seconds=said.ttl_seconds,
         run=run,

@@ -91,6 +91,22 @@ def test_pruning_keeps_the_newest_the_aliased_and_the_used() -> None:
     assert versions() == ["v5", "v4", "v2", "v1"]
 
 
+def test_what_other_versions_refer_to_is_shown_before_it_is_deleted_and_kept_by_pruning() -> None:
+    first = log("one")
+    log("two")
+    log("three")
+    for path in ("gone.txt", "cat.txt"):
+        links = headwater.Artifact("links", "dataset")
+        links.add_reference(first.get_entry("cat.txt"), name=path)
+        links.save()
+    headwater.Api().artifact("links:v0").delete()
+
+    assert first.delete_preview().referred_by == ("team/animals/links:v1",)
+    pruned = headwater.Api().artifact_collection("dataset", "pets").prune(1)
+    assert pruned.deleted == ("team/animals/pets:v1",)
+    assert versions() == ["v2", "v0"]
+
+
 def test_pruning_can_be_told_to_keep_neither_the_aliased_nor_the_used() -> None:
     for number in range(4):
         log(str(number), *(["best"] if number == 1 else []))

@@ -31,7 +31,7 @@ from headwater_consumer.queries.entries import (
     path_conflict,
 )
 from headwater_consumer.queries.freeing import dependents, freed_by_deleting
-from headwater_consumer.queries.holding import versions_holding
+from headwater_consumer.queries.holding import versions_holding, versions_referring
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
@@ -108,4 +108,5 @@ __all__ = [
     "version_infos",
     "version_with_digest",
     "versions_holding",
+    "versions_referring",
 ]

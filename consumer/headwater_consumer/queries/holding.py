@@ -1,11 +1,13 @@
-"""Which versions hold a content: from a digest back to the versions that show it."""
+"""Which versions hold a content, or refer to one: from a digest, or a URI, back to the versions that show it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from headwater_schemas.paths import range_of_folder
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from headwater_consumer.asking import Statement
 from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
@@ -26,17 +28,36 @@ def versions_holding(database: Database, digest: bytes, *, limit: int) -> list[H
     As many as `limit` means that there may be more. Cost: the entries that have the digest, and the versions whose
     chains have a layer of theirs.
     """
-    found: list[Held] = []
     with database.reading() as connection:
-        for paths_of_layers in _entries_with(connection, digest):
-            for layer, paths in sorted(paths_of_layers.items()):
-                for collection, version, layers in _versions_of(connection, layer):
-                    above = [int(number) for number in layers.split(",")]
-                    hidden = _named_by(connection, above[: above.index(layer)], paths)
-                    found += [(collection, version, path) for path in paths if path not in hidden]
-                    if len(found) >= limit:
-                        return found[:limit]
-    return found
+        return list(islice(_shown_in_versions(connection, _entries_with(connection, digest)), limit))
+
+
+def versions_referring(database: Database, uri: str, *, limit: int) -> list[Held]:
+    """(collection, version, path) of versions, deleted ones included, with references to what is below `uri`.
+
+    At most `limit`; as many as that means that there may be more. Cost: the references that there are, and the
+    versions whose chains have a layer of theirs.
+    """
+    with database.reading() as connection:
+        return list(islice(_shown_in_versions(connection, _entries_below(connection, uri)), limit))
+
+
+def _shown_in_versions(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Iterator[Held]:
+    """Where entries, given by layer, are shown."""
+    for paths_of_layers in pages:
+        for layer, paths in sorted(paths_of_layers.items()):
+            for collection, version, layers in _versions_of(connection, layer):
+                above = [int(number) for number in layers.split(",")]
+                hidden = _named_by(connection, above[: above.index(layer)], paths)
+                yield from [(collection, version, path) for path in paths if path not in hidden]
+
+
+def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]:
+    """The references to what is below a URI: paths by layer, one layer at a time."""
+    start, end = range_of_folder(uri)
+    for (layer,) in _layers_referring().tuples(connection, start=start, end=end):
+        rows = _references_of_layer().tuples(connection, start=start, end=end, layer=layer)
+        yield {layer: [path for (path,) in rows]}
 
 
 def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLayers]:
@@ -100,6 +121,21 @@ def _rows_with() -> Statement:
         .order_by(name, layer, path)
         .limit(bindparam("limit"))
     )
+
+
+def _is_below() -> ColumnElement[bool]:
+    return and_(ENTRIES.c.uri >= bindparam("start"), ENTRIES.c.uri < bindparam("end"))
+
+
+@cache
+def _layers_referring() -> Statement:
+    return Statement(select(ENTRIES.c.layer).where(_is_below()).distinct().order_by(ENTRIES.c.layer))
+
+
+@cache
+def _references_of_layer() -> Statement:
+    of_layer = ENTRIES.c.layer == bindparam("layer")
+    return Statement(select(ENTRIES.c.path).where(_is_below(), of_layer).distinct().order_by(ENTRIES.c.path))
 
 
 @cache
