@@ -37,11 +37,22 @@ def test_a_dry_run_says_what_would_be_freed_and_what_depends_on_it() -> None:
         "bytes_freed": 5,
         "used_by": ["team/animals/trainer"],
         "led_to": ["team/animals/model:v0"],
+        "referred_by": [],
     }
     said = headwater("rm", "pets:best", "--dry-run")
     assert "would delete team/animals/pets:v0, with the aliases best, latest" in said
     assert "used by team/animals/trainer" in said
     assert versions() == ["v0"]
+
+
+def test_a_dry_run_names_the_versions_that_refer_to_it() -> None:
+    log("a cat")
+    copy = sdk.Artifact("chosen", "dataset")
+    copy.add_reference(sdk.Api().artifact("pets:v0").get_entry("pet.txt"))
+    copy.save()
+
+    assert ask("rm", "pets:v0", "--dry-run")["referred_by"] == ["team/animals/chosen:v0"]
+    assert "referred to by team/animals/chosen:v0" in headwater("rm", "pets:v0", "--dry-run")
 
 
 def test_versions_are_deleted_and_named() -> None:

@@ -52,7 +52,7 @@ def rm_command(
 @click.argument("name", shell_complete=complete_artifact)
 @click.option("--keep", type=click.IntRange(min=1), required=True, help="How many of the newest stay.")
 @click.option("--also-aliased", is_flag=True, help="Also delete those with aliases.")
-@click.option("--also-used", is_flag=True, help="Also delete those that a run used.")
+@click.option("--also-used", is_flag=True, help="Also delete those that are used.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing, and say what would be.")
 @where_options
 @json_option
@@ -66,7 +66,10 @@ def prune_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Delete all versions of an artifact but the newest, those with aliases and those that a run used."""
+    """Delete all versions of an artifact but the newest, those with aliases and those that are used.
+
+    A version is used by runs, and by other versions that refer to its entries.
+    """
     from headwater._collections import find_collection
     from headwater.cli.common import collection_of
 
@@ -118,6 +121,7 @@ def _as_json(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> d
         "bytes_freed": freed,
         "used_by": _all(previews, "used_by"),
         "led_to": _all(previews, "led_to"),
+        "referred_by": _all(previews, "referred_by"),
     }
 
 
@@ -125,7 +129,7 @@ def _print(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> Non
     for preview in previews if dry_run else ():
         aliases = f", with the aliases {', '.join(preview.aliases)}" if preview.aliases else ""
         click.echo(f"would delete {', '.join(preview.versions)}{aliases}")
-    for name, what in (("used_by", "used by"), ("led_to", "led to")):
+    for name, what in (("used_by", "used by"), ("led_to", "led to"), ("referred_by", "referred to by")):
         dependents = _all(previews, name)
         more = f" and {len(dependents) - SHOWN:,} more" if len(dependents) > SHOWN else ""
         if dependents:
