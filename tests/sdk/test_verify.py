@@ -5,7 +5,8 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater.errors import DIFFERENCES_SHOWN_MAX, ContentError, Differences
+from headwater.errors import ContentError, Differences
+from headwater_schemas.errors import DIFFERENCES_SHOWN_MAX
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidFile
 
