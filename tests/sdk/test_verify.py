@@ -6,9 +6,8 @@ from pathlib import Path
 import headwater
 import pytest
 from headwater.errors import ContentError, Differences
-from headwater_schemas.errors import DIFFERENCES_SHOWN_MAX
 from headwater_schemas.entries import Reference
-from headwater_schemas.errors import InvalidFile
+from headwater_schemas.errors import DIFFERENCES_SHOWN_MAX, InvalidFile
 
 from tests.sdk.downloads import LARGE, check, content_of, logged, put, referring, refusal
 from tests.support.stores import StoreUnderTest
