@@ -235,6 +235,7 @@ class Artifact(Building):
     def new_draft(self) -> "Artifact":
         """The next version, to be filled from here: what it does not change is that of this one.
 
+        Description and metadata begin as they were recorded here, aliases, tags and time to live with nothing.
         Raises: InvalidInput before this one is logged.
         """
         from headwater._overlay import Overlay
@@ -244,6 +245,7 @@ class Artifact(Building):
         draft._client, draft._namespace = self._client, self._namespace
         draft._intake = self._bound().intake(info.collection.rpartition("/")[0])
         draft._content = Overlay(self._bound().stores.database, info)
+        draft._said = Said.of_draft(info)
         return draft
 
     # --- making it known

@@ -101,6 +101,7 @@ class Said:
     def __post_init__(self) -> None:
         self._was = Said._snapshot(self)
         self._replaced = False  # metadata was assigned as a whole
+        self._of_base = False  # it began with what is said about the version that a draft starts from
 
     @classmethod
     def nothing(cls) -> "Said":
@@ -112,6 +113,13 @@ class Said:
         """Of a version."""
         aliases, tags = Aliases(info.aliases), Names(info.tags)
         return cls(info.description, json_metadata.decode(info.metadata), aliases, tags, info.ttl_seconds)
+
+    @classmethod
+    def of_draft(cls, info: "VersionInfo") -> "Said":
+        """Of the next version: its names are still to be given."""
+        said = cls(info.description, json_metadata.decode(info.metadata), Aliases(), Names(), None)
+        said._of_base = True
+        return said
 
     def describe(self, text: str | None) -> None:
         """Raises: InvalidName when it cannot be kept."""
@@ -143,10 +151,23 @@ class Said:
         return text if self._replaced or text != "{}" else None
 
     @property
+    def taken_over(self) -> frozenset[str]:
+        """What is still as the base has it, so that nobody gave it: "description", "metadata"."""
+        if not self._of_base:
+            return frozenset()
+        description, metadata, *_ = self._was
+        same = {
+            "description": self.description == description,
+            "metadata": json_metadata.encode(self.metadata) == json_metadata.encode(metadata),
+        }
+        return frozenset(field for field, is_same in same.items() if is_same)
+
+    @property
     def is_given(self) -> bool:
-        """Whether a new artifact says anything."""
-        said = (self.description, self.metadata_text, self.ttl_seconds)
-        return bool(self.aliases or self.tags) or any(value is not None for value in said)
+        """Whether anything is said that the base, if there is one, does not say."""
+        said = {"description": self.description, "metadata": self.metadata_text, "ttl": self.ttl_seconds}
+        given = [field for field, value in said.items() if value is not None and field not in self.taken_over]
+        return bool(given or self.aliases or self.tags)
 
     # --- what changed since it was read
 

@@ -29,7 +29,8 @@ def log(
     """Put an artifact into the queue as a version. Raises: InvalidInput when it was logged before."""
     intake = _moved_to(artifact, client, namespace)
     command = _commit(artifact, namespace, run, aliases, expected_digest=artifact.digest, writers=None)
-    task = CommitTask(client.logger, command, artifact._content, intake, artifact._late)
+    late, taken_over = artifact._late, artifact._said.taken_over
+    task = CommitTask(client.logger, command, artifact._content, intake, late, taken_over=taken_over)
     return _put(artifact, client, task, None)
 
 

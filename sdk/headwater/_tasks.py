@@ -1,9 +1,9 @@
 """What can be logged: plain events, and a version with its bytes. Shared drafts are in `_shared`."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_consumer import queries
@@ -110,9 +110,18 @@ class CommitTask(ContentTask[CommitVersion]):
     """A version that one writer makes."""
 
     def __init__(
-        self, logger: Logger, command: CommitVersion, content: Content, intake: Intake, late: Mapping[str, str]
+        self,
+        logger: Logger,
+        command: CommitVersion,
+        content: Content,
+        intake: Intake,
+        late: Mapping[str, str],
+        *,
+        taken_over: Collection[str] = (),
     ) -> None:
+        """`taken_over` are those of the command's fields that a new version has, and content that is there keeps."""
         super().__init__(logger, command, content, intake, late)
+        self._taken_over = taken_over
         self._difference: Difference | None = None
         self._with_base = True
 
@@ -157,7 +166,8 @@ class CommitTask(ContentTask[CommitVersion]):
             return self._everything()
         if same is not None:
             self._difference = Difference(digest, (), ())
-            return replace(self._command, base=same, files={})
+            not_given: dict[str, Any] = dict.fromkeys(self._taken_over)
+            return replace(self._command, base=same, files={}, **not_given)
         content = self._content
         if content.base is not None:
             self._difference = Difference(content.base.digest, [*content.files, *content.references], content.removed)

@@ -174,6 +174,34 @@ def test_a_draft_logged_in_another_project_is_a_version_there_with_all_of_its_co
     assert sorted(contents(draft, tmp_path / "out")) == ["dogs/old/bello.txt", "dogs/rex.txt", "fish.txt"]
 
 
+def test_a_draft_begins_with_the_description_and_metadata_of_its_base() -> None:
+    base = logged()
+    base.description, base.metadata, base.tags = "all pets", {"rows": 4}, ["checked"]
+    base.save()
+    draft = base.new_draft()
+    write(draft, "bird.txt", "tweet")
+    draft.metadata["rows"] = 5
+    draft.save()
+
+    assert (draft.description, draft.metadata, draft.tags) == ("all pets", {"rows": 5}, [])
+    assert headwater.Api().artifact("pets:v0").metadata == {"rows": 4}
+
+
+def test_what_a_draft_takes_over_does_not_change_a_version_that_has_its_content_already() -> None:
+    first = logged()
+    first.description = "the first"
+    first.save()
+    second = first.new_draft()
+    second.remove("fish.txt")
+    second.description = "the second"
+    second.save()
+    back = second.new_draft()
+    write(back, "fish.txt", "")
+    back.save()
+
+    assert (back.version, back.description) == ("v0", "the first")
+
+
 def test_a_draft_of_what_was_never_logged_is_refused() -> None:
     with pytest.raises(InvalidInput, match="log_artifact"):
         headwater.Artifact("pets", "dataset").new_draft()
