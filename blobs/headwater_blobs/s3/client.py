@@ -5,7 +5,6 @@ A client, its sockets and its threads are of no use to a forked child, so a chil
 
 import os
 import threading
-import urllib.request
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,18 +23,17 @@ from minio.credentials.providers import (
     Provider,
     StaticProvider,
 )
-from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
-from urllib3.util import make_headers, parse_url
 
 from headwater_blobs.s3.settings import S3Settings
+from headwater_blobs.web import pool, proxy_for
 
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 120.0  # between two bytes; a server that copies gigabytes says nothing meanwhile
 RETRIES = 4  # of one request; with BACKOFF_S these take about 3 seconds
 BACKOFF_S = 0.2  # before the second retry, doubled each time
 REQUESTS_AT_ONCE = 8  # threads of the pool; more gained nothing against one server
-CONNECTIONS_KEPT = 2 * REQUESTS_AT_ONCE  # for those threads and as many of the caller's own
 PARTS_AT_ONCE = 4  # parts in memory, whatever the number of uploads in this process
 MAPPED_AT_ONCE = 256  # requests handed to the pool before the first answers are taken
 ROLE_S_MAX = 1.0  # where a machine has a role, it is asked over a link that answers in milliseconds
@@ -172,26 +170,8 @@ def _connections(settings: S3Settings, retries: int) -> PoolManager:
     )
     timeout = Timeout(connect=CONNECT_S_MAX, read=ANSWER_S_MAX)
     authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
-    proxy = _proxy_of(settings)
-    if proxy is None:
-        return PoolManager(maxsize=CONNECTIONS_KEPT, timeout=timeout, retries=retry, ca_certs=authorities)
-    login = parse_url(proxy).auth
-    return ProxyManager(
-        proxy,
-        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
-        maxsize=CONNECTIONS_KEPT,
-        timeout=timeout,
-        retries=retry,
-        ca_certs=authorities,
-    )
-
-
-def _proxy_of(settings: S3Settings) -> str | None:
-    """As `http_proxy`, `https_proxy` and `no_proxy` say."""
-    if urllib.request.proxy_bypass(settings.host):
-        return None
-    proxy = urllib.request.getproxies().get("https" if settings.is_secure else "http")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    proxy = proxy_for(f"{'https' if settings.is_secure else 'http'}://{settings.host}")
+    return pool(proxy, timeout=timeout, retries=retry, authorities=authorities)
 
 
 _lines: "weakref.WeakSet[Line]" = weakref.WeakSet()

@@ -6,22 +6,20 @@ first byte of an answer, and many more servers say "too many requests".
 
 import os
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import certifi
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.answers import describe_failure
-from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, CONNECTIONS_KEPT, RETRIES
+from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, RETRIES
 from headwater_blobs.s3.reading import BREAKS_MAX
-from headwater_schemas.errors import InvalidSettings, StoreUnavailable
-from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+from headwater_blobs.web import pool, proxy_for
+from headwater_schemas.errors import StoreUnavailable
+from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import make_headers, parse_url
 
 ANSWER_S_MAX = 30.0  # between two bytes
 SILENT_RETRIES = 2  # after a server that took a request and gave no answer to it: more would take minutes
@@ -37,7 +35,7 @@ def pool_for(address: str, authorities: str | None = None) -> PoolManager:
     `authorities` is a file of certificates to trust, where it is not the usual one.
     """
     file = authorities or os.environ.get("SSL_CERT_FILE") or certifi.where()
-    return _pool(_proxy_of(address), file, ANSWER_S_MAX, os.getpid())
+    return _pool(proxy_for(address), file, ANSWER_S_MAX, os.getpid())
 
 
 def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[bytes]:
@@ -88,21 +86,6 @@ def refuse(what: str, error: HTTPError) -> NoReturn:
     ) from error
 
 
-def _proxy_of(address: str) -> str | None:
-    parts = urlsplit(address)
-    if urllib.request.proxy_bypass(parts.netloc):
-        return None
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy is None or "://" not in proxy:
-        return proxy and f"http://{proxy}"
-    if urlsplit(proxy).scheme not in ("http", "https"):
-        raise InvalidSettings(
-            f"{parts.scheme}_proxy names a proxy that is neither http:// nor https://. Name another, or list the "
-            "host in no_proxy."
-        )
-    return proxy
-
-
 @lru_cache(_POOLS_MAX)
 def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: int) -> PoolManager:
     """A process of its own has connections of its own."""
@@ -117,14 +100,4 @@ def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: in
         respect_retry_after_header=False,  # which may name hours
     )
     timeout = Timeout(connect=CONNECT_S_MAX, read=answer_s_max)
-    if proxy is None:
-        return PoolManager(maxsize=CONNECTIONS_KEPT, timeout=timeout, retries=retry, ca_certs=authorities)
-    login = parse_url(proxy).auth
-    return ProxyManager(
-        proxy,
-        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
-        maxsize=CONNECTIONS_KEPT,
-        timeout=timeout,
-        retries=retry,
-        ca_certs=authorities,
-    )
+    return pool(proxy, timeout=timeout, retries=retry, authorities=authorities)
