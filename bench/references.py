@@ -9,6 +9,7 @@ import headwater
 
 from bench.bare_servers import client_of
 from bench.harness import Figure, Result, run, settle
+from bench.logging_runs import make_store
 from bench.on_servers import ServerBench
 
 OBJECTS = 10_000
@@ -67,13 +68,3 @@ def refer(bucket: str, objects: int, key: str, secret: str, endpoint: str) -> Re
         assert len(added) == objects
         run_handle.log_artifact(artifact).wait()
         return {"add": middle - start, "log": time.perf_counter() - middle}
-
-
-def make_store() -> Result:
-    """The first run makes bucket and topic."""
-    with headwater.init() as run_handle:
-        artifact = headwater.Artifact("first", "dataset")
-        with artifact.new_file("a") as file:
-            file.write("a")
-        run_handle.log_artifact(artifact)
-    return {}

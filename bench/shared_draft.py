@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import headwater
 
 from bench.harness import Bench, Figure, Home, Pairs, Result, run, run_together, settle
+from bench.logging_runs import make_store
 
 PROCESSES, ENTRIES = 64, 1000
 QUICK_PROCESSES = 4  # starting them is what takes time
@@ -63,12 +64,6 @@ def add_all(processes: int, entries: int) -> Result:
     with headwater.init() as run_handle:
         run_handle.log_artifact(_filled(range(processes * entries))).wait()
     return {"start": start, "end": time.monotonic()}
-
-
-def make_store() -> Result:
-    """The first run makes the store, which is not what is measured."""
-    headwater.init().finish()
-    return {}
 
 
 def _made(bench: Bench) -> Home:

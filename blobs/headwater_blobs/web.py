@@ -11,7 +11,7 @@ CONNECTIONS_KEPT = 16  # to one server: for eight threads, and as many of the ca
 
 
 def proxy_for(address: str) -> str | None:
-    """As `http_proxy`, `https_proxy` and `no_proxy` say for a URL. Raises: InvalidSettings for another kind of proxy."""
+    """As `http_proxy`, `https_proxy` and `no_proxy` say for a URL. Raises: InvalidSettings for any other kind."""
     parts = urlsplit(address)
     if urllib.request.proxy_bypass(parts.netloc):
         return None
