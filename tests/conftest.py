@@ -1,6 +1,7 @@
 """What holds for every test: its own home and settings, and one way to draw random input."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from tests.support.modes import MODES, given_back
 # of one test serve all its examples: what they lend is emptied for each.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.register_profile("dev", _ALWAYS, max_examples=50)
-settings.register_profile("ci", _ALWAYS, max_examples=200, derandomize=True)  # the same examples on every run
+settings.register_profile("ci", _ALWAYS, max_examples=75, derandomize=True)  # the same examples on every run
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 _OUTSIDE = dict(os.environ)  # as it was before any test ran
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run in the background of a shell ignores Ctrl-C, and so would every process that a test interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     servers.begin_run(config)
 
 

@@ -78,7 +78,8 @@ def test_where_only_ascii_can_be_printed_nothing_is_lost(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("store")
-def test_nothing_is_folded_or_cut_where_a_program_reads() -> None:
+def test_nothing_is_folded_or_cut_where_a_program_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     uri = f"s3://bucket/{'prefix/' * 60}end.bin"
     headwater("log", "-n", "far", "--reference", f"far={uri}", "--no-checksum")
 

@@ -42,7 +42,10 @@ FINISHER = """
         artifact = headwater.Artifact("parts", "dataset")
         writers = int(sys.argv[1]) if len(sys.argv) > 1 else None
         version = run.finish_artifact(artifact, writers=writers)
-        print("waiting", flush=True)
+        try:
+            version.wait(timeout=0)
+        except headwater.errors.StoreUnavailable:
+            print("waiting", flush=True)  # what it said counts, and nothing of it is on its way
         version.wait(timeout=60)
     print(version.version, version.file_count, ",".join(version.contested_paths))
 """
