@@ -1,0 +1,144 @@
+"""Referring to what is outside, and to entries of other versions."""
+
+from pathlib import Path
+
+import headwater
+import pytest
+from headwater.errors import InvalidInput, InvalidPath, NotFound
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def new(name: str = "refs") -> headwater.Artifact:
+    return headwater.Artifact(name, "dataset")
+
+
+def logged(text: str = "meow") -> headwater.Artifact:
+    artifact = new("pets")
+    with artifact.new_file("cats/tom.txt") as file:
+        file.write(text)
+    return artifact.save()
+
+
+def test_two_references_that_would_take_one_name_are_refused_naming_both() -> None:
+    artifact = new()
+    artifact.add_reference("hdfs://cluster/model.h5")
+
+    with pytest.raises(InvalidPath, match=r"'model\.h5'.*hdfs://cluster/model\.h5.*hdfs://cluster/old/model\.h5"):
+        artifact.add_reference("hdfs://cluster/old/model.h5")
+
+    assert [entry.ref() for entry in artifact.files()] == ["hdfs://cluster/model.h5"]
+
+
+def test_the_same_reference_can_be_added_again() -> None:
+    artifact = new()
+    for _ in range(2):
+        artifact.add_reference("hdfs://cluster/model.h5")
+
+    assert artifact.file_count == 1
+
+
+def test_of_a_file_and_a_reference_at_one_path_the_last_counts() -> None:
+    artifact = new()
+    artifact.add_reference("hdfs://cluster/model.h5")
+    with artifact.new_file("model.h5") as file:
+        file.write("here")
+    assert not artifact.get_entry("model.h5").is_reference
+
+    artifact.add_reference("hdfs://cluster/model.h5")
+
+    assert artifact.get_entry("model.h5").ref() == "hdfs://cluster/model.h5"
+    assert artifact.file_count == 1
+
+
+def test_an_entry_of_another_version_can_be_passed_as_it_is_and_holds_the_version(tmp_path: Path) -> None:
+    entry = logged().get_entry("cats/tom.txt")
+    logged("purr")
+    artifact = new()
+    artifact.add_reference(entry)
+    artifact.add_reference(entry, name="again/tom.txt")
+    artifact.save()
+
+    assert artifact.get_entry("tom.txt").ref() == "headwater://team/animals/pets/v0/cats/tom.txt"
+    assert artifact.get_entry("tom.txt").digest == entry.digest
+    artifact.download(tmp_path)
+    assert (tmp_path / "tom.txt").read_text() == (tmp_path / "again" / "tom.txt").read_text() == "meow"
+
+
+def test_a_link_to_an_entry_can_be_given_as_text_and_must_lead_somewhere() -> None:
+    logged()
+    artifact = new()
+    artifact.add_reference("headwater://team/animals/pets/v0/cats/tom.txt")
+
+    assert artifact.get_entry("tom.txt").size == 4
+    with pytest.raises(NotFound, match=r"v7"):
+        artifact.add_reference("headwater://team/animals/pets/v7/cats/tom.txt")
+    with pytest.raises(NotFound, match=r"cats/jerry\.txt"):
+        artifact.add_reference("headwater://team/animals/pets/v0/cats/jerry.txt")
+
+
+def test_an_entry_that_was_not_logged_cannot_be_referred_to() -> None:
+    unlogged = new("pets")
+    with unlogged.new_file("tom.txt") as file:
+        file.write("meow")
+
+    with pytest.raises(InvalidInput, match="log_artifact"):
+        new().add_reference(unlogged.get_entry("tom.txt"))
+
+
+def test_references_travel_in_drafts_and_are_told_apart_by_all_they_say(tmp_path: Path) -> None:
+    source = tmp_path / "source.txt"
+    source.write_text("one")
+    artifact = new()
+    artifact.add_reference(source.as_uri())
+    artifact.add_reference("hdfs://cluster/kept")
+    artifact.save()
+    source.write_text("two")
+
+    draft = artifact.new_draft()
+    draft.add_reference(source.as_uri())
+    draft.save()
+
+    assert draft.version == "v1"
+    assert draft.get_entry("source.txt").digest != artifact.get_entry("source.txt").digest
+    assert sorted(draft.manifest.entries) == ["kept", "source.txt"]
+
+
+def test_equal_references_are_equal_content() -> None:
+    for _ in range(2):
+        artifact = new()
+        artifact.add_reference("hdfs://cluster/model.h5", checksum=False)
+        artifact.save()
+
+    assert artifact.version == "v0"
+
+
+@pytest.mark.parametrize("uri", ["https://me:secret@host/file", "no-scheme", "", 7, "https://host/a\nb"])
+def test_what_is_no_uri_to_keep_is_refused_without_saying_a_secret(uri: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        new().add_reference(uri)  # type: ignore[arg-type]
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_reference_is_no_file_and_a_file_no_reference() -> None:
+    entry = logged().get_entry("cats/tom.txt")
+
+    with pytest.raises(InvalidInput, match="not a reference"):
+        entry.ref()
+    artifact = new()
+    (reference,) = artifact.add_reference("hdfs://cluster/model.h5")
+    assert (reference.digest, reference.size, reference.is_reference) == (None, None, True)
+
+
+def test_a_temporary_file_is_named_by_its_content_and_keeps_its_extension(tmp_path: Path) -> None:
+    for folder, text in (("a", "one"), ("b", "other")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "out.csv").write_text(text)
+    artifact = new()
+    entries = [artifact.add_file(tmp_path / folder / "out.csv", is_tmp=True) for folder in ("a", "b")]
+    again = artifact.add_file(tmp_path / "a" / "out.csv", name="runs/out.csv", is_tmp=True)
+
+    assert artifact.file_count == 3
+    assert all(entry.path.endswith("-out.csv") for entry in entries)
+    assert again.path == f"runs/{entries[0].path}"
