@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import pytest
-from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, KafkaSettings, RecordsGone
+from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, KafkaSettings, RecordsGone, group
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
+from kafka import KafkaConsumer
 
 from tests.kafka import topics
 from tests.kafka.topics import PARTITIONS, WAIT_S, opened, records_of
@@ -241,6 +242,34 @@ def test_a_group_that_was_left_says_so(log: KafkaEventLog, group_id: str) -> Non
 
     with pytest.raises(StoreUnavailable, match="was left"):
         member.poll()
+
+
+def test_a_member_joins_once_the_broker_it_asks_has_heard_of_the_topic(
+    log: KafkaEventLog, group_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, lacking = KafkaConsumer.partitions_for_topic, 3
+
+    def partitions_for_topic(consumer: KafkaConsumer, topic: str) -> set[int]:
+        nonlocal lacking
+        lacking -= 1
+        return ask(consumer, topic) if lacking < 0 else set()
+
+    monkeypatch.setattr(KafkaConsumer, "partitions_for_topic", partitions_for_topic)
+    member = Member(log, group_id, {})
+    assert lacking < 0
+    share(member)
+
+    member.group.close()
+
+
+def test_a_member_that_never_hears_of_the_topic_says_so(
+    log: KafkaEventLog, group_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "SPREAD_WAIT_S", 0.2)
+    monkeypatch.setattr(KafkaConsumer, "partitions_for_topic", lambda *_: set())
+
+    with pytest.raises(StoreUnavailable, match=f"says nothing of topic '{log.settings.topic}'"):
+        Member(log, group_id, {})
 
 
 def _poll_for_ever(where: KafkaSettings, group_id: str, pipe: Connection) -> None:

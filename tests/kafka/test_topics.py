@@ -1,16 +1,18 @@
 """A topic that is not what it was, or never was fit to be a log."""
 
 import threading
+from typing import Any
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, RecordsGone
 from headwater_schemas.errors import InvalidSettings, StoreError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
-from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.admin import KafkaAdminClient
+from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError, UnknownTopicOrPartitionError
 
 from tests.kafka import topics
-from tests.kafka.topics import WAIT_S, opened, records_of
+from tests.kafka.topics import PARTITIONS, WAIT_S, opened, records_of
 from tests.support.servers import servers
 
 
@@ -47,6 +49,24 @@ def test_many_may_make_one_topic_at_once(where: KafkaSettings) -> None:
         thread.join(WAIT_S)
     assert len(found) == 6
     assert len(set(found)) == 1
+
+
+def test_a_new_topic_that_some_broker_has_not_heard_of_is_there_all_the_same(
+    where: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe, lacking = KafkaAdminClient.describe_topics, 3
+
+    def describe_topics(client: KafkaAdminClient, topics: list[str]) -> list[dict[str, Any]]:
+        nonlocal lacking
+        lacking -= 1
+        unknown = {"error_code": UnknownTopicOrPartitionError.errno, "partitions": []}
+        return describe(client, topics) if lacking < 0 else [unknown]
+
+    monkeypatch.setattr(KafkaAdminClient, "wait_for_topics", lambda *_, **__: None)  # asked of another broker
+    monkeypatch.setattr(KafkaAdminClient, "describe_topics", describe_topics)
+    with opened(where) as log:
+        assert log.partitions == PARTITIONS
+    assert lacking < 0
 
 
 def test_too_few_brokers_for_the_replication_are_named(where: KafkaSettings) -> None:

@@ -29,6 +29,7 @@ from headwater_eventlog.kafka.driver import (
 )
 from headwater_eventlog.kafka.log import KafkaEventLog
 from headwater_eventlog.kafka.reading import Clock, consumer_options, gap
+from headwater_eventlog.kafka.topic import ASK_PAUSE_S, SPREAD_WAIT_S
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, Record
 
 SESSION_S = 10.0  # without a sign of life, after which a member's partitions go to others
@@ -77,8 +78,7 @@ class KafkaGroup:
                 **consumer_options(),
             )
             self._consumer.subscribe([self._settings.topic], listener=_Listener(self._consumer, self._events))
-            # One that joins before it knows the topic, and is made leader, would deal out nothing to everybody.
-            self._consumer.partitions_for_topic(self._settings.topic)
+            self._learn_topic()
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -144,6 +144,22 @@ class KafkaGroup:
         leaving.join(LEAVE_WAIT_S)  # a process that ends now would have said nothing
         if ours:
             self._on_revoked(ours)
+
+    def _learn_topic(self) -> None:
+        """Have the client know the topic before it joins: as leader it would else deal out nothing to everybody.
+
+        A broker that has not heard of a new topic yet leaves it out, and then the client asks again only after minutes.
+        Raises: StoreUnavailable.
+        """
+        deadline = time.monotonic() + SPREAD_WAIT_S
+        while not self._consumer.partitions_for_topic(self._settings.topic):
+            if time.monotonic() > deadline:
+                let_go("group", self._consumer.close)
+                raise StoreUnavailable(
+                    f"Kafka at {self._settings.servers} says nothing of topic {self._settings.topic!r}: nothing was "
+                    "read. Check that it is there and that this user may see it."
+                )
+            time.sleep(ASK_PAUSE_S)
 
     def _poll_once(self, wait_s: float, max_records: int) -> dict[int, list[Any]]:
         with told(self._settings, "nothing was read"):

@@ -39,6 +39,7 @@ KIND = {
 ASK_WAIT_S = 10.0  # for an answer, over all attempts: a leader may just be chosen
 ASK_PAUSE_S = 0.1  # between attempts
 READY_WAIT_S = 30.0  # for every partition of a new topic to have a leader
+SPREAD_WAIT_S = 10.0  # for every broker to have heard of a new topic; one that has not says that there is none
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Topic:
         self._admin: Any = None
         self._lock = threading.Lock()
         self._verified_s = float("-inf")
+        self._spread_s = float("-inf")  # from when on "there is none" is believed
         self._closed = False
 
     @property
@@ -91,6 +93,7 @@ class Topic:
             if not isinstance(error.__cause__, errors.TopicAlreadyExistsError):
                 raise
         self._wait_until_ready()
+        self._spread_s = time.monotonic() + SPREAD_WAIT_S
 
     def verify(self, *, age_s_max: float = 0.0) -> None:
         """Refuse what is not the log that was remembered; the first one seen is remembered.
@@ -110,8 +113,13 @@ class Topic:
     def described(self) -> dict[str, Any]:
         """Kafka's own words about the topic. Raises: StoreUnavailable when it is not there."""
         name = self.settings.topic
-        described: dict[str, Any] = self._ask(lambda admin: admin.describe_topics([name])[0], "nothing was read")
-        kind = errors.for_code(described["error_code"])
+        described: dict[str, Any]
+        while True:
+            described = self._ask(lambda admin: admin.describe_topics([name])[0], "nothing was read")
+            kind = errors.for_code(described["error_code"])
+            if kind is not errors.UnknownTopicOrPartitionError or time.monotonic() > self._spread_s:
+                break
+            time.sleep(ASK_PAUSE_S)
         if kind is errors.UnknownTopicOrPartitionError:
             remembered = f" It was there with {self.identity}: restore it." if self.identity else ""
             raise StoreUnavailable(
