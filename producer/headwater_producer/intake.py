@@ -9,6 +9,7 @@ been told the likely project, so that what goes there is published as it is; wha
 import os
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Intake:
         self._waiting: dict[bytes, bytes] = {}  # small contents of the pack that is being filled
         self._waiting_bytes = 0
         self._holdings: dict[bytes, _Holding] = {}
+        self._relied_on: Counter[bytes] = Counter()  # how often more what is taken was taken, or found to be taken
         self._staging: _Staging | None = None
         self._pid = os.getpid()
         self.published_bytes = 0  # how much became objects here that was not stored before
@@ -70,7 +72,7 @@ class Intake:
         taken = [code + hash_one(content) for content in contents]
         with self._alone():
             for digest, content in zip(taken, contents, strict=True):
-                if digest not in self._waiting and digest not in self._holdings:
+                if not self._is_relied_on(digest):
                     self._waiting[digest] = content
                     self._waiting_bytes += len(content)
                     if self._waiting_bytes >= PACK_BYTES_MAX:
@@ -91,7 +93,7 @@ class Intake:
         staged = self._store.stage_file(source, self._algorithm, project=self.project)
         assert staged.digest is not None
         with self._alone():
-            if staged.digest in self._holdings or self._stored(self.project, [staged.digest]):
+            if self._is_relied_on(staged.digest) or self._stored(self.project, [staged.digest]):
                 self._store.discard(staged)
             else:
                 self._holdings[staged.digest] = _Holding(staged, {staged.digest: (0, staged.size)})
@@ -100,7 +102,7 @@ class Intake:
     def lacking(self, wanted: Sequence[bytes]) -> set[bytes]:
         """Which of these digests are neither taken nor stored in the likely project, so that bytes must be read."""
         with self._alone():
-            unknown = [digest for digest in set(wanted) if not self._is_taken(digest)]
+            unknown = [digest for digest in set(wanted) if not self._is_relied_on(digest)]
         return set(unknown).difference(self._stored(self.project, unknown)) if unknown else set()
 
     def places(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, Place]:
@@ -128,9 +130,15 @@ class Intake:
         return found
 
     def forget(self, handed_over: Iterable[bytes]) -> None:
-        """What is in the projection now need not be known here."""
+        """What is in the projection now need not be known here, unless somebody else relies on it.
+
+        Of a shared draft it is not stored for anybody else before the seal.
+        """
         with self._alone():
             for digest in handed_over:
+                if self._relied_on[digest]:
+                    self._relied_on[digest] -= 1
+                    continue
                 holding = self._holdings.get(digest)
                 if holding is not None and holding.published:
                     del self._holdings[digest]
@@ -161,9 +169,13 @@ class Intake:
         if holding.owner == os.getpid():
             self._store.discard(holding.staged)
 
-    def _is_taken(self, digest: bytes) -> bool:
+    def _is_relied_on(self, digest: bytes) -> bool:
+        """Whether it is taken: whoever hands it over first must leave it for the one who asks."""
         staging = self._staging
-        return digest in self._waiting or digest in self._holdings or (staging is not None and digest in staging)
+        taken = digest in self._waiting or digest in self._holdings or (staging is not None and digest in staging)
+        if taken:
+            self._relied_on[digest] += 1
+        return taken
 
     def _publish(self, holding: _Holding, project: str, digest: bytes) -> str:
         name = holding.published.get(project)

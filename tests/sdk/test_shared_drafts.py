@@ -1,5 +1,7 @@
 """One version from many writers. With real processes: tests/faults/test_shared_drafts.py."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import headwater
 import pytest
 from headwater.errors import EventRejected, InvalidInput, NotFound, Reason, StoreUnavailable
@@ -32,6 +34,33 @@ def test_runs_fill_one_version_together_and_a_last_one_seals_it() -> None:
 
     assert version.version == "v0"
     assert list(version.manifest.entries) == ["image1.png", "image2.png", "image3.png"]
+
+
+def test_equal_content_of_two_parts_is_there_for_both_whichever_counts_first() -> None:
+    one, other = part("a", "equal"), part("b", "equal")
+    large = b"x" * (3 * 2**20)
+    for artifact in (one, other):
+        with artifact.new_file(f"large/{artifact.digest[:8]}", "wb") as file:
+            file.write(large)
+    with headwater.init() as run:
+        run.upsert_artifact(one, distributed_id="job-1").wait()
+        run.upsert_artifact(other, distributed_id="job-1").wait()
+    version = finish()
+
+    assert version.file_count == 4
+    version.download("out")
+    version.verify("out")
+
+
+def test_threads_of_one_run_upsert_at_once() -> None:
+    def write(number: int) -> None:
+        for turn in range(5):
+            run.upsert_artifact(part(f"{number}/{turn}", f"{turn}"), distributed_id="job-1").wait()
+
+    with headwater.init() as run, ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(16)))
+
+    assert finish().file_count == 16 * 5
 
 
 def test_the_group_is_the_id_unless_one_is_given() -> None:
