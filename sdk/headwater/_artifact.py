@@ -49,6 +49,7 @@ class Artifact(Building):
             self._said.replace_metadata(metadata)
         self._namespace: str | None = None  # "entity/project", once it is known
         self._logged: Logged | None = None  # on its way
+        self._part_of: str | None = None  # the shared draft that it was handed to, by its id on the log
         self._info: VersionInfo | None = None  # once the version is known
 
     @classmethod
@@ -438,6 +439,11 @@ class Artifact(Building):
         return entity, project
 
     def _check_open(self) -> None:
+        if self._info is None and self._part_of is not None:
+            raise InvalidInput(
+                f"{self.name} was handed to the draft {self._part_of.partition(':')[2]!r}, so its content does not "
+                "change any more. Make a new Artifact of this name for what is to be added."
+            )
         if self._logged is not None or self._info is not None:
             raise InvalidInput(
                 f"{self.name} was logged, so its content does not change any more. "

@@ -71,12 +71,16 @@ class Logged:
             pause_s = min(SEAL_POLL_S_MAX, 2 * pause_s)
         return info
 
-    def _committed(self) -> Committed | None:
+    def task_here(self) -> "Task[Committed | None]":
+        """Its task. Raises: InvalidInput where it is another process's to work off, after a fork."""
         if self._pid != os.getpid() and not self._task.done:
             raise InvalidInput(
                 f"{self._collection} was logged by process {self._pid}, before a fork. Wait for it there."
             )
-        return self._task.result()
+        return self._task
+
+    def _committed(self) -> Committed | None:
+        return self.task_here().result()
 
     def _sealed(self) -> queries.VersionInfo | None:
         assert self._draft is not None, "only a shared draft is committed later"

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from headwater_schemas import metadata
-from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound, StoreError
+from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreError
 from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_distributed_id, check_name, check_text
 
 from headwater._artifact import Artifact
@@ -184,14 +184,13 @@ class Run:
         """Seal the draft that runs filled with `upsert_artifact`, with what `artifact` itself adds.
 
         `writers` waits for so many runs that upserted: the version is sealed when the last of them has. Finishing twice
-        is the same version. Description, metadata, aliases and tags are those of `artifact`. Returns at once; `wait()`
-        waits for the version. Raises: as `upsert_artifact`.
+        is the same version; an artifact that was upserted to the draft adds nothing more. Description, metadata,
+        aliases and tags are those of `artifact`. Returns at once; `wait()` waits for the version. Raises: as
+        `upsert_artifact`.
         """
         from headwater._saving import finish
 
         self._check_running()
-        if writers is not None and (not isinstance(writers, int) or isinstance(writers, bool) or writers < 1):
-            raise InvalidInput(f"finish_artifact waits for one writer or more, not {writers!r}.")
         sharing = self._sharing(artifact, distributed_id)
         self._remember(finish(artifact, self._client, self._namespace, sharing, writers))
         return artifact
@@ -293,7 +292,15 @@ class Run:
                 f"there is neither a distributed_id nor a group, so nobody could share a draft of {artifact._name}. "
                 "Give distributed_id=…, or start all its runs with the same headwater.init(group=…)."
             )
-        return Sharing(check_distributed_id(shared_id), self.path)
+        try:
+            return Sharing(check_distributed_id(shared_id), self.path)
+        except InvalidName as error:
+            if distributed_id is not None:
+                raise
+            raise InvalidName(
+                f"the group {shared_id[:80]!r} of the run cannot be the id of a shared draft: {error} "
+                "Or give distributed_id=…, which comes before the group."
+            ) from error
 
     def _remember(self, task: "Task[Any]") -> None:
         self._tasks.append(task)

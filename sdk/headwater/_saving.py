@@ -8,11 +8,12 @@ from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reas
 from headwater_schemas.events import AliasMoved, Event, ExpectedAlias
 from headwater_schemas.names import TAGS_MAX, parse_version
 
+from headwater._content import Content
 from headwater._following import Logged
 from headwater._overlay import Overlay
 from headwater._progress import tell
 from headwater._said import UNSET
-from headwater._shared import FinishTask, Sharing, UpsertTask
+from headwater._shared import FinishTask, Sharing, UpsertTask, check_writers
 from headwater._tasks import CommitTask, Committed
 
 if TYPE_CHECKING:
@@ -50,10 +51,16 @@ def upsert(artifact: "Artifact", client: "Client", namespace: str, sharing: Shar
 def finish(
     artifact: "Artifact", client: "Client", namespace: str, sharing: Sharing, writers: int | None
 ) -> "Task[Committed | None]":
-    """Put the commit of a shared draft into the queue, with what `artifact` adds to it."""
-    intake = _moved_to(artifact, client, namespace, may_flatten=False)
-    command = _commit(artifact, namespace, sharing.writer, (), expected_digest=None, writers=writers)
-    task = FinishTask(client.logger, command, artifact._content, intake, artifact._late, sharing)
+    """Put the commit of a shared draft into the queue, with what `artifact` adds: nothing, where it is a part of it."""
+    waits_for = check_writers(writers)
+    content, late, part = artifact._content, artifact._late, None
+    if artifact._part_of == sharing.draft and artifact._namespace == namespace:
+        content, late, intake = Content(), {}, client.intake(namespace)
+        part = None if artifact._logged is None else artifact._logged.task_here()
+    else:
+        intake = _moved_to(artifact, client, namespace, may_flatten=False)
+    command = _commit(artifact, namespace, sharing.writer, (), expected_digest=None, writers=waits_for)
+    task = FinishTask(client.logger, command, content, intake, late, sharing, part)
     return _put(artifact, client, task, sharing.draft)
 
 
@@ -164,11 +171,13 @@ def _commit(
 def _moved_to(artifact: "Artifact", client: "Client", namespace: str, *, may_flatten: bool = True) -> "Intake":
     """Say where an artifact goes. A draft that goes elsewhere than its base has all of its content there."""
     artifact._check_open()
-    if artifact._client is not None and artifact._client is not client:
-        raise InvalidInput(
-            f"{artifact._name} was filled for the store {artifact._client.url}, but the run logs to {client.url}. "
-            "Make the artifact after `headwater.init`."
-        )
+    if artifact._client is not None:
+        if artifact._client.url != client.url:
+            raise InvalidInput(
+                f"{artifact._name} was filled for the store {artifact._client.url}, but the run logs to {client.url}. "
+                "Make the artifact after `headwater.init`."
+            )
+        artifact._client.check_process()  # filled before a fork, it is handed over by way of what the child inherited
     content, collection = artifact._content, f"{namespace}/{artifact._name}"
     if isinstance(content, Overlay) and content.base.collection != collection:
         if not may_flatten:
@@ -185,5 +194,7 @@ def _put(
     artifact: "Artifact", client: "Client", task: "Task[Committed | None]", draft: str | None
 ) -> "Task[Committed | None]":
     client.put(task)
-    artifact._logged = Logged(client, f"{artifact._namespace}/{artifact._name}", task, draft)
+    if artifact._info is None:
+        artifact._logged = Logged(client, f"{artifact._namespace}/{artifact._name}", task, draft)
+    artifact._part_of = draft
     return task

@@ -6,17 +6,18 @@ Writers are runs. A run that is started again under its id, from whatever proces
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.intake import Intake
 from headwater_producer.producer import Sent
-from headwater_schemas.errors import EventRejected, Reason
-from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
+from headwater_schemas.errors import EventRejected, InvalidInput, Reason
+from headwater_schemas.events import WRITERS_MAX, Event, VersionCommitted, WriterDone, shared_draft
 
 from headwater._content import Content, identity
-from headwater._logger import Logger
+from headwater._logger import Logger, Task
 from headwater._overlay import held_of
 from headwater._progress import tell
 from headwater._tasks import C, Committed, ContentTask
@@ -111,10 +112,29 @@ class FinishTask(_SharingTask[CommitVersion]):
     It succeeds with None where the draft will be sealed once all the writers are done that it waits for.
     """
 
+    def __init__(
+        self,
+        logger: Logger,
+        command: CommitVersion,
+        content: Content,
+        intake: Intake,
+        late: Mapping[str, str],
+        sharing: Sharing,
+        part: Task[Committed | None] | None,
+    ) -> None:
+        """`part` is what handed the finishing artifact itself to the draft before: where it failed, so does this."""
+        super().__init__(logger, command, content, intake, late, sharing)
+        self._part = part
+
     @property
     def commit(self) -> Sent | None:
         """The commit's event, once it was sent: a seal to come may still be refused."""
         return self._last_word
+
+    def settle(self, client: "Client") -> bool:
+        if self._part is not None and self._part.failed:
+            self._part.result()  # raises what is wrong with it
+        return super().settle(client)
 
     def _word(self) -> VersionCommitted:
         return commit_event(self._command, self._sharing.draft)
@@ -127,6 +147,8 @@ class FinishTask(_SharingTask[CommitVersion]):
         committed = None if outcome.version is None else Committed(outcome.version, outcome.recognised)
         if not client.quiet:
             self._tell(committed)
+        if committed is not None and not self._content.count:
+            self._warn_if_empty(client, committed.version)
         self.succeed(committed)
         return True
 
@@ -149,8 +171,30 @@ class FinishTask(_SharingTask[CommitVersion]):
         return {path: identity(held_of(entry)) for path, entry in found.items()} == wanted
 
     def _tell(self, committed: Committed | None) -> None:
-        draft = f"{self._command.collection.rpartition('/')[2]}: draft {self._sharing.distributed_id!r}"
         if committed is None:
-            tell(f"{draft} will be sealed when {self._command.writers} writers are done")
+            tell(f"{self._name} will be sealed when {self._command.writers} writers are done")
         else:
-            tell(f"{draft} is v{committed.version}")
+            tell(f"{self._name} is v{committed.version}")
+
+    def _warn_if_empty(self, client: "Client", version: int) -> None:
+        """Most likely the writers had another id."""
+        info = queries.version_info(client.stores.database, self._command.collection, version)
+        if info is not None and not info.entry_count:
+            tell(f"{self._name} was sealed with nothing in it, as v{version}: has anybody upserted under this id?")
+
+    @property
+    def _name(self) -> str:
+        return f"{self._command.collection.rpartition('/')[2]}: draft {self._sharing.distributed_id!r}"
+
+
+def check_writers(writers: object) -> int | None:
+    """How many writers a commit waits for. Raises: InvalidInput for what is no such number."""
+    if writers is None:
+        return None
+    try:
+        number = 0 if isinstance(writers, bool) else index(writers)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if not 1 <= number <= WRITERS_MAX:
+        raise InvalidInput(f"finish_artifact waits for 1 to {WRITERS_MAX:,} writers, not for {writers!r}.")
+    return number

@@ -139,6 +139,53 @@ def test_a_child_of_a_fork_goes_on_with_the_parents_run(desk: Desk) -> None:
     assert seen.outputs == {("parent", "filled-before", 0), ("parent", "own", 0)}
 
 
+def test_children_of_a_fork_upsert_what_their_parent_filled_and_drafts_of_what_it_asked_for(desk: Desk) -> None:
+    ended = desk.run("""
+        import os
+        import headwater
+
+        def part(name, path, size=1):
+            artifact = headwater.Artifact(name, "dataset")
+            with artifact.new_file(path, "wb") as file:
+                file.write(path.encode() * size)
+            return artifact
+
+        def in_children(*artifacts):
+            children = []
+            for number, artifact in enumerate(artifacts):
+                if child := os.fork():
+                    children.append(child)
+                    continue
+                with headwater.init(group="job", id=f"{artifact.name}-{number}") as run:
+                    run.upsert_artifact(artifact)
+                os._exit(0)
+            for child in children:
+                assert os.waitpid(child, 0)[1] == 0
+
+        def finish(name):
+            with headwater.init(group="job") as run:
+                version = run.finish_artifact(headwater.Artifact(name, "dataset")).wait()
+            version.download(name)
+            version.verify(name)
+            print(version.source_name, *version.manifest.entries)
+
+        filled = [part("filled", f"small-{i}") for i in range(3)] + [part("filled", "large", 1_000_000)]
+        in_children(*filled)
+        finish("filled")
+        drafts = [part("based", "base").save().new_draft() for _ in range(3)]
+        for number, draft in enumerate(drafts):
+            with draft.new_file(f"new-{number}") as file:
+                file.write("new")
+        in_children(*drafts)
+        finish("based")
+    """).well()
+
+    assert ended.out.splitlines() == [
+        "filled:v0 large small-0 small-1 small-2",
+        "based:v1 base new-0 new-1 new-2",
+    ]
+
+
 def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: Desk) -> None:
     desk.run("""
         import os

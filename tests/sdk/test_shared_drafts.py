@@ -1,10 +1,12 @@
 """One version from many writers. With real processes: tests/faults/test_shared_drafts.py."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import SupportsIndex
 
 import headwater
+import numpy
 import pytest
-from headwater.errors import EventRejected, InvalidInput, NotFound, Reason, StoreUnavailable
+from headwater.errors import EventRejected, InvalidInput, InvalidName, NotFound, Reason, StoreUnavailable
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -25,6 +27,11 @@ def finish(artifact: headwater.Artifact | None = None, *, shared: str = "job-1",
     with headwater.init() as run:
         empty = headwater.Artifact("pets", "dataset")
         return run.finish_artifact(artifact or empty, distributed_id=shared, **more).wait(30)
+
+
+def finish_later(artifact: headwater.Artifact, writers: SupportsIndex) -> headwater.Artifact:
+    with headwater.init() as run:
+        return run.finish_artifact(artifact, distributed_id="job-1", writers=writers)  # type: ignore[arg-type]
 
 
 def test_runs_fill_one_version_together_and_a_last_one_seals_it() -> None:
@@ -117,6 +124,68 @@ def test_a_second_finish_that_would_add_something_is_late() -> None:
 
     with pytest.raises(EventRejected, match="pets:v0"):
         finish(part("more"))
+
+
+def test_an_artifact_that_was_upserted_can_finish_its_draft_and_finish_it_again() -> None:
+    upsert("a")
+    with headwater.init() as run:
+        artifact = run.upsert_artifact(part("b"), distributed_id="job-1")
+        artifact = run.finish_artifact(artifact, distributed_id="job-1")
+        assert artifact.version == "v0"
+        run.finish_artifact(artifact, distributed_id="job-1")
+
+    assert (artifact.version, list(artifact.manifest.entries)) == ("v0", ["a", "b"])
+    assert [version.version for version in run.logged_artifacts()] == ["v0"]
+
+
+def test_an_artifact_whose_part_was_refused_does_not_finish_the_draft() -> None:
+    upsert("a/b")
+    with headwater.init() as run:
+        refused = run.upsert_artifact(part("a"), distributed_id="job-1")
+        with pytest.raises(EventRejected, match="'a'"):
+            run.finish_artifact(refused, distributed_id="job-1").wait()
+
+    assert not headwater.Api().artifact_exists("pets")
+
+
+def test_what_was_upserted_does_not_change_and_the_error_names_the_draft() -> None:
+    artifact = upsert("a")
+
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"'job-1'.*new Artifact"):
+        run.upsert_artifact(artifact, distributed_id="job-1")
+
+
+def test_finishing_a_draft_that_has_nothing_in_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    upsert("a")
+    version = finish(shared="jbo-1")
+
+    assert (version.version, version.file_count) == ("v0", 0)
+    assert "'jbo-1' was sealed with nothing in it, as v0" in capsys.readouterr().err
+
+
+def test_a_group_that_cannot_be_an_id_is_named() -> None:
+    with headwater.init(group="") as run, pytest.raises(InvalidName, match=r"the group ''.*distributed_id"):
+        run.upsert_artifact(part("a"))
+
+
+def test_who_finishes_first_gives_a_draft_of_the_base_as_the_writers_do() -> None:
+    base = part("old").save()
+    waiting = finish_later(base.new_draft(), writers=2)
+    for path in ("x", "y"):
+        draft = base.new_draft()
+        with draft.new_file(path) as file:
+            file.write(path)
+        with headwater.init() as run:
+            run.upsert_artifact(draft, distributed_id="job-1")
+
+    assert list(waiting.wait(timeout=30).manifest.entries) == ["old", "x", "y"]
+
+
+def test_the_number_of_writers_may_be_of_any_integer_type() -> None:
+    waiting = finish_later(part("a"), writers=numpy.int64(1))
+    upsert("b")
+
+    assert waiting.wait(timeout=30).file_count == 2
 
 
 def test_an_id_belongs_to_its_artifact() -> None:
@@ -253,7 +322,7 @@ def test_what_is_said_is_what_the_finishing_artifact_says() -> None:
     assert run is not None
 
 
-@pytest.mark.parametrize("writers", [0, -1, True, "3"])
+@pytest.mark.parametrize("writers", [0, -1, True, "3", 1.5, 10**12])
 def test_a_number_of_writers_that_makes_no_sense_is_refused(writers: object) -> None:
     with headwater.init() as run, pytest.raises(InvalidInput, match="writer"):
         run.finish_artifact(part("a"), distributed_id="x", writers=writers)  # type: ignore[arg-type]

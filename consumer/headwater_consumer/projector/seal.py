@@ -8,7 +8,7 @@ from itertools import groupby
 from headwater_schemas import codec, lthash, metadata
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import Stamped, VersionCommitted, WriterDone
+from headwater_schemas.events import WRITERS_MAX, Stamped, VersionCommitted, WriterDone
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
 
@@ -35,7 +35,6 @@ from headwater_consumer.rows import (
 from headwater_consumer.state import Change, DropLayer, MergeLayers, Put, SettleDoubles, State
 
 LEAVES_AT_ONCE = 4096  # bounds the memory of summing up what a draft supersedes
-WRITERS_MAX = 100_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
