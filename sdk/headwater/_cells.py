@@ -96,24 +96,34 @@ def _bytes(value: Any, _depth: int) -> bytes:
 def _datetime(value: datetime, _depth: int) -> datetime:
     if getattr(value, "nanosecond", 0):  # pandas'
         raise CellRefused(_too_fine(value))
-    zone = None if value.tzinfo is None else _zone(value)
-    fold = value.fold if isinstance(zone, ZoneInfo) else 0  # only there it says which of two hours is meant
     day = (value.year, value.month, value.day)
-    return datetime(*day, value.hour, value.minute, value.second, value.microsecond, zone, fold=fold)
+    try:
+        clock = datetime(*day, value.hour, value.minute, value.second, value.microsecond)
+    except (ValueError, OverflowError):  # pandas has years that Python lacks
+        raise CellRefused(_too_fine(value)) from None
+    return clock if value.tzinfo is None else _in_its_zone(clock, value)
 
 
-def _zone(value: datetime) -> tzinfo:
-    """The zone by its name where it has one, else its offset at that moment."""
-    name = getattr(value.tzinfo, "key", None) or getattr(value.tzinfo, "zone", None)
-    if isinstance(name, str) and name != "UTC":
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass  # a zone of somebody's own: its offset is what it says of this moment
+def _in_its_zone(clock: datetime, value: datetime) -> datetime:
+    """What the clock showed, in the zone by its name where it has one, else at its offset at that moment."""
     offset = value.utcoffset()
     if offset is None:
         raise CellRefused(f"holds {value!r}, whose time zone gives no offset. Use a zone that does.")
-    return timezone(offset) if offset else UTC
+    zone = _named_zone(value.tzinfo)
+    # Which of two equal readings is meant, its offset tells: not every library sets `fold`.
+    readings = (clock.replace(tzinfo=zone, fold=fold) for fold in (0, 1) if zone is not None)
+    plain = clock.replace(tzinfo=timezone(offset) if offset else UTC)
+    return next((reading for reading in readings if reading.utcoffset() == offset), plain)
+
+
+def _named_zone(zone: tzinfo | None) -> ZoneInfo | None:
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
+    if not isinstance(name, str) or name == "UTC":
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None  # a zone of somebody's own: its offset is what it says of this moment
 
 
 def _date(value: date, _depth: int) -> date:
@@ -129,7 +139,10 @@ def _time(value: time, _depth: int) -> time:
 def _timedelta(value: timedelta, _depth: int) -> timedelta:
     if getattr(value, "nanoseconds", 0):  # pandas'
         raise CellRefused(_too_fine(value))
-    return timedelta(value.days, value.seconds, value.microseconds)
+    try:
+        return timedelta(value.days, value.seconds, value.microseconds)
+    except OverflowError:  # pandas has longer ones
+        raise CellRefused(_too_fine(value)) from None
 
 
 def _decimal(value: Decimal, _depth: int) -> Decimal:
@@ -156,22 +169,33 @@ def _dict(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 
 
 def _scalar(value: Any, depth: int) -> Any:
-    item = value.item()
+    item = _bare(value)
     if type(item) is type(value):  # a long double gives itself
         raise CellRefused(_not_kept(value))
     return _plain(item, depth)
 
 
 def _numpy_time(value: Any, depth: int) -> Any:
-    if value != value:  # NaT
-        return None
-    item = value.item()
-    if isinstance(item, int):  # finer than a microsecond, or outside the years that Python has
+    item = _bare(value)
+    return _plain(_in_microseconds(value) if isinstance(item, int) else item, depth)
+
+
+def _bare(value: Any) -> Any:
+    """The one value of a scalar, as Python's; None for numpy's masked one and for NaT."""
+    return value.tolist() if callable(getattr(value, "tolist", None)) else value.item()
+
+
+def _in_microseconds(value: Any) -> Any:
+    """A time for which Python has no type in its unit. Raises: CellRefused where microseconds would change it."""
+    if value.dtype.str.endswith(("m8", "Y]", "M]")) and _kind(value) == "m":
+        raise CellRefused(f"holds {value!r}, which has no fixed length. Give it in days, or keep it as a number.")
+    try:
         coarse = value.astype(f"{_kind(value)}8[us]")
-        item = coarse.item()
-        if coarse != value or isinstance(item, int):
-            raise CellRefused(_too_fine(value))
-    return _plain(item, depth)
+    except OverflowError:
+        raise CellRefused(_too_fine(value)) from None
+    if coarse.astype(value.dtype) != value or isinstance(coarse.item(), int):  # also where it overflows
+        raise CellRefused(_too_fine(value))
+    return coarse.item()
 
 
 def _array(value: Any, depth: int) -> list[Any]:

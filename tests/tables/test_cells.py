@@ -3,7 +3,7 @@
 import enum
 import math
 from collections import OrderedDict, namedtuple
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,13 @@ TAKEN: list[tuple[object, object]] = [
     (np.array(["2020-01-02T03"], "M8[ns]"), [datetime(2020, 1, 2, 3)]),
     (np.timedelta64(3, "s"), timedelta(seconds=3)),
     (np.datetime64("NaT"), None),
+    (np.datetime64("NaT", "ns"), None),
+    (np.timedelta64("NaT"), None),
+    (np.timedelta64(3_000_000, "ps"), timedelta(microseconds=3)),
+    (np.ma.masked, None),
+    (np.ma.array(5, mask=True), None),
+    (np.ma.array([1, 2], mask=[True, False]), [None, 2]),
+    (np.ma.array(["2020-01-02", "2020-01-03"], "M8[s]", mask=[True, False]), [None, datetime(2020, 1, 3)]),
     (pd.NA, None),
     (pd.NaT, None),
     (pd.Timestamp("2020-01-02 03:04", tz="UTC"), datetime(2020, 1, 2, 3, 4, tzinfo=UTC)),
@@ -79,6 +86,45 @@ def test_every_nan_is_the_same_and_stays_apart_from_none() -> None:
     assert cell(None) is None
 
 
+class InABerlinOfItsOwn(tzinfo):
+    """As older libraries have it: one object for each offset, and `fold` is not set."""
+
+    zone = "Europe/Berlin"
+
+    def __init__(self, minutes: int) -> None:
+        self.offset = timedelta(minutes=minutes)
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return self.offset
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, moment: datetime | None) -> str:
+        return self.zone
+
+
+@pytest.mark.parametrize(
+    ("minutes", "zone"),
+    [(120, BERLIN), (60, BERLIN), (53, timezone(timedelta(minutes=53)))],
+    ids=["in summer", "an hour later", "before there were zones"],
+)
+def test_a_moment_stays_the_same_whatever_library_its_zone_is_from(minutes: int, zone: tzinfo) -> None:
+    twice = datetime(2020, 10, 25, 2, 30, tzinfo=InABerlinOfItsOwn(minutes))
+
+    taken = cell(twice)
+
+    assert (taken.utcoffset(), taken.tzinfo) == (twice.utcoffset(), zone)
+    assert taken.replace(tzinfo=None) == twice.replace(tzinfo=None)
+
+
+def test_fold_is_kept_only_where_it_tells_two_readings_apart() -> None:
+    assert cell(datetime(2020, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)).fold == 1
+    assert Table(["a"], [[datetime(2020, 1, 1, fold=1, tzinfo=BERLIN)]]) == Table(
+        ["a"], [[datetime(2020, 1, 1, tzinfo=BERLIN)]]
+    )
+
+
 REFUSED: list[tuple[object, str]] = [
     (object(), "holds an object"),
     ({1, 2}, "holds a set"),
@@ -95,6 +141,13 @@ REFUSED: list[tuple[object, str]] = [
     (pd.Timestamp(1, unit="ns"), "finer than a microsecond"),
     (pd.Timedelta(1, "ns"), "finer than a microsecond"),
     (np.datetime64(1, "ns"), "finer than a microsecond"),
+    (np.datetime64("20000-01-01"), "out of range"),
+    (np.timedelta64(10**15, "D"), "out of range"),
+    (np.timedelta64(1, "M"), "no fixed length"),
+    (np.timedelta64(3, "Y"), "no fixed length"),
+    (np.timedelta64(3), "no fixed length"),
+    (pd.Timestamp(np.datetime64("20000-01-01", "s")), "out of range"),
+    (pd.Timedelta(np.timedelta64(2**62, "s")), "out of range"),
     (time(1, tzinfo=UTC), "Use a datetime"),
 ]
 
