@@ -46,7 +46,7 @@ class Table:
 
         if is_frame(frame):
             found = columns_of(frame)
-            self._columns = _checked_columns(found if columns is None else columns)
+            self._columns = _checked_columns(list(found) if columns is None else columns)
             data = zip(*(_one_of(found, name) for name in self._columns), strict=True)
         elif dataframe is not None:
             raise InvalidInput(f"`dataframe` must be a pandas DataFrame, not {a_type(dataframe)}. Give rows as `data`.")
@@ -137,9 +137,11 @@ class Table:
         return [_checked_row(row, number, self._columns) for number, row in enumerate(self._rows)]
 
 
-def _checked_columns(columns: Iterable[str]) -> list[str]:
+def _checked_columns(columns: Any) -> list[str]:
     if isinstance(columns, str):
         raise InvalidInput(f"columns must be a list of names, not the text {columns!r}. Write [{columns!r}].")
+    if not _is_ordered(columns) or getattr(columns, "ndim", 1) != 1:  # a data frame would give its names and no rows
+        raise InvalidInput(f"columns must be a list of names, not {a_type(columns)}. Rows are given as `data`.")
     names = list(columns)
     if len(names) > COLUMNS_MAX:
         raise InvalidInput(f"a table has at most {COLUMNS_MAX:,} columns, not {len(names):,}. Turn it, or split it.")
@@ -163,13 +165,14 @@ def _checked_names(names: list[str]) -> list[str]:
 
 
 def _checked_rows(data: Any) -> Iterable[Any]:
-    if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
+    if isinstance(data, str) or not _is_ordered(data):
         raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {a_type(data)}.")
-    return data
+    rows: Iterable[Any] = data
+    return rows
 
 
 def _checked_row(row: Any, number: int, columns: Sequence[str]) -> Row:
-    if isinstance(row, str | bytes | dict | set) or not isinstance(row, Iterable):
+    if isinstance(row, str) or not _is_ordered(row):
         raise InvalidInput(f"row {number} must be a list of values, one for each column, not {a_type(row)}.")
     values = list(row)
     if len(values) != len(columns) or not columns:
@@ -181,9 +184,14 @@ def _checked_row(row: Any, number: int, columns: Sequence[str]) -> Row:
 
 
 def _values_of_column(name: str, data: Iterable[Any]) -> list[Any]:
-    if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
+    if isinstance(data, str) or not _is_ordered(data):
         raise InvalidInput(f"column {name!r} must be given as a list of values, not as {a_type(data)}.")
     return list(data)
+
+
+def _is_ordered(value: object) -> bool:
+    """Whether it gives one thing after another, in an order that is meant."""
+    return isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | dict | set | frozenset)
 
 
 def _one_of(found: dict[str, list[Any]], name: str) -> list[Any]:

@@ -1,9 +1,13 @@
 """A table in memory: columns, rows, and what it refuses."""
 
 import math
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from headwater import Table
+from headwater._cells import a_type
 from headwater.errors import InvalidInput, NotFound
 
 
@@ -71,13 +75,13 @@ def test_rows_without_columns_are_an_error() -> None:
         Table([], [[]])
 
 
-@pytest.mark.parametrize("row", ["ab", b"ab", {"a": 1, "b": 2}, {1, 2}, 12, None])
+@pytest.mark.parametrize("row", ["ab", b"ab", {"a": 1, "b": 2}, {1, 2}, frozenset({1, 2}), 12, None])
 def test_a_row_that_is_no_list_of_values_is_refused_by_type(row: object) -> None:
     with pytest.raises(InvalidInput, match=rf"row 0 must be a list of values.* not an? {type(row).__name__}"):
         Table(["a", "b"], [row])
 
 
-@pytest.mark.parametrize("data", ["ab", {"a": [1]}, 12])
+@pytest.mark.parametrize("data", ["ab", {"a": [1]}, {(1,)}, 12])
 def test_data_that_is_no_list_of_rows_is_refused_by_type(data: object) -> None:
     with pytest.raises(InvalidInput, match=rf"data must be a list of rows.* not an? {type(data).__name__}"):
         Table(["a"], data)
@@ -96,6 +100,20 @@ def test_columns_are_unique_text() -> None:
         Table("ab")
     with pytest.raises(InvalidInput, match="not valid Unicode"):
         Table(["\ud800"])
+
+
+@pytest.mark.parametrize("columns", [5, b"ab", {"a": [1]}, {"a", "b"}, pd.DataFrame({"a": [1]})], ids=a_type)
+def test_columns_that_are_no_list_of_names_are_refused_by_type(columns: Any) -> None:
+    """A set has no order, and what brings rows with it would be a table without any."""
+    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {a_type(columns)}"):
+        Table(columns)
+    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {a_type(columns)}"):
+        Table(columns, dataframe=pd.DataFrame({"a": [1], "b": [2]}))
+
+
+def test_columns_may_be_anything_that_gives_names_in_order() -> None:
+    for columns in (("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}.keys(), pd.Index(["a", "b"]), np.array(["a", "b"])):
+        assert Table(columns).columns == ["a", "b"]
 
 
 def test_a_table_has_a_bounded_number_of_columns() -> None:
