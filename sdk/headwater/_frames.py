@@ -13,7 +13,7 @@ from typing import Any
 from headwater_schemas.errors import InvalidInput
 
 from headwater._cells import a_type
-from headwater._kinds import INT64_MAX, INT64_MIN
+from headwater._kinds import INT64_MAX, INT64_MIN, kind_of
 
 _NULLABLE: dict[type, str] = {bool: "boolean", int: "Int64", float: "Float64"}
 _PANDAS_OWN = (str, datetime, timedelta)  # pandas finds their type, and holds what is missing in it
@@ -77,6 +77,8 @@ def _dtype_of(values: Sequence[Any]) -> str | None:
     types = {type(value) for value in values}
     kinds = types - {NoneType}
     kind = kinds.pop() if len(kinds) == 1 else NoneType
+    if kind is datetime and kind_of(values) == "json":
+        return "object"  # readings that no clock showed, which pandas would turn to the next one that did
     if kind in _PANDAS_OWN or not values:
         return None if values else "object"
     if kind not in _NULLABLE or (kind is int and not _fits(values)):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,14 @@ def test_rows_become_a_data_frame() -> None:
 def test_a_column_with_none_and_nan_keeps_both_on_the_way_to_pandas_and_back() -> None:
     table = Table(["x"], [[1.0], [None], [math.nan]])
 
+    assert Table(dataframe=table.get_dataframe()) == table
+
+
+def test_a_reading_that_no_clock_showed_stays_on_the_way_to_pandas_and_back() -> None:
+    skipped = datetime(2020, 3, 29, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    table = Table(["t"], [[skipped], [None]])
+
+    assert table.get_dataframe()["t"].tolist() == [skipped, None]
     assert Table(dataframe=table.get_dataframe()) == table
 
 
