@@ -225,9 +225,13 @@ class Artifact(Building):
         return find_entry(self, name)
 
     def get(self, name: str | PurePath) -> object:
-        """What was added under `name` with `add`. Raises: NotFound, ContentError."""
+        """What was added under `name` with `add`; after `finish_artifact` by any writer, which is waited for.
+
+        Raises: NotFound, ContentError.
+        """
         from headwater._objects import get
 
+        self._await_seal()
         found = get(self, name)
         if found is None:
             raise NotFound(f"{self.name} has no table {str(name)!r}. `get_entry` gives files and references.")
@@ -360,6 +364,11 @@ class Artifact(Building):
             self._become(self._on_its_way().version())
         assert self._info is not None
         return self._info
+
+    def _await_seal(self) -> None:
+        """Where this seals a shared draft, wait for the version: it alone has what the other writers brought."""
+        if self._logged is not None and self._logged.is_seal:
+            self._known()
 
     def _look(self) -> None:
         """Become the version, if that needs no waiting."""

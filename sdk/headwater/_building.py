@@ -155,7 +155,9 @@ class Building(ABC):
         path = item.path if isinstance(item, Entry) else normalize(item)
         gone = [path] if self._held(path) is not None else list(self._paths_under(path))
         if not gone:
-            raise NotFound(f"{path!r} is neither an entry nor a folder here, so it cannot be removed.")
+            raise NotFound(
+                f"{path!r} is neither an entry nor a folder here, so it cannot be removed.{_hint(self, path)}"
+            )
         self._content.remove(gone)
         self._replaced(gone)
 
@@ -189,6 +191,14 @@ class Building(ABC):
         for known in (self._late, self._objects):
             for path in known.keys() & set(paths):
                 del known[path]
+
+
+def _hint(building: Building, path: str) -> str:
+    """What somebody may have meant who names a table in the place of its entry."""
+    from headwater._objects import entry_named
+
+    table = entry_named(building, path)
+    return "" if table is None else f" The table of that name is the entry {table!r}: remove that."
 
 
 def _check_policy(policy: str) -> None:

@@ -113,4 +113,10 @@ def find_entry(artifact: "Artifact", name: str | PurePath) -> Entry:
     below = next(iter(artifact._paths_under(path)), None)
     if below is not None:
         raise NotFound(f"{path!r} is a folder of {artifact.name}, not an entry. Name a file in it, such as {below!r}.")
+    from headwater._objects import entry_named
+
+    if (table := entry_named(artifact, path)) is not None:
+        raise NotFound(
+            f"{path!r} of {artifact.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
+        )
     raise NotFound(f"{artifact.name} has no entry {path!r}. `artifact.files()` lists what it has.")

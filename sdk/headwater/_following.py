@@ -45,6 +45,11 @@ class Logged:
         """Whether it is known to be a version, so that nobody needs to wait."""
         return self._draft is None and self._task.done and not self._task.failed
 
+    @property
+    def is_seal(self) -> bool:
+        """Whether it seals a shared draft, so that the version has what others brought too."""
+        return isinstance(self._task, FinishTask)
+
     def version(self) -> queries.VersionInfo:
         """Waits until it counts. Raises: EventRejected; InvalidInput when it is part of a draft that is still open."""
         committed = self._committed()

@@ -21,6 +21,7 @@ from headwater._table import Table
 
 if TYPE_CHECKING:
     from headwater._artifact import Artifact
+    from headwater._building import Building
 
 TABLE_SUFFIX = ".table.parquet"
 PARTITIONED_SUFFIX = ".partitioned-table.json"
@@ -57,6 +58,12 @@ def get(artifact: "Artifact", name: str | PurePath) -> object | None:
     if artifact._has(partitioned):
         return PartitionedTable(_parts_path(artifact, partitioned))._of(artifact)
     return None
+
+
+def entry_named(artifact: "Artifact | Building", path: str) -> str | None:
+    """The entry of what was put under the name `path`, where there is one."""
+    paths = (path + suffix for suffix in (TABLE_SUFFIX, PARTITIONED_SUFFIX))
+    return next((entry for entry in paths if artifact._held(entry) is not None), None)
 
 
 def kept(value: object) -> object:

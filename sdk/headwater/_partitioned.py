@@ -96,6 +96,7 @@ class PartitionedTable:
                 f"this PartitionedTable only names the folder {self._parts_path!r}. Add it to an artifact, and read "
                 "what `artifact.get(name)` gives."
             )
+        self._artifact._await_seal()
         return self._artifact
 
     def _found(self) -> list[tuple[str, str]]:

@@ -83,6 +83,43 @@ def test_what_is_not_there_is_an_error_that_names_it() -> None:
         logged(stats=TABLE).get("nothing")
 
 
+def test_the_name_of_a_table_in_the_place_of_its_entry_is_an_error_that_names_the_entry() -> None:
+    draft = logged(train__stats=TABLE, all=PartitionedTable("train")).new_draft()
+
+    for name, entry in (("train/stats", "train/stats.table.parquet"), ("all", "all.partitioned-table.json")):
+        with pytest.raises(NotFound, match=f"'{name}' .* is the entry '{entry}'"):
+            draft.remove(name)
+        with pytest.raises(NotFound, match=f"'{name}' .* is a table.* entry is '{entry}'"):
+            draft.get_entry(name)
+        assert draft.get_entry(entry).size
+
+
+def test_the_entry_that_adding_gives_can_be_read_and_removed() -> None:
+    artifact = headwater.Artifact("results", "table")
+    entry = artifact.add(TABLE, "train/stats")
+
+    assert (entry.path, entry.size) == ("train/stats.table.parquet", artifact.size)
+    artifact.remove(entry)
+    assert artifact.file_count == 0
+
+
+def test_who_seals_a_shared_version_reads_what_the_others_added() -> None:
+    parts = PartitionedTable("parts")
+    with headwater.init(group="evaluation") as run:
+        first = headwater.Artifact("results", "table")
+        first.add(TABLE, "parts/1")
+        first.add(parts, "all")
+        run.upsert_artifact(first)
+        last = headwater.Artifact("results", "table")
+        last.add(TABLE, "parts/2")
+        last.add(parts, "again")
+        before = last.get("again")
+        run.finish_artifact(last)
+
+        assert before.parts == ["parts/1", "parts/2"]  # type: ignore[attr-defined]
+        assert last.get("all").to_table().data == [*TABLE.data, *TABLE.data]  # type: ignore[attr-defined]
+
+
 class Model:
     """Something of a user's own."""
 
