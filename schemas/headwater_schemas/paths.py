@@ -16,10 +16,10 @@ PATH_BYTES_MAX = 2048  # in UTF-8
 SEGMENT_BYTES_MAX = 255  # what common file systems can hold, so that everything stored can be downloaded
 PATH_DEPTH_MAX = 128
 
-_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # One pass over paths joined and framed by newlines: an empty or dot segment, or a forbidden character other than the
 # newlines of the frame.
-_INVALID_IN_FRAME = re.compile("[\n/](?:/|\\.{0,2}(?=[\n/]))|[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+_INVALID_IN_FRAME = re.compile("[\n/](?:/|\\.{0,2}(?=[\n/]))|[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normalize(path: str | PurePath) -> str:
@@ -34,6 +34,12 @@ def normalize(path: str | PurePath) -> str:
     if ".." in segments:
         raise InvalidPath(f"{text!r} leads upwards with '..'. Give a path inside the artifact.")
     return _check("/".join(segments))
+
+
+def normalize_folder(path: str | PurePath) -> str:
+    """As `normalize`, for a folder: what names none below the top, such as "." and "", is "", the top itself."""
+    is_top = all(segment in ("", ".") for segment in _text_of(path).split("/"))
+    return "" if is_top else normalize(path)
 
 
 def find_invalid(paths: Sequence[str]) -> str | None:

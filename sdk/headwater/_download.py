@@ -87,7 +87,7 @@ def fill(blobs: BlobStore, target: Target, listing: Wanted, *, quiet: bool) -> b
     """Fetch what is wanted into `target`. Whether its disk takes names for equal that differ in case."""
     with Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress:
         fetching = Fetching(blobs, target, progress)
-        ignores_case = _ignores_case(fetching, target, listing.first)
+        ignores_case = _ignores_case(fetching, target, listing)
         if ignores_case:
             _refuse_collisions(listing.pages(), target.root)
         for page in listing.pages():
@@ -111,12 +111,12 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", path.casefold())
 
 
-def _ignores_case(fetching: Fetching, target: Target, page: Page) -> bool:
+def _ignores_case(fetching: Fetching, target: Target, listing: Wanted) -> bool:
     """Whether the disk takes names for equal that differ in case.
 
     Only a name that is there can tell. It is one of the version's own, so that a killed process leaves nothing else.
     """
-    cased = [(info, part) for info in page if (part := _cased_part(info.path))]
+    cased = next(filter(None, map(_cased, listing.pages())), [])
     if not cased:
         return False
     info, part = min(cased, key=_effort)
@@ -125,6 +125,10 @@ def _ignores_case(fetching: Fetching, target: Target, page: Page) -> bool:
     else:
         target.make_folder(part)
     return target.is_found_as(part, part.rpartition("/")[2].swapcase())
+
+
+def _cased(page: Page) -> list[tuple[queries.EntryInfo, str]]:
+    return [(info, part) for info in page if (part := _cased_part(info.path))]
 
 
 def _effort(candidate: tuple[queries.EntryInfo, str]) -> tuple[bool, bool, int]:

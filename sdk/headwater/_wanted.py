@@ -10,7 +10,7 @@ from pathlib import PurePath
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
-from headwater_schemas.paths import find_invalid, normalize
+from headwater_schemas.paths import find_invalid, normalize, normalize_folder
 
 from headwater import references
 from headwater._linked import Links, Page
@@ -25,7 +25,6 @@ class Wanted:
     """What is to be fetched, checked. An entry has a digest and a place, or a URI that can be fetched from."""
 
     pages: Callable[[], Iterable[Page]]  # by path; read anew, or held
-    first: Page  # empty when there is nothing
     size_bytes: int  # as far as it is known
 
 
@@ -35,14 +34,12 @@ def wanted(database: Database, layers: tuple[int, ...], prefix: str | PurePath =
     Raises: NotFound when there is nothing of that name, or where a link leads; InvalidInput when an entry cannot be
     fetched; InvalidPath; ContentError.
     """
-    folder = normalize(prefix) if prefix else ""
+    folder = normalize_folder(prefix)
     held: list[Page] = []
     refused = _Refused()
     count = size_bytes = 0
-    first: Page = ()
     for page in entries_of(database, layers, folder):
         refused.look_at(page)
-        first = first or page
         count += len(page)
         size_bytes += sum(info.size or 0 for info in page)
         if count <= ENTRIES_HELD_MAX:
@@ -53,8 +50,8 @@ def wanted(database: Database, layers: tuple[int, ...], prefix: str | PurePath =
     if folder and not count:
         raise NotFound(f"this version has no file or folder {folder!r}. Its `manifest.entries` list what it has.")
     if count <= ENTRIES_HELD_MAX:
-        return Wanted(lambda: held, first, size_bytes)
-    return Wanted(lambda: entries_of(database, layers, folder), first, size_bytes)
+        return Wanted(lambda: held, size_bytes)
+    return Wanted(lambda: entries_of(database, layers, folder), size_bytes)
 
 
 def wanted_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> Wanted:
@@ -63,7 +60,7 @@ def wanted_entry(database: Database, layers: tuple[int, ...], path: str | PurePa
     refused = _Refused()
     refused.look_at(page)
     refused.raise_if_any()
-    return Wanted(lambda: [page], page, page[0].size or 0)
+    return Wanted(lambda: [page], page[0].size or 0)
 
 
 def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[Page]:

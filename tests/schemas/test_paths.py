@@ -5,14 +5,21 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from headwater_schemas.errors import InvalidPath
-from headwater_schemas.paths import colliding_forms, find_invalid, folders_of, normalize, range_of_folder
+from headwater_schemas.paths import (
+    colliding_forms,
+    find_invalid,
+    folders_of,
+    normalize,
+    normalize_folder,
+    range_of_folder,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import strategies
 
 # Everything that the grammar treats apart, and one of each kind that it does not.
-TRICKY = st.text(st.sampled_from("/.\n\r\t\x00\x1f\x7f\x80\u2028\ud800\udfff\\ aé😀0"), max_size=8)
+TRICKY = st.text(st.sampled_from("/.\n\r\t\x00\x1f\x7f\x80\x9f\xa0\u2028\ud800\udfff\\ aé😀0"), max_size=8)
 LONG = st.builds(
     lambda character, count, tail: character * count + tail,
     st.sampled_from(["a", "é", "😀", "a/", "😀/", "ab/"]),
@@ -111,6 +118,8 @@ def test_what_people_write_becomes_the_one_spelling(given_path: str | PurePath, 
         ("a\nb", r"contains '\\n'"),
         ("a\x00", r"contains '\\x00'"),
         ("a\x7f", r"contains '\\x7f'"),
+        ("a\x80", r"contains '\\x80'"),
+        ("\x9b2J/a", r"contains '\\x9b'"),
         ("a\udcff.txt", r"contains '\\udcff'"),
         ("x" * 256, "has a name of more than 255 bytes"),
         ("é" * 128, "has a name of more than 255 bytes"),
@@ -137,6 +146,27 @@ def test_what_is_no_path_at_all_is_refused_with_its_type(not_a_path: str) -> Non
 def test_paths_at_the_limits_are_taken(path: str) -> None:
     assert normalize(path) == path
     assert find_invalid([path]) is None
+
+
+@pytest.mark.parametrize("top", ["", ".", "./", ".//.", PurePosixPath(), PureWindowsPath()])
+def test_a_folder_may_be_the_top_itself(top: str | PurePath) -> None:
+    assert normalize_folder(top) == ""
+
+
+@given(path=ANY_PATH)
+def test_any_other_folder_is_written_as_a_path_is(path: str) -> None:
+    try:
+        normal = normalize(path)
+    except InvalidPath:
+        return
+
+    assert normalize_folder(path) == normal
+
+
+@pytest.mark.parametrize("path", ["/", "..", "./..", "a/..", PureWindowsPath("C:")])
+def test_a_folder_is_never_above_the_top(path: str | PurePath) -> None:
+    with pytest.raises(InvalidPath):
+        normalize_folder(path)
 
 
 COMPOSED, DECOMPOSED = "é", "e\u0301"

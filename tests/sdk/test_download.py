@@ -13,6 +13,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 from headwater import _target
+from headwater_consumer.queries import entries
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotFound
 
 from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, refusal
@@ -359,6 +360,18 @@ def test_names_that_a_disk_takes_for_one_are_refused_naming_both(
     message = refusal(InvalidPath, lambda: artifact.download(root))
 
     assert all(repr(name) in message for name in named)
+
+
+def test_such_names_are_found_however_many_come_before_that_have_no_case(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = logged({**{f"{i:03}": b"" for i in range(10)}, "Readme": b"1", "readme": b"2"}).wait()
+    monkeypatch.setattr(entries, "ROWS_PER_PAGE", 2)
+    monkeypatch.setattr(_target, "os", CaseBlindOs())
+
+    message = refusal(InvalidPath, lambda: artifact.download(root))
+
+    assert "'Readme' and 'readme'" in message
 
 
 def test_a_disk_that_does_not_tell_case_takes_everything_else(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

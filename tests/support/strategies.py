@@ -185,7 +185,7 @@ def _is_alias(text: str) -> bool:
 
 
 def _characters_that_paths_lack() -> str:
-    return "/\x7f" + "".join(map(chr, range(0x20)))
+    return "/" + "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 
 
 def _several(items: SearchStrategy[Any]) -> SearchStrategy[tuple[Any, ...]]:
