@@ -27,13 +27,13 @@ _VERSION_LIKE = re.compile(r"v[0-9]+")
 
 def check_name(name: object, kind: str) -> str:
     """Return `name` if it can name a `kind` ("entity", "project", "collection", "run"); raise InvalidName if not."""
-    text = _check_length(name, kind, NAME_LENGTH_MAX)
+    text = _check_length(name, f"{kind} name", NAME_LENGTH_MAX)
     if wrong := _NOT_NAME.search(text):
         raise InvalidName(
             f"{kind} name {text!r} contains {wrong.group()!r}. Use letters, digits, '_', '-' and '.' only."
         )
     if text in (".", ".."):
-        raise InvalidName(f"{text!r} is not a {kind} name. Use at least one letter, digit, '_' or '-'.")
+        raise InvalidName(f"{kind} name {text!r} means a folder. Use at least one letter, digit, '_' or '-'.")
     return text
 
 
