@@ -97,7 +97,7 @@ def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
     be kept, or two names are one to a reader.
     """
     started_ns = time.time_ns()
-    location = os.path.abspath(root)
+    location = _location(root)
     if not os.path.isdir(location):
         _refuse_root(location)
     start = f"{normalize(prefix)}/" if prefix else ""
@@ -110,7 +110,7 @@ def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
 def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
     """Look at one file. Raises: InvalidFile when there is none, or it is a folder, a FIFO, a socket or a device."""
     started_ns = time.time_ns()
-    location = os.path.abspath(path)
+    location = _location(path)
     try:
         found = os.stat(location)
     except (OSError, ValueError) as error:
@@ -120,6 +120,17 @@ def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
     numbers = array("q")
     _append(numbers, found)
     return ScannedFile(location, numbers, started_ns)
+
+
+def _location(path: str | bytes | os.PathLike[str]) -> str:
+    """The absolute form of a local path. Raises: InvalidFile for what is no path."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise InvalidFile(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.60}.") from None
+    if not text:  # for the system it would mean the current folder, which nobody wrote
+        raise InvalidFile("a local path is empty. Give the path of a file or folder; '.' is the current folder.")
+    return os.path.abspath(text)
 
 
 def _walk(root: str) -> Iterator[Folder]:
@@ -133,7 +144,7 @@ def _walk(root: str) -> Iterator[Folder]:
         location = os.path.join(root, path) if path else root
         try:
             folder, subfolders, identity = _look(location, path, ancestors)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             _refuse(location, error)
         if folder.names:
             yield folder
