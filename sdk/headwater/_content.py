@@ -40,7 +40,7 @@ class Content:
         self.references: dict[str, Reference] = {}
         self.known_difference: Difference | None = None  # from the tree's last scan, while nothing else was put
         self._folders: set[str] | None = set()  # None: to be found anew
-        self._forms: dict[str, str] = {}  # how paths outside ASCII look to a reader → the path
+        self._forms: dict[str, str] | None = {}  # how names outside ASCII look to a reader → the path or folder
         self._sum: ContentSum | None = None
 
     # --- changing it
@@ -82,10 +82,7 @@ class Content:
         for path in paths:
             if self.files.pop(path, None) is None:
                 del self.references[path]
-        self._sum = self.known_difference = self._folders = None
-        self._forms = {
-            form: path for form, path in self._forms.items() if path in self.files or path in self.references
-        }
+        self._sum = self.known_difference = self._folders = self._forms = None
 
     # --- what it holds
 
@@ -113,18 +110,17 @@ class Content:
 
     def check(self, paths: Sequence[str]) -> None:
         """Raises: InvalidPath when `paths` cannot be added to what is there."""
-        if self._folders is None:
-            self._folders = _folders([*self.files, *self.references])
+        known_folders, forms = self._names()
         folders = _folders(paths)
-        for known in (self._folders, folders):
+        for known in (known_folders, folders):
             if not known.isdisjoint(paths):
                 raise _conflict(next(path for path in paths if path in known), "a folder")
         for folder in folders:
             if folder in self.files or folder in self.references:
                 raise _conflict(folder, "a file")
-        if all(map(str.isascii, paths)) and not self._forms:
+        if all(map(str.isascii, paths)) and not forms:
             return
-        if both := colliding_forms(paths) or self._looks_the_same(paths):
+        if both := colliding_forms(paths) or self._looks_the_same((*paths, *folders)):
             raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
 
     def sum(self) -> "ContentSum":
@@ -141,21 +137,35 @@ class Content:
                 return
             yield path, self.files[path] if path in self.files else self.references[path]
 
-    def _looks_the_same(self, paths: Sequence[str]) -> tuple[str, str] | None:
-        for path in paths:
-            form = path if path.isascii() else normalize("NFC", path)
-            other = self._forms.get(form) if self._forms else None
-            if other is None and form is not path and (form in self.files or form in self.references):
+    def _names(self) -> tuple[set[str], dict[str, str]]:
+        """The folders that there are, and the forms of all names outside ASCII."""
+        if self._folders is None or self._forms is None:
+            self._folders = _folders([*self.files, *self.references])
+            self._forms = _forms([*self.files, *self.references, *self._folders])
+        return self._folders, self._forms
+
+    def _looks_the_same(self, names: Iterable[str]) -> tuple[str, str] | None:
+        """The first of `names`, of entries and folders, that looks like another one that is there, and that one."""
+        folders, forms = self._names()
+        for name in names:
+            form = name if name.isascii() else normalize("NFC", name)
+            other = forms.get(form)
+            if other is None and form != name and (form in self.files or form in self.references or form in folders):
                 other = form  # one of the few characters whose form is in ASCII
-            if other is not None and other != path:
-                return other, path
+            if other is not None and other != name:
+                return other, name
         return None
 
     def _grow(self, paths: Sequence[str]) -> None:
         self._sum = self.known_difference = None
-        self._forms |= {normalize("NFC", path): path for path in paths if not path.isascii()}
-        if self._folders is not None:
-            self._folders |= _folders(paths)
+        known_folders, forms = self._names()
+        folders = _folders(paths)
+        known_folders |= folders
+        forms |= _forms((*paths, *folders))
+
+
+def _forms(names: Iterable[str]) -> dict[str, str]:
+    return {normalize("NFC", name): name for name in names if not name.isascii()}
 
 
 def _conflict(path: str, other: str) -> InvalidPath:

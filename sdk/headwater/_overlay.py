@@ -74,10 +74,7 @@ class Overlay(Content):
         super().check(paths)
         both = queries.path_conflict(self._database, self.base.layers, paths, without=self._hidden)
         if both is not None:
-            raise InvalidPath(
-                f"{both[0]!r} cannot be added: {self.base.collection}:v{self.base.version} has {both[1]!r}, and one "
-                "would be a file and a folder at once, or look the same to a reader. Remove the other first."
-            )
+            raise _conflict(self.base, *both)
 
     def sum(self) -> "ContentSum":
         """As it will be: the base's, less what is hidden, plus what was put. Cost: the change."""
@@ -109,6 +106,17 @@ class Overlay(Content):
             for info in page:
                 if info.path not in self._hidden:
                     yield info.path, held_of(info)
+
+
+def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
+    """The error for a path that something of the base is in the way of."""
+    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
+        why = f"{min(path, other)!r} would be a file and a folder at once"
+    else:
+        why = f"{path!a} and {other!a} look the same to a reader, in part or whole"
+    return InvalidPath(
+        f"{path!r} cannot be added: {base.collection}:v{base.version} has {other!r}, and {why}. Remove the other first."
+    )
 
 
 def held_of(info: queries.EntryInfo) -> Held:
