@@ -154,6 +154,27 @@ def test_a_profile_that_needs_a_program_for_its_keys_says_what_to_do(tmp_path: P
         account({"HOME": str(tmp_path)})
 
 
+def test_a_profile_can_name_the_endpoint_of_s3_among_those_of_other_services(tmp_path: Path) -> None:
+    services = "[services lab]\nec2 =\n  endpoint_url = https://not-this\ns3 =\n  addressing_style = path\n"
+    profile = "[default]\nservices = lab\nendpoint_url = https://nor-this\n"
+    write(tmp_path / ".aws" / "config", f"{profile}{services}  endpoint_url = https://minio/\n")
+    home = {"HOME": str(tmp_path)}
+
+    assert account(home).endpoint == "https://minio"
+    assert account({**home, "AWS_ENDPOINT_URL": "https://this"}).endpoint == "https://this"
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["hidden\n", "hid den", "hïdden"])
+def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(name: str, value: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", name: value}
+
+    with pytest.raises(InvalidSettings, match="for S3 has a space, a line break") as caught:
+        account(keys)
+
+    assert value.strip() not in str(caught.value)
+
+
 def test_a_file_of_profiles_that_cannot_be_read_is_named_without_its_text(tmp_path: Path) -> None:
     write(tmp_path / ".aws" / "credentials", "aws_secret_access_key = secret\n")
 

@@ -73,8 +73,18 @@ def account(environment: Mapping[str, str] = os.environ) -> Account:
 def _endpoint(environment: Mapping[str, str], profile: Mapping[str, str]) -> str:
     if _is_true(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         return AWS_ENDPOINT
-    named = _first(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") or profile.get("endpoint_url")
+    named = _first(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    named = named or _service_endpoint(environment, profile) or profile.get("endpoint_url")
     return named.rstrip("/") if named else AWS_ENDPOINT
+
+
+def _service_endpoint(environment: Mapping[str, str], profile: Mapping[str, str]) -> str | None:
+    """What the section that `services` of a profile names says of S3, in indented lines of its own."""
+    if not (name := profile.get("services")):
+        return None
+    section = _section(_config_file(environment), f"services {name}") or {}
+    said = (line.partition("=") for line in section.get("s3", "").splitlines())
+    return {key.strip(): value.strip() for key, _, value in said}.get("endpoint_url")
 
 
 def _keys_in_environment(environment: Mapping[str, str]) -> Keys | None:
@@ -83,20 +93,30 @@ def _keys_in_environment(environment: Mapping[str, str]) -> Keys | None:
         return None
     if not access or not secret:
         raise InvalidSettings("only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set. Set both, or neither.")
-    return Keys(access, secret, environment.get("AWS_SESSION_TOKEN") or None)
+    return _checked(Keys(access, secret, environment.get("AWS_SESSION_TOKEN") or None))
 
 
 def _keys_of(profile: Mapping[str, str]) -> Keys | None:
     access, secret = profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")
-    return Keys(access, secret, profile.get("aws_session_token")) if access and secret else None
+    return _checked(Keys(access, secret, profile.get("aws_session_token"))) if access and secret else None
+
+
+def _checked(keys: Keys) -> Keys:
+    """Raises: InvalidSettings for what no request can carry, and no server gives out."""
+    for what, value in (("access key", keys.access), ("secret key", keys.secret), ("token", keys.session_token)):
+        if value and not (value.isascii() and value.isprintable() and " " not in value):
+            raise InvalidSettings(
+                f"the {what} for S3 has a space, a line break or another character that none has. Correct it in the "
+                "environment, or in the profile."
+            )
+    return keys
 
 
 def _profile(environment: Mapping[str, str]) -> dict[str, str]:
     """What both files say of the profile; the credentials file goes before the config file."""
     name = _profile_name(environment)
-    home = environment.get("HOME") or os.path.expanduser("~")
-    credentials = environment.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join(home, ".aws", "credentials")
-    config = environment.get("AWS_CONFIG_FILE") or os.path.join(home, ".aws", "config")
+    credentials = environment.get("AWS_SHARED_CREDENTIALS_FILE") or _in_home(environment, "credentials")
+    config = _config_file(environment)
     in_config = _section(config, name if name == "default" else f"profile {name}")
     in_credentials = _section(credentials, name)
     if in_config is None and in_credentials is None and _first(environment, "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
@@ -104,6 +124,14 @@ def _profile(environment: Mapping[str, str]) -> dict[str, str]:
             f"there is no AWS profile {name!r} in {credentials} or {config}. Correct AWS_PROFILE, or unset it."
         )
     return {**(in_config or {}), **(in_credentials or {})}
+
+
+def _config_file(environment: Mapping[str, str]) -> str:
+    return environment.get("AWS_CONFIG_FILE") or _in_home(environment, "config")
+
+
+def _in_home(environment: Mapping[str, str], name: str) -> str:
+    return os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".aws", name)
 
 
 def _section(file: str, name: str) -> dict[str, str] | None:
