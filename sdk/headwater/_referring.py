@@ -9,7 +9,7 @@ from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
 from headwater._entry import Entry
-from headwater._links import is_link, link_to, parse_link
+from headwater._links import LINK_SCHEME, link_to, parse_link
 
 if TYPE_CHECKING:
     from headwater._building import Building
@@ -24,14 +24,17 @@ def references_for(
     max_objects: int | None,
 ) -> list[Reference]:
     """Raises: InvalidInput, InvalidPath, NotFound, naming what cannot be referred to."""
-    if isinstance(what, str) and is_link(what):
-        what = _linked(building, what)
     if isinstance(what, Entry):
         found = [_of_entry(what, name)]
-    elif isinstance(what, str):
+    elif not isinstance(what, str):
+        raise InvalidInput(
+            f"a reference is a URI as text, such as 's3://bucket/key', or an entry of another artifact, not a "
+            f"{type(what).__name__}. Of a Path give `path.absolute().as_uri()`, of an artifact an entry that it has."
+        )
+    elif (link := _as_link(what)) is None:
         found = _of_uri(what, name, checksum=checksum, max_objects=max_objects)
     else:
-        raise InvalidInput(f"a reference is a URI or an entry of another artifact, not a {type(what).__name__}.")
+        found = [_of_entry(_linked(building, link), name) if checksum else _of_link(link, name)]
     _check_names(found, building._content.references)
     return found
 
@@ -75,8 +78,26 @@ def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None
 
 def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
     info = entry._artifact._known()
-    path = normalize(entry.path.rpartition("/")[2] if name is None else name)
-    return Reference(path, link_to(info.collection, info.version, entry.path), entry.digest, entry.size, None)
+    if info.deleted:
+        raise NotFound(f"{info.collection}:v{info.version} was deleted, so no reference can hold its {entry.path!r}.")
+    link = link_to(info.collection, info.version, entry.path)
+    return Reference(_name_of(entry.path, name), link, entry.digest, entry.size, None)
+
+
+def _of_link(uri: str, name: str | PurePath | None) -> Reference:
+    """What a link names, without a look at it."""
+    collection, version, path = parse_link(uri)
+    return Reference(_name_of(path, name), link_to(collection, version, path), None, None, None)
+
+
+def _name_of(path: str, given: str | PurePath | None) -> str:
+    return normalize(path.rpartition("/")[2] if given is None else given)
+
+
+def _as_link(uri: str) -> str | None:
+    """`uri` in the one spelling that links have, None where it is none. The case of a scheme says nothing."""
+    scheme, colon, rest = uri.partition(":")
+    return f"{LINK_SCHEME}{colon}{rest}" if scheme.lower() == LINK_SCHEME else None
 
 
 def _linked(building: "Building", uri: str) -> Entry:

@@ -77,6 +77,38 @@ def test_a_link_to_an_entry_can_be_given_as_text_and_must_lead_somewhere() -> No
         artifact.add_reference("headwater://team/animals/pets/v0/cats/jerry.txt")
 
 
+def test_a_link_is_one_in_whatever_case_its_scheme_is(tmp_path: Path) -> None:
+    logged()
+    artifact = new()
+    artifact.add_reference("Headwater://team/animals/pets/v0/cats/tom.txt")
+    artifact.save()
+
+    artifact.download(tmp_path)
+    assert (tmp_path / "tom.txt").read_text() == "meow"
+
+
+def test_without_a_checksum_a_link_is_kept_without_a_look(tmp_path: Path) -> None:
+    artifact = new()
+    artifact.add_reference("headwater://team/animals/pets/v0/cats/tom.txt", checksum=False)
+    artifact.save()
+    assert (artifact.get_entry("tom.txt").digest, artifact.get_entry("tom.txt").size) == (None, None)
+
+    with pytest.raises(NotFound, match=r"'tom.txt' refers to headwater://team/animals/pets/v0"):
+        artifact.download(tmp_path)
+    logged()
+    artifact.download(tmp_path)
+    assert (tmp_path / "tom.txt").read_text() == "meow"
+
+
+def test_an_entry_of_a_deleted_version_cannot_be_referred_to() -> None:
+    artifact = logged()
+    entry = artifact.get_entry("cats/tom.txt")
+    artifact.delete(delete_aliases=True)
+
+    with pytest.raises(NotFound, match=r"team/animals/pets:v0 was deleted.*'cats/tom\.txt'"):
+        new().add_reference(entry)
+
+
 def test_an_entry_that_was_not_logged_cannot_be_referred_to() -> None:
     unlogged = new("pets")
     with unlogged.new_file("tom.txt") as file:
@@ -113,7 +145,18 @@ def test_equal_references_are_equal_content() -> None:
     assert artifact.version == "v0"
 
 
-@pytest.mark.parametrize("uri", ["https://me:secret@host/file", "no-scheme", "", 7, "https://host/a\nb"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://me:secret@host/file",
+        "no-scheme",
+        "",
+        7,
+        "https://host/a\nb",
+        b"https://me:secret@host/file",
+        Path("/tmp/secret"),
+    ],
+)
 def test_what_is_no_uri_to_keep_is_refused_without_saying_a_secret(uri: object) -> None:
     with pytest.raises(InvalidInput) as refused:
         new().add_reference(uri)  # type: ignore[arg-type]
