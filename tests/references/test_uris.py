@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from headwater.errors import InvalidInput
 from headwater.references import can_fetch, check_uri, fetch, look_up, verifies_content
@@ -51,6 +52,57 @@ def test_user_info_is_refused_without_showing_it(uri: str) -> None:
         check_uri(uri)
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "jdbc:postgresql://me:secret@host/a",
+        "https://cache/https://me:secret@host/a",
+        "https://cache/?of=https://me:secret@host/a",
+        "https://me:secret%40host/a",
+        "https://me:secret/secret@host/a",
+        "https:///me:secret@host/a",
+        "https:/me:secret@host/a",
+        "https:me:secret@host/a",
+        "https:\\\\me:secret@host\\a",
+        "s3:id:secret@bucket/a",
+        "gs:/id:secret@bucket/a",
+    ],
+)
+def test_user_info_is_refused_wherever_somebody_put_it(uri: str, checksum: bool) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        look_up(uri, checksum=checksum, named=True)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://host:8080/lib@1.2/a",
+        "https://host/@me/a",
+        "https://archive/https://host/me@a",
+        "hdfs://host:8020/x:y@a",
+        "s3://bucket/x//y:z@a",
+        "mailto:me@host",
+    ],
+)
+def test_an_at_sign_that_names_nobody_is_kept(uri: str) -> None:
+    assert look_up(uri, checksum=False).found[0].uri == uri
+
+
+@pytest.mark.parametrize("checksum", ["md5:9a0364b9e99bb480dd25e1f0284c8555", None, 2])
+def test_checksum_says_only_whether(checksum: object) -> None:
+    with pytest.raises(InvalidInput, match="checksum must be True or False"):
+        look_up("hdfs://cluster/a", checksum=checksum)  # type: ignore[arg-type]
+
+
+def test_a_maximum_can_be_a_number_of_numpy() -> None:
+    assert len(look_up("hdfs://cluster/a", max_objects=np.int64(5)).found) == 1  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="a whole number from 1 on"):
+        look_up("hdfs://cluster/a", max_objects=5.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "sig"])

@@ -14,6 +14,7 @@ Nothing here loads a client library before a URI of its scheme is looked up or f
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from operator import index
 
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput
@@ -23,8 +24,8 @@ from headwater.references.checking import verifies_content as verifies_content
 from headwater.references.found import OBJECTS_MAX as OBJECTS_MAX
 from headwater.references.found import Found as Found
 from headwater.references.found import Listing as Listing
+from headwater.references.uris import WEB_SCHEMES, is_folder_like, name_in, scheme_of, shown
 from headwater.references.uris import check_uri as check_uri
-from headwater.references.uris import is_folder_like, name_in, scheme_of, shown
 
 _MODULES = {"http": "http", "https": "http", "s3": "s3", "gs": "gs", "file": "local"}
 
@@ -42,11 +43,13 @@ def look_up(uri: str, *, checksum: bool = True, max_objects: int | None = None, 
     the server gives no answer, or not to these credentials.
     """
     check_uri(uri)
+    if checksum not in (True, False):
+        raise InvalidInput(f"checksum must be True or False, not {checksum!r}; what is found there is recorded.")
     objects_max = _check_limit(max_objects)
     if not checksum or not can_fetch(uri):
         _check_named(uri, named=named)
         return Listing([Found(name_in(uri), uri, None, None, None)], is_prefix=False)
-    if scheme_of(uri) in ("http", "https"):
+    if scheme_of(uri) in WEB_SCHEMES:
         _check_named(uri, named=named)
     find: Callable[[str, int], Listing] = _module_of(uri).look_up
     return find(uri, objects_max)
@@ -88,9 +91,10 @@ class _Scheme:
 def _check_limit(max_objects: int | None) -> int:
     if max_objects is None:
         return OBJECTS_MAX
-    if isinstance(max_objects, bool) or not isinstance(max_objects, int) or max_objects < 1:
+    is_number = hasattr(max_objects, "__index__") and not isinstance(max_objects, bool)
+    if not is_number or index(max_objects) < 1:
         raise InvalidInput(f"max_objects must be a whole number from 1 on, not {max_objects!r}.")
-    return max_objects
+    return index(max_objects)
 
 
 def _check_named(uri: str, *, named: bool) -> None:

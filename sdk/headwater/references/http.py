@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 
 from headwater.references import checking, connections
 from headwater.references.found import Found, Listing
-from headwater.references.uris import name_in, shown
+from headwater.references.uris import is_web_address, name_in, shown
 
 REDIRECTS_MAX = 10  # browsers follow 20; more than a few are a loop
 
@@ -124,12 +124,7 @@ def _followed(uri: str, at: str, location: str) -> str:
 
 def _check_host(uri: str, address: str) -> None:
     """Raises: InvalidInput unless `address`, `uri` itself or where it leads, is one of a web server."""
-    try:
-        parts = urlsplit(address)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        is_good = False
-    if not is_good:
+    if not is_web_address(address):
         raise _no_host(uri)
 
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from headwater_schemas.errors import InvalidInput
 
+WEB_SCHEMES = ("http", "https")
 URI_BYTES_MAX = 8192  # in UTF-8; web servers take no longer ones either (RFC 9110, 4.1, asks for 8,000)
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; of one letter it would be a drive of Windows
@@ -23,6 +24,9 @@ _SIGNATURES = {
     "x-goog-signature",
 }
 _QUERY = re.compile("[?#]")
+# A user and a password, wherever somebody put them: also in an address within an address.
+_LOGIN = re.compile(r"//[^/?#@]*:[^/?#@]*(?:@|%40)", re.IGNORECASE)
+_PERHAPS_LOGIN = re.compile(r"[^/\\]*:[^/\\]*(?:@|%40)", re.IGNORECASE)
 _RAW_SCHEMES = ("s3", "gs")  # what follows the bucket is the key as it is: "%", "?" and "#" are letters of it
 _OBJECT_VERSION = re.compile(r"(.+)\?versionId=([^&#?/]+)", re.DOTALL)
 
@@ -55,16 +59,28 @@ def scheme_of(uri: str) -> str:
 
 def shown(uri: str) -> str:
     """`uri` for a message: without user info, query and fragment, which may hold a key."""
-    body, query = (uri, "") if scheme_of(uri) in _RAW_SCHEMES else _without_query(uri)
-    start, separator, rest = body.partition("://")
+    is_raw = scheme_of(uri) in _RAW_SCHEMES and "://" in uri
+    body, query = (uri, "") if is_raw else _without_query(uri)
+    start, separator, rest = body.partition("://" if "://" in body else ":")
     place, slash, path = rest.partition("/")
-    text = f"{start}{separator}{place.rpartition('@')[2]}{slash}{path}" if separator else body
+    if not is_raw:
+        path = _PERHAPS_LOGIN.sub("…@", path)
+    text = f"{start}{separator}{_PERHAPS_LOGIN.sub('', place).rpartition('@')[2]}{slash}{path}"
     return f"{text}?…" if query else text
 
 
 def _without_query(uri: str) -> tuple[str, str]:
     start = _QUERY.search(uri)
     return (uri[: start.start()], uri[start.start() :]) if start else (uri, "")
+
+
+def is_web_address(uri: str) -> bool:
+    """Whether it is of http or https, and names a host."""
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme in WEB_SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def name_in(uri: str) -> str:
@@ -119,10 +135,16 @@ def _check_no_secret(uri: str) -> None:
         raise InvalidInput(
             "a URI cannot be understood: the address of its host is not one. Check its brackets."
         ) from error
-    if "@" in parts.netloc:
+    if "@" in parts.netloc or (parts.scheme not in _RAW_SCHEMES and _LOGIN.search(uri)):
         raise InvalidInput(
             f"{shown(uri)} was given with a user or password before the host, which everybody could read. "
             "Give it without; credentials come from the environment."
+        )
+    if parts.scheme in WEB_SCHEMES and not is_web_address(uri):
+        # Where it is as broken as this, what looks like a path may be a password.
+        text = f"what was given for {parts.scheme}" if "@" in uri else shown(uri)
+        raise InvalidInput(
+            f"{text} is not an address like https://host/path: it has no host, or no port that there is. Correct it."
         )
     names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if signed := sorted(names & _SIGNATURES):
