@@ -1,5 +1,6 @@
 """Filling an artifact: files, folders, references, tables and what else can be kept join it, and leave it again."""
 
+import codecs
 import contextlib
 import io
 import os
@@ -9,7 +10,7 @@ from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from headwater_schemas.errors import InvalidInput, NotFound
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import normalize, normalize_folder
 
 from headwater._content import Content
 from headwater._entry import Entry
@@ -57,7 +58,8 @@ class Building(ABC):
         _check_policy(policy)
         found = scan_file(local_path)
         path = normalize(os.path.basename(found.location) if name is None else name)
-        self._content.check([path])
+        if not is_tmp:  # else its name is known once it was read
+            self._content.check([path])
         client, intake = self._opened()
         if policy == "immutable":
             digest, size, late = _hash_only(intake, found.location, found.size)
@@ -79,7 +81,7 @@ class Building(ABC):
         """
         self._check_open()
         _check_policy(policy)
-        found = scan(local_path, "" if name is None else normalize(name))
+        found = scan(local_path, "" if name is None else normalize_folder(name))
         paths = found.paths()
         self._content.check(paths)
         client, intake = self._opened()
@@ -89,6 +91,7 @@ class Building(ABC):
         from headwater._taking import take_folder
 
         taken = take_folder(client, intake, found)
+        self._check_open()
         self._content.put_tree(taken.paths, taken.digests, taken.sizes, taken.total, taken.difference)
         self._replaced(paths)
 
@@ -103,6 +106,7 @@ class Building(ABC):
         self._content.check([path])
         if mode not in ("w", "wb", "x", "xb"):
             raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
+        _check_encoding(encoding)
         from headwater._taking import take_written, written_here
 
         _, intake = self._opened()
@@ -130,6 +134,7 @@ class Building(ABC):
 
         self._check_open()
         found = references_for(self, uri, name, checksum=checksum, max_objects=max_objects)
+        self._check_open()
         self._content.put_references(found)
         self._replaced([reference.path for reference in found])
         return [self._entry(reference.path) for reference in found]
@@ -182,6 +187,7 @@ class Building(ABC):
         return self._client, self._intake
 
     def _put(self, paths: list[str], digests: list[bytes], sizes: list[int], late: dict[str, str]) -> None:
+        self._check_open()  # again: it may have been logged while this was read or written
         self._content.put(paths, digests, sizes)
         self._replaced(paths)
         self._late.update(late)
@@ -204,6 +210,13 @@ def _hint(building: Building, path: str) -> str:
 def _check_policy(policy: str) -> None:
     if policy not in POLICIES:
         raise InvalidInput(f"policy {policy!r} is unknown. Use one of: {', '.join(POLICIES)}.")
+
+
+def _check_encoding(encoding: str | None) -> None:
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except (LookupError, TypeError):
+        raise InvalidInput(f"encoding {encoding!r} is unknown. Use one that Python knows, such as 'utf-8'.") from None
 
 
 def _temporary_name(path: str, digest: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
-from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
 if TYPE_CHECKING:
@@ -65,16 +65,23 @@ class Entry:
 
 
 class Entries(Mapping[str, Entry]):
-    """Path → entry, by path. Nothing is read before it is asked for, and one look-up reads one entry."""
+    """Path → entry, by path. Nothing is read before it is asked for, and one look-up reads one entry.
+
+    As in every call, `./a`, `d//a` and `d/a/` are spellings of one path.
+    """
 
     def __init__(self, artifact: "Artifact") -> None:
         self._artifact = artifact
 
-    def __getitem__(self, path: str) -> Entry:
-        held = self._artifact._held(path)
+    def __getitem__(self, path: str | PurePath) -> Entry:
+        try:
+            name = normalize(path)
+        except InvalidPath:
+            raise KeyError(path) from None
+        held = self._artifact._held(name)
         if held is None:
             raise KeyError(path)
-        return Entry(self._artifact, path, held)
+        return Entry(self._artifact, name, held)
 
     def __iter__(self) -> Iterator[str]:
         return (path for path, _ in self._artifact._entries())

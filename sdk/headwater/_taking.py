@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -176,12 +177,28 @@ def _take_any(intake: Intake, location: str) -> tuple[bytes, int]:
         raise unreadable(location, error) from error
 
 
-def written_here() -> "tempfile.SpooledTemporaryFile[bytes]":
+class Written(tempfile.SpooledTemporaryFile[bytes]):
+    """What somebody writes and may close, as many libraries do with what they write to; it is still to be taken."""
+
+    def close(self) -> None:
+        if not self.closed:
+            self.flush()
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+@contextmanager
+def written_here() -> Iterator[Written]:
     """Where to write what will be taken: in memory while it is small, on the disk when it is large."""
-    return tempfile.SpooledTemporaryFile(max_size=PACKED_FILE_BYTES_MAX)
+    written = Written(max_size=PACKED_FILE_BYTES_MAX)
+    try:
+        yield written
+    finally:
+        super(Written, written).close()
 
 
-def take_written(intake: Intake, written: "tempfile.SpooledTemporaryFile[bytes]") -> tuple[bytes, int]:
+def take_written(intake: Intake, written: Written) -> tuple[bytes, int]:
     """Take what was written to such a file; returns digest and size."""
     size = written.seek(0, os.SEEK_END)
     written.flush()
