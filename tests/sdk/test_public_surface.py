@@ -1,9 +1,12 @@
 """What `import headwater` offers is pinned, costs little, and fits user code that only has to type-check."""
 
+import inspect
 import subprocess
 import sys
 
 import headwater
+import pytest
+from headwater._entry import Entry
 
 PUBLIC = {"Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"}
 
@@ -11,6 +14,62 @@ PUBLIC = {"Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table
 def test_the_public_names_are_these_and_all_of_them_are_there() -> None:
     assert set(headwater.__all__) == PUBLIC
     assert all(hasattr(headwater, name) for name in headwater.__all__)
+
+
+CALLS = {
+    "Artifact": "name, type='', description=None, metadata=None",
+    "Artifact.add_file": "local_path, name=None, is_tmp=False, policy='mutable'",
+    "Artifact.add_dir": "local_path, name=None, policy='mutable'",
+    "Artifact.add_reference": "uri, name=None, checksum=True, max_objects=None",
+    "Artifact.new_file": "name, mode='w', encoding=None",
+    "Artifact.add": "obj, name",
+    "Artifact.remove": "item",
+    "Artifact.new_draft": "",
+    "Artifact.save": "",
+    "Artifact.wait": "timeout=None",
+    "Artifact.download": "root=None, path_prefix=None",
+    "Artifact.checkout": "root",
+    "Artifact.verify": "root=None",
+    "Artifact.get_entry": "name",
+    "Artifact.get_path": "name",
+    "Artifact.get": "name",
+    "Artifact.file": "root=None",
+    "Artifact.files": "",
+    "Artifact.delete": "delete_aliases=False",
+    "Artifact.delete_preview": "",
+    "Artifact.logged_by": "",
+    "Artifact.used_by": "",
+    "Entry.download": "root=None",
+    "Entry.ref": "",
+}
+READ = {
+    "Artifact": (
+        "name qualified_name source_name type version aliases tags description metadata digest size file_count "
+        "manifest state created_at updated_at ttl entity project"
+    ),
+    "Entry": "digest size",
+}
+OWNERS = {"Artifact": headwater.Artifact, "Entry": Entry}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_can_be_called_takes_these_and_nothing_else(call: str) -> None:
+    owner, _, name = call.partition(".")
+
+    parameters = inspect.signature(getattr(OWNERS[owner], name) if name else OWNERS[owner]).parameters.values()
+
+    written = [
+        parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
+        for parameter in parameters
+        if parameter.name != "self"
+    ]
+    assert ", ".join(written) == CALLS[call]
+    assert all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+
+
+@pytest.mark.parametrize("owner", READ)
+def test_what_can_be_read_of_it_is_a_property(owner: str) -> None:
+    assert all(isinstance(getattr(OWNERS[owner], name), property) for name in READ[owner].split())
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
