@@ -148,6 +148,12 @@ class FolderBlobStore:
         verify.check_place(place)
         return verify.checked_pieces(self._pieces(place), place, digest, self.folder)
 
+    def file_of(self, place: Place) -> str | None:
+        path = _path_of(self.folder, place.object_name)
+        with _store_errors(self.folder, None):
+            found = _stat_if_there(path)
+        return path if found is not None and (place.offset, place.size) == (0, found.st_size) else None
+
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
         return _listing(self._walk(prefix), self.folder)
 

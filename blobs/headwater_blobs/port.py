@@ -108,6 +108,13 @@ class BlobStore(Protocol):
         """
         ...
 
+    def file_of(self, place: Place) -> str | None:
+        """The local file that is `place` and no more; None where there is none. Whoever changes it damages the store.
+
+        What is in it is not looked at.
+        """
+        ...
+
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose name starts with `prefix`, in order of names."""
         ...

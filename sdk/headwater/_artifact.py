@@ -299,17 +299,33 @@ class Artifact(Building):
 
     # --- fetching it
 
-    def download(self, root: str | os.PathLike[str] | None = None, path_prefix: str | PurePath | None = None) -> str:
+    def download(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        path_prefix: str | PurePath | None = None,
+        *,
+        hard_links: bool = False,
+    ) -> str:
         """Fetch all files into `root`, `./artifacts/NAME:vN` unless given, and return that path.
 
         `path_prefix` is a folder or a path within it, and nothing else is touched. Files that are there and have the
-        recorded content stay as they are. Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
+        recorded content stay as they are. The files are the caller's own; `hard_links=True` saves the disk's space by
+        links to the store's own files, where both are on one disk: to be read, since changing them damages the store.
+        Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
         """
         from headwater._download import download
 
         client, folder = self._bound(), self._root(root)
-        prefix, layers = path_prefix if path_prefix is not None else "", self._known().layers
-        download(client.stores.database, client.stores.blobs, layers, folder, prefix=prefix, quiet=client.quiet)
+        stores, layers = client.stores, self._known().layers
+        download(
+            stores.database,
+            stores.blobs,
+            layers,
+            folder,
+            prefix="" if path_prefix is None else path_prefix,
+            hard_links=hard_links,
+            quiet=client.quiet,
+        )
         return str(folder)
 
     def checkout(self, root: str | os.PathLike[str]) -> str:
@@ -318,10 +334,11 @@ class Artifact(Building):
         Raises: as `download`; InvalidFile for a root that is more than a folder for this, such as a home.
         """
         from headwater._checkout import checkout
+        from headwater._target import folder_named
 
-        client = self._bound()
+        client, folder = self._bound(), folder_named(root)
         stores = client.stores
-        checkout(stores.database, stores.blobs, self._known().layers, Path(root), quiet=client.quiet)
+        checkout(stores.database, stores.blobs, self._known().layers, folder, quiet=client.quiet)
         return str(root)
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -439,7 +456,9 @@ class Artifact(Building):
         return str(download_entry(stores.database, stores.blobs, layers, path, folder, quiet=client.quiet))
 
     def _root(self, root: str | os.PathLike[str] | None) -> Path:
-        return Path(root) if root is not None else Path("artifacts", self.source_name)
+        from headwater._target import folder_named
+
+        return folder_named(root) if root is not None else Path("artifacts", self.source_name)
 
     def _where(self) -> tuple[str, str]:
         if self._namespace is None:

@@ -32,18 +32,19 @@ def download(
     root: Path,
     *,
     prefix: str | PurePath = "",
+    hard_links: bool = False,
     quiet: bool = False,
 ) -> None:
     """Put the files of a version into `root` under their own paths: all, or those of the folder or path `prefix`.
 
     A file that is there is kept when it has the recorded content, else replaced; files that the version does not have
-    are left alone. Raises: NotFound for a prefix that names nothing, or a link that leads nowhere; InvalidInput for a
-    reference that cannot be fetched, and InvalidPath, before anything is written; InvalidFile for what cannot be
-    written; BlobMissing, BlobCorrupt; ContentError for a reference that has changed.
+    are left alone. `hard_links` is as of `Fetching`. Raises: NotFound for a prefix that names nothing, or a link that
+    leads nowhere; InvalidInput for a reference that cannot be fetched, and InvalidPath, before anything is written;
+    InvalidFile for what cannot be written; BlobMissing, BlobCorrupt; ContentError for a reference that has changed.
     """
     listing = wanted(database, layers, prefix)
     with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, quiet=quiet)
+        fill(blobs, target, listing, hard_links=hard_links, quiet=quiet)
 
 
 def download_entry(
@@ -83,10 +84,10 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     return bytes(content)
 
 
-def fill(blobs: BlobStore, target: Target, listing: Wanted, *, quiet: bool) -> bool:
+def fill(blobs: BlobStore, target: Target, listing: Wanted, *, hard_links: bool = False, quiet: bool = False) -> bool:
     """Fetch what is wanted into `target`. Whether its disk takes names for equal that differ in case."""
     with Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress:
-        fetching = Fetching(blobs, target, progress)
+        fetching = Fetching(blobs, target, progress, hard_links=hard_links)
         ignores_case = _ignores_case(fetching, target, listing)
         if ignores_case:
             _refuse_collisions(listing.pages(), target.root)

@@ -29,10 +29,12 @@ REFERENCES_AT_ONCE = 8  # they wait for servers more than they work
 class Fetching:
     """Fetches entries that the target lacks."""
 
-    def __init__(self, blobs: BlobStore, target: Target, progress: Progress) -> None:
+    def __init__(self, blobs: BlobStore, target: Target, progress: Progress, *, hard_links: bool = False) -> None:
+        """`hard_links`: large files become further names of the store's own, where the disk can do that."""
         self._blobs = blobs
         self._target = target
         self._progress = progress
+        self._hard_links = hard_links
         self._lock = threading.Lock()
         self._stopped = threading.Event()  # others must not go on for as long as a large file takes
         self._ahead: str | None = None
@@ -70,10 +72,19 @@ class Fetching:
         self._advance(sum(map(len, contents)))
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
-        if self._target.holds(info.path, _size(info), proof_of(info)):
+        if self._target.holds(info.path, _size(info), proof_of(info)) or (self._hard_links and self._link(info)):
             self._advance(_size(info))
         else:
             self._target.land(info.path, self._counted(self._blobs.stream(place_of(info), _digest(info))))
+
+    def _link(self, info: queries.EntryInfo) -> bool:
+        """Link to the stored object once its bytes are known to be right; False where a copy must do."""
+        place = place_of(info)
+        if (source := self._blobs.file_of(place)) is None:
+            return False
+        for _ in self._blobs.stream(place, _digest(info)):
+            self._check_wanted()
+        return self._target.link(info.path, source)
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
         # What nothing that was recorded proves, an ETag for one, is fetched again.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 
 from headwater_schemas.errors import InvalidFile
@@ -40,6 +41,17 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 Pieces = Iterable[bytes | memoryview]
 Clear = Callable[[Folder, str], None]  # takes away what is in the way of a file
+
+
+def folder_named(root: object) -> Path:
+    """The folder that a caller named. Raises: InvalidFile for what names none, such as an empty text.
+
+    That would be the current folder, and hardly ever what was meant: a variable was not set.
+    """
+    text = root if isinstance(root, str) else root.__fspath__() if isinstance(root, os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidFile(f"{root!r} names no folder. Give its path as text or as a Path; '.' is the current folder.")
+    return Path(text)
 
 
 class Target:
@@ -122,6 +134,21 @@ class Target:
                 _land_unnamed(descriptor, folder, name, pieces, clear)
         except OSError as error:
             raise _refused(f"{folder.location}/{name}", error) from error
+
+    def link(self, path: str, source: str) -> bool:
+        """Give the file `source` this name too, in the place of the file or link there. False where that cannot be.
+
+        Raises: InvalidFile for a folder on the way, as `land`.
+        """
+        parent, _, name = path.rpartition("/")
+        folder = self._folder(parent)
+        try:
+            if os.stat(source).st_dev != os.fstat(folder.descriptor).st_dev:  # before anything makes room for it
+                return False
+            _link(source, folder, name, remove if self._clears else _unlink)
+        except OSError:  # there are many reasons, and a copy will do, or say which it is
+            return False
+        return True
 
     def is_found_as(self, path: str, other_name: str) -> bool:
         """Whether what is at `path` is also found under another name, though only one of the two is there."""

@@ -206,3 +206,17 @@ def test_what_is_restored_after_an_error_can_be_read(store: BlobStore, place: St
     place.damage(where.object_name, lambda _: b"content")
 
     assert store.read(where, digest) == b"content"
+
+
+def test_a_file_is_given_only_for_an_object_that_is_all_of_the_place(
+    store: BlobStore, place: StorePlace, tmp_path: Path
+) -> None:
+    where, _ = put_file(store, tmp_path / "source", b"content")
+    packed = [one for one, _ in put_pack(store, b"before", b"after")]
+    part, gone = Place(where.object_name, 0, where.size - 1), Place(pack_name(PROJECT), 0, 7)
+
+    found = store.file_of(where)
+
+    assert (found is None) == (place.adapter == "s3")
+    assert found is None or Path(found).read_bytes() == b"content"
+    assert [store.file_of(one) for one in (*packed, part, gone)] == [None] * 4

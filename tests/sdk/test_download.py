@@ -10,13 +10,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import pytest
 from headwater import _target
 from headwater_consumer.queries import entries
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotFound
 
-from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, refusal
+from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, put, refusal
 from tests.support import disks
 from tests.support.stores import StoreUnderTest
 
@@ -49,6 +50,70 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
+
+
+# --- copies, or links where they are asked for -------------------------------------------------------------------
+
+
+def test_the_files_are_the_users_own_copies(root: Path) -> None:
+    logged(FILES).download(root)
+
+    for path in FILES:
+        (root / path).write_bytes(b"changed")
+    logged(FILES, "again").download(root.with_name("other"))
+
+    assert content_of(root.with_name("other")) == FILES
+
+
+def test_large_files_are_linked_on_request_where_the_store_has_them_as_files(root: Path, mode: str) -> None:
+    logged(FILES).download(root, hard_links=True)
+
+    assert content_of(root) == FILES
+    linked = {path for path in FILES if (root / path).stat().st_nlink > 1}
+    assert linked == ({"large.bin", "models/large too"} if mode == "embedded" else set())
+    assert all((root / path).stat().st_mode & 0o222 == 0 for path in linked)  # nobody writes into them by mistake
+
+
+def test_a_link_replaces_a_file_that_is_not_right_and_leaves_one_that_is(root: Path) -> None:
+    put(root, {"large.bin": b"other", "models/large too": FILES["models/large too"]})
+    before = (root / "models/large too").stat().st_ino
+
+    logged(FILES).download(root, hard_links=True)
+
+    assert content_of(root) == FILES
+    assert (root / "models/large too").stat().st_ino == before
+
+
+def test_damaged_bytes_in_the_store_are_not_linked(root: Path, store: StoreUnderTest) -> None:
+    artifact = logged({"large.bin": FILES["large.bin"]})
+    damage(store, FILES["large.bin"])
+
+    refusal(BlobCorrupt, lambda: artifact.download(root, hard_links=True))
+
+    assert content_of(root) == {}
+
+
+@pytest.mark.skipif(not disks.can_mount(), reason="another disk has to be mounted")
+def test_on_another_disk_than_the_stores_the_files_are_copies(root: Path) -> None:
+    artifact = logged(FILES)
+
+    with disks.small_disk(64 * LARGE) as disk:
+        artifact.download(disk / "root", hard_links=True)
+
+        assert content_of(disk / "root") == FILES
+        assert {(disk / "root" / path).stat().st_nlink for path in FILES} == {1}
+
+
+@pytest.mark.parametrize("named", ["", b"root", 7, ["root"], "ro\0ot"])
+def test_what_names_no_folder_is_refused(named: Any, tmp_path: Path) -> None:
+    artifact = logged({"README": FILES["README"]})
+    put(tmp_path, {"mine": b"kept"})
+
+    for act in (artifact.download, artifact.checkout, artifact.verify, artifact.get_entry("README").download):
+        assert "names no folder" in refusal(InvalidFile, lambda act=act: act(named))
+
+    assert (tmp_path / "mine").read_bytes() == b"kept"
+    assert not (tmp_path / "README").exists()
 
 
 # --- what is there afterwards -----------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ class ProcessBlobs:
         pieces = (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
         return verify.checked_pieces(pieces, place, digest, "the simulation")
 
+    def file_of(self, place: Place) -> str | None:
+        return None
+
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
         found = sorted((n, len(d)) for n, d in self._blobs.objects.items() if n.startswith(prefix))
         return (StoredObject(name, size, 0.0) for name, size in found)

@@ -135,6 +135,9 @@ class S3BlobStore:
         pieces = reading.pieces_of(self._line, check_object_name(place.object_name), place.offset, place.size)
         return verify.checked_pieces(map(memoryview, pieces), place, digest, str(self.settings))
 
+    def file_of(self, place: Place) -> str | None:  # noqa: ARG002  objects are on a server
+        return None
+
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
         if not may_begin_a_name(prefix):
             return
