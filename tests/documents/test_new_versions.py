@@ -1,5 +1,6 @@
 """New versions: from a single run, from distributed runs, and step by step from an existing version."""
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.support.stores import StoreUnderTest
 
 LARGE = b"large" * 1_000_000
 ID = "my_dist_artifact"
+JOIN_S = 120.0  # a process that starts Python anew, on a busy machine
 
 
 # --- from scratch -------------------------------------------------------------------------------------------------
@@ -84,6 +86,20 @@ def test_files_and_assets_are_added_with_add_add_file_add_dir_and_add_reference(
     assert contents(artifact) == ["elsewhere.png", "image1.png", "image2.png", "table.table.parquet"]
 
 
+def test_a_single_run_outputs_its_model_and_its_predictions_in_a_table_for_analysis() -> None:
+    predictions = headwater.Table(["image", "guess"], [["cat.png", "cat"], ["dog.png", None]])
+    with headwater.init(job_type="evaluate") as run:
+        model = headwater.Artifact("model", "model")
+        model.add_file(fill("model.h5")[0])
+        run.log_artifact(model)
+        result = headwater.Artifact("predictions", "result")
+        result.add(predictions, "guesses")
+        run.log_artifact(result)
+
+    assert headwater.Api().artifact("predictions:latest").get("guesses") == predictions
+    assert sorted(made.source_name for made in run.logged_artifacts()) == ["model:v0", "predictions:v0"]
+
+
 # --- distributed runs ---------------------------------------------------------------------------------------------
 
 
@@ -113,6 +129,32 @@ def test_three_runs_share_a_distributed_id_and_the_last_one_commits_the_version(
     found = headwater.Api().artifact("artifact_name:latest")
     assert files_in(found.download()) == {f"image{i}.png": f"image{i}.png" for i in (1, 2, 3)}
     assert found.version == "v0"
+
+
+def upsert_an_image(image: str) -> None:
+    """Run 1 and Run 2, each a process of its own."""
+    with headwater.init() as run:
+        artifact = headwater.Artifact("artifact_name", "artifact_type")
+        artifact.add_file(image)
+        run.upsert_artifact(artifact, distributed_id="my_dist_artifact")
+
+
+def test_runs_in_parallel_jobs_that_each_have_a_portion_of_the_files_collaborate_on_one_version() -> None:
+    fill("image1.png", "image2.png", "image3.png")
+    spawn = multiprocessing.get_context("spawn")
+    jobs = [spawn.Process(target=upsert_an_image, args=(image,)) for image in ("image1.png", "image2.png")]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(JOIN_S)
+    assert [job.exitcode for job in jobs] == [0, 0]
+
+    with headwater.init() as run:
+        artifact = headwater.Artifact("artifact_name", "artifact_type")
+        artifact.add_file("image3.png")
+        run.finish_artifact(artifact, distributed_id="my_dist_artifact")
+
+    assert contents(headwater.Api().artifact("artifact_name:latest")) == ["image1.png", "image2.png", "image3.png"]
 
 
 def test_by_default_the_group_of_the_run_is_the_distributed_id() -> None:
@@ -210,6 +252,10 @@ CHANGES: dict[str, tuple[Callable[[headwater.Artifact], object], list[str]]] = {
     ),
     "modify a file": (
         correct,
+        ["annotations.txt", "dir_to_remove/one.txt", "dir_to_remove/two.txt", "duplicate.txt"],
+    ),
+    "replace a file": (
+        lambda draft: draft.add_file(fill("corrected.txt")[0], name="annotations.txt"),
         ["annotations.txt", "dir_to_remove/one.txt", "dir_to_remove/two.txt", "duplicate.txt"],
     ),
     "remove a file": (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater.errors import InvalidInput, NotFound
+from headwater.errors import InvalidInput, NotFound, ReferenceChanged
 from headwater.references import OBJECTS_MAX
 
-from tests.documents.pieces import contents, files_in
+from tests.documents.pieces import contents, files_in, fill
 from tests.references.objects import Bucket
 from tests.support.stores import StoreUnderTest
 from tests.support.web import Page, Web
@@ -71,6 +71,22 @@ def test_with_checksum_the_reference_collects_checksum_and_metadata(
     assert (entry.digest, entry.size) == (f"etag:{hashlib.md5(b'model.h5').hexdigest()}", 8)
 
 
+def test_checksum_information_validates_what_is_fetched_later(
+    artifact: headwater.Artifact, bucket: Bucket, web: Web
+) -> None:
+    first, _ = bucket.put("model.h5", b"first")
+    artifact.add_reference(bucket.uri("model.h5"))
+    artifact.add_reference(web.put("/train.csv", Page(b"a,b\n", etag='"one"')))
+    found = logged_anew(artifact)
+    second, _ = bucket.put("model.h5", b"other")
+    web.put("/train.csv", Page(b"b,a\n", etag='"two"'))
+
+    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} is there"):
+        found.get_path("model.h5").download()
+    with pytest.raises(ReferenceChanged, match="etag:one was recorded, etag:two is there"):
+        found.get_path("train.csv").download()
+
+
 def test_without_checksum_only_the_uri_is_kept(artifact: headwater.Artifact, my_bucket: str) -> None:
     artifact.add_reference(f"{my_bucket}/model.h5", checksum=False)
 
@@ -122,6 +138,17 @@ def test_s3_tracks_checksum_and_object_version_if_the_bucket_keeps_versions(
 
     assert (entry.digest, entry.object_version) == (f"etag:{etag}", version)
     assert Path(entry.download()).read_bytes() == b"first"
+
+
+def test_s3_tracks_the_checksum_alone_if_the_bucket_keeps_no_versions(
+    artifact: headwater.Artifact, bucket: Bucket
+) -> None:
+    etag, _ = bucket.put("model.h5", b"first")
+
+    artifact.add_reference(bucket.uri("model.h5"))
+
+    entry = logged_anew(artifact).get_entry("model.h5")
+    assert (entry.digest, entry.size, entry.object_version) == (f"etag:{etag}", 5, None)
 
 
 def test_gs_tracks_checksum_and_generation(artifact: headwater.Artifact, google_bucket: str) -> None:
@@ -225,6 +252,23 @@ def test_references_of_known_schemes_are_downloaded_just_like_files(
         "train.csv": "a,b\n",
     }
     assert Path(found.get_path("train.csv").download("alone")).read_text() == "a,b\n"
+
+
+def test_references_of_other_schemes_say_that_they_cannot_be_downloaded(artifact: headwater.Artifact) -> None:
+    artifact.add_reference("lab-tape://shelf-7/roll-12/scan.tif")
+    found = logged_anew(artifact)
+
+    for fetch in (found.download, found.get_path("scan.tif").download):
+        with pytest.raises(InvalidInput, match=r"lab-tape://shelf-7/roll-12/scan\.tif"):
+            fetch()
+    assert found.get_path("scan.tif").ref() == "lab-tape://shelf-7/roll-12/scan.tif"
+
+
+def test_references_to_a_system_of_ones_own_are_downloaded_too(artifact: headwater.Artifact) -> None:
+    (elsewhere,) = fill("shared-disk/scan.tif")
+    artifact.add_reference(elsewhere.resolve().as_uri())
+
+    assert files_in(logged_anew(artifact).download()) == {"scan.tif": "shared-disk/scan.tif"}
 
 
 def test_a_reference_to_nothing_is_an_error_that_names_it(artifact: headwater.Artifact, my_bucket: str) -> None:

@@ -98,6 +98,33 @@ def test_what_is_logged_in_a_loop_has_its_versions_in_the_order_of_the_loop() ->
     assert {version.version: version.metadata["index"] for version in versions} == {f"v{i}": i for i in range(10)}
 
 
+def test_log_artifact_is_asynchronous_for_performant_uploads() -> None:
+    Path("model.h5").write_bytes(b"weights" * 5_000_000)
+    run = headwater.init()
+    artifact = headwater.Artifact("bike-model", type="model")
+    artifact.add_file("model.h5", policy="immutable")
+
+    state_after_the_call = run.log_artifact(artifact).state
+    run.finish()
+
+    assert (state_after_the_call, artifact.state) == ("pending", "committed")
+
+
+def test_metadata_is_used_to_query_and_to_make_plots() -> None:
+    """Of all versions, or of those that a question finds: numbers that a plot can take."""
+    with headwater.init() as run:
+        for epoch, accuracy in enumerate((0.5, 0.9, 0.7)):
+            artifact = headwater.Artifact("bike-model", type="model", metadata={"epoch": epoch, "accuracy": accuracy})
+            with artifact.new_file("weights.txt") as file:
+                file.write(str(epoch))
+            run.log_artifact(artifact)
+
+    versions = headwater.Api().artifact_versions("model", "bike-model")
+    curve = sorted((version.metadata["epoch"], version.metadata["accuracy"]) for version in versions)
+    best = max(versions, key=lambda version: float(version.metadata["accuracy"]))
+    assert (curve, best.version) == ([(0, 0.5), (1, 0.9), (2, 0.7)], "v1")
+
+
 def test_metadata_alone_makes_no_version() -> None:
     """The loop of the documents without any files: equal contents are one version, which has what was said last."""
     with headwater.init() as run:
@@ -122,6 +149,20 @@ def test_use_artifact_finds_the_named_artifact_and_marks_it_as_an_input_of_the_r
 
     assert files_in(artifact_dir) == {"bicycle-data.h5": "bicycle-data.h5"}
     assert [used.source_name for used in run.used_artifacts()] == ["bike-dataset:v0"]
+
+
+def test_a_later_step_downloads_a_version_by_its_name() -> None:
+    for text in ("one", "two", "three"):
+        artifact = headwater.Artifact("bike-dataset", type="dataset")
+        with artifact.new_file("bicycle-data.h5") as file:
+            file.write(text)
+        with headwater.init() as run:
+            run.log_artifact(artifact)
+
+    with headwater.init() as run:
+        artifact_dir = run.use_artifact("bike-dataset:v1").download()
+
+    assert files_in(artifact_dir) == {"bicycle-data.h5": "two"}
 
 
 def test_an_artifact_of_another_project_is_used_by_its_project_and_name() -> None:
@@ -158,6 +199,18 @@ def test_an_artifact_that_has_not_been_logged_is_created_by_using_it() -> None:
     assert headwater.Api().artifact("bike-model:latest").version == "v0"
     assert [used.source_name for used in run.used_artifacts()] == ["bike-model:v0"]
     assert run.logged_artifacts() == []
+
+
+def test_an_artifact_that_exists_already_is_used_as_it_is() -> None:
+    logged("bike-model", "model.h5", type="model")
+
+    with headwater.init() as run:
+        artifact = headwater.Artifact("bike-model", type="model")
+        artifact.add_file("model.h5")
+        used = run.use_artifact(artifact)
+
+    assert used.version == "v0"
+    assert len(headwater.Api().artifact_versions("model", "bike-model")) == 1
 
 
 def test_an_artifact_can_be_used_any_number_of_times_and_is_created_once() -> None:

@@ -2,6 +2,8 @@
 
 import headwater
 import pytest
+from click.testing import CliRunner
+from headwater.cli import cli
 
 from tests.documents.pieces import fill, logged
 
@@ -45,3 +47,35 @@ def test_walk_from_a_run_to_what_it_logged_and_used() -> None:
 
     assert [artifact.source_name for artifact in logged_artifacts] == ["data:v0"]
     assert [artifact.source_name for artifact in used_artifacts] == ["raw:v0"]
+
+
+@pytest.mark.usefixtures("_graph")
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [
+        ([], ["data:v0", "run prepare (prepare)", "raw:v0"]),
+        (["--down"], ["data:v0", "run evaluate (evaluate)", "run train (train)"]),
+    ],
+    ids=["where it came from", "what came of it"],
+)
+def test_the_graph_is_shown_with_every_execution_of_each_step_and_every_version(
+    direction: list[str], expected: list[str]
+) -> None:
+    """The documents show it in a web page, headwater on the command line."""
+    shown = CliRunner().invoke(cli, ["lineage", "data:v0", *direction])
+
+    assert shown.exit_code == 0
+    assert [said for said in expected if said not in shown.output] == []
+    assert shown.output.startswith("data:v0 (dataset) [latest]")
+
+
+@pytest.mark.usefixtures("_graph")
+def test_the_whole_graph_is_walked_from_its_first_version_to_its_last_runs() -> None:
+    """Through both kinds of edges, from any version: nobody defined the pipeline before."""
+    steps, versions = [], [headwater.Api().artifact("raw:v0")]
+    while versions:
+        for run in versions.pop().used_by():
+            steps.append(run.job_type)
+            versions += run.logged_artifacts()
+
+    assert sorted(str(step) for step in steps) == ["evaluate", "prepare", "train"]
