@@ -133,6 +133,8 @@ class Api:
         return "/".join(check_name(part, kind) for part, kind in zip(parts, ("entity", "project"), strict=True))
 
     def _in_full(self, path: str, count: int) -> list[str]:
+        if not isinstance(path, str):
+            raise InvalidName(f"a project or run is named by text such as 'team/digits', not {path!r}.")
         parts = path.split("/")
         defaults = [self._settings.entity, self._settings.project][: count - 1]
         missing = max(0, count - len(parts))

@@ -285,7 +285,8 @@ class Artifact(Building):
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete the version. Its number is never given again, and what others use of its content stays.
 
-        Raises: EventRejected naming the aliases that it holds, unless they are to be deleted too.
+        Where somebody else deleted it meanwhile, that is fine. Raises: EventRejected naming the aliases that it holds,
+        unless they are to be deleted too.
         """
         from headwater._deleting import delete
 
@@ -324,6 +325,7 @@ class Artifact(Building):
             folder,
             prefix="" if path_prefix is None else path_prefix,
             hard_links=hard_links,
+            index=client.index,
             quiet=client.quiet,
         )
         return str(folder)
@@ -337,8 +339,8 @@ class Artifact(Building):
         from headwater._target import folder_named
 
         client, folder = self._bound(), folder_named(root)
-        stores = client.stores
-        checkout(stores.database, stores.blobs, self._known().layers, folder, quiet=client.quiet)
+        stores, layers = client.stores, self._known().layers
+        checkout(stores.database, stores.blobs, layers, folder, index=client.index, quiet=client.quiet)
         return str(root)
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -361,14 +363,11 @@ class Artifact(Building):
 
     def used_by(self) -> "list[Run]":
         """The runs that used it. Raises: InvalidInput before it is logged."""
-        from headwater_consumer import queries
-
+        from headwater._edges import users_of
         from headwater._run import Run
 
         info, client = self._known(), self._bound()
-        client.catch_up()
-        names = queries.used_by(client.stores.database, info.collection, info.version)
-        return [Run._of_name(client, name) for name in names]
+        return [Run._of_name(client, name) for name in users_of(client, (info.collection, info.version))]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} ({self._type}, {self.state})>"
@@ -452,8 +451,8 @@ class Artifact(Building):
         from headwater._download import download_entry
 
         client, folder = self._bound(), self._root(root)
-        stores, layers = client.stores, self._known().layers
-        return str(download_entry(stores.database, stores.blobs, layers, path, folder, quiet=client.quiet))
+        stores, how = client.stores, {"index": client.index, "quiet": client.quiet}
+        return str(download_entry(stores.database, stores.blobs, self._known().layers, path, folder, **how))
 
     def _root(self, root: str | os.PathLike[str] | None) -> Path:
         from headwater._target import folder_named

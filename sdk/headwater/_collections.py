@@ -91,7 +91,11 @@ def types_of(client: "Client", project: str) -> Sequence[ArtifactType]:
         names = queries.artifact_types(client.stores.database, project, after=after, limit=MEMBERS_PER_PAGE)
         return [ArtifactType(client, project, name) for name in names]
 
-    return list(Listed(page_after, lambda: 0))  # there are few, and counting them would read them all the same
+    def count_after(last: ArtifactType | None) -> int:
+        after = None if last is None else last.name
+        return queries.count_artifact_types(client.stores.database, project, after=after)
+
+    return Listed(page_after, count_after)
 
 
 def collections_of(client: "Client", project: str, type_name: str | None) -> Sequence[ArtifactCollection]:
@@ -103,7 +107,11 @@ def collections_of(client: "Client", project: str, type_name: str | None) -> Seq
         found = queries.collections(database, project, type=type_name, after=after, limit=MEMBERS_PER_PAGE)
         return [ArtifactCollection(client, info) for info in found]
 
-    return Listed(page_after, lambda: queries.count_collections(client.stores.database, project, type=type_name))
+    def count_after(last: ArtifactCollection | None) -> int:
+        after = None if last is None else last.qualified_name
+        return queries.count_collections(client.stores.database, project, type=type_name, after=after)
+
+    return Listed(page_after, count_after)
 
 
 def find_collection(client: "Client", collection: str, type_name: str | None) -> ArtifactCollection:
@@ -124,8 +132,10 @@ def versions_of(client: "Client", collection: str) -> Sequence[Artifact]:
         found = queries.version_infos(client.stores.database, collection, after=after, limit=MEMBERS_PER_PAGE)
         return [Artifact._of_version(client, info) for info in found]
 
-    def count() -> int:
+    def count_after(last: Artifact | None) -> int:
+        if last is not None:
+            return queries.count_versions(client.stores.database, collection, after=last._known().version)
         info = queries.collection_info(client.stores.database, collection)
         return 0 if info is None else info.versions
 
-    return Listed(page_after, count)
+    return Listed(page_after, count_after)

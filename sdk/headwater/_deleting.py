@@ -70,7 +70,11 @@ def delete(artifact: "Artifact", *, delete_aliases: bool) -> None:
     """Raises: EventRejected, naming the aliases that the version holds unless they are to be deleted too."""
     info, client = artifact._known(), artifact._bound()
     gone = VersionDeleted(collection=info.collection, version=info.version, delete_aliases=delete_aliases)
-    client.send([gone], moves_names=True).result()
+    try:
+        client.send([gone], moves_names=True).result()
+    except EventRejected as rejected:
+        if rejected.reason is not Reason.VERSION_DELETED:  # two may clean up at once: it is gone, as was asked
+            raise
     now = queries.version_info(client.stores.database, info.collection, info.version)
     if now is not None:
         artifact._become(now)

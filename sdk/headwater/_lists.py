@@ -24,22 +24,26 @@ Pages = Callable[["T | None"], "Sequence[T]"]  # what comes after a member, or f
 class Listed(Sequence[T], Generic[T]):
     """A list that is read once, from the front, no further than it was looked at."""
 
-    def __init__(self, page_after: "Pages[T]", count: Callable[[], int]) -> None:
-        """`count` says how many there are without reading them."""
+    def __init__(self, page_after: "Pages[T]", count_after: "Callable[[T | None], int]") -> None:
+        """`count_after` says how many come after a member, or from the beginning, without reading them."""
         self._page_after = page_after
-        self._count = count
+        self._count_after = count_after
         self._read: list[T] = []
         self._complete = False
 
     def __len__(self) -> int:
-        """How many there are now; once all were read, how many were read."""
-        return len(self._read) if self._complete else self._count()
+        """How many were read, and how many come after these now: what was read stays, also when it is deleted."""
+        return len(self._read) + (0 if self._complete else self._count_after(self._last))
 
     def __iter__(self) -> Iterator[T]:
         place = 0
         while place < len(self._read) or self._read_on():
             yield self._read[place]
             place += 1
+
+    def __reversed__(self) -> Iterator[T]:
+        self._read_to(None)
+        return reversed(self._read)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -64,10 +68,14 @@ class Listed(Sequence[T], Generic[T]):
     def _read_on(self) -> bool:
         if self._complete:
             return False
-        page = self._page_after(self._read[-1] if self._read else None)
+        page = self._page_after(self._last)
         self._read += page
         self._complete = not page
         return bool(page)
+
+    @property
+    def _last(self) -> T | None:
+        return self._read[-1] if self._read else None
 
 
 def _last_needed(index: slice) -> int | None:
@@ -76,6 +84,14 @@ def _last_needed(index: slice) -> int | None:
     if step < 0 or index.stop is None or index.stop < 0 or (index.start or 0) < 0:
         return None
     return max(0, int(index.stop) - 1)
+
+
+def every(page_after: "Pages[T]") -> list[T]:
+    """All members, read page by page."""
+    found: list[T] = []
+    while page := page_after(found[-1] if found else None):
+        found += page
+    return found
 
 
 def entries_of(artifact: "Artifact") -> "Sequence[Entry]":
@@ -93,7 +109,18 @@ def entries_of(artifact: "Artifact") -> "Sequence[Entry]":
         found = queries.entries_page(database, info.layers, after=after, limit=ENTRIES_PER_PAGE)
         return [Entry(artifact, entry.path, held_of(entry)) for entry in found]
 
-    return Listed(page_after, lambda: info.entry_count)
+    return _Entries(page_after, info.entry_count)
+
+
+class _Entries(Listed[Entry]):
+    """Of a version, which never changes."""
+
+    def __init__(self, page_after: "Pages[Entry]", count: int) -> None:
+        super().__init__(page_after, lambda _: count)
+        self._length = count
+
+    def __len__(self) -> int:
+        return self._length
 
 
 def runs_of(client: "Client", project: str, *, job_type: str | None, group: str | None) -> "Sequence[Run]":
@@ -105,8 +132,12 @@ def runs_of(client: "Client", project: str, *, job_type: str | None, group: str 
     database = client.stores.database
 
     def page_after(last: "Run | None") -> "Sequence[Run]":
-        after = None if last is None else last.path
+        after = None if last is None else last._place
         found = queries.runs(database, project, after=after, limit=MEMBERS_PER_PAGE, job_type=job_type, group=group)
         return [Run._of_info(client, info) for info in found]
 
-    return Listed(page_after, lambda: queries.count_runs(database, project, job_type=job_type, group=group))
+    def count_after(last: "Run | None") -> int:
+        after = None if last is None else last._place
+        return queries.count_runs(database, project, after=after, job_type=job_type, group=group)
+
+    return Listed(page_after, count_after)

@@ -17,7 +17,7 @@ from headwater._said import Aliases, Names
 from headwater._settings import read_settings
 
 if TYPE_CHECKING:
-    from headwater_consumer.queries import RunInfo
+    from headwater_consumer.queries import RunInfo, VersionInfo
 
     from headwater._client import Client
     from headwater._logger import Task
@@ -35,13 +35,13 @@ def init(
     group: str | None = None,
     config: Mapping[str, Any] | None = None,
     name: str | None = None,
-    tags: Iterable[str] = (),
+    tags: Iterable[str] | None = None,
     id: str | None = None,
 ) -> "Run":
-    """Start a run, or take up again the one with this `id`. Settings are read now.
+    """Start a run, or take up again the one with this `id`, which is then what is given here. Settings are read now.
 
     Use it as a context manager, or call `finish()`; a run that is left open is finished when the interpreter ends.
-    Raises: InvalidName, InvalidMetadata, InvalidSettings, StoreError.
+    Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, StoreError.
     """
     from headwater_schemas.events import RunStarted
 
@@ -54,7 +54,7 @@ def init(
         check_name(id if id is not None else _new_id(), "run"),
     )
     config_text = metadata.encode({} if config is None else config, "config")
-    tag_list = tuple(Names(tags))
+    tag_list = tuple(Names(() if tags is None else tags))
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
             check_text(text, kind)
@@ -81,11 +81,13 @@ class Run:
         display_name: str | None,
         tags: Sequence[str],
         state: str = "running",
+        started_us: int = 0,
     ) -> None:
         self._client = client
         self._name = name
         self._config = config
         self._state = state
+        self._place = (started_us, str(name))  # in the list of the runs that it was read from
         self._pid: int | None = None  # the process that started it, and will finish it
         self._tasks: list[Task[Any]] = []  # those whose end is not known, or was told to nobody
         self.job_type = job_type
@@ -105,7 +107,8 @@ class Run:
     @classmethod
     def _of_info(cls, client: "Client", info: "RunInfo") -> "Run":
         parsed = RunName.parse(info.run)
-        return cls(client, parsed, info.job_type, info.group, info.config, info.display_name, info.tags, info.state)
+        said = info.job_type, info.group, info.config, info.display_name, info.tags
+        return cls(client, parsed, *said, state=info.state, started_us=info.started_us)
 
     # --- what it is
 
@@ -157,7 +160,7 @@ class Run:
         from headwater._saving import log
 
         self._check_running()
-        wanted = tuple(Aliases(aliases or ()))
+        wanted = _aliases(aliases)
         artifact = self._as_artifact(artifact_or_path, name, type)
         self._remember(log(artifact, self._client, self._namespace, self.path, wanted))
         return artifact
@@ -206,49 +209,51 @@ class Run:
         """
         from headwater_schemas.events import ArtifactUsed
 
-        from headwater._saving import log
-
         self._check_running()
-        wanted = tuple(Aliases(aliases or ()))
+        wanted = _aliases(aliases)
         if isinstance(artifact, Artifact):
             check_expected_type(artifact, type)
-            if artifact.state == "draft":
-                log(artifact, self._client, self._namespace, None, wanted)
-            found = artifact.wait()
-            requested = found.source_name
+            found = self._logged(artifact, wanted)
+            info, requested = self._recorded(found), found.source_name
         else:
             found = find_artifact(self._client, artifact, self._name.entity, self._name.project)
-            requested = artifact
+            info, requested = found._known(), artifact
         check_expected_type(found, type)
-        info = found._known()
         used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
         self._remember(self._client.send([used]))
         for alias in wanted:
-            if alias not in found.aliases:
+            if alias not in info.aliases:
                 found.aliases.move(alias)
         return found
 
     def logged_artifacts(self) -> list[Artifact]:
         """What this run logged, each version once; content that was there before counts too."""
-        from headwater_consumer import queries
+        from headwater._edges import outputs_of
 
-        self._client.catch_up()
-        outputs = queries.outputs_of(self._client.stores.database, self.path)
-        return [version_artifact(self._client, collection, version) for collection, version in outputs]
+        return [version_artifact(self._client, *version) for version in outputs_of(self._client, self.path)]
 
     def used_artifacts(self) -> list[Artifact]:
         """What this run used, each version once."""
-        from headwater_consumer import queries
+        from headwater._edges import inputs_of
 
-        self._client.catch_up()
-        inputs = queries.inputs_of(self._client.stores.database, self.path)
-        return [version_artifact(self._client, use.collection, use.version) for use in inputs]
+        return [version_artifact(self._client, *version) for version in inputs_of(self._client, self.path)]
+
+    def names_used(self, artifact: Artifact) -> list[str]:
+        """The names under which this run asked for a version, the first one first; none where it did not use it."""
+        from headwater._edges import names_used
+
+        return names_used(self._client, self.path, artifact)
 
     def finish(self, state: str = "finished") -> None:
-        """Wait for everything that was logged, then end the run. Finishing twice is fine.
+        """Wait for everything that was logged, then end the run, as "finished" or "failed". Finishing twice is fine.
 
-        Raises: the first error of what was logged and not waited for; the run is over all the same.
+        Raises: the first error of what was logged and not waited for; the run is over all the same. InvalidInput for
+        another state, and the run goes on.
         """
+        from headwater_schemas.events import RUN_STATES_FINAL
+
+        if state not in RUN_STATES_FINAL:
+            raise InvalidInput(f"run {self.path} cannot end as {state!r}. It ends as {' or '.join(RUN_STATES_FINAL)}.")
         if self._state != "running":
             return
         if self._pid != os.getpid():
@@ -280,6 +285,30 @@ class Run:
     @property
     def _namespace(self) -> str:
         return f"{self._name.entity}/{self._name.project}"
+
+    def _logged(self, artifact: Artifact, aliases: tuple[str, ...]) -> Artifact:
+        """An artifact that is a version of this run's store; one that was not logged yet is logged by no run."""
+        from headwater._saving import log
+
+        if artifact.state == "draft":
+            log(artifact, self._client, self._namespace, None, aliases)
+        elif artifact._client is not None and artifact._client.url != self._client.url:
+            raise InvalidInput(
+                f"{artifact.name} is in the store {artifact._client.url}, but the run is in {self._client.url}. "
+                "Ask for it by its name there."
+            )
+        return artifact.wait()
+
+    def _recorded(self, artifact: Artifact) -> "VersionInfo":
+        """What is recorded about a version by now. Raises: NotFound when it was deleted."""
+        from headwater_consumer import queries
+
+        info = artifact._known()
+        self._client.catch_up_on(info.collection)
+        now = queries.version_info(self._client.stores.database, info.collection, info.version)
+        if now is None or now.deleted:
+            raise NotFound(f"{artifact.qualified_name} was deleted, so no run can use it. Use another version.")
+        return now
 
     def _sharing(self, artifact: Artifact, distributed_id: str | None) -> "Sharing":
         from headwater._shared import Sharing
@@ -350,15 +379,29 @@ class Run:
                 raise InvalidInput(f"the artifact is called {given._name!r}; it cannot be logged as {name!r}.")
             check_expected_type(given, type_name)
             return given
-        path = os.fspath(given)
+        path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+        if not isinstance(path, str) or not path:
+            raise InvalidInput(f"what is logged is an Artifact, or the path of a file or folder, not {given!r}.")
         is_folder = os.path.isdir(path)
-        base = os.path.basename(os.path.abspath(path))
-        artifact = Artifact(name or f"run-{self.id}-{base}", type_name or ("dataset" if is_folder else "file"))
+        if type_name is None:
+            type_name = "dataset" if is_folder else "file"
+        artifact = Artifact(self._name_for(path) if name is None else name, type_name)
         if is_folder:
             artifact.add_dir(path)
         else:
             artifact.add_file(path)
         return artifact
+
+    def _name_for(self, path: str) -> str:
+        name = f"run-{self.id}-{os.path.basename(os.path.abspath(path))}"
+        try:
+            return check_name(name, "artifact")
+        except InvalidName as error:
+            raise InvalidName(f"{error} Or give one: log_artifact({path!r}, name=…).") from None
+
+
+def _aliases(given: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(Aliases(() if given is None else given))
 
 
 _active: list[Run] = []  # started here and not finished, oldest first

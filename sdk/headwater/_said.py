@@ -5,14 +5,14 @@ people who edit one version change only what each of them touched.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.names import check_alias, check_text
+from headwater_schemas.names import TAGS_MAX, check_alias, check_text
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -43,6 +43,8 @@ class Names(list[str]):
     def extend(self, names: Iterable[str]) -> None:
         if isinstance(names, str):
             raise InvalidInput(f"{self.kind} names come as a list: write [{names!r}].")
+        if not isinstance(names, Iterable):
+            raise InvalidInput(f"{self.kind} names come as a list, such as [] or ['best'], not as {names!r}.")
         for name in [self._checked(name) for name in names]:
             if name not in self:
                 super().append(name)
@@ -179,29 +181,37 @@ class Said:
     def aliases_removed(self) -> list[str]:
         return _missing(self._was[2], self.aliases)
 
-    def event(self, collection: str, version: int) -> "VersionDescribed | None":
-        """What says the rest of the changes; None where there are none. Raises: InvalidMetadata."""
+    def events(self, collection: str, version: int, recorded: Callable[[], str]) -> "list[VersionDescribed]":
+        """What says the rest of the changes. Raises: InvalidMetadata.
+
+        `recorded` gives the metadata that is recorded by now, for a change that only all of it can say.
+        """
         from headwater_schemas.events import VersionDescribed
 
         description, metadata, _, tags, ttl_seconds = self._was
         said: dict[str, Any] = {}
         if self.description != description:
             said["description"] = self.description or ""
-        said.update(self._metadata_change(metadata))
+        said.update(self._metadata_change(metadata, recorded))
         if self.ttl_seconds != ttl_seconds:
             said["ttl_seconds"] = self.ttl_seconds or 0
-        if added := _missing(self.tags, tags):
-            said["tags_added"] = tuple(added)
-        if removed := _missing(tags, self.tags):
-            said["tags_removed"] = tuple(removed)
-        return VersionDescribed(collection=collection, version=version, **said) if said else None
+        changes = [said] if said else []
+        changes += [{"tags_removed": some} for some in _groups(_missing(tags, self.tags))]
+        changes += [{"tags_added": some} for some in _groups(_missing(self.tags, tags))]
+        return [VersionDescribed(collection=collection, version=version, **change) for change in changes]
 
-    def _metadata_change(self, before: dict[str, Any]) -> dict[str, str]:
+    def _metadata_change(self, before: dict[str, Any], recorded: Callable[[], str]) -> dict[str, str]:
         text = json_metadata.encode(self.metadata)
         if text == json_metadata.encode(before):
             return {}
-        patch = None if self._replaced else _patch(before, json_metadata.decode(text))
-        return {"metadata": text} if patch is None else {"metadata_patch": json_metadata.encode(patch)}
+        if self._replaced:
+            return {"metadata": text}
+        now = json_metadata.decode(text)
+        patch = _patch(before, now)
+        if patch is not None:
+            return {"metadata_patch": json_metadata.encode(patch)}
+        # What somebody else changed since it was read stays: only what was changed here is laid over it.
+        return {"metadata": json_metadata.encode(_laid_over(json_metadata.decode(recorded()), before, now))}
 
     def _snapshot(self) -> tuple[str | None, dict[str, Any], list[str], list[str], int | None]:
         metadata = copy.deepcopy(self.metadata)
@@ -212,6 +222,11 @@ def _missing(names: Sequence[str], others: Sequence[str]) -> list[str]:
     return [name for name in names if name not in others]
 
 
+def _groups(names: list[str]) -> Iterator[tuple[str, ...]]:
+    """As many as one event takes."""
+    return (tuple(names[start : start + TAGS_MAX]) for start in range(0, len(names), TAGS_MAX))
+
+
 def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
     """What to lay over `before` to have `now` (RFC 7396); None where that cannot say it: null there means removal."""
     patch: dict[str, Any] = dict.fromkeys(key for key in before if key not in now)
@@ -219,7 +234,7 @@ def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] 
         if key in before and _same(before[key], value):
             continue
         if isinstance(value, dict):
-            below = _patch(before[key] if isinstance(before.get(key), dict) else {}, value)
+            below = _patch(_below(before, key), value)
             if below is None:
                 return None
             patch[key] = below
@@ -228,6 +243,24 @@ def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] 
         else:
             patch[key] = value
     return patch
+
+
+def _laid_over(recorded: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """`recorded`, with what changed from `before` to `now`, key by key on every level."""
+    result = {key: value for key, value in recorded.items() if key in now or key not in before}
+    for key, value in now.items():
+        if key in before and _same(before[key], value):
+            continue
+        if isinstance(value, dict):
+            result[key] = _laid_over(_below(recorded, key), _below(before, key), value)
+        else:
+            result[key] = value
+    return result
+
+
+def _below(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    below = value.get(key)
+    return below if isinstance(below, dict) else {}
 
 
 def _same(one: Any, other: Any) -> bool:

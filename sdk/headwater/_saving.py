@@ -79,10 +79,7 @@ def log_outside(artifact: "Artifact") -> None:
 def save_changes(artifact: "Artifact") -> None:
     """Send what was changed of what is said about a version, and wait. Raises: EventRejected, InvalidMetadata."""
     info, client, said = artifact._known(), artifact._bound(), artifact._said
-    events: list[Event] = []
-    described = said.event(info.collection, info.version)
-    if described is not None:
-        events.append(described)
+    events: list[Event] = [*said.events(info.collection, info.version, lambda: _recorded(artifact).metadata)]
     events += [AliasMoved(collection=info.collection, alias=a, version=info.version) for a in said.aliases_added]
     tasks = [client.send(events, moves_names=True)] if events else []
     for alias in _still_here(artifact, said.aliases_removed):
@@ -96,7 +93,7 @@ def save_changes(artifact: "Artifact") -> None:
         except EventRejected as rejected:
             if rejected.reason is not Reason.ALIAS_MOVED:  # somebody moved it meanwhile: it is off this version
                 raise
-    _read_again(artifact)
+    artifact._become(_recorded(artifact))
 
 
 def move_alias(artifact: "Artifact", alias: str, expect: Any) -> None:
@@ -120,19 +117,18 @@ def _expected(expect: Any) -> ExpectedAlias | None:
 def _still_here(artifact: "Artifact", aliases: list[str]) -> list[str]:
     if not aliases:
         return []
-    info, client = artifact._known(), artifact._bound()
-    client.catch_up_on(info.collection)
-    now = queries.version_info(client.stores.database, info.collection, info.version)
-    return [alias for alias in aliases if now is not None and alias in now.aliases]
+    now = _recorded(artifact)
+    return [alias for alias in aliases if alias in now.aliases]
 
 
-def _read_again(artifact: "Artifact") -> None:
+def _recorded(artifact: "Artifact") -> queries.VersionInfo:
+    """What is recorded about a version by now."""
     info, client = artifact._known(), artifact._bound()
     client.catch_up_on(info.collection)
     now = queries.version_info(client.stores.database, info.collection, info.version)
     if now is None:
         raise NotFound(f"{artifact.qualified_name} is not in the projection. Run `headwater doctor`.")
-    artifact._become(now)
+    return now
 
 
 def _commit(

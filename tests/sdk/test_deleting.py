@@ -56,6 +56,16 @@ def test_the_version_that_is_latest_is_deleted_only_when_asked_and_latest_goes_t
     assert headwater.Api().artifact("pets:latest").version == "v0"
 
 
+def test_two_people_may_clean_up_at_once() -> None:
+    log("one")
+    log("two")
+    one, other = headwater.Api().artifact("pets:v0"), headwater.Api().artifact("pets:v0")
+    one.delete()
+    other.delete()
+
+    assert (one.state, other.state, versions()) == ("deleted", "deleted", ["v1"])
+
+
 def test_a_preview_says_what_would_become_free_and_what_depends_on_it() -> None:
     log("to be freed", "raw")
     log("two")

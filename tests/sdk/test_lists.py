@@ -76,6 +76,93 @@ def test_deleting_while_iterating_skips_none_and_repeats_none() -> None:
     assert [version.version for version in api.artifact_versions("dataset", "pets")] == ["v6"]
 
 
+def test_deleting_by_place_reaches_all_as_the_length_counts_what_was_read() -> None:
+    versions = log_versions().artifact_versions("dataset", "pets")
+    place = 0
+    while place < len(versions):
+        if not versions[place].aliases:
+            versions[place].delete()
+        place += 1
+
+    assert place == VERSIONS
+    assert [version.version for version in headwater.Api().artifact_versions("dataset", "pets")] == ["v6"]
+
+
+def test_a_list_from_its_end_has_all_of_its_members_whatever_was_deleted_meanwhile() -> None:
+    api = log_versions()
+    half_read, unread = (api.artifact_versions("dataset", "pets") for _ in range(2))
+    assert half_read[1].version == "v5"
+    assert len(unread) == VERSIONS
+    for name in ("pets:v5", "pets:v1"):
+        api.artifact(name).delete()
+
+    assert [version.version for version in reversed(half_read)] == ["v0", "v2", "v3", "v4", "v5", "v6"]
+    assert [version.version for version in reversed(unread)] == ["v0", "v2", "v3", "v4", "v6"]
+    assert (len(half_read), half_read[-1].version, half_read[-6].version) == (6, "v0", "v6")
+
+
+@pytest.mark.parametrize("start", [None, -8, -3, -1, 0, 2, 9])
+@pytest.mark.parametrize("stop", [None, -8, -3, 0, 2, 9])
+def test_slices_are_those_of_a_list(start: int | None, stop: int | None) -> None:
+    expected = list(range(VERSIONS))
+    for step in (None, 1, 2, -1, -3):
+        listed = _lists.Listed(lambda last: expected[0 if last is None else last + 1 :][:PAGE], lambda _: VERSIONS)
+        assert listed[start:stop:step] == expected[start:stop:step]
+
+
+def test_collections_keep_their_place_while_all_their_versions_are_deleted() -> None:
+    for name in "abcdefg":
+        log(name)
+    api = headwater.Api()
+    collections = api.artifact_collections()
+    for collection in collections:
+        for version in collection.artifacts():
+            version.delete(delete_aliases=True)
+
+    assert [collection.name for collection in collections] == list("abcdefg")
+    assert (len(collections), len(api.artifact_collections()), len(api.artifact_types())) == (7, 0, 0)
+
+
+def test_types_are_read_page_by_page_and_counted() -> None:
+    for number in range(VERSIONS):
+        log(f"a{number}", type_name=f"type-{number}")
+    types = headwater.Api().artifact_types()
+
+    assert len(types) == VERSIONS
+    assert types[1].name == "type-1"
+    assert len(types) == VERSIONS
+    assert [found.name for found in types[-2:]] == ["type-5", "type-6"]
+
+
+def test_a_run_that_is_taken_up_again_while_runs_are_listed_repeats_none() -> None:
+    for number in range(VERSIONS):
+        headwater.init(id=f"r{number}").finish()
+    runs = headwater.Api().runs()
+    seen = []
+    for run in runs:
+        seen.append(run.id)
+        if len(seen) % PAGE == 0:
+            headwater.init(id=run.id).finish()
+            assert headwater.Api().run(run.id).state == "finished"
+
+    assert sorted(seen) == [f"r{number}" for number in range(VERSIONS)]
+    assert len(runs) == VERSIONS
+
+
+@pytest.mark.parametrize("path", [5, b"animals", None])
+def test_what_cannot_name_a_project_or_run_is_refused(path: object) -> None:
+    log()
+    api = headwater.Api()
+
+    with pytest.raises(InvalidName, match="named by text"):
+        api.run(path)  # type: ignore[arg-type]
+    if path is None:
+        return  # the project of the settings
+    for ask in (api.runs, api.artifact_types, api.artifact_collections):
+        with pytest.raises(InvalidName, match="named by text"):
+            ask(path)  # type: ignore[operator]
+
+
 def test_types_collections_and_artifacts_of_a_project_are_listed() -> None:
     for name in ("a", "b", "c", "d"):
         log(name)

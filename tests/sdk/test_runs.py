@@ -9,6 +9,7 @@ from pathlib import Path
 import headwater
 import pytest
 from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound, StoreUnavailable
+from headwater_consumer import queries
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -57,6 +58,42 @@ def test_bad_config_and_names_start_no_run() -> None:
         headwater.Api()  # nothing was made
 
 
+def test_a_run_without_tags_may_say_so_and_other_things_are_no_tags() -> None:
+    assert headwater.init(tags=None).tags == ()
+    for tags in ("abc", 5):
+        with pytest.raises(InvalidInput, match="tag names come as a list"):
+            headwater.init(tags=tags)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", ["banana", "running", "", None, 1])
+def test_a_run_ends_as_finished_or_failed_and_goes_on_where_it_is_told_otherwise(state: object) -> None:
+    run = headwater.init(id="r1")
+    with pytest.raises(InvalidInput, match="finished or failed"):
+        run.finish(state)  # type: ignore[arg-type]
+    assert run.state == "running"
+    run.finish("failed")
+
+    assert headwater.Api().run("r1").state == "failed"
+
+
+@pytest.mark.parametrize("given", [None, 5, b"model.h5", "", ["model.h5"]])
+def test_what_is_neither_an_artifact_nor_a_path_is_not_logged(given: object) -> None:
+    with headwater.init() as run, pytest.raises(InvalidInput, match="path of a file or folder"):
+        run.log_artifact(given)  # type: ignore[arg-type]
+
+
+def test_a_path_whose_name_cannot_name_an_artifact_is_refused_saying_that_one_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "my model.h5"
+    path.write_text("weights")
+    with headwater.init(id="r1") as run:
+        with pytest.raises(InvalidName, match=r"'run-r1-my model.h5' contains ' '.*name="):
+            run.log_artifact(path)
+        for wrong in ({"name": ""}, {"type": ""}):
+            with pytest.raises(InvalidName):
+                run.log_artifact(path, **{"name": "model", **wrong})
+        assert run.log_artifact(path, name="model", type="model").wait().name == "model:v0"
+
+
 def test_what_was_logged_is_used_by_version_alias_bare_name_and_qualified_name() -> None:
     with headwater.init(project="first") as run:
         run.log_artifact(note("n", "one"), aliases=["good"])
@@ -96,6 +133,56 @@ def test_an_artifact_that_was_not_logged_yet_is_created_once_and_used() -> None:
         assert first.version == second.version == "v0"
         assert len(run.used_artifacts()) == 1
         assert run.logged_artifacts() == []
+
+
+def test_a_version_that_is_used_by_several_names_is_one_use_that_keeps_them_all() -> None:
+    with headwater.init(project="first") as run:
+        made = run.log_artifact(note("n", "one"), aliases=["good"]).wait()
+    with headwater.init(project="first") as run:
+        for name in ("n:good", "n", "team/first/n:v0", "n:good", made):
+            run.use_artifact(name)
+        assert [used.name for used in run.used_artifacts()] == ["n:v0"]
+        assert run.names_used(made) == ["n:good", "n", "team/first/n:v0", "n:v0"]
+
+    assert headwater.Api().run(run.path).names_used(made) == run.names_used(made)
+    assert [user.id for user in made.used_by()] == [run.id]
+
+
+def test_all_edges_of_a_run_and_of_a_version_are_given_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked in (queries.inputs_of, queries.outputs_of, queries.used_by):
+        monkeypatch.setitem(asked.__kwdefaults__, "limit", 2)
+    with headwater.init(id="r0") as run:
+        for number in range(5):
+            run.use_artifact(run.log_artifact(note(f"n{number % 3}", str(number))))
+    for number in range(1, 5):
+        with headwater.init(id=f"r{number}") as other:
+            other.use_artifact("n0:v0")
+
+    everything = ["n0:v0", "n0:v1", "n1:v0", "n1:v1", "n2:v0"]
+    assert [logged.name for logged in run.logged_artifacts()] == everything
+    assert [used.name for used in run.used_artifacts()] == everything
+    assert [user.id for user in headwater.Api().artifact("n0:v0").used_by()] == [f"r{number}" for number in range(5)]
+
+
+def test_a_version_that_was_deleted_is_not_used() -> None:
+    with headwater.init() as run:
+        made = run.log_artifact(note("n", "one")).wait()
+        run.log_artifact(note("n", "two"))
+        headwater.Api().artifact("n:v0").delete()
+
+        with pytest.raises(NotFound, match="n:v0 was deleted"):
+            run.use_artifact(made)
+        assert run.used_artifacts() == []
+
+
+def test_a_version_of_another_store_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = note("n", "one").save()
+    monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))
+    note("n", "something else").save()
+    with headwater.init() as run:
+        with pytest.raises(InvalidInput, match=r"n:v0 is in the store .*, but the run is in .*other"):
+            run.use_artifact(made)
+        assert run.used_artifacts() == []
 
 
 def test_the_graph_can_be_walked_both_ways() -> None:

@@ -85,6 +85,45 @@ def test_two_people_who_edit_one_version_do_not_undo_each_other() -> None:
     assert now.tags == ["seen-by-one", "seen-by-other"]
 
 
+def test_a_key_set_to_none_is_kept_and_undoes_nothing_of_what_somebody_else_changed() -> None:
+    """A patch cannot say it, as None removes there."""
+    logged(metadata={"a": 1, "gone": 1, "deep": {"x": 1, "y": 1}})
+    one, other = look(), look()
+    one.metadata["mine"] = True
+    one.metadata["deep"]["x"] = 2
+    one.save()
+    other.metadata["a"] = None
+    other.metadata["deep"]["y"] = None
+    other.metadata["new"] = {"z": None}
+    del other.metadata["gone"]
+    other.save()
+
+    assert look().metadata == {"a": None, "deep": {"x": 2, "y": None}, "mine": True, "new": {"z": None}}
+
+
+def test_more_tags_than_one_event_takes_are_saved_and_taken_off() -> None:
+    artifact = logged()
+    artifact.tags = [f"t{number:03}" for number in range(600)]
+    artifact.description = "tagged"
+    artifact.save()
+
+    assert (look().tags, look().description) == ([f"t{number:03}" for number in range(600)], "tagged")
+    artifact.tags = ["left"]
+    artifact.save()
+    assert look().tags == ["left"]
+
+
+@pytest.mark.parametrize("names", [None, 5, "best"])
+def test_aliases_and_tags_come_as_a_list(names: object) -> None:
+    artifact = logged()
+    with pytest.raises(InvalidInput, match="alias names come as a list"):
+        artifact.aliases = names  # type: ignore[assignment]
+    with pytest.raises(InvalidInput, match="tag names come as a list"):
+        artifact.tags = names  # type: ignore[assignment]
+
+    assert (artifact.aliases, artifact.tags) == (["latest"], [])
+
+
 def test_an_alias_that_was_moved_away_meanwhile_is_not_taken_from_its_new_version() -> None:
     first = logged()
     first.aliases.append("prod")
@@ -143,6 +182,19 @@ def test_what_is_used_can_be_given_aliases() -> None:
 
     assert used.aliases == ["chosen"]
     assert look("pets:chosen").version == "v0"
+
+
+def test_what_is_used_is_given_aliases_that_moved_away_since_it_was_read() -> None:
+    first = logged()
+    first.aliases.append("prod")
+    first.save()
+    logged("purr").aliases.move("prod")
+    first.aliases.append("unsaved")
+    with headwater.init() as run:
+        run.use_artifact(first, aliases=["prod", "unsaved"])
+
+    assert look("pets:prod").version == "v0"
+    assert look().aliases == ["prod", "unsaved"]
 
 
 def test_latest_can_be_taken_off_and_the_next_log_sets_it_again() -> None:

@@ -36,13 +36,24 @@ from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
 from headwater_consumer.queries.places import stored_places
 from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
-from headwater_consumer.queries.runs import count_runs, inputs_of, outputs_of, producers_of, run_info, runs, used_by
+from headwater_consumer.queries.runs import (
+    count_runs,
+    inputs_of,
+    names_asked_for,
+    outputs_of,
+    producers_of,
+    run_info,
+    runs,
+    used_by,
+)
 from headwater_consumer.queries.versions import (
     artifact_types,
     collection_info,
     collections,
     contested_paths,
+    count_artifact_types,
     count_collections,
+    count_versions,
     project_has_digest,
     resolve_version,
     version_info,
@@ -72,8 +83,10 @@ __all__ = [
     "collection_info",
     "collections",
     "contested_paths",
+    "count_artifact_types",
     "count_collections",
     "count_runs",
+    "count_versions",
     "dead_letters",
     "dependents",
     "descendants",
@@ -90,6 +103,7 @@ __all__ = [
     "health",
     "inputs_of",
     "listing",
+    "names_asked_for",
     "open_drafts",
     "outcomes",
     "outputs_of",

@@ -1,6 +1,6 @@
 """What runs there are, what they consumed and what they logged.
 
-A list of edges holds at most `limit`; as many as that means that there may be more.
+A list of edges holds at most `limit`; as many as that means that there may be more, which `after` brings.
 """
 
 import json
@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from headwater_schemas.errors import NotFound
-from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
 from headwater_consumer.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.database import Database
@@ -18,6 +18,10 @@ from headwater_consumer.queries.answers import RunInfo, UseInfo
 from headwater_consumer.rows import Output, Run, RunState, Use
 
 EDGES_MAX = 10_000  # what a person can look at and a program can hold without noticing
+
+RunPlace = tuple[int, str]  # where a run is in the list: when it started last, and its name
+FIRST: RunPlace = (INTEGER_MAX, "")
+BEGINNING = ("", -1)  # comes before every collection and version
 
 RUNS, STATES, USES, OUTPUTS = Run.table, RunState.table, Use.table, Output.table
 
@@ -33,28 +37,24 @@ def runs(
     database: Database,
     project: str,
     *,
-    after: str | None = None,
+    after: str | RunPlace | None = None,
     limit: int = 100,
     job_type: str | None = None,
     group: str | None = None,
 ) -> list[RunInfo]:
     """The runs of "entity/project", the last started first, at most `limit`; go on with `after` = the last one's name.
 
-    Raises: NotFound when there is no run `after`.
+    A run that starts anew comes first from then on: who knows where it was when it was read gives (start, name).
+    Raises: NotFound when there is no run of the name `after`.
     """
     with database.reading() as connection:
-        started_us = INTEGER_MAX
-        if after is not None:
-            row = _one_run().first(connection, run=after)
-            if row is None:
-                raise NotFound(f"there is no run {after} to go on after. Begin with the first page.")
-            started_us = row.started_us
+        started_us, name = _place_of(connection, after) if isinstance(after, str) else after or FIRST
         statement = _page_of_runs(job_type is not None, group is not None)
         rows = statement.rows(
             connection,
             project=project,
             started_us=started_us,
-            after=after or "",
+            after=name,
             limit=limit,
             job_type=job_type,
             group=group,
@@ -62,38 +62,70 @@ def runs(
     return [_info(row) for row in rows]
 
 
-def count_runs(database: Database, project: str, *, job_type: str | None = None, group: str | None = None) -> int:
-    """How many runs `runs` lists in all."""
+def count_runs(
+    database: Database,
+    project: str,
+    *,
+    after: RunPlace | None = None,
+    job_type: str | None = None,
+    group: str | None = None,
+) -> int:
+    """How many runs `runs` lists in all, or after this place."""
+    started_us, name = after or FIRST
     statement = _run_count(job_type is not None, group is not None)
     with database.asking() as connection:
-        return int(statement.first(connection, project=project, job_type=job_type, group=group)[0])
+        count = statement.first(
+            connection, project=project, started_us=started_us, after=name, job_type=job_type, group=group
+        )
+    return int(count[0])
 
 
-def inputs_of(database: Database, run: str, *, limit: int = EDGES_MAX) -> list[UseInfo]:
-    """What a run consumed, by collection and version."""
+def inputs_of(
+    database: Database, run: str, *, after: tuple[str, int] = BEGINNING, limit: int = EDGES_MAX
+) -> list[UseInfo]:
+    """What a run consumed, by collection and version; go on with `after` = the last ones."""
+    collection, version = after
     with database.reading() as connection:
-        rows = _uses_of_run().rows(connection, run=run, limit=limit)
+        rows = _uses_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
     return [
         UseInfo(collection, version, run, tuple([row.requested for row in of_version]))
         for (collection, version), of_version in groupby(rows, key=lambda row: (row.collection, row.version))
     ]
 
 
-def outputs_of(database: Database, run: str, *, limit: int = EDGES_MAX) -> list[tuple[str, int]]:
-    """(collection, version) of all that a run logged, content that was there already included; in that order."""
+def names_asked_for(database: Database, run: str, collection: str, version: int) -> list[str]:
+    """The names under which a run asked for a version, the first one first."""
     with database.reading() as connection:
-        rows = _outputs_of_run().rows(connection, run=run, limit=limit)
+        rows = _names_of_use().rows(connection, run=run, collection=collection, version=version, limit=EDGES_MAX)
+    return [row[0] for row in rows]
+
+
+def outputs_of(
+    database: Database, run: str, *, after: tuple[str, int] = BEGINNING, limit: int = EDGES_MAX
+) -> list[tuple[str, int]]:
+    """(collection, version) of all that a run logged, content that was there already included; in that order.
+
+    Go on with `after` = the last one.
+    """
+    collection, version = after
+    with database.reading() as connection:
+        rows = _outputs_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
     return [(collection, version) for collection, version in rows]
 
 
 def used_by(
-    database: Database, collection: str, version: int, *, at: int | None = None, limit: int = EDGES_MAX
+    database: Database,
+    collection: str,
+    version: int,
+    *,
+    at: int | None = None,
+    after: str = "",
+    limit: int = EDGES_MAX,
 ) -> list[str]:
-    """The runs that consumed a version, by name. `at`: as `versions` explains."""
+    """The runs that consumed a version, by name; go on with `after` = the last one. `at`: as `versions` explains."""
+    wanted = {"collection": collection, "version": version, "at": INTEGER_MAX if at is None else at}
     with database.reading() as connection:
-        rows = _users_of_version().rows(
-            connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
-        )
+        rows = _users_of_version().rows(connection, **wanted, after=after, limit=limit)
     return [row[0] for row in rows]
 
 
@@ -106,6 +138,13 @@ def producers_of(
             connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
         )
     return [row[0] for row in rows]
+
+
+def _place_of(connection: Connection, run: str) -> RunPlace:
+    row = _one_run().first(connection, run=run)
+    if row is None:
+        raise NotFound(f"there is no run {run} to go on after. Begin with the first page.")
+    return row.started_us, run
 
 
 def _info(row: Any) -> RunInfo:
@@ -136,13 +175,14 @@ def _one_run() -> Statement:
     return Statement(_runs_with_state().where(RUNS.c.run == bindparam("run")))
 
 
+def _started_before() -> ColumnElement[bool]:
+    started_us: Any = bindparam("started_us")
+    return or_(RUNS.c.started_us < started_us, and_(RUNS.c.started_us == started_us, RUNS.c.run < bindparam("after")))
+
+
 @cache
 def _page_of_runs(of_job_type: bool, of_group: bool) -> Statement:
-    started_us: Any = bindparam("started_us")
-    earlier = or_(
-        RUNS.c.started_us < started_us, and_(RUNS.c.started_us == started_us, RUNS.c.run < bindparam("after"))
-    )
-    statement = _runs_with_state().where(RUNS.c.project == bindparam("project"), earlier)
+    statement = _runs_with_state().where(RUNS.c.project == bindparam("project"), _started_before())
     if of_job_type:
         statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
     if of_group:
@@ -152,7 +192,9 @@ def _page_of_runs(of_job_type: bool, of_group: bool) -> Statement:
 
 @cache
 def _run_count(of_job_type: bool, of_group: bool) -> Statement:
-    statement = select(func.count()).where(RUNS.c.project == bindparam("project"), holds(RUNS, past=False))
+    statement = select(func.count()).where(
+        RUNS.c.project == bindparam("project"), holds(RUNS, past=False), _started_before()
+    )
     if of_job_type:
         statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
     if of_group:
@@ -160,12 +202,32 @@ def _run_count(of_job_type: bool, of_group: bool) -> Statement:
     return Statement(statement)
 
 
+def _comes_after(edges: Any) -> ColumnElement[bool]:
+    collection: Any = bindparam("collection")
+    later = and_(edges.c.collection == collection, edges.c.version > bindparam("version"))
+    return or_(edges.c.collection > collection, later)
+
+
 @cache
 def _uses_of_run() -> Statement:
     return Statement(
         select(USES)
-        .where(USES.c.run == bindparam("run"))
+        .where(USES.c.run == bindparam("run"), _comes_after(USES))
         .order_by(USES.c.collection, USES.c.version, USES.c.from_position, USES.c.requested)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _names_of_use() -> Statement:
+    return Statement(
+        select(USES.c.requested)
+        .where(
+            USES.c.run == bindparam("run"),
+            USES.c.collection == bindparam("collection"),
+            USES.c.version == bindparam("version"),
+        )
+        .order_by(USES.c.from_position, USES.c.requested)
         .limit(bindparam("limit"))
     )
 
@@ -174,7 +236,7 @@ def _uses_of_run() -> Statement:
 def _outputs_of_run() -> Statement:
     return Statement(
         select(OUTPUTS.c.collection, OUTPUTS.c.version)
-        .where(OUTPUTS.c.run == bindparam("run"))
+        .where(OUTPUTS.c.run == bindparam("run"), _comes_after(OUTPUTS))
         .order_by(OUTPUTS.c.collection, OUTPUTS.c.version)
         .limit(bindparam("limit"))
     )
@@ -188,6 +250,7 @@ def _users_of_version() -> Statement:
             USES.c.collection == bindparam("collection"),
             USES.c.version == bindparam("version"),
             USES.c.from_position <= bindparam("at"),
+            USES.c.run > bindparam("after"),
         )
         .distinct()
         .order_by(USES.c.run)

@@ -80,6 +80,12 @@ def version_infos(
         return _infos(connection, rows, None)
 
 
+def count_versions(database: Database, collection: str, *, after: int) -> int:
+    """How many versions that are not deleted `version_infos` lists after this one, the newest first."""
+    with database.asking() as connection:
+        return int(_older_count().first(connection, collection=collection, after=after)[0])
+
+
 def version_with_digest(database: Database, collection: str, digest: str) -> int | None:
     """The live version of a collection that has this content."""
     with database.asking() as connection:
@@ -115,10 +121,17 @@ def collections(
     return [CollectionInfo(*row) for row in rows]
 
 
-def count_collections(database: Database, project: str, *, type: str | None = None) -> int:  # noqa: A002
-    """How many collections `collections` lists in all."""
+def count_collections(
+    database: Database,
+    project: str,
+    *,
+    type: str | None = None,  # noqa: A002
+    after: str | None = None,
+) -> int:
+    """How many collections `collections` lists in all, or after the one named `after`."""
     with database.asking() as connection:
-        return int(_collection_count(type is not None).first(connection, project=project, type=type)[0])
+        count = _collection_count(type is not None).first(connection, project=project, type=type, after=after or "")
+    return int(count[0])
 
 
 def artifact_types(database: Database, project: str, *, after: str | None = None, limit: int = 100) -> list[str]:
@@ -129,6 +142,12 @@ def artifact_types(database: Database, project: str, *, after: str | None = None
     with database.asking() as connection:
         rows = _page_of_types().rows(connection, project=project, after=after or "", limit=limit)
     return [row[0] for row in rows]
+
+
+def count_artifact_types(database: Database, project: str, *, after: str | None = None) -> int:
+    """How many types `artifact_types` lists in all, or after the one named `after`."""
+    with database.asking() as connection:
+        return int(_type_count().first(connection, project=project, after=after or "")[0])
 
 
 def contested_paths(
@@ -259,6 +278,18 @@ def _page_of_versions(newest_first: bool) -> Statement:
 
 
 @cache
+def _older_count() -> Statement:
+    after: Any = bindparam("after")
+    return Statement(
+        select(func.count()).where(
+            VERSIONS.c.collection == bindparam("collection"),
+            VERSIONS.c.version < after,
+            ~_is_deleted(VERSIONS.c.collection, VERSIONS.c.version, past=False),
+        )
+    )
+
+
+@cache
 def _facts(past: bool) -> Statement:
     """(version, kind, value) of all that is said about the versions of a range, by version, kind and value."""
 
@@ -342,7 +373,9 @@ def _page_of_collections(bounded: bool, of_type: bool) -> Statement:
 
 @cache
 def _collection_count(of_type: bool) -> Statement:
-    statement = select(func.count()).where(COLLECTIONS.c.project == bindparam("project"), _has_versions())
+    statement = select(func.count()).where(
+        COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.collection > bindparam("after"), _has_versions()
+    )
     return Statement(statement.where(COLLECTIONS.c.type == bindparam("type")) if of_type else statement)
 
 
@@ -354,6 +387,15 @@ def _page_of_types() -> Statement:
         .distinct()
         .order_by(COLLECTIONS.c.type)
         .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _type_count() -> Statement:
+    return Statement(
+        select(func.count(COLLECTIONS.c.type.distinct())).where(
+            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), _has_versions()
+        )
     )
 
 
