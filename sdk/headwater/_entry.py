@@ -107,6 +107,11 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self.entries == other.entries
+
+    __hash__ = None  # type: ignore[assignment]  # what it lists may change
+
     def __repr__(self) -> str:
         return f"<Manifest of {len(self):,} entries>"
 

@@ -112,6 +112,18 @@ def test_the_top_is_a_folder_to_add_to_and_to_download(cat: Path, tmp_path: Path
     assert os.listdir(artifact.save().download(tmp_path / "out", path_prefix=top)) == ["cat"]
 
 
+def test_two_artifacts_of_one_content_have_one_manifest_before_and_after_logging(cat: Path) -> None:
+    first, second = (headwater.Artifact(name, "dataset") for name in ("first", "second"))
+    for artifact in (first, second):
+        artifact.add_file(cat, name="d/a")
+        artifact.add_reference("other:cat", checksum=False)
+    first.save()
+
+    assert first.manifest == second.manifest
+    second.remove("d")
+    assert first.manifest != second.manifest
+
+
 # --- temporary files --------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ OWNERS = {"Artifact": headwater.Artifact, "Entry": Entry}
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_can_be_called_takes_these_and_nothing_else(call: str) -> None:
+def test_what_can_be_called_takes_these_in_this_order_and_anything_else_by_its_name(call: str) -> None:
     owner, _, name = call.partition(".")
 
     parameters = inspect.signature(getattr(OWNERS[owner], name) if name else OWNERS[owner]).parameters.values()
@@ -61,10 +61,13 @@ def test_what_can_be_called_takes_these_and_nothing_else(call: str) -> None:
     written = [
         parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
         for parameter in parameters
-        if parameter.name != "self"
+        if parameter.name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
     assert ", ".join(written) == CALLS[call]
-    assert all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+    assert all(
+        parameter.kind is parameter.POSITIONAL_OR_KEYWORD or parameter.default is not parameter.empty
+        for parameter in parameters
+    )
 
 
 @pytest.mark.parametrize("owner", READ)
