@@ -19,7 +19,6 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
 
     Health is at http://HOST:PORT/health, metrics for Prometheus are at /metrics.
     """
-    from headwater_consumer.service import run_projector
     from headwater_schemas.errors import InvalidSettings
 
     from headwater._servers import open_log_and_database
@@ -31,6 +30,12 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
             "a projector serves servers, and HEADWATER_URL names a folder, where whoever reads also projects. Set "
             "HEADWATER_URL=profile:NAME."
         )
+    try:
+        from headwater_consumer.service import run_projector
+    except ImportError as error:
+        raise InvalidSettings(
+            f"a projector needs more than a plain writer ({error}). Install it with: pip install 'headwater[service]'"
+        ) from error
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
