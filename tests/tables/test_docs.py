@@ -11,6 +11,7 @@ from headwater._cells import VALUE_DEPTH_MAX
 from headwater._parquet import CELLS_MAX, DECODED_BYTES_MAX
 from headwater._spelling import _BY_TAG
 from headwater._table import COLUMNS_MAX
+from headwater_schemas.metadata import INTEGER_DIGITS_MAX
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "tables.md").read_text("utf-8")
 SCRIPT_S_MAX = 120  # far more than one takes, on a busy machine too
@@ -35,6 +36,7 @@ def _said_by(script: str) -> list[str]:
 
 def test_the_limits_that_it_names_are_those_of_the_code() -> None:
     assert f"up to {VALUE_DEPTH_MAX} levels" in PAGE
+    assert f"int of up to {INTEGER_DIGITS_MAX:,} digits" in PAGE
     assert f"at most {COLUMNS_MAX:,} columns, and {DECODED_BYTES_MAX >> 30} GiB or {CELLS_MAX:,} cells" in PAGE
 
 

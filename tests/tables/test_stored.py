@@ -2,8 +2,12 @@
 
 import io
 import math
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +24,7 @@ from hypothesis.strategies import SearchStrategy
 from tests.support.strategies import texts
 from tests.tables.holder import read, stored
 
+ROOT = Path(__file__).parents[2]
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = (None, UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(seconds=1)), BERLIN)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -81,6 +86,28 @@ def test_what_is_put_in_comes_out(table: Table) -> None:
 def test_equal_tables_are_equal_bytes(table: Table) -> None:
     assert stored(Table(table.columns, table.data)) == stored(table)
     assert stored(read(stored(table))) == stored(table)
+
+
+def test_equal_tables_are_equal_bytes_in_every_process() -> None:
+    """Whatever the order of its hashes, however many threads it has, and in whatever order keys were put in."""
+    script = (
+        "import hashlib, sys; from headwater import Table; from tests.tables.holder import stored\n"
+        "keys = sys.argv[1].split()\n"
+        "rows = [[i, str(i % 7), {key: [i, None] for key in keys}, float(i)] for i in range(3000)]\n"
+        "print(hashlib.sha256(stored(Table(list('abcd'), rows))).hexdigest())"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", script, keys],
+            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        for keys, seed, threads in (("x y", "1", "1"), ("y x", "2", "4"))
+    ]
+
+    assert printed[0] == printed[1]
 
 
 @given(one=tables(), other=tables())
