@@ -95,7 +95,9 @@ class Logged:
             return self._info(found.version)
         self._raise_refusal()
         if found is None or found.discarded:
-            raise NotFound(f"the draft {self._name!r} of {self._collection} was discarded. Begin another one.")
+            raise NotFound(
+                f"the draft {self._name!r} of {self._collection} was discarded. Take a new distributed_id for the next."
+            )
         return None
 
     def _raise_refusal(self) -> None:

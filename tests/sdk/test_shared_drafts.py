@@ -307,7 +307,7 @@ def test_who_waits_for_a_draft_that_is_discarded_is_told() -> None:
         waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
     headwater.Api().drafts()[0].discard()
 
-    with pytest.raises(NotFound, match="discarded"):
+    with pytest.raises(NotFound, match=r"'job-1'.*discarded.*new distributed_id"):
         waiting.wait(timeout=30)
 
 
