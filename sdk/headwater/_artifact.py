@@ -451,8 +451,8 @@ class Artifact(Building):
         from headwater._download import download_entry
 
         client, folder = self._bound(), self._root(root)
-        stores, how = client.stores, {"index": client.index, "quiet": client.quiet}
-        return str(download_entry(stores.database, stores.blobs, self._known().layers, path, folder, **how))
+        at, layers = (client.stores.database, client.stores.blobs), self._known().layers
+        return str(download_entry(*at, layers, path, folder, index=client.index, quiet=client.quiet))
 
     def _root(self, root: str | os.PathLike[str] | None) -> Path:
         from headwater._target import folder_named

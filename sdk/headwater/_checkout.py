@@ -19,6 +19,7 @@ from headwater_schemas.paths import find_invalid
 from headwater._compare import side_by_side
 from headwater._download import fill, folded
 from headwater._folders import Folder, Found, Kind, remove_folder_if_empty, walk
+from headwater._index import StatIndex
 from headwater._store import MARKER as STORE_MARKER
 from headwater._target import Target
 from headwater._wanted import Wanted, wanted
@@ -29,7 +30,15 @@ KEPT_BY_OTHERS = {".git": "a Git repository", STORE_MARKER: "a headwater store",
 _WHAT_NEXT = "Nothing was touched. Give a folder of its own, or use `download`, which removes nothing."
 
 
-def checkout(database: Database, blobs: BlobStore, layers: tuple[int, ...], root: Path, *, quiet: bool = False) -> None:
+def checkout(
+    database: Database,
+    blobs: BlobStore,
+    layers: tuple[int, ...],
+    root: Path,
+    *,
+    index: StatIndex | None = None,
+    quiet: bool = False,
+) -> None:
     """Put all files of a version into `root`, as `download` does, and remove all else: files, links, empty folders.
 
     Raises: InvalidFile for a root that holds more than a download (a home folder, a file system's top, a Git
@@ -41,7 +50,7 @@ def checkout(database: Database, blobs: BlobStore, layers: tuple[int, ...], root
         with Target(os.fspath(root), make=False) as target:
             _refuse_contents(target, database, layers)
     with Target(os.fspath(root), clears=True) as target:
-        ignores_case = fill(blobs, target, listing, quiet=quiet)
+        ignores_case = fill(blobs, target, listing, index=index, quiet=quiet)
         _remove_others(target, listing, ignores_case=ignores_case)
 
 

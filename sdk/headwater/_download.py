@@ -6,6 +6,7 @@ What landed stays, so a download that was cut off goes on where it was; a large 
 import os
 import unicodedata
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path, PurePath
 
 from headwater_blobs.port import BlobStore
@@ -15,7 +16,9 @@ from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
 
 from headwater import references
+from headwater._fetched import Fetched
 from headwater._fetching import Fetching, place_of
+from headwater._index import StatIndex
 from headwater._linked import Page
 from headwater._progress import Progress, bytes_text
 from headwater._proof import reference_of
@@ -33,18 +36,20 @@ def download(
     *,
     prefix: str | PurePath = "",
     hard_links: bool = False,
+    index: StatIndex | None = None,
     quiet: bool = False,
 ) -> None:
     """Put the files of a version into `root` under their own paths: all, or those of the folder or path `prefix`.
 
     A file that is there is kept when it has the recorded content, else replaced; files that the version does not have
-    are left alone. `hard_links` is as of `Fetching`. Raises: NotFound for a prefix that names nothing, or a link that
-    leads nowhere; InvalidInput for a reference that cannot be fetched, and InvalidPath, before anything is written;
-    InvalidFile for what cannot be written; BlobMissing, BlobCorrupt; ContentError for a reference that has changed.
+    are left alone. `hard_links` is as of `Fetching`; `index` remembers what references held. Raises: NotFound for a
+    prefix that names nothing, or a link that leads nowhere; InvalidInput for a reference that cannot be fetched, and
+    InvalidPath, before anything is written; InvalidFile for what cannot be written; BlobMissing, BlobCorrupt;
+    ContentError for a reference that has changed.
     """
     listing = wanted(database, layers, prefix)
     with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, hard_links=hard_links, quiet=quiet)
+        fill(blobs, target, listing, index=index, hard_links=hard_links, quiet=quiet)
 
 
 def download_entry(
@@ -54,6 +59,7 @@ def download_entry(
     path: str | PurePath,
     root: Path,
     *,
+    index: StatIndex | None = None,
     quiet: bool = False,
 ) -> Path:
     """Put the one entry `path` into `root` under its own path, touch nothing else, and return where it is.
@@ -62,7 +68,7 @@ def download_entry(
     """
     listing = wanted_entry(database, layers, path)
     with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, quiet=quiet)
+        fill(blobs, target, listing, index=index, quiet=quiet)
     return Path(root, normalize(path))
 
 
@@ -84,10 +90,21 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     return bytes(content)
 
 
-def fill(blobs: BlobStore, target: Target, listing: Wanted, *, hard_links: bool = False, quiet: bool = False) -> bool:
+def fill(
+    blobs: BlobStore,
+    target: Target,
+    listing: Wanted,
+    *,
+    index: StatIndex | None = None,
+    hard_links: bool = False,
+    quiet: bool = False,
+) -> bool:
     """Fetch what is wanted into `target`. Whether its disk takes names for equal that differ in case."""
-    with Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress:
-        fetching = Fetching(blobs, target, progress, hard_links=hard_links)
+    with (
+        Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress,
+        closing(Fetched(index)) as fetched,
+    ):
+        fetching = Fetching(blobs, target, progress, fetched, hard_links=hard_links)
         ignores_case = _ignores_case(fetching, target, listing)
         if ignores_case:
             _refuse_collisions(listing.pages(), target.root)

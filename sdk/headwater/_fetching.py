@@ -15,6 +15,7 @@ from headwater_schemas.entries import Place
 
 from headwater import references
 from headwater._at_once import for_each
+from headwater._fetched import Fetched
 from headwater._linked import Page
 from headwater._progress import Progress
 from headwater._proof import proof_of, reference_of
@@ -29,11 +30,14 @@ REFERENCES_AT_ONCE = 8  # they wait for servers more than they work
 class Fetching:
     """Fetches entries that the target lacks."""
 
-    def __init__(self, blobs: BlobStore, target: Target, progress: Progress, *, hard_links: bool = False) -> None:
+    def __init__(
+        self, blobs: BlobStore, target: Target, progress: Progress, fetched: Fetched, *, hard_links: bool = False
+    ) -> None:
         """`hard_links`: large files become further names of the store's own, where the disk can do that."""
         self._blobs = blobs
         self._target = target
         self._progress = progress
+        self._fetched = fetched
         self._hard_links = hard_links
         self._lock = threading.Lock()
         self._stopped = threading.Event()  # others must not go on for as long as a large file takes
@@ -87,11 +91,12 @@ class Fetching:
         return self._target.link(info.path, source)
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
-        # What nothing that was recorded proves, an ETag for one, is fetched again.
-        if self._target.holds(info.path, info.size, proof_of(info)):
+        # What nothing proves is fetched again: an ETag says nothing about bytes, until they came here once.
+        if self._target.holds(info.path, info.size, self._fetched.proof_of(info)):
             self._advance(info.size or 0)
         else:
-            self._target.land(info.path, self._counted(references.fetch(reference_of(info))))
+            pieces = self._fetched.noted(info, references.fetch(reference_of(info)))
+            self._target.land(info.path, self._counted(pieces))
 
     def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         for piece in pieces:

@@ -41,6 +41,7 @@ USED_TICK_S = 3600  # how exact "least recently used" is: an unchanged tree writ
 _APPLICATION_ID = 0x48574958  # "HWIX"
 _FORMAT = 1 if sys.byteorder == "little" else 0x101  # numbers are kept as the machine has them
 _CACHE_KIB = 16 * 1024
+_CONTENT = b"content:"  # in front of what is no file of this machine, whose locations begin with a slash
 
 # Failures of the surroundings. Any other error means that the file is damaged.
 _TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -170,8 +171,24 @@ class StatIndex:
         if len(self._pending) >= FILES_PENDING_MAX:
             self.flush()
 
+    def recall_content(self, identity: bytes) -> bytes | None:
+        """The digest (stored form) of the content that was remembered for `identity`, or None."""
+        key = (_CONTENT + identity, digest_forms.DEFAULT_ALGORITHM)
+        found = self._pending.get(key) or self._attempt(lambda db: _load_file(db, key))
+        return found[1] if found is not None else None
+
+    def remember_content(self, identity: bytes, digest: bytes) -> None:
+        """Keep the digest of content that does not change with time, such as an object's version: as `remember_file`.
+
+        `digest` is of the default algorithm.
+        """
+        with _lock:
+            self._pending[_CONTENT + identity, digest_forms.DEFAULT_ALGORITHM] = (b"", digest)
+        if len(self._pending) >= FILES_PENDING_MAX:
+            self.flush()
+
     def flush(self) -> None:
-        """Write what was remembered of single files."""
+        """Write what was remembered of single files and contents."""
         with _lock:
             rows, self._pending = self._pending, {}
         if rows:

@@ -16,7 +16,7 @@ Proof = Callable[[Iterator[bytes]], bool]  # whether these are all the bytes of 
 def proof_of(info: queries.EntryInfo) -> Proof | None:
     """What decides about the content of an entry; None where nothing does: an ETag says nothing about bytes."""
     if info.digest is not None:
-        return partial(_has_digest, info.digest)
+        return partial(has_digest, info.digest)
     if checking.verifies_content(info.checksum) is None:
         return None
     return partial(_is_as_referred, reference_of(info))
@@ -28,7 +28,8 @@ def reference_of(info: queries.EntryInfo) -> Reference:
     return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
 
 
-def _has_digest(digest: bytes, pieces: Iterator[bytes]) -> bool:
+def has_digest(digest: bytes, pieces: Iterator[bytes]) -> bool:
+    """Whether the bytes have a digest in its stored form."""
     algorithm = digests.algorithm_of(digest)
     hasher = digests.new_hasher(algorithm)
     for piece in pieces:
