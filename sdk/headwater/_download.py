@@ -25,7 +25,7 @@ from headwater._proof import reference_of
 from headwater._target import Target
 from headwater._wanted import Wanted, info_of, wanted, wanted_entry
 
-READ_ENTRY_BYTES_MAX = 256 * 1024 * 1024  # held in memory; what is larger is better downloaded
+READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; more than the largest table that can be added takes up
 
 
 def download(

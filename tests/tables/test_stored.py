@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from headwater import Table, _parquet
+from headwater._download import READ_ENTRY_BYTES_MAX
 from headwater.errors import ContentError, InvalidInput
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -262,6 +264,17 @@ def outcome_of(content: bytes) -> str:
 
 
 # --- bounds
+
+
+def test_a_table_as_large_as_can_be_added_can_be_read_again() -> None:
+    """Also of numbers without any pattern, which take up more in the file than in memory: a group of rows of each."""
+    random = Random(1)
+    rows = [[random.getrandbits(62), random.random(), random.randbytes(8)] for _ in range(131_072)]
+
+    content = stored(Table(["a", "b", "c"], rows))
+
+    ratio = len(content) / pq.read_table(io.BytesIO(content)).nbytes
+    assert 1 < ratio < READ_ENTRY_BYTES_MAX / _parquet.DECODED_BYTES_MAX
 
 
 def test_more_than_a_table_holds_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
