@@ -12,6 +12,7 @@ from headwater_schemas.errors import InvalidMetadata
 
 METADATA_BYTES_MAX = 262_144
 METADATA_DEPTH_MAX = 32
+KEY_SHOWN_MAX = 256  # characters, in an error
 INTEGER_DIGITS_MAX = 4300  # what Python turns into text and back without being told to
 INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
 
@@ -22,11 +23,10 @@ def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
     """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the key that cannot be kept."""
     if not isinstance(value, Mapping):
         raise InvalidMetadata(f"{kind} must be a dictionary, not {type(value).__name__}.")
-    text = json.dumps(_plain(value, kind, 1), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    plain = _plain(value, kind, 1)
+    text = _canonical(plain)
     if (size := len(text.encode())) > METADATA_BYTES_MAX:
-        raise InvalidMetadata(
-            f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are kept. Store it as a file instead."
-        )
+        raise _too_large(plain, size, kind)
     return text
 
 
@@ -55,6 +55,19 @@ def merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:
         else:
             merged[key] = value
     return merged
+
+
+def _canonical(plain: Any) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _too_large(plain: JsonObject, size: int, kind: str) -> InvalidMetadata:
+    sizes = {key: len(_canonical(value).encode()) for key, value in plain.items()}
+    key = max(sizes, key=sizes.__getitem__)
+    most = f"{kind}[{key!r}] alone has {sizes[key]:,}: store that" if len(key) <= KEY_SHOWN_MAX else "Store it"
+    return InvalidMetadata(
+        f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are kept. {most} as a file instead."
+    )
 
 
 def _plain(value: Any, at: str, depth: int) -> Any:
