@@ -473,7 +473,9 @@ class Artifact(Building):
             )
         if self._logged is not None or self._info is not None:
             raise InvalidInput(
-                f"{self.name} was logged, so its content does not change any more. "
+                f"{self.name} was logged, and refused; `artifact.wait()` says why. Make a new Artifact."
+                if self.state == "refused"
+                else f"{self.name} was logged, so its content does not change any more. "
                 "Begin the next version with `artifact.new_draft()`, or make a new Artifact."
             )
 

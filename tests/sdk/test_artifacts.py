@@ -108,6 +108,8 @@ def test_an_artifact_that_was_refused_says_so() -> None:
             wrong.wait()
 
     assert wrong.state == "refused"
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"refused.*wait\(\)` says why"):
+        run.log_artifact(wrong)
 
 
 def test_an_empty_artifact_can_be_logged() -> None:
