@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreError
-from headwater_schemas.names import LATEST, ArtifactReference, RunName, check_distributed_id, check_name, check_text
+from headwater_schemas.names import (
+    LATEST,
+    ArtifactReference,
+    RunName,
+    check_distributed_id,
+    check_name,
+    check_text,
+    parse_version,
+)
 
 from headwater._artifact import Artifact
 from headwater._progress import Progress, tell
@@ -439,11 +447,19 @@ def find_artifact(client: "Client", text: str, entity: str, project: str) -> Art
     known = queries.collection_info(client.stores.database, collection)
     if known is None:
         raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
+    raise NotFound(_not_there(client, collection, wanted.selector))
+
+
+def _not_there(client: "Client", collection: str, selector: str) -> str:
+    """What is said of a version or alias that an artifact does not have."""
+    from headwater_consumer import queries
+
+    number = parse_version(selector)
+    if number is not None and (info := queries.version_info(client.stores.database, collection, number)) is not None:
+        return f"{collection}:v{info.version} was deleted. `headwater ls {collection}` lists what is left."
     latest = queries.resolve_version(client.stores.database, collection, LATEST)
     newest = "" if latest is None else f"; the latest is v{latest}"
-    raise NotFound(
-        f"{collection} has no version or alias {wanted.selector!r}{newest}. `headwater show {wanted.name}` lists them."
-    )
+    return f"{collection} has no version or alias {selector!r}{newest}. `headwater ls {collection}` lists them."
 
 
 def version_artifact(client: "Client", collection: str, version: int) -> Artifact:

@@ -49,6 +49,15 @@ def test_bash_completes_artifacts_versions_and_aliases() -> None:
     assert proposed("headwater prune pet") == ["pets"]
     assert proposed("headwater alias pets:v0 pr") == ["prod"]
     assert proposed("headwater ls --type p") == ["photos"]
+    assert proposed("headwater log cow.txt --base pe") == ["people", "pets"]
+    assert proposed("headwater log cow.txt --use pe") == ["people", "pets"]
+
+
+@pytest.mark.usefixtures("_two_artifacts")
+def test_bash_completes_a_quoted_name_as_the_one_word_that_it_is() -> None:
+    assert proposed('headwater show "pets:') == ["pets:latest", "pets:prod", "pets:v0"]
+    assert proposed("headwater show 'pets:p") == ["pets:prod"]
+    assert proposed('headwater log x -d "it\'s" --base pets:p') == ["prod"]
 
 
 @pytest.mark.usefixtures("store")

@@ -67,6 +67,18 @@ def test_versions_are_deleted_and_named() -> None:
     assert versions() == ["v3", "v2"]
 
 
+def test_one_that_has_aliases_keeps_the_others_from_being_deleted() -> None:
+    log("a")
+    log("b", "-a", "prod")
+    log("c")
+
+    said = refused("rm", "pets:v0", "pets:v1")
+
+    assert "team/animals/pets:v1 holds the aliases prod" in said
+    assert "--delete-aliases" in said
+    assert versions() == ["v2", "v1", "v0"]
+
+
 def test_aliases_go_only_when_asked() -> None:
     log("a", "-a", "prod")
 

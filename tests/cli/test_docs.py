@@ -31,6 +31,7 @@ ASKED = {
     "describe": ("describe", "pets", "-d", "All"),
     "lineage": ("lineage", "pets"),
     "runs": ("runs",),
+    "runs RUN": ("runs", "worker"),
     "rm": ("rm", "pets:v0", "--dry-run"),
     "prune": ("prune", "pets", "--keep", "1"),
     "drafts": ("drafts", "--discard", "job"),  # the keys of a draft, and the one above them
@@ -40,6 +41,7 @@ ASKED = {
     "doctor": ("doctor",),
     "replay": ("replay",),
 }
+MORE_THAN = {"show": "ls NAME", "runs RUN": "runs"}  # what has the keys of another, and more
 
 
 def keys_in(answer: Any) -> set[str]:
@@ -80,11 +82,11 @@ def ran(line: str) -> str:
 
 
 def test_programs_get_the_keys_that_the_page_says(images: Path) -> None:
-    headwater("log", str(images / "cat.txt"), "-n", "other", "-d", "One")
+    headwater("log", str(images / "cat.txt"), "-n", "other", "-d", "One", "--run", "worker")
     headwater("log", str(images / "cat.txt"), "-n", "open", "--distributed-id", "job")
 
     for name, arguments in ASKED.items():
-        said = KEYS[name] | (KEYS["ls NAME"] if name == "show" else set())
+        said = KEYS[name] | KEYS.get(MORE_THAN.get(name, ""), set())
         assert said, name
         assert keys_in(ask(*arguments)) == said, name
 

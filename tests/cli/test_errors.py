@@ -71,3 +71,13 @@ def test_a_folder_lists_what_is_under_it_and_a_type_what_is_of_it() -> None:
     assert "cow.txt" in headwater("ls", "pets:v0", "--prefix", "./train/")
     assert "cat.txt" not in headwater("ls", "pets:v0", "--prefix", "train")
     assert "pets" not in headwater("ls", "--type", "model")
+
+
+def test_a_deleted_version_is_said_to_be_deleted() -> None:
+    headwater("log", "images/cat.txt", "-n", "pets")
+    headwater("rm", "pets:v0")
+
+    said = refused("show", "pets:v0", code=3)
+
+    assert said.startswith("headwater: team/animals/pets:v0 was deleted. `headwater ls team/animals/pets`")
+    assert "`headwater ls team/animals/pets`" in refused("show", "pets:v7", code=3)

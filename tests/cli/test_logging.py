@@ -69,6 +69,17 @@ def test_a_draft_can_lose_a_folder_and_nothing_else(images: Path) -> None:
     assert paths("pets:v1") == ["cat.txt", "dog.txt"]
 
 
+def test_the_run_has_used_the_base_and_what_it_is_told(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+    headwater("log", str(images / "cat.txt"), "-n", "labels")
+
+    headwater("log", "--base", "pets", "--remove", "train", "--use", "labels:v0", "--use", "labels", "--run", "worker")
+
+    assert ask("runs", "worker")["used"] == ["team/animals/labels:v0", "team/animals/pets:v0"]
+    assert ask("runs", "worker")["logged"] == ["team/animals/pets:v1"]
+    assert "labels:v0" in headwater("lineage", "pets:v1")
+
+
 def test_writers_fill_a_shared_draft_and_one_seals_it(images: Path) -> None:
     one = ask("log", str(images / "cat.txt"), "-n", "pets", "--distributed-id", "job")
     assert (one["state"], one["version"], one["artifact"]) == ("open", None, "team/animals/pets")
@@ -120,6 +131,7 @@ def test_what_goes_wrong_adds_no_version(images: Path) -> None:
         ((".", "-n", "x", "--ttl", "0d"), 2, "'0d'"),
         ((".", "-n", "x", "--alias", "v3"), 1, "'v3'"),
         ((".", "-n", "x", "--base", "pets:v9"), 3, "'v9'"),
+        ((".", "-n", "x", "--use", "horses"), 3, "team/animals/horses"),
         ((".", "-n", "x", "--base", "pets"), 1, "pets, not of x"),
         ((".", "--base", "pets", "-t", "model"), 1, "'dataset', not 'model'"),
         (("-n", "x", "--reference", "https://me:secret@example.com/a", "--no-checksum"), 1, "user"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import headwater as sdk
 import pytest
+from headwater.cli import _HOMES
 
 from tests.cli.commands import ask, headwater, run
 
@@ -17,10 +18,10 @@ LONG = "a-long-folder-name/with-another-folder/and-a-third-one-below/picture-num
 COLUMNS = 80
 
 
-def seen(*arguments: str) -> list[str]:
+def seen(*arguments: str, **more: str) -> list[str]:
     """The lines that a command prints to a real terminal of eighty columns, without colours."""
     terminal, inside = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "dumb"}
+    environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "dumb", **more}
     command = [sys.executable, "-m", "headwater", *arguments]
     with subprocess.Popen(command, stdout=inside, stderr=subprocess.PIPE, env=environment) as process:
         os.close(inside)
@@ -96,3 +97,42 @@ def test_what_somebody_wrote_cannot_steer_a_terminal(images: Path) -> None:
         assert not {"\x1b", "\x9b", "\x07"} & set(printed), arguments
     assert "\\x1b]0;title" in headwater("show", "pets")
     assert ask("show", "pets")["description"] == "\x1b]0;title\x07 all"  # a program gets what was said
+
+
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    lines = seen("--help")
+
+    commands = lines[lines.index("Commands:") + 1 :]
+    assert len(commands) == len(_HOMES)
+    assert [line for line in commands if line.endswith("...")] == []
+    assert headwater("--version") == headwater("version")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_terminal_without_colours_gets_none(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    assert "\x1b[32m" in "".join(seen("doctor", TERM="xterm"))
+    assert "\x1b" not in "".join(seen("doctor"))
+    assert "\x1b[3" not in "".join(seen("doctor", TERM="xterm", NO_COLOR="1"))
+
+
+@pytest.mark.usefixtures("store")
+def test_a_width_that_is_no_number_is_no_width(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    for width in ("", "wide", "-3", "0"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert "pets" in headwater("ls")
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("version",)], ids=" ".join)
+def test_an_answer_that_cannot_be_written_is_an_error(images: Path, arguments: tuple[str, ...]) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "headwater", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "headwater: the answer cannot be printed: No space left on device.\n")

@@ -26,7 +26,7 @@ _HOMES = {
     "prune": "headwater.cli.deleting",
     "replay": "headwater.cli.store",
     "rm": "headwater.cli.deleting",
-    "runs": "headwater.cli.listing",
+    "runs": "headwater.cli.runs",
     "show": "headwater.cli.showing",
     "tag": "headwater.cli.saying",
     "verify": "headwater.cli.folders",
@@ -59,6 +59,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headwater", message="headwater %(version)s", help="Show the version and exit.")
 def cli() -> None:
     """Versioned artifacts and their lineage.
 
@@ -88,8 +89,14 @@ def main() -> None:
         click.echo(f"headwater: {error}", err=True)
         sys.exit(EXIT_ERROR)
     except (KeyboardInterrupt, click.Abort):
+        if VARIABLE in os.environ:
+            sys.exit(EXIT_INTERRUPTED)  # the words would stand in the line that somebody types
         click.echo("headwater: interrupted. What was logged before stays; run the command again to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # `headwater ls | head`
         sys.stdout = None  # nobody reads it any more, so there is nothing to flush
+        sys.exit(EXIT_ERROR)
+    except OSError as error:  # such as a full disk behind `> answer.txt`
+        sys.stdout = None  # what is left in it would fail once more
+        click.echo(f"headwater: {error.filename or 'the answer cannot be printed'}: {error.strerror}.", err=True)
         sys.exit(EXIT_ERROR)

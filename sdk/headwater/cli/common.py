@@ -150,7 +150,13 @@ def console() -> Any:
     from rich.console import Console
 
     out = Console(highlight=False, soft_wrap=False)
-    return out if out.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", PIPE_COLUMNS)))
+    return out if out.is_terminal else Console(highlight=False, width=_columns_of_a_pipe())
+
+
+def _columns_of_a_pipe() -> int:
+    """What `COLUMNS` asks for, where that is a number."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else PIPE_COLUMNS
 
 
 def visible(text: str) -> str:
@@ -162,6 +168,16 @@ def say_more(left: int) -> None:
     """Say on standard error that a list was cut."""
     if left > 0:
         click.echo(f"{left:,} more; --limit shows them.", err=True)
+
+
+def say_none(what: str) -> None:
+    """Say on standard error why a list is empty, rather than show a table of nothing."""
+    click.echo(f"{what}.", err=True)
+
+
+def counted(number: int, what: str, many: str | None = None) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
 
 
 def time_text(time_us: int) -> str:

@@ -5,6 +5,7 @@ Names come from the store as it is: nothing is written, nothing is waited for, a
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,23 @@ class BashWithColons(BashComplete):
         words = click.shell_completion.split_arg_string(line)
         incomplete = words.pop() if words and not line[-1:].isspace() else ""
         head, colon, _ = incomplete.rpartition(":")
-        self._kept = f"{head}{colon}" if ":" in os.environ.get("BREAKS", "") else ""
+        is_broken = ":" in os.environ.get("BREAKS", "") and not _ends_in_quotes(line)
+        self._kept = f"{head}{colon}" if is_broken else ""
         return words[1:], incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
         return f"{item.type},{item.value.removeprefix(self._kept)}"
+
+
+def _ends_in_quotes(line: str) -> bool:
+    """Whether the last word is one that somebody quotes: bash breaks no such word."""
+    quote, letters = "", iter(line)
+    for letter in letters:
+        if letter == "\\" and quote != "'":
+            next(letters, None)
+        elif letter in {quote or "'", quote or '"'}:
+            quote = "" if quote else letter
+    return bool(quote)
 
 
 def install() -> None:
@@ -48,7 +61,7 @@ def install() -> None:
     add_completion_class(BashWithColons)
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print what makes a shell complete names.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
     """Print what makes a shell complete commands, options, artifacts, versions and aliases.
@@ -103,6 +116,8 @@ def _starting(beginning: str, words: Iterable[str]) -> list[str]:
 
 def _proposals(ctx: click.Context, name: str, question: Question) -> list[str]:
     """What `question` finds for `[[entity/]project/]name`; nothing where that fails or takes too long."""
+    import_module("headwater_consumer.queries")  # what this machine needs to load is no sign of a server that hangs
+    import_module("headwater._client")
     found: list[str] = []
     asking = Thread(target=lambda: found.extend(_asked(ctx, name, question)), daemon=True)
     asking.start()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headwater.cli.common import json_option, opened, print_json, print_table, time_text
+from headwater.cli.common import counted, json_option, opened, print_json, print_table, say_none, time_text
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import DeadLetterInfo
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHOWN = 100
 
 
-@click.command("dead-letters")
+@click.command("dead-letters", short_help="List events that cannot be decoded, or decide about one.")
 @click.option("--retry", metavar="PARTITION/OFFSET", help="Decode it again, with the release that projects now.")
 @click.option("--skip", metavar="PARTITION/OFFSET", help="Go on without it, for ever.")
 @json_option
@@ -29,11 +29,16 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
     client, _ = opened(None, None)
     if retry and skip:
         raise click.UsageError("--retry and --skip exclude each other.")
-    letters = queries.dead_letters(client.stores.database, limit=SHOWN)
+    letters = queries.dead_letters(client.stores.database, limit=SHOWN + 1)
+    if len(letters) > SHOWN:
+        letters.pop()
+        click.echo(f"There are more than these {SHOWN}, which are the oldest. Decide about them first.", err=True)
     if retry or skip:
         _decide(client, letters, retry or skip or "", "retry" if retry else "skip", as_json=as_json)
     elif as_json:
         print_json([dataclasses.asdict(letter) for letter in letters])
+    elif not letters:
+        say_none("no event waits for a decision: all could be decoded")
     else:
         rows = [
             (f"{one.partition}/{one.offset}", one.key, time_text(one.time_us), f"{one.waiting:,}", one.error)
@@ -59,4 +64,4 @@ def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decis
     if as_json:
         print_json({**dataclasses.asdict(letter), "decision": decision})
         return
-    click.echo(f"{letter.key}: {letter.waiting:,} events that waited behind {place} go on.")
+    click.echo(f"{letter.key}: {counted(letter.waiting, 'event')} that waited behind {place} can go on.")

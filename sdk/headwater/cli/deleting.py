@@ -1,12 +1,13 @@
 """`headwater rm` and `headwater prune`: versions go. What they held is freed once nothing else names it."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headwater._progress import bytes_text
-from headwater.cli.common import json_option, opened, print_json, version_named, where_options
+from headwater.cli.common import counted, json_option, opened, print_json, version_named, where_options
 from headwater.cli.completing import complete_artifact, complete_version
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def rm_command(
     artifacts = {
         artifact.qualified_name: artifact for artifact in [version_named(name, entity, project) for name in names]
     }
+    if not (dry_run or delete_aliases):
+        _check_aliases(artifacts.values())
     previews = [artifact.delete_preview() for artifact in artifacts.values()]
     freed = _bytes_freed(list(artifacts.values()), previews)
     if not dry_run:
@@ -48,7 +51,7 @@ def rm_command(
         _print(previews, freed, dry_run=dry_run)
 
 
-@click.command("prune")
+@click.command("prune", short_help="Delete all versions but the newest, aliased and used.")
 @click.argument("name", shell_complete=complete_artifact)
 @click.option("--keep", type=click.IntRange(min=1), required=True, help="How many of the newest stay.")
 @click.option("--also-aliased", is_flag=True, help="Also delete those with aliases.")
@@ -94,9 +97,18 @@ def prune_command(
     for version in pruned.deleted:
         click.echo(f"{'would delete' if dry_run else 'deleted'} {version}")
     click.echo(
-        f"{_count(len(pruned.deleted), 'version')} {'would go' if dry_run else 'gone'}, {pruned.kept:,} kept; "
+        f"{counted(len(pruned.deleted), 'version')} {'would go' if dry_run else 'gone'}, {pruned.kept:,} kept; "
         f"{_freed(pruned.bytes_freed, dry_run=dry_run)}"
     )
+
+
+def _check_aliases(artifacts: "Iterable[Artifact]") -> None:
+    """Before anything is deleted: one that stays is no reason for another to go alone."""
+    from headwater_schemas.errors import InvalidInput
+
+    held = [f"{one.qualified_name} holds the aliases {', '.join(one.aliases)}" for one in artifacts if one.aliases]
+    if held:
+        raise InvalidInput(f"{'; '.join(held)}. Move them first, or give --delete-aliases. Nothing was deleted.")
 
 
 def _bytes_freed(artifacts: "list[Artifact]", previews: "list[DeletePreview]") -> int:
@@ -143,7 +155,3 @@ def _all(previews: "list[DeletePreview]", name: str) -> list[str]:
 
 def _freed(size: int, *, dry_run: bool) -> str:
     return f"{bytes_text(size)} {'would become' if dry_run else 'become'} free"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

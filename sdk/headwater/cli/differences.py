@@ -56,7 +56,7 @@ class Summary:
         return ", ".join(said)
 
 
-@click.command("diff")
+@click.command("diff", short_help="Show what changed from one version to another.")
 @click.argument("before", metavar="A", shell_complete=complete_version)
 @click.argument("after", metavar="B", shell_complete=complete_version)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when they differ, else with 0.")
@@ -76,6 +76,7 @@ def diff_command(
         print_json(_as_json(old, new, summary, said))
     else:
         _print(old, new, summary, said)
+    say_more(summary.total - len(summary.first))
     if exit_code and (summary.total or said):
         raise SystemExit(EXIT_DIFFERENT)
 
@@ -97,7 +98,6 @@ def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidCh
         words = [(_what(one), _said(one.before), _said(one.after)) for one in said]
         print_table(columns, words, fold=columns)
     click.echo(summary.as_text() or "The entries are the same.")
-    say_more(summary.total - len(summary.first))
 
 
 def _sizes(change: EntryChange) -> tuple[str, str]:

@@ -6,10 +6,12 @@ import click
 
 from headwater.cli.common import (
     collection_of,
+    counted,
     json_option,
     opened,
     print_json,
     print_table,
+    say_none,
     time_text,
     where_options,
 )
@@ -44,13 +46,16 @@ def drafts_command(
     if as_json:
         shown = [draft_json(draft) for draft in drafts]
         print_json(shown if distributed_id is None else {"discarded": shown})
-    elif distributed_id is None:
+    elif distributed_id is None and drafts:
         _print(drafts)
+    elif distributed_id is None:
+        say_none(f"{settings.entity}/{settings.project} has no open drafts" + ("" if name is None else f" of {name}"))
 
 
 def draft_text(draft: "OpenDraft") -> str:
     """A draft, for people."""
-    return f"the draft {draft.distributed_id or ONE_WRITERS} of {draft.collection}, with {draft.entries:,} entries"
+    entries = counted(draft.entries, "entry", "entries")
+    return f"the draft {draft.distributed_id or ONE_WRITERS} of {draft.collection}, with {entries}"
 
 
 def draft_json(draft: "OpenDraft") -> dict[str, object]:

@@ -8,7 +8,7 @@ from headwater.errors import Differences
 EXIT_DIFFERENT = 1
 
 
-@click.command("get")
+@click.command("get", short_help="Download a version.")
 @version_argument
 @click.argument("root", required=False, type=click.Path(file_okay=False))
 @click.option("--path", "prefix", help="Only this folder, or this entry.")
@@ -38,7 +38,7 @@ def get_command(
         click.echo(folder)
 
 
-@click.command("verify")
+@click.command("verify", short_help="Compare a folder with a version.")
 @version_argument
 @click.argument("root", required=False, type=click.Path(file_okay=False))
 @where_options

@@ -11,7 +11,7 @@ from headwater._run import find_artifact
 from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
 
 
-@click.command("lineage")
+@click.command("lineage", short_help="Show what a version came from, or what came of it.")
 @version_argument
 @click.option("--down", is_flag=True, help="What came of it, instead of what it came from.")
 @where_options

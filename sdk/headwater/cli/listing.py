@@ -1,11 +1,11 @@
-"""`headwater ls` and `headwater runs`."""
+"""`headwater ls`: the artifacts of a project, the versions of one, the files of a version."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from headwater_consumer import queries
-from headwater_consumer.queries import EntryInfo, RunInfo, VersionInfo
+from headwater_consumer.queries import EntryInfo, VersionInfo
 from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
 from headwater_schemas.paths import normalize
@@ -21,6 +21,7 @@ from headwater.cli.common import (
     print_json,
     print_table,
     say_more,
+    say_none,
     short,
     time_text,
     version_named,
@@ -30,7 +31,7 @@ from headwater.cli.completing import complete_type, complete_version
 from headwater.cli.showing import version_json
 
 
-@click.command("ls")
+@click.command("ls", short_help="List artifacts, versions of one, or files of a version.")
 @click.argument("name", metavar="[NAME[:VERSION]]", required=False, shell_complete=complete_version)
 @click.option("-t", "--type", "type_name", help="Only artifacts of this type.", shell_complete=complete_type)
 @click.option("--prefix", help="Only what a version has under this folder.")
@@ -62,38 +63,6 @@ def ls_command(
         _list_entries(client, version_named(name, entity, project)._known(), prefix, limit, as_json)
 
 
-@click.command("runs")
-@limit_option
-@click.option("--job-type", help="Only runs of this job type.")
-@click.option("--group", help="Only runs of this group.")
-@where_options
-@json_option
-def runs_command(
-    limit: int, job_type: str | None, group: str | None, entity: str | None, project: str | None, as_json: bool
-) -> None:
-    """List the runs of a project, newest first."""
-    client, settings = opened(entity, project)
-    namespace = f"{settings.entity}/{settings.project}"
-    found = queries.runs(client.stores.database, namespace, limit=limit, job_type=job_type, group=group)
-    if as_json:
-        print_json([_run_json(run) for run in found])
-        return
-    rows = [
-        (
-            run.run.rpartition("/")[2],
-            run.display_name or "",
-            run.job_type or "",
-            run.group or "",
-            run.state,
-            time_text(run.started_us),
-            _duration(run),
-        )
-        for run in found
-    ]
-    columns = ("run", "name", "job type", "group", "state", "started", "took")
-    print_table(columns, rows, fold=("name", "job type", "group"), right=("took",))
-
-
 def _list_collections(client: Client, project: str, type_name: str | None, limit: int, as_json: bool) -> None:
     found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
     if as_json:
@@ -103,9 +72,11 @@ def _list_collections(client: Client, project: str, type_name: str | None, limit
                 for c in found
             ]
         )
-        return
-    rows = [(c.collection.rpartition("/")[2], c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found]
-    print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
+    elif found:
+        rows = [(c.collection.rpartition("/")[2], c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found]
+        print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
+    else:
+        say_none(f"{project} has no artifacts" + ("" if type_name is None else f" of type {type_name!r}"))
     if len(found) == limit:
         say_more(queries.count_collections(client.stores.database, project, type=type_name) - limit)
 
@@ -116,7 +87,15 @@ def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -
         raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
     if as_json:
         print_json([version_json(info) for info in found])
-        return
+    elif found:
+        _print_versions(found)
+    else:
+        say_none(f"{collection} has no versions: all were deleted")
+    if len(found) == limit:
+        say_more(queries.count_versions(client.stores.database, collection, after=found[-1].version))
+
+
+def _print_versions(found: list[VersionInfo]) -> None:
     rows = [
         (
             f"v{info.version}",
@@ -140,13 +119,19 @@ def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: 
     shown = found[:limit]
     if as_json:
         print_json([_entry_json(entry) for entry in shown])
-        return
-    rows = [(entry.path, "" if entry.size is None else bytes_text(entry.size), _content_text(entry)) for entry in shown]
-    print_table(("path", "size", "content"), rows, fold=("path",), right=("size",), cut="content")
+    elif shown:
+        _print_entries(shown)
+    else:
+        say_none(f"{info.collection}:v{info.version} has no files")
     if not folder:
         say_more(info.entry_count - len(shown))
     elif len(found) > limit:
         click.echo("There are more; --limit shows them.", err=True)
+
+
+def _print_entries(shown: Sequence[EntryInfo]) -> None:
+    rows = [(entry.path, "" if entry.size is None else bytes_text(entry.size), _content_text(entry)) for entry in shown]
+    print_table(("path", "size", "content"), rows, fold=("path",), right=("size",), cut="content")
 
 
 def _content_text(entry: EntryInfo) -> str:
@@ -163,22 +148,3 @@ def _entry_json(entry: EntryInfo) -> dict[str, Any]:
         "checksum": entry.checksum,
         "object_version": entry.object_version,
     }
-
-
-def _run_json(run: RunInfo) -> dict[str, Any]:
-    return {
-        "run": run.run,
-        "name": run.display_name,
-        "job_type": run.job_type,
-        "group": run.group,
-        "state": run.state,
-        "tags": list(run.tags),
-        "config": json.loads(run.config),
-        "who": run.who,
-        "started": iso(run.started_us),
-        "finished": None if run.finished_us is None else iso(run.finished_us),
-    }
-
-
-def _duration(run: RunInfo) -> str:
-    return "" if run.finished_us is None else f"{(run.finished_us - run.started_us) / 1_000_000:.1f} s"

@@ -88,7 +88,7 @@ class Sharing:
             run.upsert_artifact(artifact, self.distributed_id)
 
 
-@click.command("log")
+@click.command("log", short_help="Log files, folders and references as a version.")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-n", "--name", help="The artifact's name; with --base it is the base's.")
 @click.option(
@@ -103,7 +103,20 @@ class Sharing:
 @click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="What it is, for programs: a JSON object.")
 @ttl_option
 @click.option("--immutable", is_flag=True, help="Large files do not change until this ends: read them once.")
-@click.option("--base", metavar="NAME[:VERSION]", help="Start from this version.", shell_complete=complete_version)
+@click.option(
+    "--use",
+    "used",
+    multiple=True,
+    metavar="NAME[:VERSION]",
+    help="What it was made from, for its lineage; repeat for more.",
+    shell_complete=complete_version,
+)
+@click.option(
+    "--base",
+    metavar="NAME[:VERSION]",
+    help="Start from this version, which is used by that.",
+    shell_complete=complete_version,
+)
 @click.option("--remove", "removed", multiple=True, metavar="PATH", help="Leave this entry or folder of the base out.")
 @click.option("--distributed-id", metavar="ID", help="Add to the draft that all who give this ID fill together.")
 @click.option("--finish", is_flag=True, help="Seal the draft of --distributed-id, with what is given here.")
@@ -123,6 +136,7 @@ def log_command(
     aliases: tuple[str, ...],
     tags: tuple[str, ...],
     ttl: timedelta | None,
+    used: tuple[str, ...],
     distributed_id: str | None,
     finish: bool,
     writers: int | None,
@@ -140,9 +154,12 @@ def log_command(
     content = Content(paths, folder, references, removed, immutable, not no_checksum)
     _check_content(content, which["base"], sharing)
     metadata = None if metadata_text is None else json_object(metadata_text, "--metadata")
-    artifact = _begun(entity, project, **which)
+    artifact, inputs = _begun(entity, project, **which)
+    inputs += [version_named(name, entity, project) for name in used]
     Said(description, metadata, aliases, tags, ttl).put_on(artifact)
     with init(project=project, entity=entity, job_type=JOB_TYPE, id=run_id) as run:
+        for version in inputs:
+            run.use_artifact(version)
         content.put_into(artifact)
         if sharing is None:
             run.log_artifact(artifact).wait()
@@ -171,18 +188,18 @@ def _check_content(content: Content, base: str | None, sharing: Sharing | None) 
 
 def _begun(
     entity: str | None, project: str | None, *, name: str | None, type_name: str | None, base: str | None
-) -> Artifact:
-    """A new artifact, or a draft of its base."""
+) -> tuple[Artifact, list[Artifact]]:
+    """A new artifact, or a draft; and its bases, one or none."""
     if base is None:
         if name is None:
             raise click.UsageError("an artifact needs a name: give --name, or --base.")
-        return Artifact(name, TYPE if type_name is None else type_name)
+        return Artifact(name, TYPE if type_name is None else type_name), []
     version = version_named(base, entity, project)
     check_expected_type(version, type_name)
     draft = version.new_draft()
     if name is not None and name != draft.name:
         raise InvalidInput(f"a draft of {version.qualified_name} is a version of {draft.name}, not of {name}.")
-    return draft
+    return draft, [version]
 
 
 def _report(artifact: Artifact, run: "Run", distributed_id: str | None, *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headwater._drafts import OpenDraft
 
 
-@click.command("project")
+@click.command("project", short_help="Show the settings of a project, or change them.")
 @click.option(
     "--draft-idle-days",
     type=click.IntRange(1, DRAFT_IDLE_DAYS_MAX),
@@ -45,7 +45,7 @@ def project_command(
         print_facts([("project", of), *((name.replace("_", " "), str(value)) for name, value in now.items())])
 
 
-@click.command("maintain")
+@click.command("maintain", short_help="Discard the drafts that nobody goes on with.")
 @where_options
 @json_option
 def maintain_command(entity: str | None, project: str | None, as_json: bool) -> None:

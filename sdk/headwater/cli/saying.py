@@ -34,6 +34,7 @@ def alias_command(
     """Point aliases to a version, wherever they were before."""
     if remove and expect is not None:
         raise click.UsageError("--remove takes off what is at the version, so there is nothing more to --expect.")
+    aliases = tuple(dict.fromkeys(aliases))
     artifact = version_named(name, entity, project)
     before = {alias: _holder(artifact, alias) for alias in aliases}
     if expect is not None:
@@ -71,7 +72,7 @@ def tag_command(
         click.echo(f"{artifact.qualified_name}: {', '.join(artifact.tags) or 'no tags'}")
 
 
-@click.command("describe")
+@click.command("describe", short_help="Change what is said about a version.")
 @version_argument
 @click.option("-d", "--description", help="What it is, for people; '' for none.")
 @click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="What it is, for programs, all of it anew.")

@@ -28,7 +28,7 @@ CONTESTED_SHOWN = 100
 DAY_S = 86_400
 
 
-@click.command("show")
+@click.command("show", short_help="Show what is recorded about a version.")
 @version_argument
 @where_options
 @json_option

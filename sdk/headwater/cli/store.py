@@ -1,11 +1,11 @@
 """`headwater version`, `headwater doctor` and `headwater replay`: about the store rather than what is in it."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from headwater.cli.common import json_option, print_json
+from headwater.cli.common import console, counted, json_option, print_json, visible
 
 if TYPE_CHECKING:
     from headwater._profile import Profile
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CATCH_UP_TIMEOUT_S = 10.0  # who asks what is wrong waits for the answer
 NAMES_SHOWN = 10
 WELL, NOTE, BROKEN = "ok", "note", "broken"
+COLOURS = {WELL: "green", NOTE: "yellow", BROKEN: "red"}
 
 
 @click.command("version")
@@ -27,11 +28,13 @@ def version_command(as_json: bool) -> None:
         click.echo(f"headwater {version('headwater')}")
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check settings and store, and say what to do.")
 @click.option("--content", is_flag=True, help="Read all content too, and compare it with its digests.")
 @json_option
 def doctor_command(content: bool, as_json: bool) -> None:
     """Check settings and store, and say what is wrong and what to do. Exit code 1 when something is broken."""
+    from rich.markup import escape
+
     from headwater._settings import read_settings
 
     settings = read_settings()
@@ -43,13 +46,14 @@ def doctor_command(content: bool, as_json: bool) -> None:
     if as_json:
         print_json([{"check": check, "state": state, "found": found} for check, state, found in findings])
     else:
+        out = console()
         for check, state, found in findings:
-            click.echo(f"{click.style(f'{state:>6}', fg=_colour(state))}  {check}: {found}")
+            out.print(f"[{COLOURS[state]}]{state:>6}[/]  {escape(visible(f'{check}: {found}'))}", soft_wrap=True)
     if any(state == BROKEN for _, state, _ in findings):
         raise SystemExit(1)
 
 
-@click.command("replay")
+@click.command("replay", short_help="Build all answers anew from the log, and compare.")
 @click.option("--replace", is_flag=True, help="Put the new projection in the place of the old one.")
 @json_option
 def replay_command(replace: bool, as_json: bool) -> None:
@@ -118,10 +122,14 @@ def _log_findings(stores: "Stores") -> list[tuple[str, str, str]]:
     behind = sum(end - at.get(partition, BEFORE_FIRST) for partition, end in ends.items())
     access = (NOTE, "read only") if stores.read_only else (WELL, "can be written")
     lag = (WELL, "up to date") if not behind else (NOTE, f"{behind:,} events behind; whoever may write catches up")
-    events = sum(end - BEFORE_FIRST for end in ends.values())
+    events = counted(sum(end - BEFORE_FIRST for end in ends.values()), "event")
     return [
         ("access", *access),
-        ("log", WELL, f"{events:,} events in {len(ends)} partitions, generation {stores.log.generation}"),
+        (
+            "log",
+            WELL,
+            f"{events} in {counted(len(ends), 'partition')}, generation {stores.log.generation}",
+        ),
         ("projection", *(lag if trouble is None else (BROKEN, trouble))),
     ]
 
@@ -170,7 +178,3 @@ def _listed(check: str, objects: list[str]) -> tuple[str, str, str]:
     some = ", ".join(objects[:NAMES_SHOWN])
     more = f" and {len(objects) - NAMES_SHOWN:,} more" if len(objects) > NAMES_SHOWN else ""
     return check, BROKEN, f"{some}{more}. Restore them from a copy of the store"
-
-
-def _colour(state: str) -> Any:
-    return {WELL: "green", NOTE: "yellow", BROKEN: "red"}[state]
