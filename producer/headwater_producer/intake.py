@@ -136,8 +136,10 @@ class Intake:
         """
         with self._alone():
             for digest in handed_over:
-                if self._relied_on[digest]:
-                    self._relied_on[digest] -= 1
+                others = self._relied_on.pop(digest, 0)
+                if others > 1:
+                    self._relied_on[digest] = others - 1
+                if others:
                     continue
                 holding = self._holdings.get(digest)
                 if holding is not None and holding.published:
@@ -155,6 +157,7 @@ class Intake:
             for holding in {id(holding): holding for holding in self._holdings.values()}.values():
                 self._discard(holding)
             self._holdings.clear()
+            self._relied_on.clear()
             self._waiting.clear()
             self._waiting_bytes = 0
 

@@ -299,3 +299,13 @@ def test_an_artifact_filled_for_one_project_can_be_logged_in_another() -> None:
 
     out = Path(logged.download())
     assert (out / "note.txt").read_text() == "shared"
+
+
+def test_equal_content_that_was_added_before_goes_to_each_project_that_asks_for_it() -> None:
+    one, other = note("one", "equal"), note("other", "equal")  # both filled for the project of the settings
+    with headwater.init(project="first") as run:
+        run.log_artifact(one).wait()
+    other.save()
+
+    assert (Path(other.download()) / "note.txt").read_text() == "equal"
+    assert (one.project, other.project) == ("first", "animals")
