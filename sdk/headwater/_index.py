@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it imports numpy, which takes longer than all the rest; who
 
 TREES_MAX = 1024
 INDEX_BYTES_MAX = 2 * 1024**3  # about 30 million files
-FILES_MAX = 65_536  # files added one by one; the oldest make room
+FILES_MAX = 262_144  # files added one by one, and contents of references, about 50 MB; the oldest make room
 FILES_PENDING_MAX = 256  # kept in memory before they are written: one transaction for many
 BUSY_TIMEOUT_S = 0.5  # others hold the file for milliseconds; after this, reading the files is the better use of time
 FAILURES_MAX = 3  # then the index stays out of the way until it is opened anew
