@@ -246,10 +246,15 @@ class Run:
 
         return [version_artifact(self._client, *version) for version in inputs_of(self._client, self.path)]
 
-    def names_used(self, artifact: Artifact) -> list[str]:
-        """The names under which this run asked for a version, the first one first; none where it did not use it."""
+    def names_used(self, artifact: Artifact | str) -> list[str]:
+        """The names under which this run asked for a version, the first one first; none where it did not use it.
+
+        Raises: InvalidInput before the artifact is logged; for a name, as `use_artifact`.
+        """
         from headwater._edges import names_used
 
+        if not isinstance(artifact, Artifact):
+            artifact = find_artifact(self._client, artifact, self.entity, self.project)
         return names_used(self._client, self.path, artifact)
 
     def finish(self, state: str = "finished") -> None:

@@ -144,7 +144,10 @@ def test_a_version_that_is_used_by_several_names_is_one_use_that_keeps_them_all(
         assert [used.name for used in run.used_artifacts()] == ["n:v0"]
         assert run.names_used(made) == ["n:good", "n", "team/first/n:v0", "n:v0"]
 
-    assert headwater.Api().run(run.path).names_used(made) == run.names_used(made)
+    assert headwater.Api().run(run.path).names_used("n:good") == run.names_used(made)
+    assert headwater.Api().run(run.path).names_used("n") == run.names_used(made)
+    with pytest.raises(InvalidInput, match="no version yet"):
+        run.names_used(note("n", "other"))
     assert [user.id for user in made.used_by()] == [run.id]
 
 
