@@ -241,11 +241,13 @@ class Artifact(Building):
         """The next version, to be filled from here: what it does not change is that of this one.
 
         Description and metadata begin as they were recorded here, aliases, tags and time to live with nothing.
-        Raises: InvalidInput before this one is logged.
+        Raises: InvalidInput before this one is logged; NotFound once it was deleted.
         """
         from headwater._overlay import Overlay
 
         info = self._known()
+        if info.deleted:
+            raise NotFound(f"{self.qualified_name} was deleted, so no draft can start from it. Use another version.")
         draft = Artifact(self._name, self._type)
         draft._client, draft._namespace = self._client, self._namespace
         draft._intake = self._bound().intake(info.collection.rpartition("/")[0])

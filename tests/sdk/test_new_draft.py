@@ -4,7 +4,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater.errors import InvalidInput, InvalidPath, NotFound
+from headwater.errors import EventRejected, InvalidInput, InvalidPath, NotFound
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -205,6 +205,47 @@ def test_what_a_draft_takes_over_does_not_change_a_version_that_has_its_content_
 def test_a_draft_of_what_was_never_logged_is_refused() -> None:
     with pytest.raises(InvalidInput, match="log_artifact"):
         headwater.Artifact("pets", "dataset").new_draft()
+
+
+def test_a_version_that_was_deleted_is_no_base_and_neither_is_one_that_is_deleted_meanwhile() -> None:
+    base = logged()
+    logged({"later.txt": ""})
+    begun = base.new_draft()
+    write(begun, "more.txt", "")
+    base.delete(delete_aliases=True)
+
+    with pytest.raises(NotFound, match=r"pets:v0 was deleted"):
+        base.new_draft()
+    with pytest.raises(EventRejected, match=r"pets:v0 was deleted"):
+        begun.save()
+
+
+def test_what_a_draft_holds_of_its_base_is_shown_entry_by_entry_and_the_same_once_it_is_logged() -> None:
+    base = logged()
+    draft = base.new_draft()
+    draft.remove("dogs/")
+    write(draft, "dogs", "a file now")
+    draft.add_reference("other://place", "outside.txt")
+
+    def shown() -> list[tuple[str, str | None, int | None]]:
+        return [(entry.path, entry.digest, entry.size) for entry in draft.files()]
+
+    before = shown(), draft.digest, draft.size, draft.get_entry("cat.txt").digest
+    draft.save()
+
+    assert before == (shown(), draft.digest, draft.size, base.get_entry("cat.txt").digest)
+    assert [path for path, *_ in shown()] == ["cat.txt", "dogs", "fish.txt", "outside.txt"]
+
+
+def test_a_draft_of_an_old_version_is_the_newest_version_and_has_nothing_of_those_between() -> None:
+    base = logged()
+    logged({"between.txt": ""})
+    draft = base.new_draft()
+    write(draft, "more.txt", "")
+    draft.save()
+
+    assert (draft.version, draft.aliases) == ("v2", ["latest"])
+    assert list(draft.manifest.entries) == sorted([*PETS, "more.txt"])
 
 
 def test_a_logged_draft_does_not_change_any_more() -> None:
