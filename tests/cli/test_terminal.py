@@ -64,6 +64,25 @@ def test_tables_fit_and_lose_no_part_of_a_path_or_an_alias(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("store")
+def test_a_tree_that_is_deeper_than_the_terminal_is_wide_loses_nothing() -> None:
+    steps = 15
+    for step in range(steps):
+        with sdk.init(id=f"run-{step}") as run:
+            draft = run.use_artifact("pets:latest").new_draft() if step else sdk.Artifact("pets", "dataset")
+            with draft.new_file(f"{step}.txt") as file:
+                file.write("1")
+            run.log_artifact(draft)
+
+    lines = seen("lineage", "pets")
+
+    assert max(map(len, lines)) <= COLUMNS
+    names = [name for step in reversed(range(steps)) for name in (f"pets:v{step} ", f"run run-{step}")]
+    assert len(lines) == len(names)
+    assert all(name in f"{line} " for name, line in zip(names, lines, strict=True))
+    assert f"level {2 * steps - 1}: run run-0" in lines[-1]
+
+
+@pytest.mark.usefixtures("store")
 def test_where_only_ascii_can_be_printed_nothing_is_lost(tmp_path: Path) -> None:
     (tmp_path / "Grüße.txt").write_text("1")
     headwater("log", "Grüße.txt", "-n", "pets")

@@ -10,6 +10,9 @@ from headwater._client import Client
 from headwater._run import find_artifact
 from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
 
+GUIDE_COLUMNS = 4  # of each level of a tree
+GUIDES_SHARE = 0.5  # of a terminal; the rest is for names
+
 
 @click.command("lineage", short_help="Show what a version came from, or what came of it.")
 @version_argument
@@ -27,12 +30,14 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
         return
     lines = lineage.tree(found)
     namespace = f"{settings.entity}/{settings.project}/"
-    console().print(_drawn(client, lines, namespace))
+    out = console()
+    out.print(_drawn(client, lines, namespace, levels_max=max(1, int(out.width * GUIDES_SHARE) // GUIDE_COLUMNS)))
     if found.truncated or len(lines) == lineage.TREE_LINES_MAX:
         click.echo("There is more than is shown; ask from a version nearer to what you look for.", err=True)
 
 
-def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str) -> Any:
+def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str, *, levels_max: int) -> Any:
+    """A tree; what is deeper than `levels_max` stands below each other, with its level before it."""
     from rich.markup import escape
     from rich.tree import Tree
 
@@ -41,8 +46,10 @@ def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str) -> Any
         label = escape(visible(_label(client, line, namespace)))
         more = " [dim](shown above)[/dim]" if line.repeated else ""
         text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
-        branch = Tree(text) if line.depth == 0 else branches[line.depth - 1].add(text)
-        branches[line.depth :] = [branch]
+        level = min(line.depth, levels_max)
+        deep = f"[dim]level {line.depth}:[/dim] " if line.depth > level else ""
+        branch = Tree(text) if level == 0 else branches[level - 1].add(f"{deep}{text}")
+        branches[level:] = [branch]
     return branches[0]
 
 
