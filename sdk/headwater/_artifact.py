@@ -212,7 +212,9 @@ class Artifact(Building):
 
     def file(self, root: str | os.PathLike[str] | None = None) -> str:
         """Fetch the one entry that it holds, and return its path. Raises: InvalidInput when it holds more or none."""
-        if self.file_count != 1:
+        if not self.file_count:
+            raise InvalidInput(f"{self.name} has no entries, so there is no file to fetch.")
+        if self.file_count > 1:
             raise InvalidInput(f"{self.name} has {self.file_count:,} entries. Name one: `artifact.get_entry(name)`.")
         return self.files()[0].download(root)
 

@@ -341,6 +341,16 @@ def test_a_file_that_is_written_while_the_artifact_is_logged_does_not_join_it(ar
     assert (paths_of(artifact), artifact.digest) == (["first"], before)
 
 
+def test_the_only_file_of_an_artifact_that_has_none_or_several_is_an_error_that_says_which(cat: Path) -> None:
+    artifact = headwater.Artifact("pets", "dataset")
+    assert "no entries" in refusal(InvalidInput, artifact.file)
+
+    artifact.add_file(cat)
+    artifact.add_file(cat, name="another")
+
+    assert "2 entries. Name one" in refusal(InvalidInput, artifact.file)
+
+
 def test_removing_what_is_not_there_is_an_error_and_takes_nothing_out(artifact: headwater.Artifact) -> None:
     for name in ("nothing", "fir", "first/a"):
         assert repr(name) in refusal(NotFound, lambda name=name: artifact.remove(name))  # type: ignore[misc]
