@@ -32,6 +32,7 @@ from headwater_schemas.errors import (
 
 from headwater_blobs import verify
 from headwater_blobs.naming import check_object_name, check_staged_name, is_object_name, staged_name
+from headwater_blobs.open_files import FULL, pieces_of, reflink, reserve, write_all
 from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
 
 MARKER = "headwater-blobs.json"
@@ -44,12 +45,9 @@ WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk starts on these while the next are
 _KIND = "headwater blob store"
 _STAGING, _OBJECTS = "staging", "objects"
 _TEMPORARY_MARKER = f".{MARKER}-"
-_FICLONE = 0x40049409  # linux/fs.h
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _UUID_DIGITS = 32
-_WRITEV_BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
 
 
 class FolderBlobStore:
@@ -91,7 +89,7 @@ class FolderBlobStore:
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:  # noqa: ARG002  it is named later
         size = sum(map(len, contents))
         with self._new_staged(size) as (name, target), _store_errors(self.folder, size):
-            _write_all(target, contents)
+            write_all(target, contents)
             os.fdatasync(target)
         return Staged(name, size, None)
 
@@ -198,11 +196,11 @@ class FolderBlobStore:
     def _take(self, origin: int, target: int, expected: int, hasher: digests.Hasher) -> int:
         """Bring all of `origin` into `target`, hash what is kept, and return its size."""
         with _store_errors(self.folder, expected):
-            if _reflink(origin, target):
-                for piece in _pieces_of(target, 0, size := os.fstat(target).st_size):
+            if reflink(origin, target):
+                for piece in pieces_of(target, 0, size := os.fstat(target).st_size):
                     hasher.update(piece)
                 return size
-            _reserve(target, expected)
+            reserve(target, expected)
         size = self._copy(origin, target, expected, hasher)
         if size < expected:
             with _store_errors(self.folder, expected):
@@ -216,7 +214,7 @@ class FolderBlobStore:
             piece = buffer[:got]
             hasher.update(piece)
             with _store_errors(self.folder, max(expected, size + got)):
-                _write_all(target, [piece])
+                write_all(target, [piece])
             size += got
             if size - started >= WRITEBACK_BYTES:
                 with suppress(AttributeError, OSError):  # a hint, not everywhere; the sync at the end is what counts
@@ -270,7 +268,7 @@ class FolderBlobStore:
     def _pieces(self, place: Place) -> Iterator[memoryview]:
         found = _open(self.folder, place.object_name)  # not kept: a large object is read once, and would push out packs
         with _reading_errors(place.object_name, self.folder):
-            yield from _pieces_of(found.descriptor, place.offset, place.size)
+            yield from pieces_of(found.descriptor, place.offset, place.size)
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Names and paths of all objects whose names start with `prefix`, in order of names."""
@@ -322,7 +320,7 @@ def _store_errors(folder: str, needed: int | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreUnavailable(
                 f"{folder} is full: {needed or 0:,} bytes were needed; nothing was kept. Free space there and repeat."
             ) from error
@@ -403,48 +401,6 @@ def _create(folder: str) -> None:
     for parent in Path(folder).parents:
         with suppress(PermissionError):  # a folder that is not ours to read was not made here
             _sync_folder(str(parent))
-
-
-def _write_all(target: int, buffers: Sequence[bytes | memoryview]) -> None:
-    for start in range(0, len(buffers), _WRITEV_BUFFERS_MAX):
-        portion = buffers[start : start + _WRITEV_BUFFERS_MAX]
-        written, size = os.writev(target, portion), sum(map(len, portion))
-        if written < size:
-            # Rare (a signal, a disk about to be full), so the copy does not matter. The next write says what is wrong.
-            rest = memoryview(b"".join(portion))[written:]
-            while rest:
-                rest = rest[os.write(target, rest) :]
-
-
-def _reflink(origin: int, target: int) -> bool:
-    """Share the blocks of `origin` with `target`, where the file system can and both are on the same."""
-    with suppress(ImportError, OSError):  # whatever the reason, the copy then works or says why not
-        import fcntl  # not everywhere
-
-        fcntl.ioctl(target, _FICLONE, origin)
-        return True
-    return False
-
-
-def _pieces_of(descriptor: int, offset: int, size: int) -> Iterator[memoryview]:
-    """`size` bytes from `offset`, or what there is of them, each piece in the same buffer."""
-    buffer = memoryview(bytearray(min(size, CHUNK_BYTES)))
-    end = offset + size
-    while offset < end and (got := os.preadv(descriptor, [buffer[: end - offset]], offset)):
-        yield buffer[:got]
-        offset += got
-
-
-def _reserve(target: int, size: int) -> None:
-    """Take the blocks at once: a full disk shows before the first byte, and large files are written faster."""
-    if not size or not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(target, 0, size)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise
-        # Any other error is a file system that cannot reserve; writing will do.
 
 
 def _link_or_rename(source: str, target: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater import _client, _download
+from headwater import _download
 from headwater._download import download_entry, read_entry
 from headwater._fetching import REFERENCES_AT_ONCE
 from headwater._links import link_to
@@ -153,54 +153,6 @@ def test_a_file_that_an_etag_cannot_prove_is_fetched_again(root: Path, web: Web)
 
     assert web.asked == ["GET /page", "GET /page"]
     assert content_of(root) == {"page": CONTENT}
-
-
-def test_what_was_fetched_for_an_etag_is_known_by_its_bytes_and_only_the_damaged_is_fetched_again(
-    root: Path, web: Web
-) -> None:
-    large = FILES["large.bin"]
-    artifact = referring(page(web, "page"), page(web, "kept"), page(web, "large", large))
-    artifact.download(root)
-    put(root, {"page": CONTENT[::-1]})
-    web.asked.clear()
-
-    artifact.download(root)
-
-    assert web.asked == ["GET /page"]
-    assert content_of(root) == {"page": CONTENT, "kept": CONTENT, "large": large}
-
-
-def test_a_download_of_etags_that_was_cut_off_fetches_the_rest_also_in_the_next_process(root: Path, web: Web) -> None:
-    artifact = referring(*(page(web, str(number)) for number in range(20)))
-    lost = web.pages.pop("/11")
-    refusal(ReferenceChanged, lambda: artifact.download(root))
-    landed = set(content_of(root))
-    web.put("/11", lost)
-    web.asked.clear()
-    _client.forget_client(client())
-
-    headwater.Api().artifact("references:latest").download(root)
-
-    assert sorted(web.asked) == sorted(f"GET /{number}" for number in range(20) if str(number) not in landed)
-    assert content_of(root) == {str(number): CONTENT for number in range(20)}
-
-
-def test_what_was_fetched_for_one_etag_is_not_taken_for_another(root: Path, web: Web) -> None:
-    referring(page(web, "page")).download(root)
-
-    referring(page(web, "page", CONTENT[::-1], etag="other"), name="others").download(root)
-
-    assert content_of(root) == {"page": CONTENT[::-1]}
-
-
-def test_what_was_recorded_without_anything_that_changes_with_it_is_fetched_each_time(root: Path, web: Web) -> None:
-    artifact = referring(Reference("page", page(web, "page").uri))
-    artifact.download(root)
-    page(web, "page", CONTENT[::-1])
-
-    artifact.download(root)
-
-    assert content_of(root) == {"page": CONTENT[::-1]}
 
 
 @pytest.mark.parametrize("in_the_way", ["folder", "fifo"])

@@ -1,0 +1,59 @@
+"""Files held open: written whole, read piece by piece, sharing blocks or reserving them where the file system can."""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from headwater_blobs.port import CHUNK_BYTES
+
+FULL = {errno.ENOSPC, errno.EDQUOT}  # what a disk says that has no space left, or none for this user
+
+_FICLONE = 0x40049409  # linux/fs.h
+_WRITEV_BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
+
+
+def write_all(target: int, buffers: Sequence[bytes | memoryview]) -> None:
+    """Write `buffers`, one after the other. Raises: OSError."""
+    for start in range(0, len(buffers), _WRITEV_BUFFERS_MAX):
+        portion = buffers[start : start + _WRITEV_BUFFERS_MAX]
+        written, size = os.writev(target, portion), sum(map(len, portion))
+        if written < size:
+            # Rare (a signal, a disk about to be full), so the copy does not matter. The next write says what is wrong.
+            rest = memoryview(b"".join(portion))[written:]
+            while rest:
+                rest = rest[os.write(target, rest) :]
+
+
+def reflink(origin: int, target: int) -> bool:
+    """Share the blocks of `origin` with `target`, where the file system can and both are on the same."""
+    with suppress(ImportError, OSError):  # whatever the reason, the copy then works or says why not
+        import fcntl  # not everywhere
+
+        fcntl.ioctl(target, _FICLONE, origin)
+        return True
+    return False
+
+
+def pieces_of(descriptor: int, offset: int, size: int) -> Iterator[memoryview]:
+    """`size` bytes from `offset`, or what there is of them, each piece in the same buffer."""
+    buffer = memoryview(bytearray(min(size, CHUNK_BYTES)))
+    end = offset + size
+    while offset < end and (got := os.preadv(descriptor, [buffer[: end - offset]], offset)):
+        yield buffer[:got]
+        offset += got
+
+
+def reserve(target: int, size: int) -> None:
+    """Take the blocks at once: a full disk shows before the first byte, and large files are written faster.
+
+    Raises: OSError for a full disk.
+    """
+    if not size or not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(target, 0, size)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        # Any other error is a file system that cannot reserve; writing will do.
