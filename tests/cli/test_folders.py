@@ -47,6 +47,16 @@ def test_a_checkout_removes_what_the_version_does_not_have(tmp_path: Path) -> No
     assert "--path" in refused("get", "pets", "out", "--checkout", "--path", "train", code=2)
 
 
+def test_large_files_are_linked_where_that_is_asked_for(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(2_000_000))
+    headwater("log", "large.bin", "-n", "large")
+
+    headwater("get", "large", "out", "--hard-links")
+
+    assert (tmp_path / "out" / "large.bin").stat().st_nlink == (2 if mode == "embedded" else 1)
+    assert "--hard-links" in refused("get", "large", "out", "--checkout", "--hard-links", code=2)
+
+
 def test_verify_says_that_all_is_as_recorded() -> None:
     headwater("get", "pets", "out")
 

@@ -13,6 +13,7 @@ EXIT_DIFFERENT = 1
 @click.argument("root", required=False, type=click.Path(file_okay=False))
 @click.option("--path", "prefix", help="Only this folder, or this entry.")
 @click.option("--checkout", is_flag=True, help="Also remove from ROOT what the version does not have.")
+@click.option("--hard-links", is_flag=True, help="Large files as links to the store's own, to be read only.")
 @where_options
 @json_option
 def get_command(
@@ -20,6 +21,7 @@ def get_command(
     root: str | None,
     prefix: str | None,
     checkout: bool,
+    hard_links: bool,
     entity: str | None,
     project: str | None,
     as_json: bool,
@@ -30,8 +32,12 @@ def get_command(
     """
     if checkout and prefix is not None:
         raise click.UsageError("--checkout is about a whole version: leave --path out.")
+    if checkout and hard_links:
+        raise click.UsageError("--checkout makes copies: leave --hard-links out.")
     artifact = version_named(name, entity, project)
-    folder = artifact.checkout(artifact._root(root)) if checkout else artifact.download(root, prefix)
+    folder = (
+        artifact.checkout(artifact._root(root)) if checkout else artifact.download(root, prefix, hard_links=hard_links)
+    )
     if as_json:
         print_json({"artifact": artifact.qualified_name, "root": folder, "files": artifact.file_count, "path": prefix})
     else:
