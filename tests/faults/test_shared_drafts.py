@@ -92,6 +92,40 @@ def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
     assert desk.run(FINISHER).well().out.splitlines()[-1] == f"v0 {FILES + 1} "
 
 
+@pytest.mark.parametrize(
+    "at_point",
+    [
+        ("finding places", "after", "1", "KILL"),  # its bytes are stored, and nothing names them
+        ("stamping", "after", "2", "KILL"),  # after the run's start: its entries are about to be sent
+        ("stamping", "after", "3", "KILL"),  # its entries count, and nobody knows that they are all
+    ],
+    ids=" ".join,
+)
+def test_a_writer_that_is_killed_while_it_upserts_is_tried_again_under_its_id(
+    desk: Desk, at_point: tuple[str, ...]
+) -> None:
+    killed = desk.start(WRITER, "0", str(FILES), at_point=at_point)
+    assert killed.line() == "ready"
+    killed.say("go")
+    assert killed.wait().code == -signal.SIGKILL
+    for writer in start_writers(desk, range(2)):
+        writer.say("go")
+        writer.wait().well()
+
+    assert desk.run(FINISHER, "2").well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
+
+
+def test_processes_that_finish_at_once_finish_the_same_version(desk: Desk) -> None:
+    (writer,) = start_writers(desk, range(1))
+    writer.say("go")
+    writer.wait().well()
+
+    finishers = [desk.start(FINISHER) for _ in range(4)]
+
+    said = {finisher.wait().well().out.splitlines()[-1] for finisher in finishers}
+    assert said == {f"v0 {FILES + 1} "}
+
+
 def test_a_writer_that_is_tried_again_under_its_id_counts_once(desk: Desk) -> None:
     for _ in range(2):
         (writer,) = start_writers(desk, range(1))
