@@ -67,7 +67,7 @@ MISTAKES = {
     "a bad alias": Mistake(("log", "data", "--name", "x", "--alias", "v7"), ERROR, ("v7", "alias")),
     "metadata that is no JSON": Mistake(("log", "data", "--name", "x", "--metadata", "{a"), ERROR, ("--metadata",)),
     "an unknown artifact": Mistake(("get", "nothing"), NOT_FOUND, (f"{NAMESPACE}/nothing", "headwater ls")),
-    "an unknown version": Mistake(("get", "data:v9"), NOT_FOUND, ("v9", "latest is v0", "headwater show")),
+    "an unknown version": Mistake(("get", "data:v9"), NOT_FOUND, ("v9", "latest is v0", "headwater ls")),
     "an unknown alias": Mistake(("show", "data:best"), NOT_FOUND, ("best", "latest is v0")),
     "a missing file": Mistake(("log", "no-such.txt", "--name", "x"), ERROR, ("no-such.txt",)),
     "an unknown command": Mistake(("lag",), USAGE, ("lag",)),
