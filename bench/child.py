@@ -14,7 +14,17 @@ OURS = (
     "headwater",
 )
 # What is imported inside of functions, there and in what they use.
-OTHERS = ("numpy", "platformdirs", "rich.progress", "secrets", "tempfile", "concurrent.futures.thread", "sqlite3")
+OTHERS = (
+    "numpy",
+    "platformdirs",
+    "rich.progress",
+    "secrets",
+    "tempfile",
+    "concurrent.futures.thread",
+    "sqlite3",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+)
 
 
 def main() -> None:
