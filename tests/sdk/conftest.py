@@ -7,6 +7,7 @@ import pytest
 from headwater import _client
 
 from tests.support.stores import StoreUnderTest, fresh_place
+from tests.support.web import Web, serving
 
 
 @pytest.fixture
@@ -21,3 +22,10 @@ def store(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield place
         for client in list(_client._clients.values()):
             _client.forget_client(client)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A web server of this test."""
+    with serving() as web:
+        yield web

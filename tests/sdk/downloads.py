@@ -23,8 +23,16 @@ from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, 
 
 from tests.support import disks
 from tests.support.stores import StoreUnderTest
+from tests.support.web import Page, Web
 
 LARGE = PACKED_FILE_BYTES_MAX + 12_345
+RECORDED = b"what was recorded" * 1000  # of a reference, unless something else is given
+
+
+def page(web: Web, path: str, content: bytes = RECORDED, etag: str = "abc") -> Reference:
+    """A reference to a page of that content."""
+    uri = web.put(f"/{path}", Page(content, etag=f'"{etag}"'))
+    return Reference(path, uri, f"etag:{etag}", len(content))
 
 
 def logged(files: Mapping[str, bytes], name: str = "images") -> headwater.Artifact:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import headwater
@@ -23,6 +23,7 @@ from headwater_schemas.events import VersionDeleted
 
 from tests.sdk.downloads import (
     LARGE,
+    RECORDED,
     check,
     check_out,
     client,
@@ -31,14 +32,14 @@ from tests.sdk.downloads import (
     fetch,
     layers_of,
     logged,
+    page,
     put,
     referring,
     refusal,
 )
 from tests.support.stores import StoreUnderTest
-from tests.support.web import Page, Web, serving
+from tests.support.web import Web
 
-CONTENT = b"what was recorded" * 1000
 FILES = {"README": b"what this is", "images/0.png": bytes(range(256)) * 16, "large.bin": os.urandom(LARGE)}
 COLLECTION = "team/animals/images"
 
@@ -56,19 +57,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with serving() as web:
-        yield web
-
-
-def page(web: Web, path: str, content: bytes = CONTENT, etag: str = "abc") -> Reference:
-    """A reference to a page of that content."""
-    uri = web.put(f"/{path}", Page(content, etag=f'"{etag}"'))
-    return Reference(path, uri, f"etag:{etag}", len(content))
-
-
-def local(path: Path, content: bytes = CONTENT, name: str = "local") -> Reference:
+def local(path: Path, content: bytes = RECORDED, name: str = "local") -> Reference:
     """A reference to a file of this machine of that content."""
     path.write_bytes(content)
     return Reference(name, path.as_uri(), digests.to_text(digest_of(content)), len(content))
@@ -101,26 +90,26 @@ def test_references_are_downloaded_like_files(root: Path, tmp_path: Path, web: W
 
     fetch(artifact, root)
 
-    assert content_of(root) == {"a/page": CONTENT, "a/b/local": CONTENT, "empty": b""}
+    assert content_of(root) == {"a/page": RECORDED, "a/b/local": RECORDED, "empty": b""}
     check(artifact, root)
 
 
 def test_what_is_fetched_is_whole_or_not_there_when_the_source_has_changed(root: Path, web: Web) -> None:
     artifact = referring(page(web, "first"), page(web, "second"))
-    page(web, "second", CONTENT, etag="changed")
+    page(web, "second", RECORDED, etag="changed")
 
     message = refusal(ReferenceChanged, lambda: fetch(artifact, root))
 
     assert "'second'" in message
     assert "etag:abc" in message
     assert "etag:changed" in message
-    assert content_of(root).items() <= {"first": CONTENT}.items()
+    assert content_of(root).items() <= {"first": RECORDED}.items()
 
 
 def test_a_file_whose_source_has_changed_stays_as_it_was(root: Path, tmp_path: Path) -> None:
     artifact = referring(local(tmp_path / "there"))
     put(root, {"local": b"what was here"})
-    (tmp_path / "there").write_bytes(CONTENT[::-1])
+    (tmp_path / "there").write_bytes(RECORDED[::-1])
 
     assert "'local'" in refusal(ReferenceChanged, lambda: fetch(artifact, root))
 
@@ -131,28 +120,28 @@ def test_a_file_whose_source_has_changed_stays_as_it_was(root: Path, tmp_path: P
 def test_a_file_that_is_proven_by_a_checksum_of_content_is_not_fetched_again(
     root: Path, web: Web, checksum: str
 ) -> None:
-    md5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
-    said = md5 if checksum == "md5" else digests.to_text(digest_of(CONTENT))
-    artifact = referring(Reference("page", page(web, "page").uri, said, len(CONTENT)))
-    put(root, {"page": CONTENT})
+    md5 = f"md5:{hashlib.md5(RECORDED).hexdigest()}"
+    said = md5 if checksum == "md5" else digests.to_text(digest_of(RECORDED))
+    artifact = referring(Reference("page", page(web, "page").uri, said, len(RECORDED)))
+    put(root, {"page": RECORDED})
 
     fetch(artifact, root)
     assert web.asked == []
 
-    put(root, {"page": CONTENT[::-1]})
+    put(root, {"page": RECORDED[::-1]})
     fetch(artifact, root)
-    assert content_of(root) == {"page": CONTENT}
+    assert content_of(root) == {"page": RECORDED}
 
 
 def test_a_file_that_an_etag_cannot_prove_is_fetched_again(root: Path, web: Web) -> None:
     artifact = referring(page(web, "page"))
-    put(root, {"page": CONTENT[::-1]})
+    put(root, {"page": RECORDED[::-1]})
 
     fetch(artifact, root)
     fetch(artifact, root)
 
     assert web.asked == ["GET /page", "GET /page"]
-    assert content_of(root) == {"page": CONTENT}
+    assert content_of(root) == {"page": RECORDED}
 
 
 @pytest.mark.parametrize("in_the_way", ["folder", "fifo"])
@@ -177,7 +166,7 @@ def test_a_link_in_the_place_of_a_reference_is_replaced(root: Path, tmp_path: Pa
     fetch(referring(page(web, "page")), root)
 
     assert not (root / "page").is_symlink()
-    assert content_of(root) == {"page": CONTENT}
+    assert content_of(root) == {"page": RECORDED}
     assert content_of(tmp_path / "mine") == {"x": b"mine"}
 
 
@@ -208,16 +197,16 @@ def test_schemes_that_cannot_be_fetched_are_named_before_anything_is_written(roo
     assert not root.exists()
     assert web.asked == []
     fetch(artifact, root, prefix="page")
-    assert content_of(root) == {"page": CONTENT}
+    assert content_of(root) == {"page": RECORDED}
 
 
 def test_what_breaks_off_leaves_nothing_half(root: Path, web: Web) -> None:
-    artifact = referring(page(web, "a"), Reference("b", page(web, "b").uri, None, len(CONTENT) + 1))
+    artifact = referring(page(web, "a"), Reference("b", page(web, "b").uri, None, len(RECORDED) + 1))
 
     message = refusal(ReferenceChanged, lambda: fetch(artifact, root))
 
     assert "'b'" in message
-    assert content_of(root).items() <= {"a": CONTENT}.items()
+    assert content_of(root).items() <= {"a": RECORDED}.items()
 
 
 @pytest.mark.slow
@@ -257,7 +246,7 @@ def test_an_interrupt_does_not_wait_for_a_silent_server_and_leaves_nothing(root:
     process.send_signal(signal.SIGINT)
 
     assert process.wait(timeout=10) == -signal.SIGINT
-    assert content_of(root) == {"quick": CONTENT}
+    assert content_of(root) == {"quick": RECORDED}
 
 
 def test_a_checkout_brings_references_and_removes_the_rest(root: Path, web: Web) -> None:
@@ -266,7 +255,7 @@ def test_a_checkout_brings_references_and_removes_the_rest(root: Path, web: Web)
 
     check_out(artifact, root)
 
-    assert content_of(root) == {"a/page": CONTENT}
+    assert content_of(root) == {"a/page": RECORDED}
 
 
 # --- single entries -----------------------------------------------------------------------------------------------
@@ -296,7 +285,7 @@ def test_fetching_one_entry_touches_nothing_else(root: Path) -> None:
 def test_one_entry_that_is_a_reference_is_fetched_once(root: Path, web: Web) -> None:
     artifact = referring(page(web, "a"), page(web, "B/page"))
 
-    assert one(artifact, "B/page", root).read_bytes() == CONTENT
+    assert one(artifact, "B/page", root).read_bytes() == RECORDED
 
     assert web.asked == ["GET /B/page"]
 
@@ -333,7 +322,7 @@ def test_an_entry_is_read_without_a_file(web: Web) -> None:
     files, referred = logged(FILES), referring(page(web, "page"))
 
     assert {path: bytes_of(files, path) for path in FILES} == FILES
-    assert bytes_of(referred, "./page") == CONTENT
+    assert bytes_of(referred, "./page") == RECORDED
 
 
 def test_an_entry_that_is_too_large_to_read_says_so(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,7 +388,7 @@ def test_links_to_links_and_to_references_are_followed(root: Path, web: Web) -> 
 
     fetch(referring(*second, at_page, name="two"), root)
 
-    assert content_of(root) == {"second": FILES["README"], "at": CONTENT}
+    assert content_of(root) == {"second": FILES["README"], "at": RECORDED}
 
 
 def test_a_link_to_itself_ends_with_an_error(root: Path) -> None:

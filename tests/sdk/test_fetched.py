@@ -1,7 +1,6 @@
 """What was fetched for a reference once is known again by its bytes, and the rest is fetched."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import headwater
@@ -10,10 +9,8 @@ from headwater import _client
 from headwater.errors import ReferenceChanged
 from headwater_schemas.entries import Reference
 
-from tests.sdk.downloads import LARGE, client, content_of, put, referring, refusal
-from tests.support.web import Page, Web, serving
-
-CONTENT = b"what was recorded" * 1000
+from tests.sdk.downloads import LARGE, RECORDED, client, content_of, page, put, referring, refusal
+from tests.support.web import Web
 
 
 @pytest.fixture(autouse=True)
@@ -29,31 +26,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with serving() as web:
-        yield web
-
-
-def page(web: Web, path: str, content: bytes = CONTENT, etag: str = "abc") -> Reference:
-    """A reference to a page of that content."""
-    uri = web.put(f"/{path}", Page(content, etag=f'"{etag}"'))
-    return Reference(path, uri, f"etag:{etag}", len(content))
-
-
 def test_what_was_fetched_for_an_etag_is_known_by_its_bytes_and_only_the_damaged_is_fetched_again(
     root: Path, web: Web
 ) -> None:
     large = os.urandom(LARGE)
     artifact = referring(page(web, "page"), page(web, "kept"), page(web, "large", large))
     artifact.download(root)
-    put(root, {"page": CONTENT[::-1]})
+    put(root, {"page": RECORDED[::-1]})
     web.asked.clear()
 
     artifact.download(root)
 
     assert web.asked == ["GET /page"]
-    assert content_of(root) == {"page": CONTENT, "kept": CONTENT, "large": large}
+    assert content_of(root) == {"page": RECORDED, "kept": RECORDED, "large": large}
 
 
 def test_a_download_of_etags_that_was_cut_off_fetches_the_rest_also_in_the_next_process(root: Path, web: Web) -> None:
@@ -68,22 +53,22 @@ def test_a_download_of_etags_that_was_cut_off_fetches_the_rest_also_in_the_next_
     headwater.Api().artifact("references:latest").download(root)
 
     assert sorted(web.asked) == sorted(f"GET /{number}" for number in range(20) if str(number) not in landed)
-    assert content_of(root) == {str(number): CONTENT for number in range(20)}
+    assert content_of(root) == {str(number): RECORDED for number in range(20)}
 
 
 def test_what_was_fetched_for_one_etag_is_not_taken_for_another(root: Path, web: Web) -> None:
     referring(page(web, "page")).download(root)
 
-    referring(page(web, "page", CONTENT[::-1], etag="other"), name="others").download(root)
+    referring(page(web, "page", RECORDED[::-1], etag="other"), name="others").download(root)
 
-    assert content_of(root) == {"page": CONTENT[::-1]}
+    assert content_of(root) == {"page": RECORDED[::-1]}
 
 
 def test_what_was_recorded_without_anything_that_changes_with_it_is_fetched_each_time(root: Path, web: Web) -> None:
     artifact = referring(Reference("page", page(web, "page").uri))
     artifact.download(root)
-    page(web, "page", CONTENT[::-1])
+    page(web, "page", RECORDED[::-1])
 
     artifact.download(root)
 
-    assert content_of(root) == {"page": CONTENT[::-1]}
+    assert content_of(root) == {"page": RECORDED[::-1]}
