@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import headwater
-from headwater._logger import TASKS_PER_TURN
+from headwater._commit.write_queue import TASKS_PER_TURN
 
 from bench.harness import Bench, Figure, Home, Laps, Pairs, Result, at_least, parts_of, run, settle
 

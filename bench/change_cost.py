@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
-from headwater._stores import Stores
+from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_producer.producer import Producer
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from headwater._servers import open_servers
-from headwater._settings import read_settings
-from headwater._store import open_folder
-from headwater._stores import Stores
+from headwater._config.settings import read_settings
+from headwater._stores.folder import open_folder
+from headwater._stores.servers import open_servers
+from headwater._stores.stores import Stores
 from headwater_blobs.naming import pack_name
 from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import headwater
 import psycopg
-from headwater._settings import read_settings
+from headwater._config.settings import read_settings
 from headwater_eventlog.kafka import KafkaSettings
 
 from bench.bare_servers import client_of, producer_of

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from headwater._profile import Profile
-from headwater._settings import read_settings
+from headwater._config.profile import Profile
+from headwater._config.settings import read_settings
 from headwater_consumer.postgresql import PostgresqlSchema
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record

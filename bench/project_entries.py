@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 from itertools import repeat
 
 import psycopg
-from headwater._servers import open_database, open_log_and_database
-from headwater._settings import read_settings
+from headwater._config.settings import read_settings
+from headwater._stores.servers import open_database, open_log_and_database
 from headwater_consumer.rows import FILE, EntryRow
 from headwater_consumer.service.running import project_present
 from headwater_eventlog.kafka import KafkaEventLog

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headwater._servers import open_log_and_database
+from headwater._stores.servers import open_log_and_database
 from headwater_consumer.waiting import WaitingProjection
 from headwater_schemas.positions import BEFORE_FIRST
 

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
-from headwater._client import Client
-from headwater._tasks import CommitTask
+from headwater._commit.client import Client
+from headwater._commit.tasks import CommitTask
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_consumer.waiting import WaitingProjection
 from headwater_producer.intake import Intake

@@ -15,8 +15,8 @@ from typing import Any
 
 import headwater
 import pytest
-from headwater._client import client_for, forget_client
-from headwater._settings import read_settings
+from headwater._commit.client import client_for, forget_client
+from headwater._config.settings import read_settings
 
 from tests.support.modes import MODES
 from tests.support.stores import StoreUnderTest, fresh_place

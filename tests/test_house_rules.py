@@ -26,13 +26,13 @@ HOMES_OF_DRIVERS = {
     "sqlite3": (
         "eventlog/headwater_eventlog/",
         "consumer/headwater_consumer/sqlite.py",
-        "sdk/headwater/_index.py",
+        "sdk/headwater/_ingest/stat_cache.py",
     ),
     "kafka": ("eventlog/",),
-    "minio": ("blobs/", "sdk/headwater/references/s3.py"),
-    "google": ("sdk/headwater/references/gs.py",),
-    "pyarrow": ("sdk/headwater/_parquet.py",),
-    "urllib3": ("blobs/", "sdk/headwater/references/"),
+    "minio": ("blobs/", "sdk/headwater/_references/s3.py"),
+    "google": ("sdk/headwater/_references/gs.py",),
+    "pyarrow": ("sdk/headwater/_tables/parquet.py",),
+    "urllib3": ("blobs/", "sdk/headwater/_references/"),
     "sqlalchemy": ("consumer/",),
     "psycopg": ("consumer/headwater_consumer/postgresql.py", "consumer/headwater_consumer/bulk.py"),
 }

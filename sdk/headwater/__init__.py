@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from headwater import data_types as data_types
     from headwater import errors as errors
-    from headwater._api import Api as Api
-    from headwater._artifact import Artifact as Artifact
-    from headwater._partitioned import PartitionedTable as PartitionedTable
-    from headwater._run import Run as Run
-    from headwater._run import init as init
-    from headwater._table import Table as Table
+    from headwater._api.api import Api as Api
+    from headwater._artifact.artifact import Artifact as Artifact
+    from headwater._run.run import Run as Run
+    from headwater._run.run import init as init
+    from headwater._tables.partitioned import PartitionedTable as PartitionedTable
+    from headwater._tables.table import Table as Table
 
 _HOMES = {
-    "Api": "headwater._api",
-    "Artifact": "headwater._artifact",
+    "Api": "headwater._api.api",
+    "Artifact": "headwater._artifact.artifact",
     "HeadwaterError": "headwater_schemas.errors",
-    "PartitionedTable": "headwater._partitioned",
-    "Run": "headwater._run",
-    "Table": "headwater._table",
-    "init": "headwater._run",
+    "PartitionedTable": "headwater._tables.partitioned",
+    "Run": "headwater._run.run",
+    "Table": "headwater._tables.table",
+    "init": "headwater._run.run",
 }
 
 _MODULES = ("data_types", "errors")

@@ -1,6 +1,6 @@
 """What `artifact.add` takes beside files: tables, and tables in parts."""
 
-from headwater._partitioned import PartitionedTable as PartitionedTable
-from headwater._table import Table as Table
+from headwater._tables.partitioned import PartitionedTable as PartitionedTable
+from headwater._tables.table import Table as Table
 
 __all__ = ["PartitionedTable", "Table"]

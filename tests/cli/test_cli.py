@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headwater import _settings
-from headwater._client import client_for
-from headwater._profile import profile_table
-from headwater._settings import read_settings
+from headwater._commit.client import client_for
+from headwater._config import settings
+from headwater._config.profile import profile_table
+from headwater._config.settings import read_settings
 from headwater.cli import _HOMES
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.keys import collection_key
@@ -204,7 +204,7 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
 
 def test_the_readme_has_the_table_of_settings() -> None:
     text = README.read_text("utf-8")
-    for row in _settings.settings_table():
+    for row in settings.settings_table():
         key = f"`{row.file_key}`" if row.file_key else ""
         default = f"`{row.default}`" if "<" in row.default else row.default
         assert f"| `{row.variable}` | {key} | {default} | {row.meaning} |" in text

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import headwater
 import pytest
+from headwater._references import OBJECTS_MAX
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged
-from headwater.references import OBJECTS_MAX
 
 from tests.documents.pieces import contents, files_in, fill
 from tests.references.objects import Bucket

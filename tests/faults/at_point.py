@@ -18,13 +18,13 @@ from typing import Any
 
 # Name → the function, as "module:attribute.attribute".
 POINTS = {
-    "making the store": "headwater._store:_make",
+    "making the store": "headwater._stores.folder:_make",
     "making the log": "headwater_eventlog.embedded:make",
     "making the blob store": "headwater_blobs.folder:FolderBlobStore.open",
     "making the projection": "headwater_consumer.database:Database._create_tables",
     "taking a pack": "headwater_blobs.folder:FolderBlobStore.stage_pack",
     "taking a large file": "headwater_blobs.folder:FolderBlobStore.stage_file",
-    "remembering a folder": "headwater._index:StatIndex.remember",
+    "remembering a folder": "headwater._ingest.stat_cache:StatIndex.remember",
     "storing": "headwater_blobs.folder:FolderBlobStore.publish",
     "finding places": "headwater_producer.intake:Intake.places",
     "stamping": "headwater_producer.producer:Producer.send",

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater._settings import read_settings
-from headwater._stores import Stores, open_stores
+from headwater._config.settings import read_settings
+from headwater._stores.stores import Stores, open_stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.fingerprint import table_fingerprints

@@ -102,7 +102,7 @@ def test_processes_that_make_the_same_store_at_once_share_it(desk: Desk) -> None
     script = """
         import sys
         import headwater
-        from headwater._client import client_for  # loaded before, so that the making is what happens at once
+        from headwater._commit.client import client_for  # loaded before, so that the making is what happens at once
         print("ready", flush=True)
         sys.stdin.readline()
         with headwater.init(id=f"maker-{sys.argv[1]}") as run:

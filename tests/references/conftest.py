@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from headwater.references import connections
+from headwater._references import connections
 
 from services.gcs import GoogleStandIn
 from tests.references.objects import Bucket

@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from headwater.references import Found
+from headwater._references import Found
 from headwater_blobs.s3.settings import S3Settings
 from headwater_schemas.entries import Reference
 from minio.commonconfig import ENABLED

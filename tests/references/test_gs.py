@@ -6,8 +6,8 @@ import sys
 
 import crc32c
 import pytest
+from headwater._references import Listing, fetch, gs, look_up
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
-from headwater.references import Listing, fetch, gs, look_up
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas.entries import Reference
 
@@ -95,7 +95,7 @@ def test_an_object_without_an_md5_is_recorded_by_its_crc32c() -> None:
     blob._properties["crc32c"] = "4q2L5g=="
 
     assert gs._checksum_of(blob) == "crc32c:e2ad8be6"
-    from headwater.references.checking import checked
+    from headwater._references.checking import checked
 
     assert list(checked(iter([content]), reference)) == [content]
     with pytest.raises(ReferenceChanged, match="crc32c:"):
@@ -172,7 +172,7 @@ def test_without_the_extra_the_error_says_how_to_get_it() -> None:
     script = (
         "import sys\n"
         "sys.modules['google.cloud'] = None\n"
-        "from headwater.references import look_up\n"
+        "from headwater._references import look_up\n"
         "try: look_up('gs://bucket/a')\n"
         "except ValueError as error: print(error)\n"
     )

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from headwater._references import Found, connections, fetch, look_up
+from headwater._references.http import REDIRECTS_MAX
 from headwater.errors import InvalidInput, InvalidSettings, NotFound, ReferenceChanged, StoreUnavailable
-from headwater.references import Found, connections, fetch, look_up
-from headwater.references.http import REDIRECTS_MAX
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.client import RETRIES
 from headwater_schemas.entries import Reference

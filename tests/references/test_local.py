@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from headwater._references import Found, Listing, fetch, look_up
 from headwater.errors import InvalidFile, InvalidInput, ReferenceChanged
-from headwater.references import Found, Listing, fetch, look_up
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas import digests
 

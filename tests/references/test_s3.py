@@ -4,8 +4,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from headwater._references import OBJECTS_MAX, Found, Listing, fetch, look_up
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
-from headwater.references import OBJECTS_MAX, Found, Listing, fetch, look_up
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas.entries import Reference
 

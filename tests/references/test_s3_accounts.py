@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from headwater._references import fetch, look_up
+from headwater._references.profiles import AWS_ENDPOINT, account
 from headwater.errors import HeadwaterError, InvalidSettings, StoreUnavailable
-from headwater.references import fetch, look_up
-from headwater.references.profiles import AWS_ENDPOINT, account
 
 from tests.references.objects import Bucket, recorded
 from tests.support.web import Page, Web

@@ -3,9 +3,9 @@
 from xml.etree.ElementTree import ParseError
 
 import pytest
+from headwater._references import look_up
+from headwater._references.s3_pages import Page, Row, question, read
 from headwater.errors import StoreUnavailable
-from headwater.references import look_up
-from headwater.references.s3_pages import Page, Row, question, read
 
 from tests.s3.stand_ins import answering
 

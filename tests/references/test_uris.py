@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from headwater._references import can_fetch, check_uri, fetch, look_up, verifies_content
+from headwater._references.uris import URI_BYTES_MAX, shown
 from headwater.errors import InvalidInput
-from headwater.references import can_fetch, check_uri, fetch, look_up, verifies_content
-from headwater.references.uris import URI_BYTES_MAX, shown
 from headwater_schemas.entries import Reference
 
 
@@ -164,7 +164,7 @@ def test_an_etag_is_never_taken_for_a_checksum_of_content() -> None:
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     heavy = {"minio", "urllib3", "google.cloud.storage", "requests"}
     script = (
-        "import sys\nfrom headwater.references import look_up\nlook_up('s3://bucket/a', checksum=False)\n"
+        "import sys\nfrom headwater._references import look_up\nlook_up('s3://bucket/a', checksum=False)\n"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )
 

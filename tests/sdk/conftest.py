@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from headwater import _client
+from headwater._commit import client as clients
 
 from tests.support.stores import StoreUnderTest, fresh_place
 from tests.support.web import Web, serving
@@ -20,8 +20,8 @@ def store(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         yield place
-        for client in list(_client._clients.values()):
-            _client.forget_client(client)
+        for client in list(clients._clients.values()):
+            clients.forget_client(client)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import headwater
 import pytest
-from headwater._checkout import checkout
-from headwater._client import Client, client_for
-from headwater._download import download
-from headwater._settings import read_settings
-from headwater._verify import verify
+from headwater._commit.client import Client, client_for
+from headwater._config.settings import read_settings
+from headwater._download.checkout import checkout
+from headwater._download.download import download
+from headwater._download.verify import verify
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_schemas.entries import Place, Reference
 from headwater_schemas.errors import HeadwaterError

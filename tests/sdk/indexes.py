@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from headwater._index import StatIndex
-from headwater._scan import ScannedFile, scan, scan_file
+from headwater._ingest.scan import ScannedFile, scan, scan_file
+from headwater._ingest.stat_cache import StatIndex
 from headwater_schemas.digests import XXH3, one_shot, pack
 from headwater_schemas.entries import file_leaves
 from headwater_schemas.lthash import ContentSum, sum_of

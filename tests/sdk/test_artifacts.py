@@ -403,14 +403,14 @@ def test_a_file_that_changes_while_it_is_added_to_another_store_is_logged_as_it_
     _let_times_settle()
     log_folder(root)  # from here on the index knows both files
     monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))  # which has neither, so that they are read
-    scan = headwater._building.scan
+    scan = headwater._artifact.building.scan
 
     def scan_and_change(*arguments: object) -> object:
         found = scan(*arguments)  # type: ignore[arg-type]
         (root / "cat").write_text("purr")
         return found
 
-    monkeypatch.setattr(headwater._building, "scan", scan_and_change)
+    monkeypatch.setattr(headwater._artifact.building, "scan", scan_and_change)
     logged = log_folder(root)
 
     assert files_in(logged.download(tmp_path / "out")) == {"cat": "purr", "dog": "wuff"}

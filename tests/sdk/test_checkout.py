@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from headwater import _checkout, _target
+from headwater._download import checkout, target
 from headwater_schemas.errors import BlobCorrupt, InvalidFile
 
 from tests.sdk.downloads import (
@@ -162,7 +162,7 @@ def test_what_is_in_the_way_gives_way(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path, Path], None], way: str
 ) -> None:
     if way == "named":
-        monkeypatch.setattr(_target, "_DESCRIPTORS", "/nowhere")
+        monkeypatch.setattr(target, "_DESCRIPTORS", "/nowhere")
     mine = tmp_path / "mine"
     put(mine, {"x": b"mine"})
     prepare(root, mine)
@@ -216,7 +216,7 @@ def test_an_interrupted_checkout_leaves_whole_files_and_goes_on(root: Path) -> N
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _checkout.checkout(stores.database, OnTheWay(stores.blobs, interrupt), layers_of(artifact), root)  # type: ignore[arg-type]
+        checkout.checkout(stores.database, OnTheWay(stores.blobs, interrupt), layers_of(artifact), root)  # type: ignore[arg-type]
 
     assert set(content_of(root).items()) <= set((FILES | OTHERS).items())
     assert OTHERS.items() <= content_of(root).items()
@@ -229,7 +229,7 @@ def test_a_file_that_a_case_blind_disk_shows_in_another_spelling_is_kept(
 ) -> None:
     artifact = logged(FILES).wait()
     put(root, {"readme": FILES["README"], "notes.txt": b"mine"})
-    monkeypatch.setattr(_target, "os", CaseBlindOs())
+    monkeypatch.setattr(target, "os", CaseBlindOs())
 
     check_out(artifact, root)
 
@@ -284,7 +284,7 @@ def test_a_link_to_a_home_folder_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_top_of_the_file_system_is_refused() -> None:
     with pytest.raises(InvalidFile, match="the top of the file system"):
-        _checkout._refuse_place("/")  # asked of nothing more: a mistake would cost the machine
+        checkout._refuse_place("/")  # asked of nothing more: a mistake would cost the machine
 
 
 @pytest.mark.parametrize("below", ["", "project/deep/"])
@@ -349,5 +349,5 @@ def mounted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             subprocess.run(["umount", "--lazy", folder], check=True)
         return
     monkeypatch.setattr(os.path, "ismount", lambda path: path == str(folder))
-    monkeypatch.setattr(_checkout, "_device_of", lambda opened: opened.location.startswith(str(folder)))
+    monkeypatch.setattr(checkout, "_device_of", lambda opened: opened.location.startswith(str(folder)))
     yield

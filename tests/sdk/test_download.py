@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
-from headwater import _target
+from headwater._download import target
 from headwater_consumer.queries import entries
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotFound
 
@@ -42,7 +42,7 @@ def _quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a file is written: without a name where the file system can, under a temporary one where not."""
     if request.param == "named":
-        monkeypatch.setattr(_target, "_DESCRIPTORS", "/nowhere")
+        monkeypatch.setattr(target, "_DESCRIPTORS", "/nowhere")
     assert isinstance(request.param, str)
     return request.param
 
@@ -420,7 +420,7 @@ def test_names_that_a_disk_takes_for_one_are_refused_naming_both(
     root: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], named: tuple[str, str]
 ) -> None:
     artifact = logged(files).wait()
-    monkeypatch.setattr(_target, "os", CaseBlindOs())
+    monkeypatch.setattr(target, "os", CaseBlindOs())
 
     message = refusal(InvalidPath, lambda: artifact.download(root))
 
@@ -432,7 +432,7 @@ def test_such_names_are_found_however_many_come_before_that_have_no_case(
 ) -> None:
     artifact = logged({**{f"{i:03}": b"" for i in range(10)}, "Readme": b"1", "readme": b"2"}).wait()
     monkeypatch.setattr(entries, "ROWS_PER_PAGE", 2)
-    monkeypatch.setattr(_target, "os", CaseBlindOs())
+    monkeypatch.setattr(target, "os", CaseBlindOs())
 
     message = refusal(InvalidPath, lambda: artifact.download(root))
 
@@ -441,7 +441,7 @@ def test_such_names_are_found_however_many_come_before_that_have_no_case(
 
 def test_a_disk_that_does_not_tell_case_takes_everything_else(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = logged(FILES).wait()
-    monkeypatch.setattr(_target, "os", CaseBlindOs())
+    monkeypatch.setattr(target, "os", CaseBlindOs())
 
     artifact.download(root)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater import _download
-from headwater._download import download_entry, read_entry
-from headwater._fetching import REFERENCES_AT_ONCE
-from headwater._links import link_to
+from headwater._content.links import link_to
+from headwater._download import download
+from headwater._download.download import download_entry, read_entry
+from headwater._download.fetch import REFERENCES_AT_ONCE
 from headwater.errors import ReferenceChanged
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
@@ -233,7 +233,7 @@ def test_a_download_of_references_that_is_ended_leaves_nothing_but_whole_files(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["", "import headwater._target as target; target._DESCRIPTORS = '/nowhere';"])
+@pytest.mark.parametrize("way", ["", "import headwater._download.target as target; target._DESCRIPTORS = '/nowhere';"])
 def test_an_interrupt_does_not_wait_for_a_silent_server_and_leaves_nothing(root: Path, web: Web, way: str) -> None:
     artifact = referring(page(web, "quick"), *(page(web, f"silent-{i}") for i in range(9)))
     for path, one_page in web.pages.items():
@@ -328,7 +328,7 @@ def test_an_entry_is_read_without_a_file(web: Web) -> None:
 def test_an_entry_that_is_too_large_to_read_says_so(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = Reference("unknown", page(web, "unknown").uri)
     files, referred = logged(FILES), referring(page(web, "page"), unknown)
-    monkeypatch.setattr(_download, "READ_ENTRY_BYTES_MAX", 1000)
+    monkeypatch.setattr(download, "READ_ENTRY_BYTES_MAX", 1000)
 
     assert bytes_of(files, "README") == FILES["README"]
     for artifact, path in ((files, "large.bin"), (referred, "page"), (referred, "unknown")):

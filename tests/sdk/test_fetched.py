@@ -5,7 +5,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater import _client
+from headwater._commit.client import forget_client
 from headwater.errors import ReferenceChanged
 from headwater_schemas.entries import Reference
 
@@ -48,7 +48,7 @@ def test_a_download_of_etags_that_was_cut_off_fetches_the_rest_also_in_the_next_
     landed = set(content_of(root))
     web.put("/11", lost)
     web.asked.clear()
-    _client.forget_client(client())
+    forget_client(client())
 
     headwater.Api().artifact("references:latest").download(root)
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from headwater._folders import LEVELS_MAX, Folder, Kind, remove, walk
+from headwater._download.folders import LEVELS_MAX, Folder, Kind, remove, walk
 from headwater_schemas.errors import InvalidFile
 from hypothesis import example, given
 from hypothesis import strategies as st

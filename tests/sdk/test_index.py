@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from headwater import _recall
-from headwater._index import StatIndex
-from headwater._recall import CHUNK_NAMES, CHUNK_NAMES_MAX, COARSE_TICK_NS, FINE_TICK_NS, is_settled
-from headwater._scan import scan, scan_file
+from headwater._ingest import scan_diff
+from headwater._ingest.scan import scan, scan_file
+from headwater._ingest.scan_diff import CHUNK_NAMES, CHUNK_NAMES_MAX, COARSE_TICK_NS, FINE_TICK_NS, is_settled
+from headwater._ingest.stat_cache import StatIndex
 from headwater_schemas.digests import BLAKE3, XXH3
 from headwater_schemas.lthash import NOTHING
 from hypothesis import given
@@ -208,9 +208,9 @@ def write(path: Path, content: bytes) -> None:
 @given(st.lists(edits, max_size=25))
 def test_whatever_happens_to_a_tree_no_digest_is_ever_another_than_its_files(edits: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_recall, "FINE_TICK_NS", 15_000_000)  # still longer than the kernel's tick
-        patch.setattr(_recall, "CHUNK_NAMES", 2)
-        patch.setattr(_recall, "CHUNK_NAMES_MAX", 4)
+        patch.setattr(scan_diff, "FINE_TICK_NS", 15_000_000)  # still longer than the kernel's tick
+        patch.setattr(scan_diff, "CHUNK_NAMES", 2)
+        patch.setattr(scan_diff, "CHUNK_NAMES_MAX", 4)
         root = Path(folder) / "tree"
         root.mkdir()
         index = StatIndex.open(Path(folder) / "index.sqlite")

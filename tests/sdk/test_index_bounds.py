@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from headwater import _index
-from headwater._index import StatIndex
-from headwater._scan import NUMBERS_PER_FILE, Folder, Scan
+from headwater._ingest import stat_cache
+from headwater._ingest.scan import NUMBERS_PER_FILE, Folder, Scan
+from headwater._ingest.stat_cache import StatIndex
 from headwater_schemas.digests import DIGEST_BYTES, XXH3
 from headwater_schemas.lthash import NOTHING, ContentSum
 
@@ -129,8 +129,8 @@ def test_a_tree_that_is_too_large_alone_is_not_kept_and_harms_no_other_knowledge
 def test_single_files_are_written_in_batches_and_their_number_is_bounded(
     index: StatIndex, place: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_index, "FILES_MAX", 100)
-    monkeypatch.setattr(_index, "FILES_PENDING_MAX", 30)
+    monkeypatch.setattr(stat_cache, "FILES_MAX", 100)
+    monkeypatch.setattr(stat_cache, "FILES_PENDING_MAX", 30)
     found = settled_file(tree / "folder-0" / "file-00")
     for number in range(250):
         index.remember_file(replace(found, location=f"/nowhere/{number}"), digest_of(b"0"))

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from headwater._index import BUSY_TIMEOUT_S, StatIndex
-from headwater._scan import scan_file
+from headwater._ingest.scan import scan_file
+from headwater._ingest.stat_cache import BUSY_TIMEOUT_S, StatIndex
 
 from tests.sdk.indexes import digest_of, log, truth
 from tests.sdk.indexes import index as index

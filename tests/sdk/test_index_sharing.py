@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from headwater._index import StatIndex
+from headwater._ingest.stat_cache import StatIndex
 
 from tests.sdk.indexes import Logged, log, truth
 from tests.sdk.indexes import index as index

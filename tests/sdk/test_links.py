@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from headwater._links import is_link, link_to, parse_link
+from headwater._content.links import is_link, link_to, parse_link
 from headwater_schemas.errors import InvalidInput
 from hypothesis import given
 

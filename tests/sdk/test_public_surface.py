@@ -6,7 +6,7 @@ import sys
 
 import headwater
 import pytest
-from headwater._entry import Entry
+from headwater._artifact.entry import Entry
 
 PUBLIC = {"Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"}
 

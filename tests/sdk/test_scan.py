@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from headwater._scan import CTIME_NS, INODE, MTIME_NS, NUMBERS_PER_FILE, SIZE, scan, scan_file
+from headwater._ingest.scan import CTIME_NS, INODE, MTIME_NS, NUMBERS_PER_FILE, SIZE, scan, scan_file
 from headwater_schemas.errors import HeadwaterError, InvalidFile, InvalidPath
 from headwater_schemas.paths import PATH_DEPTH_MAX
 

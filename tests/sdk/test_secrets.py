@@ -8,8 +8,8 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._client import client_for
-from headwater._settings import read_settings
+from headwater._commit.client import client_for
+from headwater._config.settings import read_settings
 from headwater_consumer.rows import ROW_TYPES
 from sqlalchemy import select
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from headwater._profile import ProfileRow, profile_table
-from headwater._settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
+from headwater._config.profile import ProfileRow, profile_table
+from headwater._config.settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
 
@@ -117,7 +117,7 @@ def test_a_relative_path_in_the_file_starts_at_the_files_folder(file: Path, monk
 
 def test_a_relative_path_in_a_folder_that_was_removed_is_refused(tmp_path: Path) -> None:
     program = (
-        "import os; from headwater._settings import read_settings, InvalidSettings\n"
+        "import os; from headwater._config.settings import read_settings, InvalidSettings\n"
         "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')\n"
         "read_settings({'LOGNAME': 'a', 'HEADWATER_URL': '/data/x'})\n"
         "try: read_settings({'HEADWATER_URL': './store'})\n"
@@ -291,7 +291,7 @@ def _bare() -> dict[str, str]:
 
 def test_reading_settings_loads_neither_a_database_nor_a_terminal_library() -> None:
     program = (
-        "import sys; from headwater._settings import read_settings; read_settings();"
+        "import sys; from headwater._config.settings import read_settings; read_settings();"
         "print([m for m in ('sqlalchemy', 'rich', 'numpy', 'sqlite3', 'fastavro', 'click') if m in sys.modules])"
     )
 

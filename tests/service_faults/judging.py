@@ -5,8 +5,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from headwater._servers import open_servers
-from headwater._stores import Stores
+from headwater._stores.servers import open_servers
+from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.queries import VersionInfo
 

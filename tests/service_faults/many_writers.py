@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import headwater
-from headwater import _client as client
-from headwater._settings import read_settings
+from headwater._commit import client
+from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, HeadwaterError, NotFound, StoreError
 from headwater_eventlog.kafka import log as _loaded_once_for_all  # noqa: F401
 from headwater_producer import producer

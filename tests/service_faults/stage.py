@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from headwater._profile import Profile
-from headwater._settings import read_settings
+from headwater._config.profile import Profile
+from headwater._config.settings import read_settings
 from headwater_blobs.s3.settings import S3Settings
 
 from services.minio import Minio

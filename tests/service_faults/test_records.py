@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater._servers import open_servers
+from headwater._stores.servers import open_servers
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_producer.producer import Producer
 from headwater_schemas import codec, keys

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater._servers import open_servers
+from headwater._stores.servers import open_servers
 
 from services.postgres import Postgres
 from tests.service_faults.judging import acknowledged, errors, judge

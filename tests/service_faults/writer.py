@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import headwater
-from headwater import _client as client
+from headwater._commit import client
 from headwater.errors import HeadwaterError, StoreError
 from headwater_producer import producer
 

@@ -22,8 +22,8 @@ class _Hosted:
     """One store's projector, in a thread."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        from headwater._servers import open_log_and_database
-        from headwater._settings import read_settings
+        from headwater._config.settings import read_settings
+        from headwater._stores.servers import open_log_and_database
         from headwater_consumer.service.projecting import ProjectorService
 
         profile = read_settings(environment).profile

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
-from headwater import Artifact, PartitionedTable, Table, _objects
+from headwater import Artifact, PartitionedTable, Table
+from headwater._tables import table_entries
 from headwater_schemas.errors import NotFound
 
 
@@ -22,10 +23,10 @@ class Holder:
         self._objects: dict[str, object] = {}
 
     def put(self, value: object, name: str) -> str:
-        return _objects.put(cast("Artifact", self), value, name)
+        return table_entries.put(cast("Artifact", self), value, name)
 
     def get(self, name: str) -> Any:
-        return _objects.get(cast("Artifact", self), name)
+        return table_entries.get(cast("Artifact", self), name)
 
     def remove(self, path: str) -> None:
         del self.entries[path]

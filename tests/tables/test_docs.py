@@ -7,10 +7,10 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._cells import VALUE_DEPTH_MAX
-from headwater._parquet import CELLS_MAX, DECODED_BYTES_MAX
-from headwater._spelling import _BY_TAG
-from headwater._table import COLUMNS_MAX
+from headwater._tables.canonical import _BY_TAG
+from headwater._tables.cells import VALUE_DEPTH_MAX
+from headwater._tables.parquet import CELLS_MAX, DECODED_BYTES_MAX
+from headwater._tables.table import COLUMNS_MAX
 from headwater_schemas.metadata import INTEGER_DIGITS_MAX
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "tables.md").read_text("utf-8")

@@ -16,8 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from headwater import Table, _parquet
-from headwater._download import READ_ENTRY_BYTES_MAX
+from headwater import Table
+from headwater._download.download import READ_ENTRY_BYTES_MAX
+from headwater._tables import parquet
 from headwater.errors import ContentError, InvalidInput
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -274,11 +275,11 @@ def test_a_table_as_large_as_can_be_added_can_be_read_again() -> None:
     content = stored(Table(["a", "b", "c"], rows))
 
     ratio = len(content) / pq.read_table(io.BytesIO(content)).nbytes
-    assert 1 < ratio < READ_ENTRY_BYTES_MAX / _parquet.DECODED_BYTES_MAX
+    assert 1 < ratio < READ_ENTRY_BYTES_MAX / parquet.DECODED_BYTES_MAX
 
 
 def test_more_than_a_table_holds_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_parquet, "CELLS_MAX", 149)
+    monkeypatch.setattr(parquet, "CELLS_MAX", 149)
 
     with pytest.raises(ContentError, match=r"'t.table.parquet' of held:v0 has 150 cells; one table holds at most 149"):
         read(WHOLE)
@@ -304,7 +305,7 @@ def test_text_that_a_file_repeats_is_one_value_in_memory() -> None:
 def test_json_that_a_file_repeats_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     content = stored(Table(["a"], [[{"k": "long " * 1000}]] * 1000))
     assert len(content) < 20_000
-    monkeypatch.setattr(_parquet, "DECODED_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(parquet, "DECODED_BYTES_MAX", 1_000_000)
 
     with pytest.raises(ContentError, match="bytes; one table holds at most"):
         read(content)

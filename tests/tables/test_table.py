@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from headwater import Table
-from headwater._cells import a_type
+from headwater._tables.cells import a_type
 from headwater.errors import InvalidInput, NotFound
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from headwater._settings import Settings, read_settings
+from headwater._config.settings import Settings, read_settings
 from headwater.cli.completing import complete_version
 
 if TYPE_CHECKING:
-    from headwater._artifact import Artifact
-    from headwater._client import Client
+    from headwater._artifact.artifact import Artifact
+    from headwater._commit.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def opened(entity: str | None, project: str | None, *, create: bool = False) -> 
     """
     from headwater_schemas.names import check_name
 
-    from headwater._client import client_for
+    from headwater._commit.client import client_for
 
     settings = read_settings()
     changed = dataclasses.replace(
@@ -63,7 +63,7 @@ def opened(entity: str | None, project: str | None, *, create: bool = False) -> 
 
 def version_named(name: str, entity: str | None, project: str | None) -> "Artifact":
     """The version that NAME, NAME:ALIAS or NAME:v3 means. Raises: NotFound, InvalidName."""
-    from headwater._run import find_artifact
+    from headwater._run.run import find_artifact
 
     client, settings = opened(entity, project)
     return find_artifact(client, name, settings.entity, settings.project)

@@ -15,7 +15,7 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 if TYPE_CHECKING:
     from headwater_consumer.database import Database
 
-    from headwater._settings import Settings
+    from headwater._config.settings import Settings
 
 PROGRAM = "headwater"
 VARIABLE = "_HEADWATER_COMPLETE"
@@ -117,7 +117,7 @@ def _starting(beginning: str, words: Iterable[str]) -> list[str]:
 def _proposals(ctx: click.Context, name: str, question: Question) -> list[str]:
     """What `question` finds for `[[entity/]project/]name`; nothing where that fails or takes too long."""
     import_module("headwater_consumer.queries")  # what this machine needs to load is no sign of a server that hangs
-    import_module("headwater._client")
+    import_module("headwater._commit.client")
     found: list[str] = []
     asking = Thread(target=lambda: found.extend(_asked(ctx, name, question)), daemon=True)
     asking.start()
@@ -128,8 +128,8 @@ def _proposals(ctx: click.Context, name: str, question: Question) -> list[str]:
 def _asked(ctx: click.Context, name: str, question: Question) -> Sequence[str]:
     from headwater_schemas.errors import HeadwaterError
 
-    from headwater._client import client_for
-    from headwater._settings import read_settings
+    from headwater._commit.client import client_for
+    from headwater._config.settings import read_settings
 
     try:
         settings = read_settings()

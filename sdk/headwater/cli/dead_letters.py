@@ -10,7 +10,7 @@ from headwater.cli.common import counted, json_option, opened, print_json, print
 if TYPE_CHECKING:
     from headwater_consumer.queries import DeadLetterInfo
 
-    from headwater._client import Client
+    from headwater._commit.client import Client
 
 SHOWN = 100
 

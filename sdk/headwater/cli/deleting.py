@@ -11,8 +11,8 @@ from headwater.cli.common import counted, json_option, opened, print_json, versi
 from headwater.cli.completing import complete_artifact, complete_version
 
 if TYPE_CHECKING:
-    from headwater._artifact import Artifact
-    from headwater._deleting import DeletePreview
+    from headwater._artifact.artifact import Artifact
+    from headwater._artifact.deletion import DeletePreview
 
 SHOWN = 10  # of what depends on a version; --json has all
 
@@ -73,7 +73,7 @@ def prune_command(
 
     A version is used by runs, and by other versions that refer to its entries.
     """
-    from headwater._collections import find_collection
+    from headwater._api.collections import find_collection
     from headwater.cli.common import collection_of
 
     client, settings = opened(entity, project)

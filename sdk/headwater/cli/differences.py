@@ -9,7 +9,7 @@ import click
 from headwater_consumer.queries.differences import Held
 from headwater_schemas.digests import to_text
 
-from headwater._differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
+from headwater._content.differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
 from headwater._progress import bytes_text
 from headwater.cli.common import (
     json_option,
@@ -24,7 +24,7 @@ from headwater.cli.common import (
 from headwater.cli.completing import complete_version
 
 if TYPE_CHECKING:
-    from headwater._artifact import Artifact
+    from headwater._artifact.artifact import Artifact
 
 EXIT_DIFFERENT = 1
 CHANGES = (ADDED, REMOVED, CHANGED)

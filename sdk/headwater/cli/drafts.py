@@ -18,8 +18,8 @@ from headwater.cli.common import (
 from headwater.cli.completing import complete_artifact
 
 if TYPE_CHECKING:
-    from headwater._drafts import OpenDraft
-    from headwater._settings import Settings
+    from headwater._api.drafts import OpenDraft
+    from headwater._config.settings import Settings
 
 ONE_WRITERS = "(one writer's own)"
 
@@ -33,7 +33,7 @@ def drafts_command(
     name: str | None, distributed_id: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """List the drafts that are not sealed, or discard one."""
-    from headwater._drafts import open_drafts
+    from headwater._api.drafts import open_drafts
 
     client, settings = opened(entity, project)
     drafts = _of(name, list(open_drafts(client, f"{settings.entity}/{settings.project}")), settings)

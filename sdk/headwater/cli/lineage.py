@@ -6,8 +6,8 @@ import click
 from headwater_consumer import queries
 from headwater_consumer.queries import lineage
 
-from headwater._client import Client
-from headwater._run import find_artifact
+from headwater._commit.client import Client
+from headwater._run.run import find_artifact
 from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
 
 GUIDE_COLUMNS = 4  # of each level of a tree

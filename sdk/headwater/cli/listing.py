@@ -10,7 +10,7 @@ from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
 from headwater_schemas.paths import normalize
 
-from headwater._client import Client
+from headwater._commit.client import Client
 from headwater._progress import bytes_text
 from headwater.cli.common import (
     collection_of,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from headwater_schemas.errors import InvalidInput
 
-from headwater._artifact import Artifact
-from headwater._run import check_expected_type, init
+from headwater._artifact.artifact import Artifact
+from headwater._run.run import check_expected_type, init
 from headwater.cli.common import json_option, print_json, version_named, where_options
 from headwater.cli.completing import complete_type, complete_version
 from headwater.cli.values import json_object, name_and_uri, ttl_option
 
 if TYPE_CHECKING:
-    from headwater._building import Policy
-    from headwater._run import Run
+    from headwater._artifact.building import Policy
+    from headwater._run.run import Run
 
 JOB_TYPE = "headwater log"
 TYPE = "dataset"  # unless given

@@ -11,8 +11,8 @@ from headwater.cli.common import json_option, opened, print_facts, print_json, w
 from headwater.cli.drafts import draft_json, draft_text
 
 if TYPE_CHECKING:
-    from headwater._client import Client
-    from headwater._drafts import OpenDraft
+    from headwater._api.drafts import OpenDraft
+    from headwater._commit.client import Client
 
 
 @click.command("project", short_help="Show the settings of a project, or change them.")
@@ -79,7 +79,7 @@ def _discarded(client: "Client", project: str | None) -> "list[OpenDraft]":
     from headwater_consumer import queries
     from headwater_consumer.maintenance.drafts import discard_idle_drafts
 
-    from headwater._drafts import OpenDraft
+    from headwater._api.drafts import OpenDraft
 
     database, now_us = client.stores.database, time.time_ns() // 1000
     idle = discard_idle_drafts(database, client.producer, now_us=now_us, project=project)

@@ -21,8 +21,8 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
     """
     from headwater_schemas.errors import InvalidSettings
 
-    from headwater._servers import open_log_and_database
-    from headwater._settings import read_settings
+    from headwater._config.settings import read_settings
+    from headwater._stores.servers import open_log_and_database
 
     profile = read_settings().profile
     if profile is None:

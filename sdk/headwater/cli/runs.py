@@ -9,8 +9,8 @@ from headwater_consumer.queries import RunInfo
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import RunName
 
-from headwater._client import Client
-from headwater._settings import Settings
+from headwater._commit.client import Client
+from headwater._config.settings import Settings
 from headwater.cli.common import (
     iso,
     json_option,

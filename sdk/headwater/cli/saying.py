@@ -10,7 +10,7 @@ from headwater.cli.completing import complete_alias
 from headwater.cli.values import json_object, key_and_json, ttl_option
 
 if TYPE_CHECKING:
-    from headwater._artifact import Artifact
+    from headwater._artifact.artifact import Artifact
 
 NOWHERE = "none"  # as somebody writes that an alias is expected on no version
 

@@ -8,9 +8,9 @@ import click
 from headwater.cli.common import console, counted, json_option, print_json, visible
 
 if TYPE_CHECKING:
-    from headwater._profile import Profile
-    from headwater._settings import Settings
-    from headwater._stores import Stores
+    from headwater._config.profile import Profile
+    from headwater._config.settings import Settings
+    from headwater._stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 10.0  # who asks what is wrong waits for the answer
 NAMES_SHOWN = 10
@@ -35,7 +35,7 @@ def doctor_command(content: bool, as_json: bool) -> None:
     """Check settings and store, and say what is wrong and what to do. Exit code 1 when something is broken."""
     from rich.markup import escape
 
-    from headwater._settings import read_settings
+    from headwater._config.settings import read_settings
 
     settings = read_settings()
     findings = _settings_findings(settings)
@@ -61,7 +61,7 @@ def replay_command(replace: bool, as_json: bool) -> None:
 
     Exit code 1 when they differ. --replace also works when the old one is missing or damaged.
     """
-    from headwater._maintenance import replay_store
+    from headwater._stores.maintenance import replay_store
 
     report = replay_store(replace=replace)
     if as_json:
@@ -74,7 +74,7 @@ def replay_command(replace: bool, as_json: bool) -> None:
 
 
 def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
-    from headwater._settings import redact
+    from headwater._config.settings import redact
 
     profile = {} if settings.profile is None else settings.profile.shown()
     return [
@@ -88,7 +88,7 @@ def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
 
 def _server_findings(profile: "Profile") -> list[tuple[str, str, str]]:
     """Each connection tried by itself, so that one that fails hides no other."""
-    from headwater._servers import describe
+    from headwater._stores.servers import describe
 
     return [(server, WELL if is_good else BROKEN, text) for server, is_good, text in describe(profile)]
 
@@ -96,8 +96,8 @@ def _server_findings(profile: "Profile") -> list[tuple[str, str, str]]:
 def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, str, str]]:
     from headwater_schemas.errors import HeadwaterError
 
-    from headwater._maintenance import damaged_objects, missing_objects
-    from headwater._stores import open_stores
+    from headwater._stores.maintenance import damaged_objects, missing_objects
+    from headwater._stores.stores import open_stores
 
     try:
         stores = open_stores(settings, create=False)

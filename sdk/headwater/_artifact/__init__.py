@@ -1,0 +1,1 @@
+"""Artifacts: built locally, logged, and looked up again as versions."""

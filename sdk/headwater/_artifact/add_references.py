@@ -1,0 +1,114 @@
+"""From what a user refers to, a URI or an entry of another version, to the references that an artifact keeps."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from headwater_schemas.entries import Reference
+from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
+from headwater_schemas.paths import normalize
+
+from headwater._artifact.entry import Entry
+from headwater._content.links import LINK_SCHEME, link_to, parse_link
+
+if TYPE_CHECKING:
+    from headwater._artifact.building import Building
+
+
+def references_for(
+    building: "Building",
+    what: str | Entry,
+    name: str | PurePath | None,
+    *,
+    checksum: bool,
+    max_objects: int | None,
+) -> list[Reference]:
+    """Raises: InvalidInput, InvalidPath, NotFound, naming what cannot be referred to."""
+    if isinstance(what, Entry):
+        found = [_of_entry(what, name)]
+    elif not isinstance(what, str):
+        raise InvalidInput(
+            f"a reference is a URI as text, such as 's3://bucket/key', or an entry of another artifact, not a "
+            f"{type(what).__name__}. Of a Path give `path.absolute().as_uri()`, of an artifact an entry that it has."
+        )
+    elif (link := _as_link(what)) is None:
+        found = _of_uri(what, name, checksum=checksum, max_objects=max_objects)
+    else:
+        found = [_of_entry(_linked(building, link), name) if checksum else _of_link(link, name)]
+    _check_names(found, building._content.references)
+    return found
+
+
+def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_objects: int | None) -> list[Reference]:
+    from headwater import _references
+
+    listing = _references.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
+    given = None if name is None else normalize(name)
+    return [
+        Reference(
+            _path(found.path, given, is_folder=listing.is_prefix),
+            found.uri,
+            found.checksum,
+            found.size,
+            found.object_version,
+        )
+        for found in listing.found
+    ]
+
+
+def _path(inferred: str, given: str | None, *, is_folder: bool) -> str:
+    if given is None:
+        return normalize(inferred)
+    return normalize(f"{given}/{inferred}") if is_folder else given
+
+
+def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None:
+    """Raises: InvalidPath when two references would take one name."""
+    from headwater._references.uris import shown
+
+    taken = dict(known)
+    for reference in found:
+        other = taken.setdefault(reference.path, reference)
+        if other.uri != reference.uri:
+            raise InvalidPath(
+                f"{reference.path!r} would be both {shown(other.uri)} and {shown(reference.uri)}. "
+                "Give one of them another name."
+            )
+
+
+def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
+    info = entry._artifact._known()
+    if info.deleted:
+        raise NotFound(f"{info.collection}:v{info.version} was deleted, so no reference can hold its {entry.path!r}.")
+    link = link_to(info.collection, info.version, entry.path)
+    return Reference(_name_of(entry.path, name), link, entry.digest, entry.size, None)
+
+
+def _of_link(uri: str, name: str | PurePath | None) -> Reference:
+    """What a link names, without a look at it."""
+    collection, version, path = parse_link(uri)
+    return Reference(_name_of(path, name), link_to(collection, version, path), None, None, None)
+
+
+def _name_of(path: str, given: str | PurePath | None) -> str:
+    return normalize(path.rpartition("/")[2] if given is None else given)
+
+
+def _as_link(uri: str) -> str | None:
+    """`uri` in the one spelling that links have, None where it is none. The case of a scheme says nothing."""
+    scheme, colon, rest = uri.partition(":")
+    return f"{LINK_SCHEME}{colon}{rest}" if scheme.lower() == LINK_SCHEME else None
+
+
+def _linked(building: "Building", uri: str) -> Entry:
+    """The entry that a link names. Raises: NotFound, InvalidInput."""
+    from headwater._run.run import find_artifact
+
+    collection, version, path = parse_link(uri)
+    entity, project, name = collection.split("/")
+    client, _ = building._opened()
+    artifact = find_artifact(client, f"{name}:v{version}", entity, project)
+    try:
+        return artifact.get_entry(path)
+    except NotFound as error:
+        raise NotFound(f"{uri!r} names no entry: {error}") from error

@@ -1,0 +1,134 @@
+"""Entries: what is at one path of an artifact, and the mapping of all of them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from headwater_schemas import digests
+from headwater_schemas.entries import Reference
+from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
+from headwater_schemas.paths import normalize
+
+if TYPE_CHECKING:
+    from headwater._artifact.artifact import Artifact
+    from headwater._content.content import Held
+
+
+class Entry:
+    """One path of an artifact: a file that is stored, or a reference to something outside."""
+
+    def __init__(self, artifact: "Artifact", path: str, held: "Held") -> None:
+        self._artifact = artifact
+        self._held = held
+        self.path = path
+
+    @property
+    def digest(self) -> str | None:
+        """With its algorithm in front: of a file "xxh3:…"; of a reference its checksum, None where there is none."""
+        held = self._held
+        return held.checksum if isinstance(held, Reference) else digests.to_text(held[0])
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None for a reference of unknown size."""
+        return self._held.size if isinstance(self._held, Reference) else self._held[1]
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether its bytes are elsewhere."""
+        return isinstance(self._held, Reference)
+
+    @property
+    def object_version(self) -> str | None:
+        """The version of a reference's object in its own store; None where it has none."""
+        return self._held.object_version if isinstance(self._held, Reference) else None
+
+    def ref(self) -> str:
+        """The URI of a reference. Raises: InvalidInput when the entry is a file."""
+        if isinstance(self._held, Reference):
+            return self._held.uri
+        raise InvalidInput(f"{self.path!r} is a file that is stored here, not a reference. Download it instead.")
+
+    def download(self, root: str | os.PathLike[str] | None = None) -> str:
+        """Fetch this entry alone into `root`, and return where it is now. `root` and errors: as of the artifact's."""
+        return self._artifact._download_entry(self.path, root)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and (self.path, self._held) == (other.path, other._held)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self._held))
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.path} of {self._artifact.name}>"
+
+
+class Entries(Mapping[str, Entry]):
+    """Path → entry, by path. Nothing is read before it is asked for, and one look-up reads one entry.
+
+    As in every call, `./a`, `d//a` and `d/a/` are spellings of one path.
+    """
+
+    def __init__(self, artifact: "Artifact") -> None:
+        self._artifact = artifact
+
+    def __getitem__(self, path: str | PurePath) -> Entry:
+        try:
+            name = normalize(path)
+        except InvalidPath:
+            raise KeyError(path) from None
+        held = self._artifact._held(name)
+        if held is None:
+            raise KeyError(path)
+        return Entry(self._artifact, name, held)
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path, _ in self._artifact._entries())
+
+    def __len__(self) -> int:
+        return self._artifact.file_count
+
+    def values(self) -> "list[Entry]":  # type: ignore[override]
+        """All entries, by path. Cost: one reading of the listing."""
+        return [Entry(self._artifact, path, held) for path, held in self._artifact._entries()]
+
+    def items(self) -> "list[tuple[str, Entry]]":  # type: ignore[override]
+        """All paths with their entries."""
+        return [(entry.path, entry) for entry in self.values()]
+
+
+class Manifest:
+    """The listing of an artifact."""
+
+    def __init__(self, artifact: "Artifact") -> None:
+        self.entries: Mapping[str, Entry] = Entries(artifact)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self.entries == other.entries
+
+    __hash__ = None  # type: ignore[assignment]  # what it lists may change
+
+    def __repr__(self) -> str:
+        return f"<Manifest of {len(self):,} entries>"
+
+
+def find_entry(artifact: "Artifact", name: str | PurePath) -> Entry:
+    """The entry at `name`, in any spelling. Raises: InvalidPath; NotFound, saying when it is a folder."""
+    path = normalize(name)
+    held = artifact._held(path)
+    if held is not None:
+        return Entry(artifact, path, held)
+    below = next(iter(artifact._paths_under(path)), None)
+    if below is not None:
+        raise NotFound(f"{path!r} is a folder of {artifact.name}, not an entry. Name a file in it, such as {below!r}.")
+    from headwater._tables.table_entries import entry_named
+
+    if (table := entry_named(artifact, path)) is not None:
+        raise NotFound(
+            f"{path!r} of {artifact.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
+        )
+    raise NotFound(f"{artifact.name} has no entry {path!r}. `artifact.files()` lists what it has.")

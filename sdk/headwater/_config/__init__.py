@@ -1,0 +1,1 @@
+"""Settings and profiles: from the environment, a settings file, or defaults."""

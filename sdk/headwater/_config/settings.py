@@ -1,0 +1,297 @@
+"""Settings: from the environment, else from one settings file, else a default.
+
+They are read anew each time, never kept: what a notebook changes counts from its next `init`. An empty variable is as
+good as none. A relative path in the environment starts at the current folder, one in the file at the file's folder.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from headwater_schemas.errors import InvalidName, InvalidSettings
+from headwater_schemas.names import NAME_LENGTH_MAX, check_name
+
+from headwater._config.profile import Profile, make_profile
+
+SETTINGS_BYTES_MAX = 1024 * 1024  # far more than the settings there are; what is larger is another file
+
+_PROFILE = "profile:"
+_PROFILES = "profiles"  # the table of the settings file that holds them
+_DEFAULT_PROJECT = "uncategorized"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: one is a drive
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+_LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # in the order of the standard library's getpass
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+class SettingRow(NamedTuple):
+    """One line of the table of settings."""
+
+    name: str
+    variable: str
+    file_key: str  # "" for what cannot stand in the file
+    default: str
+    meaning: str
+
+
+_TABLE = (
+    SettingRow(
+        "url",
+        "HEADWATER_URL",
+        "url",
+        "file://<user data folder>/headwater/store",
+        "where everything is kept: a folder, as a path or a file:// URL; or profile:NAME, servers (see below)",
+    ),
+    SettingRow("entity", "HEADWATER_ENTITY", "entity", "your login name", "the person or team that new runs belong to"),
+    SettingRow("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "the project that new runs belong to"),
+    SettingRow(
+        "cache_dir",
+        "HEADWATER_CACHE_DIR",
+        "cache_dir",
+        "<user cache folder>/headwater",
+        "what can be deleted at any time: the index of unchanged files, downloads",
+    ),
+    SettingRow("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress and no summaries"),
+    SettingRow(
+        "settings file",
+        "HEADWATER_SETTINGS",
+        "",
+        "<user config folder>/headwater/settings.toml",
+        "a TOML file with any of the keys above; the environment comes first",
+    ),
+)
+_ROWS = {row.name: row for row in _TABLE}
+_FILE_KEYS = tuple(row.file_key for row in _TABLE if row.file_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, checked."""
+
+    url: str  # file:///absolute/path, percent-encoded; or profile:NAME
+    entity: str
+    project: str
+    cache_dir: Path  # absolute
+    quiet: bool  # no progress and no summaries
+    profile: Profile | None = None  # where `url` names one
+
+    @property
+    def store(self) -> Path:
+        """The folder that `url` names."""
+        assert self.profile is None, "a profile has no folder"
+        return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix("file://"))))
+
+
+class _Given(NamedTuple):
+    """A value as it was found, and where: messages name the place."""
+
+    value: object
+    source: str  # "HEADWATER_URL", or "url in /home/…/settings.toml"
+    folder: str  # where relative paths start; "" is the current folder
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings as they are now. `environ` stands in for the process's environment.
+
+    Raises: InvalidSettings naming the variable, or the file and its key, and what to write there.
+    """
+    given = os.environ if environ is None else environ
+    found, profiles, file = _find(given)
+    url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store"))
+    profile = url.removeprefix(_PROFILE) if url.startswith(_PROFILE) else None
+    return Settings(
+        url=url,
+        entity=_name(found["entity"], "entity") if "entity" in found else _login_name(given),
+        project=_name(found["project"], "project") if "project" in found else _DEFAULT_PROJECT,
+        cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _platform("cache")),
+        quiet=_quiet(found["quiet"]) if "quiet" in found else False,
+        profile=None if profile is None else make_profile(profile, profiles.get(profile, {}), given, file),
+    )
+
+
+def settings_table() -> tuple[SettingRow, ...]:
+    """Every setting there is, for people."""
+    return _TABLE
+
+
+def redact(url: str) -> str:
+    """`url` without what may be a secret in it: query and fragment, and all but the scheme where there is an `@`."""
+    scheme, _, rest = url.partition(":")
+    if "@" in rest:
+        return f"{scheme}://…" if rest.startswith("//") else "…"
+    return re.split("[?#]", url)[0]
+
+
+_Profiles = Mapping[str, Mapping[str, object]]
+
+
+def _find(environ: Mapping[str, str]) -> tuple[dict[str, _Given], _Profiles, str]:
+    """What was set, by name, the environment's over the file's; the file's profiles; and which file."""
+    file = environ.get(_ROWS["settings file"].variable) or os.path.join(_platform("config"), "settings.toml")
+    found, profiles = _read_file(file)
+    for name in _FILE_KEYS:
+        variable = _ROWS[name].variable
+        if text := environ.get(variable):
+            found[name] = _Given(text, variable, "")
+    return found, profiles, file
+
+
+def _read_file(path: str) -> tuple[dict[str, _Given], _Profiles]:
+    """What the settings file says. One that is not there says nothing."""
+    path = _absolute(path, "HEADWATER_SETTINGS")
+    try:
+        with open(path, "rb") as file:
+            content = file.read(SETTINGS_BYTES_MAX + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, {}
+    except OSError as error:
+        raise InvalidSettings(
+            f"the settings file {path!r} cannot be read: {error.strerror}. Make it readable, or name another file in "
+            "HEADWATER_SETTINGS."
+        ) from error
+    if len(content) > SETTINGS_BYTES_MAX:
+        raise InvalidSettings(
+            f"the settings file {path!r} has more than {SETTINGS_BYTES_MAX:,} bytes. Name a settings file in "
+            "HEADWATER_SETTINGS."
+        )
+    table = _parse(content, path)
+    profiles = table.pop(_PROFILES, {})
+    if not isinstance(profiles, dict) or not all(isinstance(said, dict) for said in profiles.values()):
+        raise InvalidSettings(
+            f"{_PROFILES!r} in {path!r} must be tables. Write [profiles.NAME] above a profile's keys."
+        )
+    unknown = next((key for key in table if key not in _FILE_KEYS), None)
+    if unknown is not None:
+        raise InvalidSettings(f"{unknown!r} in {path!r} is not a setting. Known keys: {', '.join(_FILE_KEYS)}.")
+    return {key: _Given(value, f"{key} in {path!r}", os.path.dirname(path)) for key, value in table.items()}, profiles
+
+
+def _parse(content: bytes, path: str) -> dict[str, object]:
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidSettings(f"the settings file {path!r}, line {line}, is not UTF-8. Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(
+            f'the settings file {path!r} is not TOML: {error}. Write lines such as: project = "vision"'
+        ) from None
+
+
+def _text(given: _Given) -> str:
+    if not isinstance(given.value, str) or not given.value:
+        found = "empty" if given.value == "" else type(given.value).__name__
+        raise InvalidSettings(f"{given.source} must be text in quotes, not {found}.")
+    return given.value
+
+
+def _name(given: _Given, kind: str) -> str:
+    try:
+        return check_name(_text(given), kind)
+    except InvalidName as error:
+        raise InvalidSettings(f"{given.source}: {error}") from None
+
+
+def _quiet(given: _Given) -> bool:
+    if isinstance(given.value, bool):
+        return given.value
+    switch = _SWITCH.get(given.value.lower()) if isinstance(given.value, str) else None
+    if switch is None:
+        raise InvalidSettings(f"{given.source} is {given.value!r}. Write true or false.")
+    return switch
+
+
+def _folder(given: _Given) -> str:
+    text = _text(given)
+    if "\x00" in text:
+        raise InvalidSettings(f"{given.source} contains a zero byte. Write the path of a folder.")
+    return _absolute(os.path.join(given.folder, os.path.expanduser(text)), given.source)
+
+
+def _absolute(path: str, source: str) -> str:
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise InvalidSettings(
+            f"{source} is relative to the current folder, which was removed. Write an absolute path, or change folder."
+        ) from None
+
+
+def _url(given: _Given) -> str:
+    """The one spelling of a store's URL."""
+    text = _text(given)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        path = _folder(given)
+    elif scheme[1].lower() == "file":
+        path = _path_in_url(text, given)
+    elif text.startswith(_PROFILE):
+        return _PROFILE + _name(_Given(text.removeprefix(_PROFILE), given.source, ""), "profile")
+    else:
+        raise InvalidSettings(
+            f"{given.source}: {redact(text)!r} is not a kind of store that is known. Write file:///absolute/path, a "
+            "profile's name as in profile:cluster, or a folder's path (with './' before it where its name has a colon)."
+        )
+    if path == os.path.sep:
+        raise InvalidSettings(f"{given.source} names the root of the file system. Name a folder for the store.")
+    return _url_of(path)
+
+
+def _path_in_url(text: str, given: _Given) -> str:
+    rest = text.partition(":")[2]
+    authority, path = "", rest
+    if rest.startswith("//"):
+        authority, slash, path = rest[2:].partition("/")
+        path = slash + path
+    plain = redact(text)
+    if authority not in ("", "localhost") or not path.startswith("/"):
+        raise InvalidSettings(
+            f"{given.source}: {plain!r} does not name an absolute path. Write three slashes, as in "
+            f"file:///data/store, or a folder's path, as in ./store."
+        )
+    if "?" in path or "#" in path:
+        raise InvalidSettings(f"{given.source}: {plain!r} is followed by '?' or '#'. In a path write %3F and %23.")
+    decoded = unquote_to_bytes(path)
+    if b"\x00" in decoded:
+        raise InvalidSettings(f"{given.source}: {plain!r} contains a zero byte. Remove the %00.")
+    return os.path.normpath("/" + os.fsdecode(decoded).lstrip("/"))
+
+
+def _url_of(path: str) -> str:
+    return "file://" + quote_from_bytes(os.fsencode(path))
+
+
+def _login_name(environ: Mapping[str, str]) -> str:
+    """The login name with what no name may contain replaced."""
+    login = next((environ[variable] for variable in _LOGIN_VARIABLES if environ.get(variable)), None) or _account_name()
+    name = _NOT_IN_NAME.sub("-", login).strip("-")[:NAME_LENGTH_MAX]
+    return name if name.strip(".") else "user"
+
+
+def _account_name() -> str:
+    try:
+        import pwd
+    except ImportError:  # not POSIX
+        return "user"
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container that runs under a number without an account
+        return f"uid-{os.getuid()}"
+
+
+def _platform(kind: str) -> str:
+    """The user's own folder for headwater's data, cache or config, where the platform wants it."""
+    import platformdirs
+
+    folders = {
+        "data": platformdirs.user_data_dir,
+        "cache": platformdirs.user_cache_dir,
+        "config": platformdirs.user_config_dir,
+    }
+    return folders[kind]("headwater", appauthor=False)

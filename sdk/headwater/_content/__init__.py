@@ -1,0 +1,1 @@
+"""What a version holds and says: entries over a base, attributes, links, differences."""

@@ -1,0 +1,133 @@
+"""Content that starts from a version: what was put and what was taken out, over what the version holds.
+
+Nothing of the version is read but what a change touches, so a draft costs its change. What a change hides of the base
+is kept, because the sum must lose it.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_schemas.entries import Reference
+from headwater_schemas.errors import InvalidPath
+
+from headwater._content.content import Content, Difference, FileDigest, Held, sum_of_entries
+
+if TYPE_CHECKING:
+    from headwater_schemas.lthash import ContentSum
+
+
+class Overlay(Content):
+    """Content over a base. `files` and `references` are what was put."""
+
+    def __init__(self, database: Database, base: queries.VersionInfo) -> None:
+        super().__init__()
+        self._database = database
+        self.base: queries.VersionInfo = base
+        self._hidden: dict[str, Held] = {}  # of the base: what was replaced or taken out
+
+    @property
+    def count(self) -> int:
+        return self.base.entry_count - len(self._hidden) + super().count
+
+    @property
+    def removed(self) -> Sequence[str]:
+        return [path for path in self._hidden if path not in self.files and path not in self.references]
+
+    def put(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
+        super().put(paths, digests, sizes)
+        self._hide(paths)
+
+    def put_tree(
+        self,
+        paths: Sequence[str],
+        digests: Sequence[bytes],
+        sizes: Sequence[int],
+        total: "ContentSum",  # noqa: ARG002 - of these files alone
+        difference: Difference | None,  # noqa: ARG002 - likewise
+    ) -> None:
+        self.put(paths, digests, sizes)
+
+    def put_references(self, references: Sequence[Reference]) -> None:
+        super().put_references(references)
+        self._hide([reference.path for reference in references])
+
+    def remove(self, paths: Iterable[str]) -> None:
+        gone = list(paths)
+        self._hide(gone)
+        super().remove([path for path in gone if super(Overlay, self).held(path) is not None])
+
+    def held(self, path: str) -> Held | None:
+        added = super().held(path)
+        if added is not None or path in self._hidden:
+            return added
+        info = queries.entry(self._database, self.base.layers, path)
+        return None if info is None else held_of(info)
+
+    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+        return heapq.merge(self._shown_of_base(folder), self._put_under(folder), key=itemgetter(0))
+
+    def check(self, paths: Sequence[str]) -> None:
+        super().check(paths)
+        both = queries.path_conflict(self._database, self.base.layers, paths, without=self._hidden)
+        if both is not None:
+            raise _conflict(self.base, *both)
+
+    def sum(self) -> "ContentSum":
+        """As it will be: the base's, less what is hidden, plus what was put. Cost: the change."""
+        from headwater_schemas.lthash import ContentSum
+
+        if self._sum is None:
+            base = self.base
+            files, references = _apart(self._hidden)
+            whole = ContentSum(base.sum_state, base.entry_count, base.size_bytes)
+            added = sum_of_entries(self.files, self.references.values())
+            self._sum = whole.minus(sum_of_entries(files, references)).plus(added)
+        return self._sum
+
+    def flattened(self) -> Content:
+        """The same as content of its own. Cost: reads the whole base."""
+        whole = Content()
+        files, references = _apart(dict(self.entries()))
+        whole.put(list(files), *([list(column) for column in zip(*files.values(), strict=True)] or [[], []]))
+        whole.put_references(references)
+        return whole
+
+    def _hide(self, paths: Sequence[str]) -> None:
+        unknown = [path for path in paths if path not in self._hidden]
+        found = queries.entries_of(self._database, self.base.layers, unknown)
+        self._hidden.update({path: held_of(info) for path, info in found.items()})
+
+    def _shown_of_base(self, folder: str) -> Iterator[tuple[str, Held]]:
+        for page in queries.all_entries(self._database, self.base.layers, prefix=folder):
+            for info in page:
+                if info.path not in self._hidden:
+                    yield info.path, held_of(info)
+
+
+def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
+    """The error for a path that something of the base is in the way of."""
+    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
+        why = f"{min(path, other)!r} would be a file and a folder at once"
+    else:
+        why = f"{path!a} and {other!a} look the same to a reader, in part or whole"
+    return InvalidPath(
+        f"{path!r} cannot be added: {base.collection}:v{base.version} has {other!r}, and {why}. Remove the other first."
+    )
+
+
+def held_of(info: queries.EntryInfo) -> Held:
+    """What the projection has at a path, as content holds it."""
+    if info.digest is not None:
+        assert info.size is not None
+        return info.digest, info.size
+    assert info.uri is not None
+    return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
+
+
+def _apart(held: Mapping[str, Held]) -> tuple[dict[str, FileDigest], list[Reference]]:
+    files = {path: what for path, what in held.items() if not isinstance(what, Reference)}
+    return files, [what for what in held.values() if isinstance(what, Reference)]

@@ -1,0 +1,1 @@
+"""The bytes of local files: scan, skip what is unchanged, hash, stage."""

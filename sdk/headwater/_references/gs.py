@@ -1,0 +1,174 @@
+"""Objects of Google Cloud Storage, by its own client, which is an extra: `pip install 'headwater[gs]'`.
+
+A prefix is a folder, as for S3. The generation is recorded, and the MD5 or CRC-32C that the service gives, as what they
+are. Credentials are the application's default ones; where there are none, it is asked as anybody may.
+"""
+
+import os
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.s3.client import CONNECT_S_MAX
+from headwater_schemas.entries import Reference
+from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidSettings, NotFound, StoreUnavailable
+
+from headwater._references import checking
+from headwater._references.connections import ANSWER_S_MAX
+from headwater._references.found import Found, Listing, listing_of
+from headwater._references.uris import shown, split_object, split_one
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Client
+
+PIECE_BYTES = 8 * CHUNK_BYTES  # one request each: smaller ones wait more than they read
+RETRY_S_MAX = 30.0  # of one request, all attempts together
+
+_TIMEOUT = (CONNECT_S_MAX, ANSWER_S_MAX)
+_FIELDS = "items(name,size,generation,md5Hash,crc32c,etag),nextPageToken"
+_EMULATOR = "STORAGE_EMULATOR_HOST"  # read by the client itself
+
+
+def look_up(uri: str, objects_max: int) -> Listing:
+    """The object of this name, or else the objects under it."""
+    bucket, key, _ = split_object(uri)
+    with _our_errors(uri):
+        client = _client()
+        if key and not key.endswith("/") and (one := client.bucket(bucket).get_blob(key, **_patience())):
+            return Listing([_found(key.rpartition("/")[2], uri, one)], is_prefix=False)
+        return listing_of(uri, _under(client, bucket, key), objects_max)
+
+
+def pieces_of(reference: Reference) -> Iterator[bytes]:
+    """The bytes of the recorded generation. Raises: ReferenceChanged at once where it is not there any more."""
+    bucket, key, _ = split_one(reference.uri)
+    with _our_errors(reference.uri):
+        now = _client().bucket(bucket).get_blob(key, generation=_generation(reference), **_patience())
+        if now is None:
+            raise _missing(reference, bucket, key)
+    found = _found(reference.path, reference.uri, now)
+    checking.check_size(reference, found.size)
+    checking.check_etag(reference, found.checksum)
+    return _pieces(reference, now)
+
+
+def _pieces(reference: Reference, blob: "Blob") -> Iterator[bytes]:
+    """As they are stored. The generation is that of `blob`, so that all pieces are of one object."""
+    fixed = blob.bucket.blob(blob.name, generation=blob.generation)
+    retry = _patience()["retry"]
+    with fixed.open("rb", chunk_size=PIECE_BYTES, retry=retry, timeout=_TIMEOUT, raw_download=True) as source:
+        while True:
+            with _our_errors(reference.uri, reference):
+                piece = source.read(CHUNK_BYTES)
+            if not piece:
+                return
+            yield piece
+
+
+def _missing(reference: Reference, bucket: str, key: str) -> HeadwaterError:
+    recorded = reference.object_version
+    if not recorded:
+        return checking.missing(reference, "an object")
+    now = _client().bucket(bucket).get_blob(key, **_patience())
+    there = f", where now is generation {now.generation} of {now.size:,} bytes," if now else ""
+    return checking.missing(reference, f"generation {recorded}{there}")
+
+
+def _generation(reference: Reference) -> int | None:
+    if reference.object_version is None:
+        return None
+    if not reference.object_version.isdecimal():
+        raise InvalidInput(
+            f"{reference.object_version!r} of {reference.path!r} is not a generation, which is a number."
+        )
+    return int(reference.object_version)
+
+
+def _under(client: "Client", bucket: str, key: str) -> Iterator[Found]:
+    """All objects under a prefix. What stands for an empty folder is none."""
+    prefix = key if key.endswith("/") or not key else f"{key}/"
+    for one in client.list_blobs(bucket, prefix=prefix or None, fields=_FIELDS, **_patience()):
+        if not (one.name.endswith("/") and not one.size):
+            yield _found(one.name[len(prefix) :], f"gs://{bucket}/{one.name}", one)
+
+
+def _found(path: str, uri: str, blob: "Blob") -> Found:
+    generation = None if blob.generation is None else str(blob.generation)
+    return Found(path, uri, _checksum_of(blob), blob.size, generation)
+
+
+def _checksum_of(blob: "Blob") -> str | None:
+    """Objects that were put together from others have no MD5."""
+    if blob.md5_hash:
+        return f"md5:{b64decode(blob.md5_hash).hex()}"
+    if blob.crc32c:
+        return f"crc32c:{b64decode(blob.crc32c).hex()}"
+    return checking.typed_etag(blob.etag)
+
+
+def _client() -> "Client":
+    return _client_of(os.environ.get(_EMULATOR), os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"), os.getpid())
+
+
+@lru_cache(4)
+def _client_of(_emulator: str | None, _credentials: str | None, _process: int) -> "Client":
+    """One for all threads of a process, while the settings that it reads stay the same."""
+    storage = _library()
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        return storage.Client()
+    except DefaultCredentialsError as error:
+        if _credentials:
+            raise InvalidSettings(
+                "GOOGLE_APPLICATION_CREDENTIALS names no file of credentials that can be used. Correct or unset it."
+            ) from error
+        return storage.Client.create_anonymous_client()
+    except OSError:  # credentials without a project, which reading needs none of
+        return storage.Client(project="none")
+
+
+def _library() -> Any:
+    try:
+        from google.cloud import storage
+    except ImportError:
+        raise InvalidSettings(
+            "the client of Google Cloud Storage is not installed. Install it with: pip install 'headwater[gs]'"
+        ) from None
+    return storage
+
+
+def _patience() -> dict[str, Any]:
+    _library()
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return {"timeout": _TIMEOUT, "retry": DEFAULT_RETRY.with_timeout(RETRY_S_MAX)}
+
+
+@contextmanager
+def _our_errors(uri: str, reference: Reference | None = None) -> Iterator[None]:
+    """Texts of the service are not passed on, only its status."""
+    _library()
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.api_core.exceptions import NotFound as NotThere
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException
+
+    try:
+        yield
+    except NotThere as error:
+        if reference:
+            raise checking.missing(reference) from error
+        raise NotFound(f"{shown(uri)}: there is no such bucket. Check its name.") from error
+    except GoogleAPICallError as error:
+        raise StoreUnavailable(
+            f"{shown(uri)}: the service refused ({error.code}). Check that these credentials may read it: "
+            "`gcloud auth application-default login` makes some, GOOGLE_APPLICATION_CREDENTIALS names others."
+        ) from error
+    except GoogleAuthError as error:
+        raise StoreUnavailable(f"{shown(uri)}: the Google credentials cannot be used. Log in anew.") from error
+    except (RetryError, RequestException) as error:
+        raise StoreUnavailable(f"{shown(uri)}: no whole answer in time. Try again; check the network.") from error

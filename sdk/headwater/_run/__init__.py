@@ -1,0 +1,1 @@
+"""Runs: one execution, what it used and what it logged."""
