@@ -1,0 +1,487 @@
+"""Bytes are taken once, are safe from their source, become objects when a version needs them, and leave nothing behind.
+
+Staging is on the disk as the blob store is, so what is left there shows as `abandoned`.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from headwater_blobs.folder import FolderBlobStore
+from headwater_blobs.naming import project_of
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, Staged
+from headwater_producer.intake import Intake
+from headwater_schemas import digests
+from headwater_schemas.entries import Place
+from headwater_schemas.errors import BlobMissing, StoreUnavailable
+
+from tests.contract.blob_stores import PROJECT, digest_of, put_pack, unbuffered
+from tests.contract.test_blob_processes import in_a_fork, wait_until
+from tests.producer.conftest import Projection
+
+OTHER = "nlp/other"
+SMALL = [random.Random(i).randbytes(1000) for i in range(20)]
+LARGE = random.Random(0).randbytes(PACKED_FILE_BYTES_MAX + 1)
+PACKFUL = [
+    random.Random(100 + i).randbytes(PACKED_FILE_BYTES_MAX) for i in range(PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX)
+]
+
+
+def objects(store: FolderBlobStore) -> list[str]:
+    return [found.name for found in store.list_objects()]
+
+
+def staged(store: FolderBlobStore) -> list[int]:
+    """The sizes of what is staged and no object."""
+    return [found.size for found in store.abandoned()]
+
+
+def take_file(intake: Intake, path: Path, content: bytes = LARGE) -> bytes:
+    path.write_bytes(content)
+    with unbuffered(path) as source:
+        digest, size = intake.take_file(source)
+    assert size == len(content)
+    return digest
+
+
+def spy(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> list[int]:
+    """How many contents each pack has that is staged from now on."""
+    packs: list[int] = []
+    really = store.stage_pack
+
+    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+        packs.append(len(contents))
+        return really(contents, project=project)
+
+    monkeypatch.setattr(store, "stage_pack", stage_pack)
+    return packs
+
+
+# --- taking -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_is_known_by_its_digest_and_comes_back(intake: Intake, store: FolderBlobStore) -> None:
+    wanted = intake.take(SMALL)
+
+    places = intake.places(PROJECT, wanted)
+
+    assert wanted == [digest_of(content) for content in SMALL]
+    assert [store.read(places[digest], digest) for digest in wanted] == SMALL
+    assert len(objects(store)) == 1, "small contents share a pack"
+    assert intake.published_bytes == sum(map(len, SMALL))
+
+
+def test_the_algorithm_is_the_one_that_was_asked_for(new_intake: Callable[..., Intake], tmp_path: Path) -> None:
+    intake = new_intake(digests.BLAKE3)
+
+    assert intake.algorithm == digests.BLAKE3
+    assert intake.take([b"content"]) == [digest_of(b"content", digests.BLAKE3)]
+    assert take_file(intake, tmp_path / "source") == digest_of(LARGE, digests.BLAKE3)
+
+
+def test_nothing_is_staged_before_a_pack_is_full_or_asked_for(intake: Intake, store: FolderBlobStore) -> None:
+    intake.take([*PACKFUL[:-1], PACKFUL[-1][:-1]])
+
+    assert staged(store) == []
+    intake.take([b"1"])
+    wait_until(lambda: staged(store) == [PACK_BYTES_MAX])
+    assert objects(store) == []
+
+
+def test_what_is_staged_in_the_background_is_not_stored_twice(
+    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packs = spy(monkeypatch, store)
+    gate = _gate(monkeypatch, store)
+
+    first = intake.take(PACKFUL)
+    again = intake.take(PACKFUL)  # while its pack is on its way
+    gate.set()
+    places = intake.places(PROJECT, [*first, *again])
+    third = intake.take(PACKFUL[:3])  # and once it is staged
+
+    assert first == again
+    assert third == first[:3]
+    assert (packs, len(objects(store))) == ([len(PACKFUL)], 1)
+    assert intake.places(PROJECT, third) == {digest: places[digest] for digest in third}
+    assert intake.published_bytes == PACK_BYTES_MAX
+
+
+def _gate(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> threading.Event:
+    """Staging waits for it."""
+    gate, really = threading.Event(), store.stage_pack
+
+    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+        assert gate.wait(60)
+        return really(contents, project=project)
+
+    monkeypatch.setattr(store, "stage_pack", stage_pack)
+    return gate
+
+
+def test_a_small_content_is_kept_once_however_often_it_is_taken(intake: Intake, store: FolderBlobStore) -> None:
+    digest, *_ = intake.take([b"same"] * 5)
+    intake.take([b"same"])
+
+    place = intake.places(PROJECT, [digest, digest])[digest]
+
+    assert place.size == 4
+    assert [found.size for found in store.list_objects()] == [4]
+
+
+@pytest.mark.parametrize(
+    ("size", "is_own"), [(0, False), (PACKED_FILE_BYTES_MAX, False), (PACKED_FILE_BYTES_MAX + 1, True)]
+)
+def test_a_file_is_an_object_of_its_own_from_its_size_on(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path, size: int, is_own: bool
+) -> None:
+    digest = take_file(intake, tmp_path / "source", content := random.Random(size).randbytes(size))
+
+    place = intake.places(PROJECT, [digest])[digest]
+
+    assert place.object_name.startswith("files/" if is_own else "packs/")
+    assert store.read(place, digest) == content
+
+
+def test_a_large_file_is_kept_once_however_often_it_is_taken(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path
+) -> None:
+    first = take_file(intake, tmp_path / "source")
+    assert take_file(intake, tmp_path / "copy") == first
+
+    assert staged(store) == [len(LARGE)]
+    intake.places(PROJECT, [first])
+    assert (len(objects(store)), intake.published_bytes) == (1, len(LARGE))
+
+
+def test_a_large_file_that_the_project_has_is_not_kept(
+    intake: Intake, store: FolderBlobStore, projection: Projection, tmp_path: Path
+) -> None:
+    projection[PROJECT, digest_of(LARGE)] = Place(f"files/{PROJECT}/xxh3-0-0", 0, len(LARGE))
+
+    digest = take_file(intake, tmp_path / "source")
+
+    assert staged(store) == []
+    assert intake.places(PROJECT, [digest]) == {digest: projection[PROJECT, digest]}
+    assert intake.published_bytes == 0
+
+
+class Growing:
+    """A file that gets longer the moment its size was asked for."""
+
+    def __init__(self, source: BinaryIO, path: Path, more: bytes) -> None:
+        self._source, self._path, self._more = source, path, more
+
+    def fileno(self) -> int:
+        return self._source.fileno()
+
+    def read(self, size: int) -> bytes:
+        with open(self._path, "ab") as file:
+            file.write(self._more)
+        self._more = b""
+        return self._source.read(size)
+
+    def seek(self, offset: int) -> int:
+        return self._source.seek(offset)
+
+
+@pytest.mark.parametrize("more", [1, PACKED_FILE_BYTES_MAX], ids=["by a byte", "to two MiB"])
+def test_a_file_of_exactly_one_mib_that_grows_while_it_is_read_is_kept_whole(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path, more: int
+) -> None:
+    content, added = random.Random(1).randbytes(PACKED_FILE_BYTES_MAX), random.Random(2).randbytes(more)
+    (path := tmp_path / "source").write_bytes(content)
+
+    with unbuffered(path) as source:
+        digest, size = intake.take_file(Growing(source, path, added))  # type: ignore[arg-type] # all that is used
+    place = intake.places(PROJECT, [digest])[digest]
+
+    assert (digest, size) == (digest_of(content + added), len(content) + more)
+    assert b"".join(map(bytes, store.stream(place, digest))) == content + added
+
+
+# --- what is lacking ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_neither_taken_nor_stored_is_lacking(intake: Intake, projection: Projection, tmp_path: Path) -> None:
+    waiting, *in_pack = intake.take([b"waiting", *PACKFUL])
+    large = take_file(intake, tmp_path / "source")
+    stored, unknown = digest_of(b"stored"), digest_of(b"unknown")
+    projection[PROJECT, stored] = Place(f"packs/{PROJECT}/{0:032x}", 0, 6)
+
+    assert intake.lacking([waiting, in_pack[0], large, stored, unknown, unknown]) == {unknown}
+    assert intake.lacking([waiting, stored]) == set()
+    assert intake.lacking([]) == set()
+
+
+def test_what_another_project_has_stored_is_lacking(intake: Intake, projection: Projection) -> None:
+    projection[OTHER, digest_of(b"x")] = Place(f"packs/{OTHER}/{0:032x}", 0, 1)
+
+    assert intake.lacking([digest_of(b"x")]) == {digest_of(b"x")}
+
+
+# --- where it is --------------------------------------------------------------------------------------------------
+
+
+def test_what_the_project_has_stored_is_left_out_of_a_pack(
+    intake: Intake, store: FolderBlobStore, projection: Projection
+) -> None:
+    for i, content in enumerate(SMALL[:10]):
+        projection[PROJECT, digest_of(content)] = Place(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
+
+    places = intake.places(PROJECT, intake.take(SMALL))
+
+    assert [found.size for found in store.list_objects()] == [10 * 1000]
+    assert intake.published_bytes == 10 * 1000
+    assert [places[digest_of(content)].offset for content in SMALL[:10]] == [1000 * i for i in range(10)]
+
+
+def test_what_is_not_asked_for_waits_on(intake: Intake, store: FolderBlobStore) -> None:
+    first, second = intake.take([b"first", b"second"])
+    (later,) = intake.take([b"later"])
+
+    intake.places(PROJECT, [first])
+    (other,) = intake.take([b"other"])
+    assert intake.places(PROJECT, [second])[second].offset == len(b"first")
+    assert len(objects(store)) == 1
+    assert intake.places(PROJECT, [later])[later].size == 5
+    assert len(objects(store)) == 1
+    assert intake.places(PROJECT, [other])[other].offset == 0
+    assert len(objects(store)) == 2
+
+
+def test_content_that_was_never_taken_is_missing(intake: Intake) -> None:
+    with pytest.raises(BlobMissing, match=f"{digests.to_text(digest_of(b'x'))} is not stored"):
+        intake.places(PROJECT, [digest_of(b"x")])
+
+
+def test_one_pack_is_published_in_each_project_that_needs_it(intake: Intake, store: FolderBlobStore) -> None:
+    wanted = intake.take(SMALL)
+
+    places = [intake.places(project, wanted) for project in (PROJECT, OTHER, PROJECT)]
+
+    assert places[0] == places[2]
+    assert sorted(project_of(name) for name in objects(store)) == sorted([PROJECT, OTHER])
+    assert intake.published_bytes == 2 * sum(map(len, SMALL))
+    assert store.read(places[1][wanted[3]], wanted[3]) == SMALL[3]
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE, LARGE[:-1]], ids=["small", "large", "the largest in a pack"])
+def test_what_only_the_likely_project_has_is_copied_from_there(
+    intake: Intake, store: FolderBlobStore, projection: Projection, tmp_path: Path, content: bytes
+) -> None:
+    digest = take_file(intake, tmp_path / "source", content)
+    projection[PROJECT, digest] = intake.places(PROJECT, [digest])[digest]
+    intake.forget([digest])
+
+    place = intake.places(OTHER, [digest])[digest]
+
+    assert project_of(place.object_name) == OTHER
+    assert place.object_name.startswith("files/" if len(content) > PACKED_FILE_BYTES_MAX else "packs/")
+    assert b"".join(map(bytes, store.stream(place, digest))) == content
+
+
+# --- and then -----------------------------------------------------------------------------------------------------
+
+
+def test_staging_is_empty_once_all_that_was_published_is_forgotten(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path
+) -> None:
+    wanted = [*intake.take(SMALL), take_file(intake, tmp_path / "source")]
+    intake.places(PROJECT, wanted)
+    published = objects(store)
+
+    intake.forget(wanted[1:])
+    assert staged(store) == [sum(map(len, SMALL))], "the rest of the pack is still here"
+    intake.forget(wanted[:1])
+
+    assert staged(store) == []
+    assert objects(store) == published
+
+
+def test_what_is_forgotten_is_known_no_more(intake: Intake) -> None:
+    wanted = intake.take(SMALL)
+    intake.places(PROJECT, wanted)
+
+    intake.forget(wanted[:1])
+
+    assert intake.lacking(wanted) == {wanted[0]}
+    with pytest.raises(BlobMissing):
+        intake.places(PROJECT, wanted[:1])
+
+
+def test_what_was_not_published_is_not_forgotten(intake: Intake, store: FolderBlobStore) -> None:
+    wanted = intake.take(PACKFUL)
+    wait_until(lambda: staged(store) == [PACK_BYTES_MAX])
+
+    intake.lacking([])
+    intake.forget(wanted)
+
+    assert len(intake.places(PROJECT, wanted)) == len(PACKFUL)
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_what_others_rely_on_is_forgotten_with_the_last_of_them(
+    intake: Intake, store: FolderBlobStore, others: int
+) -> None:
+    (digest,) = intake.take([b"shared"])
+    for n in range(others):
+        assert intake.take([b"shared"]) == [digest] if n % 2 else intake.lacking([digest]) == set()
+    intake.places(PROJECT, [digest])
+
+    for _ in range(others):
+        intake.forget([digest])
+        assert digest in intake.places(PROJECT, [digest])
+    assert staged(store) == [6]
+    intake.forget([digest])
+
+    assert staged(store) == []
+    with pytest.raises(BlobMissing):
+        intake.places(PROJECT, [digest])
+
+
+def test_forgetting_what_was_never_taken_changes_nothing(intake: Intake) -> None:
+    intake.forget([digest_of(b"x")])
+
+    (digest,) = intake.take([b"x"])
+    assert intake.places(PROJECT, [digest])[digest].size == 1
+
+
+def test_staging_is_empty_once_it_is_closed(intake: Intake, store: FolderBlobStore, tmp_path: Path) -> None:
+    wanted = intake.take(SMALL)
+    kept = intake.places(PROJECT, wanted)[wanted[0]].object_name
+    take_file(intake, tmp_path / "source")
+    intake.take(PACKFUL)
+    intake.take([b"waits"])
+
+    intake.close()
+
+    assert staged(store) == []
+    assert objects(store) == [kept]
+    intake.close()
+
+
+def test_what_was_taken_is_known_no_more_once_it_is_closed(intake: Intake, tmp_path: Path) -> None:
+    wanted = [*intake.take([b"waits"]), take_file(intake, tmp_path / "source")]
+
+    intake.close()
+
+    assert intake.lacking(wanted) == set(wanted)
+    intake.take(SMALL)
+    assert len(intake.places(PROJECT, intake.take(SMALL))) == len(SMALL)
+
+
+# --- when it goes wrong -------------------------------------------------------------------------------------------
+
+
+def _full(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore, times: int) -> list[int]:
+    """The store takes no pack, so often. How many contents each pack had that it was asked to take."""
+    tried: list[int] = []
+    really = store.stage_pack
+
+    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+        tried.append(len(contents))
+        if len(tried) <= times:
+            raise StoreUnavailable("the disk is full.")
+        return really(contents, project=project)
+
+    monkeypatch.setattr(store, "stage_pack", stage_pack)
+    return tried
+
+
+def test_what_the_store_would_not_take_is_tried_again_by_the_next_who_asks(
+    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = _full(monkeypatch, store, 1)
+    wanted = intake.take(SMALL)
+
+    with pytest.raises(StoreUnavailable):
+        intake.places(PROJECT, wanted)
+    (later,) = intake.take([b"later"])
+    places = intake.places(PROJECT, [*wanted, later])
+
+    assert tried == [len(SMALL), len(SMALL) + 1]
+    assert [store.read(places[digest], digest) for digest in wanted] == SMALL
+
+
+def test_what_failed_in_the_background_is_told_to_the_next_who_asks_and_tried_again(
+    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = _full(monkeypatch, store, 1)
+    wanted = intake.take(PACKFUL)
+    wait_until(lambda: tried == [len(PACKFUL)])
+
+    with pytest.raises(StoreUnavailable, match="the disk is full"):
+        intake.places(PROJECT, wanted)
+    assert len(intake.places(PROJECT, wanted)) == len(PACKFUL)
+
+    assert tried == [len(PACKFUL)] * 2
+    assert staged(store) == [PACK_BYTES_MAX]
+
+
+def test_memory_is_bounded_also_while_the_store_takes_nothing(
+    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits again still counts: the pack that could not be staged is tried again before another one fills."""
+    tried = _full(monkeypatch, store, 2)
+    intake.take(PACKFUL)
+    wait_until(lambda: tried == [len(PACKFUL)])
+
+    with pytest.raises(StoreUnavailable):
+        intake.places(PROJECT, [digest_of(PACKFUL[0])])
+    intake.take([b"one more"])
+    wait_until(lambda: len(tried) == 2)
+
+    assert tried == [len(PACKFUL), len(PACKFUL) + 1]
+
+
+# --- after a fork -------------------------------------------------------------------------------------------------
+
+
+def test_a_child_hands_over_what_its_parent_took_and_leaves_it_to_the_parent(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path
+) -> None:
+    wanted = [*intake.take(PACKFUL), take_file(intake, tmp_path / "source"), *intake.take([b"waits"])]
+    wait_until(lambda: len(staged(store)) == 2)
+
+    def in_child() -> dict[bytes, Place]:
+        places = intake.places(PROJECT, wanted)
+        intake.forget(wanted)
+        intake.close()
+        return places
+
+    places = in_a_fork(in_child)
+    assert isinstance(places, dict)
+    contents = [*PACKFUL, LARGE, b"waits"]
+    for digest, content in zip(wanted, contents, strict=True):
+        assert b"".join(map(bytes, store.stream(places[digest], digest))) == content
+    assert sorted(staged(store)) == sorted([len(LARGE), PACK_BYTES_MAX])
+    intake.close()
+
+    assert staged(store) == []
+
+
+def test_a_child_that_closes_leaves_what_its_parent_staged(
+    intake: Intake, store: FolderBlobStore, tmp_path: Path
+) -> None:
+    digest = take_file(intake, tmp_path / "source")
+
+    in_a_fork(intake.close)
+
+    assert intake.places(PROJECT, [digest])[digest].size == len(LARGE)
+
+
+def test_places_that_others_stored_meanwhile_are_as_good(
+    intake: Intake, store: FolderBlobStore, projection: Projection
+) -> None:
+    wanted = intake.take(SMALL)
+    for place, digest in put_pack(store, *SMALL):
+        projection[PROJECT, digest] = place
+
+    places = intake.places(PROJECT, wanted)
+
+    assert len(objects(store)) == 1
+    assert [store.read(places[digest], digest) for digest in wanted] == SMALL
