@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
+from headwater_runtime.files import is_temporary, sync_folder, write_atomically
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
 from headwater_schemas.errors import (
@@ -44,7 +45,6 @@ WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk starts on these while the next are
 
 _KIND = "headwater blob store"
 _STAGING, _OBJECTS = "staging", "objects"
-_TEMPORARY_MARKER = f".{MARKER}-"
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _UUID_DIGITS = 32
@@ -237,12 +237,12 @@ class FolderBlobStore:
 
         Another process may have made a parent and not synced it, so that a folder exists does not say that it lasts.
         """
-        _sync_folder(folder)
+        sync_folder(folder)
         unsettled = []
         while folder not in self._settled and folder != self.folder:
             unsettled.append(folder)
             folder = os.path.dirname(folder)
-            _sync_folder(folder)
+            sync_folder(folder)
         if len(self._settled) > SETTLED_FOLDERS_MAX:
             self._settled.clear()
         self._settled.update(unsettled)
@@ -377,7 +377,7 @@ def _parse_marker(content: bytes, folder: str) -> str:
 def _refuse_foreign(folder: str) -> None:
     """Raises: StoreNotOurs when `folder` has content."""
     # A maker that was killed left at most its temporary marker.
-    foreign = sorted(name for name in _names_in(folder) if not name.startswith(_TEMPORARY_MARKER))
+    foreign = sorted(name for name in _names_in(folder) if not is_temporary(name, MARKER))
     # The marker comes first: whatever another process made meanwhile, the marker is there by now.
     if foreign and not os.path.exists(os.path.join(folder, MARKER)):
         raise StoreNotOurs(f"{folder} holds {foreign[0]!r}, no blob store; it was left alone. Give another folder.")
@@ -386,21 +386,11 @@ def _refuse_foreign(folder: str) -> None:
 def _create(folder: str) -> None:
     """Make `folder` a store; fine when another process does so at once: one marker wins."""
     os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f"{_TEMPORARY_MARKER}{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            json.dump({"kind": _KIND, "format": FORMAT, "identity": uuid.uuid4().hex}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            _link_or_rename(temporary, os.path.join(folder, MARKER))
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-    _sync_folder(folder)
+    marker = json.dumps({"kind": _KIND, "format": FORMAT, "identity": uuid.uuid4().hex})
+    write_atomically(Path(folder, MARKER), marker.encode(), overwrite=False)
     for parent in Path(folder).parents:
         with suppress(PermissionError):  # a folder that is not ours to read was not made here
-            _sync_folder(str(parent))
+            sync_folder(str(parent))
 
 
 def _link_or_rename(source: str, target: str) -> None:
@@ -422,17 +412,6 @@ def _link_or_rename(source: str, target: str) -> None:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(copy)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that knows no syncing of folders keeps names by other means
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _listing(found: Iterable[tuple[str, str]], folder: str) -> Iterator[StoredObject]:

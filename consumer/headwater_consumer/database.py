@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from headwater_eventlog.forking import Pool
+from headwater_runtime.pools import Pool
 from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreError, StoreNotOurs, StoreUnavailable
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
@@ -68,7 +68,13 @@ class Database:
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
-        self._connections = Pool(driver.name, driver.connect, Connection.close, driver.still_good)
+        self._connections = Pool(
+            driver.name,
+            driver.connect,
+            Connection.close,
+            unavailable=StoreUnavailable,
+            is_usable=driver.still_good,
+        )
         self.name = driver.name  # for messages
 
     @classmethod

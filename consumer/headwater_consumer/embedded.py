@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from headwater_eventlog.port import EventLog
-from headwater_eventlog.turns import next_in_line
+from headwater_runtime.fair_lock import fair_lock
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
@@ -45,7 +45,7 @@ class EmbeddedProjection(ProjectionView):
         deadline = time.monotonic() + timeout_s
         if self.covers(cut):
             return
-        with next_in_line(str(self._lock_file), deadline):
+        with fair_lock(str(self._lock_file), deadline):
             while not self.covers(cut):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from headwater_eventlog.port import EventLog
+from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import InvalidInput, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 from sqlalchemy import bindparam, select
@@ -13,9 +14,8 @@ from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
 from headwater_consumer.rows import LogPosition
 
-POLL_S_MIN = 0.002  # about what one look costs
-POLL_S_MAX = 0.05  # of someone who has waited long: many wait at once, and each look is a statement
-POLL_GROWTH = 1.3
+# A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
+POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3)
 
 
 class ProjectionView:
@@ -54,12 +54,11 @@ class WaitingProjection(ProjectionView):
         Raises: StoreUnavailable when that takes longer than `timeout_s`.
         """
         cut = self.now() if cut is None else cut
-        deadline, pause_s = time.monotonic() + timeout_s, POLL_S_MIN
+        deadline = time.monotonic() + timeout_s
+        polls = POLL.start(deadline=deadline)
         while not self._covers(cut, deadline):
-            if time.monotonic() > deadline:
+            if not polls.pause():
                 raise StoreUnavailable(self._too_late(cut, timeout_s))
-            time.sleep(pause_s)
-            pause_s = min(POLL_S_MAX, pause_s * POLL_GROWTH)
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection holds all that the log says under `key`. Raises: as `catch_up`."""

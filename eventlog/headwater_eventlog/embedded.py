@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from headwater_runtime.fair_lock import fair_lock
+from headwater_runtime.pools import Pool
 from headwater_schemas.errors import DurabilityUnknown, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
 
 from headwater_eventlog import header_block
 from headwater_eventlog.checks import check_append, check_partition
-from headwater_eventlog.forking import Pool
 from headwater_eventlog.log_file import (
     GET_ACCESS,
     LOCK_FILE,
@@ -28,7 +29,6 @@ from headwater_eventlog.log_file import (
     LogConnection,
     exists,
     fail,
-    is_busy,
     make,
     patiently,
     primary_code,
@@ -36,7 +36,6 @@ from headwater_eventlog.log_file import (
     words,
 )
 from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_READ_MAX, NewRecord, Record
-from headwater_eventlog.turns import next_in_line, pause_of_next
 
 READ_WAIT_S = 30.0  # for another process that recovers the log after a crash; readers never wait for writers
 READ_TRIES_MAX = 100  # of a file that is being replaced, or written while it is read without locks
@@ -61,7 +60,13 @@ class EmbeddedEventLog:
         self._path = path
         self._read_only = read_only
         self._clock = clock
-        self._pool = Pool(f"the log {path}", self._connect, LogConnection.close, LogConnection.is_current)
+        self._pool = Pool(
+            f"the log {path}",
+            self._connect,
+            LogConnection.close,
+            unavailable=StoreUnavailable,
+            is_usable=LogConnection.is_current,
+        )
         self._generation: str | None = None  # None until the first connection has read it
         with self._pool.borrowed():
             pass
@@ -143,18 +148,8 @@ class EmbeddedEventLog:
         return int(last) + 1
 
     def _begin(self, database: sqlite3.Connection, deadline: float) -> None:
-        with next_in_line(str(self._path.with_name(LOCK_FILE)), deadline):
-            started = time.monotonic()
-            while True:
-                try:
-                    database.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError as error:
-                    now = time.monotonic()
-                    if not is_busy(error) or now >= deadline:
-                        raise
-                    time.sleep(min(deadline - now, pause_of_next(now - started)))
-                else:
-                    return
+        with fair_lock(str(self._path.with_name(LOCK_FILE)), deadline):
+            patiently(partial(database.execute, "BEGIN IMMEDIATE"), deadline)
 
     def _commit(self, database: sqlite3.Connection) -> None:
         """A full disk is known before the record that makes a commit count is written; other errors may come after."""

@@ -5,9 +5,9 @@ What is always true:
 - `log.db` appears under its name complete (made beside it, then renamed), so half a log is never seen, and its
   generation is made once;
 - it is only ever opened through SQLite: closing any other descriptor of the file would drop this process's locks on it;
-- a connection belongs to one process and serves one thread at a time (see `forking`).
+- a connection belongs to one process and serves one thread at a time (see `headwater_runtime.pools`).
 
-`log.lock` beside it orders who waits (see `turns`) and may be deleted at any time.
+`log.lock` beside it orders who waits (see `headwater_runtime.fair_lock`) and may be deleted at any time.
 """
 
 import errno
@@ -22,10 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from headwater_runtime.fair_lock import HOLDER, fair_lock
+from headwater_runtime.files import make_folders, move_into_place
+from headwater_runtime.pools import no_fork
 from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
-
-from headwater_eventlog.forking import no_fork
-from headwater_eventlog.turns import next_in_line, pause_of_next
 
 LOG_FILE = "log.db"
 LOCK_FILE = "log.lock"
@@ -105,7 +105,7 @@ class LogConnection:
         if not self.is_writable:
             self.database.close()
             return
-        with next_in_line(str(self.path.with_name(LOCK_FILE)), time.monotonic() + CLOSE_WAIT_S):
+        with fair_lock(str(self.path.with_name(LOCK_FILE)), time.monotonic() + CLOSE_WAIT_S):
             self.database.close()
 
 
@@ -200,7 +200,7 @@ def make(path: Path) -> None:
     """Make an empty log, unless another process just did. Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs."""
     folder = path.parent
     try:
-        _make_folder(folder)
+        make_folders(folder)
         with no_fork(), _turn_to_make(folder) as held:
             if exists(path):
                 return
@@ -218,7 +218,7 @@ def make(path: Path) -> None:
 def _turn_to_make(folder: Path) -> AbstractContextManager[bool]:
     lock = folder / LOCK_FILE
     lock.touch()  # tells what is wrong where this is not possible
-    return next_in_line(str(lock), time.monotonic() + OPEN_WAIT_S)
+    return fair_lock(str(lock), time.monotonic() + OPEN_WAIT_S)
 
 
 def _make_alone(path: Path) -> None:
@@ -233,8 +233,7 @@ def _make_alone(path: Path) -> None:
             os.unlink(left_by_a_crash)
     with closing(sqlite3.connect(new, isolation_level=None)) as database:
         _fill(database)
-    os.replace(new, path)
-    _sync_folder(path.parent)
+    move_into_place(new, path)
 
 
 def _fill(database: sqlite3.Connection) -> None:
@@ -247,35 +246,15 @@ def _fill(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode = WAL").fetchall()
 
 
-def _make_folder(folder: Path) -> None:
-    """With its parents, all of them durable."""
-    missing = [folder]
-    while not missing[-1].exists():
-        missing.append(missing[-1].parent)
-    folder.mkdir(parents=True, exist_ok=True)
-    for parent in missing[1:]:
-        _sync_folder(parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def patiently(action: Callable[[], T], deadline: float) -> T:
     """`action`, tried again while other processes are in the way. Raises: what `action` raises."""
-    started = time.monotonic()
+    retries = HOLDER.start(deadline=deadline)
     while True:
         try:
             return action()
         except sqlite3.OperationalError as error:
-            now = time.monotonic()
-            if not is_busy(error) or now >= deadline:
+            if not is_busy(error) or not retries.pause():
                 raise
-            time.sleep(pause_of_next(now - started))
 
 
 def fail(error: sqlite3.Error, path: Path, outcome: str) -> NoReturn:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from headwater_blobs import naming
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
-from headwater_eventlog.forking import no_fork
+from headwater_runtime.pools import no_fork
 from headwater_schemas import digests
 from headwater_schemas.entries import Place
 from headwater_schemas.errors import BlobMissing, HeadwaterError

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from headwater_eventlog.port import EventLog, NewRecord
+from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import Event, Origin, ProjectEvent, Stamped
@@ -24,10 +25,10 @@ from headwater_schemas.positions import Cut, Position
 RECORDS_PER_APPEND = 512
 BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads; a log takes at least so many at once
 APPEND_TIMEOUT_S = 30.0
+APPEND_TIMEOUT_S_MIN = 0.05  # also where the caller has no time left
 CONFIRM_TIMEOUT_S = 120.0  # for all tries together
-TRIES_MAX = 8  # with their pauses six seconds where the log refuses at once, as on a full disk, and people wait
-PAUSE_S_MIN = 0.05
-PAUSE_S_MAX = 5.0
+# Six seconds in all where the log refuses at once, as on a full disk, and people wait.
+APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=8)
 SPOOL_BYTES_MAX = 256 * 1024 * 1024  # what may wait for confirmation in memory
 
 Clock = Callable[[], datetime]
@@ -144,17 +145,15 @@ class Producer:
         return batch
 
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
-        pause_s, tries = PAUSE_S_MIN, 0
+        clock = self._waiting.monotonic
+        retries = APPEND_BACKOFF.start(deadline=deadline, clock=clock, sleep=self._waiting.sleep)
         while True:
-            tries += 1
-            left_s = max(0.0, deadline - self._waiting.monotonic())
+            left_s = max(APPEND_TIMEOUT_S_MIN, deadline - clock())
             try:
-                return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, max(left_s, PAUSE_S_MIN)))
+                return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, left_s))
             except (DurabilityUnknown, StoreUnavailable):
-                if tries == TRIES_MAX or self._waiting.monotonic() + pause_s > deadline:
+                if not retries.pause():
                     raise
-            self._waiting.sleep(pause_s)
-            pause_s = min(pause_s * 2, PAUSE_S_MAX)
 
     def _stamp(self, event: Event, sequences: dict[str, int], message: str | None) -> Stamped:
         key = event.key

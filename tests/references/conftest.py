@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from headwater._references import connections
@@ -29,6 +30,7 @@ def _no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As many attempts as ever, with hardly a pause between them."""
     monkeypatch.setattr(connections, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(connections, "BREAKS", replace(connections.BREAKS, pause_s_min=0.01, pause_s_max=0.03))
     connections._pool.cache_clear()
     yield
     connections._pool.cache_clear()

@@ -5,14 +5,15 @@ A client, its sockets and its threads are of no use to a forked child, so a chil
 
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 import certifi
-from headwater_schemas.errors import StoreUnavailable
+from headwater_runtime import fork_hooks
+from headwater_runtime.proxies import UnsupportedProxy, connection_pool, proxy_for
+from headwater_schemas.errors import InvalidSettings, StoreUnavailable
 from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import (
@@ -27,7 +28,6 @@ from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from headwater_blobs.s3.settings import S3Settings
-from headwater_blobs.web import pool, proxy_for
 
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 120.0  # between two bytes; a server that copies gigabytes says nothing meanwhile
@@ -58,7 +58,7 @@ class Line:
         self._on_fork = on_fork
         self._lock = threading.Lock()
         self._ends: _Ends | None = None
-        _lines.add(self)
+        fork_hooks.register_object(self, in_parent=Line._after_fork_in_parent, in_child=Line._after_fork_in_child)
 
     @property
     def client(self) -> Minio:
@@ -96,10 +96,12 @@ class Line:
             ends.threads.shutdown(wait=False)
             ends.connections.clear()
 
-    def forked(self, *, in_child: bool) -> None:
-        if in_child:
-            _untouchable.append(self._ends)
-            self._ends, self._lock = None, threading.Lock()
+    def _after_fork_in_parent(self) -> None:
+        self._on_fork()
+
+    def _after_fork_in_child(self) -> None:
+        fork_hooks.keep_forever(self._ends)  # closing them would take locks that nobody in this process releases
+        self._ends, self._lock = None, threading.Lock()
         self._on_fork()
 
     def _own(self) -> "_Ends":
@@ -170,18 +172,8 @@ def _connections(settings: S3Settings, retries: int) -> PoolManager:
     )
     timeout = Timeout(connect=CONNECT_S_MAX, read=ANSWER_S_MAX)
     authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
-    proxy = proxy_for(f"{'https' if settings.is_secure else 'http'}://{settings.host}")
-    return pool(proxy, timeout=timeout, retries=retry, authorities=authorities)
-
-
-_lines: "weakref.WeakSet[Line]" = weakref.WeakSet()
-_untouchable: list[object] = []  # a parent's, held for ever in its child: letting go would take locks nobody gives back
-
-
-def _forked(*, in_child: bool) -> None:
-    for line in list(_lines):
-        line.forked(in_child=in_child)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_parent=lambda: _forked(in_child=False), after_in_child=lambda: _forked(in_child=True))
+    try:
+        proxy = proxy_for(f"{'https' if settings.is_secure else 'http'}://{settings.host}")
+    except UnsupportedProxy as error:
+        raise InvalidSettings(str(error)) from error
+    return connection_pool(proxy, timeout=timeout, retries=retry, authorities=authorities)

@@ -5,10 +5,10 @@ whose bytes stop at the same place again and again, while the server answers, is
 """
 
 import os
-import time
 from collections.abc import Iterator
 
-from headwater_schemas.errors import BlobCorrupt
+from headwater_runtime.retries import Backoff
+from headwater_schemas.errors import BlobCorrupt, ContentError
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
@@ -16,9 +16,10 @@ from urllib3.response import BaseHTTPResponse
 from headwater_blobs import verify
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.answers import as_our_errors, is_missing
-from headwater_blobs.s3.client import BACKOFF_S, Line
+from headwater_blobs.s3.client import Line
 
-BREAKS_MAX = 4  # in a row, at the same byte; a server that went away refuses the next connection instead
+# Attempts in a row at the same byte; a server that went away refuses the next connection instead.
+BREAKS = Backoff(pause_s_min=0.2, pause_s_max=0.6, attempts_max=4)
 _BEYOND_THE_END = "InvalidRange"
 
 
@@ -44,7 +45,7 @@ def pieces_of(line: Line, name: str, offset: int, size: int) -> Iterator[bytes]:
     A child that was forked meanwhile goes on where its parent was, over a connection of its own.
     Raises: BlobMissing, BlobCorrupt, StoreUnavailable.
     """
-    at, end, breaks = offset, offset + size, 0
+    at, end, retries = offset, offset + size, BREAKS.start()
     if not size and size_of(line, name) is None:
         raise verify.missing(name, str(line.settings))
     while at < end:
@@ -54,15 +55,16 @@ def pieces_of(line: Line, name: str, offset: int, size: int) -> Iterator[bytes]:
             return
         try:
             while piece := response.read(CHUNK_BYTES, decode_content=False):
-                at, breaks = at + len(piece), 0
+                at += len(piece)
+                retries.reset()
                 yield piece
                 if os.getpid() != process:  # the connection is the parent's
                     break
             else:
                 return  # all that there is
         except HTTPError as error:
-            breaks += 1
-            _give_up_after(breaks, line, name, at, error)
+            if not retries.pause():
+                raise _broken_off(retries.failures, line, name, at) from error
         finally:
             response.close()
             response.release_conn()
@@ -79,13 +81,11 @@ def _get(line: Line, name: str, offset: int, size: int) -> BaseHTTPResponse | No
             raise
 
 
-def _give_up_after(breaks: int, line: Line, name: str, at: int, error: HTTPError) -> None:
-    if breaks < BREAKS_MAX:
-        time.sleep(BACKOFF_S * breaks)
-        return
-    if size_of(line, name) is None:  # raises when it is the server that does not answer
-        raise verify.missing(name, str(line.settings)) from error
-    raise BlobCorrupt(
+def _broken_off(breaks: int, line: Line, name: str, at: int) -> ContentError:
+    """The error for an object that breaks off at one byte. Raises: StoreUnavailable when the server does not answer."""
+    if size_of(line, name) is None:
+        return verify.missing(name, str(line.settings))
+    return BlobCorrupt(
         f"object {name!r} in {line.settings} is damaged: the server broke off at byte {at:,}, {breaks} times. "
         "Run `headwater doctor --content` to list all that is damaged, and restore it from a copy of the store."
-    ) from error
+    )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, RecordsGone
 from headwater_eventlog.kafka.group import POLL_INTERVAL_S, SESSION_S
 from headwater_eventlog.port import Record
+from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreError, StoreUnavailable, UnknownSchema
 
 from headwater_consumer.database import Database
@@ -23,7 +24,7 @@ from headwater_consumer.service.watchdog import Heartbeat
 
 GROUP_PREFIX = "headwater-projector"
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
-BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between attempts while a server is away; doubles from one to the other
+OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=5.0)  # between attempts while a server is away
 FAILURES_TO_LEAVE = 2  # polls in a row, after which the group is joined anew: it may have been left
 STOPPED_RETRY_S = 30.0  # between looks at whether a stopped partition goes on: it may have been mended elsewhere
 HINT_S = 5.0  # between two words to Kafka's own tools
@@ -238,7 +239,7 @@ class ProjectorService:
         if self.standing.now.trouble != str(error):
             _log.warning("Trying again: %s", error)
         self.standing.trouble(str(error))
-        wait_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** min(self._failures - 1, 10))
+        wait_s = OUTAGE.pause_s(self._failures)
         self.heartbeat.begin("wait before trying again", wait_s + KAFKA_STUCK_S)
         deadline = time.monotonic() + wait_s
         while not self._over and time.monotonic() < deadline:

@@ -29,7 +29,7 @@ from headwater_eventlog.kafka.driver import (
 )
 from headwater_eventlog.kafka.log import KafkaEventLog
 from headwater_eventlog.kafka.reading import Clock, consumer_options, gap
-from headwater_eventlog.kafka.topic import ASK_PAUSE_S, SPREAD_WAIT_S
+from headwater_eventlog.kafka.topic import ASK, SPREAD_WAIT_S
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, Record
 
 SESSION_S = 10.0  # without a sign of life, after which a member's partitions go to others
@@ -151,15 +151,14 @@ class KafkaGroup:
         A broker that has not heard of a new topic yet leaves it out, and then the client asks again only after minutes.
         Raises: StoreUnavailable.
         """
-        deadline = time.monotonic() + SPREAD_WAIT_S
+        retries = ASK.start(deadline=time.monotonic() + SPREAD_WAIT_S)
         while not self._consumer.partitions_for_topic(self._settings.topic):
-            if time.monotonic() > deadline:
+            if not retries.pause():
                 let_go("group", self._consumer.close)
                 raise StoreUnavailable(
                     f"Kafka at {self._settings.servers} says nothing of topic {self._settings.topic!r}: nothing was "
                     "read. Check that it is there and that this user may see it."
                 )
-            time.sleep(ASK_PAUSE_S)
 
     def _poll_once(self, wait_s: float, max_records: int) -> dict[int, list[Any]]:
         with told(self._settings, "nothing was read"):

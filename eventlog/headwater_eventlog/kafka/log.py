@@ -1,11 +1,10 @@
 """`port.EventLog` on a topic."""
 
-import os
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from headwater_runtime import fork_hooks
 from headwater_schemas.errors import StoreReadOnly
 from headwater_schemas.positions import Position
 
@@ -44,7 +43,7 @@ class KafkaEventLog:
         self._here = here
         self._read_only = read_only
         self._closed = False
-        _logs.add(self)
+        fork_hooks.register_object(self, in_child=KafkaEventLog._reopen_in_child)
 
     @classmethod
     def open(
@@ -125,9 +124,9 @@ class KafkaEventLog:
         partition = self.partition_of(record.key) if record.partition is None else record.partition
         return Prepared(partition, record.key.encode(), record.payload, record.headers)
 
-    def _start_anew(self) -> None:
-        """In a forked child: connections and threads are the parent's. They are kept, since dropping closes them."""
-        _untouchable.append(self._here)
+    def _reopen_in_child(self) -> None:
+        """Connections and threads are the parent's."""
+        fork_hooks.keep_forever(self._here)
         self._here.sender.forget_at_exit()
         here = _Here(self.settings, self._here.topic.identity)
         if self._closed:
@@ -139,16 +138,3 @@ class KafkaEventLog:
 def _hash(key: bytes) -> int:
     hashed: int = murmur2(key)
     return hashed & 0x7FFFFFFF
-
-
-_logs: weakref.WeakSet[KafkaEventLog] = weakref.WeakSet()
-_untouchable: list[object] = []  # held for ever
-
-
-def _after_fork_in_child() -> None:
-    for log in list(_logs):
-        log._start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

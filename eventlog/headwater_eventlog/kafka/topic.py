@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreUnavailable
 
 from headwater_eventlog.kafka.driver import (
@@ -36,8 +37,8 @@ KIND = {
     # do not compress, and are sent as they are.
     "compression.type": "uncompressed",
 }
-ASK_WAIT_S = 10.0  # for an answer, over all attempts: a leader may just be chosen
-ASK_PAUSE_S = 0.1  # between attempts
+# For an answer: a leader may just be chosen.
+ASK = Backoff(pause_s_min=0.1, pause_s_max=0.1, total_s_max=10.0)
 READY_WAIT_S = 30.0  # for every partition of a new topic to have a leader
 SPREAD_WAIT_S = 10.0  # for every broker to have heard of a new topic; one that has not says that there is none
 
@@ -114,12 +115,12 @@ class Topic:
         """Kafka's own words about the topic. Raises: StoreUnavailable when it is not there."""
         name = self.settings.topic
         described: dict[str, Any]
+        retries = ASK.start(deadline=self._spread_s)
         while True:
             described = self._ask(lambda admin: admin.describe_topics([name])[0], "nothing was read")
             kind = errors.for_code(described["error_code"])
-            if kind is not errors.UnknownTopicOrPartitionError or time.monotonic() > self._spread_s:
+            if kind is not errors.UnknownTopicOrPartitionError or not retries.pause():
                 break
-            time.sleep(ASK_PAUSE_S)
         if kind is errors.UnknownTopicOrPartitionError:
             remembered = f" It was there with {self.identity}: restore it." if self.identity else ""
             raise StoreUnavailable(
@@ -171,15 +172,14 @@ class Topic:
 
     def _ask(self, question: Callable[[Any], T], outcome: str) -> T:
         """The answer, asked for again while that may help. Raises: StoreUnavailable, StoreReadOnly."""
-        deadline = time.monotonic() + ASK_WAIT_S
+        retries = ASK.start()
         with told(self.settings, outcome):
             while True:
                 try:
                     return question(self._connected())
                 except (errors.RetriableError, errors.UnknownBrokerIdError) as error:
-                    if isinstance(error, errors.KafkaTimeoutError) or time.monotonic() > deadline:
+                    if isinstance(error, errors.KafkaTimeoutError) or not retries.pause():
                         raise
-                    time.sleep(ASK_PAUSE_S)
 
     def _connected(self) -> Any:
         with self._lock:

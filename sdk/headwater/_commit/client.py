@@ -11,6 +11,7 @@ from headwater_consumer import queries
 from headwater_consumer.queries.projects import digest_algorithm
 from headwater_producer.intake import Intake
 from headwater_producer.producer import Producer, Sent, who_am_i
+from headwater_runtime import fork_hooks
 from headwater_schemas.entries import Place
 from headwater_schemas.errors import EventRejected, HeadwaterError, Reason, StoreReadOnly
 from headwater_schemas.events import Event
@@ -204,5 +205,4 @@ def _new_lock_in_child() -> None:
     _clients_lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock_in_child)
+fork_hooks.register(in_child=_new_lock_in_child)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
+from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reason, StoreUnavailable
 
 from headwater._commit.shared_drafts import FinishTask
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from headwater._commit.write_queue import Task
     from headwater._content.content import Held
 
-SEAL_POLL_S_MIN, SEAL_POLL_S_MAX = 0.05, 2.0  # between looks at whether the last writer of a shared draft is done
+SEAL_POLL = Backoff(pause_s_min=0.05, pause_s_max=2.0)  # until the last writer of a shared draft is done
 CONTESTED_PER_PAGE = 1000
 
 
@@ -68,12 +69,10 @@ class Logged:
         if committed is not None:
             return self._info(committed.version)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        pause_s = SEAL_POLL_S_MIN
+        polls = SEAL_POLL.start(deadline=deadline)
         while (info := self._sealed()) is None and isinstance(self._task, FinishTask):
-            if deadline is not None and time.monotonic() + pause_s > deadline:
+            if not polls.pause():
                 raise StoreUnavailable(f"{self._still_open()} It was waited for, for {timeout_s:g} seconds.")
-            time.sleep(pause_s)
-            pause_s = min(SEAL_POLL_S_MAX, 2 * pause_s)
         return info
 
     def task_here(self) -> "Task[Committed | None]":

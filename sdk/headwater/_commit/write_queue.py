@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from headwater_runtime.retries import Backoff
 from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreUnavailable
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 TASKS_PER_TURN = 256
 LINGER_S = 0.05  # how long the thread lets tasks gather before it takes them; who waits does not wait for it
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
-OUTAGE_PAUSE_S_MIN, OUTAGE_PAUSE_S_MAX = 0.1, 2.0  # between attempts while a server is away
+OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=2.0)  # between attempts while a server is away
 
 T = TypeVar("T")
 
@@ -158,15 +159,13 @@ class Logger:
 
     def _patiently(self, action: Callable[[], None]) -> None:
         """`action`, tried again while a server is away for no longer than may happen. Raises: what `action` raises."""
-        deadline, pause_s = time.monotonic() + self._client.stores.outage_s, OUTAGE_PAUSE_S_MIN
+        retries = OUTAGE.start(deadline=time.monotonic() + self._client.stores.outage_s)
         while True:
             try:
                 return action()
             except StoreUnavailable:
-                if time.monotonic() + pause_s > deadline:
+                if not retries.pause():
                     raise
-            time.sleep(pause_s)
-            pause_s = min(OUTAGE_PAUSE_S_MAX, 2 * pause_s)
 
     def _settle(self, *, judged: bool) -> None:
         if judged:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
+from headwater_runtime import fork_hooks
 from headwater_schemas import digests as digest_forms
 from xxhash import xxh3_128_digest
 
@@ -421,5 +422,4 @@ def _before_fork() -> None:
         index._disconnect()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
+fork_hooks.register(before=_before_fork, in_parent=_lock.release, in_child=_lock.release)

@@ -5,7 +5,6 @@ first byte of an answer, and many more servers say "too many requests".
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NoReturn
@@ -14,9 +13,9 @@ import certifi
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.answers import describe_failure
 from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, RETRIES
-from headwater_blobs.s3.reading import BREAKS_MAX
-from headwater_blobs.web import pool, proxy_for
-from headwater_schemas.errors import StoreUnavailable
+from headwater_blobs.s3.reading import BREAKS
+from headwater_runtime.proxies import UnsupportedProxy, connection_pool, proxy_for
+from headwater_schemas.errors import InvalidSettings, StoreUnavailable
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
@@ -35,7 +34,11 @@ def pool_for(address: str, authorities: str | None = None) -> PoolManager:
     `authorities` is a file of certificates to trust, where it is not the usual one.
     """
     file = authorities or os.environ.get("SSL_CERT_FILE") or certifi.where()
-    return _pool(proxy_for(address), file, ANSWER_S_MAX, os.getpid())
+    try:
+        proxy = proxy_for(address)
+    except UnsupportedProxy as error:
+        raise InvalidSettings(str(error)) from error
+    return _pool(proxy, file, ANSWER_S_MAX, os.getpid())
 
 
 def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[bytes]:
@@ -43,19 +46,18 @@ def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[by
 
     Raises: StoreUnavailable when it breaks off at one place again and again, and what `open_at` raises.
     """
-    at, breaks = 0, 0
+    at, retries = 0, BREAKS.start()
     while True:
         response = open_at(at)
         try:
             while piece := response.read(CHUNK_BYTES, decode_content=False):
-                at, breaks = at + len(piece), 0
+                at += len(piece)
+                retries.reset()
                 yield piece
             return
         except HTTPError as error:
-            breaks += 1
-            if breaks >= BREAKS_MAX:
+            if not retries.pause():
                 raise broke_off(what, at, error) from error
-            time.sleep(BACKOFF_S * breaks)
         finally:
             response.close()
             response.release_conn()
@@ -100,4 +102,4 @@ def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: in
         respect_retry_after_header=False,  # which may name hours
     )
     timeout = Timeout(connect=CONNECT_S_MAX, read=answer_s_max)
-    return pool(proxy, timeout=timeout, retries=retry, authorities=authorities)
+    return connection_pool(proxy, timeout=timeout, retries=retry, authorities=authorities)

@@ -14,6 +14,7 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_runtime.files import is_temporary, write_atomically
 from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
 from headwater._stores.stores import Stores
@@ -59,9 +60,7 @@ def point_to_projection(folder: Path, name: str) -> None:
     """
     previous, outdated = _pointed_to(folder)
     pointer = projection_folder(folder) / _POINTER
-    temporary = pointer.with_name(f"{_POINTER}.{os.getpid()}")
-    temporary.write_text(f"{name}\n{previous}\n", "utf-8")
-    os.replace(temporary, pointer)
+    write_atomically(pointer, f"{name}\n{previous}\n".encode())
     if outdated:
         remove_projection(projection_folder(folder) / outdated)
 
@@ -116,18 +115,14 @@ def _make(folder: Path, marker: Path, *, create: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = [name for name in os.listdir(folder) if not name.startswith(MARKER)]
+        others = [name for name in os.listdir(folder) if name != MARKER and not is_temporary(name, MARKER)]
         if others and not marker.exists():
             raise StoreNotOurs(
                 f"{folder} is not a headwater store, and is not empty: it holds {sorted(others)[0]!r}. "
                 "It was left as it is; choose another folder."
             )
-        temporary = folder / f"{MARKER}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"store": _KIND, "format": FORMAT}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # a power cut that left it empty would make a store of ours look like none
-        os.replace(temporary, marker)  # two processes that make one store at once write the same
+        content = json.dumps({"store": _KIND, "format": FORMAT}) + "\n"
+        write_atomically(marker, content.encode())  # two processes that make one store at once write the same
     except PermissionError as error:
         raise StoreReadOnly(f"no store can be made at {folder}: {error.strerror}. Choose another folder.") from error
     except OSError as error:

@@ -1,31 +1,20 @@
 """What a fork finds closed, and what happens where something could not be."""
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater_eventlog import forking
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_eventlog.forking import Pool
 from headwater_eventlog.port import NewRecord
+from headwater_runtime import pools
+from headwater_runtime.pools import Pool
 from headwater_schemas.errors import StoreUnavailable
 
+from tests.runtime.forks import in_a_fork
+
 WAIT_S = 30.0
-
-
-def in_a_fork(check: Callable[[], bool]) -> bool:
-    """What `check` says in a forked child."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            status = 0 if check() else 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.fixture
@@ -39,7 +28,7 @@ def pool(opened: list[str]) -> Iterator[Pool[int]]:
         opened.append("open")
         return len(opened)
 
-    pool = Pool("the thing", open_one, lambda _: opened.append("close"))
+    pool = Pool("the thing", open_one, lambda _: opened.append("close"), unavailable=StoreUnavailable)
     yield pool
     pool.close()
 
@@ -88,12 +77,12 @@ def test_a_fork_waits_for_what_is_in_use_also_when_it_borrows_once_more(pool: Po
 def test_a_child_of_a_fork_that_could_not_wait_refuses_to_use_what_it_inherited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forking, "FORK_WAIT_S_MAX", 0.1)
+    monkeypatch.setattr(pools, "FORK_WAIT_S_MAX", 0.1)
     with closing(EmbeddedEventLog.open(tmp_path)) as log:
         inside, go_on = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with forking.no_fork():
+            with pools.no_fork():
                 inside.set()
                 go_on.wait(WAIT_S)
 
@@ -113,7 +102,7 @@ def test_a_child_of_a_fork_that_could_not_wait_refuses_to_use_what_it_inherited(
 
 
 def test_a_thread_may_fork_while_it_holds_forks_off_itself(pool: Pool[int]) -> None:
-    with forking.no_fork():
+    with pools.no_fork():
         assert in_a_fork(lambda: True)
 
     with pool.borrowed():

@@ -1,0 +1,77 @@
+"""Write a file so that it is there whole or not at all, whatever is killed and whenever the power fails."""
+
+import errno
+import os
+import re
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Write `content` to `path`, durably. Where `overwrite` is False and a file is there, that file stays.
+
+    Raises: OSError. A process that is killed meanwhile may leave a file for which `is_temporary` is true.
+    """
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            with suppress(FileExistsError):
+                _rename_to_new(temporary, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    sync_folder(path.parent)
+
+
+def is_temporary(name: str, of: str) -> bool:
+    """Whether the file called `name` is what a killed `write_atomically` left of the file called `of`."""
+    return re.fullmatch(rf"\.{re.escape(of)}-[0-9a-f]{{32}}", name) is not None
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Rename `source`, whose content is already durable, to `target`, durably; replaces what is there."""
+    os.replace(source, target)
+    sync_folder(target.parent)
+
+
+def make_folders(folder: Path) -> None:
+    """Make `folder` and its parents, durably; fine where they are there. Raises: OSError."""
+    missing = [folder]
+    while not missing[-1].exists():
+        missing.append(missing[-1].parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in missing[1:]:
+        sync_folder(parent)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot sync folders keeps names by other means
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _rename_to_new(source: Path, target: Path) -> None:
+    """Give `source` the name `target`. Raises: FileExistsError."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(source, target)

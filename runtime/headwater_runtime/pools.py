@@ -1,0 +1,167 @@
+"""Pools of resources that a fork would break, such as SQLite connections: none of them is open during a fork.
+
+SQLite counts its file locks per process. A child that opens a file which it also inherited open takes no lock, since
+its copy of that count says it holds one; when the parent then closes the file, SQLite removes the write-ahead log that
+the child uses, and the child's later commits are lost without an error. So a fork waits until no resource is in use
+and closes the idle ones; parent and child reopen what they need.
+
+`subprocess` and the start methods `spawn` and `forkserver` are not affected: `exec` closes what is open.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from headwater_runtime import fork_hooks
+
+FORK_WAIT_S_MAX = 60.0  # longer than any sane time-out of an append, so that only a stuck thread exceeds it
+
+T = TypeVar("T")
+
+
+class Pool(Generic[T]):
+    """Resources that are expensive to open, lent to one thread at a time. None is open during a fork.
+
+    The pool grows to the number of resources that were ever in use at once. A borrower must not fork.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_one: Callable[[], T],
+        close_one: Callable[[T], None],
+        *,
+        unavailable: Callable[[str], Exception],
+        is_usable: Callable[[T], bool] = lambda _: True,
+    ) -> None:
+        """`unavailable` makes the error, from its message, for a pool that cannot lend. `is_usable` is asked before an
+        idle resource is lent again; one that is not usable is closed.
+        """
+        self._name = name
+        self._open_one = open_one
+        self._close_one = close_one
+        self._unavailable = unavailable
+        self._is_usable = is_usable
+        self._idle: list[T] = []
+        self._refusal: str | None = None  # why nothing can be borrowed any more
+        _pools.add(self)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[T]:
+        """Lend one resource, opened where none is idle. After an exception it is closed instead of pooled.
+
+        Raises: what `unavailable` makes when the pool is closed; what opening raises.
+        """
+        with no_fork():
+            if self._refusal is not None:
+                raise self._unavailable(f"{self._name} {self._refusal}")
+            resource = self._acquire()
+            try:
+                yield resource
+            except BaseException:
+                self._close_one(resource)
+                raise
+            self._release(resource)
+
+    def close(self) -> None:
+        """Close idle resources now, and those in use when they are returned. Closing twice is fine."""
+        self._refusal = self._refusal or "was closed: open it again."
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close idle resources; the pool can still lend."""
+        while True:
+            try:
+                resource = self._idle.pop()
+            except IndexError:
+                return
+            self._close_one(resource)
+
+    def abandon(self) -> None:
+        """In a child that inherited resources in use: never touch or close them."""
+        self._refusal = (
+            "was in use by another thread when this process was forked, and cannot be used here. "
+            'Fork while nothing is being written, or start processes with the method "spawn".'
+        )
+        fork_hooks.keep_forever(self._idle)
+
+    def _acquire(self) -> T:
+        while True:
+            try:
+                resource = self._idle.pop()  # atomic, as `append` is: threads need no lock here
+            except IndexError:
+                return self._open_one()
+            if self._is_usable(resource):
+                return resource
+            self._close_one(resource)
+
+    def _release(self, resource: T) -> None:
+        self._idle.append(resource)
+        if self._refusal is not None:
+            self.close_idle()
+
+
+_pools: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
+_state = threading.Condition()  # reentrant: a signal handler may write to the log while its thread is in here
+_this_thread = threading.local()  # .depth: how many `no_fork` blocks this thread is in
+_in_use = 0  # threads that are in such a block
+_forking = 0  # threads that want to fork
+
+
+@contextmanager
+def no_fork() -> Iterator[None]:
+    """Delay forks of this process, by any thread, until the end of the block. Blocks may be nested."""
+    global _in_use
+    depth = getattr(_this_thread, "depth", 0)
+    if not depth:
+        with _state:
+            while _forking:
+                _state.wait(FORK_WAIT_S_MAX)
+            _in_use += 1
+    _this_thread.depth = depth + 1
+    try:
+        yield
+    finally:
+        _this_thread.depth = depth
+        if not depth:
+            with _state:
+                _in_use -= 1
+                _state.notify_all()
+
+
+def _own() -> int:
+    """This thread's part of `_in_use`: a signal handler may fork inside a block, and cannot wait for itself."""
+    return 1 if getattr(_this_thread, "depth", 0) else 0
+
+
+def _before_fork() -> None:
+    """Returns with `_state` held, so that nothing is opened until the fork is over."""
+    global _forking
+    _state.acquire()
+    _forking += 1
+    deadline = time.monotonic() + FORK_WAIT_S_MAX
+    while _in_use > _own() and (left_s := deadline - time.monotonic()) > 0:
+        _state.wait(left_s)
+    for pool in list(_pools):
+        pool.close_idle()
+
+
+def _after_fork_in_parent() -> None:
+    global _forking
+    _forking -= 1
+    _state.notify_all()
+    _state.release()
+
+
+def _after_fork_in_child() -> None:
+    global _state, _in_use, _forking
+    if _in_use:
+        for pool in list(_pools):
+            pool.abandon()
+    _state, _in_use, _forking = threading.Condition(), _own(), 0
+
+
+fork_hooks.register(before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

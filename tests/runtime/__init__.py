@@ -1,0 +1,1 @@
+"""What `headwater_runtime` promises to every package above it."""
