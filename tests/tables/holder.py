@@ -3,13 +3,11 @@
 It is for the many examples that a property needs; tests/tables/test_in_artifacts.py asks the same of real artifacts.
 """
 
-import io
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import Any
 
-from headwater import Artifact, PartitionedTable, Table
-from headwater._tables import table_entries
+from headwater import PartitionedTable, Table
+from headwater._tables.stored_values import encode_value, read_value
 from headwater_schemas.errors import NotFound
 
 
@@ -20,40 +18,32 @@ class Holder:
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
-        self._objects: dict[str, object] = {}
 
     def put(self, value: object, name: str) -> str:
-        return table_entries.put(cast("Artifact", self), value, name)
+        entry = encode_value(value, name)
+        self.entries[entry.path] = entry.content
+        self.entries.pop(entry.replaces, None)
+        return entry.path
 
     def get(self, name: str) -> Any:
-        return table_entries.get(cast("Artifact", self), name)
+        return read_value(self, name)
 
-    def remove(self, path: str) -> None:
-        del self.entries[path]
-
-    @contextmanager
-    def new_file(self, path: str, mode: str) -> Iterator[IO[bytes]]:
-        assert mode == "wb"
-        file = io.BytesIO()
-        yield file
-        self.entries[path] = file.getvalue()
-
-    def _await_seal(self) -> None:
-        """Nobody else writes here."""
-
-    def _held(self, path: str) -> object:
-        return self.entries.get(path)
-
-    def _has(self, path: str) -> bool:
+    def has(self, path: str) -> bool:
         return path in self.entries
 
-    def _read(self, path: str) -> bytes:
+    def read(self, path: str) -> bytes:
         if path not in self.entries:
             raise NotFound(path)
         return self.entries[path]
 
-    def _paths_under(self, folder: str) -> Iterator[str]:
+    def paths_under(self, folder: str) -> Iterator[str]:
         return (path for path in sorted(self.entries) if path.startswith(f"{folder}/"))
+
+    def added_value(self, path: str) -> object | None:
+        """Everything is read from its bytes."""
+
+    def wait_for_seal(self) -> None:
+        """Nobody else writes here."""
 
 
 def stored(table: Table) -> bytes:

@@ -91,7 +91,7 @@ def test_parts_are_read_one_after_another(monkeypatch: pytest.MonkeyPatch) -> No
         read.append(path)
         return holder.entries[path]
 
-    monkeypatch.setattr(holder, "_read", reading)
+    monkeypatch.setattr(holder, "read", reading)
     rows: Iterator[tuple[int, list[object]]] = holder.get("all").iterrows()
     next(rows)
 

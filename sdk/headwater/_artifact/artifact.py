@@ -13,6 +13,7 @@ from headwater._artifact.building import Building
 from headwater._artifact.entry import Entry, Manifest, find_entry
 from headwater._content.attributes import Aliases, Names, Said
 from headwater._content.content import Content
+from headwater._tables.stored_values import read_value
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -231,10 +232,8 @@ class Artifact(Building):
 
         Raises: NotFound, ContentError.
         """
-        from headwater._tables.table_entries import get
-
-        self._await_seal()
-        found = get(self, name)
+        self.wait_for_seal()
+        found = read_value(self, name)
         if found is None:
             raise NotFound(f"{self.name} has no table {str(name)!r}. `get_entry` gives files and references.")
         return found
@@ -385,7 +384,7 @@ class Artifact(Building):
         assert self._info is not None
         return self._info
 
-    def _await_seal(self) -> None:
+    def wait_for_seal(self) -> None:
         """Where this seals a shared draft, wait for the version: it alone has what the other writers brought."""
         if self._logged is not None and self._logged.is_seal:
             self._known()
@@ -439,13 +438,10 @@ class Artifact(Building):
 
         return held_under(self._bound(), self._info, folder)
 
-    def _has(self, path: str) -> bool:
-        return self._held(path) is not None
-
-    def _paths_under(self, folder: str) -> Iterator[str]:
+    def paths_under(self, folder: str) -> Iterator[str]:
         return (path for path, _ in self._entries(folder))
 
-    def _read(self, path: str) -> bytes:
+    def read(self, path: str) -> bytes:
         """The content of one entry, which is small. Raises: NotFound; InvalidInput for what was not logged yet."""
         from headwater._commit.pending_version import read_small
 

@@ -15,6 +15,7 @@ from headwater_schemas.paths import normalize, normalize_folder
 from headwater._artifact.entry import Entry
 from headwater._content.content import Content
 from headwater._ingest.scan import scan, scan_file
+from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
 if TYPE_CHECKING:
     from headwater_producer.intake import Intake
@@ -144,12 +145,14 @@ class Building(ABC):
 
         Raises: InvalidInput naming the type of what cannot be added; InvalidPath.
         """
-        from headwater._tables.table_entries import kept, put
-
         self._check_open()
-        path = put(self, obj, name)  # type: ignore[arg-type]
-        self._objects[path] = kept(obj)
-        return self._entry(path)
+        entry = encode_value(obj, name)
+        with self.new_file(entry.path, "wb") as file:
+            file.write(entry.content)
+        if self.has(entry.replaces):
+            self.remove(entry.replaces)
+        self._objects[entry.path] = copy_of(obj)
+        return self._entry(entry.path)
 
     def remove(self, item: str | PurePath | Entry) -> None:
         """Take out an entry, or everything under a folder.
@@ -158,7 +161,7 @@ class Building(ABC):
         """
         self._check_open()
         path = item.path if isinstance(item, Entry) else normalize(item)
-        gone = [path] if self._held(path) is not None else list(self._paths_under(path))
+        gone = [path] if self._held(path) is not None else list(self.paths_under(path))
         if not gone:
             raise NotFound(
                 f"{path!r} is neither an entry nor a folder here, so it cannot be removed.{_hint(self, path)}"
@@ -174,8 +177,14 @@ class Building(ABC):
     def _entry(self, path: str) -> Entry:
         return Entry(self, path, self._held(path))  # type: ignore[arg-type]
 
-    def _paths_under(self, folder: str) -> Iterator[str]:
+    def paths_under(self, folder: str) -> Iterator[str]:
         return self._content.paths(folder)
+
+    def has(self, path: str) -> bool:
+        return self._held(path) is not None
+
+    def added_value(self, path: str) -> object | None:
+        return self._objects.get(path)
 
     def _opened(self) -> "tuple[Client, Intake]":
         """Where bytes go: the store of the active run, else the one that the settings name."""
@@ -201,9 +210,7 @@ class Building(ABC):
 
 def _hint(building: Building, path: str) -> str:
     """What somebody may have meant who names a table in the place of its entry."""
-    from headwater._tables.table_entries import entry_named
-
-    table = entry_named(building, path)
+    table = entry_of_value(building, path)  # type: ignore[arg-type]  # a Building is always an Artifact
     return "" if table is None else f" The table of that name is the entry {table!r}: remove that."
 
 

@@ -10,6 +10,8 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
+from headwater._tables.stored_values import entry_of_value
+
 if TYPE_CHECKING:
     from headwater._artifact.artifact import Artifact
     from headwater._content.content import Held
@@ -122,12 +124,10 @@ def find_entry(artifact: "Artifact", name: str | PurePath) -> Entry:
     held = artifact._held(path)
     if held is not None:
         return Entry(artifact, path, held)
-    below = next(iter(artifact._paths_under(path)), None)
+    below = next(iter(artifact.paths_under(path)), None)
     if below is not None:
         raise NotFound(f"{path!r} is a folder of {artifact.name}, not an entry. Name a file in it, such as {below!r}.")
-    from headwater._tables.table_entries import entry_named
-
-    if (table := entry_named(artifact, path)) is not None:
+    if (table := entry_of_value(artifact, path)) is not None:
         raise NotFound(
             f"{path!r} of {artifact.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
         )

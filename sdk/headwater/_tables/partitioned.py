@@ -1,16 +1,14 @@
-"""Partitioned tables: all tables under one folder of an artifact, whoever added them, as one."""
+"""Partitioned tables: all tables under one folder of an artifact, whichever writer added them, as one."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.paths import normalize
 
-from headwater._tables.table import Row, Table
-
-if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
+from headwater._tables.table import Row, Table, table_of
+from headwater._tables.table_entries import TableSource, is_table, name_of_table, read_head, read_table
 
 
 class PartitionedTable:
@@ -24,7 +22,7 @@ class PartitionedTable:
     def __init__(self, parts_path: str | PurePath) -> None:
         """The folder of the parts, a path inside the artifact. Raises: InvalidPath."""
         self._parts_path = normalize(parts_path)
-        self._artifact: Artifact | None = None
+        self._source: TableSource | None = None
 
     @property
     def parts_path(self) -> str:
@@ -33,24 +31,23 @@ class PartitionedTable:
 
     @property
     def parts(self) -> list[str]:
-        """The names of the parts, in order. Raises: NotFound without any; InvalidInput before it was got."""
+        """The names of the parts, in order.
+
+        Raises: NotFound without any; InvalidInput before it was read from an artifact.
+        """
         return [name for name, _ in self._found()]
 
     @property
     def columns(self) -> list[str]:
         """The columns of the first part. Raises: as `parts`, ContentError."""
-        from headwater._tables.table_entries import read_head
-
-        return read_head(self._known(), self._found()[0][1])[0]
+        return read_head(self._bound(), self._found()[0][1])[0]
 
     def __len__(self) -> int:
         """The rows of all parts. Cost: each part is fetched, its values are not decoded. Raises: as `iterrows`."""
-        from headwater._tables.table_entries import read_head
-
         columns: list[str] | None = None
         length = 0
         for name, path in self._found():
-            found, count = read_head(self._known(), path)
+            found, count = read_head(self._bound(), path)
             columns = found if columns is None else columns
             _check_same(columns, found, name)
             length += count
@@ -64,13 +61,13 @@ class PartitionedTable:
         """Each row with its number, which counts from 0 through all parts. One part is in memory at a time.
 
         Raises: NotFound without any part; InvalidInput for a part with other columns, naming it and the difference, and
-        before it was got from an artifact; ContentError naming a part that cannot be read.
+        before it was read from an artifact; ContentError naming a part that cannot be read.
         """
         yield from enumerate(self._rows())
 
     def to_table(self) -> Table:
         """One table of all rows, in memory. Raises: as `iterrows`."""
-        return Table._of_rows(self.columns, self._rows())
+        return table_of(self.columns, self._rows())
 
     def get_dataframe(self) -> Any:
         """A pandas DataFrame of all rows. Raises: as `iterrows`; InvalidInput without pandas."""
@@ -79,52 +76,48 @@ class PartitionedTable:
     to_pandas = get_dataframe
 
     def __repr__(self) -> str:
-        where = "" if self._artifact is None else f" of {self._artifact.name}"
+        where = "" if self._source is None else f" of {self._source.name}"
         return f"<PartitionedTable of the tables under {self._parts_path!r}{where}>"
 
-    # --- for the rest of this package
-
-    def _of(self, artifact: "Artifact") -> "PartitionedTable":
-        """The same, to be read from `artifact`."""
-        bound = PartitionedTable(self._parts_path)
-        bound._artifact = artifact
-        return bound
-
-    def _known(self) -> "Artifact":
-        if self._artifact is None:
+    def _bound(self) -> TableSource:
+        """The artifact to read from. Raises: InvalidInput before there is one."""
+        if self._source is None:
             raise InvalidInput(
                 f"this PartitionedTable only names the folder {self._parts_path!r}. Add it to an artifact, and read "
                 "what `artifact.get(name)` gives."
             )
-        self._artifact._await_seal()
-        return self._artifact
+        self._source.wait_for_seal()
+        return self._source
 
     def _found(self) -> list[tuple[str, str]]:
         """Name and entry of each part, by name."""
-        from headwater._tables.table_entries import is_table, name_of_table
-
-        artifact = self._known()
-        found = [(name_of_table(path), path) for path in artifact._paths_under(self._parts_path) if is_table(path)]
+        source = self._bound()
+        found = [(name_of_table(path), path) for path in source.paths_under(self._parts_path) if is_table(path)]
         if not found:
             raise NotFound(
-                f"{artifact.name} has no table under {self._parts_path!r}, so there is nothing to join. Add the parts "
+                f"{source.name} has no table under {self._parts_path!r}, so there is nothing to join. Add the parts "
                 f"with `artifact.add(table, '{self._parts_path}/…')`, or give another folder."
             )
         return sorted(found)
 
     def _rows(self) -> Iterator[Row]:
-        from headwater._tables.table_entries import read_table
-
         columns: list[str] | None = None
         for name, path in self._found():
-            part = read_table(self._known(), path)
+            part = read_table(self._bound(), path)
             columns = part.columns if columns is None else columns
             _check_same(columns, part.columns, name)
             if part.columns == columns:
                 yield from part.data
             else:
                 order = [part.columns.index(column) for column in columns]
-                yield from ([row[place] for place in order] for row in part.data)
+                yield from ([row[column] for column in order] for row in part.data)
+
+
+def partitions_of(source: TableSource, parts_path: str) -> PartitionedTable:
+    """The tables under a folder of an artifact, to be read from there."""
+    bound = PartitionedTable(parts_path)
+    bound._source = source
+    return bound
 
 
 def _check_same(columns: list[str], found: list[str], part: str) -> None:

@@ -10,6 +10,7 @@ from headwater_schemas.errors import InvalidInput, NotFound
 
 from headwater._tables.canonical import spell
 from headwater._tables.cells import a_type, keep
+from headwater._tables.frames import columns_of, frame_of, is_frame
 
 COLUMNS_MAX = 10_000  # readers of Parquet keep some hundred bytes for each column of each group of rows
 COLUMNS_SHOWN = 6  # in a representation, which is one line
@@ -42,8 +43,6 @@ class Table:
         if dataframe is not None and data is not None:
             raise InvalidInput("a table is made from `data` or from `dataframe`, not from both. Leave one out.")
         frame = data if dataframe is None else dataframe
-        from headwater._tables.frames import columns_of, is_frame
-
         if is_frame(frame):
             found = columns_of(frame)
             self._columns = _checked_columns(list(found) if columns is None else columns)
@@ -53,7 +52,7 @@ class Table:
         else:
             self._columns = _checked_columns(() if columns is None else columns)
         self._rows: list[Row] = []
-        for row in _checked_rows(() if data is None else data):
+        for row in _rows_given(() if data is None else data):
             self._rows.append(_checked_row(row, len(self._rows), self._columns))
 
     @property
@@ -100,9 +99,7 @@ class Table:
 
     def get_dataframe(self) -> Any:
         """A pandas DataFrame. Columns with None get pandas' nullable types. Raises: InvalidInput without pandas."""
-        from headwater._tables.frames import frame_of
-
-        return frame_of(self._columns, self._checked())
+        return frame_of(self._columns, checked_rows(self))
 
     to_pandas = get_dataframe
 
@@ -112,7 +109,7 @@ class Table:
             return NotImplemented
         if self._columns != other._columns or len(self) != len(other):
             return False
-        pairs = zip(self._checked(), other._checked(), strict=True)
+        pairs = zip(checked_rows(self), checked_rows(other), strict=True)
         return all(spell(mine) == spell(theirs) for mine, theirs in pairs)
 
     def __repr__(self) -> str:
@@ -120,21 +117,23 @@ class Table:
             f"<Table {_counted(len(self), 'row')} of {_counted(len(self._columns), 'column')}: {_named(self._columns)}>"
         )
 
-    # --- for the rest of this package
 
-    @classmethod
-    def _of_rows(cls, columns: list[str], rows: Iterable[Row]) -> "Table":
-        """A table of rows that were checked when they were stored."""
-        table = cls(columns)
-        table._rows.extend(rows)
-        return table
+def table_of(columns: list[str], rows: Iterable[Row]) -> Table:
+    """A table of rows that were checked when they were stored."""
+    table = Table(columns)
+    table.data.extend(rows)
+    return table
 
-    def _copy(self) -> "Table":
-        return Table._of_rows(self.columns, map(list, self._rows))
 
-    def _checked(self) -> list[Row]:
-        """The rows with what was changed in them from outside. Raises: InvalidInput."""
-        return [_checked_row(row, number, self._columns) for number, row in enumerate(self._rows)]
+def copy_table(table: Table) -> Table:
+    """An equal table: what is changed in one of the two later does not change the other."""
+    return table_of(table.columns, map(list, table.data))
+
+
+def checked_rows(table: Table) -> list[Row]:
+    """The rows, checked again, because callers can change them in place. Raises: InvalidInput."""
+    columns = table.columns
+    return [_checked_row(row, number, columns) for number, row in enumerate(table.data)]
 
 
 def _checked_columns(columns: Any) -> list[str]:
@@ -164,7 +163,7 @@ def _checked_names(names: list[str]) -> list[str]:
     return names
 
 
-def _checked_rows(data: Any) -> Iterable[Any]:
+def _rows_given(data: Any) -> Iterable[Any]:
     if isinstance(data, str) or not _is_ordered(data):
         raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {a_type(data)}.")
     rows: Iterable[Any] = data

@@ -1,74 +1,45 @@
-"""What `artifact.add` takes and `artifact.get` gives back: which entry holds it, and in what form.
+"""A table as one entry of an artifact, `NAME.table.parquet`: its path, its bytes, and how it is read back."""
 
-    NAME.table.parquet              a table
-    NAME.partitioned-table.json     a partitioned table, which names the folder of its parts
-
-A name that ends so already is taken as it is. One name is one thing: adding another kind under it takes out the first.
-"""
-
-import json
+from collections.abc import Iterator
 from pathlib import PurePath
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from headwater_schemas.errors import ContentError, HeadwaterError, InvalidInput, InvalidPath
+from headwater_schemas.errors import ContentError, InvalidInput
 from headwater_schemas.paths import normalize
 
-from headwater._tables.cells import a_type
-from headwater._tables.frames import is_frame
-from headwater._tables.partitioned import PartitionedTable
-from headwater._tables.table import Table
-
-if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
-    from headwater._artifact.building import Building
+from headwater._tables.table import Table, checked_rows, copy_table, table_of
 
 TABLE_SUFFIX = ".table.parquet"
-PARTITIONED_SUFFIX = ".partitioned-table.json"
-PARTITIONED_FORMAT = 1
-PARTITIONED_BYTES_MAX = 65_536  # far more than the longest path; more than that is not ours
 
 
-def put(artifact: "Artifact", value: object, name: str | PurePath) -> str:
-    """Store `value` as one entry of an artifact that is being filled, and return the entry's path.
+class TableSource(Protocol):
+    """The artifact that tables are read from, while it is filled and once it is a version."""
 
-    Raises: InvalidInput naming the type of what cannot be added, or row, column and type of what a table cannot keep;
-    InvalidPath.
-    """
-    if isinstance(value, Table):
-        suffix, other, content = TABLE_SUFFIX, PARTITIONED_SUFFIX, _encoded(value, str(name))
-    elif isinstance(value, PartitionedTable):
-        said = {"format": PARTITIONED_FORMAT, "parts_path": value.parts_path}
-        suffix, other, content = PARTITIONED_SUFFIX, TABLE_SUFFIX, json.dumps(said, ensure_ascii=False).encode()
-    else:
-        raise InvalidInput(_cannot_be_added(value))
-    path = _path_of(name, suffix)
-    with artifact.new_file(path, "wb") as file:
-        file.write(content)
-    if artifact._has(_path_of(name, other)):
-        artifact.remove(_path_of(name, other))
-    return path
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
 
+    def has(self, path: str) -> bool:
+        """Whether there is an entry."""
+        ...
 
-def get(artifact: "Artifact", name: str | PurePath) -> object | None:
-    """What was put under `name`, or None. Raises: ContentError naming an entry that does not hold it."""
-    table, partitioned = _path_of(name, TABLE_SUFFIX), _path_of(name, PARTITIONED_SUFFIX)
-    if artifact._has(table):
-        return read_table(artifact, table)
-    if artifact._has(partitioned):
-        return PartitionedTable(_parts_path(artifact, partitioned))._of(artifact)
-    return None
+    def read(self, path: str) -> bytes:
+        """The content of a small entry. Raises: NotFound; InvalidInput for what was not logged yet."""
+        ...
 
+    def paths_under(self, folder: str) -> Iterator[str]:
+        """The entries under a folder, by path."""
+        ...
 
-def entry_named(artifact: "Artifact | Building", path: str) -> str | None:
-    """The entry of what was put under the name `path`, where there is one."""
-    paths = (path + suffix for suffix in (TABLE_SUFFIX, PARTITIONED_SUFFIX))
-    return next((entry for entry in paths if artifact._held(entry) is not None), None)
+    def added_value(self, path: str) -> object | None:
+        """The table that was added as this entry, while the artifact is filled; None for any other entry."""
+        ...
 
-
-def kept(value: object) -> object:
-    """`value` as it is now, to be kept beside the artifact: what is changed in it later is not in the entry either."""
-    return value._copy() if isinstance(value, Table) else value
+    def wait_for_seal(self) -> None:
+        """Where the artifact seals a shared draft, wait for the version, which has the other writers' entries."""
+        ...
 
 
 def is_table(path: str) -> bool:
@@ -77,45 +48,21 @@ def is_table(path: str) -> bool:
 
 
 def name_of_table(path: str) -> str:
-    """The name under which a table was put."""
+    """The name under which a table was added."""
     return path.removesuffix(TABLE_SUFFIX)
 
 
-def read_table(artifact: "Artifact", path: str) -> Table:
-    """The table at an entry. Raises: ContentError naming the entry; InvalidInput without pyarrow."""
-    known = artifact._objects.get(path)
-    if isinstance(known, Table):
-        return known._copy()
-    return Table._of_rows(*_decoded(artifact, path, "decode"))
-
-
-def read_head(artifact: "Artifact", path: str) -> tuple[list[str], int]:
-    """The columns of the table at an entry, and the number of its rows. Raises: as `read_table`."""
-    known = artifact._objects.get(path)
-    if isinstance(known, Table):
-        return known.columns, len(known)
-    columns, count = _decoded(artifact, path, "head")
-    return columns, count
-
-
-def _path_of(name: str | PurePath, suffix: str) -> str:
+def path_with_suffix(name: str | PurePath, suffix: str) -> str:
+    """The entry of what is added under `name`; a name that has the suffix already is taken as it is."""
     path = normalize(name)
     return path if path.endswith(suffix) else path + suffix
 
 
-def _cannot_be_added(value: object) -> str:
-    if is_frame(value):
-        return "a pandas DataFrame is added as a table: `artifact.add(headwater.Table(dataframe=frame), name)`."
-    return (
-        f"{a_type(value)} cannot be added: a headwater.Table or "
-        "headwater.PartitionedTable can. Files go through `add_file`, anything else through `new_file`."
-    )
-
-
-def _encoded(table: Table, name: str) -> bytes:
+def encode_table(table: Table, name: str) -> bytes:
+    """The content of a table's entry. Raises: InvalidInput naming row, column and type of what cannot be stored."""
     parquet = _parquet()
     try:
-        content: bytes = parquet.encode(table.columns, table._checked())
+        content: bytes = parquet.encode(table.columns, checked_rows(table))
     except parquet.TableTooLarge as error:
         raise InvalidInput(
             f"the table {name!r} has {error}. Add it in parts, and a PartitionedTable that joins them."
@@ -123,45 +70,41 @@ def _encoded(table: Table, name: str) -> bytes:
     return content
 
 
-def _decoded(artifact: "Artifact", path: str, what: str) -> Any:
+def read_table(source: TableSource, path: str) -> Table:
+    """The table at an entry. Raises: ContentError naming the entry; InvalidInput without pyarrow."""
+    added = source.added_value(path)
+    if isinstance(added, Table):
+        return copy_table(added)
+    return table_of(*_decoded(source, path, "decode"))
+
+
+def read_head(source: TableSource, path: str) -> tuple[list[str], int]:
+    """The columns of the table at an entry, and the number of its rows. Raises: as `read_table`."""
+    added = source.added_value(path)
+    if isinstance(added, Table):
+        return added.columns, len(added)
+    columns, count = _decoded(source, path, "head")
+    return columns, count
+
+
+def _decoded(source: TableSource, path: str, what: str) -> Any:
     parquet = _parquet()
-    content = artifact._read(path)
+    content = source.read(path)
     try:
         return getattr(parquet, what)(content)
     except parquet.NotATable as error:
-        raise ContentError(f"{path!r} of {artifact.name} is not a table that can be read: {error}.") from error
+        raise ContentError(f"{path!r} of {source.name} is not a table that can be read: {error}.") from error
     except parquet.TableTooLarge as error:
         raise ContentError(
-            f"{path!r} of {artifact.name} has {error}. Download it, and read it piece by piece with a Parquet reader."
+            f"{path!r} of {source.name} has {error}. Download it, and read it piece by piece with a Parquet reader."
         ) from None
 
 
 def _parquet() -> ModuleType:
     try:
-        from headwater._tables import parquet
+        from headwater._tables import parquet  # deferred: loads pyarrow
     except ImportError as error:
         raise InvalidInput(
             f"tables are kept as Parquet, which needs pyarrow ({error}). Get it with: pip install 'headwater[tables]'"
         ) from error
     return parquet
-
-
-def _parts_path(artifact: "Artifact", path: str) -> str:
-    known = artifact._objects.get(path)
-    if isinstance(known, PartitionedTable):
-        return known.parts_path
-    content = artifact._read(path)
-    try:
-        said = json.loads(content[: PARTITIONED_BYTES_MAX + 1])
-        if said["format"] == PARTITIONED_FORMAT:
-            return normalize(said["parts_path"])
-    except (ValueError, TypeError, LookupError, RecursionError, InvalidPath) as error:
-        raise _not_partitioned(artifact, path) from error
-    raise _not_partitioned(artifact, path)
-
-
-def _not_partitioned(artifact: "Artifact", path: str) -> HeadwaterError:
-    return ContentError(
-        f"{path!r} of {artifact.name} does not name the folder of a partitioned table in a form that this release "
-        "reads. Upgrade headwater, or add the PartitionedTable again."
-    )
