@@ -2,11 +2,13 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-services test test-fast soak sim lint fix bench build services services-down clean
+.PHONY: help setup demo demo-services test test-all test-fast soak sim lint fix bench build services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTHONS := python3.13 python3.12 python3.11 python3
+# The tests are sorted before they are dealt out, the longest first; xdist keeps that order.
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # ensurepip is what some systems package apart from Python; venv without it makes an environment that has no pip.
 IS_GOOD := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -21,16 +23,16 @@ demo: setup  ## run a real pipeline: digits to data sets, four models and their 
 demo-services: setup  ## the same on real servers: Kafka, PostgreSQL and MinIO, started for it
 	@$(BIN)/python -m services.demo
 
-test: lint  ## check everything: set up, lint, all tests
-	@-$(BIN)/python -m services get  # what fails here fails in the tests that need it, with the reason
-	$(BIN)/pytest -n auto --dist loadgroup
+test: lint  ## check everything: set up, lint, all tests, those on servers by turns (SAMPLE=0 to 4, or by day)
+	$(PYTEST) --on-servers $(or $(SAMPLE),sample)
 
-test-fast: setup  ## run the tests that take moments
-	@-$(BIN)/python -m services get
-	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not soak"
+test-all: lint  ## check everything: set up, lint, every test there is
+	$(PYTEST)
+
+test-fast: setup  ## run the tests that take moments and need no servers
+	$(PYTEST) -m "not slow and not soak" --on-servers none
 
 soak: setup  ## run the tests that take minutes: long outages and many writers, on real servers
-	@-$(BIN)/python -m services get
 	$(BIN)/pytest -m soak
 
 sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)

@@ -46,13 +46,18 @@ class GoogleStandIn(Server):
             connection.close()
 
 
+def path_of_program(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the stand-in's program is, or will be once it is built."""
+    return cache_folder(environment) / f"fake-gcs-server-{GCS_MODULE}" / "fake-gcs-server"
+
+
 def program(environment: Mapping[str, str] = os.environ) -> Path:
     """The stand-in's program, from the cache, or else built: a minute or more, the first time.
 
     Raises:
         ServicesFailed: a tool is missing, or failed.
     """
-    wanted = cache_folder(environment) / f"fake-gcs-server-{GCS_MODULE}" / "fake-gcs-server"
+    wanted = path_of_program(environment)
     check_tools(["setpriv"] if wanted.is_file() else ["setpriv", "go"], environment)
     module = f"github.com/fsouza/fake-gcs-server@{GCS_MODULE}"
     provide(wanted.parent, lambda folder: install_by_go(module, folder, environment))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.simulation import summary
-from tests.support import mode_summary, servers
+from tests.support import servers
 from tests.support.modes import MODES, given_back
 
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code. Fixtures
@@ -19,6 +19,8 @@ _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, H
 settings.register_profile("dev", _ALWAYS, max_examples=50)
 settings.register_profile("ci", _ALWAYS, max_examples=75, derandomize=True)  # the same examples on every run
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+pytest_plugins = ["tests.support.run_plan"]
 
 _OUTSIDE = dict(os.environ)  # as it was before any test ran
 
@@ -34,13 +36,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     servers.end_run(config)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    mode_summary.finish(session)
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     summary.pytest_terminal_summary(terminalreporter)
-    mode_summary.write_summary(terminalreporter, config)
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
 """Real servers for tests: one set for the whole run, whichever process of it asks first, and own ones to be broken.
 
-The set belongs to a keeper, a process of its own that ends it when the run is over, however the run ended. A missing
-tool is an error that every test which asks gets to see; no test is left out. `python -m tests.support.servers` is the
-keeper. HEADWATER_TEST_SERVERS=FILE names running servers to use instead: JSON with the fields of `Servers`.
+The set belongs to a keeper, a process of its own that ends it when the run is over, however the run ended. Where the
+servers' programs are missing it first has them built, at low priority: meanwhile the other tests run. A missing tool is
+an error that every test which asks gets to see; no test is left out. `python -m tests.support.servers` is the keeper.
+
+HEADWATER_TEST_SERVERS=FILE names running servers to use instead: JSON with the fields of `Servers`.
 """
 
 import json
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,8 +39,9 @@ from services.servers import Servers
 ROOT = Path(__file__).parent.parent.parent
 RUN_VARIABLE = "HEADWATER_TEST_RUN"  # how the processes of one run know each other
 RUNNING_VARIABLE = "HEADWATER_TEST_SERVERS"
-START_S = 280.0  # under the time that one test may take; `make test` has fetched everything before
+START_S = 280.0  # once their programs are there; under the time that one test may take
 STOP_S = 60.0
+BUILD_NICENESS = 10  # a tenth of the time that a test gets beside it
 POLL_S = 0.1
 
 _S = TypeVar("_S", bound=Server)
@@ -93,14 +96,45 @@ def servers() -> Servers:
     run = _run()
     if running := run.environment.get(RUNNING_VARIABLE):
         return Servers.from_json(Path(running).read_text())
-    places(run.environment)  # which refuses a machine that the servers do not run on
-    run.folder.mkdir(exist_ok=True)
-    with locked(run.folder / "lock"):
-        if not (run.folder / "keeper.json").exists():
-            _start_keeper(run)
-        return _await_servers(run)
+    _ensure_keeper(run)
+    return _await_servers(run)
 
 
+def start() -> None:
+    """Have the servers started, and their programs built where they are missing, without waiting for it."""
+    run = _run()
+    if RUNNING_VARIABLE not in run.environment:
+        with suppress(ServicesFailed):  # which the tests that ask for servers get to see
+            _ensure_keeper(run)
+
+
+def programs_are_there(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether nothing has to be built before the shared servers can start."""
+    if RUNNING_VARIABLE in environment:
+        return True
+    try:
+        found = places(environment)
+    except ServicesFailed:  # on this machine nothing can be built
+        return True
+    return found.kafka.is_dir() and found.postgres.is_dir() and found.minio.is_file()
+
+
+@cache
+def wait_for_programs(*, google: bool) -> None:
+    """Wait until the servers are built and up, and with `google` the stand-in is built, for as long as it takes.
+
+    What fails is not told here but to the tests that ask for it.
+    """
+    run = _run()
+    with suppress(ServicesFailed):
+        if google:
+            gcs.program(run.environment)
+        if RUNNING_VARIABLE not in run.environment:
+            binaries(run.environment)
+            servers()
+
+
+@cache
 def programs() -> Binaries:
     """The programs of the servers, for a test that starts its own."""
     return binaries(_run().environment)
@@ -186,6 +220,15 @@ def _run() -> Run:
     return _runs[-1]
 
 
+def _ensure_keeper(run: Run) -> None:
+    """Start the keeper unless another process of the run has. Raises: ServicesFailed."""
+    places(run.environment)  # which refuses a machine that the servers do not run on
+    run.folder.mkdir(exist_ok=True)
+    with locked(run.folder / "lock"):
+        if not (run.folder / "keeper.json").exists():
+            _start_keeper(run)
+
+
 def _start_keeper(run: Run) -> None:
     with (run.folder / "keeper.txt").open("ab") as log:
         child = subprocess.Popen(
@@ -225,7 +268,10 @@ def keep(folder: Path, controller: Process) -> None:
     """Start the servers, say where they are, and end them when the run is over."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     native: NativeServers | None = None
+    building: subprocess.Popen[bytes] | None = None
     try:
+        if not (programs_are_there() and gcs.path_of_program().is_file()):
+            building = _build_programs()
         native = NativeServers(folder / "servers", binaries(), durable=False)
         _write(folder / "servers.json", json.dumps(native.start().to_dict()))
         while controller.alive:
@@ -235,8 +281,21 @@ def keep(folder: Path, controller: Process) -> None:
     finally:
         for server in native.all if native else ():
             server.kill()  # nobody will miss the data
+        if building is not None and building.poll() is None:
+            os.killpg(building.pid, signal.SIGKILL)
         if not controller.alive:  # which would have removed it
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _build_programs() -> "subprocess.Popen[bytes]":
+    """Download and build what is missing, in processes that give way to the tests; wait for what the servers need."""
+    command = [sys.executable, "-m", "services", "get"]
+    building = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=lambda: os.nice(BUILD_NICENESS)
+    )
+    while building.poll() is None and not programs_are_there():
+        time.sleep(POLL_S)
+    return building
 
 
 def _write(path: Path, text: str) -> None:
