@@ -77,7 +77,7 @@ class Target:
             raise _refused(self.root, error) from error
         self.top = Folder(descriptor, self.root)
         self._unnamed = hasattr(os, "O_TMPFILE") and os.path.isdir(_DESCRIPTORS)
-        self._folder = lru_cache(maxsize=OPEN_FOLDERS_MAX)(self._open_folder)
+        self._folder: Callable[[str], Folder] = lru_cache(maxsize=OPEN_FOLDERS_MAX)(self._open_folder)
 
     def __enter__(self) -> "Target":
         return self
@@ -88,7 +88,7 @@ class Target:
             for temporary, folder in self._temporaries.copy().items():  # of threads that nobody waited for
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=folder.descriptor)
-        self._folder.cache_clear()
+        self._folder = _closed  # the cache refers to this object, and would be open until such cycles are collected
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it. Raises: InvalidFile when something else is in its place."""
@@ -221,6 +221,11 @@ class Target:
                 raise
             self._unnamed = False
             return None
+
+
+def _closed(path: str) -> Folder:
+    """Raises: CancelledError, in a thread that nobody waited for."""
+    raise CancelledError(path)
 
 
 def _made_folder(parent: Folder, name: str, location: str) -> Folder:

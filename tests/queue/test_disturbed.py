@@ -1,0 +1,194 @@
+"""What happens to what was put while the base goes away, the thread falls asleep, or its files are gone."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import headwater
+import pytest
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_schemas import codec
+from headwater_schemas.errors import EventRejected, FileChanged, Reason
+from headwater_schemas.events import DraftOpened, EntryAdded, Event, VersionDeleted
+
+from tests.queue.artifacts import MANY, filled, many
+from tests.queue.conftest import BeforeAppend
+from tests.support.history import Writer
+from tests.support.stores import StoreUnderTest
+
+PETS = "team/animals/pets"
+IDLE_S_MIN = 10.0  # who waits for longer has nothing to do
+DONE_WITHIN_S = 20.0  # less than the thread is idle for
+
+# --- a base that goes away ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deleting_base(before_append: BeforeAppend) -> Callable[[], None]:
+    """From its call on, v0 is deleted by somebody else just before a draft that starts from it is on the log."""
+
+    def arrange() -> None:
+        before_append(delete_v0)
+
+    def delete_v0(log: EmbeddedEventLog, events: list[Event]) -> None:
+        if any(isinstance(event, DraftOpened) and event.base == 0 for event in events) and not deleted:
+            deleted.append(True)
+            Writer(log, "bert").write(VersionDeleted(collection=PETS, version=0, delete_aliases=True))
+
+    deleted: list[bool] = []
+    return arrange
+
+
+def on_log(store: StoreUnderTest) -> list[Event]:
+    log = EmbeddedEventLog.open(store.folder / "log")
+    try:
+        return [codec.decode(record.payload).event for record in log.read(0, after=-1)]
+    finally:
+        log.close()
+
+
+def test_a_version_whose_base_vanished_meanwhile_is_sent_whole_and_once(
+    store: StoreUnderTest, deleting_base: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with headwater.init() as run:
+        run.log_artifact(many(0)).wait()
+        deleting_base()
+        capsys.readouterr()
+        version = run.log_artifact(many(1)).wait()
+
+    events = on_log(store)
+    opened = [event.base for event in events if isinstance(event, DraftOpened)]
+    sizes = [len(event.files) for event in events if isinstance(event, EntryAdded)]
+    assert opened == [None, 0, None]
+    assert sizes == [MANY, 1, MANY]
+    assert (version.version, version.file_count) == ("v1", MANY)
+    version.download(tmp_path / "out")
+    assert (tmp_path / "out" / "000").read_text() == "version 1"
+    assert f"pets: v1, 1 of {MANY} files new" in capsys.readouterr().err
+
+
+def test_a_base_that_was_asked_for_and_vanished_is_an_error_and_nothing_is_sent_again(
+    store: StoreUnderTest, deleting_base: Callable[[], None]
+) -> None:
+    with headwater.init() as run:
+        draft = run.log_artifact(many(0)).wait().new_draft()
+        with draft.new_file("more") as file:
+            file.write("more")
+        deleting_base()
+
+        with pytest.raises(EventRejected, match=f"{PETS}:v0 was deleted") as refused:
+            run.log_artifact(draft).wait()
+
+    assert refused.value.reason is Reason.BASE_UNKNOWN
+    assert [event.base for event in on_log(store) if isinstance(event, DraftOpened)] == [None, 0]
+
+
+def test_another_refusal_is_raised_and_nothing_is_sent_again(store: StoreUnderTest) -> None:
+    with headwater.init() as run:
+        run.log_artifact(many(0)).wait()
+        another_type = headwater.Artifact("pets", "model")
+
+        with pytest.raises(EventRejected) as refused:
+            run.log_artifact(another_type).wait()
+
+    assert refused.value.reason is Reason.TYPE_MISMATCH
+    assert len([event for event in on_log(store) if isinstance(event, DraftOpened)]) == 2
+
+
+# --- the thread that logs in the background -----------------------------------------------------------------------
+
+
+class _Sleepy(threading.Condition):
+    """Where the logging thread waits for the next task: when its time is over, first something else may happen."""
+
+    as_it_ends: Callable[[], None] | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        is_idle = threading.current_thread().name == "headwater-logging" and (timeout or 0.0) > IDLE_S_MIN
+        if not is_idle or _Sleepy.as_it_ends is None:
+            return super().wait(timeout)
+        notified = super().wait(0.05)
+        if not notified and (act := _Sleepy.as_it_ends) is not None:
+            _Sleepy.as_it_ends = None
+            self.release()  # as it is between the end of the time and the moment in which the thread has it again
+            act()
+            self.acquire()
+        return notified
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DONE_WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, "nobody did it"
+        time.sleep(0.01)
+
+
+def test_a_task_that_is_put_just_as_the_idle_wait_ends_is_done(
+    monkeypatch: pytest.MonkeyPatch, store: StoreUnderTest
+) -> None:
+    monkeypatch.setattr(threading, "Condition", _Sleepy)
+    put: list[headwater.Artifact] = []
+    with headwater.init() as run:
+        _wait_for(lambda: not run._client.logger.busy)
+
+        _Sleepy.as_it_ends = lambda: put.append(run.log_artifact(filled({"a": "1"})))
+        run.log_artifact(filled({"b": "1"}, "waker")).wait()
+
+        _wait_for(lambda: bool(put) and put[0].state != "pending")
+    assert put[0].version == "v0"
+
+
+def test_the_next_task_starts_another_thread_once_the_idle_one_ended(
+    monkeypatch: pytest.MonkeyPatch, store: StoreUnderTest
+) -> None:
+    monkeypatch.setattr(threading, "Condition", _Sleepy)
+    of_other_tests = set(threading.enumerate())
+    with headwater.init() as run:
+        _Sleepy.as_it_ends = lambda: None
+        run.log_artifact(filled({"a": "1"})).wait()
+        _wait_for(lambda: set(threading.enumerate()) <= of_other_tests)
+
+        later = run.log_artifact(filled({"a": "2"}))
+        _wait_for(lambda: later.state != "pending")
+
+
+def test_what_is_put_is_logged_although_nobody_waits(store: StoreUnderTest) -> None:
+    with headwater.init() as run:
+        artifact = run.log_artifact(filled({"a": "1"}))
+
+        _wait_for(lambda: artifact.state != "pending")
+        assert artifact.version == "v0"
+
+
+# --- immutable files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [7, PACKED_FILE_BYTES_MAX + 1], ids=["small", "large"])
+def test_an_immutable_file_whose_content_is_stored_is_not_read_again(
+    store: StoreUnderTest, tmp_path: Path, size: int
+) -> None:
+    (path := tmp_path / "model.bin").write_bytes(b"x" * size)
+    with headwater.init() as run:
+        first = headwater.Artifact("first", "model")
+        first.add_file(path)
+        run.log_artifact(first).wait()
+        again = headwater.Artifact("again", "model")
+        again.add_file(path, policy="immutable")
+        path.unlink()
+
+        version = run.log_artifact(again).wait()
+
+    assert (version.version, version.size) == ("v0", size)
+
+
+def test_an_immutable_file_whose_content_is_stored_nowhere_is_read(store: StoreUnderTest, tmp_path: Path) -> None:
+    (path := tmp_path / "model.bin").write_bytes(b"x" * (PACKED_FILE_BYTES_MAX + 1))
+    with headwater.init() as run:
+        artifact = headwater.Artifact("first", "model")
+        artifact.add_file(path, policy="immutable")
+        path.unlink()
+
+        with pytest.raises(FileChanged, match="cannot be read any more"):
+            run.log_artifact(artifact).wait()

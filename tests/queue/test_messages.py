@@ -1,0 +1,113 @@
+"""What people read when something was logged, and that those who want quiet read nothing."""
+
+import headwater
+import pytest
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+
+from tests.queue.artifacts import filled, many
+
+pytestmark = pytest.mark.usefixtures("store")
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> bool:
+    if request.param:
+        monkeypatch.setenv("HEADWATER_QUIET", "true")
+    return bool(request.param)
+
+
+def told(capsys: Printed) -> list[str]:
+    """The lines since the last look, without who says them."""
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("headwater: ") for line in lines)
+    return [line.removeprefix("headwater: ") for line in lines]
+
+
+def finish(*, writers: int | None = None, shared: str = "job-1") -> headwater.Artifact:
+    with headwater.init() as run:
+        return run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id=shared, writers=writers)
+
+
+def upsert(path: str, shared: str = "job-1") -> None:
+    with headwater.init() as run:
+        run.upsert_artifact(filled({path: path}), distributed_id=shared)
+
+
+loud_or_quiet = pytest.mark.parametrize("quiet", [False, True], ids=["loud", "quiet"], indirect=True)
+
+
+@loud_or_quiet
+def test_finishing_says_which_version_the_draft_is(capsys: Printed, quiet: bool) -> None:
+    upsert("a")
+    told(capsys)
+    finish()
+
+    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' is v0"])
+
+
+@loud_or_quiet
+def test_finishing_says_how_many_writers_the_draft_waits_for(capsys: Printed, quiet: bool) -> None:
+    upsert("a")
+    told(capsys)
+    finish(writers=2)
+
+    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed when 2 writers are done"])
+
+
+@loud_or_quiet
+def test_finishing_a_draft_with_nothing_in_it_is_said_even_to_those_who_want_quiet(
+    capsys: Printed, quiet: bool
+) -> None:
+    """It is a warning: most likely the writers had another id."""
+    finish(shared="jbo-1")
+
+    warning = "pets: draft 'jbo-1' was sealed with nothing in it, as v0: has anybody upserted under this id?"
+    assert told(capsys) == ([warning] if quiet else ["pets: draft 'jbo-1' is v0", warning])
+
+
+def test_finishing_with_something_in_the_draft_warns_of_nothing(capsys: Printed) -> None:
+    upsert("a")
+    told(capsys)
+    with headwater.init() as run:
+        run.finish_artifact(filled({"b": "b"}), distributed_id="job-1")
+
+    assert told(capsys) == ["pets: draft 'job-1' is v0"]
+
+
+@loud_or_quiet
+def test_logging_says_how_much_is_new_and_how_much_was_stored(capsys: Printed, quiet: bool) -> None:
+    with headwater.init() as run:
+        run.log_artifact(many(0)).wait()
+        draft = run.log_artifact(filled({"one": "x" * 1500}, "single")).wait().new_draft()
+        run.log_artifact(many(1)).wait()
+        draft.remove("one")
+        with draft.new_file("two") as file:
+            file.write("!")
+        run.log_artifact(draft).wait()
+        run.log_artifact(filled({"a": "x" * (PACKED_FILE_BYTES_MAX + 1)}, "large")).wait()
+
+    size = sum(len(str(n)) for n in range(1, 100)) + len("version 0")
+    assert told(capsys) == (
+        []
+        if quiet
+        else [
+            f"pets: v0, 100 of 100 files new, {size} B stored",
+            "single: v0, 1 of 1 file new, 1.5 kB stored",
+            "pets: v1, 1 of 100 files new, 9 B stored",
+            "single: v1, 1 of 1 file new, 1 removed, 1 B stored",
+            "large: v0, 1 of 1 file new, 1.0 MB stored",
+        ]
+    )
+
+
+@loud_or_quiet
+def test_logging_what_is_there_says_so(capsys: Printed, quiet: bool) -> None:
+    with headwater.init() as run:
+        run.log_artifact(filled({"a": "1"})).wait()
+        run.log_artifact(filled({"a": "2"})).wait()
+        told(capsys)
+        run.log_artifact(filled({"a": "1"})).wait()
+
+    assert told(capsys) == ([] if quiet else ["pets: content is that of v0: no new version, latest → v0"])
