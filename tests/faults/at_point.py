@@ -18,7 +18,7 @@ from typing import Any
 
 # Name → the function, as "module:attribute.attribute".
 POINTS = {
-    "making the store": "headwater._stores.folder:_make",
+    "making the store": "headwater._stores.folder:_create_store",
     "making the log": "headwater_eventlog.embedded:make",
     "making the blob store": "headwater_blobs.folder:FolderBlobStore.open",
     "making the projection": "headwater_consumer.database:Database._create_tables",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwater._config.settings import read_settings
-from headwater._stores.stores import Stores, open_stores
+from headwater._stores.opening import open_stores
+from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.fingerprint import table_fingerprints

@@ -22,7 +22,7 @@ from headwater._commit.write_queue import Logger, Task
 from headwater._config.settings import Settings
 from headwater._ingest.stat_cache import StatIndex
 from headwater._progress import tell
-from headwater._stores.stores import open_stores
+from headwater._stores.opening import open_stores
 
 CATCH_UP_TIMEOUT_S = 120.0
 REJECTIONS_MAX = 10_000  # of one session, looked through after each turn; there are hardly ever any

@@ -1,1 +1,1 @@
-"""The log, the database and the blobs that one `HEADWATER_URL` names, and work on a whole store."""
+"""The store that `HEADWATER_URL` names: its log, database, projection and blobs; opening and maintaining it."""

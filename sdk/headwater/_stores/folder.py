@@ -1,9 +1,9 @@
-"""The store in one folder: the log, the projection and the blobs.
+"""Open the embedded store, which keeps log, blobs and projection in one folder.
 
-STORE/headwater.json      says that this is a headwater store, and in which format
-STORE/log/                the events; the one thing that cannot be rebuilt
+STORE/headwater.json      marks the folder as a headwater store, with its format number
+STORE/log/                the events; the only part that cannot be rebuilt
 STORE/blobs/              the bytes
-STORE/projection/         the database; `headwater replay --replace` builds it anew
+STORE/projection/         the database; `headwater replay --replace` rebuilds it
 """
 
 import json
@@ -21,13 +21,13 @@ from headwater._stores.stores import Stores
 
 FORMAT = 1
 MARKER = "headwater.json"
-_POINTER = "current"  # in the projection folder: names the database, once a replay has put another in place
+_POINTER = "current"  # in the projection folder: names the database file, once a replay has replaced the first one
 _FIRST_PROJECTION = "projection.db"
 _KIND = "headwater"
 
 
 def open_folder(folder: Path, *, create: bool) -> Stores:
-    """Open the store in `folder`, making it where it is missing and `create` is set.
+    """Open the store in `folder`; create it if it is missing and `create` is set.
 
     Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
     """
@@ -36,29 +36,29 @@ def open_folder(folder: Path, *, create: bool) -> Stores:
     create = create and not read_only
     log = EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)
     blobs = FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only)
-    if not read_only:  # also where it is only asked: the projection can be thrown away, and its maker killed before it
-        _make_folder(projection_folder(folder))
+    if not read_only:  # even without `create`: the creator may have been killed early, and a projection may be deleted
+        _create_folder(projection_folder(folder))
     database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
     projection = EmbeddedProjection(log, database, lock_file(folder))
     return Stores(str(folder), log, blobs, database, projection, read_only)
 
 
 def projection_folder(folder: Path) -> Path:
-    """Where a store's projection lies."""
+    """The folder that holds a store's projection."""
     return folder / "projection"
 
 
 def projection_file(folder: Path) -> Path:
-    """The database of a store's projection: the first one, or the one that a replay put in its place."""
-    return projection_folder(folder) / _pointed_to(folder)[0]
+    """The database file of a store's projection: the first one, or the replacement that a replay built."""
+    return projection_folder(folder) / _projection_names(folder)[0]
 
 
-def point_to_projection(folder: Path, name: str) -> None:
-    """From here on the projection is the file `name`; processes that have the one before open go on with it.
+def switch_projection(folder: Path, name: str) -> None:
+    """Make the file `name` the projection. Processes that have the previous one open keep using it.
 
-    The one before that is removed: a file that may be open must keep its name, since SQLite finds the rest by it.
+    So the previous file keeps its name, by which SQLite finds its journal; the one before that is removed.
     """
-    previous, outdated = _pointed_to(folder)
+    previous, outdated = _projection_names(folder)
     pointer = projection_folder(folder) / _POINTER
     write_atomically(pointer, f"{name}\n{previous}\n".encode())
     if outdated:
@@ -66,13 +66,13 @@ def point_to_projection(folder: Path, name: str) -> None:
 
 
 def remove_projection(file: Path) -> None:
-    """Remove a projection and what SQLite keeps beside it."""
+    """Remove a projection's database file and SQLite's files beside it."""
     for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 
-def _pointed_to(folder: Path) -> tuple[str, str]:
-    """The file names of the projection, and of the one that was there before it ("" if there was none)."""
+def _projection_names(folder: Path) -> tuple[str, str]:
+    """The file names of the current and of the previous projection ("" if there was none)."""
     try:
         current, previous = (projection_folder(folder) / _POINTER).read_text("utf-8").split("\n")[:2]
     except (OSError, ValueError):
@@ -81,58 +81,62 @@ def _pointed_to(folder: Path) -> tuple[str, str]:
 
 
 def lock_file(folder: Path) -> Path:
-    """The file that those who project take turns at."""
+    """The lock file that orders the processes that project."""
     return projection_folder(folder) / "projection.lock"
 
 
 def check_store(folder: Path, *, create: bool = False) -> None:
-    """Make sure that a store is there, or make it. Raises: as `open_folder`."""
+    """Check that `folder` is a store, or create one. Raises: as `open_folder`."""
     marker = folder / MARKER
     try:
         text = marker.read_bytes()
     except FileNotFoundError:
-        _make(folder, marker, create=create)
+        _create_store(folder, marker, create=create)
         return
     except OSError as error:
         raise StoreUnavailable(f"the store {folder} cannot be read: {error.strerror}. Check the path.") from error
     try:
-        said = json.loads(text)
-        format_number = int(said["format"])
-        if said["store"] != _KIND:
+        content = json.loads(text)
+        format_number = int(content["format"])
+        if content["store"] != _KIND:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise StoreNotOurs(f"{marker} is not a headwater store's marker. {folder} was left as it is.") from None
+        raise StoreNotOurs(
+            f"{marker} is not the marker file of a headwater store. {folder} was left untouched; choose another folder."
+        ) from None
     if format_number > FORMAT:
         raise FormatTooNew(
-            f"the store {folder} has format {format_number}; this release knows {FORMAT}. Upgrade headwater to use it."
+            f"the store {folder} has format {format_number}, and this release reads format {FORMAT}. Upgrade headwater."
         )
 
 
-def _make(folder: Path, marker: Path, *, create: bool) -> None:
+def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
     if not create:
         raise StoreUnavailable(
-            f"there is no headwater store at {folder}. Log something first, or set HEADWATER_URL to where it is."
+            f"there is no headwater store at {folder}. Log something first, or set HEADWATER_URL to an existing store."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = [name for name in os.listdir(folder) if name != MARKER and not is_temporary(name, MARKER)]
         if others and not marker.exists():
             raise StoreNotOurs(
-                f"{folder} is not a headwater store, and is not empty: it holds {sorted(others)[0]!r}. "
-                "It was left as it is; choose another folder."
+                f"{folder} is not a headwater store, and not empty: it contains {sorted(others)[0]!r}. "
+                "It was left untouched; choose another folder."
             )
         content = json.dumps({"store": _KIND, "format": FORMAT}) + "\n"
-        write_atomically(marker, content.encode())  # two processes that make one store at once write the same
+        write_atomically(marker, content.encode())  # two processes that create one store at once write the same
     except PermissionError as error:
-        raise StoreReadOnly(f"no store can be made at {folder}: {error.strerror}. Choose another folder.") from error
+        raise StoreReadOnly(f"cannot create a store at {folder}: {error.strerror}. Choose another folder.") from error
     except OSError as error:
-        raise StoreUnavailable(f"no store can be made at {folder}: {error.strerror}. Choose another folder.") from error
+        raise StoreUnavailable(
+            f"cannot create a store at {folder}: {error.strerror}. Choose another folder."
+        ) from error
 
 
-def _make_folder(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
-            f"{folder} cannot be made: {error.strerror}. Check its disk; nothing that was recorded is lost."
+            f"cannot create the folder {folder}: {error.strerror}. Check its disk; nothing that was recorded is lost."
         ) from error

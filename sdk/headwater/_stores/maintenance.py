@@ -1,4 +1,4 @@
-"""Work on a whole store."""
+"""Maintenance of a whole store: rebuild its projection by a replay, and look for missing or damaged objects."""
 
 import contextlib
 import os
@@ -20,50 +20,50 @@ from headwater._config.settings import read_settings
 from headwater._progress import Progress
 from headwater._stores.folder import (
     check_store,
-    point_to_projection,
     projection_file,
     projection_folder,
     remove_projection,
+    switch_projection,
 )
 from headwater._stores.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What a replay found, for people and for programs."""
+    """The result of a replay, as text and as JSON."""
 
     replayed: Replayed
-    trouble: str | None  # why the old projection could not be read
+    old_error: str | None  # why the old projection could not be read
     replaced: bool
 
     @property
-    def well(self) -> bool:
-        """Whether nothing is left to be done."""
+    def ok(self) -> bool:
+        """Whether the projection in use is now what the log says."""
         return self.replayed.same or self.replaced
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """The lines to print."""
         yield f"{self.replayed.records:,} events replayed"
         yield f"new: {self.replayed.new}"
-        if self.trouble is not None:
-            yield f"old: cannot be read: {self.trouble}"
+        if self.old_error is not None:
+            yield f"old: cannot be read: {self.old_error}"
         else:
             yield f"old: {self.replayed.old}"
             yield "The two are the same." if self.replayed.same else f"They differ in {self._where()}."
         if self.replaced:
-            yield "The new projection is in place. Processes that are running go on with the old one until they end."
-        elif not self.well:
-            yield "`headwater replay --replace` puts the new one in place of the old one."
+            yield "The new projection is in place. Running processes keep using the old one until they end."
+        elif not self.ok:
+            yield "`headwater replay --replace` replaces the old projection with the new one."
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The report as JSON values."""
         return {
             "records": self.replayed.records,
             "new": self.replayed.new,
             "old": self.replayed.old,
             "same": self.replayed.same,
             "differing": list(self.replayed.differing),
-            "trouble": self.trouble,
+            "old_error": self.old_error,
             "replaced": self.replaced,
         }
 
@@ -72,32 +72,32 @@ class ReplayReport:
 
 
 def replay_store(*, replace: bool) -> ReplayReport:
-    """Build the projection of the store that the settings name anew, and compare it; `replace` puts it in place.
+    """Rebuild the projection of the configured store from its log, and compare it; `replace` puts it in use.
 
     Raises: StoreUnavailable, StoreNotOurs, FormatTooNew, StoreReadOnly.
     """
     settings = read_settings()
     with contextlib.ExitStack() as opened:
-        place = _of_servers(settings.profile) if settings.profile is not None else _InFolder(settings.store)
-        log = place.open_log(opened)
-        old, trouble = _old_projection(place, opened)
-        kept = False
+        swap = _server_swap(settings.profile) if settings.profile is not None else _FolderProjectionSwap(settings.store)
+        log = swap.open_log(opened)
+        old, old_error = _old_projection(swap, opened)
+        replaced = False
         try:
-            new = place.open_new()
+            new = swap.open_new()
             with contextlib.closing(new):
                 new.remember_log(log.generation, log.partitions)
                 replayed = _replay_with_progress(log, new, old, quiet=settings.quiet)
             if replace:
-                place.replace()
-                kept = True
-            return ReplayReport(replayed, trouble, replaced=replace)
+                swap.replace()
+                replaced = True
+            return ReplayReport(replayed, old_error, replaced=replaced)
         finally:
-            if not kept:
-                place.remove_new()
+            if not replaced:
+                swap.remove_new()
 
 
-class _Place(Protocol):
-    """Where a projection is, and another one can be built beside it."""
+class _ProjectionSwap(Protocol):
+    """Builds a new projection beside the current one, and puts it in its place."""
 
     def open_log(self, opened: contextlib.ExitStack) -> EventLog: ...
 
@@ -106,13 +106,13 @@ class _Place(Protocol):
     def open_new(self) -> Database: ...
 
     def replace(self) -> None:
-        """The new one takes the place of the old one."""
+        """Make the new projection the current one."""
         ...
 
     def remove_new(self) -> None: ...
 
 
-class _InFolder:
+class _FolderProjectionSwap:
     def __init__(self, folder: Path) -> None:
         check_store(folder)
         self._folder = folder
@@ -131,26 +131,26 @@ class _InFolder:
         return Database.open_sqlite(self._new_file)
 
     def replace(self) -> None:
-        point_to_projection(self._folder, self._new_file.name)
+        switch_projection(self._folder, self._new_file.name)
 
     def remove_new(self) -> None:
         remove_projection(self._new_file)
 
 
-def _of_servers(profile: Profile) -> _Place:
-    from headwater._stores.servers import ProjectionOnServers
+def _server_swap(profile: Profile) -> _ProjectionSwap:
+    from headwater._stores.servers import ServerProjectionSwap  # deferred: kafka, minio
 
-    return ProjectionOnServers(profile)
+    return ServerProjectionSwap(profile)
 
 
 def missing_objects(stores: Stores) -> list[str]:
-    """Objects that versions name and that are not there, by name. Cost: reads every entry, looks for each object."""
+    """Sorted names of objects that versions need and the store lacks. Cost: reads every entry, checks each object."""
     named = {place.object_name for page in contents(stores.database) for place, _ in page}
     return sorted(named - stores.blobs.have(named))
 
 
 def damaged_objects(stores: Stores) -> list[str]:
-    """Objects that hold other bytes than what was recorded, by name. Cost: reads all content."""
+    """Sorted names of objects whose bytes differ from the recorded digest. Cost: reads all content."""
     damaged: set[str] = set()
     for page in contents(stores.database):
         for place, digest in page:
@@ -158,15 +158,15 @@ def damaged_objects(stores: Stores) -> list[str]:
                 for _ in stores.blobs.stream(place, digest):
                     pass
             except BlobMissing:
-                continue  # told apart from what is damaged
+                continue  # reported by `missing_objects`
             except BlobCorrupt:
                 damaged.add(place.object_name)
     return sorted(damaged)
 
 
-def _old_projection(place: _Place, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:
+def _old_projection(swap: _ProjectionSwap, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:
     try:
-        old = place.open_old()
+        old = swap.open_old()
     except HeadwaterError as error:
         return None, str(error)
     opened.callback(old.close)

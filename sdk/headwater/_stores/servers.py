@@ -1,4 +1,4 @@
-"""The stores that a profile names: the log on Kafka, the projection in PostgreSQL, the bytes in a bucket."""
+"""Open the servers of a profile: the log in Kafka, the projection in PostgreSQL, the blobs in an S3 bucket."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -15,13 +15,13 @@ from headwater_schemas.findings import Finding
 from headwater._config.profile import Profile
 from headwater._stores.stores import Stores
 
-OUTAGE_S = 30.0  # a server that is restarted, or followed by another, is back by then
+OUTAGE_S = 30.0  # a restart or a failover takes less
 
 
 def open_servers(profile: Profile, *, create: bool) -> Stores:
-    """Connect to each, making topic, tables and bucket where they are missing and `create` is set.
+    """Connect to each server; create topic, tables and bucket if they are missing and `create` is set.
 
-    Raises: InvalidSettings; StoreUnavailable, also when the topic is not the one that the database is a projection of.
+    Raises: InvalidSettings; StoreUnavailable, also when the database is the projection of another topic.
     """
     with ExitStack() as opened:
         database, log = open_log_and_database(profile, opened, create=create)
@@ -32,7 +32,7 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
 
 
 def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) -> tuple[Database, KafkaEventLog]:
-    """What a projector needs; `opened` closes them. Raises: as `open_servers`."""
+    """Open what a projector needs, and register both with `opened` for closing. Raises: as `open_servers`."""
     database = open_database(profile, create=create)
     opened.callback(database.close)
     log = open_log(profile, database, create=create)
@@ -41,34 +41,34 @@ def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) 
 
 
 def open_database(profile: Profile, *, create: bool) -> Database:
-    """The projection. Raises: as `open_servers`."""
+    """Open the projection. Raises: as `open_servers`."""
     return Database.open_postgresql(profile.database_url, schema=profile.database_schema, create=create)
 
 
 def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEventLog:
-    """The log that `database` is the projection of, which remembers it from the first time on."""
+    """Open the log that `database` projects. The first time, the log's identity is recorded in the database."""
     known = database.known_log()
-    # A topic that is gone is not made again under a projection that knows it: that would be another, empty history.
+    # A lost topic is not created again under a projection that knows it: that would be another, empty history.
     log = KafkaEventLog.open(profile.kafka(), create=create and known is None, expect=known)
     if known is None:
         database.remember_log(log.generation, log.partitions)
     return log
 
 
-def describe(profile: Profile) -> Iterator[tuple[str, bool, str]]:
-    """(server, whether it is well, what was found and what to do) for each connection. Changes nothing."""
+def diagnose_servers(profile: Profile) -> Iterator[tuple[str, bool, str]]:
+    """(server, whether it is healthy, what was found and what to do) for each connection. Changes nothing."""
     from headwater_blobs.s3 import findings as s3
     from headwater_eventlog.kafka import findings as kafka
 
-    yield from _described("kafka", lambda: kafka.describe(profile.kafka()))
-    yield from _described("database", lambda: [_database_finding(profile)])
-    yield from _described("s3", lambda: s3.describe(profile.s3()))
+    yield from _diagnosed("kafka", lambda: kafka.describe(profile.kafka()))
+    yield from _diagnosed("database", lambda: [_database_finding(profile)])
+    yield from _diagnosed("s3", lambda: s3.describe(profile.s3()))
 
 
-def _described(server: str, look: Callable[[], Sequence[Finding]]) -> Iterator[tuple[str, bool, str]]:
+def _diagnosed(server: str, diagnose: Callable[[], Sequence[Finding]]) -> Iterator[tuple[str, bool, str]]:
     try:
-        yield from ((server, finding.is_good, finding.text) for finding in look())
-    except HeadwaterError as error:  # of the settings, before anything could be tried
+        yield from ((server, finding.is_good, finding.text) for finding in diagnose())
+    except HeadwaterError as error:  # invalid settings, found before any connection was tried
         yield server, False, str(error)
 
 
@@ -77,35 +77,35 @@ def _database_finding(profile: Profile) -> Finding:
     with closing(database):
         known = database.known_log()
     of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
-    return Finding(True, f"{database.name} answers, and holds a projection {of}.")
+    return Finding(True, f"{database.name} answers, and has a projection {of}.")
 
 
-class ProjectionOnServers:
-    """Where the projection is, and another one can be built beside it: each is a schema of the database."""
+class ServerProjectionSwap:
+    """Replaces the projection in PostgreSQL: the current and the new one are schemas of one database."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._new = PostgresqlSchema(profile.database_url, new_schema_name(profile.database_schema))
 
     def open_log(self, opened: ExitStack) -> EventLog:
-        """The log, whatever the old projection says."""
+        """Open the log, whatever the old projection recorded of it."""
         log = KafkaEventLog.open(self._profile.kafka(), create=False)
         opened.callback(log.close)
         return log
 
     def open_old(self) -> Database:
-        """Raises: StoreUnavailable when there is none."""
+        """Open the current projection. Raises: StoreUnavailable when there is none."""
         return open_database(self._profile, create=False)
 
     def open_new(self) -> Database:
-        """An empty one."""
+        """Create an empty projection."""
         return Database.open_postgresql(self._profile.database_url, schema=self._new.schema)
 
     def replace(self) -> None:
-        """In one transaction, under those who have the old one open."""
+        """Swap the schemas in one transaction, also for processes that have the old one open."""
         with closing(self.open_new()) as new:
             new.take_place_of(self._profile.database_schema)
 
     def remove_new(self) -> None:
-        """Raises: StoreUnavailable."""
+        """Drop the new schema. Raises: StoreUnavailable."""
         self._new.drop_schema()

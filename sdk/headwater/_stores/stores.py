@@ -1,4 +1,4 @@
-"""Everything that one `HEADWATER_URL` stands for, behind one face: a folder, or servers."""
+"""The record of an open store: its log, blobs, database and projection. `opening` makes one."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,11 +8,9 @@ from headwater_consumer.database import Database
 from headwater_eventlog.port import EventLog
 from headwater_schemas.positions import Cut
 
-from headwater._config.settings import Settings
-
 
 class Projection(Protocol):
-    """How a client makes sure that what was written is in the database that it asks."""
+    """How a client waits until the database has what the log has."""
 
     def covers(self, cut: Cut) -> bool: ...
 
@@ -23,7 +21,7 @@ class Projection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The log, the bytes, the database, and how the one gets into the other."""
+    """The log, the blobs, the database, and the projection that carries the log into the database."""
 
     name: str  # for messages
     log: EventLog
@@ -31,24 +29,10 @@ class Stores:
     database: Database
     projection: Projection
     read_only: bool
-    outage_s: float = 0.0  # for how long to wait for what does not answer: servers are restarted, folders are not
+    outage_s: float = 0.0  # how long to retry what does not answer: servers are restarted, folders are not
 
     def close(self) -> None:
-        """Let go of all files and connections. Closing twice is fine."""
+        """Close all files and connections. Closing twice is fine."""
         self.database.close()
         self.blobs.close()
         self.log.close()
-
-
-def open_stores(settings: Settings, *, create: bool) -> Stores:
-    """Open what `settings` name, making it where it is missing and `create` is set.
-
-    Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, InvalidSettings.
-    """
-    if settings.profile is not None:
-        from headwater._stores.servers import open_servers
-
-        return open_servers(settings.profile, create=create)
-    from headwater._stores.folder import open_folder
-
-    return open_folder(settings.store, create=create)

@@ -69,7 +69,7 @@ def replay_command(replace: bool, as_json: bool) -> None:
     else:
         for line in report.lines():
             click.echo(line)
-    if not report.well:
+    if not report.ok:
         raise SystemExit(1)
 
 
@@ -88,16 +88,16 @@ def _settings_findings(settings: "Settings") -> list[tuple[str, str, str]]:
 
 def _server_findings(profile: "Profile") -> list[tuple[str, str, str]]:
     """Each connection tried by itself, so that one that fails hides no other."""
-    from headwater._stores.servers import describe
+    from headwater._stores.servers import diagnose_servers
 
-    return [(server, WELL if is_good else BROKEN, text) for server, is_good, text in describe(profile)]
+    return [(server, WELL if is_good else BROKEN, text) for server, is_good, text in diagnose_servers(profile)]
 
 
 def _store_findings(settings: "Settings", *, content: bool) -> list[tuple[str, str, str]]:
     from headwater_schemas.errors import HeadwaterError
 
     from headwater._stores.maintenance import damaged_objects, missing_objects
-    from headwater._stores.stores import open_stores
+    from headwater._stores.opening import open_stores
 
     try:
         stores = open_stores(settings, create=False)

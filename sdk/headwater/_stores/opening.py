@@ -1,0 +1,18 @@
+"""Open the store that the settings name: a folder, or the servers of a profile."""
+
+from headwater._config.settings import Settings
+from headwater._stores.stores import Stores
+
+
+def open_stores(settings: Settings, *, create: bool) -> Stores:
+    """Open the store; create it if it is missing and `create` is set.
+
+    Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, InvalidSettings.
+    """
+    if settings.profile is not None:
+        from headwater._stores.servers import open_servers  # deferred: kafka, minio, sqlalchemy
+
+        return open_servers(settings.profile, create=create)
+    from headwater._stores.folder import open_folder  # deferred: sqlalchemy
+
+    return open_folder(settings.store, create=create)
