@@ -23,7 +23,7 @@ def proxy_for(address: str) -> str | None:
         return proxy and f"http://{proxy}"
     if (kind := urlsplit(proxy).scheme) not in ("http", "https"):
         raise UnsupportedProxy(
-            f"{parts.scheme}_proxy names a proxy with {kind[:40]}://, which is neither http:// nor https://. "
+            f"{parts.scheme}_proxy names a proxy that is neither http:// nor https:// but {kind[:40]}://. "
             "Name another, or list the host in no_proxy."
         )
     return proxy

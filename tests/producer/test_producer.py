@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -212,7 +213,7 @@ def test_a_log_that_always_refuses_is_tried_eight_times_and_not_for_two_minutes(
 
 
 def test_pauses_between_tries_double_up_to_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TRIES_MAX", 12)
+    monkeypatch.setattr(module, "APPEND_BACKOFF", replace(module.APPEND_BACKOFF, attempts_max=12))
     log, time = FailingLog(*[gone() for _ in range(11)]), Time()
     producer = producer_on(log, time)
     producer.send([started()])
