@@ -33,7 +33,7 @@ def opened(folder: Path | str) -> Iterator[tuple[Stores, Producer]]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     stores = open_folder(Path(folder), create=True)
     try:
-        yield stores, Producer(stores.log, who="bench@bench")
+        yield stores, Producer(stores.log, author="bench@bench")
     finally:
         stores.close()
 
@@ -45,7 +45,7 @@ def opened_servers() -> Iterator[tuple[Stores, Producer]]:
     assert profile is not None
     stores = open_servers(profile, create=True)
     try:
-        yield stores, Producer(stores.log, who="bench@bench", records_per_append=RECORDS_PER_APPEND_MAX)
+        yield stores, Producer(stores.log, author="bench@bench", records_per_append=RECORDS_PER_APPEND_MAX)
     finally:
         stores.close()
 

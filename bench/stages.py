@@ -12,13 +12,13 @@ from headwater._commit.client import Client
 from headwater._commit.tasks import CommitTask
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_consumer.waiting import WaitingProjection
-from headwater_producer.intake import Intake
 from headwater_producer.producer import Producer
+from headwater_producer.stager import BlobStager
 
 # None of them calls another.
 _CALLS: tuple[tuple[str, type, str], ...] = (
     ("plan", CommitTask, "_plan"),  # asks the database what is there already
-    ("upload", Intake, "places"),
+    ("upload", BlobStager, "publish"),
     ("append", Producer, "confirm"),
     ("project", EmbeddedProjection, "catch_up"),
     ("project", WaitingProjection, "catch_up"),

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from headwater_runtime.files import is_temporary, sync_folder, write_atomically
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import (
     BlobCorrupt,
     FormatTooNew,
@@ -125,13 +125,13 @@ class FolderBlobStore:
         with _store_errors(self.folder, None):
             return {name for name in names if _stat_if_there(_path_of(self.folder, name)) is not None}
 
-    def read(self, place: Place, digest: bytes) -> bytes:
+    def read(self, place: BlobLocation, digest: bytes) -> bytes:
         verify.check_place(place)
         data = self._fetch(place.object_name, place.offset, place.size)
         self._check(data, place, digest)
         return data
 
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         results = [b""] * len(wanted)
         for run in verify.runs_of(wanted):
             data = self._fetch(run.object_name, run.offset, run.size)
@@ -142,11 +142,11 @@ class FolderBlobStore:
                 self._check(content, place, digest)
         return results
 
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
         verify.check_place(place)
         return verify.checked_pieces(self._pieces(place), place, digest, self.folder)
 
-    def file_of(self, place: Place) -> str | None:
+    def file_of(self, place: BlobLocation) -> str | None:
         path = _path_of(self.folder, place.object_name)
         with _store_errors(self.folder, None):
             found = _stat_if_there(path)
@@ -258,14 +258,14 @@ class FolderBlobStore:
                 data += more
         return data
 
-    def _check(self, data: bytes, place: Place, digest: bytes) -> None:
+    def _check(self, data: bytes, place: BlobLocation, digest: bytes) -> None:
         try:
             verify.check_digest(data, place, digest, self.folder)
         except BlobCorrupt:
             self._open_object.cache_clear()  # what is restored from a copy is another file
             raise
 
-    def _pieces(self, place: Place) -> Iterator[memoryview]:
+    def _pieces(self, place: BlobLocation) -> Iterator[memoryview]:
         found = _open(self.folder, place.object_name)  # not kept: a large object is read once, and would push out packs
         with _reading_errors(place.object_name, self.folder):
             yield from pieces_of(found.descriptor, place.offset, place.size)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 PACK_BYTES_MAX = 16 * 1024 * 1024  # a pack is held in memory while it is filled, so this bounds memory too
 PACKED_FILE_BYTES_MAX = 1024 * 1024  # larger files are objects of their own
@@ -85,14 +85,14 @@ class BlobStore(Protocol):
         """Which of these objects are there."""
         ...
 
-    def read(self, place: Place, digest: bytes) -> bytes:
+    def read(self, place: BlobLocation, digest: bytes) -> bytes:
         """The bytes at `place`. For small content: all of it is held in memory.
 
         Raises: BlobMissing; BlobCorrupt when they do not have `digest` (stored form) or are too few.
         """
         ...
 
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         """What `read` gives for each place and digest, in the order asked; neighbours in an object cost one access.
 
         The bytes of the whole call are held in memory, at most READ_MANY_BYTES_MAX. Raises: as `read`, for one
@@ -100,7 +100,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
         """The bytes at `place` in pieces of at most CHUNK_BYTES; a piece is valid until the next is asked for.
 
         BlobCorrupt comes *instead of the end*, so a caller must not show what it wrote before the iteration is over.
@@ -108,7 +108,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    def file_of(self, place: Place) -> str | None:
+    def file_of(self, place: BlobLocation) -> str | None:
         """The local file that is `place` and no more; None where there is none. Whoever changes it damages the store.
 
         What is in it is not looked at.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, InvalidInput
 
 from headwater_blobs.port import READ_MANY_BYTES_MAX
@@ -27,13 +27,13 @@ class Run:
     wanted: list[int]  # positions in what was asked for
 
 
-def check_place(place: Place) -> None:
+def check_place(place: BlobLocation) -> None:
     """Raises: InvalidInput when `place` cannot be anywhere. Places come out of events that others wrote."""
     if place.offset < 0 or place.size < 0:
         raise InvalidInput(f"{place.size} bytes from {place.offset} of {place.object_name!r} cannot exist.")
 
 
-def check_digest(data: bytes | memoryview, place: Place, digest: bytes, store: str) -> None:
+def check_digest(data: bytes | memoryview, place: BlobLocation, digest: bytes, store: str) -> None:
     """Raises: BlobCorrupt unless `data` is all of `place` and has `digest`."""
     if len(data) != place.size:
         raise too_short(place, digest, len(data), store)
@@ -42,7 +42,9 @@ def check_digest(data: bytes | memoryview, place: Place, digest: bytes, store: s
         raise _other_bytes(place, digest, digests.pack(algorithm, raw), store)
 
 
-def checked_pieces(pieces: Iterable[memoryview], place: Place, digest: bytes, store: str) -> Iterator[memoryview]:
+def checked_pieces(
+    pieces: Iterable[memoryview], place: BlobLocation, digest: bytes, store: str
+) -> Iterator[memoryview]:
     """Pass `pieces` on. Raises: BlobCorrupt instead of the end unless together they are `place` and have `digest`."""
     algorithm = digests.algorithm_of(digest)
     hasher, size = digests.new_hasher(algorithm), 0
@@ -56,7 +58,7 @@ def checked_pieces(pieces: Iterable[memoryview], place: Place, digest: bytes, st
         raise _other_bytes(place, digest, digests.pack(algorithm, hasher.digest()), store)
 
 
-def runs_of(wanted: Sequence[tuple[Place, bytes]], bytes_max: int = RUN_BYTES_MAX) -> Iterator[Run]:
+def runs_of(wanted: Sequence[tuple[BlobLocation, bytes]], bytes_max: int = RUN_BYTES_MAX) -> Iterator[Run]:
     """Every index of `wanted` in one run; neighbours together, at most `bytes_max` unless one place is larger.
 
     Raises: InvalidInput when `wanted` exceeds READ_MANY_BYTES_MAX together, or a place cannot exist.
@@ -78,7 +80,7 @@ def missing(object_name: str, store: str) -> BlobMissing:
     )
 
 
-def too_short(place: Place, digest: bytes, found: int, store: str) -> BlobCorrupt:
+def too_short(place: BlobLocation, digest: bytes, found: int, store: str) -> BlobCorrupt:
     """The error for a place that reaches beyond what its object holds. `found` is the bytes that are there."""
     return BlobCorrupt(
         f"{_describe(place, store)}: {place.size:,} bytes of {digests.to_text(digest)} were recorded, "
@@ -97,18 +99,18 @@ def other_size(object_name: str, expected: int, found: int, store: str) -> BlobC
 _WHAT_NEXT = "Run `headwater doctor --content` to list all that is damaged, and restore it from a copy of the store."
 
 
-def _other_bytes(place: Place, expected: bytes, found: bytes, store: str) -> BlobCorrupt:
+def _other_bytes(place: BlobLocation, expected: bytes, found: bytes, store: str) -> BlobCorrupt:
     return BlobCorrupt(
         f"{_describe(place, store)}: {digests.to_text(expected)} was recorded, {digests.to_text(found)} is there. "
         f"{_WHAT_NEXT}"
     )
 
 
-def _describe(place: Place, store: str) -> str:
+def _describe(place: BlobLocation, store: str) -> str:
     return f"object {place.object_name!r} in {store} is damaged in the {place.size:,} bytes from {place.offset:,}"
 
 
-def _runs_in_order(wanted: Sequence[tuple[Place, bytes]], order: Sequence[int], bytes_max: int) -> Iterator[Run]:
+def _runs_in_order(wanted: Sequence[tuple[BlobLocation, bytes]], order: Sequence[int], bytes_max: int) -> Iterator[Run]:
     run: list[int] = []
     name, start, end = "", 0, 0
     for i in order:

@@ -1,1 +1,1 @@
-"""The write side: commands become events, stamped with their place in their writer's order, and are confirmed."""
+"""The write side: commands become events, numbered and confirmed; content is staged and published."""

@@ -1,4 +1,4 @@
-"""Cut what a draft brings into events that keep within the limits of one event."""
+"""Split the entries of a draft into events that keep within the limits of one event."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Batch(Protocol):
-    """Anything with a length; how to take a part of it is said apart."""
+    """Anything with a length; a function given beside it slices it."""
 
     def __len__(self) -> int: ...
 
@@ -23,37 +23,37 @@ B = TypeVar("B", bound=Batch)
 
 
 def file_events(collection: str, draft: str, files: FileEntries, *, writer: str | None = None) -> Iterator[EntryAdded]:
-    """`entry-added` events that bring `files`. `writer`: who of a shared draft's writers does, see `EntryAdded`."""
-    for batch in _cut(files, _file_bytes, FileEntries.slice):
+    """`entry-added` events for `files`. `writer` is the one of a shared draft's writers, see `EntryAdded`."""
+    for batch in _split(files, _file_bytes, FileEntries.slice):
         yield EntryAdded(collection=collection, draft=draft, files=batch, writer=writer)
 
 
 def reference_events(
     collection: str, draft: str, references: Sequence[Reference], *, writer: str | None = None
 ) -> Iterator[EntryAdded]:
-    """`entry-added` events that bring `references`."""
-    for batch in _cut(references, _reference_bytes, _slice):
+    """`entry-added` events for `references`."""
+    for batch in _split(references, _reference_bytes, _slice):
         yield EntryAdded(collection=collection, draft=draft, references=tuple(batch), writer=writer)
 
 
 def removal_events(
     collection: str, draft: str, paths: Sequence[str], *, folders: Sequence[str] = (), writer: str | None = None
 ) -> Iterator[EntryRemoved]:
-    """`entry-removed` events that take `paths` out, and everything under `folders`."""
-    for batch in _cut(paths, _text_bytes, _slice):
+    """`entry-removed` events for `paths`, and for everything under `folders`."""
+    for batch in _split(paths, _text_bytes, _slice):
         yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch), writer=writer)
-    for batch in _cut(folders, _text_bytes, _slice):
+    for batch in _split(folders, _text_bytes, _slice):
         yield EntryRemoved(collection=collection, draft=draft, folders=tuple(batch), writer=writer)
 
 
-def _cut(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:
+def _split(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:
     """Pieces of `batch`, in order, bounded in number and in bytes on the wire. One item always fits."""
     for start in range(0, len(batch), ENTRIES_PER_EVENT_MAX):
         piece = part(batch, start, min(start + ENTRIES_PER_EVENT_MAX, len(batch)))
         if len(piece) > 1 and bytes_of(piece) > EVENT_BYTES_MAX - ROOM_BYTES:
             middle = len(piece) // 2
-            yield from _cut(part(piece, 0, middle), bytes_of, part)
-            yield from _cut(part(piece, middle, len(piece)), bytes_of, part)
+            yield from _split(part(piece, 0, middle), bytes_of, part)
+            yield from _split(part(piece, middle, len(piece)), bytes_of, part)
         else:
             yield piece
 

@@ -1,7 +1,7 @@
-"""Log a version: first its bytes, then its events.
+"""Log a version: first its content, then its events.
 
-An event never names a blob that is not yet stored, so everything is published, durably, before the first event about
-it is sent. The other way round a crash in between would leave a version that cannot be read.
+An event never names a blob that is not yet stored, so all content is published, durably, before the first event about
+it is sent. In the other order, a crash in between would leave a version that cannot be read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,21 +9,23 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from headwater_schemas import digests
-from headwater_schemas.entries import FileEntries, Place, Reference
+from headwater_schemas.entries import BlobLocation, FileEntries, Reference
+from headwater_schemas.errors import BlobMissing
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.names import CollectionName
 
 from headwater_producer.batches import file_events, reference_events, removal_events
-from headwater_producer.intake import Intake
-from headwater_producer.producer import Producer, Sent
+from headwater_producer.producer import Producer, SentEvent
+from headwater_producer.stager import BlobStager, ContentMissing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upsert:
-    """The command: add to a draft of `collection`, and take out of it."""
+    """The command to add entries to a draft of `collection`, and to remove others from it."""
 
     collection: str  # "entity/project/name"
     type: str
-    base: int | None  # the version that the rest is the difference from; None: the rest is everything
+    base: int | None  # the version that the entries are a difference from; None: they are the whole content
     files: Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
     references: Sequence[Reference] = ()
     removed: Sequence[str] = ()
@@ -31,13 +33,13 @@ class Upsert:
 
     @property
     def project(self) -> str:
-        """ "entity/project", whose content this is."""
-        return self.collection.rpartition("/")[0]
+        """ "entity/project", which owns the content."""
+        return CollectionName.parse(self.collection).namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitVersion(Upsert):
-    """The command: make a version of `collection` with this content, or recognise the one that has it already."""
+    """The command to make a version of `collection` with this content, or to reuse the one that has it already."""
 
     description: str | None = None
     metadata: str | None = None  # canonical JSON
@@ -51,34 +53,34 @@ class CommitVersion(Upsert):
 
 @dataclass(frozen=True, slots=True)
 class SentCommit:
-    """A commit, or a part of one, on its way."""
+    """A commit, or a part of one, that was sent and is not confirmed yet."""
 
     collection: str
     draft: str
-    events: Sequence[Sent]  # in order; the outcome of the last decides
-    places: Mapping[bytes, Place]  # of the content that it names
+    events: Sequence[SentEvent]  # in order; the outcome of the last one decides
+    locations: Mapping[bytes, BlobLocation]  # of its content, by digest
 
 
-def send_commit(command: CommitVersion, intake: Intake, producer: Producer) -> SentCommit:
-    """Publish the bytes, then send the events. The caller confirms, so that several commits share one append.
+def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer) -> SentCommit:
+    """Publish the content, then send the events. The caller confirms, so that several commits share one append.
 
-    Raises: as `Intake.places` and `Producer.send`; nothing of the command is sent then.
+    Raises: BlobMissing, which names the path; as `BlobStager.publish` and `Producer.send`. Then no event is sent.
     """
     draft = own_draft(uuid4().hex)
-    return _send(command, draft, None, [commit_event(command, draft)], intake, producer)
+    return _send(command, draft, None, [commit_event(command, draft)], stager, producer)
 
 
-def send_entries(command: Upsert, intake: Intake, producer: Producer, *, draft: str, writer: str) -> SentCommit:
-    """Publish the bytes, then send what `writer` adds to a shared draft. It is the caller's to say that it is done, or
-    to commit, once this counts: a draft of which a part was refused must not be sealed as if it were whole.
+def send_entries(command: Upsert, stager: BlobStager, producer: Producer, *, draft: str, writer: str) -> SentCommit:
+    """Publish the content, then send the entries that `writer` adds to a shared draft.
 
-    Raises: as `send_commit`.
+    The caller commits, or reports the writer as done, only once these events have been accepted: a draft of which a
+    part was refused must not be sealed as if it were whole. Raises: as `send_commit`.
     """
-    return _send(command, draft, writer, [], intake, producer)
+    return _send(command, draft, writer, [], stager, producer)
 
 
 def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
-    """What seals `draft` as the command says."""
+    """The event that seals `draft`."""
     return VersionCommitted(
         collection=command.collection,
         draft=draft,
@@ -94,23 +96,29 @@ def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
 
 
 def _send(
-    command: Upsert, draft: str, writer: str | None, then: Sequence[Event], intake: Intake, producer: Producer
+    command: Upsert, draft: str, writer: str | None, then: Sequence[Event], stager: BlobStager, producer: Producer
 ) -> SentCommit:
-    places = intake.places(command.project, [digest for digest, _ in command.files.values()])
-    events = [*_content_events(command, draft, writer, places), *then]
-    return SentCommit(command.collection, draft, producer.send(events, message=command.message), places)
+    try:
+        locations = stager.publish(command.project, [digest for digest, _ in command.files.values()])
+    except ContentMissing as missing:
+        path = next(path for path, (digest, _) in command.files.items() if digest == missing.digest)
+        raise BlobMissing(f"{path!r} cannot be logged to {command.collection}: {missing}") from missing
+    events = [*_content_events(command, draft, writer, locations), *then]
+    return SentCommit(command.collection, draft, producer.send(events, message=command.message), locations)
 
 
-def _content_events(command: Upsert, draft: str, writer: str | None, places: Mapping[bytes, Place]) -> Iterator[Event]:
+def _content_events(
+    command: Upsert, draft: str, writer: str | None, locations: Mapping[bytes, BlobLocation]
+) -> Iterator[Event]:
     name = command.collection
     yield DraftOpened(collection=name, draft=draft, type=command.type, base=command.base)
     yield from removal_events(name, draft, command.removed, writer=writer)
-    for files in _columns(command.files, places):
+    for files in _columns(command.files, locations):
         yield from file_events(name, draft, files, writer=writer)
     yield from reference_events(name, draft, command.references, writer=writer)
 
 
-def _columns(files: Mapping[str, tuple[bytes, int]], places: Mapping[bytes, Place]) -> list[FileEntries]:
+def _columns(files: Mapping[str, tuple[bytes, int]], locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
     """The files of a commit in columns, one batch for each digest algorithm that occurs."""
     by_algorithm: dict[str, list[str]] = {}
     if len({digest[0] for digest, _ in files.values()}) == 1:
@@ -118,15 +126,18 @@ def _columns(files: Mapping[str, tuple[bytes, int]], places: Mapping[bytes, Plac
     else:
         for path, (digest, _) in files.items():
             by_algorithm.setdefault(digests.algorithm_of(digest), []).append(path)
-    return [_batch(algorithm, paths, files, places) for algorithm, paths in by_algorithm.items()]
+    return [_batch(algorithm, paths, files, locations) for algorithm, paths in by_algorithm.items()]
 
 
 def _batch(
-    algorithm: str, paths: Sequence[str], files: Mapping[str, tuple[bytes, int]], places: Mapping[bytes, Place]
+    algorithm: str,
+    paths: Sequence[str],
+    files: Mapping[str, tuple[bytes, int]],
+    locations: Mapping[bytes, BlobLocation],
 ) -> FileEntries:
     packed = [files[path][0] for path in paths]
     sizes = [files[path][1] for path in paths]
-    where = [places[digest] for digest in packed]
-    names = [place.object_name for place in where]
-    offsets = [place.offset for place in where]
+    found = [locations[digest] for digest in packed]
+    names = [location.object_name for location in found]
+    offsets = [location.offset for location in found]
     return FileEntries.of_columns(algorithm, paths, packed, sizes, names, offsets)

@@ -1,7 +1,7 @@
-"""Send events: give them their place in this writer's order, keep them until the log has confirmed them.
+"""Send events: number them in this writer's order, and keep them until the log has confirmed them.
 
-An event is stamped once and from then on stays in the spool, in order, until its durability is confirmed. Whatever
-goes wrong, the same bytes with the same event id are sent again, which the projector recognises; nothing overtakes.
+An event is stamped once and then stays in the spool, in order, until its durability is confirmed. After any failure the
+same bytes with the same event id are sent again, which the projector recognises; no event overtakes another.
 """
 
 import getpass
@@ -26,33 +26,33 @@ RECORDS_PER_APPEND = 512
 BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads; a log takes at least so many at once
 APPEND_TIMEOUT_S = 30.0
 APPEND_TIMEOUT_S_MIN = 0.05  # also where the caller has no time left
-CONFIRM_TIMEOUT_S = 120.0  # for all tries together
-# Six seconds in all where the log refuses at once, as on a full disk, and people wait.
+CONFIRM_TIMEOUT_S = 120.0  # for all attempts together
+# Six seconds in all where the log refuses at once, as on a full disk: a person may be waiting.
 APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=8)
-SPOOL_BYTES_MAX = 256 * 1024 * 1024  # what may wait for confirmation in memory
+SPOOL_BYTES_MAX = 256 * 1024 * 1024  # unconfirmed events, in memory
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """How time passes while the log does not answer. Simulations have a time of their own."""
+class Timer:
+    """How time passes while the log does not answer. Simulations have their own."""
 
     monotonic: Callable[[], float] = time.monotonic  # seconds
     sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """An event on its way, named as rejections name it."""
+class SentEvent:
+    """An event that is not confirmed yet, identified as rejections identify it."""
 
     session: str
     key: str
     sequence: int
 
 
-def who_am_i() -> str:
-    """`user@host`, for people to read."""
+def user_at_host() -> str:
+    """`user@host` of this process, for people to read."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -61,26 +61,26 @@ def who_am_i() -> str:
 
 
 def utc_now() -> datetime:
-    """The writer's clock."""
+    """This machine's clock."""
     return datetime.now(UTC)
 
 
 class Producer:
-    """One process's way onto the log. Safe to use from threads; a child of a fork becomes a writer of its own."""
+    """Appends one process's events to the log. Safe to use from threads; a forked child becomes another writer."""
 
     def __init__(
         self,
         log: EventLog,
         *,
-        who: str,
+        author: str,
         clock: Clock = utc_now,
-        waiting: Waiting = Waiting(),
+        timer: Timer = Timer(),
         records_per_append: int = RECORDS_PER_APPEND,
     ) -> None:
         self._log = log
-        self._who = who
+        self._author = author
         self._clock = clock
-        self._waiting = waiting
+        self._timer = timer
         self._records_per_append = records_per_append
         self._stamping = threading.Lock()
         self._appending = threading.Lock()
@@ -90,33 +90,34 @@ class Producer:
         self._cut = Cut(log.generation)
         self._begin_session()
 
-    def send(self, events: Sequence[Event], *, message: str | None = None) -> list[Sent]:
-        """Take `events` in order, all or none; they are on the log once `confirm` has returned.
+    def send(self, events: Sequence[Event], *, message: str | None = None) -> list[SentEvent]:
+        """Spool `events` in order, all or none; they are on the log once `confirm` has returned.
 
-        Raises: EventTooLarge or InvalidInput when one cannot be written; StoreUnavailable when too much waits already.
+        Raises: EventTooLarge or InvalidInput when one cannot be encoded; StoreUnavailable when the spool is full.
         """
         self._after_fork()
         with self._stamping:
             if self._spool_bytes > SPOOL_BYTES_MAX:
                 raise StoreUnavailable(
-                    f"{self._spool_bytes:,} bytes of events wait for the log. Wait until it takes them, or restart it."
+                    f"{self._spool_bytes:,} bytes of events wait for the log, more than {SPOOL_BYTES_MAX:,}. "
+                    "Check that the log can be written, then try again."
                 )
             sequences: dict[str, int] = {}
             stamped = [self._stamp(event, sequences, message) for event in events]
             records = [record for s in stamped for record in self._records(s)]
-            self._sequences.update(sequences)  # only now: an event that cannot be written leaves no gap
+            self._sequences.update(sequences)  # only now: an event that cannot be encoded leaves no gap
             self._spool.extend(records)
             self._spool_bytes += sum(len(record.payload) for record in records)
-            return [Sent(self.session, s.event.key, s.origin.sequence) for s in stamped]
+            return [SentEvent(self.session, s.event.key, s.origin.sequence) for s in stamped]
 
     def confirm(self, *, timeout_s: float = CONFIRM_TIMEOUT_S) -> Cut:
-        """Return once everything taken so far is durable, with the cut that holds it.
+        """Wait until all events sent so far are durable; returns the cut that holds them.
 
-        Raises: StoreUnavailable or DurabilityUnknown when that did not succeed in time. What was taken stays in the
-        spool, and the next `confirm` goes on with it.
+        Raises: StoreUnavailable or DurabilityUnknown when that did not succeed in time. The events stay in the spool,
+        and the next `confirm` sends them again.
         """
         self._after_fork()
-        deadline = self._waiting.monotonic() + timeout_s
+        deadline = self._timer.monotonic() + timeout_s
         with self._appending:
             while self._spool:
                 batch = self._next_batch()
@@ -145,8 +146,8 @@ class Producer:
         return batch
 
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
-        clock = self._waiting.monotonic
-        retries = APPEND_BACKOFF.start(deadline=deadline, clock=clock, sleep=self._waiting.sleep)
+        clock = self._timer.monotonic
+        retries = APPEND_BACKOFF.start(deadline=deadline, clock=clock, sleep=self._timer.sleep)
         while True:
             left_s = max(APPEND_TIMEOUT_S_MIN, deadline - clock())
             try:
@@ -159,14 +160,11 @@ class Producer:
         key = event.key
         sequence = sequences.get(key, self._sequences.get(key, 0))
         sequences[key] = sequence + 1
-        origin = Origin(session=self.session, sequence=sequence, clock=self._clock(), who=self._who, message=message)
+        origin = Origin(session=self.session, sequence=sequence, clock=self._clock(), who=self._author, message=message)
         return Stamped(origin, event)
 
     def _records(self, stamped: Stamped) -> list[NewRecord]:
-        """One; of administration, by which every partition judges its events, one for each of them.
-
-        There the same event stands everywhere, so each partition hears all that this writer says about a project.
-        """
+        """One record; of a project event, which every partition needs to judge its own, one for each partition."""
         key, payload, of_event = stamped.event.key, codec.encode(stamped), headers.of_event(stamped)
         if not isinstance(stamped.event, ProjectEvent):
             return [NewRecord(key, payload, of_event)]
@@ -178,7 +176,7 @@ class Producer:
         self._cut = Cut(self._log.generation)
 
     def _after_fork(self) -> None:
-        """What the parent has not sent yet is the parent's to send; this process is another writer."""
+        """Leave the spool to the parent; this process is another writer."""
         if self._pid != os.getpid():
             self._stamping, self._appending = threading.Lock(), threading.Lock()
             self._spool, self._sequences, self._spool_bytes = deque(), {}, 0

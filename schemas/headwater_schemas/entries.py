@@ -18,7 +18,7 @@ _FILE_TAG = _LEAF_TAG + b"F"
 _REFERENCE_TAG = _LEAF_TAG + b"R"
 
 
-class Place(NamedTuple):
+class BlobLocation(NamedTuple):
     """Where stored bytes are: `size` bytes of `object_name` from `offset`. Not part of any digest."""
 
     object_name: str
@@ -36,8 +36,8 @@ class FileRow(NamedTuple):
     offset: int  # bytes from the object's start
 
     @property
-    def place(self) -> Place:
-        return Place(self.object_name, self.offset, self.size)
+    def place(self) -> BlobLocation:
+        return BlobLocation(self.object_name, self.offset, self.size)
 
 
 @dataclass(frozen=True, slots=True)

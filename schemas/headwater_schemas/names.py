@@ -91,6 +91,11 @@ class CollectionName:
         entity, project, name = _split(text, "collection")
         return cls(entity, project, name)
 
+    @property
+    def namespace(self) -> str:
+        """`entity/project`."""
+        return f"{self.entity}/{self.project}"
+
     def __post_init__(self) -> None:
         _check_parts((self.entity, self.project, self.name), "collection")
 
@@ -111,6 +116,11 @@ class RunName:
         """Raises: InvalidName when `text` is not three valid names."""
         entity, project, run_id = _split(text, "run")
         return cls(entity, project, run_id)
+
+    @property
+    def namespace(self) -> str:
+        """`entity/project`."""
+        return f"{self.entity}/{self.project}"
 
     def __post_init__(self) -> None:
         _check_parts((self.entity, self.project, self.id), "run")

@@ -8,7 +8,7 @@ from headwater_consumer import queries
 from headwater_consumer.queries import contents as contents_module
 from headwater_consumer.queries import entries as entries_module
 from headwater_consumer.rows import FILE, REFERENCE
-from headwater_schemas.entries import Place, Reference, reference_leaf
+from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
 from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryRemoved, Move, VersionCommitted
 
 from tests.support.history import History, digest_of, pack_of
@@ -173,7 +173,10 @@ def test_content_is_found_where_it_was_stored(history: History) -> None:
 
     places = queries.stored_places(history.database, PROJECT, [*digests, digests[0]])
 
-    assert places == {digests[0]: Place(pack_of(PROJECT), 0, 3), digests[1]: Place(pack_of(PROJECT), 3, 5)}
+    assert places == {
+        digests[0]: BlobLocation(pack_of(PROJECT), 0, 3),
+        digests[1]: BlobLocation(pack_of(PROJECT), 3, 5),
+    }
 
 
 def test_content_that_only_an_open_draft_holds_is_not_counted_on(history: History) -> None:
@@ -227,7 +230,7 @@ def test_content_that_was_rewritten_is_found_and_read_where_it_is_now(history: H
         BlobsMoved(project=PROJECT, moves=(Move(new, 103, 4, newest, 0),)),
         BlobsCondemned(project=PROJECT, objects=(old,)),
     )
-    expected = {"b": Place(new, 100, 3), "c": Place(newest, 0, 4)}
+    expected = {"b": BlobLocation(new, 100, 3), "c": BlobLocation(newest, 0, 4)}
 
     places = queries.stored_places(history.database, PROJECT, [digest_of(c) for c in (b"12", b"345", b"6789")])
     shown = {entry.path: (entry.object_name, entry.start, entry.size) for entry in _all(history, 0)}
@@ -249,9 +252,9 @@ def test_every_place_of_every_content_is_listed_once(
 
     listed = [row for page in contents_module.contents(history.database) for row in page]
 
-    expected = {(Place(pack_of(PROJECT, pack), 0, 4), digest_of(b"same")) for pack in range(3)}
-    expected |= {(Place(pack_of(PROJECT, pack), 5, 4), digest_of(b"same")) for pack in range(3)}
-    expected |= {(Place(pack_of(PROJECT, pack), 4, 1), digest_of(b"%d" % pack)) for pack in range(3)}
+    expected = {(BlobLocation(pack_of(PROJECT, pack), 0, 4), digest_of(b"same")) for pack in range(3)}
+    expected |= {(BlobLocation(pack_of(PROJECT, pack), 5, 4), digest_of(b"same")) for pack in range(3)}
+    expected |= {(BlobLocation(pack_of(PROJECT, pack), 4, 1), digest_of(b"%d" % pack)) for pack in range(3)}
     assert set(listed) == expected
     assert len(listed) == len(expected)
 

@@ -166,7 +166,7 @@ def test_open_drafts_are_listed_page_by_page(history: History) -> None:
 
 
 def _discard(history: History, now_us: int, project: str | None = None) -> list[str]:
-    producer = Producer(history.log, who="maintenance")
+    producer = Producer(history.log, author="maintenance")
     sent = discard_idle_drafts(history.database, producer, now_us=now_us, project=project)
     producer.confirm()
     history.project()
@@ -202,7 +202,7 @@ def test_a_project_says_itself_how_long_a_draft_may_lie(history: History) -> Non
 
 def test_who_touches_a_draft_meanwhile_keeps_it(history: History) -> None:
     history.write(opened())
-    producer = Producer(history.log, who="maintenance")
+    producer = Producer(history.log, author="maintenance")
     touched_us = _draft(history).touched_us
     (sent,) = discard_idle_drafts(history.database, producer, now_us=touched_us + 7 * DAY_US)
 

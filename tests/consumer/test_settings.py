@@ -65,7 +65,7 @@ def test_settings_can_be_checked_before_they_are_sent() -> None:
 
 def test_administration_is_heard_by_every_partition_in_one_order(databases: Databases) -> None:
     log = MemoryLog(3)
-    producer = Producer(log, who="ada")
+    producer = Producer(log, author="ada")
     granted = AccessGranted(project=PROJECT, principal="bert", role="reader")
     with databases.empty() as database:
         for event in (_set('{"draft_idle_days":3}'), granted, _set('{"draft_idle_days":4}')):

@@ -10,7 +10,7 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.naming import file_name, pack_name
 from headwater_blobs.port import BlobStore, Staged
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 from tests.support import buckets
 
@@ -115,29 +115,29 @@ def stage(store: BlobStore, path: Path, content: bytes, algorithm: str = digests
         return store.stage_file(source, algorithm, project=PROJECT)
 
 
-def put_pack(store: BlobStore, *contents: bytes) -> list[tuple[Place, bytes]]:
+def put_pack(store: BlobStore, *contents: bytes) -> list[tuple[BlobLocation, bytes]]:
     """Publish a pack; the place and digest of each of its contents."""
     staged, name = store.stage_pack(contents, project=PROJECT), pack_name(PROJECT)
     store.publish(staged, name)
     store.discard(staged)
     offsets = [sum(map(len, contents[:i])) for i in range(len(contents))]
-    return [(Place(name, at, len(c)), digest_of(c)) for at, c in zip(offsets, contents, strict=True)]
+    return [(BlobLocation(name, at, len(c)), digest_of(c)) for at, c in zip(offsets, contents, strict=True)]
 
 
-def put_file(store: BlobStore, path: Path, content: bytes) -> tuple[Place, bytes]:
+def put_file(store: BlobStore, path: Path, content: bytes) -> tuple[BlobLocation, bytes]:
     staged = stage(store, path, content)
     assert staged.digest is not None
     name = file_name(PROJECT, staged.digest)
     store.publish(staged, name)
     store.discard(staged)
-    return Place(name, 0, staged.size), staged.digest
+    return BlobLocation(name, 0, staged.size), staged.digest
 
 
-def streamed(store: BlobStore, place: Place, digest: bytes) -> bytes:
+def streamed(store: BlobStore, place: BlobLocation, digest: bytes) -> bytes:
     return b"".join(map(bytes, store.stream(place, digest)))
 
 
-READERS: dict[str, Callable[[BlobStore, Place, bytes], bytes]] = {
+READERS: dict[str, Callable[[BlobStore, BlobLocation, bytes], bytes]] = {
     "read": lambda store, place, digest: store.read(place, digest),
     "read_many": lambda store, place, digest: store.read_many([(place, digest)])[0],
     "stream": streamed,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from headwater_blobs.naming import check_object_name, file_name, pack_name, project_of
 from headwater_blobs.port import BlobStore, Staged
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import InvalidInput, InvalidName
 
 from tests.contract.blob_stores import PROJECT, digest_of, streamed
@@ -51,9 +51,9 @@ def test_a_hostile_name_is_refused_everywhere(store: BlobStore, name: str) -> No
     calls: list[Callable[[], object]] = [
         lambda: store.publish(staged, name),
         lambda: store.have([name]),
-        lambda: store.read(Place(name, 0, 7), digest),
-        lambda: store.read_many([(Place(name, 0, 7), digest)]),
-        lambda: streamed(store, Place(name, 0, 7), digest),
+        lambda: store.read(BlobLocation(name, 0, 7), digest),
+        lambda: store.read_many([(BlobLocation(name, 0, 7), digest)]),
+        lambda: streamed(store, BlobLocation(name, 0, 7), digest),
         lambda: store.delete([name]),
         lambda: project_of(name),
     ]

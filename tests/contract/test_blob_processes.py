@@ -16,7 +16,7 @@ from typing import Any
 from headwater_blobs.naming import check_staged_name, file_name, pack_name
 from headwater_blobs.port import CHUNK_BYTES, BlobStore, Staged
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 from tests.contract.blob_stores import PROJECT, WAIT_S, StorePlace, digest_of, put_file, put_pack, streamed, unbuffered
 from tests.contract.blob_stores import place as place
@@ -76,7 +76,7 @@ def _publish_the_same(place: StorePlace, source: str, start: Barrier, results: C
     name = file_name(PROJECT, staged.digest)
     store.publish(staged, name)
     store.discard(staged)
-    results.send(store.read(Place(name, 0, staged.size), staged.digest) == Path(source).read_bytes())
+    results.send(store.read(BlobLocation(name, 0, staged.size), staged.digest) == Path(source).read_bytes())
 
 
 def test_the_same_large_content_published_by_sixteen_processes_at_once_is_stored_once(
@@ -292,7 +292,7 @@ def _stage_and_stream(place: StorePlace, source: str, small: str, results: Conne
     assert staged.digest is not None
     name = file_name(PROJECT, staged.digest)
     store.publish(staged, name)
-    size = sum(map(len, store.stream(Place(name, 0, staged.size), staged.digest)))
+    size = sum(map(len, store.stream(BlobLocation(name, 0, staged.size), staged.digest)))
     results.send((size, _peak_bytes() - before))
 
 

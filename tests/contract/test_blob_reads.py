@@ -7,7 +7,7 @@ import pytest
 from headwater_blobs.naming import pack_name
 from headwater_blobs.port import CHUNK_BYTES, READ_MANY_BYTES_MAX, BlobStore
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, InvalidInput
 
 from tests.contract.blob_stores import (
@@ -69,7 +69,7 @@ def test_a_missing_object_is_an_error_that_names_it(store: BlobStore, reader: st
     name = pack_name(PROJECT)
 
     with pytest.raises(BlobMissing, match=rf"{name}.*headwater doctor"):
-        READERS[reader](store, Place(name, 0, 7), digest_of(b"content"))
+        READERS[reader](store, BlobLocation(name, 0, 7), digest_of(b"content"))
 
 
 @each_reader
@@ -78,7 +78,7 @@ def test_a_range_beyond_the_end_is_an_error(store: BlobStore, reader: str, offse
     ((where, digest),) = put_pack(store, b"content")
 
     with pytest.raises(BlobCorrupt, match="are there"):
-        READERS[reader](store, Place(where.object_name, offset, size), digest)
+        READERS[reader](store, BlobLocation(where.object_name, offset, size), digest)
 
 
 @pytest.mark.parametrize("reader", ["read", "stream"])
@@ -86,7 +86,7 @@ def test_a_huge_range_beyond_the_end_takes_no_memory(store: BlobStore, reader: s
     ((where, digest),) = put_pack(store, b"content")
 
     with pytest.raises(BlobCorrupt, match="7 are there"):
-        READERS[reader](store, Place(where.object_name, 0, 1 << 60), digest)
+        READERS[reader](store, BlobLocation(where.object_name, 0, 1 << 60), digest)
 
 
 @each_reader
@@ -95,14 +95,14 @@ def test_a_range_that_cannot_exist_is_refused(store: BlobStore, reader: str, off
     ((where, digest),) = put_pack(store, b"content")
 
     with pytest.raises(InvalidInput, match=where.object_name):
-        READERS[reader](store, Place(where.object_name, offset, size), digest)
+        READERS[reader](store, BlobLocation(where.object_name, offset, size), digest)
 
 
 @each_reader
 @pytest.mark.parametrize("offset", [0, 3, 7])
 def test_a_place_without_bytes_is_read_and_verified(store: BlobStore, reader: str, offset: int) -> None:
     ((where, _),) = put_pack(store, b"content")
-    empty = Place(where.object_name, offset, 0)
+    empty = BlobLocation(where.object_name, offset, 0)
 
     assert READERS[reader](store, empty, digest_of(b"")) == b""
     with pytest.raises(BlobCorrupt):
@@ -112,7 +112,7 @@ def test_a_place_without_bytes_is_read_and_verified(store: BlobStore, reader: st
 @each_reader
 def test_a_place_without_bytes_in_a_missing_object_is_missing(store: BlobStore, reader: str) -> None:
     with pytest.raises(BlobMissing):
-        READERS[reader](store, Place(pack_name(PROJECT), 0, 0), digest_of(b""))
+        READERS[reader](store, BlobLocation(pack_name(PROJECT), 0, 0), digest_of(b""))
 
 
 @each_reader
@@ -170,7 +170,7 @@ def test_many_are_given_in_the_order_asked_whatever_lies_between_them(store: Blo
 
 def test_many_may_overlap(store: BlobStore) -> None:
     ((where, digest),) = put_pack(store, b"content")
-    inner = (Place(where.object_name, 1, 3), digest_of(b"ont"))
+    inner = (BlobLocation(where.object_name, 1, 3), digest_of(b"ont"))
 
     assert store.read_many([inner, (where, digest), inner]) == [b"ont", b"content", b"ont"]
 
@@ -213,7 +213,7 @@ def test_a_file_is_given_only_for_an_object_that_is_all_of_the_place(
 ) -> None:
     where, _ = put_file(store, tmp_path / "source", b"content")
     packed = [one for one, _ in put_pack(store, b"before", b"after")]
-    part, gone = Place(where.object_name, 0, where.size - 1), Place(pack_name(PROJECT), 0, 7)
+    part, gone = BlobLocation(where.object_name, 0, where.size - 1), BlobLocation(pack_name(PROJECT), 0, 7)
 
     found = store.file_of(where)
 

@@ -9,7 +9,7 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.naming import pack_name
 from headwater_blobs.port import Staged
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 PROJECT = "vision/digits"
 
@@ -31,11 +31,11 @@ def stage(store: FolderBlobStore, path: Path, content: bytes) -> Staged:
         return store.stage_file(source, digests.XXH3, project=PROJECT)
 
 
-def put(store: FolderBlobStore, content: bytes) -> tuple[Place, bytes]:
+def put(store: FolderBlobStore, content: bytes) -> tuple[BlobLocation, bytes]:
     staged, name = store.stage_pack([content], project=PROJECT), pack_name(PROJECT)
     store.publish(staged, name)
     store.discard(staged)
-    return Place(name, 0, len(content)), digest_of(content)
+    return BlobLocation(name, 0, len(content)), digest_of(content)
 
 
 def everything_in(folder: Path) -> dict[str, bytes | None]:

@@ -10,7 +10,7 @@ import pytest
 from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.naming import pack_name
 from headwater_blobs.port import Staged
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
 
 from tests.embedded.folder_stores import PROJECT, everything_in, put, stage
@@ -118,7 +118,7 @@ def test_a_full_disk_at_the_last_sync_keeps_nothing(
     assert list(store.abandoned()) == []
 
 
-def write_attempts(store: FolderBlobStore, where: Place, source: Path) -> Iterator[HeadwaterError]:
+def write_attempts(store: FolderBlobStore, where: BlobLocation, source: Path) -> Iterator[HeadwaterError]:
     staged = Staged(f"1-2-{'0' * 16}-{'0' * 32}", 7, None)
     for attempt in (
         lambda: store.stage_pack([b"content"], project=PROJECT),

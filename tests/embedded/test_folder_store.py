@@ -13,7 +13,7 @@ import pytest
 from headwater_blobs.folder import OPEN_OBJECTS_MAX, FolderBlobStore
 from headwater_blobs.naming import check_staged_name, file_name, pack_name
 from headwater_blobs.port import CHUNK_BYTES
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
 
 from tests.embedded.folder_stores import PROJECT, digest_of, put, stage
@@ -191,7 +191,7 @@ def test_without_links_the_store_keeps_its_promises_by_renaming(
     store.discard(staged)
 
     assert [found.name for found in store.list_objects()] == names
-    assert [store.read(Place(name, 0, 7), digest_of(b"content")) for name in names] == [b"content", b"content"]
+    assert [store.read(BlobLocation(name, 0, 7), digest_of(b"content")) for name in names] == [b"content", b"content"]
     assert list(store.abandoned()) == []
 
 

@@ -26,7 +26,7 @@ POINTS = {
     "taking a large file": "headwater_blobs.folder:FolderBlobStore.stage_file",
     "remembering a folder": "headwater._ingest.stat_cache:StatIndex.remember",
     "storing": "headwater_blobs.folder:FolderBlobStore.publish",
-    "finding places": "headwater_producer.intake:Intake.places",
+    "publishing": "headwater_producer.stager:BlobStager.publish",
     "stamping": "headwater_producer.producer:Producer.send",
     "appending": "headwater_eventlog.embedded:EmbeddedEventLog.append",
     "committing to the log": "headwater_eventlog.embedded:EmbeddedEventLog._commit",

@@ -17,7 +17,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.fingerprint import table_fingerprints
 from headwater_consumer.queries import VersionInfo
 from headwater_consumer.runner import Projector
-from headwater_schemas.entries import Place, file_leaves
+from headwater_schemas.entries import BlobLocation, file_leaves
 from headwater_schemas.lthash import sum_of
 
 from tests.faults.processes import NAMESPACE
@@ -100,7 +100,7 @@ def digest_of_listing(database: Database, info: VersionInfo) -> str:
     return sum_of(file_leaves(paths, digests, sizes), sum(sizes)).digest()
 
 
-def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[Place, bytes]]:
+def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[BlobLocation, bytes]]:
     """Where each file of a version is, and its digest, after checking that the version is what its listing says."""
     assert digest_of_listing(database, info) == info.digest, f"{info.collection}:v{info.version} is half there"
     for page in queries.all_entries(database, info.layers):
@@ -109,10 +109,10 @@ def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[Place, 
             assert entry.object_name is not None
             assert entry.start is not None
             assert entry.size is not None
-            yield Place(entry.object_name, entry.start, entry.size), entry.digest
+            yield BlobLocation(entry.object_name, entry.start, entry.size), entry.digest
 
 
-def read_back(stores: Stores, contents: Iterable[tuple[Place, bytes]]) -> None:
+def read_back(stores: Stores, contents: Iterable[tuple[BlobLocation, bytes]]) -> None:
     """Each content is there, and is what it was."""
     for place, digest in contents:
         for _ in stores.blobs.stream(place, digest):

@@ -44,7 +44,7 @@ POINTS = [
     ("remembering a folder", 1),
     ("storing", 1),
     ("storing", 3),
-    ("finding places", 2),
+    ("publishing", 2),
     ("stamping", 1),
     ("appending", 1),
     ("appending", 3),

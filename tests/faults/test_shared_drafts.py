@@ -95,7 +95,7 @@ def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "at_point",
     [
-        ("finding places", "after", "1", "KILL"),  # its bytes are stored, and nothing names them
+        ("publishing", "after", "1", "KILL"),  # its bytes are stored, and nothing names them
         ("stamping", "after", "2", "KILL"),  # after the run's start: its entries are about to be sent
         ("stamping", "after", "3", "KILL"),  # its entries count, and nobody knows that they are all
     ],

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_producer.intake import Intake
+from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 from tests.contract.blob_stores import PROJECT
 
-Projection = dict[tuple[str, bytes], Place]
+Projection = dict[tuple[str, bytes], BlobLocation]
 
 
 @pytest.fixture
@@ -27,15 +27,15 @@ def projection() -> Projection:
 
 
 @pytest.fixture
-def new_intake(store: FolderBlobStore, projection: Projection) -> Callable[..., Intake]:
+def new_stager(store: FolderBlobStore, projection: Projection) -> Callable[..., BlobStager]:
     """Makes one for the usual project; `algorithm` may be another."""
 
-    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, Place]:
+    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         return {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
 
-    return lambda algorithm=digests.XXH3: Intake(store, stored, algorithm=algorithm, project=PROJECT)
+    return lambda algorithm=digests.XXH3: BlobStager(store, stored, algorithm=algorithm, project=PROJECT)
 
 
 @pytest.fixture
-def intake(new_intake: Callable[..., Intake]) -> Intake:
-    return new_intake()
+def stager(new_stager: Callable[..., BlobStager]) -> BlobStager:
+    return new_stager()

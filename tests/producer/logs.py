@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from headwater_eventlog.port import NewRecord
-from headwater_producer.producer import Producer, Waiting
+from headwater_producer.producer import Producer, Timer
 from headwater_schemas import codec
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import Stamped
@@ -25,8 +25,8 @@ class Time:
         self.slept.append(seconds)
         self.now_s += seconds
 
-    def waiting(self) -> Waiting:
-        return Waiting(monotonic=lambda: self.now_s, sleep=self.sleep)
+    def timer(self) -> Timer:
+        return Timer(monotonic=lambda: self.now_s, sleep=self.sleep)
 
 
 class FailingLog(MemoryLog):
@@ -52,7 +52,7 @@ class FailingLog(MemoryLog):
 
 
 def producer_on(log: MemoryLog, time: Time | None = None, **more: int) -> Producer:
-    return Producer(log, who=WHO, waiting=(time or Time()).waiting(), **more)
+    return Producer(log, author=WHO, timer=(time or Time()).timer(), **more)
 
 
 def on_log(log: MemoryLog, partition: int = 0) -> list[Stamped]:

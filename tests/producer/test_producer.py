@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from headwater_producer import producer as module
-from headwater_producer.producer import Producer, who_am_i
+from headwater_producer.producer import Producer, user_at_host
 from headwater_schemas import headers, keys
 from headwater_schemas.codec import EVENT_BYTES_MAX, EventTooLarge
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreUnavailable
@@ -56,7 +56,7 @@ def test_sequences_are_dense_from_zero_for_each_key() -> None:
 def test_an_event_says_who_wrote_it_when_and_why() -> None:
     clock = iter(datetime(2025, 1, 2, tzinfo=UTC) + timedelta(seconds=n) for n in range(9))
     log = MemoryLog()
-    producer = Producer(log, who=WHO, clock=lambda: next(clock))
+    producer = Producer(log, author=WHO, clock=lambda: next(clock))
 
     producer.send([started()], message="because")
     producer.send([started(OTHER_RUN)])
@@ -71,13 +71,13 @@ def test_an_event_says_who_wrote_it_when_and_why() -> None:
 
 
 def test_who_writes_is_the_user_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert who_am_i() == f"{getpass.getuser()}@{socket.gethostname()}"
+    assert user_at_host() == f"{getpass.getuser()}@{socket.gethostname()}"
 
     def nameless() -> str:
         raise KeyError("no such user")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
-    assert who_am_i() == f"{os.getuid()}@{socket.gethostname()}"
+    assert user_at_host() == f"{os.getuid()}@{socket.gethostname()}"
 
 
 def test_each_producer_is_a_session_of_its_own() -> None:

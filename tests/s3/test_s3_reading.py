@@ -13,7 +13,7 @@ from headwater_blobs.s3.client import RETRIES
 from headwater_blobs.s3.reading import BREAKS
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreError, StoreUnavailable
 
 from tests.contract.blob_stores import READERS, digest_of, each_reader, put_file, put_pack
@@ -75,7 +75,7 @@ def test_a_server_that_always_asks_to_slow_down_is_not_asked_for_ever(settings: 
             replace(settings, endpoint=endpoint, region="us-east-1"), read_only=False, part_bytes=8 * CHUNK_BYTES
         )
         with pytest.raises(StoreUnavailable, match=rf"{name}.*SlowDownRead.*headwater doctor"):
-            READERS[reader](store, Place(name, 0, 7), digest_of(b"content"))
+            READERS[reader](store, BlobLocation(name, 0, 7), digest_of(b"content"))
         store.close()
 
     assert len(seen) == 1 + RETRIES

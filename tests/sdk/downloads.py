@@ -17,7 +17,7 @@ from headwater._download.checkout import checkout
 from headwater._download.download import download
 from headwater._download.verify import verify
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
-from headwater_schemas.entries import Place, Reference
+from headwater_schemas.entries import BlobLocation, Reference
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
 
@@ -129,11 +129,11 @@ class OnTheWay:
     def __init__(self, blobs: BlobStore, before: Callable[[int], None]) -> None:
         self._blobs, self._before, self._calls = blobs, before, 0
 
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         self._count()
         return self._blobs.read_many(wanted)
 
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
         for piece in self._blobs.stream(place, digest):
             self._count()
             yield piece

@@ -81,13 +81,13 @@ def read(log: Log, api: headwater.Api, name: str) -> None:
 def add_to_draft(log: Log, project: str, path: str) -> None:
     """The SDK has no word for shared drafts yet; these are the events that it would send."""
     here = client.client_for(read_settings(), create=True)
-    collection, intake = f"{project}/{DRAFTED}", here.intake(project)
+    collection, stager = f"{project}/{DRAFTED}", here.stager(project)
     with log.operation("upsert", DRAFTED, path) as record:
-        (digest,) = intake.take([path.encode()])
-        place = intake.places(project, [digest])[digest]
+        (digest,) = stager.ingest([path.encode()])
+        place = stager.publish(project, [digest])[digest]
         row = FileRow(path, digest, len(path), place.object_name, place.offset)
         opened = DraftOpened(collection=collection, draft=DRAFT, type="dataset", base=None)
-        added = EntryAdded(collection=collection, draft=DRAFT, files=FileEntries.of_rows([row], intake.algorithm))
+        added = EntryAdded(collection=collection, draft=DRAFT, files=FileEntries.of_rows([row], stager.algorithm))
         patiently(here.send([opened, added]).result)
         record.update(outcome="ok")
 

@@ -9,7 +9,7 @@ import sys
 import headwater
 from headwater.errors import ContentError
 from headwater_consumer import queries
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         assert entry.start is not None
         assert entry.size is not None
         assert entry.digest is not None
-        place = Place(entry.object_name, entry.start, entry.size)
+        place = BlobLocation(entry.object_name, entry.start, entry.size)
         try:
             size = sum(map(len, stores.blobs.stream(place, entry.digest)))
         except ContentError as error:

@@ -127,7 +127,7 @@ def judged(play: Play) -> None:
 def commit_draft(stage: Stage) -> None:
     """Once all are done."""
     with opened(stage) as stores:
-        producer = Producer(stores.log, who="the last")
+        producer = Producer(stores.log, author="the last")
         producer.send([VersionCommitted(collection=f"{NAMESPACE}/{DRAFTED}", draft=DRAFT)])
         producer.confirm()
 

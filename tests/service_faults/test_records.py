@@ -136,7 +136,7 @@ def resolve(stage: Stage, payload: bytes) -> None:
     """As an operator does who decides to go on without it."""
     with opened(stage) as stores:
         (at,) = [record.position for record in records(stores.log) if record.payload == payload]
-        producer = Producer(stores.log, who="operator")
+        producer = Producer(stores.log, author="operator")
         key = key_of(DAMAGED)
         producer.send([DeadLetterResolved(key=key, partition=at.partition, offset=at.offset, decision="skip")])
         producer.confirm()

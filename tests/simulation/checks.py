@@ -1,6 +1,6 @@
 """What is checked whenever somebody looks, while a schedule runs and at its end."""
 
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing
 
 from tests.simulation import views
@@ -19,7 +19,7 @@ def check_seen(world: World, name: tuple[str, int], shown: Shown) -> None:
         raise Violation(f"1, never half visible: {name[0]}:v{name[1]} has {shown.digest} but shows {now}: {shown}")
 
 
-def check_read(world: World, blobs: ProcessBlobs, place: Place, digest: bytes) -> None:
+def check_read(world: World, blobs: ProcessBlobs, place: BlobLocation, digest: bytes) -> None:
     """Raises: Violation when reading gives other bytes, or an error though the object is as it was stored."""
     try:
         content = blobs.read(place, digest)

@@ -6,7 +6,7 @@ from headwater_consumer import queries
 from headwater_consumer.queries.answers import VersionInfo
 from headwater_consumer.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord, Record
-from headwater_producer.producer import Producer, Waiting
+from headwater_producer.producer import Producer, Timer
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import DEAD_LETTER_DECISIONS, DeadLetterResolved
 from headwater_schemas.positions import BEFORE_FIRST
@@ -88,8 +88,8 @@ class Operator(Process):
 
     def script(self) -> Iterator[None]:
         world = self.world
-        waiting = Waiting(lambda: world.now_s, world.sleep)
-        producer = Producer(ProcessLog(self), who=self.name, clock=world.clock, waiting=waiting)
+        timer = Timer(lambda: world.now_s, world.sleep)
+        producer = Producer(ProcessLog(self), author=self.name, clock=world.clock, timer=timer)
         decided: set[tuple[int, int]] = set()
         while True:
             yield

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from headwater_producer.producer import Sent
+from headwater_producer.producer import SentEvent
 
 EventKey = tuple[str, str, int]  # session, key, sequence
 
@@ -26,7 +26,7 @@ class OwnCommit:
 
     collection: str
     draft: str
-    events: Sequence[Sent]
+    events: Sequence[SentEvent]
     meant: Content
     base: int | None
     told: int | None = None  # the version that it became, once its writer was told so
@@ -38,7 +38,7 @@ class Upsert:
 
     collection: str
     draft: str
-    event: Sent
+    event: SentEvent
     added: Content
     removed: Sequence[str] = ()
 
@@ -53,6 +53,6 @@ class Ledger:
     refused: dict[EventKey, str] = field(default_factory=dict)  # what writers were told is refused, and why
     contents: dict[bytes, bytes] = field(default_factory=dict)  # all bytes that anybody took, by digest
 
-    def is_confirmed(self, event: Sent) -> bool:
+    def is_confirmed(self, event: SentEvent) -> bool:
         """Whether its writer was told that it is on the log."""
         return self.confirmed.get((event.session, event.key), -1) >= event.sequence

@@ -15,8 +15,8 @@ from headwater_consumer.projector import dispatch, drafts
 from headwater_consumer.rows import Draft, LogPosition
 from headwater_producer import commits
 from headwater_producer.commits import CommitVersion, SentCommit
-from headwater_producer.intake import Intake
 from headwater_producer.producer import Producer
+from headwater_producer.stager import BlobStager
 from headwater_schemas import lthash
 from headwater_schemas.lthash import ContentSum
 from sqlalchemy import Connection
@@ -84,7 +84,7 @@ def with_events_before_blobs() -> Iterator[None]:
     """A commit hands its events to the producer first, and then publishes what they name."""
     really_send = commits.send_commit
 
-    def send_commit(command: CommitVersion, intake: Intake, producer: Producer) -> SentCommit:
+    def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer) -> SentCommit:
         late: list[tuple[ProcessBlobs, Staged, str]] = []
         really_publish = ProcessBlobs.publish
 
@@ -92,7 +92,7 @@ def with_events_before_blobs() -> Iterator[None]:
             late.append((store, staged, name))
 
         with patch.object(ProcessBlobs, "publish", publish):
-            sent = really_send(command, intake, producer)
+            sent = really_send(command, stager, producer)
         for store, staged, name in late:
             really_publish(store, staged, name)
         return sent

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from headwater_blobs import verify
 from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
 
 from tests.simulation.faults import Fault
@@ -77,7 +77,7 @@ class ProcessBlobs:
     def have(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if name in self._blobs.objects}
 
-    def read(self, place: Place, digest: bytes) -> bytes:
+    def read(self, place: BlobLocation, digest: bytes) -> bytes:
         verify.check_place(place)
         if place.object_name not in self._blobs.objects:
             raise verify.missing(place.object_name, "the simulation")
@@ -85,10 +85,10 @@ class ProcessBlobs:
         verify.check_digest(data, place, digest, "the simulation")
         return data
 
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         return [self.read(place, digest) for place, digest in wanted]
 
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
         data = self._blobs.objects.get(place.object_name)
         if data is None:
             raise verify.missing(place.object_name, "the simulation")
@@ -96,7 +96,7 @@ class ProcessBlobs:
         pieces = (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
         return verify.checked_pieces(pieces, place, digest, "the simulation")
 
-    def file_of(self, place: Place) -> str | None:
+    def file_of(self, place: BlobLocation) -> str | None:
         return None
 
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:

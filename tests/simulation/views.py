@@ -9,7 +9,7 @@ from headwater_consumer.database import Database, driver_of
 from headwater_consumer.queries.answers import EntryInfo, VersionInfo
 from headwater_consumer.rows import Alias, Output, ProjectFact, Run, RunState, Tag, Use, VersionFact
 from headwater_schemas import codec, lthash
-from headwater_schemas.entries import Place, Reference, file_leaves, reference_leaf
+from headwater_schemas.entries import BlobLocation, Reference, file_leaves, reference_leaf
 from headwater_schemas.events import Stamped
 from sqlalchemy import Connection
 
@@ -45,13 +45,13 @@ def content_of(database: Database, version: VersionInfo) -> dict[str, Entry]:
     }
 
 
-def place_of(entry: EntryInfo) -> tuple[Place, bytes]:
+def place_of(entry: EntryInfo) -> tuple[BlobLocation, bytes]:
     """Where a file's bytes are, and their digest."""
     assert entry.digest is not None
     assert entry.object_name is not None
     assert entry.start is not None
     assert entry.size is not None
-    return Place(entry.object_name, entry.start, entry.size), entry.digest
+    return BlobLocation(entry.object_name, entry.start, entry.size), entry.digest
 
 
 def digest_of(content: Content) -> str:

@@ -13,10 +13,10 @@ from headwater_consumer.runner import Projector, StaleProjector
 from headwater_producer import commits
 from headwater_producer.batches import file_events
 from headwater_producer.commits import CommitVersion
-from headwater_producer.intake import Intake
-from headwater_producer.producer import Producer, Sent, Waiting
+from headwater_producer.producer import Producer, SentEvent, Timer
+from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import FileEntries, Place
+from headwater_schemas.entries import BlobLocation, FileEntries
 from headwater_schemas.errors import ContentError, DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import EntryRemoved, Event
 from headwater_schemas.positions import Cut
@@ -44,9 +44,9 @@ Task = Callable[["Writer"], Iterator[None]]
 class _Unanswered:
     """Sent in this life of the process; nobody was told yet what became of it."""
 
-    events: Sequence[Sent]
+    events: Sequence[SentEvent]
     commit: OwnCommit | None = None
-    places: Mapping[bytes, Place] | None = None
+    locations: Mapping[bytes, BlobLocation] | None = None
 
 
 class Writer(Process):
@@ -63,12 +63,12 @@ class Writer(Process):
         self.log, self.blobs, self.database = ProcessLog(self), ProcessBlobs(self), ProcessDatabase(self)
         self.producer = Producer(
             self.log,
-            who=self.name,
+            author=self.name,
             clock=world.clock,
-            waiting=Waiting(lambda: world.now_s, world.sleep),
+            timer=Timer(lambda: world.now_s, world.sleep),
             records_per_append=world.random.choice(APPENDED_AT_ONCE),
         )
-        self.intake = Intake(self.blobs, self._stored_places, algorithm=self._algorithm, project=PROJECT)
+        self.stager = BlobStager(self.blobs, self._stored_locations, algorithm=self._algorithm, project=PROJECT)
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
         self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
@@ -83,11 +83,11 @@ class Writer(Process):
 
     def take(self, contents: Sequence[bytes]) -> list[bytes]:
         """Take bytes and return their digests."""
-        taken = self.intake.take(contents)
+        taken = self.stager.ingest(contents)
         self.world.ledger.contents.update(zip(taken, contents, strict=True))
         return taken
 
-    def send(self, events: Sequence[Event]) -> list[Sent]:
+    def send(self, events: Sequence[Event]) -> list[SentEvent]:
         """Send events whose outcome will be asked for."""
         sent = self.producer.send(events)
         self._unanswered.append(_Unanswered(sent))
@@ -98,7 +98,7 @@ class Writer(Process):
         """Log a version of one's own."""
         while True:
             try:
-                sent = commits.send_commit(command, self.intake, self.producer)
+                sent = commits.send_commit(command, self.stager, self.producer)
             except StoreUnavailable:
                 yield
                 continue
@@ -108,7 +108,7 @@ class Writer(Process):
             break
         commit = OwnCommit(command.collection, sent.draft, sent.events, meant, command.base)
         self.world.ledger.own.append(commit)
-        self._unanswered.append(_Unanswered(sent.events, commit, sent.places))
+        self._unanswered.append(_Unanswered(sent.events, commit, sent.locations))
         self.note(f"commits {command.collection} on {command.base}: {sorted(meant)}")
 
     def upsert(self, collection: str, draft: str, path: str, content: bytes) -> Iterator[None]:
@@ -117,7 +117,7 @@ class Writer(Process):
         project = collection.rpartition("/")[0]
         while True:
             try:
-                place = self.intake.places(project, [digest])[digest]
+                place = self.stager.publish(project, [digest])[digest]
             except StoreUnavailable:
                 yield
                 continue
@@ -160,7 +160,7 @@ class Writer(Process):
 
     # --- parts
 
-    def _stored_places(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, Place]:
+    def _stored_locations(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         return queries.stored_places(self.database, project, wanted)
 
     def _confirmed(self) -> Generator[None, None, Cut]:
@@ -203,9 +203,9 @@ class Writer(Process):
         commit.told = version
         if version is not None:
             self.note(f"is told that its commit is {commit.collection}:v{version}")
-            self.intake.forget(unanswered.places or ())
+            self.stager.forget(unanswered.locations or ())
 
-    def _refusal(self, event: Sent) -> str | None:
+    def _refusal(self, event: SentEvent) -> str | None:
         found = queries.first_rejection(self.database, event.session, event.key, event.sequence, event.sequence)
         if found is None:
             return None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, InvalidFile, InvalidInput, StoreReadOnly, StoreUnavailable
 from minio.commonconfig import CopySource
 from minio.deleteobjects import DeleteObject
@@ -114,13 +114,13 @@ class S3BlobStore:
             raise missing_bucket(self.settings)
         return found
 
-    def read(self, place: Place, digest: bytes) -> bytes:
+    def read(self, place: BlobLocation, digest: bytes) -> bytes:
         verify.check_place(place)
         data = reading.fetch(self._line, check_object_name(place.object_name), place.offset, place.size)
         verify.check_digest(data, place, digest, str(self.settings))
         return data
 
-    def read_many(self, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         runs = list(verify.runs_of(wanted, RUN_BYTES_MAX))
         for run in runs:
             check_object_name(run.object_name)
@@ -130,12 +130,12 @@ class S3BlobStore:
                 results[i] = content
         return results
 
-    def stream(self, place: Place, digest: bytes) -> Iterator[memoryview]:
+    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
         verify.check_place(place)
         pieces = reading.pieces_of(self._line, check_object_name(place.object_name), place.offset, place.size)
         return verify.checked_pieces(map(memoryview, pieces), place, digest, str(self.settings))
 
-    def file_of(self, place: Place) -> str | None:  # noqa: ARG002  objects are on a server
+    def file_of(self, place: BlobLocation) -> str | None:  # noqa: ARG002  objects are on a server
         return None
 
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
@@ -234,7 +234,7 @@ class S3BlobStore:
             f"object {staged.location!r} in {self.settings} is gone: discarded or collected. Add its content again."
         )
 
-    def _contents_of(self, run: verify.Run, wanted: Sequence[tuple[Place, bytes]]) -> list[bytes]:
+    def _contents_of(self, run: verify.Run, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
         data = reading.fetch(self._line, run.object_name, run.offset, run.size)
         contents = []
         for i in run.wanted:

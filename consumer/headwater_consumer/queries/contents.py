@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from sqlalchemy import and_, bindparam, or_, select
 
 from headwater_consumer.asking import Statement
@@ -15,14 +15,14 @@ from headwater_consumer.rows import EntryRow
 CONTENTS_PER_PAGE = 5_000
 
 
-def contents(database: Database) -> Iterator[list[tuple[Place, bytes]]]:
+def contents(database: Database) -> Iterator[list[tuple[BlobLocation, bytes]]]:
     """Pages of (where its bytes are now, digest in the stored form), in order of digests. Reads every entry once."""
     after: tuple[bytes, str, int] = (b"", "", -1)
     while True:
         digest, name, start = after
         with database.reading() as connection:
             rows = _page().tuples(connection, digest=digest, name=name, start=start, limit=CONTENTS_PER_PAGE)
-            places = where_now(connection, [Place(name, start, size) for _, name, start, size in rows])
+            places = where_now(connection, [BlobLocation(name, start, size) for _, name, start, size in rows])
         if not rows:
             return
         yield [(place, row[0]) for place, row in zip(places, rows, strict=True)]

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from headwater_schemas.entries import Place, Reference, reference_leaf
+from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
@@ -230,11 +230,11 @@ def _located(connection: Connection, infos: list[EntryInfo]) -> list[EntryInfo]:
     return infos
 
 
-def _place(info: EntryInfo) -> Place:
+def _place(info: EntryInfo) -> BlobLocation:
     assert info.object_name is not None
     assert info.start is not None
     assert info.size is not None
-    return Place(info.object_name, info.start, info.size)
+    return BlobLocation(info.object_name, info.start, info.size)
 
 
 # --- statements -------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from headwater_blobs.naming import FILES, PACKS
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
 
@@ -29,7 +29,7 @@ ENTRIES, MOVED, CONDEMNED = EntryRow.table, MovedContent.table, CondemnedObject.
 _Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among packs and among large files
 
 
-def stored_places(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
+def stored_places(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, BlobLocation]:
     """Where content of "entity/project" is stored already; what is not stored is left out.
 
     What only an open draft holds does not count: with the draft it may go again, while a sealed version stays.
@@ -43,7 +43,7 @@ def stored_places(database: Database, project: str, digests: Sequence[bytes]) ->
         (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
         # In order: neighbours in the index are found faster.
         wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
-        found: dict[bytes, Place] = {}
+        found: dict[bytes, BlobLocation] = {}
         for _ in range(CONDEMNED_TRIES_MAX):
             first = _first_places(connection, wanted, packs_end, files_end)
             usable = _usable(connection, first)
@@ -55,7 +55,7 @@ def stored_places(database: Database, project: str, digests: Sequence[bytes]) ->
     return found
 
 
-def where_now(connection: Connection, places: Sequence[Place]) -> list[Place]:
+def where_now(connection: Connection, places: Sequence[BlobLocation]) -> list[BlobLocation]:
     """Each place, or where its bytes were rewritten to. Cost: nothing to speak of while nothing was ever rewritten."""
     now = list(places)
     if not _any_moved().tuples(connection):
@@ -72,8 +72,8 @@ def where_now(connection: Connection, places: Sequence[Place]) -> list[Place]:
 
 def _first_places(
     connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
-) -> dict[bytes, Place]:
-    found: dict[bytes, Place] = {}
+) -> dict[bytes, BlobLocation]:
+    found: dict[bytes, BlobLocation] = {}
     for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
         chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
         values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
@@ -81,11 +81,11 @@ def _first_places(
         for digest, place in rows:
             if place is not None:
                 name, offset, size = place.split(" ")
-                found[digest] = Place(name, int(offset), int(size))
+                found[digest] = BlobLocation(name, int(offset), int(size))
     return found
 
 
-def _usable(connection: Connection, found: dict[bytes, Place]) -> dict[bytes, Place]:
+def _usable(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
     """Where the bytes are now, less what is in a condemned object."""
     now = dict(zip(found, where_now(connection, list(found.values())), strict=True))
     if not _any_condemned().tuples(connection):
@@ -94,11 +94,11 @@ def _usable(connection: Connection, found: dict[bytes, Place]) -> dict[bytes, Pl
     return {digest: place for digest, place in now.items() if place.object_name not in condemned}
 
 
-def _moved(connection: Connection, place: Place) -> Place:
+def _moved(connection: Connection, place: BlobLocation) -> BlobLocation:
     row = _move_of().first(connection, object_name=place.object_name, start=place.offset, end=place.offset + place.size)
     if row is None:
         return place
-    return Place(row.to_object_name, row.to_start + place.offset - row.start, place.size)
+    return BlobLocation(row.to_object_name, row.to_start + place.offset - row.start, place.size)
 
 
 def _among(connection: Connection, question: Any, names: Iterable[str]) -> set[str]:

@@ -251,7 +251,7 @@ class Artifact(Building):
             raise NotFound(f"{self.qualified_name} was deleted, so no draft can start from it. Use another version.")
         draft = Artifact(self._name, self._type)
         draft._client, draft._namespace = self._client, self._namespace
-        draft._intake = self._bound().intake(info.collection.rpartition("/")[0])
+        draft._stager = self._bound().stager(info.collection.rpartition("/")[0])
         draft._content = Overlay(self._bound().stores.database, info)
         draft._said = Said.of_draft(info)
         return draft
@@ -397,7 +397,7 @@ class Artifact(Building):
     def _become(self, info: "VersionInfo") -> None:
         """From here on it is this version."""
         self._info, self._type, self._logged = info, info.type, None
-        self._content, self._objects, self._late = Content(), {}, {}  # it is the version's now
+        self._content, self._objects, self._deferred = Content(), {}, {}  # it is the version's now
         self._said = Said.of(info)
         self._said.aliases._mover = self._move_alias
 

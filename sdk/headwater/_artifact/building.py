@@ -18,7 +18,7 @@ from headwater._ingest.scan import scan, scan_file
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
 if TYPE_CHECKING:
-    from headwater_producer.intake import Intake
+    from headwater_producer.stager import BlobStager
 
     from headwater._commit.client import Client
     from headwater._ingest.scan import Scan
@@ -33,10 +33,10 @@ class Building(ABC):
 
     def __init__(self) -> None:
         self._content = Content()
-        self._late: dict[str, str] = {}  # path → local file that is read when the artifact is logged
+        self._deferred: dict[str, str] = {}  # path → local file that is read when the artifact is logged
         self._objects: dict[str, object] = {}  # what `add` was given, by entry path
         self._client: Client | None = None
-        self._intake: Intake | None = None
+        self._stager: BlobStager | None = None
 
     @abstractmethod
     def _check_open(self) -> None:
@@ -61,16 +61,16 @@ class Building(ABC):
         path = normalize(os.path.basename(found.location) if name is None else name)
         if not is_tmp:  # else its name is known once it was read
             self._content.check([path])
-        client, intake = self._opened()
+        client, stager = self._opened()
         if policy == "immutable":
-            digest, size, late = _hash_only(intake, found.location, found.size)
+            digest, size, deferred = _hash_only(stager, found.location, found.size)
         else:
-            from headwater._ingest.staging import take_file
+            from headwater._ingest.staging import ingest_file
 
-            (digest, size), late = take_file(client, intake, found), False
+            (digest, size), deferred = ingest_file(client, stager, found), False
         if is_tmp:
             path = _temporary_name(path, digest)
-        self._put([path], [digest], [size], {path: found.location} if late else {})
+        self._put([path], [digest], [size], {path: found.location} if deferred else {})
         return self._entry(path)
 
     def add_dir(
@@ -85,13 +85,13 @@ class Building(ABC):
         found = scan(local_path, "" if name is None else normalize_folder(name))
         paths = found.paths()
         self._content.check(paths)
-        client, intake = self._opened()
+        client, stager = self._opened()
         if policy == "immutable":
-            self._put(paths, *_hash_folder(intake, found))
+            self._put(paths, *_hash_folder(stager, found))
             return
-        from headwater._ingest.staging import take_folder
+        from headwater._ingest.staging import ingest_folder
 
-        taken = take_folder(client, intake, found)
+        taken = ingest_folder(client, stager, found)
         self._check_open()
         self._content.put_tree(taken.paths, taken.digests, taken.sizes, taken.total, taken.difference)
         self._replaced(paths)
@@ -108,13 +108,13 @@ class Building(ABC):
         if mode not in ("w", "wb", "x", "xb"):
             raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
         _check_encoding(encoding)
-        from headwater._ingest.staging import take_written, written_here
+        from headwater._ingest.staging import ingest_written, written_here
 
-        _, intake = self._opened()
+        _, stager = self._opened()
         with written_here() as raw:
             with _writer(raw, mode, encoding) as file:
                 yield file
-            digest, size = take_written(intake, raw)
+            digest, size = ingest_written(stager, raw)
         self._put([path], [digest], [size], {})
 
     def add_reference(
@@ -186,24 +186,24 @@ class Building(ABC):
     def added_value(self, path: str) -> object | None:
         return self._objects.get(path)
 
-    def _opened(self) -> "tuple[Client, Intake]":
+    def _opened(self) -> "tuple[Client, BlobStager]":
         """Where bytes go: the store of the active run, else the one that the settings name."""
-        if self._client is None or self._intake is None:
+        if self._client is None or self._stager is None:
             from headwater._run.run import client_and_namespace
 
             self._client, namespace = client_and_namespace()
-            self._intake = self._client.intake(namespace)
-        return self._client, self._intake
+            self._stager = self._client.stager(namespace)
+        return self._client, self._stager
 
-    def _put(self, paths: list[str], digests: list[bytes], sizes: list[int], late: dict[str, str]) -> None:
+    def _put(self, paths: list[str], digests: list[bytes], sizes: list[int], deferred: dict[str, str]) -> None:
         self._check_open()  # again: it may have been logged while this was read or written
         self._content.put(paths, digests, sizes)
         self._replaced(paths)
-        self._late.update(late)
+        self._deferred.update(deferred)
 
     def _replaced(self, paths: list[str]) -> None:
         """What was known of these paths beside their content is not so any more."""
-        for known in (self._late, self._objects):
+        for known in (self._deferred, self._objects):
             for path in known.keys() & set(paths):
                 del known[path]
 
@@ -231,19 +231,19 @@ def _temporary_name(path: str, digest: bytes) -> str:
     return normalize(f"{folder}{slash}{digest[1:].hex()[:TEMPORARY_DIGITS]}-{name}")
 
 
-def _hash_folder(intake: "Intake", found: "Scan") -> tuple[list[bytes], list[int], dict[str, str]]:
+def _hash_folder(stager: "BlobStager", found: "Scan") -> tuple[list[bytes], list[int], dict[str, str]]:
     """Digests and sizes of a folder's files, and where those are whose bytes are taken later."""
-    digests, sizes, late = [], [], {}
+    digests, sizes, deferred = [], [], {}
     for path, location, size in zip(found.paths(), found.locations(), found.sizes(), strict=True):
-        digest, size_now, is_late = _hash_only(intake, location, size)
+        digest, size_now, is_deferred = _hash_only(stager, location, size)
         digests.append(digest)
         sizes.append(size_now)
-        if is_late:
-            late[path] = location
-    return digests, sizes, late
+        if is_deferred:
+            deferred[path] = location
+    return digests, sizes, deferred
 
 
-def _hash_only(intake: "Intake", location: str, size: int) -> tuple[bytes, int, bool]:
+def _hash_only(stager: "BlobStager", location: str, size: int) -> tuple[bytes, int, bool]:
     """Digest and size of a file whose bytes are taken later, and whether they are: small ones are taken at once."""
     from headwater_schemas import digests
 
@@ -253,14 +253,14 @@ def _hash_only(intake: "Intake", location: str, size: int) -> tuple[bytes, int, 
     try:
         with open(location, "rb", buffering=0) as source:
             if not is_large(size):
-                return *intake.take_file(source), False
-            hasher, read = digests.new_hasher(intake.algorithm), 0
+                return *stager.ingest_file(source), False
+            hasher, read = digests.new_hasher(stager.algorithm), 0
             while chunk := source.read(1 << 20):
                 hasher.update(chunk)
                 read += len(chunk)
     except OSError as error:
         raise unreadable(location, error) from error
-    return digests.pack(intake.algorithm, hasher.digest()), read, True
+    return digests.pack(stager.algorithm, hasher.digest()), read, True
 
 
 @contextlib.contextmanager

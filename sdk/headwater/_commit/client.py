@@ -9,10 +9,10 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_consumer.queries.projects import digest_algorithm
-from headwater_producer.intake import Intake
-from headwater_producer.producer import Producer, Sent, who_am_i
+from headwater_producer.producer import Producer, SentEvent, user_at_host
+from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import EventRejected, HeadwaterError, Reason, StoreReadOnly
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
@@ -37,10 +37,10 @@ class Client:
         self.quiet = settings.quiet
         self.stores = open_stores(settings, create=create)
         self.index = StatIndex.open(settings.cache_dir / "index.db")
-        self.producer = Producer(self.stores.log, who=who_am_i())
+        self.producer = Producer(self.stores.log, author=user_at_host())
         self._logger = Logger(self)
         self._pid = os.getpid()
-        self._intakes: dict[str, Intake] = {}
+        self._stagers: dict[str, BlobStager] = {}
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[tuple[str, int], queries.RejectionInfo] = {}
@@ -49,17 +49,17 @@ class Client:
 
     # --- bytes
 
-    def intake(self, project: str) -> Intake:
+    def stager(self, project: str) -> BlobStager:
         """Where bytes go that will most likely be logged in "entity/project"."""
         self.check_process()
         with self._lock:
-            if project not in self._intakes:
+            if project not in self._stagers:
                 algorithm = digest_algorithm(self.stores.database, project)
                 stored = self._stored_places
-                self._intakes[project] = Intake(self.stores.blobs, stored, algorithm=algorithm, project=project)
-            return self._intakes[project]
+                self._stagers[project] = BlobStager(self.stores.blobs, stored, algorithm=algorithm, project=project)
+            return self._stagers[project]
 
-    def _stored_places(self, project: str, digests: Sequence[bytes]) -> Mapping[bytes, Place]:
+    def _stored_places(self, project: str, digests: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         return queries.stored_places(self.stores.database, project, digests)
 
     def is_stored_version(self, project: str, digest: str) -> bool:
@@ -119,7 +119,7 @@ class Client:
         """What became of a draft, as last looked up."""
         return self._outcomes.get((collection, draft))
 
-    def raise_rejection(self, sent: Sequence[Sent]) -> None:
+    def raise_rejection(self, sent: Sequence[SentEvent]) -> None:
         """Raises: EventRejected for the first of these events that was refused, as last looked up."""
         for event in sent if self._rejections else ():
             rejection = self._rejections.get((event.key, event.sequence))
@@ -157,8 +157,8 @@ class Client:
             self.logger.drain()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
             tell(f"not everything was logged: {error}")
-        for intake in self._intakes.values():
-            intake.close()
+        for stager in self._stagers.values():
+            stager.close()
         self.index.close()
         self.stores.close()
 

@@ -17,7 +17,7 @@ from headwater._content.overlay import Overlay
 from headwater._progress import tell
 
 if TYPE_CHECKING:
-    from headwater_producer.intake import Intake
+    from headwater_producer.stager import BlobStager
 
     from headwater._artifact.artifact import Artifact
     from headwater._commit.client import Client
@@ -28,23 +28,23 @@ def log(
     artifact: "Artifact", client: "Client", namespace: str, run: str | None, aliases: tuple[str, ...]
 ) -> "Task[Committed | None]":
     """Put an artifact into the queue as a version. Raises: InvalidInput when it was logged before."""
-    intake = _moved_to(artifact, client, namespace)
+    stager = _moved_to(artifact, client, namespace)
     command = _commit(artifact, namespace, run, aliases, expected_digest=artifact.digest, writers=None)
-    late, taken_over = artifact._late, artifact._said.taken_over
-    task = CommitTask(client.logger, command, artifact._content, intake, late, taken_over=taken_over)
+    deferred, taken_over = artifact._deferred, artifact._said.taken_over
+    task = CommitTask(client.logger, command, artifact._content, stager, deferred, taken_over=taken_over)
     return _put(artifact, client, task, None)
 
 
 def upsert(artifact: "Artifact", client: "Client", namespace: str, sharing: Sharing) -> "Task[Committed | None]":
     """Put an artifact into the queue as a part of a shared draft."""
-    intake = _moved_to(artifact, client, namespace, may_flatten=False)
+    stager = _moved_to(artifact, client, namespace, may_flatten=False)
     if artifact._said.is_given:
         tell(
             f"{artifact.name}: description, metadata, aliases, tags and time to live of a shared draft are "
             "those of the artifact that finishes it; those of this part are not kept"
         )
     command = Upsert(collection=f"{namespace}/{artifact._name}", type=artifact.type, base=None, files={})
-    task = UpsertTask(client.logger, command, artifact._content, intake, artifact._late, sharing)
+    task = UpsertTask(client.logger, command, artifact._content, stager, artifact._deferred, sharing)
     return _put(artifact, client, task, sharing.draft)
 
 
@@ -53,14 +53,14 @@ def finish(
 ) -> "Task[Committed | None]":
     """Put the commit of a shared draft into the queue, with what `artifact` adds: nothing, where it is a part of it."""
     waits_for = check_writers(writers)
-    content, late, part = artifact._content, artifact._late, None
+    content, deferred, part = artifact._content, artifact._deferred, None
     if artifact._part_of == sharing.draft and artifact._namespace == namespace:
-        content, late, intake = Content(), {}, client.intake(namespace)
+        content, deferred, stager = Content(), {}, client.stager(namespace)
         part = None if artifact._logged is None else artifact._logged.task_here()
     else:
-        intake = _moved_to(artifact, client, namespace, may_flatten=False)
+        stager = _moved_to(artifact, client, namespace, may_flatten=False)
     command = _commit(artifact, namespace, sharing.writer, (), expected_digest=None, writers=waits_for)
-    task = FinishTask(client.logger, command, content, intake, late, sharing, part)
+    task = FinishTask(client.logger, command, content, stager, deferred, sharing, part)
     return _put(artifact, client, task, sharing.draft)
 
 
@@ -164,7 +164,7 @@ def _commit(
     )
 
 
-def _moved_to(artifact: "Artifact", client: "Client", namespace: str, *, may_flatten: bool = True) -> "Intake":
+def _moved_to(artifact: "Artifact", client: "Client", namespace: str, *, may_flatten: bool = True) -> "BlobStager":
     """Say where an artifact goes. A draft that goes elsewhere than its base has all of its content there."""
     artifact._check_open()
     if artifact._client is not None:
@@ -183,7 +183,7 @@ def _moved_to(artifact: "Artifact", client: "Client", namespace: str, *, may_fla
             )
         artifact._content = content.flattened()
     artifact._client, artifact._namespace = client, namespace
-    return artifact._intake if artifact._intake is not None else client.intake(namespace)
+    return artifact._stager if artifact._stager is not None else client.stager(namespace)
 
 
 def _put(

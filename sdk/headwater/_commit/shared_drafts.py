@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
-from headwater_producer.intake import Intake
-from headwater_producer.producer import Sent
+from headwater_producer.producer import SentEvent
+from headwater_producer.stager import BlobStager
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import WRITERS_MAX, Event, VersionCommitted, WriterDone, shared_draft
 
@@ -46,11 +46,17 @@ class _SharingTask(ContentTask[C]):
     """
 
     def __init__(
-        self, logger: Logger, command: C, content: Content, intake: Intake, late: Mapping[str, str], sharing: Sharing
+        self,
+        logger: Logger,
+        command: C,
+        content: Content,
+        stager: BlobStager,
+        deferred: Mapping[str, str],
+        sharing: Sharing,
     ) -> None:
-        super().__init__(logger, command, content, intake, late)
+        super().__init__(logger, command, content, stager, deferred)
         self._sharing = sharing
-        self._last_word: Sent | None = None
+        self._last_word: SentEvent | None = None
 
     def settle(self, client: "Client") -> bool:
         assert self._sent is not None
@@ -64,7 +70,7 @@ class _SharingTask(ContentTask[C]):
                 raise
         if outcome is None:
             raise self._waits()
-        self._intake.forget(self._sent.places)
+        self._stager.forget(self._sent.locations)
         (self._last_word,) = client.producer.send([self._word()])
         return False
 
@@ -85,7 +91,7 @@ class _SharingTask(ContentTask[C]):
 
     def _hand_over(self, client: "Client", command: C) -> SentCommit:
         sharing = self._sharing
-        return send_entries(command, self._intake, client.producer, draft=sharing.draft, writer=sharing.writer)
+        return send_entries(command, self._stager, client.producer, draft=sharing.draft, writer=sharing.writer)
 
 
 class UpsertTask(_SharingTask[Upsert]):
@@ -117,17 +123,17 @@ class FinishTask(_SharingTask[CommitVersion]):
         logger: Logger,
         command: CommitVersion,
         content: Content,
-        intake: Intake,
-        late: Mapping[str, str],
+        stager: BlobStager,
+        deferred: Mapping[str, str],
         sharing: Sharing,
         part: Task[Committed | None] | None,
     ) -> None:
         """`part` is what handed the finishing artifact itself to the draft before: where it failed, so does this."""
-        super().__init__(logger, command, content, intake, late, sharing)
+        super().__init__(logger, command, content, stager, deferred, sharing)
         self._part = part
 
     @property
-    def commit(self) -> Sent | None:
+    def commit(self) -> SentEvent | None:
         """The commit's event, once it was sent: a seal to come may still be refused."""
         return self._last_word
 

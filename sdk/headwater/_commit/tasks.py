@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, send_commit
-from headwater_producer.intake import Intake
-from headwater_producer.producer import Sent
+from headwater_producer.producer import SentEvent
+from headwater_producer.stager import BlobStager
 from headwater_schemas.errors import EventRejected, FileChanged, Reason, StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.names import LATEST
@@ -34,7 +34,7 @@ class EventsTask(Task[None]):
         self.judged = judged
         self.moves_names = moves_names
         self._events = events
-        self._sent: Sequence[Sent] = ()
+        self._sent: Sequence[SentEvent] = ()
 
     def send(self, client: "Client") -> None:
         self._sent = client.producer.send(self._events)
@@ -62,13 +62,15 @@ class ContentTask(Task[Committed | None], Generic[C]):
 
     moves_names = True
 
-    def __init__(self, logger: Logger, command: C, content: Content, intake: Intake, late: Mapping[str, str]) -> None:
-        """`command` says everything but the entries. `late` are the files to be read now, by path in the version."""
+    def __init__(
+        self, logger: Logger, command: C, content: Content, stager: BlobStager, deferred: Mapping[str, str]
+    ) -> None:
+        """`command` has everything but the entries. `deferred` are files that are read now, by path in the version."""
         super().__init__(logger)
         self._command = command
         self._content = content
-        self._intake = intake
-        self._late = late
+        self._stager = stager
+        self._deferred = deferred
         self._sent: SentCommit | None = None
         self._new_bytes = 0
 
@@ -77,11 +79,11 @@ class ContentTask(Task[Committed | None], Generic[C]):
         return None if self._sent is None else (self._sent.collection, self._sent.draft)
 
     def send(self, client: "Client") -> None:
-        take_late_files(self._intake, self._content, self._late)
+        ingest_deferred_files(self._stager, self._content, self._deferred)
         command = self._plan(client)
-        before = self._intake.published_bytes
+        before = self._stager.published_bytes
         self._sent = self._hand_over(client, command)
-        self._new_bytes += self._intake.published_bytes - before
+        self._new_bytes += self._stager.published_bytes - before
 
     @abstractmethod
     def _plan(self, client: "Client") -> C:
@@ -114,13 +116,13 @@ class CommitTask(ContentTask[CommitVersion]):
         logger: Logger,
         command: CommitVersion,
         content: Content,
-        intake: Intake,
-        late: Mapping[str, str],
+        stager: BlobStager,
+        deferred: Mapping[str, str],
         *,
         taken_over: Collection[str] = (),
     ) -> None:
         """`taken_over` are those of the command's fields that a new version has, and content that is there keeps."""
-        super().__init__(logger, command, content, intake, late)
+        super().__init__(logger, command, content, stager, deferred)
         self._taken_over = taken_over
         self._difference: Difference | None = None
         self._with_base = True
@@ -135,7 +137,7 @@ class CommitTask(ContentTask[CommitVersion]):
         outcome = client.outcome_of(self._sent.collection, self._sent.draft)
         if outcome is None or outcome.version is None:
             return self._refused(client)
-        self._intake.forget(self._sent.places)
+        self._stager.forget(self._sent.locations)
         committed = Committed(outcome.version, outcome.recognised)
         if not client.quiet:
             self._tell(committed)
@@ -155,7 +157,7 @@ class CommitTask(ContentTask[CommitVersion]):
         raise self._waits()
 
     def _hand_over(self, client: "Client", command: CommitVersion) -> SentCommit:
-        return send_commit(command, self._intake, client.producer)
+        return send_commit(command, self._stager, client.producer)
 
     def _plan(self, client: "Client") -> CommitVersion:
         """Say only what differs from the version that is nearest: one of the same content, the draft's own base, else
@@ -220,15 +222,15 @@ class CommitTask(ContentTask[CommitVersion]):
         tell(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {bytes_text(self._new_bytes)} stored")
 
 
-def take_late_files(intake: Intake, content: Content, late: Mapping[str, str]) -> None:
+def ingest_deferred_files(stager: BlobStager, content: Content, deferred: Mapping[str, str]) -> None:
     """Read what was added with `policy="immutable"`: by now it must still be what it was."""
-    for path, location in late.items():
+    for path, location in deferred.items():
         digest, size = content.files[path]
-        if not intake.lacking([digest]):
+        if not stager.missing([digest]):
             continue
         try:
             with open(location, "rb", buffering=0) as source:
-                found = intake.take_file(source)
+                found = stager.ingest_file(source)
         except OSError as error:
             raise FileChanged(
                 f"{location!r} was added as immutable but cannot be read any more: {error.strerror}. "

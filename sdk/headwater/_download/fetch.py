@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_consumer import queries
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 from headwater import _references
 from headwater._download.etag_cache import Fetched
@@ -128,11 +128,11 @@ def _turns(infos: Page) -> Iterator[Page]:
         yield turn
 
 
-def place_of(info: queries.EntryInfo) -> Place:
+def place_of(info: queries.EntryInfo) -> BlobLocation:
     """Where the bytes of a file are."""
     assert info.object_name is not None
     assert info.start is not None
-    return Place(info.object_name, info.start, _size(info))
+    return BlobLocation(info.object_name, info.start, _size(info))
 
 
 def _size(info: queries.EntryInfo) -> int:

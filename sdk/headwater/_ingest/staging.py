@@ -1,4 +1,4 @@
-"""Take the bytes of local files: read what changed, hash it, and hand it to the intake."""
+"""Take the bytes of local files: read what changed, hash it, and hand it to the stager."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
-from headwater_producer.intake import Intake
+from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_leaves
 from headwater_schemas.errors import InvalidFile
 
@@ -33,7 +33,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class TakenFolder:
+class IngestedFolder:
     """Every file of a folder, taken. Row i of each column is one file."""
 
     paths: list[str]
@@ -43,23 +43,23 @@ class TakenFolder:
     difference: Difference | None  # from the last scan of this folder
 
 
-def take_folder(client: "Client", intake: Intake, found: Scan) -> TakenFolder:
+def ingest_folder(client: "Client", stager: BlobStager, found: Scan) -> IngestedFolder:
     """Take all files of a scan; those that did not change since the last one, and are stored, are not read again.
 
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
     from headwater_schemas.lthash import sum_of
 
-    recall = client.index.recall(found, intake.algorithm)
+    recall = client.index.recall(found, stager.algorithm)
     before = recall.before.digest() if recall.before.count else None
     recalled = recall.digests()
     digests = list(recalled)
     sizes = found.sizes()
     to_read = recall.changed
-    if before is None or not client.is_stored_version(intake.project, before):
-        lacking = intake.lacking([digest for digest in digests if digest is not None])
+    if before is None or not client.is_stored_version(stager.project, before):
+        lacking = stager.missing([digest for digest in digests if digest is not None])
         to_read = [row for row, digest in enumerate(digests) if digest is None or digest in lacking]
-    _read_rows(intake, found, to_read, digests, sizes, quiet=client.quiet)
+    _read_rows(stager, found, to_read, digests, sizes, quiet=client.quiet)
     paths = found.paths()
     taken = [digest for digest in digests if digest is not None]
     assert len(taken) == len(paths), "every file that was not known was read"
@@ -68,18 +68,18 @@ def take_folder(client: "Client", intake: Intake, found: Scan) -> TakenFolder:
     if any(known is not None and known != now for known, now in zip(recalled, taken, strict=True)):
         # Read only because the store lacked it, and changed since the scan: what the index has is of no use then.
         total = sum_of(file_leaves(paths, taken, sizes), sum(sizes))
-        return TakenFolder(paths, taken, sizes, total, None)
+        return IngestedFolder(paths, taken, sizes, total, None)
     total = recall.updated_sum(now_paths, now_digests, now_sizes)
     client.index.remember(found, recall, now_digests, now_sizes, total)
-    return TakenFolder(paths, taken, sizes, total, _difference(before, recall, now_paths, now_digests))
+    return IngestedFolder(paths, taken, sizes, total, _difference(before, recall, now_paths, now_digests))
 
 
-def take_file(client: "Client", intake: Intake, found: ScannedFile) -> tuple[bytes, int]:
-    """Take one file; returns digest and size. Raises: as `take_folder`."""
-    known = client.index.recall_file(found, intake.algorithm)
-    if known is not None and not intake.lacking([known]):
+def ingest_file(client: "Client", stager: BlobStager, found: ScannedFile) -> tuple[bytes, int]:
+    """Take one file; returns digest and size. Raises: as `ingest_folder`."""
+    known = client.index.recall_file(found, stager.algorithm)
+    if known is not None and not stager.missing([known]):
         return known, found.size
-    digest, size = _take_any(intake, found.location)
+    digest, size = _ingest_any(stager, found.location)
     if size == found.size:
         client.index.remember_file(found, digest)
     return digest, size
@@ -96,7 +96,13 @@ def _difference(
 
 
 def _read_rows(
-    intake: Intake, found: Scan, rows: Sequence[int], digests: "list[bytes | None]", sizes: list[int], *, quiet: bool
+    stager: BlobStager,
+    found: Scan,
+    rows: Sequence[int],
+    digests: "list[bytes | None]",
+    sizes: list[int],
+    *,
+    quiet: bool,
 ) -> None:
     """Take the files in `rows`, and put what was taken into `digests` and `sizes`."""
     if not rows:
@@ -107,15 +113,15 @@ def _read_rows(
     with Progress("adding", total=sum(sizes[row] for row in rows), unit="B", quiet=quiet) as progress:
         for turn in _turns(small, sizes):
             contents = [_read_small(locations[row], sizes[row]) for row in turn]
-            for row, digest, content in zip(turn, intake.take(contents), contents, strict=True):
+            for row, digest, content in zip(turn, stager.ingest(contents), contents, strict=True):
                 digests[row], sizes[row] = digest, len(content)
             progress.advance(sum(map(len, contents)))
         if large:
-            _read_large(intake, locations, large, digests, sizes, progress)
+            _read_large(stager, locations, large, digests, sizes, progress)
 
 
 def _read_large(
-    intake: Intake,
+    stager: BlobStager,
     locations: Sequence[str],
     rows: Sequence[int],
     digests: "list[bytes | None]",
@@ -123,7 +129,7 @@ def _read_large(
     progress: Progress,
 ) -> None:
     with ThreadPoolExecutor(LARGE_FILES_AT_ONCE, "headwater-adding") as pool:
-        taken = pool.map(lambda row: _take_any(intake, locations[row]), rows)
+        taken = pool.map(lambda row: _ingest_any(stager, locations[row]), rows)
         try:
             for row, (digest, size) in zip(rows, taken, strict=True):
                 digests[row], sizes[row] = digest, size
@@ -169,10 +175,10 @@ def _read_on(descriptor: int, content: bytes, location: str) -> bytes:
     return b"".join(pieces)
 
 
-def _take_any(intake: Intake, location: str) -> tuple[bytes, int]:
+def _ingest_any(stager: BlobStager, location: str) -> tuple[bytes, int]:
     try:
         with open(location, "rb", buffering=0) as source:
-            return intake.take_file(source)
+            return stager.ingest_file(source)
     except OSError as error:
         raise unreadable(location, error) from error
 
@@ -198,16 +204,16 @@ def written_here() -> Iterator[Written]:
         super(Written, written).close()
 
 
-def take_written(intake: Intake, written: Written) -> tuple[bytes, int]:
+def ingest_written(stager: BlobStager, written: Written) -> tuple[bytes, int]:
     """Take what was written to such a file; returns digest and size."""
     size = written.seek(0, os.SEEK_END)
     written.flush()
     written.seek(0)
     if size <= PACKED_FILE_BYTES_MAX:
-        return intake.take([written.read()])[0], size
+        return stager.ingest([written.read()])[0], size
     with open(os.dup(written.fileno()), "rb", buffering=0) as source:
         source.seek(0)
-        return intake.take_file(source)
+        return stager.ingest_file(source)
 
 
 def unreadable(location: str, error: OSError) -> InvalidFile:

@@ -13,9 +13,9 @@ import pytest
 from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.naming import project_of
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, Staged
-from headwater_producer.intake import Intake
+from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, StoreUnavailable
 
 from tests.contract.blob_stores import PROJECT, digest_of, put_pack, unbuffered
@@ -39,10 +39,10 @@ def staged(store: FolderBlobStore) -> list[int]:
     return [found.size for found in store.abandoned()]
 
 
-def take_file(intake: Intake, path: Path, content: bytes = LARGE) -> bytes:
+def ingest_file(stager: BlobStager, path: Path, content: bytes = LARGE) -> bytes:
     path.write_bytes(content)
     with unbuffered(path) as source:
-        digest, size = intake.take_file(source)
+        digest, size = stager.ingest_file(source)
     assert size == len(content)
     return digest
 
@@ -63,51 +63,51 @@ def spy(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> list[int]:
 # --- taking -------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_taken_is_known_by_its_digest_and_comes_back(intake: Intake, store: FolderBlobStore) -> None:
-    wanted = intake.take(SMALL)
+def test_what_is_taken_is_known_by_its_digest_and_comes_back(stager: BlobStager, store: FolderBlobStore) -> None:
+    wanted = stager.ingest(SMALL)
 
-    places = intake.places(PROJECT, wanted)
+    places = stager.publish(PROJECT, wanted)
 
     assert wanted == [digest_of(content) for content in SMALL]
     assert [store.read(places[digest], digest) for digest in wanted] == SMALL
     assert len(objects(store)) == 1, "small contents share a pack"
-    assert intake.published_bytes == sum(map(len, SMALL))
+    assert stager.published_bytes == sum(map(len, SMALL))
 
 
-def test_the_algorithm_is_the_one_that_was_asked_for(new_intake: Callable[..., Intake], tmp_path: Path) -> None:
-    intake = new_intake(digests.BLAKE3)
+def test_the_algorithm_is_the_one_that_was_asked_for(new_stager: Callable[..., BlobStager], tmp_path: Path) -> None:
+    stager = new_stager(digests.BLAKE3)
 
-    assert intake.algorithm == digests.BLAKE3
-    assert intake.take([b"content"]) == [digest_of(b"content", digests.BLAKE3)]
-    assert take_file(intake, tmp_path / "source") == digest_of(LARGE, digests.BLAKE3)
+    assert stager.algorithm == digests.BLAKE3
+    assert stager.ingest([b"content"]) == [digest_of(b"content", digests.BLAKE3)]
+    assert ingest_file(stager, tmp_path / "source") == digest_of(LARGE, digests.BLAKE3)
 
 
-def test_nothing_is_staged_before_a_pack_is_full_or_asked_for(intake: Intake, store: FolderBlobStore) -> None:
-    intake.take([*PACKFUL[:-1], PACKFUL[-1][:-1]])
+def test_nothing_is_staged_before_a_pack_is_full_or_asked_for(stager: BlobStager, store: FolderBlobStore) -> None:
+    stager.ingest([*PACKFUL[:-1], PACKFUL[-1][:-1]])
 
     assert staged(store) == []
-    intake.take([b"1"])
+    stager.ingest([b"1"])
     wait_until(lambda: staged(store) == [PACK_BYTES_MAX])
     assert objects(store) == []
 
 
 def test_what_is_staged_in_the_background_is_not_stored_twice(
-    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+    stager: BlobStager, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packs = spy(monkeypatch, store)
     gate = _gate(monkeypatch, store)
 
-    first = intake.take(PACKFUL)
-    again = intake.take(PACKFUL)  # while its pack is on its way
+    first = stager.ingest(PACKFUL)
+    again = stager.ingest(PACKFUL)  # while its pack is on its way
     gate.set()
-    places = intake.places(PROJECT, [*first, *again])
-    third = intake.take(PACKFUL[:3])  # and once it is staged
+    places = stager.publish(PROJECT, [*first, *again])
+    third = stager.ingest(PACKFUL[:3])  # and once it is staged
 
     assert first == again
     assert third == first[:3]
     assert (packs, len(objects(store))) == ([len(PACKFUL)], 1)
-    assert intake.places(PROJECT, third) == {digest: places[digest] for digest in third}
-    assert intake.published_bytes == PACK_BYTES_MAX
+    assert stager.publish(PROJECT, third) == {digest: places[digest] for digest in third}
+    assert stager.published_bytes == PACK_BYTES_MAX
 
 
 def _gate(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> threading.Event:
@@ -122,11 +122,11 @@ def _gate(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> threading.
     return gate
 
 
-def test_a_small_content_is_kept_once_however_often_it_is_taken(intake: Intake, store: FolderBlobStore) -> None:
-    digest, *_ = intake.take([b"same"] * 5)
-    intake.take([b"same"])
+def test_a_small_content_is_kept_once_however_often_it_is_taken(stager: BlobStager, store: FolderBlobStore) -> None:
+    digest, *_ = stager.ingest([b"same"] * 5)
+    stager.ingest([b"same"])
 
-    place = intake.places(PROJECT, [digest, digest])[digest]
+    place = stager.publish(PROJECT, [digest, digest])[digest]
 
     assert place.size == 4
     assert [found.size for found in store.list_objects()] == [4]
@@ -136,37 +136,37 @@ def test_a_small_content_is_kept_once_however_often_it_is_taken(intake: Intake, 
     ("size", "is_own"), [(0, False), (PACKED_FILE_BYTES_MAX, False), (PACKED_FILE_BYTES_MAX + 1, True)]
 )
 def test_a_file_is_an_object_of_its_own_from_its_size_on(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path, size: int, is_own: bool
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path, size: int, is_own: bool
 ) -> None:
-    digest = take_file(intake, tmp_path / "source", content := random.Random(size).randbytes(size))
+    digest = ingest_file(stager, tmp_path / "source", content := random.Random(size).randbytes(size))
 
-    place = intake.places(PROJECT, [digest])[digest]
+    place = stager.publish(PROJECT, [digest])[digest]
 
     assert place.object_name.startswith("files/" if is_own else "packs/")
     assert store.read(place, digest) == content
 
 
 def test_a_large_file_is_kept_once_however_often_it_is_taken(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path
 ) -> None:
-    first = take_file(intake, tmp_path / "source")
-    assert take_file(intake, tmp_path / "copy") == first
+    first = ingest_file(stager, tmp_path / "source")
+    assert ingest_file(stager, tmp_path / "copy") == first
 
     assert staged(store) == [len(LARGE)]
-    intake.places(PROJECT, [first])
-    assert (len(objects(store)), intake.published_bytes) == (1, len(LARGE))
+    stager.publish(PROJECT, [first])
+    assert (len(objects(store)), stager.published_bytes) == (1, len(LARGE))
 
 
 def test_a_large_file_that_the_project_has_is_not_kept(
-    intake: Intake, store: FolderBlobStore, projection: Projection, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, projection: Projection, tmp_path: Path
 ) -> None:
-    projection[PROJECT, digest_of(LARGE)] = Place(f"files/{PROJECT}/xxh3-0-0", 0, len(LARGE))
+    projection[PROJECT, digest_of(LARGE)] = BlobLocation(f"files/{PROJECT}/xxh3-0-0", 0, len(LARGE))
 
-    digest = take_file(intake, tmp_path / "source")
+    digest = ingest_file(stager, tmp_path / "source")
 
     assert staged(store) == []
-    assert intake.places(PROJECT, [digest]) == {digest: projection[PROJECT, digest]}
-    assert intake.published_bytes == 0
+    assert stager.publish(PROJECT, [digest]) == {digest: projection[PROJECT, digest]}
+    assert stager.published_bytes == 0
 
 
 class Growing:
@@ -190,14 +190,14 @@ class Growing:
 
 @pytest.mark.parametrize("more", [1, PACKED_FILE_BYTES_MAX], ids=["by a byte", "to two MiB"])
 def test_a_file_of_exactly_one_mib_that_grows_while_it_is_read_is_kept_whole(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path, more: int
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path, more: int
 ) -> None:
     content, added = random.Random(1).randbytes(PACKED_FILE_BYTES_MAX), random.Random(2).randbytes(more)
     (path := tmp_path / "source").write_bytes(content)
 
     with unbuffered(path) as source:
-        digest, size = intake.take_file(Growing(source, path, added))  # type: ignore[arg-type] # all that is used
-    place = intake.places(PROJECT, [digest])[digest]
+        digest, size = stager.ingest_file(Growing(source, path, added))  # type: ignore[arg-type] # all that is used
+    place = stager.publish(PROJECT, [digest])[digest]
 
     assert (digest, size) == (digest_of(content + added), len(content) + more)
     assert b"".join(map(bytes, store.stream(place, digest))) == content + added
@@ -206,78 +206,80 @@ def test_a_file_of_exactly_one_mib_that_grows_while_it_is_read_is_kept_whole(
 # --- what is lacking ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_neither_taken_nor_stored_is_lacking(intake: Intake, projection: Projection, tmp_path: Path) -> None:
-    waiting, *in_pack = intake.take([b"waiting", *PACKFUL])
-    large = take_file(intake, tmp_path / "source")
+def test_what_is_neither_taken_nor_stored_is_lacking(
+    stager: BlobStager, projection: Projection, tmp_path: Path
+) -> None:
+    waiting, *in_pack = stager.ingest([b"waiting", *PACKFUL])
+    large = ingest_file(stager, tmp_path / "source")
     stored, unknown = digest_of(b"stored"), digest_of(b"unknown")
-    projection[PROJECT, stored] = Place(f"packs/{PROJECT}/{0:032x}", 0, 6)
+    projection[PROJECT, stored] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 0, 6)
 
-    assert intake.lacking([waiting, in_pack[0], large, stored, unknown, unknown]) == {unknown}
-    assert intake.lacking([waiting, stored]) == set()
-    assert intake.lacking([]) == set()
+    assert stager.missing([waiting, in_pack[0], large, stored, unknown, unknown]) == {unknown}
+    assert stager.missing([waiting, stored]) == set()
+    assert stager.missing([]) == set()
 
 
-def test_what_another_project_has_stored_is_lacking(intake: Intake, projection: Projection) -> None:
-    projection[OTHER, digest_of(b"x")] = Place(f"packs/{OTHER}/{0:032x}", 0, 1)
+def test_what_another_project_has_stored_is_lacking(stager: BlobStager, projection: Projection) -> None:
+    projection[OTHER, digest_of(b"x")] = BlobLocation(f"packs/{OTHER}/{0:032x}", 0, 1)
 
-    assert intake.lacking([digest_of(b"x")]) == {digest_of(b"x")}
+    assert stager.missing([digest_of(b"x")]) == {digest_of(b"x")}
 
 
 # --- where it is --------------------------------------------------------------------------------------------------
 
 
 def test_what_the_project_has_stored_is_left_out_of_a_pack(
-    intake: Intake, store: FolderBlobStore, projection: Projection
+    stager: BlobStager, store: FolderBlobStore, projection: Projection
 ) -> None:
     for i, content in enumerate(SMALL[:10]):
-        projection[PROJECT, digest_of(content)] = Place(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
+        projection[PROJECT, digest_of(content)] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
 
-    places = intake.places(PROJECT, intake.take(SMALL))
+    places = stager.publish(PROJECT, stager.ingest(SMALL))
 
     assert [found.size for found in store.list_objects()] == [10 * 1000]
-    assert intake.published_bytes == 10 * 1000
+    assert stager.published_bytes == 10 * 1000
     assert [places[digest_of(content)].offset for content in SMALL[:10]] == [1000 * i for i in range(10)]
 
 
-def test_what_is_not_asked_for_waits_on(intake: Intake, store: FolderBlobStore) -> None:
-    first, second = intake.take([b"first", b"second"])
-    (later,) = intake.take([b"later"])
+def test_what_is_not_asked_for_waits_on(stager: BlobStager, store: FolderBlobStore) -> None:
+    first, second = stager.ingest([b"first", b"second"])
+    (later,) = stager.ingest([b"later"])
 
-    intake.places(PROJECT, [first])
-    (other,) = intake.take([b"other"])
-    assert intake.places(PROJECT, [second])[second].offset == len(b"first")
+    stager.publish(PROJECT, [first])
+    (other,) = stager.ingest([b"other"])
+    assert stager.publish(PROJECT, [second])[second].offset == len(b"first")
     assert len(objects(store)) == 1
-    assert intake.places(PROJECT, [later])[later].size == 5
+    assert stager.publish(PROJECT, [later])[later].size == 5
     assert len(objects(store)) == 1
-    assert intake.places(PROJECT, [other])[other].offset == 0
+    assert stager.publish(PROJECT, [other])[other].offset == 0
     assert len(objects(store)) == 2
 
 
-def test_content_that_was_never_taken_is_missing(intake: Intake) -> None:
+def test_content_that_was_never_taken_is_missing(stager: BlobStager) -> None:
     with pytest.raises(BlobMissing, match=f"{digests.to_text(digest_of(b'x'))} is not stored"):
-        intake.places(PROJECT, [digest_of(b"x")])
+        stager.publish(PROJECT, [digest_of(b"x")])
 
 
-def test_one_pack_is_published_in_each_project_that_needs_it(intake: Intake, store: FolderBlobStore) -> None:
-    wanted = intake.take(SMALL)
+def test_one_pack_is_published_in_each_project_that_needs_it(stager: BlobStager, store: FolderBlobStore) -> None:
+    wanted = stager.ingest(SMALL)
 
-    places = [intake.places(project, wanted) for project in (PROJECT, OTHER, PROJECT)]
+    places = [stager.publish(project, wanted) for project in (PROJECT, OTHER, PROJECT)]
 
     assert places[0] == places[2]
     assert sorted(project_of(name) for name in objects(store)) == sorted([PROJECT, OTHER])
-    assert intake.published_bytes == 2 * sum(map(len, SMALL))
+    assert stager.published_bytes == 2 * sum(map(len, SMALL))
     assert store.read(places[1][wanted[3]], wanted[3]) == SMALL[3]
 
 
 @pytest.mark.parametrize("content", [b"small", LARGE, LARGE[:-1]], ids=["small", "large", "the largest in a pack"])
 def test_what_only_the_likely_project_has_is_copied_from_there(
-    intake: Intake, store: FolderBlobStore, projection: Projection, tmp_path: Path, content: bytes
+    stager: BlobStager, store: FolderBlobStore, projection: Projection, tmp_path: Path, content: bytes
 ) -> None:
-    digest = take_file(intake, tmp_path / "source", content)
-    projection[PROJECT, digest] = intake.places(PROJECT, [digest])[digest]
-    intake.forget([digest])
+    digest = ingest_file(stager, tmp_path / "source", content)
+    projection[PROJECT, digest] = stager.publish(PROJECT, [digest])[digest]
+    stager.forget([digest])
 
-    place = intake.places(OTHER, [digest])[digest]
+    place = stager.publish(OTHER, [digest])[digest]
 
     assert project_of(place.object_name) == OTHER
     assert place.object_name.startswith("files/" if len(content) > PACKED_FILE_BYTES_MAX else "packs/")
@@ -288,90 +290,90 @@ def test_what_only_the_likely_project_has_is_copied_from_there(
 
 
 def test_staging_is_empty_once_all_that_was_published_is_forgotten(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path
 ) -> None:
-    wanted = [*intake.take(SMALL), take_file(intake, tmp_path / "source")]
-    intake.places(PROJECT, wanted)
+    wanted = [*stager.ingest(SMALL), ingest_file(stager, tmp_path / "source")]
+    stager.publish(PROJECT, wanted)
     published = objects(store)
 
-    intake.forget(wanted[1:])
+    stager.forget(wanted[1:])
     assert staged(store) == [sum(map(len, SMALL))], "the rest of the pack is still here"
-    intake.forget(wanted[:1])
+    stager.forget(wanted[:1])
 
     assert staged(store) == []
     assert objects(store) == published
 
 
-def test_what_is_forgotten_is_known_no_more(intake: Intake) -> None:
-    wanted = intake.take(SMALL)
-    intake.places(PROJECT, wanted)
+def test_what_is_forgotten_is_known_no_more(stager: BlobStager) -> None:
+    wanted = stager.ingest(SMALL)
+    stager.publish(PROJECT, wanted)
 
-    intake.forget(wanted[:1])
+    stager.forget(wanted[:1])
 
-    assert intake.lacking(wanted) == {wanted[0]}
+    assert stager.missing(wanted) == {wanted[0]}
     with pytest.raises(BlobMissing):
-        intake.places(PROJECT, wanted[:1])
+        stager.publish(PROJECT, wanted[:1])
 
 
-def test_what_was_not_published_is_not_forgotten(intake: Intake, store: FolderBlobStore) -> None:
-    wanted = intake.take(PACKFUL)
+def test_what_was_not_published_is_not_forgotten(stager: BlobStager, store: FolderBlobStore) -> None:
+    wanted = stager.ingest(PACKFUL)
     wait_until(lambda: staged(store) == [PACK_BYTES_MAX])
 
-    intake.lacking([])
-    intake.forget(wanted)
+    stager.missing([])
+    stager.forget(wanted)
 
-    assert len(intake.places(PROJECT, wanted)) == len(PACKFUL)
+    assert len(stager.publish(PROJECT, wanted)) == len(PACKFUL)
 
 
 @pytest.mark.parametrize("others", [1, 2])
 def test_what_others_rely_on_is_forgotten_with_the_last_of_them(
-    intake: Intake, store: FolderBlobStore, others: int
+    stager: BlobStager, store: FolderBlobStore, others: int
 ) -> None:
-    (digest,) = intake.take([b"shared"])
+    (digest,) = stager.ingest([b"shared"])
     for n in range(others):
-        assert intake.take([b"shared"]) == [digest] if n % 2 else intake.lacking([digest]) == set()
-    intake.places(PROJECT, [digest])
+        assert stager.ingest([b"shared"]) == [digest] if n % 2 else stager.missing([digest]) == set()
+    stager.publish(PROJECT, [digest])
 
     for _ in range(others):
-        intake.forget([digest])
-        assert digest in intake.places(PROJECT, [digest])
+        stager.forget([digest])
+        assert digest in stager.publish(PROJECT, [digest])
     assert staged(store) == [6]
-    intake.forget([digest])
+    stager.forget([digest])
 
     assert staged(store) == []
     with pytest.raises(BlobMissing):
-        intake.places(PROJECT, [digest])
+        stager.publish(PROJECT, [digest])
 
 
-def test_forgetting_what_was_never_taken_changes_nothing(intake: Intake) -> None:
-    intake.forget([digest_of(b"x")])
+def test_forgetting_what_was_never_taken_changes_nothing(stager: BlobStager) -> None:
+    stager.forget([digest_of(b"x")])
 
-    (digest,) = intake.take([b"x"])
-    assert intake.places(PROJECT, [digest])[digest].size == 1
+    (digest,) = stager.ingest([b"x"])
+    assert stager.publish(PROJECT, [digest])[digest].size == 1
 
 
-def test_staging_is_empty_once_it_is_closed(intake: Intake, store: FolderBlobStore, tmp_path: Path) -> None:
-    wanted = intake.take(SMALL)
-    kept = intake.places(PROJECT, wanted)[wanted[0]].object_name
-    take_file(intake, tmp_path / "source")
-    intake.take(PACKFUL)
-    intake.take([b"waits"])
+def test_staging_is_empty_once_it_is_closed(stager: BlobStager, store: FolderBlobStore, tmp_path: Path) -> None:
+    wanted = stager.ingest(SMALL)
+    kept = stager.publish(PROJECT, wanted)[wanted[0]].object_name
+    ingest_file(stager, tmp_path / "source")
+    stager.ingest(PACKFUL)
+    stager.ingest([b"waits"])
 
-    intake.close()
+    stager.close()
 
     assert staged(store) == []
     assert objects(store) == [kept]
-    intake.close()
+    stager.close()
 
 
-def test_what_was_taken_is_known_no_more_once_it_is_closed(intake: Intake, tmp_path: Path) -> None:
-    wanted = [*intake.take([b"waits"]), take_file(intake, tmp_path / "source")]
+def test_what_was_taken_is_known_no_more_once_it_is_closed(stager: BlobStager, tmp_path: Path) -> None:
+    wanted = [*stager.ingest([b"waits"]), ingest_file(stager, tmp_path / "source")]
 
-    intake.close()
+    stager.close()
 
-    assert intake.lacking(wanted) == set(wanted)
-    intake.take(SMALL)
-    assert len(intake.places(PROJECT, intake.take(SMALL))) == len(SMALL)
+    assert stager.missing(wanted) == set(wanted)
+    stager.ingest(SMALL)
+    assert len(stager.publish(PROJECT, stager.ingest(SMALL))) == len(SMALL)
 
 
 # --- when it goes wrong -------------------------------------------------------------------------------------------
@@ -393,46 +395,46 @@ def _full(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore, times: int) -
 
 
 def test_what_the_store_would_not_take_is_tried_again_by_the_next_who_asks(
-    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+    stager: BlobStager, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = _full(monkeypatch, store, 1)
-    wanted = intake.take(SMALL)
+    wanted = stager.ingest(SMALL)
 
     with pytest.raises(StoreUnavailable):
-        intake.places(PROJECT, wanted)
-    (later,) = intake.take([b"later"])
-    places = intake.places(PROJECT, [*wanted, later])
+        stager.publish(PROJECT, wanted)
+    (later,) = stager.ingest([b"later"])
+    places = stager.publish(PROJECT, [*wanted, later])
 
     assert tried == [len(SMALL), len(SMALL) + 1]
     assert [store.read(places[digest], digest) for digest in wanted] == SMALL
 
 
 def test_what_failed_in_the_background_is_told_to_the_next_who_asks_and_tried_again(
-    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+    stager: BlobStager, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = _full(monkeypatch, store, 1)
-    wanted = intake.take(PACKFUL)
+    wanted = stager.ingest(PACKFUL)
     wait_until(lambda: tried == [len(PACKFUL)])
 
     with pytest.raises(StoreUnavailable, match="the disk is full"):
-        intake.places(PROJECT, wanted)
-    assert len(intake.places(PROJECT, wanted)) == len(PACKFUL)
+        stager.publish(PROJECT, wanted)
+    assert len(stager.publish(PROJECT, wanted)) == len(PACKFUL)
 
     assert tried == [len(PACKFUL)] * 2
     assert staged(store) == [PACK_BYTES_MAX]
 
 
 def test_memory_is_bounded_also_while_the_store_takes_nothing(
-    intake: Intake, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+    stager: BlobStager, store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits again still counts: the pack that could not be staged is tried again before another one fills."""
     tried = _full(monkeypatch, store, 2)
-    intake.take(PACKFUL)
+    stager.ingest(PACKFUL)
     wait_until(lambda: tried == [len(PACKFUL)])
 
     with pytest.raises(StoreUnavailable):
-        intake.places(PROJECT, [digest_of(PACKFUL[0])])
-    intake.take([b"one more"])
+        stager.publish(PROJECT, [digest_of(PACKFUL[0])])
+    stager.ingest([b"one more"])
     wait_until(lambda: len(tried) == 2)
 
     assert tried == [len(PACKFUL), len(PACKFUL) + 1]
@@ -442,15 +444,15 @@ def test_memory_is_bounded_also_while_the_store_takes_nothing(
 
 
 def test_a_child_hands_over_what_its_parent_took_and_leaves_it_to_the_parent(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path
 ) -> None:
-    wanted = [*intake.take(PACKFUL), take_file(intake, tmp_path / "source"), *intake.take([b"waits"])]
+    wanted = [*stager.ingest(PACKFUL), ingest_file(stager, tmp_path / "source"), *stager.ingest([b"waits"])]
     wait_until(lambda: len(staged(store)) == 2)
 
-    def in_child() -> dict[bytes, Place]:
-        places = intake.places(PROJECT, wanted)
-        intake.forget(wanted)
-        intake.close()
+    def in_child() -> dict[bytes, BlobLocation]:
+        places = stager.publish(PROJECT, wanted)
+        stager.forget(wanted)
+        stager.close()
         return places
 
     places = in_a_fork(in_child)
@@ -459,29 +461,29 @@ def test_a_child_hands_over_what_its_parent_took_and_leaves_it_to_the_parent(
     for digest, content in zip(wanted, contents, strict=True):
         assert b"".join(map(bytes, store.stream(places[digest], digest))) == content
     assert sorted(staged(store)) == sorted([len(LARGE), PACK_BYTES_MAX])
-    intake.close()
+    stager.close()
 
     assert staged(store) == []
 
 
 def test_a_child_that_closes_leaves_what_its_parent_staged(
-    intake: Intake, store: FolderBlobStore, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path
 ) -> None:
-    digest = take_file(intake, tmp_path / "source")
+    digest = ingest_file(stager, tmp_path / "source")
 
-    in_a_fork(intake.close)
+    in_a_fork(stager.close)
 
-    assert intake.places(PROJECT, [digest])[digest].size == len(LARGE)
+    assert stager.publish(PROJECT, [digest])[digest].size == len(LARGE)
 
 
 def test_places_that_others_stored_meanwhile_are_as_good(
-    intake: Intake, store: FolderBlobStore, projection: Projection
+    stager: BlobStager, store: FolderBlobStore, projection: Projection
 ) -> None:
-    wanted = intake.take(SMALL)
+    wanted = stager.ingest(SMALL)
     for place, digest in put_pack(store, *SMALL):
         projection[PROJECT, digest] = place
 
-    places = intake.places(PROJECT, wanted)
+    places = stager.publish(PROJECT, wanted)
 
     assert len(objects(store)) == 1
     assert [store.read(places[digest], digest) for digest in wanted] == SMALL

@@ -13,9 +13,9 @@ from headwater_blobs.naming import project_of
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
-from headwater_producer.intake import Intake
+from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import Place
+from headwater_schemas.entries import BlobLocation
 
 from tests.contract.blob_stores import PROJECT, digest_of, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until
@@ -25,7 +25,7 @@ OTHER = "nlp/other"
 SMALL = [random.Random(i).randbytes(1000) for i in range(20)]
 LARGE = random.Random(0).randbytes(PACKED_FILE_BYTES_MAX + 1)
 
-Projection = dict[tuple[str, bytes], Place]
+Projection = dict[tuple[str, bytes], BlobLocation]
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def projection() -> Projection:
 
 
 @pytest.fixture
-def intake(store: S3BlobStore, projection: Projection) -> Intake:
-    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, Place]:
+def stager(store: S3BlobStore, projection: Projection) -> BlobStager:
+    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         return {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
 
-    return Intake(store, stored, algorithm=digests.XXH3, project=PROJECT)
+    return BlobStager(store, stored, algorithm=digests.XXH3, project=PROJECT)
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def objects(store: S3BlobStore) -> Callable[[], list[str]]:
     return lambda: [one.name for one in store.list_objects()]
 
 
-def take_file(intake: Intake, path: Path, content: bytes = LARGE) -> bytes:
+def ingest_file(stager: BlobStager, path: Path, content: bytes = LARGE) -> bytes:
     path.write_bytes(content)
     with unbuffered(path) as source:
-        return intake.take_file(source)[0]
+        return stager.ingest_file(source)[0]
 
 
 def copies(monkeypatch: pytest.MonkeyPatch, store: S3BlobStore) -> list[str]:
@@ -68,62 +68,62 @@ def copies(monkeypatch: pytest.MonkeyPatch, store: S3BlobStore) -> list[str]:
 
 
 def test_what_goes_to_the_likely_project_is_published_as_it_is(
-    intake: Intake,
+    stager: BlobStager,
     store: S3BlobStore,
     objects: Callable[[], list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     copied = copies(monkeypatch, store)
-    wanted = [*intake.take(SMALL), take_file(intake, tmp_path / "source")]
+    wanted = [*stager.ingest(SMALL), ingest_file(stager, tmp_path / "source")]
 
-    places = intake.places(PROJECT, wanted)
+    places = stager.publish(PROJECT, wanted)
 
     assert sorted({place.object_name for place in places.values()}) == objects()
     assert copied == []
-    assert intake.published_bytes == sum(map(len, SMALL)) + len(LARGE)
+    assert stager.published_bytes == sum(map(len, SMALL)) + len(LARGE)
     for digest, content in zip(wanted, [*SMALL, LARGE], strict=True):
         assert store.read(places[digest], digest) == content
 
 
 def test_what_goes_to_another_project_is_copied_there_within_the_server(
-    intake: Intake,
+    stager: BlobStager,
     store: S3BlobStore,
     objects: Callable[[], list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     copied = copies(monkeypatch, store)
-    wanted = [*intake.take(SMALL), take_file(intake, tmp_path / "source")]
+    wanted = [*stager.ingest(SMALL), ingest_file(stager, tmp_path / "source")]
 
-    places = intake.places(OTHER, wanted)
+    places = stager.publish(OTHER, wanted)
 
     assert {project_of(place.object_name) for place in places.values()} == {OTHER}
     assert sorted(copied) == sorted({place.object_name for place in places.values()})
-    assert intake.places(OTHER, wanted) == places
-    intake.forget(wanted)
+    assert stager.publish(OTHER, wanted) == places
+    stager.forget(wanted)
     packs = [name for name in objects() if name.startswith("packs/")]
     assert [project_of(name) for name in packs] == [OTHER]  # the pack that nobody wanted where it was staged is gone
 
 
-def test_sending_begins_while_adding_goes_on(intake: Intake, objects: Callable[[], list[str]]) -> None:
+def test_sending_begins_while_adding_goes_on(stager: BlobStager, objects: Callable[[], list[str]]) -> None:
     content = [os.urandom(PACKED_FILE_BYTES_MAX) for _ in range(PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX)]
 
-    intake.take(content)
+    stager.ingest(content)
 
     wait_until(lambda: len(objects()) == 1)
-    intake.take([b"more"])
-    intake.close()
+    stager.ingest([b"more"])
+    stager.close()
     assert objects() == []
 
 
 def test_what_the_project_has_is_not_sent(
-    intake: Intake, store: S3BlobStore, objects: Callable[[], list[str]], projection: Projection
+    stager: BlobStager, store: S3BlobStore, objects: Callable[[], list[str]], projection: Projection
 ) -> None:
     for i, content in enumerate(SMALL):
-        projection[PROJECT, digest_of(content)] = Place(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
+        projection[PROJECT, digest_of(content)] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
 
-    places = intake.places(PROJECT, intake.take(SMALL))
+    places = stager.publish(PROJECT, stager.ingest(SMALL))
 
     assert objects() == []
     assert {place.object_name for place in places.values()} == {f"packs/{PROJECT}/{0:032x}"}
@@ -131,41 +131,41 @@ def test_what_the_project_has_is_not_sent(
 
 @pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
 def test_what_only_the_likely_project_has_is_copied_from_there(
-    intake: Intake, store: S3BlobStore, projection: Projection, tmp_path: Path, content: bytes
+    stager: BlobStager, store: S3BlobStore, projection: Projection, tmp_path: Path, content: bytes
 ) -> None:
-    digest = take_file(intake, tmp_path / "source", content)
-    projection[PROJECT, digest] = intake.places(PROJECT, [digest])[digest]
-    intake.forget([digest])
+    digest = ingest_file(stager, tmp_path / "source", content)
+    projection[PROJECT, digest] = stager.publish(PROJECT, [digest])[digest]
+    stager.forget([digest])
 
-    place = intake.places(OTHER, [digest])[digest]
+    place = stager.publish(OTHER, [digest])[digest]
 
     assert project_of(place.object_name) == OTHER
     assert store.read(place, digest) == content
 
 
 def test_what_was_never_asked_for_is_deleted_but_for_files_that_others_may_have(
-    intake: Intake, objects: Callable[[], list[str]], tmp_path: Path
+    stager: BlobStager, objects: Callable[[], list[str]], tmp_path: Path
 ) -> None:
-    (wanted, *_) = intake.take(SMALL)
-    kept = intake.places(PROJECT, [wanted])[wanted].object_name
-    large = take_file(intake, tmp_path / "source")
-    intake.take([os.urandom(PACKED_FILE_BYTES_MAX) for _ in range(PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX)])
+    (wanted, *_) = stager.ingest(SMALL)
+    kept = stager.publish(PROJECT, [wanted])[wanted].object_name
+    large = ingest_file(stager, tmp_path / "source")
+    stager.ingest([os.urandom(PACKED_FILE_BYTES_MAX) for _ in range(PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX)])
 
-    intake.close()
+    stager.close()
 
     assert objects() == [f"files/{PROJECT}/xxh3-{large[1:].hex()}-0", kept]
 
 
 def test_what_a_child_published_of_its_parents_stays_when_the_parent_closes(
-    intake: Intake, settings: S3Settings, objects: Callable[[], list[str]]
+    stager: BlobStager, settings: S3Settings, objects: Callable[[], list[str]]
 ) -> None:
     content = [os.urandom(PACKED_FILE_BYTES_MAX) for _ in range(PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX)]
-    wanted = intake.take(content)
-    intake.take([b"more"])
+    wanted = stager.ingest(content)
+    stager.ingest([b"more"])
     wait_until(lambda: len(objects()) == 1)
 
-    places = in_a_fork(lambda: intake.places(PROJECT, wanted))
-    intake.close()
+    places = in_a_fork(lambda: stager.publish(PROJECT, wanted))
+    stager.close()
 
     assert isinstance(places, dict)
     store = buckets.open_store(settings)

@@ -1,0 +1,318 @@
+"""Ingest content: hash it, keep it safe from its source, and know where each content is stored.
+
+Content is identified by its digest. Small contents are buffered in memory until they fill a pack, which is then staged
+while the next one fills; large ones are staged at once. No event names any of it yet: `publish` makes objects of what a
+version needs, in the version's project, and skips what that project has stored already. A store that cannot rename is
+given the likely project, so that content for it is published without a copy; content for another project is copied.
+"""
+
+import os
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from headwater_blobs import naming
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
+from headwater_runtime.pools import no_fork
+from headwater_schemas import digests
+from headwater_schemas.entries import BlobLocation
+from headwater_schemas.errors import BlobMissing, HeadwaterError
+
+_STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
+
+StoredLocations = Callable[[str, Sequence[bytes]], Mapping[bytes, BlobLocation]]  # of "entity/project", by digest
+
+
+class ContentMissing(BlobMissing):
+    """Content that was neither ingested by this process nor stored before."""
+
+    def __init__(self, digest: bytes, project: str) -> None:
+        super().__init__(
+            f"content {digests.to_text(digest)} is not stored in {project}, nor was it added by this process. "
+            "Add it again."
+        )
+        self.digest = digest
+
+
+@dataclass(slots=True)
+class _StagedBlob:
+    """Staged bytes: a pack of many contents, or one large content."""
+
+    staged: Staged
+    ranges: dict[bytes, tuple[int, int]]  # digest → offset and size within it
+    published: dict[str, str] = field(default_factory=dict)  # project → object name
+    owner: int = field(
+        default_factory=os.getpid
+    )  # the process that staged it: after a fork, others must not discard it
+
+
+class BlobStager:
+    """The content that one process has ingested and not yet handed over. Safe to use from threads.
+
+    Memory: at most three packs of PACK_BYTES_MAX, a fourth where the store sends a pack in one piece, and about 200
+    bytes for each content until `forget`. For large files it is what the store states.
+    """
+
+    def __init__(self, store: BlobStore, stored: StoredLocations, *, algorithm: str, project: str) -> None:
+        """`project` is where the content will most likely be published: what it has stored is not stored again."""
+        self._store = store
+        self._stored = stored
+        self._algorithm = algorithm
+        self._hash = digests.one_shot(algorithm)
+        self._code = digests.pack(algorithm, b"")
+        self.project = project
+        self._lock = threading.RLock()
+        self._buffered: dict[bytes, bytes] = {}  # small contents of the pack that is being filled
+        self._buffered_bytes = 0
+        self._blobs: dict[bytes, _StagedBlob] = {}
+        self._extra_uses: Counter[bytes] = (
+            Counter()
+        )  # how often content was ingested, or found here, after the first time
+        self._staging: _PackStaging | None = None
+        self._pid = os.getpid()
+        self.published_bytes = 0  # in objects that were not stored before
+
+    @property
+    def algorithm(self) -> str:
+        """The digest algorithm of everything that is ingested here."""
+        return self._algorithm
+
+    def ingest(self, contents: Sequence[bytes]) -> list[bytes]:
+        """Ingest small contents (PACKED_FILE_BYTES_MAX each) and return their digests, in order."""
+        code, hash_one = self._code, self._hash
+        ingested = [code + hash_one(content) for content in contents]
+        with self._exclusive():
+            for digest, content in zip(ingested, contents, strict=True):
+                if not self._use(digest):
+                    self._buffered[digest] = content
+                    self._buffered_bytes += len(content)
+                    if self._buffered_bytes >= PACK_BYTES_MAX:
+                        self._stage_buffered(in_background=True)
+        return ingested
+
+    def ingest_file(self, source: BinaryIO) -> tuple[bytes, int]:
+        """Ingest a file of any size, opened unbuffered; returns the digest and size of what was kept.
+
+        Raises: OSError when the source cannot be read, InvalidFile when it changes each time it is read;
+        StoreUnavailable, StoreReadOnly.
+        """
+        if os.fstat(source.fileno()).st_size <= PACKED_FILE_BYTES_MAX:
+            content = source.read(PACKED_FILE_BYTES_MAX + 1)
+            if len(content) <= PACKED_FILE_BYTES_MAX:
+                return self.ingest([content])[0], len(content)
+            source.seek(0)  # it grew meanwhile
+        staged = self._store.stage_file(source, self._algorithm, project=self.project)
+        assert staged.digest is not None
+        with self._exclusive():
+            if self._use(staged.digest) or self._stored(self.project, [staged.digest]):
+                self._store.discard(staged)
+            else:
+                self._blobs[staged.digest] = _StagedBlob(staged, {staged.digest: (0, staged.size)})
+        return staged.digest, staged.size
+
+    def missing(self, wanted: Sequence[bytes]) -> set[bytes]:
+        """The digests that are neither ingested nor stored in the likely project, so that their bytes must be read."""
+        with self._exclusive():
+            unknown = [digest for digest in set(wanted) if not self._use(digest)]
+        return set(unknown).difference(self._stored(self.project, unknown)) if unknown else set()
+
+    def publish(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
+        """Make these contents objects of `project`, durably, unless they are; returns where each one is.
+
+        Raises: ContentMissing; StoreUnavailable, StoreReadOnly.
+        """
+        wanted = list(dict.fromkeys(wanted))
+        with self._exclusive():
+            self._finish_staging()
+            if not self._buffered.keys().isdisjoint(wanted):
+                self._stage_buffered(in_background=False)
+            found: dict[bytes, BlobLocation] = {}
+            elsewhere: list[bytes] = []
+            for digest in wanted:
+                blob = self._blobs.get(digest)
+                if blob is None:
+                    elsewhere.append(digest)
+                else:
+                    found[digest] = BlobLocation(self._publish(blob, project, digest), *blob.ranges[digest])
+        if elsewhere:
+            found |= self._stored(project, elsewhere)
+            missing = [digest for digest in elsewhere if digest not in found]
+            found |= self._copied_from_likely_project(project, missing)
+        return found
+
+    def forget(self, handed_over: Iterable[bytes]) -> None:
+        """Drop content that the projection knows now, unless another user of this stager needs it.
+
+        Content of a shared draft is not stored for anybody else before the draft is sealed.
+        """
+        with self._exclusive():
+            for digest in handed_over:
+                others = self._extra_uses.pop(digest, 0)
+                if others > 1:
+                    self._extra_uses[digest] = others - 1
+                if others:
+                    continue
+                blob = self._blobs.get(digest)
+                if blob is not None and blob.published:
+                    del self._blobs[digest]
+                    del blob.ranges[digest]
+                    if not blob.ranges:
+                        self._discard(blob)
+
+    def close(self) -> None:
+        """Discard all content that was ingested and not published."""
+        if self._pid != os.getpid():
+            return
+        with self._exclusive():
+            self._finish_staging()
+            for blob in {id(blob): blob for blob in self._blobs.values()}.values():
+                self._discard(blob)
+            self._blobs.clear()
+            self._extra_uses.clear()
+            self._buffered.clear()
+            self._buffered_bytes = 0
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One thread at a time. A fork waits: its child could neither take the lock nor trust what it guards."""
+        with no_fork(), self._lock:
+            self._after_fork()
+            yield
+
+    def _discard(self, blob: _StagedBlob) -> None:
+        if blob.owner == os.getpid():
+            self._store.discard(blob.staged)
+
+    def _use(self, digest: bytes) -> bool:
+        """Whether it is ingested already; counts one more user, so that the first `forget` leaves it for the others."""
+        staging = self._staging
+        is_here = digest in self._buffered or digest in self._blobs or (staging is not None and digest in staging)
+        if is_here:
+            self._extra_uses[digest] += 1
+        return is_here
+
+    def _publish(self, blob: _StagedBlob, project: str, digest: bytes) -> str:
+        name = blob.published.get(project)
+        if name is None:
+            name = _name_in(project, blob.staged, digest)
+            self._store.publish(blob.staged, name)
+            blob.published[project] = name
+            self.published_bytes += blob.staged.size
+        return name
+
+    def _stage_buffered(self, *, in_background: bool) -> None:
+        """Stage the buffered contents as a pack. In the background, the next pack fills meanwhile."""
+        self._finish_staging()
+        known = self._stored(self.project, list(self._buffered))
+        contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
+        if contents:
+            self._staging = _PackStaging(self._store, contents, self.project)
+            if in_background:
+                self._staging.begin()
+        self._buffered, self._buffered_bytes = {}, 0  # only now: a failure or an interrupt before this loses nothing
+        if not in_background:
+            self._finish_staging()
+
+    def _finish_staging(self) -> None:
+        if self._staging is not None:
+            try:
+                blob = self._staging.finish()
+            except _STAGING_ERRORS:
+                self._buffer_again(self._staging.contents)
+                self._staging = None
+                raise
+            self._blobs.update(dict.fromkeys(blob.ranges, blob))
+            self._staging = None
+
+    def _buffer_again(self, contents: Mapping[bytes, bytes]) -> None:
+        """Keep what the store refused, for example because its disk was full: the next call tries again."""
+        self._buffered = {**contents, **self._buffered}
+        self._buffered_bytes = sum(map(len, self._buffered.values()))
+
+    def _copied_from_likely_project(self, project: str, missing: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+        """Projects share no content: what was skipped because the likely project has it is copied from there."""
+        if not missing:
+            return {}
+        locations = self._stored(self.project, missing)
+        for digest in missing:
+            location = locations.get(digest)
+            if location is None:
+                raise ContentMissing(digest, project)
+            self._copy(digest, location, project)
+        return self.publish(project, missing)
+
+    def _copy(self, digest: bytes, location: BlobLocation, project: str) -> None:
+        if location.size > PACKED_FILE_BYTES_MAX:
+            with tempfile.TemporaryFile(buffering=0) as copy:
+                for chunk in self._store.stream(location, digest):
+                    copy.write(chunk)
+                copy.seek(0)
+                staged = self._store.stage_file(copy, digests.algorithm_of(digest), project=project)
+            with self._exclusive():
+                self._blobs[digest] = _StagedBlob(staged, {digest: (0, staged.size)})
+            return
+        content = self._store.read(location, digest)
+        with self._exclusive():
+            # Not by `ingest`, which skips what the likely project has.
+            staged = self._store.stage_pack([content], project=project)
+            self._blobs[digest] = _StagedBlob(staged, {digest: (0, len(content))})
+
+    def _after_fork(self) -> None:
+        """A child keeps what was ingested before the fork, but not the parent's background thread."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            if self._staging is not None:
+                self._staging = _PackStaging(self._store, self._staging.contents, self.project)
+                self._finish_staging()
+
+
+def _name_in(project: str, staged: Staged, digest: bytes) -> str:
+    """The name to publish under: the one that it has already, if that is in `project`."""
+    if staged.name is not None and naming.project_of(staged.name) == project:
+        return staged.name
+    return naming.pack_name(project) if staged.digest is None else naming.file_name(project, digest)
+
+
+class _PackStaging:
+    """The staging of one pack, by a background thread or by the first caller that needs it."""
+
+    def __init__(self, store: BlobStore, contents: dict[bytes, bytes], project: str) -> None:
+        self.contents = contents
+        self._project = project
+        self._store = store
+        self._lock = threading.Lock()
+        self._staged: Staged | None = None
+        self._error: Exception | None = None
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self.contents
+
+    def begin(self) -> None:
+        """Start in the background."""
+        with suppress(RuntimeError):  # the interpreter is ending: the caller that needs the pack stages it
+            threading.Thread(target=self._stage, name="headwater-staging", daemon=True).start()
+
+    def finish(self) -> _StagedBlob:
+        """Wait for the pack. Raises: what went wrong, here or in the background."""
+        self._stage()
+        if self._error is not None:
+            raise self._error
+        assert self._staged is not None
+        ranges, offset = {}, 0
+        for digest, content in self.contents.items():
+            ranges[digest] = (offset, len(content))
+            offset += len(content)
+        return _StagedBlob(self._staged, ranges)
+
+    def _stage(self) -> None:
+        with self._lock:
+            if self._staged is not None or self._error is not None:
+                return
+            try:
+                self._staged = self._store.stage_pack(list(self.contents.values()), project=self._project)
+            except _STAGING_ERRORS as error:  # raised again in the thread that waits
+                self._error = error
