@@ -24,7 +24,7 @@ SCRIPT = """
 POINTS_OF_LOG = [
     ("making the store", "after", 1),
     ("taking a pack", "before", 1),
-    ("remembering a folder", "before", 1),
+    ("caching a scan", "before", 1),
     ("storing", "after", 1),
     ("appending", "after", 1),
     ("committing the projection", "before", 1),

@@ -41,7 +41,7 @@ POINTS = [
     ("making the projection", 1),
     ("taking a pack", 1),
     ("taking a large file", 1),
-    ("remembering a folder", 1),
+    ("caching a scan", 1),
     ("storing", 1),
     ("storing", 3),
     ("publishing", 2),

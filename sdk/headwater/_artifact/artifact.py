@@ -328,7 +328,7 @@ class Artifact(Building):
             folder,
             prefix="" if path_prefix is None else path_prefix,
             hard_links=hard_links,
-            index=client.index,
+            stat_cache=client.stat_cache,
             quiet=client.quiet,
         )
         return str(folder)
@@ -343,7 +343,7 @@ class Artifact(Building):
 
         client, folder = self._bound(), folder_named(root)
         stores, layers = client.stores, self._known().layers
-        checkout(stores.database, stores.blobs, layers, folder, index=client.index, quiet=client.quiet)
+        checkout(stores.database, stores.blobs, layers, folder, stat_cache=client.stat_cache, quiet=client.quiet)
         return str(root)
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -452,7 +452,7 @@ class Artifact(Building):
 
         client, folder = self._bound(), self._root(root)
         at, layers = (client.stores.database, client.stores.blobs), self._known().layers
-        return str(download_entry(*at, layers, path, folder, index=client.index, quiet=client.quiet))
+        return str(download_entry(*at, layers, path, folder, stat_cache=client.stat_cache, quiet=client.quiet))
 
     def _root(self, root: str | os.PathLike[str] | None) -> Path:
         from headwater._download.target import folder_named

@@ -20,7 +20,7 @@ from headwater_schemas.keys import collection_key
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import Logger, Task
 from headwater._config.settings import Settings
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 from headwater._progress import tell
 from headwater._stores.opening import open_stores
 
@@ -36,7 +36,7 @@ class Client:
         self.url = settings.url
         self.quiet = settings.quiet
         self.stores = open_stores(settings, create=create)
-        self.index = StatIndex.open(settings.cache_dir / "index.db")
+        self.stat_cache = StatCache.open(settings.cache_dir / "stat_cache.db")
         self.producer = Producer(self.stores.log, author=user_at_host())
         self._logger = Logger(self)
         self._pid = os.getpid()
@@ -159,7 +159,7 @@ class Client:
             tell(f"not everything was logged: {error}")
         for stager in self._stagers.values():
             stager.close()
-        self.index.close()
+        self.stat_cache.close()
         self.stores.close()
 
 

@@ -53,7 +53,7 @@ _TABLE = (
         "HEADWATER_CACHE_DIR",
         "cache_dir",
         "<user cache folder>/headwater",
-        "what can be deleted at any time: the index of unchanged files, downloads",
+        "what can be deleted at any time: the stat cache of unchanged files, downloads",
     ),
     SettingRow("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress and no summaries"),
     SettingRow(

@@ -21,7 +21,7 @@ from headwater._download.download import fill, folded
 from headwater._download.folders import Folder, Found, Kind, remove_folder_if_empty, walk
 from headwater._download.plan import Wanted, wanted
 from headwater._download.target import Target
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 from headwater._stores.folder import MARKER as STORE_MARKER
 
 # Where one of these is, somebody keeps what is nowhere else. A version may have them itself.
@@ -36,7 +36,7 @@ def checkout(
     layers: tuple[int, ...],
     root: Path,
     *,
-    index: StatIndex | None = None,
+    stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> None:
     """Put all files of a version into `root`, as `download` does, and remove all else: files, links, empty folders.
@@ -50,7 +50,7 @@ def checkout(
         with Target(os.fspath(root), make=False) as target:
             _refuse_contents(target, database, layers)
     with Target(os.fspath(root), clears=True) as target:
-        ignores_case = fill(blobs, target, listing, index=index, quiet=quiet)
+        ignores_case = fill(blobs, target, listing, stat_cache=stat_cache, quiet=quiet)
         _remove_others(target, listing, ignores_case=ignores_case)
 
 

@@ -22,7 +22,7 @@ from headwater._download.integrity import reference_of
 from headwater._download.link_resolver import Page
 from headwater._download.plan import Wanted, info_of, wanted, wanted_entry
 from headwater._download.target import Target
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress, bytes_text
 
 READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; more than the largest table that can be added takes up
@@ -36,20 +36,20 @@ def download(
     *,
     prefix: str | PurePath = "",
     hard_links: bool = False,
-    index: StatIndex | None = None,
+    stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> None:
     """Put the files of a version into `root` under their own paths: all, or those of the folder or path `prefix`.
 
     A file that is there is kept when it has the recorded content, else replaced; files that the version does not have
-    are left alone. `hard_links` is as of `Fetching`; `index` remembers what references held. Raises: NotFound for a
-    prefix that names nothing, or a link that leads nowhere; InvalidInput for a reference that cannot be fetched, and
+    are left alone. `hard_links` is as of `Fetching`; `stat_cache` is for the ETags of references. Raises: NotFound for
+    a prefix that names nothing, or a link that leads nowhere; InvalidInput for a reference that cannot be fetched, and
     InvalidPath, before anything is written; InvalidFile for what cannot be written; BlobMissing, BlobCorrupt;
     ContentError for a reference that has changed.
     """
     listing = wanted(database, layers, prefix)
     with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, index=index, hard_links=hard_links, quiet=quiet)
+        fill(blobs, target, listing, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
 
 
 def download_entry(
@@ -59,7 +59,7 @@ def download_entry(
     path: str | PurePath,
     root: Path,
     *,
-    index: StatIndex | None = None,
+    stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> Path:
     """Put the one entry `path` into `root` under its own path, touch nothing else, and return where it is.
@@ -68,7 +68,7 @@ def download_entry(
     """
     listing = wanted_entry(database, layers, path)
     with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, index=index, quiet=quiet)
+        fill(blobs, target, listing, stat_cache=stat_cache, quiet=quiet)
     return Path(root, normalize(path))
 
 
@@ -95,14 +95,14 @@ def fill(
     target: Target,
     listing: Wanted,
     *,
-    index: StatIndex | None = None,
+    stat_cache: StatCache | None = None,
     hard_links: bool = False,
     quiet: bool = False,
 ) -> bool:
     """Fetch what is wanted into `target`. Whether its disk takes names for equal that differ in case."""
     with (
         Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress,
-        closing(Fetched(index)) as fetched,
+        closing(Fetched(stat_cache)) as fetched,
     ):
         fetching = Fetching(blobs, target, progress, fetched, hard_links=hard_links)
         ignores_case = _ignores_case(fetching, target, listing)

@@ -42,7 +42,7 @@ _Identity = tuple[int, int]  # device and inode: two folders that share it are o
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ScannedFolder:
     """The files directly in one folder."""
 
     path: str  # relative to the scan's root, with forward slashes; "" is the root itself
@@ -56,7 +56,7 @@ class Scan:
 
     root: str  # absolute
     prefix: str  # what stands before each path inside the version: "" or "images/"
-    folders: list[Folder]  # sorted by path
+    folders: list[ScannedFolder]  # sorted by path
     started_ns: int = field(compare=False)  # this machine's clock, before the first look
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ def _location(path: str | bytes | os.PathLike[str]) -> str:
     return os.path.abspath(text)
 
 
-def _walk(root: str) -> Iterator[Folder]:
+def _walk(root: str) -> Iterator[ScannedFolder]:
     """Every folder with files in it. The order is not defined."""
     to_do: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
     visited = 0
@@ -153,7 +153,7 @@ def _walk(root: str) -> Iterator[Folder]:
             to_do += [(f"{path}/{name}" if path else name, line) for name in subfolders]
 
 
-def _look(location: str, path: str, ancestors: frozenset[_Identity]) -> tuple[Folder, list[str], _Identity]:
+def _look(location: str, path: str, ancestors: frozenset[_Identity]) -> tuple[ScannedFolder, list[str], _Identity]:
     descriptor = os.open(location, _OPEN_FOLDER) if _BY_DESCRIPTOR else None
     try:
         own = os.stat(location if descriptor is None else descriptor)
@@ -166,8 +166,8 @@ def _look(location: str, path: str, ancestors: frozenset[_Identity]) -> tuple[Fo
             os.close(descriptor)
 
 
-def _read_folder(location: str, path: str, handle: str | int) -> tuple[Folder, list[str]]:
-    folder = Folder(path, [], array("q"))
+def _read_folder(location: str, path: str, handle: str | int) -> tuple[ScannedFolder, list[str]]:
+    folder = ScannedFolder(path, [], array("q"))
     subfolders = []
     names, numbers = folder.names, folder.stats
     with os.scandir(handle) as listing:
@@ -195,7 +195,7 @@ def _append(numbers: "array[int]", found: os.stat_result) -> None:
         numbers.extend([(number + _INT64_SIGN) % (2 * _INT64_SIGN) - _INT64_SIGN for number in row])
 
 
-def _paths_in(start: str, folder: Folder) -> list[str]:
+def _paths_in(start: str, folder: ScannedFolder) -> list[str]:
     start = f"{start}{folder.path}/" if folder.path else start
     return [start + name for name in folder.names]
 

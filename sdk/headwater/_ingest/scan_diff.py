@@ -1,11 +1,11 @@
-"""What a scan and the remembered chunks of its tree have in common, and what must be kept of the rest.
+"""The difference between a scan and the cached state of its tree, and what must be written to the cache afterwards.
 
-Everything here is pure: reading and writing chunks belongs to `stat_cache`. A chunk is a run of one folder's names with
-their numbers and digests, packed: an unchanged one is recognised by comparing bytes, and one changed file in a folder
-of 100,000 rewrites one small chunk. Chunks keep their boundaries, by first name, until one has to be split.
+Everything here is pure: `stat_cache` reads and writes the chunks. A chunk is a run of one folder's names with their
+stat numbers and digests, packed: comparing bytes is enough to recognise an unchanged one, and one changed file in a
+folder of 100,000 rewrites one small chunk. Chunks keep their boundaries, by first name, until one has to be split.
 
-A file whose times are as young as the look at it is not trusted: it could change once more within one tick of the
-file system's clock ("racily clean"). It is kept with a ctime that no file has, and is read again next time.
+A file whose times are too close to the time of the scan is not trusted: it could change once more within one tick of
+the file system's clock ("racily clean" in Git). It is stored with an impossible ctime, and is read again next time.
 """
 
 import struct
@@ -21,27 +21,27 @@ from headwater_schemas import digests as digest_forms
 from headwater_schemas.entries import file_leaves
 from xxhash import xxh3_128_intdigest
 
-from headwater._ingest.scan import CTIME_NS, MTIME_NS, NUMBERS_PER_FILE, SIZE, Folder, Scan
+from headwater._ingest.scan import CTIME_NS, MTIME_NS, NUMBERS_PER_FILE, SIZE, Scan, ScannedFolder
 
-if TYPE_CHECKING:  # it imports numpy, which takes longer than all the rest; whoever sums pays for it
+if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
     from headwater_schemas.lthash import ContentSum
 
-CHUNK_NAMES = 256  # about 16 KiB: little to rewrite, and few enough rows for a million files
+CHUNK_NAMES = 256  # about 16 KiB: little to rewrite, and few enough database rows for a million files
 CHUNK_NAMES_MAX = 2 * CHUNK_NAMES  # a larger one is split
 
-# How far a file's time may lag behind the clock. Whole seconds tell of a file system that keeps no finer ones (FAT
-# keeps two seconds); all others tick at least every 10 ms (the kernel's slowest tick, and exFAT).
+# How far a file's time may lag behind the clock. Whole seconds suggest a file system without finer ones (FAT keeps
+# two seconds); all others tick at least every 10 ms (the kernel's slowest tick, and exFAT).
 COARSE_TICK_NS = 2_000_000_000
 FINE_TICK_NS = 100_000_000
 
 _SECOND_NS = 1_000_000_000
-_NEVER = -(1 << 63)  # a ctime that no file has
+_NEVER = -(1 << 63)  # a ctime that no file has, so the row never matches
 _ROW = struct.Struct(f"={NUMBERS_PER_FILE}q")
 _SEPARATOR = b"/"  # the one character that no name contains
 
 
-class PastFile(NamedTuple):
-    """A file as it was in the tree's last sum."""
+class PreviousFile(NamedTuple):
+    """A file as it was in the cached sum of its tree."""
 
     path: str
     digest: bytes  # stored form
@@ -49,9 +49,9 @@ class PastFile(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A run of one folder's rows as it is kept."""
+    """A run of one folder's rows as it is stored."""
 
-    id: int | None  # None before it is stored
+    id: int | None  # None until it is stored
     folder: str
     names: bytes  # sorted, in UTF-8, joined by _SEPARATOR; never empty
     stats: bytes  # inode, size, mtime_ns, ctime_ns of each name, as the machine has them
@@ -66,8 +66,8 @@ class Chunk(NamedTuple):
         return xxh3_128_intdigest(b"\n".join((self.folder.encode(), self.names, self.stats, self.digests)))
 
 
-class Tree(NamedTuple):
-    """A tree as it is kept. `id` and `revision` together never come back."""
+class TreeRevision(NamedTuple):
+    """One stored state of a tree. A pair of `id` and `revision` is never reused."""
 
     id: int
     revision: int
@@ -75,150 +75,155 @@ class Tree(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    """A tree and all of its chunks."""
+class CachedTree:
+    """The stored state of a tree, with all of its chunks."""
 
-    tree: Tree
+    tree: TreeRevision
     content_sum: "ContentSum"
     checksum: int
     chunks: list[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of a folder's rows as they are now, beside the chunk that it continues."""
+class Segment:
+    """A run of a folder's rows as scanned, with the stored chunk that it replaces."""
 
     folder: str
-    names: bytes  # as in a chunk; empty when nothing is left of it
+    names: bytes  # as in a chunk; empty when all files of `chunk` are gone
     stats: bytes
     chunk: Chunk | None
-    known: list[bytes | None] | None  # raw digests, None for a file to read; None as a whole: `chunk` holds them all
+    known: list[bytes | None] | None  # raw digests, None for a file to read; None as a whole: `chunk` is unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
-    """What is known about the rows of a scan.
+class ScanDiff:
+    """How a scan differs from the cached state of its tree.
 
-    `before`, less the files in `gone`, plus the rows in `changed`, is the sum of what was scanned: see `updated_sum`.
+    `previous_sum` minus the files in `superseded` plus the rows in `changed_rows` is the sum of what was scanned: see
+    `updated_sum`.
     """
 
     algorithm: str
-    before: "ContentSum"  # as last remembered; the sum of nothing for a tree that is not known
-    changed: list[int]  # rows of the scan whose files must be read, ascending
-    gone: list[PastFile]  # what those rows were before, and files that are not there any more
-    tree: Tree | None  # this and the rest are for `remember`
+    previous_sum: "ContentSum"  # as last stored; NOTHING for an unknown tree
+    changed_rows: list[int]  # rows of the scan whose files must be read, ascending
+    superseded: list[PreviousFile]  # the previous state of those rows, and deleted files
+    tree: TreeRevision | None  # this and the rest are for `StatCache.store_scan`
     checksum: int
-    pieces: list[Piece]
+    segments: list[Segment]
 
     def digests(self) -> list[bytes | None]:
         """Each row's digest in the stored form, None where the file must be read."""
         code, width = _code_and_width(self.algorithm)
         found: list[bytes | None] = []
-        for piece in self.pieces:
-            if piece.known is not None:
-                found += [None if raw is None else code + raw for raw in piece.known]
-            elif piece.chunk is not None:
-                found += [code + raw for raw in _cut(piece.chunk.digests, width)]
+        for segment in self.segments:
+            if segment.known is not None:
+                found += [None if raw is None else code + raw for raw in segment.known]
+            elif segment.chunk is not None:
+                found += [code + raw for raw in _split_packed(segment.chunk.digests, width)]
         return found
 
     def updated_sum(self, paths: Iterable[str], digests: Iterable[bytes], sizes: Sequence[int]) -> "ContentSum":
-        """The sum of what was scanned. The columns describe the rows in `changed`, as they were read."""
-        from headwater_schemas.lthash import sum_of
+        """The sum of what was scanned. The columns describe the rows in `changed_rows`, as they were read."""
+        from headwater_schemas.lthash import sum_of  # deferred: numpy
 
-        old_sizes = [file.size for file in self.gone]
-        old_leaves = file_leaves((file.path for file in self.gone), (file.digest for file in self.gone), old_sizes)
+        old_sizes = [file.size for file in self.superseded]
+        old_paths, old_digests = [file.path for file in self.superseded], [file.digest for file in self.superseded]
+        old_leaves = file_leaves(old_paths, old_digests, old_sizes)
         new_leaves = file_leaves(paths, digests, sizes)
-        return self.before.minus(sum_of(old_leaves, sum(old_sizes))).plus(sum_of(new_leaves, sum(sizes)))
+        return self.previous_sum.minus(sum_of(old_leaves, sum(old_sizes))).plus(sum_of(new_leaves, sum(sizes)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What must be written so that a tree's chunks say what a scan found."""
+class ChunkChanges:
+    """What must be written to bring a tree's chunks up to date with a scan."""
 
     updated: list[Chunk]
     added: list[Chunk]
     removed: list[Chunk]
-    checksum: int  # of the tree as it will be kept
+    checksum: int  # of the tree as it will be stored
 
     def __bool__(self) -> bool:
         return bool(self.updated or self.added or self.removed)
 
 
-def compare(scan: Scan, algorithm: str, remembered: Remembered | None) -> Recall:
-    """Find what did not change since the tree was remembered."""
-    from headwater_schemas.lthash import NOTHING
+def diff_scan(scan: Scan, algorithm: str, cached: CachedTree | None) -> ScanDiff:
+    """Compare a scan with the stored state of its tree; None when there is none."""
+    from headwater_schemas.lthash import NOTHING  # deferred: numpy
 
-    kept: dict[str, list[Chunk]] = {}
-    for chunk in remembered.chunks if remembered else ():
-        kept.setdefault(chunk.folder, []).append(chunk)
-    pieces: list[Piece] = []
-    changed: list[int] = []
-    gone: list[PastFile] = []
+    stored: dict[str, list[Chunk]] = {}
+    for chunk in cached.chunks if cached else ():
+        stored.setdefault(chunk.folder, []).append(chunk)
+    segments: list[Segment] = []
+    changed_rows: list[int] = []
+    superseded: list[PreviousFile] = []
     row = 0
-    for piece in _pieces(scan, kept, algorithm, gone):
-        pieces.append(piece)
-        if piece.known is None:
-            row += len(piece.stats) // _ROW.size
+    for segment in _segments(scan, stored, algorithm, superseded):
+        segments.append(segment)
+        if segment.known is None:
+            row += len(segment.stats) // _ROW.size
         else:
-            changed += [row + i for i, raw in enumerate(piece.known) if raw is None]
-            row += len(piece.known)
-    return Recall(
+            changed_rows += [row + i for i, raw in enumerate(segment.known) if raw is None]
+            row += len(segment.known)
+    return ScanDiff(
         algorithm=algorithm,
-        before=remembered.content_sum if remembered else NOTHING,
-        changed=changed,
-        gone=gone,
-        tree=remembered.tree if remembered else None,
-        checksum=remembered.checksum if remembered else 0,
-        pieces=pieces,
+        previous_sum=cached.content_sum if cached else NOTHING,
+        changed_rows=changed_rows,
+        superseded=superseded,
+        tree=cached.tree if cached else None,
+        checksum=cached.checksum if cached else 0,
+        segments=segments,
     )
 
 
-def changes(scan: Scan, recall: Recall, digests: Iterable[bytes], sizes: Iterable[int]) -> Changes:
-    """What to write once the rows in `recall.changed` were read: `digests` (stored form) and `sizes` say what was."""
+def chunk_changes(scan: Scan, diff: ScanDiff, digests: Iterable[bytes], sizes: Iterable[int]) -> ChunkChanges:
+    """What to write after reading `diff.changed_rows`, whose digests (stored form) and sizes these are."""
     read = zip((digest[1:] for digest in digests), sizes, strict=True)
-    found = Changes(updated=[], added=[], removed=[], checksum=0)
-    checksum = recall.checksum
-    for piece in recall.pieces:
-        if piece.known is None:
+    found = ChunkChanges(updated=[], added=[], removed=[], checksum=0)
+    checksum = diff.checksum
+    for segment in diff.segments:
+        if segment.known is None:
             continue
-        chunks = list(_chunks_of(piece, piece.known, read, scan.started_ns))
+        chunks = list(_chunks_of(segment, segment.known, read, scan.started_ns))
         for chunk in chunks:
             checksum ^= chunk.checksum()
-        if piece.chunk is not None:
-            checksum ^= piece.chunk.checksum()
-            found.removed.extend([] if chunks else [piece.chunk])
+        if segment.chunk is not None:
+            checksum ^= segment.chunk.checksum()
+            found.removed.extend([] if chunks else [segment.chunk])
             found.updated.extend(chunks[:1])
             del chunks[:1]
         found.added.extend(chunks)
-    return Changes(updated=found.updated, added=found.added, removed=found.removed, checksum=checksum)
+    return ChunkChanges(updated=found.updated, added=found.added, removed=found.removed, checksum=checksum)
 
 
 def is_settled(mtime_ns: int, ctime_ns: int, started_ns: int) -> bool:
-    """Whether every change after `started_ns` must show in the times of a file that has these now."""
+    """Whether any change after `started_ns` would be visible in the times of a file that has these now."""
     newest_ns = max(mtime_ns, ctime_ns)
     if newest_ns < started_ns - COARSE_TICK_NS:
         return True
     return newest_ns < started_ns - FINE_TICK_NS and bool(mtime_ns % _SECOND_NS and ctime_ns % _SECOND_NS)
 
 
-def _pieces(scan: Scan, kept: dict[str, list[Chunk]], algorithm: str, gone: list[PastFile]) -> Iterator[Piece]:
-    """Every row of `scan` in order, then what is left of folders without files. Adds to `gone`."""
+def _segments(
+    scan: Scan, stored: dict[str, list[Chunk]], algorithm: str, superseded: list[PreviousFile]
+) -> Iterator[Segment]:
+    """Every row of `scan` in order, then the chunks of folders that are gone. Adds to `superseded`."""
     for folder in scan.folders:
-        for chunk, start, stop in _runs(folder, kept.pop(folder.path, [])):
+        for chunk, start, stop in _align(folder, stored.pop(folder.path, [])):
             names = "/".join(folder.names[start:stop]).encode()
             stats = folder.stats[start * NUMBERS_PER_FILE : stop * NUMBERS_PER_FILE].tobytes()
             if chunk is not None and chunk.names == names and chunk.stats == stats:
-                yield Piece(folder.path, names, stats, chunk, None)
+                yield Segment(folder.path, names, stats, chunk, None)
             else:
-                known = _match(names, stats, chunk, scan.prefix, algorithm, gone)
-                yield Piece(folder.path, names, stats, chunk, known)
-    for chunks in kept.values():
+                known = _known_digests(names, stats, chunk, scan.prefix, algorithm, superseded)
+                yield Segment(folder.path, names, stats, chunk, known)
+    for chunks in stored.values():
         for chunk in chunks:
-            yield Piece(chunk.folder, b"", b"", chunk, _match(b"", b"", chunk, scan.prefix, algorithm, gone))
+            known = _known_digests(b"", b"", chunk, scan.prefix, algorithm, superseded)
+            yield Segment(chunk.folder, b"", b"", chunk, known)
 
 
-def _runs(folder: Folder, chunks: list[Chunk]) -> Iterator[tuple[Chunk | None, int, int]]:
-    """`folder`'s rows cut where its chunks begin: each chunk takes what sorts before the next one's first name."""
+def _align(folder: ScannedFolder, chunks: list[Chunk]) -> Iterator[tuple[Chunk | None, int, int]]:
+    """Split `folder`'s rows at its chunks' first names: each chunk takes the names that sort before the next one's."""
     if len(chunks) < 2:
         yield (chunks[0] if chunks else None), 0, len(folder.names)
         return
@@ -228,49 +233,50 @@ def _runs(folder: Folder, chunks: list[Chunk]) -> Iterator[tuple[Chunk | None, i
         yield chunk, start, stop
 
 
-def _match(
-    names: bytes, stats: bytes, chunk: Chunk | None, prefix: str, algorithm: str, gone: list[PastFile]
+def _known_digests(
+    names: bytes, stats: bytes, chunk: Chunk | None, prefix: str, algorithm: str, superseded: list[PreviousFile]
 ) -> list[bytes | None]:
-    """Each row's raw digest where `chunk` has it under the same numbers. What else it has goes to `gone`."""
-    rows = _cut(stats, _ROW.size)
+    """Each row's raw digest if `chunk` has the same stat numbers. Adds the chunk's other rows to `superseded`."""
+    rows = _split_packed(stats, _ROW.size)
     if chunk is None:
         return [None] * len(rows)
     code, width = _code_and_width(algorithm)
-    past_rows = zip(_cut(chunk.stats, _ROW.size), _cut(chunk.digests, width), strict=True)
-    past = dict(zip(_split(chunk.names), past_rows, strict=True))
+    previous_rows = zip(_split_packed(chunk.stats, _ROW.size), _split_packed(chunk.digests, width), strict=True)
+    previous = dict(zip(_split_names(chunk.names), previous_rows, strict=True))
     known: list[bytes | None] = []
-    for name, numbers in zip(_split(names), rows, strict=True):
-        same = name in past and past[name][0] == numbers
-        known.append(past.pop(name)[1] if same else None)
+    for name, numbers in zip(_split_names(names), rows, strict=True):
+        same = name in previous and previous[name][0] == numbers
+        known.append(previous.pop(name)[1] if same else None)
     start = f"{prefix}{chunk.folder}/" if chunk.folder else prefix
-    gone += [
-        PastFile(start + name.decode(), code + raw, _ROW.unpack(numbers)[SIZE]) for name, (numbers, raw) in past.items()
+    superseded += [
+        PreviousFile(start + name.decode(), code + raw, _ROW.unpack(numbers)[SIZE])
+        for name, (numbers, raw) in previous.items()
     ]
     return known
 
 
 def _chunks_of(
-    piece: Piece, known: list[bytes | None], read: Iterator[tuple[bytes, int]], started_ns: int
+    segment: Segment, known: list[bytes | None], read: Iterator[tuple[bytes, int]], started_ns: int
 ) -> Iterator[Chunk]:
-    """`piece` as it will be kept, cut up when it has grown too large. The first takes the old chunk's place."""
-    numbers = array("q", piece.stats)
-    raw = [digest if digest is not None else _take(read, numbers, row) for row, digest in enumerate(known)]
-    _distrust_the_young(numbers, known, started_ns)
-    names = _split(piece.names)
+    """`segment` as chunks to store, split when it has grown too large. The first one replaces the old chunk."""
+    numbers = array("q", segment.stats)
+    raw = [digest if digest is not None else _next_digest(read, numbers, row) for row, digest in enumerate(known)]
+    _invalidate_recent(numbers, known, started_ns)
+    names = _split_names(segment.names)
     step = CHUNK_NAMES if len(names) > CHUNK_NAMES_MAX else CHUNK_NAMES_MAX
     for start in range(0, len(names), step):
         stop = start + step
         yield Chunk(
-            piece.chunk.id if piece.chunk is not None and start == 0 else None,
-            piece.folder,
+            segment.chunk.id if segment.chunk is not None and start == 0 else None,
+            segment.folder,
             _SEPARATOR.join(names[start:stop]),
             numbers[start * NUMBERS_PER_FILE : stop * NUMBERS_PER_FILE].tobytes(),
             b"".join(raw[start:stop]),
         )
 
 
-def _take(read: Iterator[tuple[bytes, int]], numbers: "array[int]", row: int) -> bytes:
-    """The next digest that was read. Keeps its true size, which is what the sum has, when that was another by then."""
+def _next_digest(read: Iterator[tuple[bytes, int]], numbers: "array[int]", row: int) -> bytes:
+    """The next digest that was read. If the size changed since the scan, the row gets the size that the sum counted."""
     digest, size = next(read)
     if size != numbers[row * NUMBERS_PER_FILE + SIZE]:
         numbers[row * NUMBERS_PER_FILE + SIZE] = size
@@ -278,8 +284,8 @@ def _take(read: Iterator[tuple[bytes, int]], numbers: "array[int]", row: int) ->
     return digest
 
 
-def _distrust_the_young(numbers: "array[int]", known: list[bytes | None], started_ns: int) -> None:
-    """Give every row that was read now, and may still change unseen, a ctime that no file has."""
+def _invalidate_recent(numbers: "array[int]", known: list[bytes | None], started_ns: int) -> None:
+    """Give every row that was just read and could still change unnoticed a ctime that no file has."""
     mtimes, ctimes = numbers[MTIME_NS::NUMBERS_PER_FILE], numbers[CTIME_NS::NUMBERS_PER_FILE]
     if max(max(mtimes, default=0), max(ctimes, default=0)) < started_ns - COARSE_TICK_NS:
         return
@@ -288,11 +294,11 @@ def _distrust_the_young(numbers: "array[int]", known: list[bytes | None], starte
             numbers[row * NUMBERS_PER_FILE + CTIME_NS] = _NEVER
 
 
-def _split(names: bytes) -> list[bytes]:
+def _split_names(names: bytes) -> list[bytes]:
     return names.split(_SEPARATOR) if names else []
 
 
-def _cut(packed: bytes, width: int) -> list[bytes]:
+def _split_packed(packed: bytes, width: int) -> list[bytes]:
     return [packed[i : i + width] for i in range(0, len(packed), width)]
 
 

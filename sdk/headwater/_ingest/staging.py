@@ -15,7 +15,7 @@ from headwater_schemas.errors import InvalidFile
 
 from headwater._content.content import Difference
 from headwater._ingest.scan import Scan, ScannedFile
-from headwater._ingest.scan_diff import Recall
+from headwater._ingest.scan_diff import ScanDiff
 from headwater._progress import Progress
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def ingest_folder(client: "Client", stager: BlobStager, found: Scan) -> Ingested
     """
     from headwater_schemas.lthash import sum_of
 
-    recall = client.index.recall(found, stager.algorithm)
-    before = recall.before.digest() if recall.before.count else None
-    recalled = recall.digests()
+    diff = client.stat_cache.diff_scan(found, stager.algorithm)
+    before = diff.previous_sum.digest() if diff.previous_sum.count else None
+    recalled = diff.digests()
     digests = list(recalled)
     sizes = found.sizes()
-    to_read = recall.changed
+    to_read = diff.changed_rows
     if before is None or not client.is_stored_version(stager.project, before):
         lacking = stager.missing([digest for digest in digests if digest is not None])
         to_read = [row for row, digest in enumerate(digests) if digest is None or digest in lacking]
@@ -63,34 +63,34 @@ def ingest_folder(client: "Client", stager: BlobStager, found: Scan) -> Ingested
     paths = found.paths()
     taken = [digest for digest in digests if digest is not None]
     assert len(taken) == len(paths), "every file that was not known was read"
-    rows = recall.changed
+    rows = diff.changed_rows
     now_paths, now_digests, now_sizes = _pick(paths, rows), _pick(taken, rows), _pick(sizes, rows)
     if any(known is not None and known != now for known, now in zip(recalled, taken, strict=True)):
-        # Read only because the store lacked it, and changed since the scan: what the index has is of no use then.
+        # Read only because the store lacked it, and changed since the scan: the diff is of no use then.
         total = sum_of(file_leaves(paths, taken, sizes), sum(sizes))
         return IngestedFolder(paths, taken, sizes, total, None)
-    total = recall.updated_sum(now_paths, now_digests, now_sizes)
-    client.index.remember(found, recall, now_digests, now_sizes, total)
-    return IngestedFolder(paths, taken, sizes, total, _difference(before, recall, now_paths, now_digests))
+    total = diff.updated_sum(now_paths, now_digests, now_sizes)
+    client.stat_cache.store_scan(found, diff, now_digests, now_sizes, total)
+    return IngestedFolder(paths, taken, sizes, total, _difference(before, diff, now_paths, now_digests))
 
 
 def ingest_file(client: "Client", stager: BlobStager, found: ScannedFile) -> tuple[bytes, int]:
     """Take one file; returns digest and size. Raises: as `ingest_folder`."""
-    known = client.index.recall_file(found, stager.algorithm)
+    known = client.stat_cache.lookup_file(found, stager.algorithm)
     if known is not None and not stager.missing([known]):
         return known, found.size
     digest, size = _ingest_any(stager, found.location)
     if size == found.size:
-        client.index.remember_file(found, digest)
+        client.stat_cache.store_file(found, digest)
     return digest, size
 
 
 def _difference(
-    before: str | None, recall: Recall, paths: Sequence[str], digests: Sequence[bytes]
+    before: str | None, diff: ScanDiff, paths: Sequence[str], digests: Sequence[bytes]
 ) -> Difference | None:
     if before is None:
         return None
-    was = {file.path: file.digest for file in recall.gone}
+    was = {file.path: file.digest for file in diff.superseded}
     changed = [path for path, digest in zip(paths, digests, strict=True) if was.get(path) != digest]
     return Difference(before, changed, sorted(was.keys() - set(paths)))
 

@@ -1,14 +1,14 @@
-"""Unchanged files are not read again: what each file's digest was, by inode, size, mtime and ctime.
+"""The stat cache: the digests of unchanged files, by inode, size, mtime and ctime, so that they are not read again.
 
-One SQLite file for each user. It is a cache: when it is locked, full, damaged, newer or gone, files are read again and
-nobody is told. What it does say must be true, so each tree has a checksum over all that is kept of it; one that does
-not fit is forgotten as a whole (SQLite runs without fsync here, so a power cut may tear a tree).
+One SQLite file per user. It is a cache: when it is locked, full, damaged, newer or missing, files are read again and no
+error is shown. What it does answer must be true, so each tree has a checksum over all that is stored of it; a tree that
+fails its checksum is deleted as a whole (SQLite runs without fsync here, so a power cut may tear a tree).
 
 A tree's chunks and the sum of its entries change in one transaction, and only if nobody else changed the tree since it
-was recalled.
+was loaded.
 
-The journal is SQLite's rollback journal, not a WAL: it works on network homes and leaves nothing to fold in at exit.
-No connection crosses a fork: all are closed before one, and opened anew when they are needed.
+The journal is SQLite's rollback journal, not a WAL: it works on network homes and leaves nothing to checkpoint at exit.
+No connection crosses a fork: all are closed before one, and reopened when they are needed.
 """
 
 import os
@@ -26,27 +26,36 @@ from headwater_schemas import digests as digest_forms
 from xxhash import xxh3_128_digest
 
 from headwater._ingest.scan import CTIME_NS, MTIME_NS, Scan, ScannedFile
-from headwater._ingest.scan_diff import Changes, Chunk, Recall, Remembered, Tree, changes, compare, is_settled
+from headwater._ingest.scan_diff import (
+    CachedTree,
+    Chunk,
+    ChunkChanges,
+    ScanDiff,
+    TreeRevision,
+    chunk_changes,
+    diff_scan,
+    is_settled,
+)
 
-if TYPE_CHECKING:  # it imports numpy, which takes longer than all the rest; whoever sums pays for it
+if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
     from headwater_schemas.lthash import ContentSum
 
 TREES_MAX = 1024
-INDEX_BYTES_MAX = 2 * 1024**3  # about 30 million files
+CACHE_BYTES_MAX = 2 * 1024**3  # about 30 million files
 FILES_MAX = 262_144  # files added one by one, and contents of references, about 50 MB; the oldest make room
-FILES_PENDING_MAX = 256  # kept in memory before they are written: one transaction for many
-BUSY_TIMEOUT_S = 0.5  # others hold the file for milliseconds; after this, reading the files is the better use of time
-FAILURES_MAX = 3  # then the index stays out of the way until it is opened anew
-USED_TICK_S = 3600  # how exact "least recently used" is: an unchanged tree writes nothing more often than this
+FILES_PENDING_MAX = 256  # held in memory and written in one transaction
+BUSY_TIMEOUT_S = 0.5  # others hold it for milliseconds; beyond that, reading the files is quicker
+FAILURES_MAX = 3  # after that the cache is disabled until it is opened again
+USED_TICK_S = 3600  # resolution of "least recently used": an unchanged tree is written at most this often
 
 _APPLICATION_ID = 0x48574958  # "HWIX"
-_FORMAT = 1 if sys.byteorder == "little" else 0x101  # numbers are kept as the machine has them
+_FORMAT = 1 if sys.byteorder == "little" else 0x101  # numbers are stored in native byte order
 _CACHE_KIB = 16 * 1024
-_CONTENT = b"content:"  # in front of what is no file of this machine, whose locations begin with a slash
+_CONTENT = b"content:"  # prefix of identities that are not local files, whose locations begin with a slash
 
-# Failures of the surroundings. Any other error means that the file is damaged.
+# Failures of the environment. Any other error means that the file is damaged.
 _TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_SURROUNDINGS = _TRANSIENT | {
+_ENVIRONMENT = _TRANSIENT | {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -108,14 +117,14 @@ _FileKey = tuple[bytes, str]  # location, algorithm
 _FileRow = tuple[bytes, bytes]  # stats, digest in its stored form
 
 
-class _Unusable(Exception):
-    """What is at the index's place was made by another release or another program; it is left alone."""
+class _ForeignFile(Exception):
+    """The file was written by another release or another program; it is left alone."""
 
 
-class StatIndex:
-    """The index in one file, for any number of processes and threads, also across a fork.
+class StatCache:
+    """A cache in one file, for any number of processes and threads, also across a fork.
 
-    No method raises for what may have happened to the file.
+    No method raises because of the state of the file.
     """
 
     def __init__(self, file: str, trees_max: int, bytes_max: int) -> None:
@@ -126,44 +135,44 @@ class StatIndex:
         self._failures = 0
         self._pending: dict[_FileKey, _FileRow] = {}
         with _lock:
-            _indexes.add(self)
+            _caches.add(self)
 
     @classmethod
     def open(
-        cls, file: str | os.PathLike[str], *, trees_max: int = TREES_MAX, bytes_max: int = INDEX_BYTES_MAX
-    ) -> "StatIndex":
-        """The index kept in `file`, which is made when it is first needed. Least recently used trees make room."""
+        cls, file: str | os.PathLike[str], *, trees_max: int = TREES_MAX, bytes_max: int = CACHE_BYTES_MAX
+    ) -> "StatCache":
+        """A cache in `file`, which is created when first needed. The least recently used trees are evicted."""
         return cls(os.path.abspath(file), trees_max, bytes_max)
 
-    def recall(self, scan: Scan, algorithm: str) -> Recall:
-        """What is known about `scan`'s files from the last time that its root was remembered with its prefix."""
+    def diff_scan(self, scan: Scan, algorithm: str) -> ScanDiff:
+        """Compare `scan` with the state that was last stored for its root and prefix."""
         key = _key_of(scan, algorithm)
-        return compare(scan, algorithm, self._attempt(lambda db: _load(db, key)))
+        return diff_scan(scan, algorithm, self._try(lambda db: _load_tree(db, key)))
 
-    def remember(
-        self, scan: Scan, recall: Recall, digests: Sequence[bytes], sizes: Sequence[int], content_sum: "ContentSum"
+    def store_scan(
+        self, scan: Scan, diff: ScanDiff, digests: Sequence[bytes], sizes: Sequence[int], content_sum: "ContentSum"
     ) -> bool:
-        """Keep what `scan` found and `content_sum`, the sum of all of it.
+        """Store the scanned state of a tree, and `content_sum`, the sum of all of it.
 
-        `digests` (stored form) and `sizes` say what was read of each row in `recall.changed`. False when it was not
-        kept, for instance because another process remembered this root meanwhile; what is kept stays consistent.
+        `digests` (stored form) and `sizes` are those of the rows in `diff.changed_rows`. False when it was not stored,
+        for instance because another process stored this root meanwhile; the stored state stays consistent.
         """
-        assert len(digests) == len(sizes) == len(recall.changed), "a digest and a size for each changed row"
-        written = changes(scan, recall, digests, sizes)
-        unused_s = time.time() - recall.tree.used_s if recall.tree else 0
+        assert len(digests) == len(sizes) == len(diff.changed_rows), "a digest and a size for each changed row"
+        written = chunk_changes(scan, diff, digests, sizes)
+        unused_s = time.time() - diff.tree.used_s if diff.tree else 0
         if not written and unused_s < USED_TICK_S:
             return True
-        key = _key_of(scan, recall.algorithm)
-        return bool(self._attempt(lambda db: self._store(db, key, recall.tree, written, content_sum)))
+        key = _key_of(scan, diff.algorithm)
+        return bool(self._try(lambda db: self._store(db, key, diff.tree, written, content_sum)))
 
-    def recall_file(self, file: ScannedFile, algorithm: str) -> bytes | None:
-        """The digest (stored form) of a file that was remembered by itself and has not changed since, or None."""
+    def lookup_file(self, file: ScannedFile, algorithm: str) -> bytes | None:
+        """The digest (stored form) of a single file that was stored and has not changed since, or None."""
         key = (os.fsencode(file.location), algorithm)
-        found = self._pending.get(key) or self._attempt(lambda db: _load_file(db, key))
+        found = self._pending.get(key) or self._try(lambda db: _load_file(db, key))
         return found[1] if found is not None and found[0] == file.stats.tobytes() else None
 
-    def remember_file(self, file: ScannedFile, digest: bytes) -> None:
-        """Keep what was read of `file`: in memory at first, written with others, at the latest by `close`."""
+    def store_file(self, file: ScannedFile, digest: bytes) -> None:
+        """Store the digest of `file`: in memory at first, written together with others, at the latest by `close`."""
         if not is_settled(file.stats[MTIME_NS], file.stats[CTIME_NS], file.started_ns):
             return
         key = (os.fsencode(file.location), digest_forms.algorithm_of(digest))
@@ -172,14 +181,14 @@ class StatIndex:
         if len(self._pending) >= FILES_PENDING_MAX:
             self.flush()
 
-    def recall_content(self, identity: bytes) -> bytes | None:
-        """The digest (stored form) of the content that was remembered for `identity`, or None."""
+    def lookup_content(self, identity: bytes) -> bytes | None:
+        """The digest (stored form) that was stored for `identity`, or None."""
         key = (_CONTENT + identity, digest_forms.DEFAULT_ALGORITHM)
-        found = self._pending.get(key) or self._attempt(lambda db: _load_file(db, key))
+        found = self._pending.get(key) or self._try(lambda db: _load_file(db, key))
         return found[1] if found is not None else None
 
-    def remember_content(self, identity: bytes, digest: bytes) -> None:
-        """Keep the digest of content that does not change with time, such as an object's version: as `remember_file`.
+    def store_content(self, identity: bytes, digest: bytes) -> None:
+        """Store the digest of immutable content, such as one version of an object: as `store_file`.
 
         `digest` is of the default algorithm.
         """
@@ -189,20 +198,27 @@ class StatIndex:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was remembered of single files and contents."""
+        """Write the pending digests of single files and contents."""
         with _lock:
             rows, self._pending = self._pending, {}
         if rows:
-            self._attempt(lambda db: _store_files(db, rows))
+            self._try(lambda db: _store_files(db, rows))
 
     def close(self) -> None:
-        """Write what is pending and let go of the file. Closing twice is fine; the next use opens it again."""
+        """Write what is pending and close the file. Closing twice is fine; the next use opens it again."""
         self.flush()
         with _lock:
-            self._disconnect()
+            self.disconnect()
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """What `work` gives, or None when the index cannot do it."""
+    def disconnect(self) -> None:
+        """Close the connection, not flushing what is pending. The caller holds the lock of this module."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # a full disk; the rollback journal restores the file
+                connection.close()
+
+    def _try(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """The result of `work`, or None when the cache is unusable."""
         with _lock:
             if self._failures >= FAILURES_MAX:
                 return None
@@ -210,7 +226,7 @@ class StatIndex:
                 if self._connection is None:
                     self._connection = _connect(self._file)
                 return work(self._connection)
-            except _Unusable:
+            except _ForeignFile:
                 self._failures = FAILURES_MAX
             except OSError:
                 self._failures += 1
@@ -223,18 +239,17 @@ class StatIndex:
         if code in _TRANSIENT:
             return
         self._failures += 1
-        self._disconnect()
-        if code not in _SURROUNDINGS:
+        self.disconnect()
+        if code not in _ENVIRONMENT:
             _set_aside(self._file)
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error):  # a full disk; the rollback journal brings the file back to what it was
-                connection.close()
-
     def _store(
-        self, db: sqlite3.Connection, key: _TreeKey, expected: Tree | None, written: Changes, content_sum: "ContentSum"
+        self,
+        db: sqlite3.Connection,
+        key: _TreeKey,
+        expected: TreeRevision | None,
+        written: ChunkChanges,
+        content_sum: "ContentSum",
     ) -> bool:
         with _transaction(db, "IMMEDIATE"):
             found = db.execute(
@@ -256,13 +271,13 @@ class StatIndex:
             oldest = db.execute("SELECT id FROM trees WHERE id != ? ORDER BY used_s, id LIMIT 1", (newest,)).fetchone()
             if oldest is None:
                 return False
-            _forget(db, oldest[0])
+            _delete_tree(db, oldest[0])
             count -= 1
         return True
 
 
-def _load(db: sqlite3.Connection, key: _TreeKey) -> Remembered | None:
-    from headwater_schemas.lthash import ContentSum
+def _load_tree(db: sqlite3.Connection, key: _TreeKey) -> CachedTree | None:
+    from headwater_schemas.lthash import ContentSum  # deferred: numpy
 
     with _transaction(db, "DEFERRED"):
         row = db.execute(
@@ -280,15 +295,15 @@ def _load(db: sqlite3.Connection, key: _TreeKey) -> Remembered | None:
     content_sum = ContentSum(*row[3:6])
     if _seal(checksum, content_sum) != row[6]:
         with _transaction(db, "IMMEDIATE"):
-            _forget(db, row[0])
+            _delete_tree(db, row[0])
         return None
-    return Remembered(tree=Tree(*row[:3]), content_sum=content_sum, checksum=checksum, chunks=chunks)
+    return CachedTree(tree=TreeRevision(*row[:3]), content_sum=content_sum, checksum=checksum, chunks=chunks)
 
 
 def _store_tree(
-    db: sqlite3.Connection, key: _TreeKey, known: Tree | None, content_sum: "ContentSum", checksum: int
+    db: sqlite3.Connection, key: _TreeKey, known: TreeRevision | None, content_sum: "ContentSum", checksum: int
 ) -> int:
-    """Insert the tree's row, or update that of `known`, and say its id."""
+    """Insert the tree's row, or update that of `known`; returns its id."""
     seal = _seal(checksum, content_sum)
     numbers = (content_sum.state, content_sum.count, content_sum.size_bytes, seal, int(time.time()))
     if known is None:
@@ -306,7 +321,7 @@ def _store_tree(
     return known.id
 
 
-def _store_chunks(db: sqlite3.Connection, tree_id: int, written: Changes) -> None:
+def _store_chunks(db: sqlite3.Connection, tree_id: int, written: ChunkChanges) -> None:
     db.executemany("DELETE FROM chunks WHERE id = ?", [(chunk.id,) for chunk in written.removed])
     db.executemany(
         "UPDATE chunks SET names = ?, stats = ?, digests = ? WHERE id = ?",
@@ -318,7 +333,7 @@ def _store_chunks(db: sqlite3.Connection, tree_id: int, written: Changes) -> Non
     )
 
 
-def _forget(db: sqlite3.Connection, tree_id: int) -> None:
+def _delete_tree(db: sqlite3.Connection, tree_id: int) -> None:
     db.execute("DELETE FROM chunks WHERE tree = ?", (tree_id,))
     db.execute("DELETE FROM trees WHERE id = ?", (tree_id,))
 
@@ -354,7 +369,7 @@ def _key_of(scan: Scan, algorithm: str) -> _TreeKey:
 
 
 def _connect(file: str) -> sqlite3.Connection:
-    """Open the index, or make it. Raises: _Unusable, OSError, sqlite3.Error."""
+    """Open the database, or create it. Raises: _ForeignFile, OSError, sqlite3.Error."""
     os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
     db = sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
@@ -362,7 +377,7 @@ def _connect(file: str) -> sqlite3.Connection:
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if not _is_ours(db):
             with _transaction(db, "IMMEDIATE"):
-                if not _is_ours(db):  # asked again: another process may have made it meanwhile
+                if not _is_ours(db):  # checked again: another process may have created it meanwhile
                     for statement in _SCHEMA:
                         db.execute(statement)
         # Deleting the journal each time would cost a new inode each time.
@@ -374,28 +389,28 @@ def _connect(file: str) -> sqlite3.Connection:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
-    """False for an empty file. Raises: _Unusable for anything else that is not an index of this format."""
+    """False for an empty file. Raises: _ForeignFile for anything else that is not a cache of this format."""
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if (application_id, version) == (_APPLICATION_ID, _FORMAT):
         return True
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id or version or tables:
-        raise _Unusable
+        raise _ForeignFile
     return False
 
 
 def _set_aside(file: str) -> None:
-    """Move a damaged index out of the way; the next use makes a new one. The last one is kept, to be looked at."""
+    """Rename a damaged file, kept for inspection; the next use creates a new one."""
     with suppress(OSError):
         os.replace(file, f"{file}.damaged")
     with suppress(OSError):
-        os.unlink(f"{file}-journal")  # it belongs to what was moved
+        os.unlink(f"{file}-journal")  # it belongs to the damaged file
 
 
 def _bytes_used(db: sqlite3.Connection) -> int:
     pages, free, page_bytes = (
-        db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "freelist_count", "page_size")
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * page_bytes)
 
@@ -411,15 +426,15 @@ def _transaction(db: sqlite3.Connection, kind: str) -> Iterator[None]:
         raise
 
 
-# One lock for every index of the process: it is held for milliseconds, and a fork waits until nobody is in SQLite.
+# One lock for every cache of the process: it is held for milliseconds, and a fork waits until no thread is in SQLite.
 _lock = threading.Lock()
-_indexes: "WeakSet[StatIndex]" = WeakSet()
+_caches: "WeakSet[StatCache]" = WeakSet()
 
 
 def _before_fork() -> None:
     _lock.acquire()
-    for index in _indexes:
-        index._disconnect()
+    for cache in _caches:
+        cache.disconnect()
 
 
 fork_hooks.register(before=_before_fork, in_parent=_lock.release, in_child=_lock.release)

@@ -1,4 +1,4 @@
-"""An index in a folder of the test's, a tree of files for it, and what logging that tree does with both."""
+"""A cache in a folder of the test's, a tree of files for it, and what logging that tree does with both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from headwater._ingest.scan import ScannedFile, scan, scan_file
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 from headwater_schemas.digests import XXH3, one_shot, pack
 from headwater_schemas.entries import file_leaves
 from headwater_schemas.lthash import ContentSum, sum_of
@@ -29,7 +29,7 @@ class Logged:
 
 
 def log(
-    index: StatIndex,
+    cache: StatCache,
     root: Path,
     prefix: str = "",
     algorithm: str = XXH3,
@@ -37,26 +37,26 @@ def log(
     settled: bool = True,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Logged:
-    """Scan, recall, read what must be read, remember. `settled`: as if looked at long after the last change.
+    """Scan, diff, read what must be read, remember. `settled`: as if looked at long after the last change.
 
     `meanwhile` happens between the look at the files and the first read.
     """
     found = scan(root, prefix)
     if settled:
         found = replace(found, started_ns=found.started_ns + LATER_NS)
-    recall = index.recall(found, algorithm)
+    diff = cache.diff_scan(found, algorithm)
     meanwhile()
-    paths, locations, sizes, digests = found.paths(), found.locations(), found.sizes(), recall.digests()
-    assert [row for row, digest in enumerate(digests) if digest is None] == recall.changed
-    for row in recall.changed:
+    paths, locations, sizes, digests = found.paths(), found.locations(), found.sizes(), diff.digests()
+    assert [row for row, digest in enumerate(digests) if digest is None] == diff.changed_rows
+    for row in diff.changed_rows:
         content = Path(locations[row]).read_bytes()
         digests[row], sizes[row] = digest_of(content, algorithm), len(content)
     every = [digest for digest in digests if digest is not None]
-    read_digests, read_sizes = [every[row] for row in recall.changed], [sizes[row] for row in recall.changed]
-    read = [paths[row] for row in recall.changed]
-    content_sum = recall.updated_sum(read, read_digests, read_sizes)
+    read_digests, read_sizes = [every[row] for row in diff.changed_rows], [sizes[row] for row in diff.changed_rows]
+    read = [paths[row] for row in diff.changed_rows]
+    content_sum = diff.updated_sum(read, read_digests, read_sizes)
     assert content_sum == sum_of(file_leaves(paths, every, sizes), sum(sizes)), "the change gives the sum of the whole"
-    kept = index.remember(found, recall, read_digests, read_sizes, content_sum)
+    kept = cache.store_scan(found, diff, read_digests, read_sizes, content_sum)
     return Logged(dict(zip(paths, every, strict=True)), content_sum, read, kept)
 
 
@@ -67,12 +67,12 @@ def truth(root: Path, prefix: str = "", algorithm: str = XXH3) -> dict[str, byte
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "index.sqlite"
+    return tmp_path / "cache" / "cache.sqlite"
 
 
 @pytest.fixture
-def index(place: Path) -> StatIndex:
-    return StatIndex.open(place)
+def cache(place: Path) -> StatCache:
+    return StatCache.open(place)
 
 
 @pytest.fixture

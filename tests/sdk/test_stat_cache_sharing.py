@@ -1,4 +1,4 @@
-"""One index that several processes, threads and forks use at once."""
+"""One cache that several processes, threads and forks use at once."""
 
 import multiprocessing
 import os
@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 
-from tests.sdk.indexes import Logged, log, truth
-from tests.sdk.indexes import index as index
-from tests.sdk.indexes import place as place
-from tests.sdk.indexes import tree as tree
+from tests.sdk.stat_caches import Logged, log, truth
+from tests.sdk.stat_caches import cache as cache
+from tests.sdk.stat_caches import place as place
+from tests.sdk.stat_caches import tree as tree
 
 
 def test_of_two_that_remember_at_once_the_first_is_kept_whole(place: Path, tree: Path) -> None:
-    one, other = StatIndex.open(place), StatIndex.open(place)
+    one, other = StatCache.open(place), StatCache.open(place)
     log(one, tree)
     (tree / "folder-0" / "file-00").write_bytes(b"the other's")
     inner: list[Logged] = []
@@ -36,7 +36,7 @@ def test_of_two_that_remember_at_once_the_first_is_kept_whole(place: Path, tree:
 
 
 def test_of_two_first_ones_only_one_is_kept(place: Path, tree: Path) -> None:
-    one, other = StatIndex.open(place), StatIndex.open(place)
+    one, other = StatCache.open(place), StatCache.open(place)
     inner: list[Logged] = []
 
     outer = log(other, tree, meanwhile=lambda: inner.append(log(one, tree)))
@@ -47,15 +47,15 @@ def test_of_two_first_ones_only_one_is_kept(place: Path, tree: Path) -> None:
 
 def edit_and_log(place: Path, tree: Path, seed: int) -> None:
     """Change files that only this process changes, and log the whole tree, many times."""
-    index = StatIndex.open(place)
+    cache = StatCache.open(place)
     chance = random.Random(seed)
     for _ in range(40):
         name = f"folder-{seed}/file-{chance.randrange(4) * 3 + seed:02}"
         (tree / name).write_bytes(chance.randbytes(chance.randrange(1, 4)))
         mine = {path: digest for path, digest in truth(tree).items() if path.startswith(f"folder-{seed}/")}
-        logged = log(index, tree, settled=False)
+        logged = log(cache, tree, settled=False)
         assert {path: logged.digests[path] for path in mine} == mine
-    index.close()
+    cache.close()
 
 
 def test_processes_that_remember_one_tree_at_once_leave_it_true(place: Path, tree: Path) -> None:
@@ -67,12 +67,12 @@ def test_processes_that_remember_one_tree_at_once_leave_it_true(place: Path, tre
         process.join(60)
 
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    index = StatIndex.open(place)
-    assert log(index, tree).digests == truth(tree)
-    assert log(index, tree).read == []
+    cache = StatCache.open(place)
+    assert log(cache, tree).digests == truth(tree)
+    assert log(cache, tree).read == []
 
 
-def test_threads_share_an_index(index: StatIndex, tmp_path: Path) -> None:
+def test_threads_share_a_cache(cache: StatCache, tmp_path: Path) -> None:
     problems: list[object] = []
 
     def use(number: int) -> None:
@@ -80,7 +80,7 @@ def test_threads_share_an_index(index: StatIndex, tmp_path: Path) -> None:
         root.mkdir()
         for i in range(10):
             (root / f"{i}").write_bytes(b"%d" % i)
-            if log(index, root).digests != truth(root) or log(index, root).read:
+            if log(cache, root).digests != truth(root) or log(cache, root).read:
                 problems.append(number)
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(6)]
@@ -112,32 +112,32 @@ def in_a_child(work: Callable[[], bool]) -> bool:
     return False
 
 
-def test_both_sides_of_a_fork_use_the_index(index: StatIndex, tree: Path) -> None:
-    log(index, tree)
+def test_both_sides_of_a_fork_use_the_cache(cache: StatCache, tree: Path) -> None:
+    log(cache, tree)
     (tree / "folder-0" / "file-00").write_bytes(b"changed")
 
     def log_the_change() -> bool:
-        logged = log(index, tree)
-        index.close()
+        logged = log(cache, tree)
+        cache.close()
         return logged.kept and logged.read == ["folder-0/file-00"]
 
     assert in_a_child(log_the_change)
-    assert log(index, tree).read == []
-    assert log(index, tree).digests == truth(tree)
+    assert log(cache, tree).read == []
+    assert log(cache, tree).digests == truth(tree)
 
 
-def test_a_fork_while_another_thread_uses_the_index_leaves_the_child_able_to(index: StatIndex, tree: Path) -> None:
-    log(index, tree)
+def test_a_fork_while_another_thread_uses_the_cache_leaves_the_child_able_to(cache: StatCache, tree: Path) -> None:
+    log(cache, tree)
     stop = threading.Event()
 
     def use() -> None:
         while not stop.is_set():
-            log(index, tree)
+            log(cache, tree)
 
     thread = threading.Thread(target=use)
     thread.start()
     try:
-        able = [in_a_child(lambda: log(index, tree).digests == truth(tree)) for _ in range(20)]
+        able = [in_a_child(lambda: log(cache, tree).digests == truth(tree)) for _ in range(20)]
     finally:
         stop.set()
         thread.join()

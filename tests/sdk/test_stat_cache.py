@@ -1,4 +1,4 @@
-"""The index of unchanged files: what it saves, and what it must never say."""
+"""The cache of unchanged files: what it saves, and what it must never say."""
 
 import os
 import shutil
@@ -12,23 +12,23 @@ import pytest
 from headwater._ingest import scan_diff
 from headwater._ingest.scan import scan, scan_file
 from headwater._ingest.scan_diff import CHUNK_NAMES, CHUNK_NAMES_MAX, COARSE_TICK_NS, FINE_TICK_NS, is_settled
-from headwater._ingest.stat_cache import StatIndex
+from headwater._ingest.stat_cache import StatCache
 from headwater_schemas.digests import BLAKE3, XXH3
 from headwater_schemas.lthash import NOTHING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sdk.indexes import digest_of, log, settled_file, truth
-from tests.sdk.indexes import index as index
-from tests.sdk.indexes import place as place
-from tests.sdk.indexes import tree as tree
+from tests.sdk.stat_caches import cache as cache
+from tests.sdk.stat_caches import digest_of, log, settled_file, truth
+from tests.sdk.stat_caches import place as place
+from tests.sdk.stat_caches import tree as tree
 
 
-def test_an_unchanged_tree_is_known_whole_also_in_the_next_process(index: StatIndex, place: Path, tree: Path) -> None:
-    first = log(index, tree)
-    index.close()
+def test_an_unchanged_tree_is_known_whole_also_in_the_next_process(cache: StatCache, place: Path, tree: Path) -> None:
+    first = log(cache, tree)
+    cache.close()
 
-    again = log(StatIndex.open(place), tree)
+    again = log(StatCache.open(place), tree)
 
     assert len(first.read) == 12
     assert again.read == []
@@ -36,86 +36,86 @@ def test_an_unchanged_tree_is_known_whole_also_in_the_next_process(index: StatIn
     assert again.content_sum == first.content_sum
 
 
-def test_only_what_changed_is_read(index: StatIndex, tree: Path) -> None:
-    log(index, tree)
+def test_only_what_changed_is_read(cache: StatCache, tree: Path) -> None:
+    log(cache, tree)
     (tree / "folder-0" / "file-00").write_bytes(b"changed")
     (tree / "folder-1" / "file-01").unlink()
     (tree / "folder-2" / "new").write_bytes(b"new")
     (tree / "other").mkdir()
     (tree / "other" / "file").write_bytes(b"other")
 
-    again = log(index, tree)
+    again = log(cache, tree)
 
     assert again.read == ["folder-0/file-00", "folder-2/new", "other/file"]
     assert again.digests == truth(tree)
 
 
-def test_a_recall_says_what_is_gone_from_the_sum(index: StatIndex, tree: Path) -> None:
-    log(index, tree, "images")
+def test_a_diff_lists_what_the_sum_no_longer_contains(cache: StatCache, tree: Path) -> None:
+    log(cache, tree, "images")
     (tree / "folder-0" / "file-00").write_bytes(b"changed")
     shutil.rmtree(tree / "folder-1")
 
-    recall = index.recall(scan(tree, "images"), XXH3)
+    diff = cache.diff_scan(scan(tree, "images"), XXH3)
 
     expected = {("images/folder-0/file-00", digest_of(b"0"), 1)}
     expected |= {(f"images/folder-1/file-{i:02}", digest_of(b"%d" % i), len(b"%d" % i)) for i in (1, 4, 7, 10)}
-    assert set(recall.gone) == expected
-    assert len(recall.gone) == len(expected)
+    assert set(diff.superseded) == expected
+    assert len(diff.superseded) == len(expected)
 
 
-def test_a_tree_that_is_not_known_starts_from_nothing(index: StatIndex, tree: Path) -> None:
-    recall = index.recall(scan(tree), XXH3)
+def test_a_tree_that_is_not_known_starts_from_nothing(cache: StatCache, tree: Path) -> None:
+    diff = cache.diff_scan(scan(tree), XXH3)
 
-    assert recall.changed == list(range(12))
-    assert (recall.gone, recall.before) == ([], NOTHING)
-    assert recall.digests() == [None] * 12
+    assert diff.changed_rows == list(range(12))
+    assert (diff.superseded, diff.previous_sum) == ([], NOTHING)
+    assert diff.digests() == [None] * 12
 
 
-def test_each_algorithm_and_each_prefix_is_its_own_tree(index: StatIndex, tree: Path) -> None:
-    log(index, tree)
+def test_each_algorithm_and_each_prefix_is_its_own_tree(cache: StatCache, tree: Path) -> None:
+    log(cache, tree)
 
-    blake3 = log(index, tree, algorithm=BLAKE3)
-    prefixed = log(index, tree, "images")
+    blake3 = log(cache, tree, algorithm=BLAKE3)
+    prefixed = log(cache, tree, "images")
 
     assert len(blake3.read) == len(prefixed.read) == 12
-    assert log(index, tree, algorithm=BLAKE3).digests == truth(tree, algorithm=BLAKE3)
-    assert log(index, tree, "images").digests == truth(tree, "images/")
-    assert log(index, tree).read == []
+    assert log(cache, tree, algorithm=BLAKE3).digests == truth(tree, algorithm=BLAKE3)
+    assert log(cache, tree, "images").digests == truth(tree, "images/")
+    assert log(cache, tree).read == []
 
 
-def test_an_empty_tree_is_fine_before_and_after_it_had_files(index: StatIndex, tmp_path: Path) -> None:
+def test_an_empty_tree_is_fine_before_and_after_it_had_files(cache: StatCache, tmp_path: Path) -> None:
     root = tmp_path / "empty"
     root.mkdir()
-    empty = log(index, root)
+    empty = log(cache, root)
     (root / "file").write_bytes(b"x")
-    full = log(index, root)
+    full = log(cache, root)
     (root / "file").unlink()
-    emptied = log(index, root)
+    emptied = log(cache, root)
 
     assert empty.content_sum == emptied.content_sum == NOTHING
     assert full.content_sum.count == 1
 
 
-def test_a_young_file_is_read_again_until_it_has_settled(index: StatIndex, tree: Path) -> None:
+def test_a_young_file_is_read_again_until_it_has_settled(cache: StatCache, tree: Path) -> None:
     young = tree / "folder-0" / "file-00"
-    log(index, tree)
+    log(cache, tree)
     young.write_bytes(b"young")
 
-    first = log(index, tree, settled=False)
-    second = log(index, tree, settled=True)
-    third = log(index, tree, settled=False)
+    first = log(cache, tree, settled=False)
+    second = log(cache, tree, settled=True)
+    third = log(cache, tree, settled=False)
 
     assert first.read == second.read == ["folder-0/file-00"]
     assert third.read == []
 
 
 @pytest.mark.parametrize("name", ["file-00", "file-03", "file-09"])  # first, within and last of its chunk
-def test_same_size_and_same_mtime_do_not_hide_a_change(index: StatIndex, tree: Path, name: str) -> None:
-    log(index, tree)
+def test_same_size_and_same_mtime_do_not_hide_a_change(cache: StatCache, tree: Path, name: str) -> None:
+    log(cache, tree)
     time.sleep(0.02)  # more than one tick of the kernel's clock, so that ctime moves
     forge(tree / "folder-0" / name)
 
-    again = log(index, tree)
+    again = log(cache, tree)
 
     assert again.read == [f"folder-0/{name}"]
     assert again.digests == truth(tree)
@@ -148,14 +148,14 @@ def test_whole_seconds_settle_later_than_finer_times_and_the_future_never(
     assert is_settled(1, stamp_ns, stamp_ns + age_ns) is settled
 
 
-def test_a_file_that_changes_between_the_look_and_the_read_leaves_sum_and_index_consistent(
-    index: StatIndex, tree: Path
+def test_a_file_that_changes_between_the_look_and_the_read_leaves_sum_and_cache_consistent(
+    cache: StatCache, tree: Path
 ) -> None:
     path = tree / "folder-0" / "file-00"
 
-    first = log(index, tree, meanwhile=lambda: path.write_bytes(b"longer than before"))
-    second = log(index, tree)
-    third = log(index, tree)
+    first = log(cache, tree, meanwhile=lambda: path.write_bytes(b"longer than before"))
+    second = log(cache, tree)
+    third = log(cache, tree)
 
     assert first.digests == second.digests == truth(tree)
     assert first.content_sum == second.content_sum == third.content_sum
@@ -213,75 +213,75 @@ def test_whatever_happens_to_a_tree_no_digest_is_ever_another_than_its_files(edi
         patch.setattr(scan_diff, "CHUNK_NAMES_MAX", 4)
         root = Path(folder) / "tree"
         root.mkdir()
-        index = StatIndex.open(Path(folder) / "index.sqlite")
+        cache = StatCache.open(Path(folder) / "cache.sqlite")
         for edit in (*edits, ("log",), ("log",)):
             match edit:
                 case ("reopen",):
-                    index.close()
+                    cache.close()
                 case ("log",):
-                    assert log(index, root, settled=False).digests == truth(root)
+                    assert log(cache, root, settled=False).digests == truth(root)
                 case ("forge", str() as name) if (root / name).is_file():
                     time.sleep(0.025)
-                    log(index, root, settled=False)  # the file is known when it is forged
+                    log(cache, root, settled=False)  # the file is known when it is forged
                     forge(root / name)
                 case ("log, overtaken", str() as name, bytes() as content) if (root / name).is_file():
-                    log(index, root, settled=False, meanwhile=partial(write, root / name, content))
+                    log(cache, root, settled=False, meanwhile=partial(write, root / name, content))
                 case _:
                     apply(root, edit)
-        index.close()
+        cache.close()
 
 
-def test_a_folder_that_grows_file_by_file_past_its_chunks_stays_known(index: StatIndex, tmp_path: Path) -> None:
+def test_a_folder_that_grows_file_by_file_past_its_chunks_stays_known(cache: StatCache, tmp_path: Path) -> None:
     for count in (1, CHUNK_NAMES, CHUNK_NAMES_MAX, CHUNK_NAMES_MAX + 1, 3 * CHUNK_NAMES_MAX):
         for i in range(count):
             (tmp_path / "tree" / f"{i * 7919 % 4001:04}").parent.mkdir(exist_ok=True)
             (tmp_path / "tree" / f"{i * 7919 % 4001:04}").write_bytes(b"%d" % i)
-        log(index, tmp_path / "tree")
+        log(cache, tmp_path / "tree")
 
-        again = log(index, tmp_path / "tree")
+        again = log(cache, tmp_path / "tree")
 
         assert again.read == []
         assert again.digests == truth(tmp_path / "tree")
 
 
-def test_nothing_is_written_when_nothing_changed(index: StatIndex, place: Path, tree: Path) -> None:
-    log(index, tree)
-    index.close()
+def test_nothing_is_written_when_nothing_changed(cache: StatCache, place: Path, tree: Path) -> None:
+    log(cache, tree)
+    cache.close()
     before = place.read_bytes()
 
-    log(index, tree)
-    index.close()
+    log(cache, tree)
+    cache.close()
 
     assert place.read_bytes() == before
 
 
-def test_a_single_file_is_known_until_it_changes(index: StatIndex, place: Path, tree: Path) -> None:
+def test_a_single_file_is_known_until_it_changes(cache: StatCache, place: Path, tree: Path) -> None:
     path = tree / "folder-0" / "file-00"
-    assert index.recall_file(scan_file(path), XXH3) is None
+    assert cache.lookup_file(scan_file(path), XXH3) is None
 
-    index.remember_file(settled_file(path), digest_of(b"0"))
-    assert index.recall_file(scan_file(path), XXH3) == digest_of(b"0")
-    index.close()
-    assert StatIndex.open(place).recall_file(scan_file(path), XXH3) == digest_of(b"0")
-    assert index.recall_file(scan_file(path), BLAKE3) is None
+    cache.store_file(settled_file(path), digest_of(b"0"))
+    assert cache.lookup_file(scan_file(path), XXH3) == digest_of(b"0")
+    cache.close()
+    assert StatCache.open(place).lookup_file(scan_file(path), XXH3) == digest_of(b"0")
+    assert cache.lookup_file(scan_file(path), BLAKE3) is None
     path.write_bytes(b"changed")
-    assert index.recall_file(scan_file(path), XXH3) is None
+    assert cache.lookup_file(scan_file(path), XXH3) is None
 
 
-def test_a_young_single_file_is_not_trusted(index: StatIndex, tree: Path) -> None:
+def test_a_young_single_file_is_not_trusted(cache: StatCache, tree: Path) -> None:
     path = tree / "folder-0" / "file-00"
     path.write_bytes(b"young")
 
-    index.remember_file(scan_file(path), digest_of(b"young"))
+    cache.store_file(scan_file(path), digest_of(b"young"))
 
-    assert index.recall_file(scan_file(path), XXH3) is None
+    assert cache.lookup_file(scan_file(path), XXH3) is None
 
 
-def test_a_spoiled_row_of_a_single_file_is_not_trusted(index: StatIndex, place: Path, tree: Path) -> None:
+def test_a_spoiled_row_of_a_single_file_is_not_trusted(cache: StatCache, place: Path, tree: Path) -> None:
     path = tree / "folder-0" / "file-00"
-    index.remember_file(settled_file(path), digest_of(b"0"))
-    index.close()
+    cache.store_file(settled_file(path), digest_of(b"0"))
+    cache.close()
     with sqlite3.connect(place) as db:
         db.execute("UPDATE files SET digest = ?", (digest_of(b"1"),))
 
-    assert index.recall_file(scan_file(path), XXH3) is None
+    assert cache.lookup_file(scan_file(path), XXH3) is None
