@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import headwater
-from headwater._commit.write_queue import TASKS_PER_TURN
+from headwater._commit.write_queue import TASKS_PER_BATCH
 
 from bench.harness import Bench, Figure, Home, Laps, Pairs, Result, at_least, parts_of, run, settle
 
@@ -20,7 +20,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         settle()
         results.append(run(home, log_many, count=count))
         settle()
-        bare = bench.seconds_of_recording(home, -(-count // TASKS_PER_TURN))
+        bare = bench.seconds_of_recording(home, -(-count // TASKS_PER_BATCH))
         rates.append(count / results[-1]["seconds"])
         limits.append(count / bare)
     pairs = Pairs(rates, limits)

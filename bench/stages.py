@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
-from headwater._commit.client import Client
-from headwater._commit.tasks import CommitTask
+from headwater._commit.commit_task import CommitTask
+from headwater._commit.session import WriteSession
 from headwater_consumer.embedded import EmbeddedProjection
 from headwater_consumer.waiting import WaitingProjection
 from headwater_producer.producer import Producer
@@ -22,7 +22,7 @@ _CALLS: tuple[tuple[str, type, str], ...] = (
     ("append", Producer, "confirm"),
     ("project", EmbeddedProjection, "catch_up"),
     ("project", WaitingProjection, "catch_up"),
-    ("outcome", Client, "look_up_outcomes"),
+    ("outcome", WriteSession, "look_up_outcomes"),
 )
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headwater import errors as errors
     from headwater._api.api import Api as Api
     from headwater._artifact.artifact import Artifact as Artifact
+    from headwater._run.init import init as init
     from headwater._run.run import Run as Run
-    from headwater._run.run import init as init
     from headwater._tables.partitioned import PartitionedTable as PartitionedTable
     from headwater._tables.table import Table as Table
 
@@ -32,10 +32,12 @@ _HOMES = {
     "PartitionedTable": "headwater._tables.partitioned",
     "Run": "headwater._run.run",
     "Table": "headwater._tables.table",
-    "init": "headwater._run.run",
+    "init": "headwater._run.init",
 }
 
 _MODULES = ("data_types", "errors")
+
+_RESOLVER = "headwater._run.resolver"  # lets artifacts find their runs, whichever name is used first
 
 __all__ = ["Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"]
 
@@ -45,6 +47,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"headwater.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'headwater' has no attribute {name!r}")
+    import_module(_RESOLVER)
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

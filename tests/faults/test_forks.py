@@ -190,8 +190,8 @@ def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: De
     desk.run("""
         import os
         import headwater
-        from headwater._commit.write_queue import Logger
-        Logger._work = lambda logger: None  # so that it is still pending when the child asks
+        from headwater._commit.write_queue import WriteQueue
+        WriteQueue._work = lambda queue: None  # so that it is still pending when the child asks
         with headwater.init() as run:
             artifact = headwater.Artifact("one", "dataset")
             with artifact.new_file("it.txt") as file:
@@ -347,8 +347,8 @@ def test_what_could_not_be_logged_before_exit_is_said(desk: Desk) -> None:
     script = """
         import os, shutil, sys
         import headwater, psycopg
-        from headwater._commit.write_queue import Logger
-        Logger._work = lambda logger: None  # so that nothing is logged before the store is gone
+        from headwater._commit.write_queue import WriteQueue
+        WriteQueue._work = lambda queue: None  # so that nothing is logged before the store is gone
         run = headwater.init(id="r")
         artifact = headwater.Artifact("one", "dataset")
         with artifact.new_file("it.txt") as file:

@@ -93,7 +93,7 @@ FILLING = """
             file.write(bytes(room.f_bavail * room.f_frsize))
 
     run = headwater.init(id="r")
-    while run._client.logger.busy:
+    while run._writer.client.queue.busy:
         pass
     artifact = headwater.Artifact("second", "dataset")
     artifact.add_dir("large")

@@ -46,6 +46,7 @@ WRITER = """
 READER = """
     import os, select, sys
     import headwater
+    from headwater._artifact.artifact import stored_version
     from tests.faults.stores import digest_of_listing
     print("ready", flush=True)
     sys.stdin.readline()
@@ -53,10 +54,11 @@ READER = """
     while not select.select([sys.stdin], [], [], 0)[0]:
         for name in ("shared:latest", "own-0:latest"):
             try:
-                info = api.artifact(name)._known()
+                stored = stored_version(api.artifact(name))
+                info = stored.info
             except headwater.errors.NotFound:
                 continue
-            assert digest_of_listing(api._client.stores.database, info) == info.digest, info
+            assert digest_of_listing(stored.database, info) == info.digest, info
             assert info.entry_count == 3, info
             looks += 1
             seen.add(info.version)

@@ -131,7 +131,7 @@ def test_a_task_that_is_put_just_as_the_idle_wait_ends_is_done(
     monkeypatch.setattr(threading, "Condition", _Sleepy)
     put: list[headwater.Artifact] = []
     with headwater.init() as run:
-        _wait_for(lambda: not run._client.logger.busy)
+        _wait_for(lambda: not run._writer.client.queue.busy)
 
         _Sleepy.as_it_ends = lambda: put.append(run.log_artifact(filled({"a": "1"})))
         run.log_artifact(filled({"b": "1"}, "waker")).wait()

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import headwater
 import pytest
+from headwater._artifact.artifact import stored_version
 from headwater._commit.client import Client, client_for
 from headwater._config.settings import read_settings
 from headwater._download.checkout import checkout
@@ -59,7 +60,7 @@ def client() -> Client:
 
 
 def layers_of(artifact: headwater.Artifact) -> tuple[int, ...]:
-    return artifact.wait()._known().layers
+    return stored_version(artifact.wait()).info.layers
 
 
 def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, prefix: str | PurePath = "") -> None:

@@ -2,7 +2,10 @@
 
 import headwater
 import pytest
-from headwater import _paging
+from headwater._api import collections
+from headwater._artifact import stored
+from headwater._paging import PagedList
+from headwater._run import listing
 from headwater.errors import InvalidInput, InvalidName, NotFound
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -14,10 +17,8 @@ PAGE = 3
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pages of few members."""
-    from headwater._api import collections
-
-    for module in (_paging, collections):
-        monkeypatch.setattr(module, "MEMBERS_PER_PAGE", PAGE)
+    for module in (listing, collections):
+        monkeypatch.setattr(module, "ROWS_PER_PAGE", PAGE)
     return
 
 
@@ -106,7 +107,9 @@ def test_a_list_from_its_end_has_all_of_its_members_whatever_was_deleted_meanwhi
 def test_slices_are_those_of_a_list(start: int | None, stop: int | None) -> None:
     expected = list(range(VERSIONS))
     for step in (None, 1, 2, -1, -3):
-        listed = _paging.Listed(lambda last: expected[0 if last is None else last + 1 :][:PAGE], lambda _: VERSIONS)
+        listed = PagedList(
+            lambda last: expected[0 if last is None else last + 1 :][:PAGE], lambda _: VERSIONS, lambda number: number
+        )
         assert listed[start:stop:step] == expected[start:stop:step]
 
 
@@ -216,7 +219,7 @@ def test_runs_come_last_started_first_and_are_counted() -> None:
 
 
 def test_entries_are_listed_by_path_and_read_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_paging, "ENTRIES_PER_PAGE", PAGE)
+    monkeypatch.setattr(stored, "ENTRIES_PER_PAGE", PAGE)
     artifact = headwater.Artifact("pets", "dataset")
     for number in range(VERSIONS):
         with artifact.new_file(f"{number}.txt") as file:

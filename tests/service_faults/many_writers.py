@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import headwater
-from headwater._commit import client
+from headwater._commit import session
+from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, HeadwaterError, NotFound, StoreError
 from headwater_eventlog.kafka import log as _loaded_once_for_all  # noqa: F401
@@ -80,7 +81,7 @@ def read(log: Log, api: headwater.Api, name: str) -> None:
 
 def add_to_draft(log: Log, project: str, path: str) -> None:
     """The SDK has no word for shared drafts yet; these are the events that it would send."""
-    here = client.client_for(read_settings(), create=True)
+    here = client_for(read_settings(), create=True)
     collection, stager = f"{project}/{DRAFTED}", here.stager(project)
     with log.operation("upsert", DRAFTED, path) as record:
         (digest,) = stager.ingest([path.encode()])
@@ -106,7 +107,7 @@ def patiently(wait: Any) -> None:
 
 
 def write(folder: Path, number: int) -> None:
-    producer.APPEND_TIMEOUT_S, client.CATCH_UP_TIMEOUT_S = APPEND_TIMEOUT_S, CATCH_UP_TIMEOUT_S
+    producer.APPEND_TIMEOUT_S, session.CATCH_UP_TIMEOUT_S = APPEND_TIMEOUT_S, CATCH_UP_TIMEOUT_S
     dice, done = random.Random(number), 0
     with (folder / f"{number}.jsonl").open("w") as file, headwater.init(id=f"writer-{number}") as run:
         log, api, project = Log(file), headwater.Api(), f"{run.entity}/{run.project}"

@@ -7,6 +7,7 @@ import json
 import sys
 
 import headwater
+from headwater._artifact.artifact import stored_version
 from headwater.errors import ContentError
 from headwater_consumer import queries
 from headwater_schemas.entries import BlobLocation
@@ -15,8 +16,8 @@ from headwater_schemas.entries import BlobLocation
 def main() -> None:
     name, *paths = sys.argv[1:]
     artifact = headwater.Api().artifact(name)
-    assert artifact._client is not None
-    stores, layers = artifact._client.stores, artifact._known().layers
+    version = stored_version(artifact)
+    stores, layers = version.client.stores, version.info.layers
     for path in paths:
         entry = queries.entry(stores.database, layers, path)
         assert entry is not None

@@ -17,7 +17,8 @@ import time
 from typing import Any
 
 import headwater
-from headwater._commit import client
+from headwater._artifact.artifact import state_of
+from headwater._commit import session
 from headwater.errors import HeadwaterError, StoreError
 from headwater_producer import producer
 
@@ -37,9 +38,10 @@ def artifact_of(options: argparse.Namespace, i: int) -> headwater.Artifact:
         with artifact.new_file("large.bin", "wb") as large:
             large.write(random.Random(f"{options.who}/{i}").randbytes(options.large))
     if options.entries:  # all of one content: files to read would take longer than what is tried here
-        digest, size = artifact._content.files["who.txt"]
+        content = state_of(artifact).content
+        digest, size = content.files["who.txt"]
         paths = [f"{number:06}" for number in range(options.entries)]
-        artifact._content.put(paths, [digest] * len(paths), [size] * len(paths))
+        content.add_files(paths, [digest] * len(paths), [size] * len(paths))
     return artifact
 
 
@@ -89,9 +91,9 @@ def main() -> None:
     parser.add_argument("--until")
     parser.add_argument("--tries", type=int, default=TRIES)
     parser.add_argument("--append-timeout", type=float, default=producer.APPEND_TIMEOUT_S)
-    parser.add_argument("--catch-up-timeout", type=float, default=client.CATCH_UP_TIMEOUT_S)
+    parser.add_argument("--catch-up-timeout", type=float, default=session.CATCH_UP_TIMEOUT_S)
     options = parser.parse_args()
-    producer.APPEND_TIMEOUT_S, client.CATCH_UP_TIMEOUT_S = options.append_timeout, options.catch_up_timeout
+    producer.APPEND_TIMEOUT_S, session.CATCH_UP_TIMEOUT_S = options.append_timeout, options.catch_up_timeout
     try:
         work(options)
     except HeadwaterError as error:

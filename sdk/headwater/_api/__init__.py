@@ -1,1 +1,1 @@
-"""Questions about what was recorded, outside any run: the `Api`, its collections and open drafts."""
+"""Look up what was recorded, outside any run: the `Api`, its collections and open drafts."""

@@ -1,34 +1,32 @@
-"""Ask about what was recorded, outside any run."""
+"""Look up what was recorded, outside any run."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from headwater_consumer import queries
 from headwater_schemas.errors import InvalidName, NotFound
-from headwater_schemas.names import ArtifactReference, RunName, check_name
+from headwater_schemas.names import ArtifactReference, CollectionName, RunName, check_name
 
+from headwater._api.collections import ArtifactCollection, ArtifactType, collections_of, find_collection, types_of
+from headwater._api.drafts import OpenDraft, open_drafts
 from headwater._artifact.artifact import Artifact
+from headwater._artifact.lookup import check_expected_type, find_artifact
+from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
-from headwater._run.run import Run, check_expected_type, find_artifact
-
-if TYPE_CHECKING:
-    from headwater._api.collections import ArtifactCollection, ArtifactType
-    from headwater._api.drafts import OpenDraft
-    from headwater._commit.client import Client
+from headwater._run.listing import run_named, runs_of
+from headwater._run.run import Run
 
 
 class Api:
-    """Questions to a store. Settings are read when it is made.
+    """Looks up what a store has recorded. Settings are read when it is made.
 
-    Names stand in the settings' entity and project where they name none. Lists are read page by page as far as somebody
-    looks, keep their place while members are deleted, know their length, and can be sliced.
+    Names without an entity or project use those of the settings. Lists are read page by page as far as they are used,
+    stay consistent while members are deleted, know their length, and can be sliced.
     """
 
     def __init__(self) -> None:
         """Raises: InvalidSettings; StoreUnavailable when there is no store."""
-        from headwater._commit.client import client_for
-
         self._settings = read_settings()
-        self._client: Client = client_for(self._settings, create=False)
+        self._client = client_for(self._settings, create=False)
 
     # --- artifacts
 
@@ -60,34 +58,27 @@ class Api:
         """The same as `artifact_versions`."""
         return self.artifact_versions(type_name, name)
 
-    def artifact_collection(self, type: str, name: str) -> "ArtifactCollection":
+    def artifact_collection(self, type: str, name: str) -> ArtifactCollection:
         """All versions of `[[entity/]project/]name`. Raises: as `artifact_versions`."""
-        from headwater._api.collections import find_collection
-
         wanted = ArtifactReference.parse(name)
         if ":" in name:
             raise InvalidName(f"{name!r} names one version. Give the name alone: {name.partition(':')[0]!r}.")
-        entity, project = wanted.entity or self._settings.entity, wanted.project or self._settings.project
+        settings = self._settings
+        collection = CollectionName(wanted.entity or settings.entity, wanted.project or settings.project, wanted.name)
         self._client.catch_up()
-        return find_collection(self._client, f"{entity}/{project}/{wanted.name}", type)
+        return find_collection(self._client, str(collection), type)
 
-    def artifact_collections(
-        self, project: str | None = None, type: str | None = None
-    ) -> "Sequence[ArtifactCollection]":
+    def artifact_collections(self, project: str | None = None, type: str | None = None) -> Sequence[ArtifactCollection]:
         """The artifacts of `[entity/]project` that have versions, by name; of one type where one is given."""
-        from headwater._api.collections import collections_of
-
         self._client.catch_up()
         return collections_of(self._client, self._project(project), type)
 
-    def artifact_types(self, project: str | None = None) -> "Sequence[ArtifactType]":
+    def artifact_types(self, project: str | None = None) -> Sequence[ArtifactType]:
         """The types that artifacts of `[entity/]project` have, by name."""
-        from headwater._api.collections import types_of
-
         self._client.catch_up()
         return types_of(self._client, self._project(project))
 
-    def artifact_type(self, name: str, project: str | None = None) -> "ArtifactType":
+    def artifact_type(self, name: str, project: str | None = None) -> ArtifactType:
         """A type of `[entity/]project`. Raises: NotFound naming those that are there."""
         types = {found.name: found for found in self.artifact_types(project)}
         if name not in types:
@@ -95,10 +86,8 @@ class Api:
             raise NotFound(f"{self._project(project)} has no artifact of type {name!r}; its types: {there}.")
         return types[name]
 
-    def drafts(self, project: str | None = None) -> "Sequence[OpenDraft]":
+    def drafts(self, project: str | None = None) -> Sequence[OpenDraft]:
         """The drafts of `[entity/]project` that are not sealed: `discard()` drops one."""
-        from headwater._api.drafts import open_drafts
-
         self._client.catch_up()
         return open_drafts(self._client, self._project(project))
 
@@ -106,18 +95,14 @@ class Api:
 
     def run(self, path: str) -> Run:
         """The run `[[entity/]project/]id`. Raises: NotFound, InvalidName."""
-        from headwater_consumer import queries
-
         name = RunName.parse("/".join(self._in_full(path, 3)))
         self._client.catch_up()
         if queries.run_info(self._client.stores.database, str(name)) is None:
             raise NotFound(f"there is no run {name}. `headwater runs` lists those that are there.")
-        return Run._of_name(self._client, str(name))
+        return run_named(self._client, str(name))
 
     def runs(self, path: str | None = None, *, job_type: str | None = None, group: str | None = None) -> Sequence[Run]:
         """The runs of `[entity/]project`, the last started first."""
-        from headwater._paging import runs_of
-
         self._client.catch_up()
         return runs_of(self._client, self._project(path), job_type=job_type, group=group)
 

@@ -1,30 +1,28 @@
 """Artifact types and collections, as the Api lists them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.names import CollectionName
 
-from headwater._artifact.artifact import Artifact
-from headwater._paging import MEMBERS_PER_PAGE, Listed
-
-if TYPE_CHECKING:
-    from headwater._artifact.deletion import Pruned
-    from headwater._commit.client import Client
+from headwater._artifact.artifact import Artifact, artifact_of
+from headwater._artifact.deletion import Pruned, prune
+from headwater._commit.client import Client
+from headwater._paging import ROWS_PER_PAGE, PagedList
 
 
 class ArtifactCollection:
     """All versions of one artifact name."""
 
-    def __init__(self, client: "Client", info: queries.CollectionInfo) -> None:
+    def __init__(self, client: Client, info: queries.CollectionInfo) -> None:
         self._client = client
         self._info = info
 
     @property
     def name(self) -> str:
         """The artifact's name in its project."""
-        return self._info.collection.rpartition("/")[2]
+        return CollectionName.parse(self._info.collection).name
 
     @property
     def qualified_name(self) -> str:
@@ -40,16 +38,14 @@ class ArtifactCollection:
         """The versions that are not deleted, the newest first, read page by page."""
         return versions_of(self._client, self._info.collection)
 
-    def prune(self, keep: int, *, keep_aliased: bool = True, keep_used: bool = True, dry_run: bool = False) -> "Pruned":
-        """Delete all versions but the newest `keep`, those with aliases and those that are used: by a run, or
-        by references of other versions.
+    def prune(self, keep: int, *, keep_aliased: bool = True, keep_used: bool = True, dry_run: bool = False) -> Pruned:
+        """Delete all versions but the newest `keep`, those with aliases, and those that are used: by a run, or by
+        references of other versions.
 
-        `dry_run=True` deletes nothing and says what would
-        be. Raises: InvalidInput for a `keep` below 1.
+        `dry_run=True` deletes nothing and returns what would be deleted. Raises: InvalidInput for a `keep` below 1.
         """
-        from headwater._artifact.deletion import prune
-
-        return prune(self._client, self, keep, keep_aliased=keep_aliased, keep_used=keep_used, dry_run=dry_run)
+        client, collection = self._client, self._info.collection
+        return prune(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used, dry_run=dry_run)
 
     def __len__(self) -> int:
         return len(self.artifacts())
@@ -61,7 +57,7 @@ class ArtifactCollection:
 class ArtifactType:
     """All collections of one type in a project."""
 
-    def __init__(self, client: "Client", project: str, name: str) -> None:
+    def __init__(self, client: Client, project: str, name: str) -> None:
         self._client = client
         self._project = project
         self.name = name
@@ -83,38 +79,35 @@ class ArtifactType:
         return f"<ArtifactType {self.name} in {self._project}>"
 
 
-def types_of(client: "Client", project: str) -> Sequence[ArtifactType]:
-    """The types that have artifacts, by name."""
+def types_of(client: Client, project: str) -> Sequence[ArtifactType]:
+    """The types that artifacts of "entity/project" have, by name."""
+    database = client.stores.database
 
-    def page_after(last: ArtifactType | None) -> Sequence[ArtifactType]:
-        after = None if last is None else last.name
-        names = queries.artifact_types(client.stores.database, project, after=after, limit=MEMBERS_PER_PAGE)
-        return [ArtifactType(client, project, name) for name in names]
+    def page_after(last: str | None) -> Sequence[str]:
+        return queries.artifact_types(database, project, after=last, limit=ROWS_PER_PAGE)
 
-    def count_after(last: ArtifactType | None) -> int:
-        after = None if last is None else last.name
-        return queries.count_artifact_types(client.stores.database, project, after=after)
+    def count_after(last: str | None) -> int:
+        return queries.count_artifact_types(database, project, after=last)
 
-    return Listed(page_after, count_after)
+    return PagedList(page_after, count_after, lambda name: ArtifactType(client, project, name))
 
 
-def collections_of(client: "Client", project: str, type_name: str | None) -> Sequence[ArtifactCollection]:
+def collections_of(client: Client, project: str, type_name: str | None) -> Sequence[ArtifactCollection]:
     """The collections of "entity/project" that have versions, by name; of one type where one is given."""
+    database = client.stores.database
 
-    def page_after(last: ArtifactCollection | None) -> Sequence[ArtifactCollection]:
-        after = None if last is None else last.qualified_name
-        database = client.stores.database
-        found = queries.collections(database, project, type=type_name, after=after, limit=MEMBERS_PER_PAGE)
-        return [ArtifactCollection(client, info) for info in found]
+    def page_after(last: queries.CollectionInfo | None) -> Sequence[queries.CollectionInfo]:
+        after = None if last is None else last.collection
+        return queries.collections(database, project, type=type_name, after=after, limit=ROWS_PER_PAGE)
 
-    def count_after(last: ArtifactCollection | None) -> int:
-        after = None if last is None else last.qualified_name
-        return queries.count_collections(client.stores.database, project, type=type_name, after=after)
+    def count_after(last: queries.CollectionInfo | None) -> int:
+        after = None if last is None else last.collection
+        return queries.count_collections(database, project, type=type_name, after=after)
 
-    return Listed(page_after, count_after)
+    return PagedList(page_after, count_after, lambda info: ArtifactCollection(client, info))
 
 
-def find_collection(client: "Client", collection: str, type_name: str | None) -> ArtifactCollection:
+def find_collection(client: Client, collection: str, type_name: str | None) -> ArtifactCollection:
     """Raises: NotFound; InvalidInput naming both types when it is of another one."""
     info = queries.collection_info(client.stores.database, collection)
     if info is None:
@@ -124,18 +117,18 @@ def find_collection(client: "Client", collection: str, type_name: str | None) ->
     return ArtifactCollection(client, info)
 
 
-def versions_of(client: "Client", collection: str) -> Sequence[Artifact]:
+def versions_of(client: Client, collection: str) -> Sequence[Artifact]:
     """The versions that are not deleted, the newest first."""
+    database = client.stores.database
 
-    def page_after(last: Artifact | None) -> Sequence[Artifact]:
-        after = None if last is None else last._known().version
-        found = queries.version_infos(client.stores.database, collection, after=after, limit=MEMBERS_PER_PAGE)
-        return [Artifact._of_version(client, info) for info in found]
+    def page_after(last: queries.VersionInfo | None) -> Sequence[queries.VersionInfo]:
+        after = None if last is None else last.version
+        return queries.version_infos(database, collection, after=after, limit=ROWS_PER_PAGE)
 
-    def count_after(last: Artifact | None) -> int:
+    def count_after(last: queries.VersionInfo | None) -> int:
         if last is not None:
-            return queries.count_versions(client.stores.database, collection, after=last._known().version)
-        info = queries.collection_info(client.stores.database, collection)
+            return queries.count_versions(database, collection, after=last.version)
+        info = queries.collection_info(database, collection)
         return 0 if info is None else info.versions
 
-    return Listed(page_after, count_after)
+    return PagedList(page_after, count_after, lambda info: artifact_of(client, info))

@@ -1,22 +1,19 @@
-"""Open drafts of many writers, as the Api lists them."""
+"""Open drafts, as the Api lists them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_schemas.events import SHARED_DRAFT, DraftDiscarded
 
-from headwater._paging import MEMBERS_PER_PAGE
-
-if TYPE_CHECKING:
-    from headwater._commit.client import Client
+from headwater._commit.client import Client
+from headwater._paging import ROWS_PER_PAGE
 
 
 class OpenDraft:
     """A draft that is not sealed."""
 
-    def __init__(self, client: "Client", info: queries.DraftInfo) -> None:
+    def __init__(self, client: Client, info: queries.DraftInfo) -> None:
         self._client = client
         self._info = info
 
@@ -27,7 +24,7 @@ class OpenDraft:
 
     @property
     def distributed_id(self) -> str | None:
-        """The id that its writers share; None for what one writer left."""
+        """The id that its writers share; None for the draft of a single writer."""
         draft = self._info.draft
         return draft.removeprefix(SHARED_DRAFT) if draft.startswith(SHARED_DRAFT) else None
 
@@ -43,38 +40,38 @@ class OpenDraft:
 
     @property
     def entries(self) -> int:
-        """How many entries its writers sent, doubles and removals included."""
+        """How many entries its writers sent, duplicates and removals included."""
         return self._info.rows
 
     @property
     def writers_done(self) -> int:
-        """How many writers have said all they will say."""
+        """How many writers are done."""
         return self._info.done
 
     @property
     def waits_for(self) -> int | None:
-        """How many writers its commit waits for; None where nobody finished it yet."""
+        """How many writers its commit waits for; None before it is finished."""
         return self._info.waiting_for
 
     @property
     def touched_at(self) -> datetime:
-        """When a writer sent something last, UTC."""
+        """When a writer last sent something, UTC."""
         return datetime.fromtimestamp(self._info.touched_us / 1_000_000, UTC)
 
     def discard(self) -> None:
-        """Drop it, with everything in it. Raises: EventRejected when it was sealed meanwhile."""
-        gone = DraftDiscarded(collection=self._info.collection, draft=self._info.draft)
-        self._client.send([gone]).result()
+        """Discard it, with everything in it. Raises: EventRejected when it was sealed meanwhile."""
+        discarded = DraftDiscarded(collection=self._info.collection, draft=self._info.draft)
+        self._client.send([discarded]).result()
 
     def __repr__(self) -> str:
         return f"<OpenDraft {self.distributed_id or 'of one writer'} of {self.collection}>"
 
 
-def open_drafts(client: "Client", project: str) -> Sequence[OpenDraft]:
+def open_drafts(client: Client, project: str) -> Sequence[OpenDraft]:
     """The drafts of "entity/project" that are not sealed, by collection and id."""
     found: list[OpenDraft] = []
     after: tuple[str, str] | None = None
-    while page := queries.open_drafts(client.stores.database, project, after=after, limit=MEMBERS_PER_PAGE):
+    while page := queries.open_drafts(client.stores.database, project, after=after, limit=ROWS_PER_PAGE):
         found += [OpenDraft(client, info) for info in page]
         after = page[-1].collection, page[-1].draft
     return found

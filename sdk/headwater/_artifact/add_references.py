@@ -1,22 +1,22 @@
-"""From what a user refers to, a URI or an entry of another version, to the references that an artifact keeps."""
+"""Turn what a user refers to, a URI or an entry of another version, into the references that an artifact records."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
+from headwater_schemas.names import CollectionName
 from headwater_schemas.paths import normalize
 
-from headwater._artifact.entry import Entry
+from headwater import _references
+from headwater._artifact.entry import Entry, find_entry, info_of_entry
+from headwater._artifact.state import ArtifactState
 from headwater._content.links import LINK_SCHEME, link_to, parse_link
-
-if TYPE_CHECKING:
-    from headwater._artifact.building import Building
+from headwater._references.uris import shown
 
 
 def references_for(
-    building: "Building",
+    state: ArtifactState,
     what: str | Entry,
     name: str | PurePath | None,
     *,
@@ -34,14 +34,12 @@ def references_for(
     elif (link := _as_link(what)) is None:
         found = _of_uri(what, name, checksum=checksum, max_objects=max_objects)
     else:
-        found = [_of_entry(_linked(building, link), name) if checksum else _of_link(link, name)]
-    _check_names(found, building._content.references)
+        found = [_of_entry(_linked_entry(state, link), name) if checksum else _of_link(link, name)]
+    _check_names(found, state.content.references)
     return found
 
 
 def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_objects: int | None) -> list[Reference]:
-    from headwater import _references
-
     listing = _references.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
     given = None if name is None else normalize(name)
     return [
@@ -63,9 +61,7 @@ def _path(inferred: str, given: str | None, *, is_folder: bool) -> str:
 
 
 def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None:
-    """Raises: InvalidPath when two references would take one name."""
-    from headwater._references.uris import shown
-
+    """Raises: InvalidPath when two references would have the same name."""
     taken = dict(known)
     for reference in found:
         other = taken.setdefault(reference.path, reference)
@@ -77,7 +73,7 @@ def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None
 
 
 def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
-    info = entry._artifact._known()
+    info = info_of_entry(entry)
     if info.deleted:
         raise NotFound(f"{info.collection}:v{info.version} was deleted, so no reference can hold its {entry.path!r}.")
     link = link_to(info.collection, info.version, entry.path)
@@ -85,7 +81,7 @@ def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
 
 
 def _of_link(uri: str, name: str | PurePath | None) -> Reference:
-    """What a link names, without a look at it."""
+    """The reference for a link, without looking up the entry."""
     collection, version, path = parse_link(uri)
     return Reference(_name_of(path, name), link_to(collection, version, path), None, None, None)
 
@@ -95,20 +91,20 @@ def _name_of(path: str, given: str | PurePath | None) -> str:
 
 
 def _as_link(uri: str) -> str | None:
-    """`uri` in the one spelling that links have, None where it is none. The case of a scheme says nothing."""
+    """`uri` in the canonical spelling of links, None where it is none. Schemes are case-insensitive."""
     scheme, colon, rest = uri.partition(":")
     return f"{LINK_SCHEME}{colon}{rest}" if scheme.lower() == LINK_SCHEME else None
 
 
-def _linked(building: "Building", uri: str) -> Entry:
+def _linked_entry(state: ArtifactState, uri: str) -> Entry:
     """The entry that a link names. Raises: NotFound, InvalidInput."""
-    from headwater._run.run import find_artifact
+    from headwater._artifact.resolve import find_version  # deferred: loads SQLAlchemy
 
     collection, version, path = parse_link(uri)
-    entity, project, name = collection.split("/")
-    client, _ = building._opened()
-    artifact = find_artifact(client, f"{name}:v{version}", entity, project)
+    name = CollectionName.parse(collection)
+    client, _ = state.open()
+    info = find_version(client, f"{name.name}:v{version}", name.entity, name.project)
     try:
-        return artifact.get_entry(path)
+        return find_entry(ArtifactState.of_version(client, info), path)
     except NotFound as error:
         raise NotFound(f"{uri!r} names no entry: {error}") from error

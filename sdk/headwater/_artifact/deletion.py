@@ -1,22 +1,18 @@
-"""Deleting versions: what would come of it, one version, and all but those that are to be kept."""
+"""Delete versions: preview the effects, delete one version, and prune a collection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import VersionDeleted
 
+from headwater._commit.client import Client
 from headwater._content.links import links_to
+from headwater._paging import ROWS_PER_PAGE, read_rows
 
-if TYPE_CHECKING:
-    from headwater._api.collections import ArtifactCollection
-    from headwater._artifact.artifact import Artifact
-    from headwater._commit.client import Client
-
-DEPENDENTS_MAX = 10_000  # what a person can look at; `headwater lineage --down` shows the rest
-PRUNED_AT_ONCE = 256  # deletions that share one append
+DEPENDENTS_MAX = 10_000  # as many as a person can read; `headwater lineage --down` shows the rest
+PRUNED_PER_APPEND = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +36,14 @@ class Pruned:
     bytes_freed: int  # of content that nothing else in the project names
 
 
-def preview(artifact: "Artifact") -> DeletePreview:
+def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
     """What deleting a version would do. Cost: reads its listing."""
-    info, client = artifact._known(), artifact._bound()
     client.catch_up()
     database = client.stores.database
     runs, versions = queries.dependents(database, info.collection, info.version, limit=DEPENDENTS_MAX)
     now = queries.version_info(database, info.collection, info.version)
     return DeletePreview(
-        versions=(artifact.qualified_name,),
+        versions=(f"{info.collection}:v{info.version}",),
         aliases=() if now is None else now.aliases,
         bytes_freed=queries.freed_by_deleting(database, info.collection, [info.version]),
         used_by=tuple(runs),
@@ -57,7 +52,7 @@ def preview(artifact: "Artifact") -> DeletePreview:
     )
 
 
-def _referring(client: "Client", info: queries.VersionInfo) -> list[str]:
+def _referring(client: Client, info: queries.VersionInfo) -> list[str]:
     """The live versions with references to entries of a version."""
     database = client.stores.database
     found = queries.versions_referring(database, links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
@@ -66,62 +61,63 @@ def _referring(client: "Client", info: queries.VersionInfo) -> list[str]:
     return [f"{collection}:v{version}" for collection, version in live]
 
 
-def delete(artifact: "Artifact", *, delete_aliases: bool) -> None:
-    """Raises: EventRejected, naming the aliases that the version holds unless they are to be deleted too."""
-    info, client = artifact._known(), artifact._bound()
-    gone = VersionDeleted(collection=info.collection, version=info.version, delete_aliases=delete_aliases)
+def delete(client: Client, info: queries.VersionInfo, *, delete_aliases: bool) -> queries.VersionInfo | None:
+    """Delete a version, and return what is recorded about it then.
+
+    Raises: EventRejected, naming the aliases that the version has unless they are to be deleted too.
+    """
+    deletion = VersionDeleted(collection=info.collection, version=info.version, delete_aliases=delete_aliases)
     try:
-        client.send([gone], moves_names=True).result()
+        client.send([deletion], affects_names=True).result()
     except EventRejected as rejected:
-        if rejected.reason is not Reason.VERSION_DELETED:  # two may clean up at once: it is gone, as was asked
+        if rejected.reason is not Reason.VERSION_DELETED:  # somebody else deleted it meanwhile, which is as requested
             raise
-    now = queries.version_info(client.stores.database, info.collection, info.version)
-    if now is not None:
-        artifact._become(now)
+    return queries.version_info(client.stores.database, info.collection, info.version)
 
 
-def prune(
-    client: "Client",
-    collection: "ArtifactCollection",
-    keep: int,
-    *,
-    keep_aliased: bool,
-    keep_used: bool,
-    dry_run: bool,
-) -> Pruned:
+def prune(client: Client, collection: str, keep: int, *, keep_aliased: bool, keep_used: bool, dry_run: bool) -> Pruned:
     """Delete all versions of a collection but the newest `keep` and those that are kept for another reason."""
     if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
         raise InvalidInput(f"prune keeps one version or more, not {keep!r}.")
     client.catch_up()
-    name, database = collection.qualified_name, client.stores.database
-    old = list(_old(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used))
-    bytes_freed = queries.freed_by_deleting(database, name, old)
-    if not dry_run:
-        old = _delete_all(client, name, old, delete_aliases=not keep_aliased)
-    left = len(collection.artifacts()) - (len(old) if dry_run else 0)
-    return Pruned(tuple([f"{name}:v{version}" for version in old]), left, bytes_freed)
-
-
-def _old(
-    client: "Client", collection: "ArtifactCollection", keep: int, *, keep_aliased: bool, keep_used: bool
-) -> Iterator[int]:
     database = client.stores.database
-    for place, artifact in enumerate(collection.artifacts()):
-        info = artifact._known()
-        if place < keep or (keep_aliased and info.aliases):
+    old = list(_old(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used))
+    bytes_freed = queries.freed_by_deleting(database, collection, old)
+    if not dry_run:
+        old = _delete_all(client, collection, old, delete_aliases=not keep_aliased)
+    now = queries.collection_info(database, collection)
+    kept = (0 if now is None else now.versions) - (len(old) if dry_run else 0)
+    return Pruned(tuple([f"{collection}:v{version}" for version in old]), kept, bytes_freed)
+
+
+def _old(client: Client, collection: str, keep: int, *, keep_aliased: bool, keep_used: bool) -> Iterator[int]:
+    database = client.stores.database
+    for newer, info in enumerate(_versions(client, collection)):
+        if newer < keep or (keep_aliased and info.aliases):
             continue
         is_used = queries.used_by(database, info.collection, info.version, limit=1) or _referring(client, info)
         if not keep_used or not is_used:
             yield info.version
 
 
-def _delete_all(client: "Client", collection: str, versions: list[int], *, delete_aliases: bool) -> list[int]:
-    """Returns those that are gone: one that was given an alias meanwhile stays."""
+def _versions(client: Client, collection: str) -> Iterator[queries.VersionInfo]:
+    """The versions that are not deleted, the newest first."""
+    database = client.stores.database
+
+    def page_after(last: queries.VersionInfo | None) -> Sequence[queries.VersionInfo]:
+        after = None if last is None else last.version
+        return queries.version_infos(database, collection, after=after, limit=ROWS_PER_PAGE)
+
+    return read_rows(page_after)
+
+
+def _delete_all(client: Client, collection: str, versions: list[int], *, delete_aliases: bool) -> list[int]:
+    """Returns those that were deleted: a version that was given an alias meanwhile is not."""
     gone: list[int] = []
-    for start in range(0, len(versions), PRUNED_AT_ONCE):
-        some = versions[start : start + PRUNED_AT_ONCE]
+    for start in range(0, len(versions), PRUNED_PER_APPEND):
+        some = versions[start : start + PRUNED_PER_APPEND]
         events = [VersionDeleted(collection=collection, version=v, delete_aliases=delete_aliases) for v in some]
-        tasks = [client.send([event], moves_names=True) for event in events]
+        tasks = [client.send([event], affects_names=True) for event in events]
         for version, task in zip(some, tasks, strict=True):
             try:
                 task.result()

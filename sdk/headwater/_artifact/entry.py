@@ -3,31 +3,55 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
+from headwater._content.content import Held
 from headwater._tables.stored_values import entry_of_value
+from headwater._tables.table_entries import TableSource
 
 if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
-    from headwater._content.content import Held
+    from headwater_consumer.queries import VersionInfo
+
+
+class EntrySource(TableSource, Protocol):
+    """The artifact that entries belong to, while it is filled and once it is a version."""
+
+    @property
+    def entry_count(self) -> int: ...
+
+    def held(self, path: str) -> Held | None:
+        """What is at a path."""
+        ...
+
+    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+        """What is under a folder, "" for all, by path."""
+        ...
+
+    def download_entry(self, path: str, root: str | os.PathLike[str] | None) -> str:
+        """Fetch one entry into `root`, and return its local path."""
+        ...
+
+    def known_info(self) -> "VersionInfo":
+        """What is recorded about the version. Waits for it. Raises: InvalidInput before it is logged."""
+        ...
 
 
 class Entry:
     """One path of an artifact: a file that is stored, or a reference to something outside."""
 
-    def __init__(self, artifact: "Artifact", path: str, held: "Held") -> None:
-        self._artifact = artifact
+    def __init__(self, source: EntrySource, path: str, held: Held) -> None:
+        self._source = source
         self._held = held
         self.path = path
 
     @property
     def digest(self) -> str | None:
-        """With its algorithm in front: of a file "xxh3:…"; of a reference its checksum, None where there is none."""
+        """Prefixed with its algorithm: "xxh3:…" of a file; the checksum of a reference, None where it has none."""
         held = self._held
         return held.checksum if isinstance(held, Reference) else digests.to_text(held[0])
 
@@ -53,8 +77,8 @@ class Entry:
         raise InvalidInput(f"{self.path!r} is a file that is stored here, not a reference. Download it instead.")
 
     def download(self, root: str | os.PathLike[str] | None = None) -> str:
-        """Fetch this entry alone into `root`, and return where it is now. `root` and errors: as of the artifact's."""
-        return self._artifact._download_entry(self.path, root)
+        """Fetch this entry alone into `root`, and return its local path. `root` and errors: as of the artifact's."""
+        return self._source.download_entry(self.path, root)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Entry) and (self.path, self._held) == (other.path, other._held)
@@ -63,37 +87,37 @@ class Entry:
         return hash((self.path, self._held))
 
     def __repr__(self) -> str:
-        return f"<Entry {self.path} of {self._artifact.name}>"
+        return f"<Entry {self.path} of {self._source.name}>"
 
 
 class Entries(Mapping[str, Entry]):
-    """Path → entry, by path. Nothing is read before it is asked for, and one look-up reads one entry.
+    """Path → entry, by path. Nothing is read before it is used, and one look-up reads one entry.
 
     As in every call, `./a`, `d//a` and `d/a/` are spellings of one path.
     """
 
-    def __init__(self, artifact: "Artifact") -> None:
-        self._artifact = artifact
+    def __init__(self, source: EntrySource) -> None:
+        self._source = source
 
     def __getitem__(self, path: str | PurePath) -> Entry:
         try:
             name = normalize(path)
         except InvalidPath:
             raise KeyError(path) from None
-        held = self._artifact._held(name)
+        held = self._source.held(name)
         if held is None:
             raise KeyError(path)
-        return Entry(self._artifact, name, held)
+        return Entry(self._source, name, held)
 
     def __iter__(self) -> Iterator[str]:
-        return (path for path, _ in self._artifact._entries())
+        return (path for path, _ in self._source.entries())
 
     def __len__(self) -> int:
-        return self._artifact.file_count
+        return self._source.entry_count
 
     def values(self) -> "list[Entry]":  # type: ignore[override]
         """All entries, by path. Cost: one reading of the listing."""
-        return [Entry(self._artifact, path, held) for path, held in self._artifact._entries()]
+        return [Entry(self._source, path, held) for path, held in self._source.entries()]
 
     def items(self) -> "list[tuple[str, Entry]]":  # type: ignore[override]
         """All paths with their entries."""
@@ -103,8 +127,8 @@ class Entries(Mapping[str, Entry]):
 class Manifest:
     """The listing of an artifact."""
 
-    def __init__(self, artifact: "Artifact") -> None:
-        self.entries: Mapping[str, Entry] = Entries(artifact)
+    def __init__(self, source: EntrySource) -> None:
+        self.entries: Mapping[str, Entry] = Entries(source)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -118,17 +142,22 @@ class Manifest:
         return f"<Manifest of {len(self):,} entries>"
 
 
-def find_entry(artifact: "Artifact", name: str | PurePath) -> Entry:
-    """The entry at `name`, in any spelling. Raises: InvalidPath; NotFound, saying when it is a folder."""
+def find_entry(source: EntrySource, name: str | PurePath) -> Entry:
+    """The entry at `name`, in any spelling. Raises: InvalidPath; NotFound, which tells when it is a folder."""
     path = normalize(name)
-    held = artifact._held(path)
+    held = source.held(path)
     if held is not None:
-        return Entry(artifact, path, held)
-    below = next(iter(artifact.paths_under(path)), None)
+        return Entry(source, path, held)
+    below = next(iter(source.paths_under(path)), None)
     if below is not None:
-        raise NotFound(f"{path!r} is a folder of {artifact.name}, not an entry. Name a file in it, such as {below!r}.")
-    if (table := entry_of_value(artifact, path)) is not None:
+        raise NotFound(f"{path!r} is a folder of {source.name}, not an entry. Name a file in it, such as {below!r}.")
+    if (table := entry_of_value(source, path)) is not None:
         raise NotFound(
-            f"{path!r} of {artifact.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
+            f"{path!r} of {source.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
         )
-    raise NotFound(f"{artifact.name} has no entry {path!r}. `artifact.files()` lists what it has.")
+    raise NotFound(f"{source.name} has no entry {path!r}. `artifact.files()` lists what it has.")
+
+
+def info_of_entry(entry: Entry) -> "VersionInfo":
+    """The version that an entry belongs to. Raises: InvalidInput before it is logged."""
+    return entry._source.known_info()

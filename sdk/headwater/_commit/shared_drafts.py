@@ -1,34 +1,31 @@
 """Drafts that many writers fill: a part of one, and the commit that seals it.
 
-Writers are runs. A run that is started again under its id, from whatever process, is the same writer.
+Writers are runs. A run that is started again under its id, by whatever process, is the same writer.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
-from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.producer import SentEvent
-from headwater_producer.stager import BlobStager
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import WRITERS_MAX, Event, VersionCommitted, WriterDone, shared_draft
+from headwater_schemas.names import CollectionName
 
+from headwater._commit.record import CommitRecord
+from headwater._commit.session import WriteSession
 from headwater._commit.tasks import C, Committed, ContentTask
-from headwater._commit.write_queue import Logger, Task
-from headwater._content.content import Content, identity
+from headwater._commit.write_queue import Task, WriteQueue
+from headwater._content.content import identity
 from headwater._content.overlay import held_of
 from headwater._progress import tell
 
-if TYPE_CHECKING:
-    from headwater._commit.client import Client
-
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
-    """Which shared draft, and who writes to it."""
+class SharedDraft:
+    """A shared draft, and the run that writes to it."""
 
     distributed_id: str
     writer: str  # "entity/project/RUN"
@@ -39,136 +36,128 @@ class Sharing:
         return shared_draft(self.distributed_id)
 
 
-class _SharingTask(ContentTask[C]):
-    """What one writer does to a shared draft, in two steps: its entries, and once they count its last word.
+class _SharedDraftTask(ContentTask[C]):
+    """What one writer does to a shared draft, in two steps: its entries, and once they are accepted the closing event.
 
-    A draft of which a part was refused is not sealed as if it were whole.
+    A draft of which a part was rejected is not sealed as if it were complete.
     """
 
     def __init__(
-        self,
-        logger: Logger,
-        command: C,
-        content: Content,
-        stager: BlobStager,
-        deferred: Mapping[str, str],
-        sharing: Sharing,
+        self, queue: WriteQueue, session: WriteSession, record: CommitRecord, command: C, shared: SharedDraft
     ) -> None:
-        super().__init__(logger, command, content, stager, deferred)
-        self._sharing = sharing
-        self._last_word: SentEvent | None = None
+        super().__init__(queue, session, record, command)
+        self._shared = shared
+        self._closing: SentEvent | None = None
 
-    def settle(self, client: "Client") -> bool:
+    def resolve(self) -> bool:
         assert self._sent is not None
-        outcome = client.outcome_of(self._sent.collection, self._sent.draft)
-        if self._last_word is not None:
-            return self._finally(client, outcome)
+        outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
+        if self._closing is not None:
+            return self._resolve_closing(self._closing, outcome)
         try:
-            client.raise_rejection(self._sent.events)
+            self._session.raise_rejection(self._sent.events)
         except EventRejected as rejected:
-            if not self._is_excused(client, rejected.reason, outcome):
+            if not self._tolerates(rejected.reason, outcome):
                 raise
         if outcome is None:
-            raise self._waits()
-        self._stager.forget(self._sent.locations)
-        (self._last_word,) = client.producer.send([self._word()])
+            raise self._blocked()
+        self._record.stager.forget(self._sent.locations)
+        (self._closing,) = self._session.producer.send([self._closing_event()])
         return False
 
     @abstractmethod
-    def _word(self) -> Event:
-        """What is said when the entries count."""
+    def _closing_event(self) -> Event:
+        """What is sent once the entries are accepted."""
 
     @abstractmethod
-    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:
-        """Find out what became of the last word."""
+    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:
+        """Find the outcome of the closing event."""
 
-    def _is_excused(self, client: "Client", reason: Reason, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002
-        """Whether the last word may be said although entries were refused."""
+    def _tolerates(self, reason: Reason, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002
+        """Whether the closing event may be sent although entries were rejected."""
         return False
 
-    def _plan(self, client: "Client") -> C:  # noqa: ARG002 - what is sent depends on nothing that is there
-        return self._everything()
+    def _plan(self) -> C:  # what is sent does not depend on what is stored
+        return self._full_command()
 
-    def _hand_over(self, client: "Client", command: C) -> SentCommit:
-        sharing = self._sharing
-        return send_entries(command, self._stager, client.producer, draft=sharing.draft, writer=sharing.writer)
+    def _publish(self, command: C) -> SentCommit:
+        shared, stager = self._shared, self._record.stager
+        return send_entries(command, stager, self._session.producer, draft=shared.draft, writer=shared.writer)
 
 
-class UpsertTask(_SharingTask[Upsert]):
-    """What one writer adds to a shared draft. Once its entries count, its last word need only be durable.
+class UpsertTask(_SharedDraftTask[Upsert]):
+    """What one writer adds to a shared draft. Once its entries are accepted, the closing event need only be durable.
 
-    A rule can refuse that only where the draft was sealed or discarded without waiting for it.
+    A rule can reject that only where the draft was sealed or discarded without waiting for it.
     """
 
     @property
-    def judged(self) -> bool:  # type: ignore[override]
-        return self._last_word is None
+    def rejectable(self) -> bool:  # type: ignore[override]
+        return self._closing is None
 
-    def _word(self) -> WriterDone:
-        return WriterDone(collection=self._command.collection, draft=self._sharing.draft, writer=self._sharing.writer)
+    def _closing_event(self) -> WriterDone:
+        return WriterDone(collection=self._command.collection, draft=self._shared.draft, writer=self._shared.writer)
 
-    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:  # noqa: ARG002 - of no importance
+    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002 - irrelevant
         self.succeed(None)
         return True
 
 
-class FinishTask(_SharingTask[CommitVersion]):
-    """The commit of a shared draft, perhaps with a last part of it.
+class FinishTask(_SharedDraftTask[CommitVersion]):
+    """The commit of a shared draft, possibly with a last part of it.
 
-    It succeeds with None where the draft will be sealed once all the writers are done that it waits for.
+    It succeeds with None where the draft will be sealed later, once all the writers that it waits for are done.
     """
 
     def __init__(
         self,
-        logger: Logger,
+        queue: WriteQueue,
+        session: WriteSession,
+        record: CommitRecord,
         command: CommitVersion,
-        content: Content,
-        stager: BlobStager,
-        deferred: Mapping[str, str],
-        sharing: Sharing,
+        shared: SharedDraft,
         part: Task[Committed | None] | None,
     ) -> None:
-        """`part` is what handed the finishing artifact itself to the draft before: where it failed, so does this."""
-        super().__init__(logger, command, content, stager, deferred, sharing)
+        """`part` upserted the artifact to the draft that it now finishes: if it failed, so does this."""
+        super().__init__(queue, session, record, command, shared)
         self._part = part
 
     @property
     def commit(self) -> SentEvent | None:
-        """The commit's event, once it was sent: a seal to come may still be refused."""
-        return self._last_word
+        """The commit's event, once it was sent: a seal that waits for writers may still be rejected."""
+        return self._closing
 
-    def settle(self, client: "Client") -> bool:
+    def resolve(self) -> bool:
         if self._part is not None and self._part.failed:
-            self._part.result()  # raises what is wrong with it
-        return super().settle(client)
+            self._part.result()  # raises its error
+        return super().resolve()
 
-    def _word(self) -> VersionCommitted:
-        return commit_event(self._command, self._sharing.draft)
+    def _closing_event(self) -> VersionCommitted:
+        return commit_event(self._command, self._shared.draft)
 
-    def _finally(self, client: "Client", outcome: queries.Outcome | None) -> bool:
-        assert self._last_word is not None
-        client.raise_rejection([self._last_word])
+    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:
+        self._session.raise_rejection([closing])
         if outcome is None:
-            raise self._waits()
+            raise self._blocked()
         committed = None if outcome.version is None else Committed(outcome.version, outcome.recognised)
-        if not client.quiet:
-            self._tell(committed)
+        if not self._session.quiet:
+            self._report(committed)
         if committed is not None and not self._content.count:
-            self._warn_if_empty(client, committed.version)
+            self._warn_if_empty(committed.version)
         self.succeed(committed)
         return True
 
-    def _is_excused(self, client: "Client", reason: Reason, outcome: queries.Outcome | None) -> bool:
-        """A second finish of the same is the same version; and who adds nothing need not know the writers' base."""
+    def _tolerates(self, reason: Reason, outcome: queries.Outcome | None) -> bool:
+        """Finishing again is the same version; and a finish without entries need not know the writers' base."""
         if reason is Reason.BASE_MISMATCH:
             return self._content.base is None and not self._content.count
         if reason is not Reason.DRAFT_SEALED or outcome is None or outcome.version is None:
             return False
-        return self._is_in(client, outcome.version)
+        return self._is_contained_in(outcome.version)
 
-    def _is_in(self, client: "Client", version: int) -> bool:
-        """Whether the sealed version holds all that this finish would add."""
-        database, content = client.stores.database, self._content
+    def _is_contained_in(self, version: int) -> bool:
+        """Whether the sealed version holds everything that this finish would add."""
+        database, content = self._session.database, self._content
         info = queries.version_info(database, self._command.collection, version)
         assert info is not None, "a draft was sealed as a version that is not there"
         wanted = {path: identity(held) for path, held in content.files.items()}
@@ -176,25 +165,25 @@ class FinishTask(_SharingTask[CommitVersion]):
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
         return {path: identity(held_of(entry)) for path, entry in found.items()} == wanted
 
-    def _tell(self, committed: Committed | None) -> None:
+    def _report(self, committed: Committed | None) -> None:
         if committed is None:
-            tell(f"{self._name} will be sealed when {self._command.writers} writers are done")
+            tell(f"{self._label} will be sealed when {self._command.writers} writers are done")
         else:
-            tell(f"{self._name} is v{committed.version}")
+            tell(f"{self._label} is v{committed.version}")
 
-    def _warn_if_empty(self, client: "Client", version: int) -> None:
+    def _warn_if_empty(self, version: int) -> None:
         """Most likely the writers had another id."""
-        info = queries.version_info(client.stores.database, self._command.collection, version)
+        info = queries.version_info(self._session.database, self._command.collection, version)
         if info is not None and not info.entry_count:
-            tell(f"{self._name} was sealed with nothing in it, as v{version}: has anybody upserted under this id?")
+            tell(f"{self._label} was sealed with nothing in it, as v{version}: has anybody upserted under this id?")
 
     @property
-    def _name(self) -> str:
-        return f"{self._command.collection.rpartition('/')[2]}: draft {self._sharing.distributed_id!r}"
+    def _label(self) -> str:
+        return f"{CollectionName.parse(self._command.collection).name}: draft {self._shared.distributed_id!r}"
 
 
 def check_writers(writers: object) -> int | None:
-    """How many writers a commit waits for. Raises: InvalidInput for what is no such number."""
+    """The number of writers that a commit waits for. Raises: InvalidInput for what is no such number."""
     if writers is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""What is said about an artifact beside its content: description, metadata, aliases, tags, time to live.
+"""The attributes of a version beside its content: description, metadata, aliases, tags, time to live.
 
-All of it can be changed in place. What changed is found by comparing with what was there when it was read, so that two
-people who edit one version change only what each of them touched.
+All of them can be changed in place. Changes are found by comparing with the values that were read, so two people who
+edit the same version change only what each of them touched.
 """
 
 import copy
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.events import VersionDescribed
 from headwater_schemas.names import TAGS_MAX, check_alias, check_text
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
-    from headwater_schemas.events import VersionDescribed
 
 TTL_SECONDS_MAX = 100 * 365 * 86_400  # a century: what is meant to stay has no time to live
 
 UNSET: Any = object()
 
+AliasMover = Callable[[str, Any], None]  # the alias, and where it is expected: a version, None, or UNSET
+
 
 class Names(list[str]):
-    """Aliases or tags: a list that takes only what can be one, and each once."""
+    """Aliases or tags: a list of valid names without duplicates."""
 
     kind = "tag"
 
@@ -73,16 +75,20 @@ class Names(list[str]):
 
 
 class Aliases(Names):
-    """The aliases of one version. Changes take effect with `artifact.save()`; `move` does at once."""
+    """The aliases of one version. Changes take effect with `artifact.save()`; `move` takes effect at once."""
 
     kind = "alias"
-    _mover: Callable[[str, Any], None] | None = None
+
+    def __init__(self, names: Iterable[str] = (), mover: AliasMover | None = None) -> None:
+        """`mover` moves an alias to the version that these are the aliases of, once there is one."""
+        super().__init__(names)
+        self._mover = mover
 
     def move(self, alias: str, *, expect: str | None = UNSET) -> None:
-        """Point `alias` to this version now, but only if it still is where it is expected.
+        """Move `alias` to this version at once, but only if it is still where it is expected.
 
-        `expect` is a version such as "v3", or None for no version at all; without it the alias moves wherever it was.
-        Raises: EventRejected saying who holds it; InvalidInput before the artifact is logged.
+        `expect` is a version such as "v3", or None for no version at all; without it the alias moves from anywhere.
+        Raises: EventRejected naming the version that has it; InvalidInput before the artifact is logged.
         """
         self._checked(alias)
         if self._mover is None:
@@ -90,55 +96,64 @@ class Aliases(Names):
         self._mover(alias, expect)
 
 
-@dataclass
-class Said:
-    """What is said, as it is edited, and as it was."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The attributes as they were read, to find what was changed since."""
 
     description: str | None
     metadata: dict[str, Any]
-    aliases: Aliases
-    tags: Names
+    aliases: list[str]
+    tags: list[str]
     ttl_seconds: int | None
 
-    def __post_init__(self) -> None:
-        self._was = Said._snapshot(self)
-        self._replaced = False  # metadata was assigned as a whole
-        self._of_base = False  # it began with what is said about the version that a draft starts from
+
+class VersionAttributes:
+    """The attributes of one version as they are edited, and as they were read."""
+
+    def __init__(
+        self,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        aliases: Aliases | None = None,
+        tags: Names | None = None,
+        ttl_seconds: int | None = None,
+        *,
+        from_base: bool = False,
+    ) -> None:
+        """`from_base`: they were copied from the version that a draft starts from."""
+        self.description = description
+        self.metadata = {} if metadata is None else metadata
+        self.aliases = Aliases() if aliases is None else aliases
+        self.tags = Names() if tags is None else tags
+        self.ttl_seconds = ttl_seconds
+        self._from_base = from_base
+        self._metadata_assigned = False  # as a whole, rather than changed key by key
+        self._recorded = _Recorded(
+            description, copy.deepcopy(self.metadata), list(self.aliases), list(self.tags), ttl_seconds
+        )
 
     @classmethod
-    def nothing(cls) -> "Said":
-        """Of an artifact that is new."""
-        return cls(None, {}, Aliases(), Names(), None)
+    def of_version(cls, info: "VersionInfo", move_alias: "AliasMover") -> "VersionAttributes":
+        """As they are recorded. `move_alias` moves an alias to the version at once."""
+        metadata, aliases = json_metadata.decode(info.metadata), Aliases(info.aliases, move_alias)
+        return cls(info.description, metadata, aliases, Names(info.tags), info.ttl_seconds)
 
     @classmethod
-    def of(cls, info: "VersionInfo") -> "Said":
-        """Of a version."""
-        aliases, tags = Aliases(info.aliases), Names(info.tags)
-        return cls(info.description, json_metadata.decode(info.metadata), aliases, tags, info.ttl_seconds)
+    def of_draft(cls, base: "VersionInfo") -> "VersionAttributes":
+        """Of the next version: it starts with the base's description and metadata, and without names."""
+        return cls(base.description, json_metadata.decode(base.metadata), from_base=True)
 
-    @classmethod
-    def of_draft(cls, info: "VersionInfo") -> "Said":
-        """Of the next version: its names are still to be given."""
-        said = cls(info.description, json_metadata.decode(info.metadata), Aliases(), Names(), None)
-        said._of_base = True
-        return said
-
-    def describe(self, text: str | None) -> None:
-        """Raises: InvalidName when it cannot be kept."""
+    def set_description(self, text: str | None) -> None:
+        """Raises: InvalidName when it cannot be stored."""
         self.description = None if text is None else check_text(text, "description")
 
-    def has_moved(self, alias: str) -> None:
-        """An alias came here by itself, so that saving need not move it again."""
-        self.aliases.append(alias)
-        self._was[2].append(alias)
-
-    def replace_metadata(self, value: Mapping[str, Any]) -> None:
-        """Raises: InvalidMetadata naming the key that cannot be kept."""
+    def set_metadata(self, value: Mapping[str, Any]) -> None:
+        """Replace all of it. Raises: InvalidMetadata naming the key that cannot be stored."""
         self.metadata = json_metadata.decode(json_metadata.encode(value))
-        self._replaced = True
+        self._metadata_assigned = True
 
-    def live(self, ttl: timedelta | None) -> None:
-        """Raises: InvalidInput when it is not a time that can pass."""
+    def set_ttl(self, ttl: timedelta | None) -> None:
+        """Raises: InvalidInput for a duration that is not positive, or too long."""
         if ttl is None:
             self.ttl_seconds = None
             return
@@ -146,76 +161,75 @@ class Said:
             raise InvalidInput(f"a time to live is a timedelta of a second to a hundred years, not {ttl!r}.")
         self.ttl_seconds = int(ttl.total_seconds())
 
-    @property
-    def metadata_text(self) -> str | None:
-        """Canonical JSON; None where nothing was given. Raises: InvalidMetadata, for what was put in place."""
-        text = json_metadata.encode(self.metadata)
-        return text if self._replaced or text != "{}" else None
+    def record_moved_alias(self, alias: str) -> None:
+        """An alias was moved here at once, so saving need not move it again."""
+        self.aliases.append(alias)
+        self._recorded.aliases.append(alias)
 
     @property
-    def taken_over(self) -> frozenset[str]:
-        """What is still as the base has it, so that nobody gave it: "description", "metadata"."""
-        if not self._of_base:
+    def metadata_text(self) -> str | None:
+        """Canonical JSON; None where nothing was given. Raises: InvalidMetadata for values that were set in place."""
+        text = json_metadata.encode(self.metadata)
+        return text if self._metadata_assigned or text != "{}" else None
+
+    @property
+    def inherited(self) -> frozenset[str]:
+        """Which of "description" and "metadata" a draft still has from its base, because nobody set them."""
+        if not self._from_base:
             return frozenset()
-        description, metadata, *_ = self._was
-        same = {
-            "description": self.description == description,
-            "metadata": json_metadata.encode(self.metadata) == json_metadata.encode(metadata),
+        recorded = self._recorded
+        unchanged = {
+            "description": self.description == recorded.description,
+            "metadata": json_metadata.encode(self.metadata) == json_metadata.encode(recorded.metadata),
         }
-        return frozenset(field for field, is_same in same.items() if is_same)
+        return frozenset(field for field, is_unchanged in unchanged.items() if is_unchanged)
 
     @property
     def is_given(self) -> bool:
-        """Whether anything is said that the base, if there is one, does not say."""
-        said = {"description": self.description, "metadata": self.metadata_text, "ttl": self.ttl_seconds}
-        given = [field for field, value in said.items() if value is not None and field not in self.taken_over]
+        """Whether anything was set that the base, if there is one, does not have."""
+        values = {"description": self.description, "metadata": self.metadata_text, "ttl": self.ttl_seconds}
+        given = [field for field, value in values.items() if value is not None and field not in self.inherited]
         return bool(given or self.aliases or self.tags)
 
-    # --- what changed since it was read
+    # --- what was changed since it was read
 
     @property
     def aliases_added(self) -> list[str]:
-        return _missing(self.aliases, self._was[2])
+        return _missing(self.aliases, self._recorded.aliases)
 
     @property
     def aliases_removed(self) -> list[str]:
-        return _missing(self._was[2], self.aliases)
+        return _missing(self._recorded.aliases, self.aliases)
 
-    def events(self, collection: str, version: int, recorded: Callable[[], str]) -> "list[VersionDescribed]":
-        """What says the rest of the changes. Raises: InvalidMetadata.
+    def events(self, collection: str, version: int, current_metadata: Callable[[], str]) -> list[VersionDescribed]:
+        """The events for all changes but those of aliases. Raises: InvalidMetadata.
 
-        `recorded` gives the metadata that is recorded by now, for a change that only all of it can say.
+        `current_metadata` returns what is recorded by now, for a change that can only be sent as a whole.
         """
-        from headwater_schemas.events import VersionDescribed
-
-        description, metadata, _, tags, ttl_seconds = self._was
-        said: dict[str, Any] = {}
-        if self.description != description:
-            said["description"] = self.description or ""
-        said.update(self._metadata_change(metadata, recorded))
-        if self.ttl_seconds != ttl_seconds:
-            said["ttl_seconds"] = self.ttl_seconds or 0
-        changes = [said] if said else []
-        changes += [{"tags_removed": some} for some in _groups(_missing(tags, self.tags))]
-        changes += [{"tags_added": some} for some in _groups(_missing(self.tags, tags))]
+        recorded = self._recorded
+        fields: dict[str, Any] = {}
+        if self.description != recorded.description:
+            fields["description"] = self.description or ""
+        fields.update(self._metadata_change(recorded.metadata, current_metadata))
+        if self.ttl_seconds != recorded.ttl_seconds:
+            fields["ttl_seconds"] = self.ttl_seconds or 0
+        changes = [fields] if fields else []
+        changes += [{"tags_removed": some} for some in _groups(_missing(recorded.tags, self.tags))]
+        changes += [{"tags_added": some} for some in _groups(_missing(self.tags, recorded.tags))]
         return [VersionDescribed(collection=collection, version=version, **change) for change in changes]
 
-    def _metadata_change(self, before: dict[str, Any], recorded: Callable[[], str]) -> dict[str, str]:
+    def _metadata_change(self, before: dict[str, Any], current_metadata: Callable[[], str]) -> dict[str, str]:
         text = json_metadata.encode(self.metadata)
         if text == json_metadata.encode(before):
             return {}
-        if self._replaced:
+        if self._metadata_assigned:
             return {"metadata": text}
         now = json_metadata.decode(text)
-        patch = _patch(before, now)
+        patch = _merge_patch(before, now)
         if patch is not None:
             return {"metadata_patch": json_metadata.encode(patch)}
-        # What somebody else changed since it was read stays: only what was changed here is laid over it.
-        return {"metadata": json_metadata.encode(_laid_over(json_metadata.decode(recorded()), before, now))}
-
-    def _snapshot(self) -> tuple[str | None, dict[str, Any], list[str], list[str], int | None]:
-        metadata = copy.deepcopy(self.metadata)
-        return self.description, metadata, list(self.aliases), list(self.tags), self.ttl_seconds
+        # Changes that others recorded since it was read are kept: only what was changed here is merged into them.
+        return {"metadata": json_metadata.encode(_merged(json_metadata.decode(current_metadata()), before, now))}
 
 
 def _missing(names: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -223,18 +237,18 @@ def _missing(names: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _groups(names: list[str]) -> Iterator[tuple[str, ...]]:
-    """As many as one event takes."""
+    """As many as one event carries."""
     return (tuple(names[start : start + TAGS_MAX]) for start in range(0, len(names), TAGS_MAX))
 
 
-def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What to lay over `before` to have `now` (RFC 7396); None where that cannot say it: null there means removal."""
+def _merge_patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The merge patch (RFC 7396) from `before` to `now`; None where there is none, since null in a patch removes."""
     patch: dict[str, Any] = dict.fromkeys(key for key in before if key not in now)
     for key, value in now.items():
         if key in before and _same(before[key], value):
             continue
         if isinstance(value, dict):
-            below = _patch(_below(before, key), value)
+            below = _merge_patch(_object_at(before, key), value)
             if below is None:
                 return None
             patch[key] = below
@@ -245,20 +259,20 @@ def _patch(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] 
     return patch
 
 
-def _laid_over(recorded: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """`recorded`, with what changed from `before` to `now`, key by key on every level."""
+def _merged(recorded: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """`recorded` with the changes from `before` to `now` merged into it, key by key on every level."""
     result = {key: value for key, value in recorded.items() if key in now or key not in before}
     for key, value in now.items():
         if key in before and _same(before[key], value):
             continue
         if isinstance(value, dict):
-            result[key] = _laid_over(_below(recorded, key), _below(before, key), value)
+            result[key] = _merged(_object_at(recorded, key), _object_at(before, key), value)
         else:
             result[key] = value
     return result
 
 
-def _below(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _object_at(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     below = value.get(key)
     return below if isinstance(below, dict) else {}
 

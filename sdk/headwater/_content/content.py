@@ -45,7 +45,7 @@ class Content:
 
     # --- changing it
 
-    def put(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
+    def add_files(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
         """Add files, all or none. Raises: InvalidPath when a path would be a file and a folder at once, or collides."""
         self.check(paths)
         self._grow(paths)
@@ -53,7 +53,7 @@ class Content:
             del self.references[path]
         self.files.update(zip(paths, zip(digests, sizes, strict=True), strict=True))
 
-    def put_tree(
+    def add_folder(
         self,
         paths: Sequence[str],
         digests: Sequence[bytes],
@@ -63,13 +63,13 @@ class Content:
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
         alone = not self.files and not self.references
-        self.put(paths, digests, sizes)
+        self.add_files(paths, digests, sizes)
         if alone:
             self._sum = total
             self.known_difference = difference
 
-    def put_references(self, references: Sequence[Reference]) -> None:
-        """Add references, all or none. Raises: as `put`."""
+    def add_references(self, references: Sequence[Reference]) -> None:
+        """Add references, all or none. Raises: as `add_files`."""
         paths = [reference.path for reference in references]
         self.check(paths)
         self._grow(paths)
@@ -106,7 +106,7 @@ class Content:
 
     def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
         """What is under `folder` ("" for all), by path. It may not be changed meanwhile."""
-        return self._put_under(folder)
+        return self._added_under(folder)
 
     def check(self, paths: Sequence[str]) -> None:
         """Raises: InvalidPath when `paths` cannot be added to what is there."""
@@ -123,13 +123,17 @@ class Content:
         if both := colliding_forms(paths) or self._looks_the_same((*paths, *folders)):
             raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
 
+    def flattened(self) -> "Content":
+        """The same content without a base."""
+        return self
+
     def sum(self) -> "ContentSum":
         """The sum of all entries; with it the version's digest. Cost: about a microsecond an entry, once."""
         if self._sum is None:
             self._sum = sum_of_entries(self.files, self.references.values())
         return self._sum
 
-    def _put_under(self, folder: str) -> Iterator[tuple[str, Held]]:
+    def _added_under(self, folder: str) -> Iterator[tuple[str, Held]]:
         start, end = range_of_folder(folder) if folder else ("", None)
         ordered = sorted([*self.files, *self.references])
         for path in ordered[bisect_left(ordered, start) :]:

@@ -1,13 +1,12 @@
-"""What is different in one version, seen from another: entries, description, metadata."""
+"""How one version differs from another: entries, type, description, metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from headwater_consumer.database import Database
+from headwater_consumer.queries import VersionInfo
 from headwater_consumer.queries.differences import Held, difference
-
-if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -17,7 +16,7 @@ class EntryChange:
     """A path at which two versions differ."""
 
     path: str
-    before: Held | None  # None: it is not there
+    before: Held | None  # None: there is no entry
     after: Held | None
 
     @property
@@ -29,43 +28,54 @@ class EntryChange:
 
     @property
     def growth(self) -> int:
-        """By how many bytes it is larger now; a reference of unknown size counts as none."""
+        """By how many bytes it grew; a reference of unknown size counts as empty."""
         before, after = [(held.size or 0) if held else 0 for held in (self.before, self.after)]
         return after - before
 
 
 @dataclass(frozen=True, slots=True)
-class SaidChange:
-    """Something is said of two versions differently."""
+class AttributeChange:
+    """An attribute in which two versions differ."""
 
     field: str  # "type", "description" or "metadata"
     key: str | None  # of the metadata
-    before: Any  # None where nothing is said
+    before: Any  # None where it is not set
     after: Any
 
 
-def entry_changes(before: "Artifact", after: "Artifact") -> Iterator[EntryChange]:
-    """The paths that differ, in order. Cost: follows what changed between versions that came of each other."""
-    old, new = before._known(), after._known()
-    database = after._bound().stores.database
-    for page in difference(database, old.layers, new.layers):
+class Described(Protocol):
+    """The attributes of a version that are compared."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def description(self) -> str | None: ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+
+
+def entry_changes(database: Database, before: VersionInfo, after: VersionInfo) -> Iterator[EntryChange]:
+    """The paths that differ, in order. Cost: between related versions it is proportional to the change."""
+    for page in difference(database, before.layers, after.layers):
         for found in page:
             yield EntryChange(*found)
 
 
-def said_changes(before: "Artifact", after: "Artifact") -> list[SaidChange]:
-    """What is said differently: the type, the description, and each key of the metadata."""
+def attribute_changes(before: Described, after: Described) -> list[AttributeChange]:
+    """The attributes that differ: the type, the description, and each key of the metadata."""
     found = [
-        SaidChange(field, None, old, new)
+        AttributeChange(field, None, old, new)
         for field, old, new in (
             ("type", before.type, after.type),
             ("description", before.description, after.description),
         )
         if old != new
     ]
-    was, now = before.metadata, after.metadata
+    old_metadata, new_metadata = before.metadata, after.metadata
     return found + [
-        SaidChange("metadata", key, was.get(key), now.get(key))
-        for key in dict.fromkeys((*was, *now))
-        if key not in was or key not in now or was[key] != now[key]
+        AttributeChange("metadata", key, old_metadata.get(key), new_metadata.get(key))
+        for key in dict.fromkeys((*old_metadata, *new_metadata))
+        if key not in old_metadata or key not in new_metadata or old_metadata[key] != new_metadata[key]
     ]

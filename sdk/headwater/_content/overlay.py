@@ -37,11 +37,11 @@ class Overlay(Content):
     def removed(self) -> Sequence[str]:
         return [path for path in self._hidden if path not in self.files and path not in self.references]
 
-    def put(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
-        super().put(paths, digests, sizes)
+    def add_files(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
+        super().add_files(paths, digests, sizes)
         self._hide(paths)
 
-    def put_tree(
+    def add_folder(
         self,
         paths: Sequence[str],
         digests: Sequence[bytes],
@@ -49,10 +49,10 @@ class Overlay(Content):
         total: "ContentSum",  # noqa: ARG002 - of these files alone
         difference: Difference | None,  # noqa: ARG002 - likewise
     ) -> None:
-        self.put(paths, digests, sizes)
+        self.add_files(paths, digests, sizes)
 
-    def put_references(self, references: Sequence[Reference]) -> None:
-        super().put_references(references)
+    def add_references(self, references: Sequence[Reference]) -> None:
+        super().add_references(references)
         self._hide([reference.path for reference in references])
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -68,7 +68,7 @@ class Overlay(Content):
         return None if info is None else held_of(info)
 
     def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
-        return heapq.merge(self._shown_of_base(folder), self._put_under(folder), key=itemgetter(0))
+        return heapq.merge(self._visible_of_base(folder), self._added_under(folder), key=itemgetter(0))
 
     def check(self, paths: Sequence[str]) -> None:
         super().check(paths)
@@ -89,11 +89,11 @@ class Overlay(Content):
         return self._sum
 
     def flattened(self) -> Content:
-        """The same as content of its own. Cost: reads the whole base."""
+        """The same content without a base. Cost: reads the whole base."""
         whole = Content()
         files, references = _apart(dict(self.entries()))
-        whole.put(list(files), *([list(column) for column in zip(*files.values(), strict=True)] or [[], []]))
-        whole.put_references(references)
+        whole.add_files(list(files), *([list(column) for column in zip(*files.values(), strict=True)] or [[], []]))
+        whole.add_references(references)
         return whole
 
     def _hide(self, paths: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ class Overlay(Content):
         found = queries.entries_of(self._database, self.base.layers, unknown)
         self._hidden.update({path: held_of(info) for path, info in found.items()})
 
-    def _shown_of_base(self, folder: str) -> Iterator[tuple[str, Held]]:
+    def _visible_of_base(self, folder: str) -> Iterator[tuple[str, Held]]:
         for page in queries.all_entries(self._database, self.base.layers, prefix=folder):
             for info in page:
                 if info.path not in self._hidden:

@@ -63,7 +63,7 @@ def opened(entity: str | None, project: str | None, *, create: bool = False) -> 
 
 def version_named(name: str, entity: str | None, project: str | None) -> "Artifact":
     """The version that NAME, NAME:ALIAS or NAME:v3 means. Raises: NotFound, InvalidName."""
-    from headwater._run.run import find_artifact
+    from headwater._artifact.lookup import find_artifact
 
     client, settings = opened(entity, project)
     return find_artifact(client, name, settings.entity, settings.project)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headwater._artifact.artifact import stored_version
 from headwater._progress import bytes_text
 from headwater.cli.common import counted, json_option, opened, print_json, version_named, where_options
 from headwater.cli.completing import complete_artifact, complete_version
@@ -119,9 +120,9 @@ def _bytes_freed(artifacts: "list[Artifact]", previews: "list[DeletePreview]") -
         return previews[0].bytes_freed
     versions: dict[str, list[int]] = defaultdict(list)
     for artifact in artifacts:
-        info = artifact._known()
+        info = stored_version(artifact).info
         versions[info.collection].append(info.version)
-    database = artifacts[0]._bound().stores.database
+    database = stored_version(artifacts[0]).database
     return sum(queries.freed_by_deleting(database, collection, gone) for collection, gone in versions.items())
 
 

@@ -9,7 +9,16 @@ import click
 from headwater_consumer.queries.differences import Held
 from headwater_schemas.digests import to_text
 
-from headwater._content.differences import ADDED, CHANGED, REMOVED, EntryChange, SaidChange, entry_changes, said_changes
+from headwater._artifact.artifact import stored_version
+from headwater._content.differences import (
+    ADDED,
+    CHANGED,
+    REMOVED,
+    AttributeChange,
+    EntryChange,
+    attribute_changes,
+    entry_changes,
+)
 from headwater._progress import bytes_text
 from headwater.cli.common import (
     json_option,
@@ -71,7 +80,9 @@ def diff_command(
     It takes as long as the change is large. Aliases, tags and time to live are not compared.
     """
     old, new = version_named(before, entity, project), version_named(after, entity, project)
-    summary, said = Summary(entry_changes(old, new), limit), said_changes(old, new)
+    before_version, after_version = stored_version(old), stored_version(new)
+    changes = entry_changes(after_version.database, before_version.info, after_version.info)
+    summary, said = Summary(changes, limit), attribute_changes(old, new)
     if as_json:
         print_json(_as_json(old, new, summary, said))
     else:
@@ -86,7 +97,7 @@ def signed(growth: int) -> str:
     return f"{'-' if growth < 0 else '+'}{bytes_text(abs(growth))}"
 
 
-def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidChange]) -> None:
+def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[AttributeChange]) -> None:
     if not summary.total and not said:
         click.echo(f"{old.qualified_name} and {new.qualified_name} are the same.")
         return
@@ -107,7 +118,7 @@ def _sizes(change: EntryChange) -> tuple[str, str]:
     return before, after
 
 
-def _what(change: SaidChange) -> str:
+def _what(change: AttributeChange) -> str:
     return change.field if change.key is None else f"{change.field} {change.key}"
 
 
@@ -115,7 +126,7 @@ def _said(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
-def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[SaidChange]) -> dict[str, Any]:
+def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[AttributeChange]) -> dict[str, Any]:
     return {
         "before": old.qualified_name,
         "after": new.qualified_name,

@@ -2,6 +2,7 @@
 
 import click
 
+from headwater._artifact.artifact import stored_version
 from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
 from headwater.errors import Differences
 
@@ -35,9 +36,10 @@ def get_command(
     if checkout and hard_links:
         raise click.UsageError("--checkout makes copies: leave --hard-links out.")
     artifact = version_named(name, entity, project)
-    folder = (
-        artifact.checkout(artifact._root(root)) if checkout else artifact.download(root, prefix, hard_links=hard_links)
-    )
+    if checkout:
+        folder = artifact.checkout(stored_version(artifact).folder(root))
+    else:
+        folder = artifact.download(root, prefix, hard_links=hard_links)
     if as_json:
         print_json({"artifact": artifact.qualified_name, "root": folder, "files": artifact.file_count, "path": prefix})
     else:
@@ -55,7 +57,7 @@ def verify_command(name: str, root: str | None, entity: str | None, project: str
     Exit code 1 when they differ.
     """
     artifact = version_named(name, entity, project)
-    folder = str(artifact._root(root))
+    folder = str(stored_version(artifact).folder(root))
     differences: dict[str, list[str]] = {"missing": [], "changed": [], "extra": []}
     try:
         artifact.verify(root)

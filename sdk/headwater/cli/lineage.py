@@ -6,8 +6,8 @@ import click
 from headwater_consumer import queries
 from headwater_consumer.queries import lineage
 
+from headwater._artifact.resolve import find_version
 from headwater._commit.client import Client
-from headwater._run.run import find_artifact
 from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
 
 GUIDE_COLUMNS = 4  # of each level of a tree
@@ -22,7 +22,7 @@ GUIDES_SHARE = 0.5  # of a terminal; the rest is for names
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show which runs and versions a version came from: NAME, NAME:ALIAS or NAME:v3."""
     client, settings = opened(entity, project)
-    info = find_artifact(client, name, settings.entity, settings.project)._known()
+    info = find_version(client, name, settings.entity, settings.project)
     walk = lineage.descendants if down else lineage.ancestry
     found = walk(client.stores.database, info.collection, info.version)
     if as_json:

@@ -10,6 +10,7 @@ from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
 from headwater_schemas.paths import normalize
 
+from headwater._artifact.artifact import stored_version
 from headwater._commit.client import Client
 from headwater._progress import bytes_text
 from headwater.cli.common import (
@@ -60,7 +61,7 @@ def ls_command(
         _list_versions(client, collection, limit, as_json)
     else:
         assert name is not None, "a selector stands after a name"
-        _list_entries(client, version_named(name, entity, project)._known(), prefix, limit, as_json)
+        _list_entries(client, stored_version(version_named(name, entity, project)).info, prefix, limit, as_json)
 
 
 def _list_collections(client: Client, project: str, type_name: str | None, limit: int, as_json: bool) -> None:

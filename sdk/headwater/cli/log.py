@@ -10,7 +10,8 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact
-from headwater._run.run import check_expected_type, init
+from headwater._artifact.lookup import check_expected_type
+from headwater._run.init import init
 from headwater.cli.common import json_option, print_json, version_named, where_options
 from headwater.cli.completing import complete_type, complete_version
 from headwater.cli.values import json_object, name_and_uri, ttl_option

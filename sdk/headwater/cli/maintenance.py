@@ -82,7 +82,7 @@ def _discarded(client: "Client", project: str | None) -> "list[OpenDraft]":
     from headwater._api.drafts import OpenDraft
 
     database, now_us = client.stores.database, time.time_ns() // 1000
-    idle = discard_idle_drafts(database, client.producer, now_us=now_us, project=project)
-    client.confirm(judged=True)
+    idle = discard_idle_drafts(database, client.session.producer, now_us=now_us, project=project)
+    client.session.confirm(projected=True)
     after = [queries.draft_info(database, draft.collection, draft.draft) for draft in idle]
     return [OpenDraft(client, info) for info, now in zip(idle, after, strict=True) if now is not None and now.discarded]

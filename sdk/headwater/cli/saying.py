@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headwater._artifact.artifact import stored_version
 from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
 from headwater.cli.completing import complete_alias
 from headwater.cli.values import json_object, key_and_json, ttl_option
@@ -147,6 +148,6 @@ def _holder(artifact: "Artifact", alias: str) -> str | None:
     """The version that an alias is at now."""
     from headwater_consumer import queries
 
-    info = artifact._known()
-    version = queries.resolve_version(artifact._bound().stores.database, info.collection, alias)
+    stored = stored_version(artifact)
+    version = queries.resolve_version(stored.database, stored.info.collection, alias)
     return None if version is None else f"v{version}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from headwater_consumer import queries
 
+from headwater._artifact.artifact import stored_version
 from headwater._progress import bytes_text
 from headwater.cli.common import (
     iso,
@@ -34,9 +35,9 @@ DAY_S = 86_400
 @json_option
 def show_command(name: str, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show what is recorded about a version: NAME, NAME:ALIAS or NAME:v3."""
-    artifact = version_named(name, entity, project)
-    info, database = artifact._known(), artifact._bound().stores.database
-    facts = {**version_json(info), **_more(database, info)}
+    stored = stored_version(version_named(name, entity, project))
+    info = stored.info
+    facts = {**version_json(info), **_more(stored.database, info)}
     if as_json:
         print_json(facts)
     else:

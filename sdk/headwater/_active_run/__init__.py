@@ -1,0 +1,1 @@
+"""The run that is active in this process, as artifacts see it."""

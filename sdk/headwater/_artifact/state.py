@@ -1,0 +1,350 @@
+"""The state of an artifact: content that is being added, then a version that is pending, then a stored version.
+
+`Artifact` is its public interface. The rest of headwater works on the state, and only the state changes itself.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from headwater_schemas.errors import InvalidInput, InvalidName
+from headwater_schemas.names import CollectionName, check_name, check_type
+
+from headwater._active_run.active_run import active_run, client_and_namespace
+from headwater._artifact.entry import Entry
+from headwater._commit.record import CommitRecord
+from headwater._content.attributes import VersionAttributes
+from headwater._content.content import Content, Held
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import VersionInfo
+    from headwater_producer.stager import BlobStager
+
+    from headwater._artifact.stored import StoredVersion
+    from headwater._commit.client import Client
+    from headwater._commit.pending_version import PendingVersion
+
+Commit = Callable[[CommitRecord], "PendingVersion"]
+
+
+class ArtifactState:
+    """What an artifact is by now. `EntrySource` of its entries, and `TableSource` of its tables."""
+
+    def __init__(self, name: str, type_name: str) -> None:
+        """Raises: InvalidName."""
+        self.base_name = check_name(name, "artifact")  # without a version
+        if not type_name:
+            raise InvalidName(f"artifact {name!r} has no type. Give one, such as type='dataset' or type='model'.")
+        self.type = check_type(type_name)
+        self.attributes = VersionAttributes()
+        self.content = Content()
+        self._deferred: dict[str, str] = {}  # path → local file that is read when the artifact is logged
+        self._added_values: dict[str, object] = {}  # what `add` was given, by entry path
+        self._client: Client | None = None
+        self._stager: BlobStager | None = None
+        self._namespace: str | None = None  # "entity/project", once it is known
+        self._pending: PendingVersion | None = None
+        self._draft: str | None = None  # the shared draft that it was upserted to, by its id on the log
+        self._stored: StoredVersion | None = None
+
+    @classmethod
+    def of_version(cls, client: "Client", info: "VersionInfo") -> "ArtifactState":
+        """The state of a version that was looked up."""
+        collection = CollectionName.parse(info.collection)
+        state = cls(collection.name, info.type)
+        state._client = client
+        state._namespace = f"{collection.entity}/{collection.project}"
+        state.become(info)
+        return state
+
+    # --- what it is
+
+    @property
+    def name(self) -> str:
+        """The name in its project; `name:vN` once the version is known."""
+        stored = self.stored_if_known()
+        return self.base_name if stored is None else stored.source_name
+
+    @property
+    def stage(self) -> str:
+        """As `Artifact.state`."""
+        stored = self.stored_if_known()
+        if stored is not None:
+            return "deleted" if stored.info.deleted else "committed"
+        return "draft" if self._pending is None else self._pending.state
+
+    @property
+    def namespace(self) -> tuple[str, str]:
+        """Entity and project. Raises: InvalidInput before it is logged."""
+        if self._namespace is None:
+            raise InvalidInput(f"{self.base_name} is in no project yet. {_LOG_FIRST}")
+        entity, _, project = self._namespace.partition("/")
+        return entity, project
+
+    @property
+    def store_url(self) -> str | None:
+        """The store that it is in or was filled for; None before there is one."""
+        return None if self._client is None else self._client.url
+
+    # --- as a version
+
+    def stored(self) -> "StoredVersion":
+        """The version. Waits for it. Raises: InvalidInput where there is none yet; EventRejected."""
+        if self._stored is None:
+            self.become(self._pending_version().version())
+        assert self._stored is not None
+        return self._stored
+
+    def stored_if_known(self) -> "StoredVersion | None":
+        """The version, if that needs no waiting."""
+        if self._stored is None and self._pending is not None and self._pending.is_version:
+            self.become(self._pending.version())
+        return self._stored
+
+    def stored_now(self) -> "StoredVersion | None":
+        """The version that it has become already, without asking whether it could."""
+        return self._stored
+
+    def known_info(self) -> "VersionInfo":
+        """What is recorded about the version. Waits for it. Raises: as `stored`."""
+        return self.stored().info
+
+    def become(self, info: "VersionInfo") -> None:
+        """From now on it is this version."""
+        from headwater._artifact.stored import StoredVersion  # deferred: loads SQLAlchemy
+
+        assert self._client is not None
+        self._stored, self._pending, self.type = StoredVersion(self._client, info), None, info.type
+        self.content, self._added_values, self._deferred = Content(), {}, {}  # the version has them now
+        self.attributes = VersionAttributes.of_version(info, self._move_alias)
+
+    def wait(self, timeout_s: float | None) -> None:
+        """As `Artifact.wait`."""
+        if self._stored is None:
+            info = self._pending_version().wait(timeout_s)
+            if info is not None:
+                self.become(info)
+
+    def wait_for_seal(self) -> None:
+        """Where it seals a shared draft, wait for the version, which also has what other writers added."""
+        if self._pending is not None and self._pending.seals_draft:
+            self.stored()
+
+    def current_attributes(self) -> VersionAttributes:
+        """The attributes, to be read or edited. Waits for a version that is pending."""
+        if self._pending is not None:
+            self.stored()
+        return self.attributes
+
+    def save(self) -> None:
+        """As `Artifact.save`."""
+        if self._stored is None and self._pending is None:
+            self._log_to_active_run()
+            self.wait(None)
+        else:
+            self.become(self.stored().save_changes(self.attributes))
+
+    def delete(self, *, delete_aliases: bool) -> None:
+        """As `Artifact.delete`."""
+        info = self.stored().delete(delete_aliases=delete_aliases)
+        if info is not None:
+            self.become(info)
+
+    def next_draft(self) -> "ArtifactState":
+        """The state of the next version, which starts from this one."""
+        stored = self.stored()
+        draft = ArtifactState(self.base_name, self.type)
+        draft._client, draft._namespace = self._client, self._namespace
+        draft._stager = stored.client.stager("/".join(self.namespace))
+        draft.content = stored.next_content()
+        draft.attributes = VersionAttributes.of_draft(stored.info)
+        return draft
+
+    # --- what it holds
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries there are."""
+        return self.content.count if self._stored is None else self._stored.info.entry_count
+
+    def held(self, path: str) -> Held | None:
+        """What is at a path."""
+        return self.content.held(path) if self._stored is None else self._stored.held(path)
+
+    def has(self, path: str) -> bool:
+        """Whether there is an entry."""
+        return self.held(path) is not None
+
+    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+        """What is under a folder, "" for all, by path."""
+        return self.content.entries(folder) if self._stored is None else self._stored.entries(folder)
+
+    def paths_under(self, folder: str) -> Iterator[str]:
+        """The paths under a folder, sorted."""
+        return (path for path, _ in self.entries(folder))
+
+    def entry(self, path: str) -> Entry:
+        """The entry at a path, which is there."""
+        held = self.held(path)
+        assert held is not None
+        return Entry(self, path, held)
+
+    def files(self) -> Sequence[Entry]:
+        """All entries by path; of a version, read page by page."""
+        if self._stored is None:
+            return [Entry(self, path, held) for path, held in self.entries()]
+        return self._stored.files(self)
+
+    def read(self, path: str) -> bytes:
+        """The content of a small entry: of a version, or of the base of a draft."""
+        stored = self._stored
+        if stored is None and self._client is not None and path not in self.content.files:
+            stored = self._stored_base()
+        if stored is None:
+            raise InvalidInput(f"{path!r} can be read once {self.name} is logged.")
+        return stored.read(path)
+
+    def download_entry(self, path: str, root: str | os.PathLike[str] | None) -> str:
+        """As `Entry.download`."""
+        return str(self.stored().download_entry(path, root))
+
+    def added_value(self, path: str) -> object | None:
+        """What `add` was given for this entry, while the artifact is filled."""
+        return self._added_values.get(path)
+
+    # --- filling it
+
+    def open(self) -> "tuple[Client, BlobStager]":
+        """Where bytes go: to the store of the active run, or else to the one in the settings."""
+        if self._client is None or self._stager is None:
+            self._client, namespace = client_and_namespace()
+            self._stager = self._client.stager(namespace)
+        return self._client, self._stager
+
+    def add_files(
+        self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int], deferred: dict[str, str]
+    ) -> None:
+        """Add files whose bytes were ingested, or are `deferred`: read from a location when the artifact is logged."""
+        self.check_open()  # again: it may have been logged while they were read or written
+        self.content.add_files(paths, digests, sizes)
+        self.forget(paths)
+        self._deferred.update(deferred)
+
+    def remember_value(self, path: str, value: object) -> None:
+        """`value` was added as this entry."""
+        self._added_values[path] = value
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """These paths hold something else now: drop what is known of them besides their content."""
+        for known in (self._deferred, self._added_values):
+            for path in known.keys() & set(paths):
+                del known[path]
+
+    def check_open(self) -> None:
+        """Raises: InvalidInput when the content cannot change any more."""
+        if self._stored is None and self._draft is not None:
+            raise InvalidInput(
+                f"{self.name} was handed to the draft {self._draft.partition(':')[2]!r}, so its content does not "
+                "change any more. Make a new Artifact of this name for what is to be added."
+            )
+        if self._pending is not None or self._stored is not None:
+            raise InvalidInput(
+                f"{self.name} was logged, and refused; `artifact.wait()` says why. Make a new Artifact."
+                if self.stage == "refused"
+                else f"{self.name} was logged, so its content does not change any more. "
+                "Begin the next version with `artifact.new_draft()`, or make a new Artifact."
+            )
+
+    # --- logging it
+
+    def log(self, client: "Client", namespace: str, aliases: tuple[str, ...], commit: Commit) -> "PendingVersion":
+        """Log it as a version. Raises: InvalidInput when it was logged before."""
+        return self._commit(self._record(client, namespace, aliases), commit, None)
+
+    def upsert(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
+        """Log it as a part of the shared draft with this id on the log. Raises: as `log`."""
+        return self._commit(self._record(client, namespace, (), may_flatten=False), commit, draft)
+
+    def finish(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
+        """Log it as what seals a shared draft. Where it was upserted to that draft, it adds nothing more."""
+        if self._draft == draft and self._namespace == namespace:
+            record = CommitRecord(
+                collection=f"{namespace}/{self.base_name}",
+                type=self.type,
+                content=Content(),
+                deferred={},
+                attributes=self.attributes,
+                stager=client.stager(namespace),
+                part=self._pending,
+            )
+        else:
+            record = self._record(client, namespace, (), may_flatten=False)
+        return self._commit(record, commit, draft)
+
+    def _log_to_active_run(self) -> None:
+        """Log it as an output of the active run, or else of none."""
+        from headwater._commit.save import log_version  # deferred: loads SQLAlchemy
+
+        run = active_run()
+        if run is not None:
+            self.log(run.client, run.namespace, (), run.log)
+            return
+        client, namespace = client_and_namespace()
+        self.log(client, self._namespace or namespace, (), lambda record: log_version(client, record, None))
+
+    def _commit(self, record: CommitRecord, commit: Commit, draft: str | None) -> "PendingVersion":
+        pending = commit(record)
+        if self._stored is None:
+            self._pending = pending
+        self._draft = draft
+        return pending
+
+    def _record(
+        self, client: "Client", namespace: str, aliases: tuple[str, ...], *, may_flatten: bool = True
+    ) -> CommitRecord:
+        """What is to be committed. A draft that goes elsewhere than its base has all of its content there."""
+        self.check_open()
+        if self._client is not None:
+            if self._client.url != client.url:
+                raise InvalidInput(
+                    f"{self.base_name} was filled for the store {self._client.url}, but the run logs to {client.url}. "
+                    "Make the artifact after `headwater.init`."
+                )
+            self._client.check_process()  # filled before a fork, it is logged with what the child inherited
+        collection, base = f"{namespace}/{self.base_name}", self.content.base
+        if base is not None and base.collection != collection:
+            if not may_flatten:
+                raise InvalidInput(
+                    f"a draft of {base.collection} cannot join a shared draft of {collection}. "
+                    "Open the run in the project of the base."
+                )
+            self.content = self.content.flattened()
+        self._client, self._namespace = client, namespace
+        return CommitRecord(
+            collection=collection,
+            type=self.type,
+            content=self.content,
+            deferred=self._deferred,
+            attributes=self.attributes,
+            aliases=aliases,
+            stager=self._stager if self._stager is not None else client.stager(namespace),
+        )
+
+    def _pending_version(self) -> "PendingVersion":
+        if self._pending is None:
+            raise InvalidInput(f"{self.base_name} has no version yet. {_LOG_FIRST}")
+        return self._pending
+
+    def _stored_base(self) -> "StoredVersion | None":
+        """The version that a draft starts from."""
+        from headwater._artifact.stored import StoredVersion  # deferred: loads SQLAlchemy
+
+        base = self.content.base
+        return None if base is None or self._client is None else StoredVersion(self._client, base)
+
+    def _move_alias(self, alias: str, expect: str | None) -> None:
+        self.stored().move_alias(alias, expect)
+        self.attributes.record_moved_alias(alias)
+
+
+_LOG_FIRST = "Log it with `run.log_artifact(artifact)` first."

@@ -1,0 +1,170 @@
+"""A version that is stored: reading, downloading, editing and deleting it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_schemas.names import CollectionName
+
+from headwater._artifact import changes, deletion
+from headwater._artifact.deletion import DeletePreview
+from headwater._artifact.entry import Entry, EntrySource
+from headwater._artifact.lineage import users_of
+from headwater._commit.client import Client
+from headwater._content.attributes import VersionAttributes
+from headwater._content.content import Held
+from headwater._content.overlay import Overlay, held_of
+from headwater._download.checkout import checkout
+from headwater._download.download import download, download_entry, read_entry
+from headwater._download.target import folder_named
+from headwater._download.verify import verify
+from headwater._paging import ENTRIES_PER_PAGE, PagedList, Pages
+
+CONTESTED_PER_PAGE = 1000
+
+
+class StoredVersion:
+    """One version of a collection, as it was recorded when it was looked up."""
+
+    def __init__(self, client: Client, info: queries.VersionInfo) -> None:
+        self.client = client
+        self.info = info
+
+    @property
+    def database(self) -> Database:
+        """The projection that it is recorded in."""
+        return self.client.stores.database
+
+    @property
+    def source_name(self) -> str:
+        """ "name:vN"."""
+        return f"{CollectionName.parse(self.info.collection).name}:v{self.info.version}"
+
+    @property
+    def qualified_name(self) -> str:
+        """ "entity/project/name:vN"."""
+        return f"{self.info.collection}:v{self.info.version}"
+
+    # --- what it holds
+
+    def held(self, path: str) -> Held | None:
+        """What is at a path. Cost: one index look-up for each layer."""
+        found = queries.entry(self.database, self.info.layers, path)
+        return None if found is None else held_of(found)
+
+    def entries(self, folder: str) -> Iterator[tuple[str, Held]]:
+        """What is under a folder, "" for all, by path."""
+        for page in queries.all_entries(self.database, self.info.layers, prefix=folder):
+            for found in page:
+                yield found.path, held_of(found)
+
+    def files(self, source: EntrySource) -> Sequence[Entry]:
+        """All entries by path, read page by page; they belong to `source`."""
+        database, info = self.database, self.info
+
+        def page_after(last: queries.EntryInfo | None) -> Sequence[queries.EntryInfo]:
+            after = None if last is None else last.path
+            return queries.entries_page(database, info.layers, after=after, limit=ENTRIES_PER_PAGE)
+
+        return _Files(page_after, info.entry_count, source)
+
+    def read(self, path: str) -> bytes:
+        """The content of a small entry. Raises: NotFound."""
+        return read_entry(self.database, self.client.stores.blobs, self.info.layers, path)
+
+    def contested_paths(self) -> list[str]:
+        """The paths that different writers of the version's draft wrote."""
+        info = self.info
+        found: list[str] = []
+        while info.contested > len(found):
+            after = found[-1] if found else None
+            page = queries.contested_paths(
+                self.database, info.collection, info.version, after=after, limit=CONTESTED_PER_PAGE
+            )
+            if not page:
+                break
+            found += page
+        return found
+
+    def next_content(self) -> Overlay:
+        """Content that starts from this version."""
+        return Overlay(self.database, self.info)
+
+    def users(self) -> list[str]:
+        """The runs that used it, by name."""
+        return users_of(self.client, (self.info.collection, self.info.version))
+
+    # --- fetching it
+
+    def folder(self, root: str | os.PathLike[str] | None) -> Path:
+        """`root`, or the folder that it is downloaded to by default."""
+        return folder_named(root) if root is not None else Path("artifacts", self.source_name)
+
+    def download(
+        self, root: str | os.PathLike[str] | None, path_prefix: str | PurePath | None, *, hard_links: bool
+    ) -> Path:
+        """As `Artifact.download`."""
+        client, folder = self.client, self.folder(root)
+        download(
+            self.database,
+            client.stores.blobs,
+            self.info.layers,
+            folder,
+            prefix="" if path_prefix is None else path_prefix,
+            hard_links=hard_links,
+            stat_cache=client.stat_cache,
+            quiet=client.quiet,
+        )
+        return folder
+
+    def download_entry(self, path: str, root: str | os.PathLike[str] | None) -> Path:
+        """As `Entry.download`."""
+        client, layers = self.client, self.info.layers
+        at = self.database, client.stores.blobs
+        return download_entry(*at, layers, path, self.folder(root), stat_cache=client.stat_cache, quiet=client.quiet)
+
+    def checkout(self, root: str | os.PathLike[str]) -> None:
+        """As `Artifact.checkout`."""
+        client, folder = self.client, folder_named(root)
+        blobs, layers = client.stores.blobs, self.info.layers
+        checkout(self.database, blobs, layers, folder, stat_cache=client.stat_cache, quiet=client.quiet)
+
+    def verify(self, root: str | os.PathLike[str] | None) -> None:
+        """As `Artifact.verify`."""
+        verify(self.database, self.info.layers, self.folder(root))
+
+    # --- changing it
+
+    def save_changes(self, attributes: VersionAttributes) -> queries.VersionInfo:
+        """Send what was changed of its attributes, and return what is recorded then."""
+        return changes.save_changes(self.client, self.info, attributes)
+
+    def move_alias(self, alias: str, expect: Any) -> None:
+        """Move an alias here at once."""
+        changes.move_alias(self.client, self.info, alias, expect)
+
+    def current_info(self) -> queries.VersionInfo:
+        """What is recorded about it by now."""
+        return changes.current_info(self.client, self.info)
+
+    def preview_deletion(self) -> DeletePreview:
+        """As `Artifact.delete_preview`."""
+        return deletion.preview(self.client, self.info)
+
+    def delete(self, *, delete_aliases: bool) -> queries.VersionInfo | None:
+        """Delete it, and return what is recorded then."""
+        return deletion.delete(self.client, self.info, delete_aliases=delete_aliases)
+
+
+class _Files(PagedList[queries.EntryInfo, Entry]):
+    """The entries of a version, whose number never changes."""
+
+    def __init__(self, page_after: Pages[queries.EntryInfo], count: int, source: EntrySource) -> None:
+        super().__init__(page_after, lambda _: count, lambda found: Entry(source, found.path, held_of(found)))
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count

@@ -1,0 +1,125 @@
+"""A version that one writer commits: the entries that differ from the nearest version, and what became of it."""
+
+from dataclasses import replace
+from typing import Any
+
+from headwater_consumer import queries
+from headwater_producer.commits import CommitVersion, SentCommit, send_commit
+from headwater_schemas.errors import EventRejected, Reason
+from headwater_schemas.names import LATEST, CollectionName
+
+from headwater._commit.record import CommitRecord
+from headwater._commit.session import WriteSession
+from headwater._commit.tasks import Committed, ContentTask
+from headwater._commit.write_queue import WriteQueue
+from headwater._content.content import Difference, identity
+from headwater._progress import bytes_text, tell
+
+SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
+# What may have happened to the base while the draft was on its way; the commit succeeds without a base.
+_BASE_IS_GONE = (Reason.BASE_UNKNOWN, Reason.DRAFT_UNKNOWN)
+
+
+class CommitTask(ContentTask[CommitVersion]):
+    """A version that one writer commits."""
+
+    def __init__(self, queue: WriteQueue, session: WriteSession, record: CommitRecord, command: CommitVersion) -> None:
+        super().__init__(queue, session, record, command)
+        self._inherited = record.attributes.inherited  # a new version has them; an existing version keeps its own
+        self._difference: Difference | None = None
+        self._with_base = True
+
+    @property
+    def needs_prior_outcomes(self) -> bool:  # type: ignore[override]
+        """What a large one must send depends on what earlier tasks became."""
+        return len(self._content.files) > SMALL_LISTING
+
+    def resolve(self) -> bool:
+        assert self._sent is not None
+        outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
+        if outcome is None or outcome.version is None:
+            return self._resolve_rejected()
+        self._record.stager.forget(self._sent.locations)
+        committed = Committed(outcome.version, outcome.recognised)
+        if not self._session.quiet:
+            self._report(committed)
+        self.succeed(committed)
+        return True
+
+    def _resolve_rejected(self) -> bool:
+        assert self._sent is not None
+        try:
+            self._session.raise_rejection(self._sent.events)
+        except EventRejected as rejected:
+            if self._with_base and self._content.base is None and rejected.reason in _BASE_IS_GONE:
+                self._with_base = False
+                self.send()
+                return False
+            raise
+        raise self._blocked()
+
+    def _publish(self, command: CommitVersion) -> SentCommit:
+        return send_commit(command, self._record.stager, self._session.producer)
+
+    def _plan(self) -> CommitVersion:
+        """Send only the difference from the nearest version: one with the same content, the draft's own base, or else
+        the latest."""
+        if not self._with_base:
+            return self._full_command()
+        database, collection = self._session.database, self._command.collection
+        digest = self._command.expected_digest or ""
+        same = queries.version_with_digest(database, collection, digest)
+        if same is not None:
+            self._difference = Difference(digest, (), ())
+            not_given: dict[str, Any] = dict.fromkeys(self._inherited)
+            return replace(self._command, base=same, files={}, **not_given)
+        content = self._content
+        if content.base is not None:
+            self._difference = Difference(content.base.digest, [*content.files, *content.references], content.removed)
+            return self._full_command()
+        latest = queries.resolve_version(database, collection, LATEST)
+        info = None if latest is None else queries.version_info(database, collection, latest)
+        return self._full_command() if info is None else self._shorter_command(info)
+
+    def _shorter_command(self, base: queries.VersionInfo) -> CommitVersion:
+        """The difference from `base`, or everything where that is less."""
+        self._difference = self._difference_from(base)
+        changed, removed = self._difference.changed, self._difference.removed
+        if len(changed) + len(removed) >= self._content.count:
+            return self._full_command()
+        files, references = self._content.files, self._content.references
+        return replace(
+            self._command,
+            base=base.version,
+            files={path: files[path] for path in changed if path in files},
+            references=[references[path] for path in changed if path in references],
+            removed=removed,
+        )
+
+    def _difference_from(self, base: queries.VersionInfo) -> Difference:
+        known = self._content.known_difference
+        if known is not None and known.digest == base.digest:
+            return known
+        changed, removed = {path: held[0] for path, held in self._content.files.items()}, []
+        changed |= {path: identity(reference) for path, reference in self._content.references.items()}
+        for paths, identities in queries.listing(self._session.database, base.layers):
+            for path, before in zip(paths, identities, strict=True):
+                now = changed.get(path)
+                if now is None:
+                    removed.append(path)
+                elif now == before:
+                    del changed[path]
+        return Difference(base.digest, list(changed), removed)
+
+    def _report(self, committed: Committed) -> None:
+        name = CollectionName.parse(self._command.collection).name
+        version = f"v{committed.version}"
+        if committed.deduplicated:
+            tell(f"{name}: content is that of {version}: no new version, latest → {version}")
+            return
+        total = self._content.count
+        new = total if self._difference is None else len(self._difference.changed)
+        gone = len(self._difference.removed) if self._difference is not None else 0
+        removed = f", {gone:,} removed" if gone else ""
+        files = "file" if total == 1 else "files"
+        tell(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {bytes_text(self._new_bytes)} stored")

@@ -1,0 +1,70 @@
+"""Files that are added now and read later: hashed when they are added, ingested when the artifact is logged.
+
+That is what `policy="immutable"` asks for: a large file is read from where it is, and must not change until then.
+"""
+
+from collections.abc import Mapping
+
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_producer.stager import BlobStager
+from headwater_schemas import digests
+from headwater_schemas.errors import FileChanged
+
+from headwater._content.content import FileDigest
+from headwater._ingest.scan import Scan
+from headwater._ingest.staging import unreadable
+
+READ_BYTES = 1 << 20  # at a time
+
+
+def is_large(size: int) -> bool:
+    """Whether a file is an object of its own, rather than part of a pack."""
+    return size > PACKED_FILE_BYTES_MAX
+
+
+def hash_folder(stager: BlobStager, found: Scan) -> tuple[list[bytes], list[int], dict[str, str]]:
+    """Digests and sizes of a folder's files, and the locations of those that are deferred, by path."""
+    hashed, sizes, deferred = [], [], {}
+    for path, location, size in zip(found.paths(), found.locations(), found.sizes(), strict=True):
+        digest, size_now, is_deferred = hash_file(stager, location, size)
+        hashed.append(digest)
+        sizes.append(size_now)
+        if is_deferred:
+            deferred[path] = location
+    return hashed, sizes, deferred
+
+
+def hash_file(stager: BlobStager, location: str, size: int) -> tuple[bytes, int, bool]:
+    """Digest and size of a file, and whether it is deferred: small files are ingested at once."""
+    try:
+        with open(location, "rb", buffering=0) as source:
+            if not is_large(size):
+                return *stager.ingest_file(source), False
+            hasher, read = digests.new_hasher(stager.algorithm), 0
+            while chunk := source.read(READ_BYTES):
+                hasher.update(chunk)
+                read += len(chunk)
+    except OSError as error:
+        raise unreadable(location, error) from error
+    return digests.pack(stager.algorithm, hasher.digest()), read, True
+
+
+def ingest_deferred(stager: BlobStager, files: Mapping[str, FileDigest], deferred: Mapping[str, str]) -> None:
+    """Ingest the files at the locations `deferred`, by path. Raises: FileChanged when one is not what it was."""
+    for path, location in deferred.items():
+        digest, size = files[path]
+        if not stager.missing([digest]):
+            continue
+        try:
+            with open(location, "rb", buffering=0) as source:
+                found = stager.ingest_file(source)
+        except OSError as error:
+            raise FileChanged(
+                f"{location!r} was added as immutable but cannot be read any more: {error.strerror}. "
+                "Restore it, or add it with policy='mutable'."
+            ) from error
+        if found != (digest, size):
+            raise FileChanged(
+                f"{location!r} was added as immutable but changed since (it had {size:,} bytes, now {found[1]:,}). "
+                "Add it again, or with policy='mutable'."
+            )

@@ -1,0 +1,59 @@
+"""Start a run: where it goes, what it is called, and its first event."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from headwater_schemas import metadata
+from headwater_schemas.events import RunStarted
+from headwater_schemas.names import RunName, check_name, check_text
+
+from headwater._commit.client import client_for
+from headwater._config.settings import read_settings
+from headwater._content.attributes import Names
+from headwater._run.run import Run
+from headwater._run.writer import RunWriter
+
+ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+ID_LENGTH = 8
+
+
+def init(
+    project: str | None = None,
+    entity: str | None = None,
+    job_type: str | None = None,
+    group: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Iterable[str] | None = None,
+    id: str | None = None,
+) -> Run:
+    """Start a run, or resume the one with this `id`, which is then described by these arguments. Reads the settings.
+
+    Use it as a context manager, or call `finish()`; a run that is left open is finished when the interpreter ends.
+    Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, StoreError.
+    """
+    settings = read_settings()
+    run_name = RunName(
+        check_name(entity if entity is not None else settings.entity, "entity"),
+        check_name(project if project is not None else settings.project, "project"),
+        check_name(id if id is not None else _new_id(), "run"),
+    )
+    config_text = metadata.encode({} if config is None else config, "config")
+    tag_list = tuple(Names(() if tags is None else tags))
+    for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
+        if text is not None:
+            check_text(text, kind)
+    client = client_for(settings, create=True)
+    started = RunStarted(
+        run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list
+    )
+    client.send([started], rejectable=False)
+    writer = RunWriter(client, run_name, "running")
+    run = Run(writer, job_type=job_type, group=group, config=config_text, display_name=name, tags=tag_list)
+    writer.start()
+    return run
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))

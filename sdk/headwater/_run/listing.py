@@ -1,0 +1,51 @@
+"""Runs of the past: found by name, and listed."""
+
+from collections.abc import Sequence
+
+from headwater_consumer import queries
+from headwater_schemas.names import RunName
+
+from headwater._commit.client import Client
+from headwater._paging import ROWS_PER_PAGE, PagedList
+from headwater._run.run import Run
+from headwater._run.writer import RunWriter
+
+
+def run_named(client: Client, name: str) -> Run:
+    """The run "entity/project/id"."""
+    info = queries.run_info(client.stores.database, name)
+    if info is None:  # an edge names a run whose own events are not projected yet
+        writer = RunWriter(client, RunName.parse(name), "unknown")
+        return Run(writer, job_type=None, group=None, config="{}", display_name=None, tags=())
+    return _run_of(client, info)
+
+
+def runs_of(client: Client, project: str, *, job_type: str | None, group: str | None) -> Sequence[Run]:
+    """The runs of "entity/project", the last started first."""
+    database = client.stores.database
+
+    def page_after(last: queries.RunInfo | None) -> Sequence[queries.RunInfo]:
+        after = None if last is None else _key_of(last)
+        return queries.runs(database, project, after=after, limit=ROWS_PER_PAGE, job_type=job_type, group=group)
+
+    def count_after(last: queries.RunInfo | None) -> int:
+        after = None if last is None else _key_of(last)
+        return queries.count_runs(database, project, after=after, job_type=job_type, group=group)
+
+    return PagedList(page_after, count_after, lambda info: _run_of(client, info))
+
+
+def _key_of(info: queries.RunInfo) -> tuple[int, str]:
+    return info.started_us, info.run
+
+
+def _run_of(client: Client, info: queries.RunInfo) -> Run:
+    writer = RunWriter(client, RunName.parse(info.run), info.state)
+    return Run(
+        writer,
+        job_type=info.job_type,
+        group=info.group,
+        config=info.config,
+        display_name=info.display_name,
+        tags=info.tags,
+    )
