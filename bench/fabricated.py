@@ -12,13 +12,13 @@ from headwater._config.settings import read_settings
 from headwater._stores.folder import open_folder
 from headwater._stores.servers import open_servers
 from headwater._stores.stores import Stores
-from headwater_blobs.naming import pack_name
 from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
 from headwater_schemas import digests, lthash
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, file_leaves
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.object_names import pack_name
 from headwater_schemas.positions import BEFORE_FIRST
 
 PROJECT = "bench/bench"

@@ -12,7 +12,7 @@ from uuid import uuid4
 import psycopg
 from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
-from headwater_consumer.postgresql import PostgresqlSchema
+from headwater_consumer.database.postgresql import PostgresqlSchema
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record
 from kafka.admin import KafkaAdminClient

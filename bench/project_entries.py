@@ -8,7 +8,7 @@ import psycopg
 from headwater._config.settings import read_settings
 from headwater._stores.servers import open_database, open_log_and_database
 from headwater_consumer.rows import FILE, EntryRow
-from headwater_consumer.service.running import project_present
+from headwater_consumer.service.process import project_present
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_schemas import codec
 from headwater_schemas.events import EntryAdded

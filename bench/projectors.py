@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater._stores.servers import open_log_and_database
-from headwater_consumer.waiting import WaitingProjection
+from headwater_consumer.projection.remote import RemoteProjection
 from headwater_schemas.positions import BEFORE_FIRST
 
 from bench.harness import BenchFailed
@@ -129,7 +129,7 @@ def catch_up(home: "ServerHome", servers: BenchServers, count: int = 1) -> Pace:
     with ExitStack() as opened:
         database, log = open_log_and_database(home.profile(), opened, create=True)
         ends = {partition: end - BEFORE_FIRST for partition, end in log.ends().items() if end != BEFORE_FIRST}
-        projection = WaitingProjection(log, database)
+        projection = RemoteProjection(log, database)
 
         def done() -> dict[int, int]:
             return {partition: offset - BEFORE_FIRST for partition, offset in projection.offsets().items()}

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from headwater._commit.commit_task import CommitTask
 from headwater._commit.session import WriteSession
-from headwater_consumer.embedded import EmbeddedProjection
-from headwater_consumer.waiting import WaitingProjection
+from headwater_consumer.projection.embedded import EmbeddedProjection
+from headwater_consumer.projection.remote import RemoteProjection
 from headwater_producer.producer import Producer
 from headwater_producer.stager import BlobStager
 
@@ -21,7 +21,7 @@ _CALLS: tuple[tuple[str, type, str], ...] = (
     ("upload", BlobStager, "publish"),
     ("append", Producer, "confirm"),
     ("project", EmbeddedProjection, "catch_up"),
-    ("project", WaitingProjection, "catch_up"),
+    ("project", RemoteProjection, "catch_up"),
     ("outcome", WriteSession, "look_up_outcomes"),
 )
 

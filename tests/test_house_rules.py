@@ -24,7 +24,7 @@ LONG_FUNCTIONS: frozenset[str] = frozenset()
 HOMES_OF_DRIVERS = {
     "sqlite3": (
         "eventlog/headwater_eventlog/",
-        "consumer/headwater_consumer/sqlite.py",
+        "consumer/headwater_consumer/database/sqlite/",
         "sdk/headwater/_ingest/stat_cache.py",
     ),
     "kafka": ("eventlog/",),
@@ -33,7 +33,7 @@ HOMES_OF_DRIVERS = {
     "pyarrow": ("sdk/headwater/_tables/parquet.py",),
     "urllib3": ("runtime/headwater_runtime/proxies.py", "blobs/", "sdk/headwater/_references/"),
     "sqlalchemy": ("consumer/",),
-    "psycopg": ("consumer/headwater_consumer/postgresql.py", "consumer/headwater_consumer/bulk.py"),
+    "psycopg": ("consumer/headwater_consumer/database/postgresql/",),
 }
 
 # Words that would tie the project to one machine. Put together here, so that this file may be searched too.

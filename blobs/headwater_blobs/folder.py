@@ -6,7 +6,7 @@
     FOLDER/objects/files/ENTITY/PROJECT/xxh3-ab/xxh3-ab…-0
 
 A staged file is complete and on the disk before it is linked to its object's name, so an object is whole or absent
-whatever is killed. The name of a staged file says whose it is, see `naming`.
+whatever is killed. The name of a staged file says whose it is, see `staged_names`.
 """
 
 import errno
@@ -30,11 +30,12 @@ from headwater_schemas.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
-from headwater_blobs.naming import check_object_name, check_staged_name, is_object_name, staged_name
 from headwater_blobs.open_files import FULL, pieces_of, reflink, reserve, write_all
 from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
+from headwater_blobs.staged_names import check_staged_name, staged_name
 
 MARKER = "headwater-blobs.json"
 FORMAT = 1

@@ -52,7 +52,7 @@ class BlobStore(Protocol):
     - many processes and threads may use one store at once, also after a fork; what a parent staged, its child can
       publish too.
 
-    Object names come from `headwater_blobs.naming`.
+    Object names come from `headwater_schemas.object_names`.
     """
 
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:

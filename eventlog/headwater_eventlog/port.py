@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.headers import Headers
 from headwater_schemas.positions import Position
 
@@ -34,6 +35,14 @@ class Record:
     key: str
     payload: bytes
     headers: Headers = ()
+
+
+class RecordsGone(StoreUnavailable):
+    """Records that are needed do not exist any more. Reading the partition must not continue elsewhere."""
+
+    def __init__(self, message: str, *, partition: int) -> None:
+        super().__init__(message)
+        self.partition = partition
 
 
 class EventLog(Protocol):

@@ -15,10 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from headwater_blobs import naming
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
 from headwater_runtime.pools import no_fork
-from headwater_schemas import digests
+from headwater_schemas import digests, object_names
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, HeadwaterError
 
@@ -272,9 +271,9 @@ class BlobStager:
 
 def _name_in(project: str, staged: Staged, digest: bytes) -> str:
     """The name to publish under: the one that it has already, if that is in `project`."""
-    if staged.name is not None and naming.project_of(staged.name) == project:
+    if staged.name is not None and object_names.project_of(staged.name) == project:
         return staged.name
-    return naming.pack_name(project) if staged.digest is None else naming.file_name(project, digest)
+    return object_names.pack_name(project) if staged.digest is None else object_names.file_name(project, digest)
 
 
 class _PackStaging:

@@ -83,6 +83,36 @@ def folders_of(path: str) -> list[str]:
     return [path[:i] for i, character in enumerate(path) if character == "/"]
 
 
+def folders_of_all(paths: Iterable[str]) -> set[str]:
+    """The folders that any of `paths` implies."""
+    direct = {path.rpartition("/")[0] for path in paths}
+    direct.discard("")
+    return direct.union(*map(folders_of, direct))
+
+
+def file_and_folder(paths: Iterable[str]) -> str | None:
+    """The first, in order, of `paths` that others of them need as a folder, or None."""
+    files = set(paths)
+    return min(files & folders_of_all(files), default=None)
+
+
+def conflict_reason(path: str, other: str) -> str:
+    """Why two paths cannot be in one version: one is a folder of the other, or they look alike."""
+    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
+        return file_and_folder_text(min(path, other))
+    return look_alike_text(path, other)
+
+
+def file_and_folder_text(path: str) -> str:
+    """What is wrong with a path that `file_and_folder` finds."""
+    return f"{path!r} would be a file and a folder at once"
+
+
+def look_alike_text(path: str, other: str) -> str:
+    """What is wrong with two paths that `colliding_forms` finds."""
+    return f"{path!a} and {other!a} look the same to a reader, in part or whole"
+
+
 def range_of_folder(folder: str) -> tuple[str, str]:
     """The half-open range `[from, to)`, in code point order, of all paths under `folder`."""
     return f"{folder}/", f"{folder}0"  # "0" is the character after "/"

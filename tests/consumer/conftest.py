@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.consumer.looking import Databases
+from tests.consumer.inspection import Databases
 from tests.support.history import History, open_history
 
 

@@ -15,7 +15,7 @@ from headwater_schemas.errors import Reason
 from headwater_schemas.events import Event
 from headwater_schemas.paths import colliding_forms, folders_of
 
-from tests.consumer.looking import Listing, digest_of
+from tests.consumer.inspection import Listing, digest_of
 from tests.support.histories import LONG_AGO_US, Damage, Resolve, Step
 
 

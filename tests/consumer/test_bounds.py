@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from headwater_consumer import working_set
 from headwater_consumer.database import Database
-from headwater_consumer.runner import Projector
-from headwater_consumer.state import AddEntries
-from headwater_consumer.working_set import WorkingSet
+from headwater_consumer.projector.state import AddEntries
+from headwater_consumer.service.process import project_present
+from headwater_consumer.writing import working_set
+from headwater_consumer.writing.working_set import WorkingSet
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import keys
 from headwater_schemas.errors import UnknownSchema
 from headwater_schemas.events import VersionCommitted
 from sqlalchemy import text
 
-from tests.consumer.looking import versions_of
+from tests.consumer.inspection import versions_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
@@ -45,7 +45,7 @@ def test_the_working_set_holds_no_more_entries_than_its_bound(
     monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", BOUND)
     held = []
     with database.transaction() as connection:
-        state = WorkingSet(connection)
+        state = WorkingSet(database.adapter, connection)
         for written in range(0, 5 * BOUND, per_event):
             state.write([_rows(written, per_event)])
             there = connection.execute(text("SELECT count(*) FROM entries")).scalar_one()
@@ -72,6 +72,6 @@ def test_of_two_partitions_that_stop_the_first_is_raised(database: Database) -> 
 
     for _ in range(2):
         with pytest.raises(UnknownSchema, match="partition 1 stops at"):
-            Projector(log, database).project_all()
+            project_present(log, database)
 
     assert len(versions_of(database, told)) == 1

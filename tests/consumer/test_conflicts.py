@@ -4,19 +4,21 @@ import unicodedata
 from collections.abc import Mapping
 
 import pytest
-from headwater_consumer import queries, shown
+from headwater_consumer import queries
+from headwater_consumer.layers import stored
 from headwater_consumer.queries import entries as entries_module
-from headwater_consumer.runner import Projector
+from headwater_consumer.writing.runner import Projector
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import EntryAdded, EntryRemoved, Event
 from headwater_schemas.paths import folders_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.consumer.looking import Databases, rejections_of, rows_of
-from tests.consumer.saying import DIGITS, PROJECT, SHARED, added, committed, opened, paths
+from tests.consumer.events import DIGITS, PROJECT, SHARED, added, committed, opened, paths
+from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import History, digest_of, files_of
 from tests.support.memory_log import MemoryLog
+from tests.support.projections import project_all
 
 COMPOSED, DECOMPOSED = "\u00e9", "e\u0301"
 
@@ -199,8 +201,8 @@ def test_what_went_in_and_out_again_is_in_nobodys_way(history: History) -> None:
 def test_conflicts_do_not_depend_on_what_is_written_already(
     databases: Databases, records_per_batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shown, "LEAPS_MAX", 2)
-    monkeypatch.setattr("headwater_consumer.working_set.ENTRIES_PER_FLUSH_MAX", 30)
+    monkeypatch.setattr(stored, "SEEKS_MAX", 2)
+    monkeypatch.setattr("headwater_consumer.writing.working_set.ENTRIES_PER_FLUSH_MAX", 30)
     log = MemoryLog()
     with databases.empty() as database:
         history = History(log, database)
@@ -212,7 +214,7 @@ def test_conflicts_do_not_depend_on_what_is_written_already(
             writer.write(added(SHARED, {f"{n:02}": b"conflicts while n < 10", f"g{n}": b"g"}))
         writer.write(committed(SHARED))
 
-        Projector(log, database, records_per_batch=records_per_batch).project_all()
+        project_all(log, Projector(log, database, records_per_batch=records_per_batch))
 
         assert rejections_of(database) == [Reason.PATH_CONFLICT] * 10
         assert len(paths(history, 0)) == 12 * 11 + 2 * 2

@@ -141,7 +141,7 @@ def test_a_reference_is_listed_with_what_is_known_of_it(history: History) -> Non
         1 << 40,
         "v7",
     )
-    assert (big.digest, big.object_name, big.start) == (None, None, None)
+    assert (big.digest, big.object_name, big.object_offset) == (None, None, None)
     assert (infos["page"].size, infos["page"].checksum) == (None, None)
     assert list(queries.listing(history.database, _layers(history, 0))) == [
         (
@@ -171,7 +171,7 @@ def test_content_is_found_where_it_was_stored(history: History) -> None:
     history.commit(DIGITS, {"a": b"one", "b": b"three"})
     digests = [digest_of(content) for content in (b"one", b"three", b"never")]
 
-    places = queries.stored_places(history.database, PROJECT, [*digests, digests[0]])
+    places = queries.stored_locations(history.database, PROJECT, [*digests, digests[0]])
 
     assert places == {
         digests[0]: BlobLocation(pack_of(PROJECT), 0, 3),
@@ -182,11 +182,11 @@ def test_content_is_found_where_it_was_stored(history: History) -> None:
 def test_content_that_only_an_open_draft_holds_is_not_counted_on(history: History) -> None:
     draft, events = history.draft(DIGITS, {"a": b"1"})
     history.write(*events)
-    before = queries.stored_places(history.database, PROJECT, [digest_of(b"1")])
+    before = queries.stored_locations(history.database, PROJECT, [digest_of(b"1")])
     history.write(VersionCommitted(collection=DIGITS, draft=draft))
 
     assert before == {}
-    assert set(queries.stored_places(history.database, PROJECT, [digest_of(b"1")])) == {digest_of(b"1")}
+    assert set(queries.stored_locations(history.database, PROJECT, [digest_of(b"1")])) == {digest_of(b"1")}
 
 
 def test_content_of_another_project_is_not_found(history: History) -> None:
@@ -194,15 +194,15 @@ def test_content_of_another_project_is_not_found(history: History) -> None:
     history.commit("team/visio/digits", {"a": b"1"})
     history.commit(DIGITS, {"a": b"2"})
 
-    assert queries.stored_places(history.database, PROJECT, [digest_of(b"1")]) == {}
-    assert queries.stored_places(history.database, "team/empty", [digest_of(b"1")]) == {}
+    assert queries.stored_locations(history.database, PROJECT, [digest_of(b"1")]) == {}
+    assert queries.stored_locations(history.database, "team/empty", [digest_of(b"1")]) == {}
 
 
 def test_more_content_than_one_statement_takes_is_found(history: History) -> None:
     contents = {f"f{i}": b"%d" % i for i in range(700)}
     history.commit(DIGITS, contents)
 
-    places = queries.stored_places(history.database, PROJECT, [digest_of(c) for c in contents.values()])
+    places = queries.stored_locations(history.database, PROJECT, [digest_of(c) for c in contents.values()])
 
     assert len(places) == 700
 
@@ -214,7 +214,7 @@ def test_content_in_a_condemned_object_is_found_in_another_or_not_at_all(history
     history.write(BlobsCondemned(project=PROJECT, objects=condemned))
     wanted = [digest_of(content) for content in (b"same", b"0", b"3")]
 
-    places = queries.stored_places(history.database, PROJECT, wanted)
+    places = queries.stored_locations(history.database, PROJECT, wanted)
 
     assert {digest: place.object_name for digest, place in places.items()} == {
         wanted[0]: pack_of(PROJECT, 3),
@@ -232,14 +232,14 @@ def test_content_that_was_rewritten_is_found_and_read_where_it_is_now(history: H
     )
     expected = {"b": BlobLocation(new, 100, 3), "c": BlobLocation(newest, 0, 4)}
 
-    places = queries.stored_places(history.database, PROJECT, [digest_of(c) for c in (b"12", b"345", b"6789")])
-    shown = {entry.path: (entry.object_name, entry.start, entry.size) for entry in _all(history, 0)}
+    places = queries.stored_locations(history.database, PROJECT, [digest_of(c) for c in (b"12", b"345", b"6789")])
+    shown = {entry.path: (entry.object_name, entry.object_offset, entry.size) for entry in _all(history, 0)}
 
     assert places == {digest_of(b"345"): expected["b"], digest_of(b"6789"): expected["c"]}
     assert shown == {"a": (old, 0, 2), **expected}, "a version goes on reading from a condemned object"
     one = queries.entry(history.database, _layers(history, 0), "c")
     assert one is not None
-    assert (one.object_name, one.start) == (newest, 0)
+    assert (one.object_name, one.object_offset) == (newest, 0)
 
 
 @pytest.mark.parametrize("contents_per_page", [1, 2, 5000])
@@ -269,7 +269,7 @@ def test_the_versions_that_hold_a_content_are_found(history: History) -> None:
     history.commit(DIGITS, base=2, removed=["copy"])
     history.commit(f"{PROJECT}/more", {"m": b"x"})
 
-    found = queries.versions_holding(history.database, digest_of(b"x"), limit=100)
+    found = queries.versions_containing(history.database, digest_of(b"x"), limit=100)
 
     assert sorted(found) == [
         (DIGITS, 0, "a"),
@@ -279,15 +279,15 @@ def test_the_versions_that_hold_a_content_are_found(history: History) -> None:
         (DIGITS, 2, "copy"),
         (f"{PROJECT}/more", 0, "m"),
     ]
-    assert queries.versions_holding(history.database, digest_of(b"nowhere"), limit=100) == []
-    assert queries.versions_holding(history.database, digest_of(b"x"), limit=2) == found[:2]
+    assert queries.versions_containing(history.database, digest_of(b"nowhere"), limit=100) == []
+    assert queries.versions_containing(history.database, digest_of(b"x"), limit=2) == found[:2]
 
 
 def test_what_holds_a_content_agrees_with_the_listings(history: History) -> None:
     expected = _many_changes(history)
     digests = {digest_of(content) for contents in expected for content in contents.values()}
 
-    found = {(v, p, d) for d in digests for _, v, p in queries.versions_holding(history.database, d, limit=10_000)}
+    found = {(v, p, d) for d in digests for _, v, p in queries.versions_containing(history.database, d, limit=10_000)}
 
     assert found == {(v, p, digest_of(c)) for v, contents in enumerate(expected) for p, c in contents.items()}
 
@@ -295,8 +295,8 @@ def test_what_holds_a_content_agrees_with_the_listings(history: History) -> None
 def test_a_draft_holds_nothing_until_it_is_sealed(history: History) -> None:
     draft, events = history.draft(DIGITS, {"a": b"1", "b": b"1"})
     history.write(*events, EntryRemoved(collection=DIGITS, draft=draft, paths=("b",)))
-    assert queries.versions_holding(history.database, digest_of(b"1"), limit=10) == []
+    assert queries.versions_containing(history.database, digest_of(b"1"), limit=10) == []
 
     history.write(VersionCommitted(collection=DIGITS, draft=draft))
 
-    assert queries.versions_holding(history.database, digest_of(b"1"), limit=10) == [(DIGITS, 0, "a")]
+    assert queries.versions_containing(history.database, digest_of(b"1"), limit=10) == [(DIGITS, 0, "a")]

@@ -8,8 +8,7 @@ from headwater_schemas import codec, keys
 from headwater_schemas.errors import Reason, UndecodableEvent
 from headwater_schemas.events import BlobsCondemned, DeadLetterResolved, Stamped, VersionDeleted
 
-from tests.consumer.looking import rejections_of, rows_of, versions_of
-from tests.consumer.saying import (
+from tests.consumer.events import (
     DIGITS,
     MODEL,
     PROJECT,
@@ -17,6 +16,7 @@ from tests.consumer.saying import (
     committed,
     paths,
 )
+from tests.consumer.inspection import rejections_of, rows_of, versions_of
 from tests.support.history import History, pack_of
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
@@ -67,7 +67,7 @@ def test_subscribers_are_told_of_what_waited_where_it_was_let_go_on(history: His
 
     at = history.write(resolved, by="operator")
 
-    told = rows_of(history.database, 'SELECT "offset", n, kind FROM outbox ORDER BY "offset", n')
+    told = rows_of(history.database, 'SELECT "offset", record_index, kind FROM outbox ORDER BY "offset", record_index')
     assert told == [(at, 0, "version-committed"), (at, 1, "version-committed")]
 
 

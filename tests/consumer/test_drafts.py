@@ -2,8 +2,8 @@
 
 import pytest
 from headwater_consumer import queries
-from headwater_consumer.maintenance import drafts as maintenance
-from headwater_consumer.maintenance.drafts import discard_idle_drafts
+from headwater_consumer.maintenance import idle_drafts as maintenance
+from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts
 from headwater_producer.producer import Producer
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
@@ -17,8 +17,8 @@ from headwater_schemas.events import (
     shared_draft,
 )
 
-from tests.consumer.looking import rejections_of, rows_of
-from tests.consumer.saying import DIGITS, MODEL, PROJECT, SHARED, added, committed, opened, paths, version_of
+from tests.consumer.events import DIGITS, MODEL, PROJECT, SHARED, added, committed, opened, paths, version_of
+from tests.consumer.inspection import rejections_of, rows_of
 from tests.support.history import History, files_of
 
 RUN_1, RUN_2 = f"{PROJECT}/r1", f"{PROJECT}/r2"
@@ -54,7 +54,7 @@ def test_a_run_that_is_tried_again_from_another_process_is_the_same_writer(histo
 
     history.write(_by(RUN_2, {"b": b"3"}), _done(RUN_2), by="second try")
 
-    assert (waiting.version, waiting.writers, waiting.done, waiting.waiting_for) == (None, 1, 1, 2)
+    assert (waiting.version, waiting.writers, waiting.writers_done, waiting.waiting_for) == (None, 1, 1, 2)
     assert version_of(history, SHARED) == 0
     assert queries.contested_paths(history.database, DIGITS, 0) == []
 
@@ -105,7 +105,7 @@ def test_who_comes_after_the_seal_is_told_the_version_and_what_to_do(history: Hi
 
     assert rejections_of(history.database) == [Reason.DRAFT_SEALED]
     (message,) = _messages(history)
-    assert "'epoch-1' of team/vision/digits was sealed as team/vision/digits:v0 before this came" in message
+    assert "'epoch-1' of team/vision/digits was sealed as team/vision/digits:v0 before this event arrived" in message
     assert "a new distributed_id" in message
 
 
@@ -135,11 +135,11 @@ def test_a_draft_can_be_asked_about_before_and_after_it_is_closed(history: Histo
         history.write(_done(f"{PROJECT}/r{n}"))
 
     assert (waiting.collection, waiting.draft, waiting.type, waiting.base) == (DIGITS, SHARED, "dataset", None)
-    assert (waiting.rows, waiting.writers, waiting.done, waiting.waiting_for) == (2, 1, 0, 3)
+    assert (waiting.row_count, waiting.writers, waiting.writers_done, waiting.waiting_for) == (2, 1, 0, 3)
     assert (waiting.version, waiting.discarded) == (None, False)
     sealed, dropped = _draft(history), _draft(history, other)
     assert (sealed.version, sealed.discarded, sealed.waiting_for) == (0, False, None)
-    assert (dropped.version, dropped.discarded, dropped.rows) == (None, True, 0)
+    assert (dropped.version, dropped.discarded, dropped.row_count) == (None, True, 0)
 
 
 def test_open_drafts_are_listed_page_by_page(history: History) -> None:
@@ -180,11 +180,11 @@ def _open(history: History) -> list[str]:
 def test_a_draft_that_nobody_touched_for_a_week_is_discarded(history: History) -> None:
     own, events = history.draft(DIGITS, {"a": b"1"})
     history.write(*events, opened(), committed(SHARED, writers=2))
-    touched_us = max(draft.touched_us for draft in queries.open_drafts(history.database, None))
+    last_event_us = max(draft.last_event_us for draft in queries.open_drafts(history.database, None))
 
-    early = _discard(history, touched_us + 7 * DAY_US - 1_000_000)
-    elsewhere = _discard(history, touched_us + 7 * DAY_US, "team/other")
-    late = _discard(history, touched_us + 7 * DAY_US)
+    early = _discard(history, last_event_us + 7 * DAY_US - 1_000_000)
+    elsewhere = _discard(history, last_event_us + 7 * DAY_US, "team/other")
+    late = _discard(history, last_event_us + 7 * DAY_US)
 
     assert (early, elsewhere, sorted(late)) == ([], [], sorted([own, SHARED]))
     assert _open(history) == []
@@ -195,7 +195,7 @@ def test_a_project_says_itself_how_long_a_draft_may_lie(history: History) -> Non
     history.write(opened(), opened(collection="team/other/digits"))
     history.write(SettingsChanged(project=PROJECT, settings='{"draft_idle_days":2}'))
 
-    _discard(history, _draft(history).touched_us + 3 * DAY_US)
+    _discard(history, _draft(history).last_event_us + 3 * DAY_US)
 
     assert [draft.collection for draft in queries.open_drafts(history.database, None)] == ["team/other/digits"]
 
@@ -203,14 +203,14 @@ def test_a_project_says_itself_how_long_a_draft_may_lie(history: History) -> Non
 def test_who_touches_a_draft_meanwhile_keeps_it(history: History) -> None:
     history.write(opened())
     producer = Producer(history.log, author="maintenance")
-    touched_us = _draft(history).touched_us
-    (sent,) = discard_idle_drafts(history.database, producer, now_us=touched_us + 7 * DAY_US)
+    last_event_us = _draft(history).last_event_us
+    (sent,) = discard_idle_drafts(history.database, producer, now_us=last_event_us + 7 * DAY_US)
 
     history.write(opened(), by="bert")
     producer.confirm()
     history.project()
 
-    assert _draft(history).touched_us > sent.touched_us
+    assert _draft(history).last_event_us > sent.last_event_us
     assert rejections_of(history.database) == [Reason.DRAFT_TOUCHED]
     assert "'epoch-1' of team/vision/digits" in _messages(history)[0]
     assert _open(history) == [SHARED]

@@ -48,7 +48,7 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.names import TEXT_LENGTH_MAX
 
-from tests.consumer.looking import Databases, rejections_of, rows_of
+from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import CLOCK, UNDECODABLE, History, files_of
 from tests.support.memory_log import MemoryLog
 

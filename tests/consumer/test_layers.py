@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tests.consumer.looking import digest_of, listing_of, rows_of, versions_of
-from tests.consumer.saying import (
+from tests.consumer.events import (
     DIGITS,
     committed,
     paths,
 )
+from tests.consumer.inspection import digest_of, listing_of, rows_of, versions_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database

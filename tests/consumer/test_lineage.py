@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headwater_consumer import queries
 from headwater_consumer.queries import Edge
-from headwater_consumer.replay import replay
+from headwater_consumer.writing.replay import replay
 from headwater_schemas.events import ArtifactUsed
 
 from tests.support.history import History

@@ -7,8 +7,9 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.rows import ROW_TYPES, Output, Use
-from headwater_consumer.runner import Projector
+from headwater_consumer.database.row_mapping import table_of
+from headwater_consumer.database.tables import ROW_TYPES, RUN_INPUTS, RUN_OUTPUTS
+from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import codec
 from headwater_schemas import events as types
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import or_, select
 
-from tests.consumer.looking import (
+from tests.consumer.inspection import (
     Databases,
     content_of,
     digest_of,
@@ -45,6 +46,7 @@ from tests.support.histories import (
 )
 from tests.support.memory_log import Written, write
 from tests.support.modes import MODES
+from tests.support.projections import apply_records
 from tests.support.strategies import stamped
 
 COLLECTION = COLLECTIONS[0]
@@ -59,7 +61,7 @@ def test_records_delivered_again_are_passed_over(databases: Databases, history: 
     with databases.empty() as database:
         once = fingerprint_of(project(written, database))
 
-        counted = Projector(written.log, database).apply_records(0, written.log.read(0, after=-1))
+        counted = apply_records(Projector(written.log, database), 0, written.log.read(0, after=-1))
 
         assert counted == 0
         assert fingerprint_of(database) == once
@@ -208,7 +210,7 @@ def test_writers_of_distinct_paths_give_one_digest_in_any_order(
         project(written, database)
 
         assert versions_of(database, COLLECTION) == [(0, _meant(listing))]
-        assert rows_of(database, "SELECT contested FROM versions") == [(0,)]
+        assert rows_of(database, "SELECT contested_count FROM versions") == [(0,)]
 
 
 @given(st.data())
@@ -263,14 +265,14 @@ def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], n
 
 # --- the past -----------------------------------------------------------------------------------------------------
 
-_FACTS = [row_type.table for row_type in ROW_TYPES if row_type.is_fact]
-_EDGES = [Use.table, Output.table]
+_FACTS = [table_of(row_type) for row_type in ROW_TYPES if row_type.is_fact]
+_EDGES = [RUN_INPUTS, RUN_OUTPUTS]
 
 
 def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
     """What every table of facts and edges says was the case at a position."""
     seen = []
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         for table in (*_FACTS, *_EDGES):
             said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
             statement = select(*said).where(table.c.from_position <= at).order_by(*said)
@@ -283,7 +285,7 @@ def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
 def _open_now(database: Database) -> list[list[tuple[object, ...]]]:
     """What the rows say that are open: the present as a reader without a position asks for it."""
     seen = []
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         for table in (*_FACTS, *_EDGES):
             said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
             statement = select(*said).order_by(*said)
@@ -335,7 +337,9 @@ def _answers(database: Database, at: int | None) -> list[object]:
 # --- meaning ------------------------------------------------------------------------------------------------------
 
 
-_MISCOUNTED_LAYERS = "SELECT * FROM layers l WHERE rows != (SELECT count(*) FROM entries e WHERE e.layer = l.layer)"
+_MISCOUNTED_LAYERS = (
+    "SELECT * FROM layers l WHERE row_count != (SELECT count(*) FROM entries e WHERE e.layer = l.layer)"
+)
 
 
 @given(histories(steps_max=40))
@@ -380,10 +384,10 @@ def _said_of(database: Database, written: Written, name: str, number: int) -> di
     still = "AND to_position IS NULL"
     updates = [written.step_at_time[time_us] for (time_us,) in ask("time_us", "version_updates", still)]
     return {
-        "facts": dict(ask("field, value", "version_facts", still)),
+        "facts": dict(ask("field, value", "version_attributes", still)),
         "tags": {tag for (tag,) in ask("tag", "tags", still)},
-        "uses": set(ask("run, requested", "uses")),
-        "outputs": {run for (run,) in ask("run", "outputs")},
+        "uses": set(ask("run, requested", "run_inputs")),
+        "outputs": {run for (run,) in ask("run", "run_outputs")},
         "contested": {path for (path,) in ask("path", "contested_paths")},
         "updated": updates[0] if updates else None,
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from headwater_consumer.fingerprint import table_fingerprints
+from headwater_consumer.database.fingerprint import table_fingerprints
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import keys
 from headwater_schemas.entries import FileEntries, Reference
@@ -24,8 +24,7 @@ from headwater_schemas.events import (
     WriterDone,
 )
 
-from tests.consumer.looking import listing_of, rejections_of, rows_of, versions_of
-from tests.consumer.saying import (
+from tests.consumer.events import (
     DIGITS,
     MODEL,
     PROJECT,
@@ -38,6 +37,7 @@ from tests.consumer.saying import (
     said,
     version_of,
 )
+from tests.consumer.inspection import listing_of, rejections_of, rows_of, versions_of
 from tests.support.history import History, pack_of
 
 # --- refusals -----------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ _BOOKS = {"rejections", "sessions", "log_positions"}  # what a refusal may write
 
 
 def _tables(history: History) -> dict[str, str]:
-    with history.database.reading() as connection:
+    with history.database.snapshot() as connection:
         return dict(table_fingerprints(connection))
 
 
@@ -223,7 +223,7 @@ def test_a_refusal_by_a_rule_counts_as_judged(history: History) -> None:
 # --- numbers and content ------------------------------------------------------------------------------------------
 
 
-def test_version_numbers_are_dense_whatever_was_refused_or_recognised(history: History) -> None:
+def test_version_numbers_are_dense_whatever_was_refused_or_deduplicated(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
     history.commit(DIGITS, {"a": b"1"})
     history.commit(DIGITS, {"a": b"2"}, type="model")
@@ -232,7 +232,7 @@ def test_version_numbers_are_dense_whatever_was_refused_or_recognised(history: H
     assert [number for number, _ in versions_of(history.database, DIGITS)] == [0, 1]
 
 
-def test_content_of_any_live_version_is_recognised(history: History) -> None:
+def test_content_of_any_live_version_is_deduplicated(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
     history.commit(DIGITS, {"a": b"2"})
 
@@ -240,7 +240,7 @@ def test_content_of_any_live_version_is_recognised(history: History) -> None:
 
     assert len(versions_of(history.database, DIGITS)) == 2
     assert aliases(history) == {"latest": 0, "best": 0}
-    assert rows_of(history.database, "SELECT version, run FROM outputs") == [(0, f"{PROJECT}/r")]
+    assert rows_of(history.database, "SELECT version, run FROM run_outputs") == [(0, f"{PROJECT}/r")]
 
 
 def test_content_of_a_deleted_version_is_logged_as_a_new_one(history: History) -> None:
@@ -252,7 +252,7 @@ def test_content_of_a_deleted_version_is_logged_as_a_new_one(history: History) -
     assert aliases(history) == {"latest": 1}
 
 
-def test_of_several_live_versions_with_one_content_the_first_is_recognised(history: History) -> None:
+def test_of_several_live_versions_with_one_content_the_first_is_deduplicated(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
     history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
     history.commit(DIGITS, {"a": b"1"})
@@ -375,7 +375,7 @@ def test_a_version_that_waited_for_writers_is_its_committers(history: History) -
 
     history.write(done, by="bert")
 
-    assert rows_of(history.database, "SELECT who FROM versions") == [("ada",)]
+    assert rows_of(history.database, "SELECT author FROM versions") == [("ada",)]
 
 
 def test_a_commit_that_is_refused_after_waiting_is_refused_to_its_committer(history: History) -> None:
@@ -395,7 +395,7 @@ def test_contested_paths_are_counted_and_named_and_the_last_event_counts(history
     history.write(added(SHARED, {"ours": b"22"}), by="bert")
     history.write(added(SHARED, {"mine": b"1"}), committed(SHARED), by="ada")
 
-    assert rows_of(history.database, "SELECT contested FROM versions") == [(1,)]
+    assert rows_of(history.database, "SELECT contested_count FROM versions") == [(1,)]
     assert rows_of(history.database, "SELECT version, path FROM contested_paths") == [(0, "ours")]
     assert listing_of(history.database, DIGITS, 0)["ours"][1] == 2
 
@@ -460,7 +460,7 @@ def test_latest_is_an_alias_like_others_when_its_version_is_deleted(history: His
 
     history.write(VersionDeleted(collection=DIGITS, version=1, delete_aliases=True))
 
-    assert "digits:v1 holds the aliases latest" in message
+    assert "digits:v1 has the aliases latest" in message
     assert rejections_of(history.database) == [Reason.ALIAS_HELD]
     assert aliases(history) == {"latest": 0}
 

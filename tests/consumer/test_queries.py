@@ -99,7 +99,7 @@ def test_a_version_comes_with_all_that_is_said_about_it(history: History) -> Non
     info = _info(history, 0)
 
     assert (info.collection, info.type, info.version, info.base) == (DIGITS, "dataset", 0, None)
-    assert (info.entry_count, info.size_bytes, info.run, info.who) == (2, 5, NIGHTLY, "ada")
+    assert (info.entry_count, info.size_bytes, info.run, info.author) == (2, 5, NIGHTLY, "ada")
     assert (info.aliases, info.tags) == (("a-first", "best", "latest"), ("checked", "raw"))
     assert (info.description, info.metadata, info.ttl_seconds) == ("all of them", '{"score":1}', 60)
     assert (info.recalled, info.deleted) == ("mislabelled", False)
@@ -111,7 +111,7 @@ def test_nothing_said_is_told_as_nothing(history: History) -> None:
     info = _info(history, 0)
 
     assert (info.tags, info.description, info.metadata, info.ttl_seconds) == ((), None, "{}", None)
-    assert (info.run, info.recalled, info.message, info.contested) == (None, None, None, 0)
+    assert (info.run, info.recalled, info.message, info.contested_count) == (None, None, None, 0)
 
 
 def test_what_is_said_about_a_version_can_be_asked_as_of_then(history: History) -> None:
@@ -300,8 +300,8 @@ def test_what_a_run_used_and_logged_is_known_from_both_sides(history: History) -
     history.commit(MODEL, {"m": b"1"}, run=TRAINING)
 
     assert queries.inputs_of(history.database, TRAINING) == [
-        queries.UseInfo(DIGITS, 0, TRAINING, ("digits:v0",)),
-        queries.UseInfo(DIGITS, 2, TRAINING, ("digits:latest", "digits:v2")),
+        queries.RunInputInfo(DIGITS, 0, TRAINING, ("digits:v0",)),
+        queries.RunInputInfo(DIGITS, 2, TRAINING, ("digits:latest", "digits:v2")),
     ]
     assert queries.outputs_of(history.database, TRAINING) == [(MODEL, 0)]
     assert queries.used_by(history.database, DIGITS, 2) == [TRAINING]
@@ -335,7 +335,7 @@ def test_a_long_list_of_edges_is_cut_at_the_limit(history: History) -> None:
 # --- what became of writes ----------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_open_then_a_version_or_a_recognised_one(history: History) -> None:
+def test_a_draft_is_open_then_a_version_or_a_deduplicated_one(history: History) -> None:
     opened, events = history.draft(DIGITS, {"a": b"1"})
     history.write(*events)
     discarded, events = history.draft(DIGITS, {"a": b"2"})

@@ -7,8 +7,8 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import EntryAdded
 
-from tests.consumer.looking import Databases, rejections_of, rows_of
-from tests.consumer.saying import DIGITS, SHARED, added, opened
+from tests.consumer.events import DIGITS, SHARED, added, opened
+from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 
@@ -97,4 +97,4 @@ def test_a_path_twice_in_one_event_is_no_conflict_but_wrong(history: History) ->
 
     assert rejections_of(history.database) == [Reason.INVALID]
     ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
-    assert "names a path twice" in message
+    assert "twice. Send each path once" in message

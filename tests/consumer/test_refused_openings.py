@@ -7,7 +7,7 @@ from headwater_schemas.errors import Reason
 from headwater_schemas.events import DraftOpened, own_draft, shared_draft
 from headwater_schemas.names import DISTRIBUTED_ID_LENGTH_MAX, NAME_LENGTH_MAX
 
-from tests.consumer.looking import Databases, rejections_of, rows_of
+from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.fingerprint import fingerprint
-from headwater_consumer.replay import replay
-from headwater_consumer.rows import Tag
-from headwater_consumer.runner import RECORDS_PER_BATCH_MAX, Projector
+from headwater_consumer.database.fingerprint import fingerprint
+from headwater_consumer.database.tables import TAGS
+from headwater_consumer.writing.replay import replay
+from headwater_consumer.writing.runner import RECORDS_PER_BATCH_MAX, Projector
 from headwater_schemas.events import AliasMoved, ArtifactUsed, BlobsCondemned, VersionCommitted, VersionDeleted
 from sqlalchemy import update
 
 from tests.support.history import History, pack_of
 from tests.support.modes import open_database
+from tests.support.projections import project_all
 
 PROJECT = "team/vision"
 DIGITS, MODEL, FIT = f"{PROJECT}/digits", f"{PROJECT}/model", f"{PROJECT}/fit"
@@ -28,12 +29,12 @@ def anew(mode: str, tmp_path: Path) -> Iterator[Database]:
 
 
 def _fingerprint(database: Database) -> str:
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         return fingerprint(connection)
 
 
 def _full_of_everything(history: History) -> None:
-    """Versions on each other, a recognised one, a deleted one, a refusal, a run, and a collection that waits."""
+    """Versions on each other, a deduplicated one, a deleted one, a refusal, a run, and a collection that waits."""
     history.run(FIT)
     history.commit(DIGITS, {"a": b"1", "b": b"2", "c": b"3"}, tags=("raw",), aliases=("best",))
     history.commit(DIGITS, {"a": b"4"}, base=0, removed=["b"])
@@ -93,7 +94,7 @@ def test_what_others_project_meanwhile_does_not_make_them_differ(history: Histor
 def test_a_changed_row_is_told_by_its_table(history: History, anew: Database) -> None:
     _full_of_everything(history)
     with history.database.transaction() as connection:
-        connection.execute(update(Tag.table).values(tag="forged"))
+        connection.execute(update(TAGS).values(tag="forged"))
 
     replayed = replay(history.log, anew, history.database)
 
@@ -128,7 +129,7 @@ def test_a_replayed_projection_goes_on_as_the_old_one_does(history: History, ane
     replay(history.log, anew, history.database)
 
     history.commit(DIGITS, {"late": b"1"}, base=0)
-    Projector(history.log, anew).project_all()
+    project_all(history.log, Projector(history.log, anew))
 
     answers = [queries.version_infos(database, DIGITS) for database in (history.database, anew)]
     assert answers[0] == answers[1]

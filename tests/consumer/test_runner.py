@@ -8,20 +8,21 @@ from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 
 import pytest
-from headwater_consumer import bulk, runner, working_set
 from headwater_consumer.database import Database
-from headwater_consumer.embedded import EmbeddedProjection
-from headwater_consumer.runner import Projector, StaleProjector
+from headwater_consumer.projection.embedded import EmbeddedProjection
+from headwater_consumer.writing import runner, working_set
+from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
 from headwater_schemas.events import Stamped, VersionCommitted
 from headwater_schemas.positions import Cut
 
-from tests.consumer.looking import fingerprint_of, rows_of, versions_of
+from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
 from tests.support.history import History, open_history
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
+from tests.support.projections import apply_records, empty, project_all
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 DATABASES_MADE = 40
@@ -74,7 +75,7 @@ def test_a_projector_that_was_overtaken_changes_nothing_and_then_goes_on(databas
     with pytest.raises(StaleProjector, match="partition 0 was projected by another process meanwhile"):
         zombie.project_batch(0)
     cursor, versions = _cursor(database), len(versions_of(database, DIGITS))
-    zombie.project_all()
+    project_all(history.log, zombie)
 
     two_records_on = history.log.read(0, after=-1)[EVENTS_PER_VERSION + 1]
     assert (cursor, versions) == ({0: two_records_on.position.offset}, 1)
@@ -92,7 +93,7 @@ def test_a_projector_never_applies_what_another_has_applied(database: Database, 
     with pytest.raises(StaleProjector):
         zombie.project_batch(0)
     after = fingerprint_of(database)
-    zombie.project_all()
+    project_all(history.log, zombie)
 
     assert fingerprint_of(database) == after
 
@@ -101,7 +102,7 @@ def test_a_projection_that_was_set_back_meanwhile_gets_no_records_with_a_gap(dat
     history = History(MemoryLog(), database)
     history.commit(DIGITS, {"a": b"1"})
     _write_version(history, b"2")
-    zombie = Projector(_OvertakenLog(history.log, database.drop_everything), database)
+    zombie = Projector(_OvertakenLog(history.log, lambda: empty(database)), database)
 
     with pytest.raises(StaleProjector):
         zombie.project_batch(0)
@@ -109,7 +110,7 @@ def test_a_projection_that_was_set_back_meanwhile_gets_no_records_with_a_gap(dat
     assert _cursor(database) == {}
 
 
-@pytest.mark.parametrize("statement", ["upsert", "insert_entries"])
+@pytest.mark.parametrize("statement", ["upsert_rows", "insert_entries"])
 def test_a_batch_that_fails_leaves_nothing_behind(
     history: History, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
@@ -118,10 +119,10 @@ def test_a_batch_that_fails_leaves_nothing_behind(
     _write_version(history, b"2")
 
     def fail(*_: object) -> None:
-        raise history.database.driver.errors[0]("disk I/O error")
+        raise history.database.adapter.errors[0]("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(bulk, statement, fail)
+        patched.setattr(history.database.adapter, statement, fail)
         with pytest.raises(StoreUnavailable, match="disk I/O error"):
             history.project()
     after = fingerprint_of(history.database)
@@ -156,7 +157,7 @@ def test_entries_written_in_the_middle_of_a_batch_change_nothing(
 
     monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", 3)
     monkeypatch.setattr(working_set, "HIDDEN_PATHS_PER_QUERY", 2)
-    Projector(history.log, again).project_all()
+    project_all(history.log, Projector(history.log, again))
 
     assert fingerprint_of(again) == fingerprint_of(history.database)
     again.close()
@@ -187,7 +188,7 @@ def test_a_reader_never_sees_half_a_batch(tmp_path: Path) -> None:
         reader.start()
         assert ready.wait(60)
 
-        Projector(history.log, history.database, records_per_batch=2 * EVENTS_PER_VERSION).project_all()
+        project_all(history.log, Projector(history.log, history.database, records_per_batch=2 * EVENTS_PER_VERSION))
         seen = answers.get()
         reader.join(60)
 
@@ -267,8 +268,8 @@ def test_the_projection_of_another_log_is_refused_and_left_as_it_is(history: His
     another.append([NewRecord(keys.collection_key(DIGITS), b"?")])
 
     for project in (
-        Projector(another, history.database).project_all,
-        lambda: Projector(another, history.database).apply_records(0, another.read(0, after=-1)),
+        lambda: project_all(another, Projector(another, history.database)),
+        lambda: apply_records(Projector(another, history.database), 0, another.read(0, after=-1)),
         lambda: EmbeddedProjection(another, history.database, tmp_path / "lock").catch_up(timeout_s=5),
     ):
         with pytest.raises(StoreUnavailable, match=r"is the projection of log .* but this log is another.*replay"):
@@ -281,7 +282,7 @@ def test_a_cut_of_another_log_is_refused(history: History, tmp_path: Path) -> No
     history.commit(DIGITS, {"a": b"1"})
     projection = EmbeddedProjection(history.log, history.database, tmp_path / "lock")
 
-    with pytest.raises(InvalidInput, match="a cut of log another says nothing about log"):
+    with pytest.raises(InvalidInput, match="a cut of log another cannot be compared with log"):
         projection.catch_up(Cut("another", {0: 0}), timeout_s=5)
 
 
@@ -327,7 +328,7 @@ def test_restored_records_stand_where_and_when_they_were_first_written(history: 
     log.append([NewRecord("run:team/vision/r", b"?")])  # so that every offset is another
 
     log.append([_restored(record) for record in history.log.read(0, after=-1)])
-    Projector(log, database).project_all()
+    project_all(log, Projector(log, database))
 
     for table in ("versions", "entries", "aliases", "outbox", "parked_records"):
         there = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
@@ -344,7 +345,7 @@ def test_time_never_goes_back_even_where_restored_records_say_so(database: Datab
     for event in (*events, VersionCommitted(collection=DIGITS, draft=draft)):
         log.append([NewRecord(event.key, history.writer().stamp(event).payload, long_ago)])
 
-    Projector(log, database, records_per_batch=records_per_batch).project_all()
+    project_all(log, Projector(log, database, records_per_batch=records_per_batch))
 
     first, second = rows_of(database, "SELECT created_us FROM versions ORDER BY version")
     assert first == second

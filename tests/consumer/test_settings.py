@@ -3,16 +3,17 @@
 import pytest
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.runner import Projector
+from headwater_consumer.writing.runner import Projector
 from headwater_producer.producer import Producer
 from headwater_schemas.errors import InvalidInput, Reason
 from headwater_schemas.events import AccessGranted, SettingsChanged
 from headwater_schemas.settings import check_settings
 
-from tests.consumer.looking import Databases, rejections_of, rows_of
-from tests.consumer.saying import PROJECT
+from tests.consumer.events import PROJECT
+from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
+from tests.support.projections import project_all
 
 DEFAULTS = {"digest_algorithm": "xxh3", "draft_idle_days": 7}
 
@@ -80,4 +81,4 @@ def test_administration_is_heard_by_every_partition_in_one_order(databases: Data
 
 
 def _project(log: MemoryLog, database: Database) -> None:
-    Projector(log, database).project_all()
+    project_all(log, Projector(log, database))

@@ -7,10 +7,10 @@ from typing import BinaryIO, cast
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_blobs.naming import file_name, pack_name
 from headwater_blobs.port import BlobStore, Staged
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.object_names import file_name, pack_name
 
 from tests.support import buckets
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from headwater_blobs.naming import check_object_name, file_name, pack_name, project_of
 from headwater_blobs.port import BlobStore, Staged
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import InvalidInput, InvalidName
+from headwater_schemas.object_names import check_object_name, file_name, pack_name, project_of
 
 from tests.contract.blob_stores import PROJECT, digest_of, streamed
 from tests.contract.blob_stores import place as place

@@ -13,10 +13,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from headwater_blobs.naming import check_staged_name, file_name, pack_name
 from headwater_blobs.port import CHUNK_BYTES, BlobStore, Staged
+from headwater_blobs.staged_names import check_staged_name
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.object_names import file_name, pack_name
 
 from tests.contract.blob_stores import PROJECT, WAIT_S, StorePlace, digest_of, put_file, put_pack, streamed, unbuffered
 from tests.contract.blob_stores import place as place

@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from headwater_blobs.naming import pack_name
 from headwater_blobs.port import CHUNK_BYTES, READ_MANY_BYTES_MAX, BlobStore
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, InvalidInput
+from headwater_schemas.object_names import pack_name
 
 from tests.contract.blob_stores import (
     PROJECT,

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
-from headwater_blobs.naming import file_name, pack_name, project_of
 from headwater_blobs.port import CHUNK_BYTES, BlobStore, Staged
 from headwater_schemas import digests
 from headwater_schemas.errors import BlobCorrupt, BlobMissing
+from headwater_schemas.object_names import file_name, pack_name, project_of
 
 from tests.contract.blob_stores import (
     PROJECT,

@@ -6,10 +6,10 @@ from typing import BinaryIO, cast
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_blobs.naming import pack_name
 from headwater_blobs.port import Staged
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.object_names import pack_name
 
 PROJECT = "vision/digits"
 

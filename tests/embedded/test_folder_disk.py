@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_blobs.naming import pack_name
 from headwater_blobs.port import Staged
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
+from headwater_schemas.object_names import pack_name
 
 from tests.embedded.folder_stores import PROJECT, everything_in, put, stage
 from tests.embedded.folder_stores import store as store

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from headwater_blobs.folder import OPEN_OBJECTS_MAX, FolderBlobStore
-from headwater_blobs.naming import check_staged_name, file_name, pack_name
 from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.staged_names import check_staged_name
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
+from headwater_schemas.object_names import file_name, pack_name
 
 from tests.embedded.folder_stores import PROJECT, digest_of, put, stage
 from tests.embedded.folder_stores import store as store

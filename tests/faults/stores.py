@@ -14,9 +14,9 @@ from headwater._stores.opening import open_stores
 from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.fingerprint import table_fingerprints
+from headwater_consumer.database.fingerprint import table_fingerprints
 from headwater_consumer.queries import VersionInfo
-from headwater_consumer.runner import Projector
+from headwater_consumer.writing.runner import Projector
 from headwater_schemas.entries import BlobLocation, file_leaves
 from headwater_schemas.lthash import sum_of
 
@@ -107,9 +107,9 @@ def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[BlobLoc
         for entry in page:
             assert entry.digest is not None
             assert entry.object_name is not None
-            assert entry.start is not None
+            assert entry.object_offset is not None
             assert entry.size is not None
-            yield BlobLocation(entry.object_name, entry.start, entry.size), entry.digest
+            yield BlobLocation(entry.object_name, entry.object_offset, entry.size), entry.digest
 
 
 def read_back(stores: Stores, contents: Iterable[tuple[BlobLocation, bytes]]) -> None:
@@ -120,7 +120,7 @@ def read_back(stores: Stores, contents: Iterable[tuple[BlobLocation, bytes]]) ->
 
 
 def _fingerprints(database: Database) -> dict[str, str]:
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         return dict(table_fingerprints(connection))
 
 

@@ -101,7 +101,7 @@ FILLING = """
         from headwater_eventlog.embedded import EmbeddedEventLog as owner
         name = "append"
     else:
-        from headwater_consumer.runner import Projector as owner
+        from headwater_consumer.writing.runner import Projector as owner
         name = "project_batch"
     plain = getattr(owner, name)
     def at_the_point(*arguments, **options):

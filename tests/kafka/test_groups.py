@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import pytest
-from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, KafkaSettings, RecordsGone, group
+from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, KafkaSettings, group
+from headwater_eventlog.port import RecordsGone
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaConsumer

@@ -4,7 +4,8 @@ import threading
 from typing import Any
 
 import pytest
-from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, RecordsGone
+from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
+from headwater_eventlog.port import RecordsGone
 from headwater_schemas.errors import InvalidSettings, StoreError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_blobs.naming import project_of
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, Staged
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, StoreUnavailable
+from headwater_schemas.object_names import project_of
 
 from tests.contract.blob_stores import PROJECT, digest_of, put_pack, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until

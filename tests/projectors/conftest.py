@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projectors.projectors import Place
+from tests.projectors.harness import Place
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from headwater_consumer.database import Database
-from headwater_consumer.runner import Projector
 from headwater_consumer.service import projecting, run_projector
+from headwater_consumer.service.kafka_group import kafka_group
+from headwater_consumer.service.process import serve
 from headwater_consumer.service.projecting import ProjectorService
-from headwater_consumer.service.running import serve
+from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, KafkaSettings
 
 
@@ -29,10 +30,11 @@ def main(given: dict[str, Any]) -> int:
     if "first_batch_s" in given:
         before_first_batch(lambda: time.sleep(given["first_batch_s"]))
     if "hang_after_s" in given:
-        projecting.KAFKA_STUCK_S = given["hang_after_s"]
+        projecting.LOG_STUCK_S = given["hang_after_s"]
         KafkaGroup.poll = lambda *_: time.sleep(3600)  # type: ignore[assignment,return-value] # as a client did
-    options = {name: given[name] for name in ("group_id", "session_timeout_s", "max_poll_interval_s") if name in given}
-    return serve(ProjectorService(log, database, **options), log, database, host="127.0.0.1", port=0)
+    options = {name: given[name] for name in ("session_timeout_s", "max_poll_interval_s") if name in given}
+    service = ProjectorService(log, database, kafka_group(log, given["group_id"], **options))
+    return serve(service, log, database, host="127.0.0.1", port=0)
 
 
 def before_first_batch(act: Callable[[], object]) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from headwater_consumer.runner import Projector, StaleProjector
+from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.errors import UnknownSchema
 from headwater_schemas.events import AliasMoved, VersionCommitted
 
-from tests.projectors.projectors import UNKNOWN
+from tests.projectors.harness import UNKNOWN
 from tests.support.history import APPEND_TIMEOUT_S, History, open_history
 
 DIGITS = "team/vision/digits"

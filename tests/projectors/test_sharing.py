@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.projectors.projectors import PARTITIONS, SESSION_S, Place, Process, started, until
+from tests.projectors.harness import PARTITIONS, SESSION_S, Place, Process, started, until
 
 ALL = set(range(PARTITIONS))
 

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from headwater_consumer import queries
-from headwater_consumer.service.observing import Endpoint
+from headwater_consumer.service.http_endpoint import HttpEndpoint
 from headwater_consumer.service.projecting import ProjectorService
-from headwater_consumer.service.standing import Status
+from headwater_consumer.service.status import StatusCode
 from headwater_consumer.service.watchdog import STUCK_EXIT_CODE
 from headwater_schemas.errors import InvalidSettings
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kafka import topics
-from tests.projectors.projectors import UNKNOWN, Place, get, running, started, until
+from tests.projectors.harness import UNKNOWN, Place, get, running, started, until
 from tests.support.history import UNDECODABLE
 from tests.support.modes import database_url
 
@@ -23,7 +23,7 @@ from tests.support.modes import database_url
 @contextmanager
 def observed(place: Place, service: ProjectorService) -> Iterator[str]:
     """A running projector; the address of its pages."""
-    endpoint = Endpoint(service.standing, service.heartbeat, port=0)
+    endpoint = HttpEndpoint(service.status, service.heartbeat, port=0)
     with endpoint, running(place, service):
         yield f"http://{endpoint.host}:{endpoint.port}"
 
@@ -33,7 +33,7 @@ def test_an_unknown_schema_stops_its_partition_and_no_other(place: Place) -> Non
     place.put(0, UNKNOWN)
     service = place.service()
     with observed(place, service) as address:
-        until(lambda: service.standing.now.stopped, lambda: service.standing.now)
+        until(lambda: service.status.now.stopped, lambda: service.status.now)
         place.commit_everywhere(2)
         until(lambda: place.positions()[1] == place.log.end(1))
         status, text = get(f"{address}/health")
@@ -49,7 +49,7 @@ def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(place: 
     place.put(0, UNKNOWN)
     service = place.service(stopped_retry_s=0.2)
     with observed(place, service) as address:
-        until(lambda: service.standing.now.stopped)
+        until(lambda: service.status.now.stopped)
         place.commit(place.collection_in(0))
         with place.database.transaction() as connection:  # as one that knows the schema would
             connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1)", (place.log.generation,))
@@ -63,8 +63,8 @@ def test_metrics_can_be_parsed_and_say_the_lag(place: Place) -> None:
     place.commit(place.collection_in(0))
     service = place.service()
     with observed(place, service) as address:
-        until(lambda: place.positions()[1] == place.log.end(1) and service.standing.now.lag)
-        until(lambda: service.standing.now.partitions[1].lag == 0)
+        until(lambda: place.positions()[1] == place.log.end(1) and service.status.now.lag)
+        until(lambda: service.status.now.partitions[1].lag == 0)
         status, text = get(f"{address}/metrics")
 
     families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -92,7 +92,7 @@ def test_a_record_that_cannot_be_decoded_makes_its_collection_wait_and_no_other(
     service = place.service()
     with observed(place, service) as address:
         until(place.is_up_to_date, place.positions)
-        until(lambda: service.standing.now.dead_letters)
+        until(lambda: service.status.now.dead_letters)
         status, text = get(f"{address}/health")
 
     said = json.loads(text)
@@ -107,7 +107,7 @@ def test_records_that_are_gone_stop_their_partition_and_no_other(place: Place) -
     topics.delete_records(place.settings.topic, 0, before=4)
     service = place.service()
     with observed(place, service) as address:
-        until(lambda: service.standing.now.stopped and place.positions()[1] == place.log.end(1))
+        until(lambda: service.status.now.stopped and place.positions()[1] == place.log.end(1))
         status, text = get(f"{address}/health")
 
     assert status == 503
@@ -117,16 +117,16 @@ def test_records_that_are_gone_stop_their_partition_and_no_other(place: Place) -
 def test_while_the_database_fails_it_is_said_and_then_projecting_goes_on(place: Place) -> None:
     service = place.service()
     with observed(place, service) as address, psycopg.connect(database_url(), autocommit=True) as connection:
-        until(lambda: service.standing.now.status is Status.OK)
+        until(lambda: service.status.now.status is StatusCode.OK)
         connection.execute(f"ALTER SCHEMA {place.schema} RENAME TO {place.schema}_away")
         place.commit_everywhere(2)
-        until(lambda: service.standing.now.status is Status.TROUBLE)
+        until(lambda: service.status.now.status is StatusCode.TROUBLE)
         status, text = get(f"{address}/health")
         assert status == 503
         assert place.schema in json.loads(text)["trouble"]
         connection.execute(f"ALTER SCHEMA {place.schema}_away RENAME TO {place.schema}")
         until(place.is_up_to_date, place.positions)
-        until(lambda: service.standing.now.status is Status.OK)
+        until(lambda: service.status.now.status is StatusCode.OK)
 
     assert place.fingerprint() == place.fingerprint_of_replay()
 
@@ -153,8 +153,8 @@ def test_once_says_what_it_could_not_project(place: Place) -> None:
 
 def test_a_port_that_is_taken_is_named(place: Place) -> None:
     service = place.service()
-    with Endpoint(service.standing, service.heartbeat, port=0) as first, pytest.raises(InvalidSettings, match="port"):
-        Endpoint(service.standing, service.heartbeat, port=first.port)
+    with HttpEndpoint(service.status, service.heartbeat, port=0) as first, pytest.raises(InvalidSettings, match="port"):
+        HttpEndpoint(service.status, service.heartbeat, port=first.port)
 
 
 def test_an_unknown_page_says_which_there_are(place: Place) -> None:

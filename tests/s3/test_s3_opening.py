@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from headwater_blobs.naming import pack_name
 from headwater_blobs.port import Staged
 from headwater_blobs.s3.findings import describe
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_schemas.errors import InvalidInput, StoreReadOnly, StoreUnavailable
+from headwater_schemas.object_names import pack_name
 
 from tests.s3.stand_ins import answering
 from tests.support import buckets

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from headwater_blobs.naming import pack_name
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.client import RETRIES
 from headwater_blobs.s3.reading import BREAKS
@@ -15,6 +14,7 @@ from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreError, StoreUnavailable
+from headwater_schemas.object_names import pack_name
 
 from tests.contract.blob_stores import READERS, digest_of, each_reader, put_file, put_pack
 from tests.s3.stand_ins import Cutter, answering, cutting

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from headwater_blobs.naming import project_of
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.object_names import project_of
 
 from tests.contract.blob_stores import PROJECT, digest_of, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until

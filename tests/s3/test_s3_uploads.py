@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from headwater_blobs.naming import file_name, pack_name
 from headwater_blobs.port import CHUNK_BYTES, Staged
 from headwater_blobs.s3.client import PARTS_AT_ONCE
 from headwater_blobs.s3.settings import S3Settings
@@ -17,6 +16,7 @@ from headwater_blobs.s3.store import READINGS_MAX, S3BlobStore
 from headwater_blobs.s3.uploads import PARTS_MAX, part_bytes_for
 from headwater_schemas import digests
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, StoreUnavailable
+from headwater_schemas.object_names import file_name, pack_name
 
 from tests.contract.blob_stores import PROJECT, digest_of, put_file, stage, streamed, unbuffered
 from tests.contract.test_blob_processes import in_a_fork

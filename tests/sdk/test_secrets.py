@@ -10,7 +10,8 @@ import headwater
 import pytest
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
-from headwater_consumer.rows import ROW_TYPES
+from headwater_consumer.database.row_mapping import table_of
+from headwater_consumer.database.tables import ROW_TYPES
 from sqlalchemy import select
 
 from tests.support.stores import StoreUnderTest
@@ -64,8 +65,8 @@ def test_no_secret_is_on_the_log_or_in_the_database(
 
     stores = client_for(read_settings(), create=False).stores
     records = [record for partition in range(stores.log.partitions) for record in stores.log.read(partition, after=-1)]
-    with stores.database.reading() as connection:
-        rows = [tuple(row) for row_type in ROW_TYPES for row in connection.execute(select(row_type.table))]
+    with stores.database.snapshot() as connection:
+        rows = [tuple(row) for row_type in ROW_TYPES for row in connection.execute(select(table_of(row_type)))]
 
     assert records
     for secret in {CANARY, *secrets}:

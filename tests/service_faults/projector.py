@@ -5,7 +5,8 @@ import logging
 import sys
 
 from headwater.cli import main as headwater
-from headwater_consumer.service import running
+from headwater_consumer.service import process
+from headwater_consumer.service.kafka_group import kafka_group
 from headwater_consumer.service.projecting import ProjectorService
 
 SESSION_S = 6.0  # the shortest that a broker allows unless told otherwise
@@ -14,8 +15,8 @@ STOPPED_RETRY_S = 2.0
 
 def main() -> None:
     logging.captureWarnings(True)
-    short_lived = functools.partial(ProjectorService, session_timeout_s=SESSION_S, stopped_retry_s=STOPPED_RETRY_S)
-    vars(running)["ProjectorService"] = short_lived
+    vars(process)["ProjectorService"] = functools.partial(ProjectorService, stopped_retry_s=STOPPED_RETRY_S)
+    vars(process)["kafka_group"] = functools.partial(kafka_group, session_timeout_s=SESSION_S)
     sys.argv = ["headwater", "projector", "--port", "0"]
     headwater()
 

@@ -22,10 +22,10 @@ def main() -> None:
         entry = queries.entry(stores.database, layers, path)
         assert entry is not None
         assert entry.object_name is not None
-        assert entry.start is not None
+        assert entry.object_offset is not None
         assert entry.size is not None
         assert entry.digest is not None
-        place = BlobLocation(entry.object_name, entry.start, entry.size)
+        place = BlobLocation(entry.object_name, entry.object_offset, entry.size)
         try:
             size = sum(map(len, stores.blobs.stream(place, entry.digest)))
         except ContentError as error:

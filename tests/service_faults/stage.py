@@ -46,7 +46,7 @@ class Projecting(Running):
 
     def working(self) -> "Projecting":
         """This, once it has joined its group."""
-        self.until(lambda: "are ours now" in self.words(), "partitions")
+        self.until(lambda: "are assigned to this process" in self.words(), "partitions")
         return self
 
     def health(self) -> tuple[int, dict[str, Any]]:

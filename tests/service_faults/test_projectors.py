@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from headwater_consumer.postgresql import IDLE_IN_TRANSACTION_S
+from headwater_consumer.database.postgresql import IDLE_IN_TRANSACTION_S
 
 from tests.service_faults.judging import acknowledged, errors, judge
 from tests.service_faults.stage import Stage, on_stage
@@ -100,7 +100,7 @@ def test_projectors_of_another_store_in_the_same_kafka_come_and_go_unnoticed(sta
     writer = stage.writer("data", 2)
     writer.ended_well()
 
-    assert projector.words().count("are ours now") == 1
+    assert projector.words().count("are assigned to this process") == 1
     assert judge(stage, acknowledged(writer)).count("data") == 2
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from headwater_consumer import queries
-from headwater_consumer.queries.answers import VersionInfo
-from headwater_consumer.runner import Projector, StaleProjector
+from headwater_consumer.queries.results import VersionInfo
+from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord, Record
 from headwater_producer.producer import Producer, Timer
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
@@ -20,6 +20,7 @@ from tests.simulation.simulated_log import ProcessLog
 from tests.simulation.views import Shown
 from tests.simulation.world import Process
 from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
+from tests.support.projections import apply_records
 
 READER_RATE = 0.25  # of its steps; looking costs more than anything else does
 SNAPSHOTS_MAX = 3
@@ -68,7 +69,7 @@ class GroupProjector(EmbeddedProjector):
                 again = self._had_before(partition, start)
                 records = [*again, *log.read(partition, after=start)] if start < log.end(partition) else again
                 if records:
-                    count = projector.apply_records(partition, records)
+                    count = apply_records(projector, partition, records)
                     at[partition] = records[-1].position.offset
                     self.note(
                         f"was given {len(records)} records of {partition}, {len(again)} of them again; {count} count"
@@ -113,7 +114,7 @@ class Operator(Process):
 
     def _open_letters(self) -> list[tuple[int, int, str]]:
         sql = 'SELECT partition, "offset", key FROM dead_letters WHERE decision IS NULL ORDER BY 1, 2'
-        with self.world.database.reading() as connection:
+        with self.world.database.snapshot() as connection:
             return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql).fetchall()]
 
 
@@ -146,7 +147,7 @@ class Reader(Process):
 
     def _take_snapshot(self) -> None:
         if len(self.world.snapshots) < SNAPSHOTS_MAX:
-            with self.world.database.reading() as connection:
+            with self.world.database.snapshot() as connection:
                 self.world.snapshots.append((self.world.cursor, views.facts_at(connection, self.world.cursor)))
 
 

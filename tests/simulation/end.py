@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from headwater_consumer.database import Database, driver_of
-from headwater_consumer.queries.answers import VersionInfo
+from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.queries.results import VersionInfo
 from headwater_eventlog.port import Record
 from headwater_schemas.errors import Reason, UndecodableEvent
 from headwater_schemas.events import Event, Stamped
@@ -76,6 +76,6 @@ class End:
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask the database itself."""
-        with self.database.reading() as connection:
-            found: list[tuple[Any, ...]] = driver_of(connection).execute(sql, parameters).fetchall()
+        with self.database.snapshot() as connection:
+            found: list[tuple[Any, ...]] = driver_connection(connection).execute(sql, parameters).fetchall()
         return found

@@ -138,7 +138,7 @@ def _versions_are_as_first_seen(end: End) -> None:
 
 def _facts_of_the_past_stand(end: End) -> None:
     for cursor, before in end.world.snapshots:
-        with end.database.reading() as connection:
+        with end.database.snapshot() as connection:
             now = views.facts_at(connection, cursor)
         if now != before:
             gone, new = sorted(before - now, key=str), sorted(now - before, key=str)
@@ -155,7 +155,7 @@ def _numbers_are_dense(end: End) -> None:
 
 def _equal_content_is_one_version(end: End) -> None:
     """A script that runs again logs the same content, which is the same version, unless that was deleted meanwhile."""
-    ever_deleted = set(end.rows("SELECT collection, version FROM version_facts WHERE field = 'deleted'"))
+    ever_deleted = set(end.rows("SELECT collection, version FROM version_attributes WHERE field = 'deleted'"))
     live = Counter((name[0], v.digest) for name, v in end.versions.items() if name not in ever_deleted)
     if twice := [name for name, count in live.items() if count > 1]:
         raise Violation(f"equal content became two versions: {twice}")
@@ -194,7 +194,9 @@ def _marks_are_where_the_log_is(end: End) -> None:
 def _aliases_are_what_was_told(end: End) -> None:
     """Subscribers who only heard the outbox know where every alias is that is moved by hand."""
     heard: dict[tuple[str, str], int] = {}
-    for collection, kind, text in end.rows('SELECT subject, kind, body FROM outbox ORDER BY partition, "offset", n'):
+    for collection, kind, text in end.rows(
+        'SELECT subject, kind, body FROM outbox ORDER BY partition, "offset", record_index'
+    ):
         body = json.loads(text)
         if kind == AliasMoved.name and body["version"] is not None:
             heard[collection, body["alias"]] = body["version"]

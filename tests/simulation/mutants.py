@@ -10,9 +10,10 @@ from unittest.mock import patch
 
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
-from headwater_consumer import bulk, statements
+from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.projector import dispatch, drafts
-from headwater_consumer.rows import Draft, LogPosition
+from headwater_consumer.rows import DraftRow, LogPositionRow
+from headwater_consumer.writing import statements
 from headwater_producer import commits
 from headwater_producer.commits import CommitVersion, SentCommit
 from headwater_producer.producer import Producer
@@ -28,9 +29,11 @@ from tests.simulation.simulated_blobs import ProcessBlobs
 def without_compare_and_set() -> Iterator[None]:
     """The cursor moves wherever a projector says, also when another was there meanwhile."""
 
-    def advance(connection: Connection, before: LogPosition | None, after: LogPosition) -> bool:
+    def advance(
+        adapter: DatabaseAdapter, connection: Connection, before: LogPositionRow | None, after: LogPositionRow
+    ) -> bool:
         del before
-        bulk.upsert(connection, LogPosition, [after])
+        adapter.upsert_rows(connection, LogPositionRow, [after])
         return True
 
     with patch.object(statements, "advance", advance):
@@ -61,7 +64,7 @@ def without_seal() -> Iterator[None]:
     def check_open(event: object, draft: object) -> None:
         del event, draft
 
-    def sum_of(draft: Draft) -> ContentSum:
+    def sum_of(draft: DraftRow) -> ContentSum:
         return ContentSum(draft.sum_state or lthash.EMPTY, draft.sum_count, draft.sum_bytes)
 
     with patch.object(drafts, "_check_open", check_open), patch.object(drafts, "sum_of", sum_of):

@@ -6,9 +6,10 @@ Each run of refused events is a batch of its own here, so that it can be seen wh
 from collections.abc import Iterator, Sequence
 
 from headwater_consumer.database import Database
-from headwater_consumer.fingerprint import fingerprint
-from headwater_consumer.rows import ROW_TYPES
-from headwater_consumer.runner import Projector
+from headwater_consumer.database.fingerprint import fingerprint
+from headwater_consumer.database.row_mapping import table_of
+from headwater_consumer.database.tables import ROW_TYPES
+from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import Record
 
 from tests.simulation import views
@@ -16,6 +17,7 @@ from tests.simulation.end import End
 from tests.simulation.faults import Violation
 from tests.simulation.simulated_log import ProcessLog
 from tests.simulation.world import Bystander, Home
+from tests.support.projections import apply_records
 
 _REPLAYED_PER_BATCH = (3, 1000, 1000)
 _FINGERPRINT_EVERY = 4  # schedules; that the rows are the same is checked in each
@@ -34,7 +36,7 @@ def check_replay(end: End, home: Home) -> None:
             before = _dump(database) if refused else None
             size = random.choice(_REPLAYED_PER_BATCH)
             for start in range(0, len(records), size):
-                projector.apply_records(partition, records[start : start + size])
+                apply_records(projector, partition, records[start : start + size])
             if before is not None and (changed := _differences(before, _dump(database)) - _BOOKS):
                 raise Violation(f"6, what was there stays: refused events changed {changed}: {records}")
     live, replayed = _dump(end.database), _dump(database)
@@ -73,8 +75,8 @@ Dump = dict[str, frozenset[object]]
 
 
 def _dump(database: Database) -> Dump:
-    with database.reading() as connection:
-        return {t.table.name: frozenset(views.rows(connection, t.table.name)) for t in ROW_TYPES}
+    with database.snapshot() as connection:
+        return {table_of(t).name: frozenset(views.rows(connection, table_of(t).name)) for t in ROW_TYPES}
 
 
 def _differences(one: Dump, other: Dump) -> set[str]:
@@ -82,5 +84,5 @@ def _differences(one: Dump, other: Dump) -> set[str]:
 
 
 def _fingerprint(database: Database) -> str:
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         return fingerprint(connection)

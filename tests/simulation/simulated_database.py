@@ -20,6 +20,7 @@ class ProcessDatabase(Database):
     def __init__(self, process: Process) -> None:
         self._process, self._world, self._real = process, process.world, process.world.database
         self.name = self._real.name
+        self.adapter = self._real.adapter
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -33,14 +34,14 @@ class ProcessDatabase(Database):
         self._world.overtaken()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        with self._real.reading() as connection:
+    def snapshot(self) -> Iterator[Connection]:
+        with self._real.snapshot() as connection:
             yield connection
         self._world.overtaken()
 
     @contextmanager
-    def asking(self) -> Iterator[Connection]:
-        with self._real.asking() as connection:
+    def autocommit(self) -> Iterator[Connection]:
+        with self._real.autocommit() as connection:
             yield connection
         self._world.overtaken()
 
@@ -58,7 +59,7 @@ class ProcessDatabase(Database):
             connection.exec_driver_sql(f"PRAGMA max_page_count = {PAGES_MAX}")
 
     def _check_cursor(self, before: dict[int, int]) -> dict[int, int]:
-        with self._real.reading() as connection:
+        with self._real.snapshot() as connection:
             rows = connection.exec_driver_sql('SELECT partition, "offset" FROM log_positions').fetchall()
         now = {row[0]: row[1] for row in rows}
         for partition, offset in before.items():

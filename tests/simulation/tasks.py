@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
-from headwater_blobs.naming import project_of
 from headwater_producer.commits import CommitVersion
 from headwater_schemas import digests
 from headwater_schemas.entries import FileEntries, FileRow, Reference
@@ -26,6 +25,7 @@ from headwater_schemas.events import (
     own_draft,
     shared_draft,
 )
+from headwater_schemas.object_names import project_of
 
 from tests.simulation import views
 from tests.simulation.ledger import Entry

@@ -5,9 +5,18 @@ from functools import lru_cache
 from typing import Any
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database, driver_of
-from headwater_consumer.queries.answers import EntryInfo, VersionInfo
-from headwater_consumer.rows import Alias, Output, ProjectFact, Run, RunState, Tag, Use, VersionFact
+from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.queries.results import EntryInfo, VersionInfo
+from headwater_consumer.rows import (
+    AliasRow,
+    ProjectFactRow,
+    RunInputRow,
+    RunOutputRow,
+    RunRow,
+    RunStateRow,
+    TagRow,
+    VersionAttributeRow,
+)
 from headwater_schemas import codec, lthash
 from headwater_schemas.entries import BlobLocation, Reference, file_leaves, reference_leaf
 from headwater_schemas.events import Stamped
@@ -15,7 +24,7 @@ from sqlalchemy import Connection
 
 from tests.simulation.ledger import Content, Entry
 
-FACTS = (Alias, Tag, VersionFact, Run, RunState, ProjectFact, Use, Output)
+FACTS = (AliasRow, TagRow, VersionAttributeRow, RunRow, RunStateRow, ProjectFactRow, RunInputRow, RunOutputRow)
 DECODED_MAX = 1024  # a schedule has some fifty records
 _OFFSET_BITS = 48  # of a position number
 
@@ -49,9 +58,9 @@ def place_of(entry: EntryInfo) -> tuple[BlobLocation, bytes]:
     """Where a file's bytes are, and their digest."""
     assert entry.digest is not None
     assert entry.object_name is not None
-    assert entry.start is not None
+    assert entry.object_offset is not None
     assert entry.size is not None
-    return BlobLocation(entry.object_name, entry.start, entry.size), entry.digest
+    return BlobLocation(entry.object_name, entry.object_offset, entry.size), entry.digest
 
 
 def digest_of(content: Content) -> str:
@@ -92,5 +101,5 @@ def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, .
 
 def rows(connection: Connection, table: str) -> list[tuple[Any, ...]]:
     """All rows of a table, in the order of its columns."""
-    found: list[tuple[Any, ...]] = driver_of(connection).execute(f"SELECT * FROM {table}").fetchall()
+    found: list[tuple[Any, ...]] = driver_connection(connection).execute(f"SELECT * FROM {table}").fetchall()
     return found

@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from headwater_consumer.database import Database, driver_of
+from headwater_consumer.database import Database, driver_connection
 from headwater_producer import commits
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
@@ -207,9 +207,9 @@ class Home:
         self._empty.close()
 
     def _emptied(self, database: Database) -> Database:
-        with database.asking() as connection:
+        with database.autocommit() as connection:
             # Page by page, so that it is as small again as an empty one: a full disk shows where a database grows.
-            self._empty.backup(driver_of(connection))
+            self._empty.backup(driver_connection(connection))
         return database
 
 

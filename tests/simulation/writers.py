@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwater_consumer import queries
-from headwater_consumer.embedded import EmbeddedProjection
-from headwater_consumer.runner import Projector, StaleProjector
+from headwater_consumer.projection.embedded import EmbeddedProjection
+from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_producer import commits
 from headwater_producer.batches import file_events
 from headwater_producer.commits import CommitVersion
@@ -161,7 +161,7 @@ class Writer(Process):
     # --- parts
 
     def _stored_locations(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return queries.stored_places(self.database, project, wanted)
+        return queries.stored_locations(self.database, project, wanted)
 
     def _confirmed(self) -> Generator[None, None, Cut]:
         while (cut := self._confirm(timeout_s=self.world.random.uniform(1, CONFIRM_S_MAX))) is None:

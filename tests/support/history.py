@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from headwater_consumer.database import Database
-from headwater_consumer.runner import Projector
+from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import codec, digests, headers
 from headwater_schemas.entries import NO_FILES, FileEntries, FileRow, Reference
@@ -35,6 +35,7 @@ from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Position
 
 from tests.support.modes import open_database, open_log
+from tests.support.projections import project_all
 
 CLOCK = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)  # of every writer; decides nothing
 APPEND_TIMEOUT_S = 30.0
@@ -105,7 +106,7 @@ class History:
         return position.number
 
     def project(self) -> None:
-        self.projector.project_all()
+        project_all(self.log, self.projector)
 
     def new_draft(self) -> str:
         return own_draft(f"draft-{next(self._drafts)}")

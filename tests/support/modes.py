@@ -15,6 +15,7 @@ from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreError
 
+from tests.support.projections import empty
 from tests.support.servers import fresh_database, fresh_topic_name, servers
 
 EMBEDDED, SERVICE = "embedded", "service"
@@ -66,7 +67,7 @@ def given_back() -> Iterator[None]:
         for schema in _schemas.values():
             try:
                 with closing(Database.open_postgresql(database_url(), schema=schema)) as database:
-                    database.drop_everything()
+                    empty(database)
             except StoreError:  # a test spoiled it
                 continue
             _idle.append(schema)

@@ -24,13 +24,14 @@ class _Hosted:
     def __init__(self, environment: Mapping[str, str]) -> None:
         from headwater._config.settings import read_settings
         from headwater._stores.servers import open_log_and_database
+        from headwater_consumer.service.kafka_group import kafka_group
         from headwater_consumer.service.projecting import ProjectorService
 
         profile = read_settings(environment).profile
         assert profile is not None
         self._opened = ExitStack()
         database, log = open_log_and_database(profile, self._opened, create=True)
-        self._service = ProjectorService(log, database, group_id=f"projector-{log.generation}")
+        self._service = ProjectorService(log, database, kafka_group(log, f"projector-{log.generation}"))
         self._thread = threading.Thread(target=self._service.run)
         self._thread.start()
 

@@ -9,12 +9,12 @@ from typing import BinaryIO
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, InvalidFile, InvalidInput, StoreReadOnly, StoreUnavailable
+from headwater_schemas.object_names import check_object_name, file_name, is_object_name, may_begin_a_name, pack_name
 from minio.commonconfig import CopySource
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from headwater_blobs import verify
-from headwater_blobs.naming import check_object_name, file_name, is_object_name, may_begin_a_name, pack_name
 from headwater_blobs.port import Staged, StoredObject
 from headwater_blobs.s3 import reading, sources, uploads
 from headwater_blobs.s3.answers import as_our_errors, is_missing, missing_bucket

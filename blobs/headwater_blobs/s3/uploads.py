@@ -13,10 +13,10 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 
 from headwater_schemas.errors import InvalidInput, StoreError, StoreUnavailable
+from headwater_schemas.object_names import check_object_name, is_object_name
 from minio.datatypes import Part, Upload
 from minio.error import S3Error
 
-from headwater_blobs.naming import check_object_name, is_object_name
 from headwater_blobs.port import StoredObject
 from headwater_blobs.s3.answers import as_our_errors
 from headwater_blobs.s3.client import Line

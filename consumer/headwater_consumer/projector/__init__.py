@@ -1,10 +1,11 @@
 """Turn events into changes to the read model.
 
-Everything here is pure: the same events in the same order give the same changes, on any machine, at any time. Reading
-rows, writing rows and remembering positions belong to `runner`; nothing in this package may import it.
+Everything here is pure: the same events in the same order give the same changes, on any machine, at any time. No
+database is known here, and nothing is imported but the schemas: reading rows, writing rows and remembering positions
+belong to `writing`.
 """
 
-from headwater_consumer.projector.dispatch import apply, needs, needs_then, resume_parked
-from headwater_consumer.projector.moment import Moment
+from headwater_consumer.projector.event_context import EventContext
+from headwater_consumer.projector.records import DecodedRecord, apply_record, first_keys, second_keys
 
-__all__ = ["Moment", "apply", "needs", "needs_then", "resume_parked"]
+__all__ = ["DecodedRecord", "EventContext", "apply_record", "first_keys", "second_keys"]

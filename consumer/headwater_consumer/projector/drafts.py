@@ -1,10 +1,10 @@
-"""What happens to a version while it is open: it begins, entries come and go, it is dropped."""
+"""Handlers of events about an open draft: opening it, adding and removing entries, discarding it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import repeat
 
-from headwater_blobs.naming import project_of
 from headwater_schemas import lthash
 from headwater_schemas.entries import (
     ENTRIES_PER_EVENT_MAX,
@@ -26,154 +26,177 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.names import CollectionName, RunName, check_distributed_id, check_text, check_type
-from headwater_schemas.paths import colliding_forms, find_invalid, folders_of
+from headwater_schemas.object_names import project_of
+from headwater_schemas.paths import (
+    colliding_forms,
+    conflict_reason,
+    file_and_folder,
+    file_and_folder_text,
+    find_invalid,
+    look_alike_text,
+)
 
-from headwater_consumer.projector.moment import Moment, Refused, announce, time_text
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, time_text
+from headwater_consumer.projector.state import AddEntries, Change, DropLayer, Put, State
 from headwater_consumer.rows import (
     DELETED,
     FILE,
     REFERENCE,
     REMOVED,
-    Collection,
-    CondemnedObject,
-    Draft,
-    DraftWriter,
-    Layer,
-    Version,
-    VersionFact,
+    CollectionRow,
+    CondemnedObjectRow,
+    DraftRow,
+    DraftWriterRow,
+    LayerChain,
+    LayerRow,
+    VersionAttributeRow,
+    VersionRow,
 )
-from headwater_consumer.state import AddEntries, Change, DropLayer, Put, State
 
 SIZE_BYTES_MAX = 2**63 - 1  # of a whole version: what a column of the database can hold
 
 EntryTuple = tuple[object, ...]
 
 
-def opened(moment: Moment, event: DraftOpened, state: State) -> list[Change]:
-    """A draft begins. Opening it again, as each writer of a shared draft does, must name the same type and base."""
+def opened(context: EventContext, event: DraftOpened, state: State) -> list[Change]:
+    """Open a draft. Opening it again, as each writer of a shared draft does, must name the same type and base."""
     _check_draft_name(event)
     _check_type(event, state)
-    before = state.get(Draft, event.collection, event.draft)
+    before = state.get(DraftRow, event.collection, event.draft)
     if before is not None:
-        return _opened_again(moment, event, before)
+        return _opened_again(context, event, before)
     if event.base is not None:
         _check_base(event, event.base, state)
-    draft = Draft(
+    draft = DraftRow(
         collection=event.collection,
         draft=event.draft,
         type=event.type,
         base=event.base,
-        layer=moment.number,
-        opened_position=moment.at,
-        touched_us=moment.time_us,
+        layer=context.position_number,
+        opened_position=context.effective_position,
+        last_event_us=context.time_us,
         batches=0,
         writers=0,
-        done=0,
+        writers_done=0,
         sum_state=lthash.EMPTY,
         sum_count=0,
         sum_bytes=0,
         commit_payload=None,
         closed_position=None,
         version=None,
-        recognised=False,
+        deduplicated=False,
     )
-    return [Put(draft), Put(Layer(moment.number, 0))]
+    return [Put(draft), Put(LayerRow(context.position_number, 0))]
 
 
-def entries_added(moment: Moment, event: EntryAdded, state: State) -> list[Change]:
-    """Entries join a draft. A path that is there already is superseded when the draft is sealed."""
+def entries_added(context: EventContext, event: EntryAdded, state: State) -> list[Change]:
+    """Add entries to a draft. An earlier entry at the same path is superseded when the draft is sealed."""
     draft = open_draft(event, state)
     paths = [*event.files.paths, *(reference.path for reference in event.references)]
     _check_batch(event, paths)
-    _check_objects(moment.position.partition, event, state)
+    _check_objects(context.position.partition, event, state)
     if event.draft.startswith(SHARED_DRAFT):
-        # A writer's own draft was checked by its writer, who knows all of it; nobody knows all of a shared one.
+        # A draft of one writer was checked by that writer, who knows all of it; nobody knows all of a shared one.
         _check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
-    writer, changes = _writer_of(moment, event, draft, state)
+    writer, changes = _writer_of(context, event, draft, state)
     sizes = event.files.sizes
     leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes)
     leaves += [reference_leaf(reference) for reference in event.references]
     size_bytes = sum(sizes) + sum(reference.size or 0 for reference in event.references)
-    rows: list[EntryTuple] = _file_rows(draft.layer, moment, writer, event.files)
-    rows += [_reference_row(draft.layer, moment, writer, reference) for reference in event.references]
+    rows: list[EntryTuple] = _file_rows(draft.layer, context, writer, event.files)
+    rows += [_reference_row(draft.layer, context, writer, reference) for reference in event.references]
     total = sum_of(draft).plus(lthash.sum_of(leaves, size_bytes))
     check_size(event, total)
-    return [*changes, *_grown(moment, draft, state, rows, total, new_writer=bool(changes))]
+    return [*changes, *_extended(context, draft, state, rows, total, new_writer=bool(changes))]
 
 
-def entries_removed(moment: Moment, event: EntryRemoved, state: State) -> list[Change]:
-    """Paths leave a draft: marked so, since the base below still has them. What was not there stays not there."""
+def entries_removed(context: EventContext, event: EntryRemoved, state: State) -> list[Change]:
+    """Remove paths from a draft: with a marker, since the base below still has them. Missing paths are fine."""
     draft = open_draft(event, state)
-    if len(event.paths) + len(event.folders) > ENTRIES_PER_EVENT_MAX:
-        raise Refused(Reason.INVALID, f"more than {ENTRIES_PER_EVENT_MAX} removals in one event.")
+    removals = len(event.paths) + len(event.folders)
+    if removals > ENTRIES_PER_EVENT_MAX:
+        raise RuleViolation(
+            Reason.INVALID,
+            f"an event removes {removals:,} paths and folders from {describe(event)}; at most "
+            f"{ENTRIES_PER_EVENT_MAX:,} are allowed. Send them as several events.",
+        )
     _check_grammar([*event.paths, *event.folders])
     layers = [draft.layer, *base_chain(draft, state)]
     within = [path for folder in event.folders for path in state.paths_under(layers, folder)]
     paths = list(dict.fromkeys([*event.paths, *within]))
-    writer, changes = _writer_of(moment, event, draft, state)
-    offset = moment.position.offset
+    writer, changes = _writer_of(context, event, draft, state)
+    offset = context.position.offset
     rows: list[EntryTuple] = [(draft.layer, path, offset, writer, REMOVED, *repeat(None, 7)) for path in paths]
-    return [*changes, *_grown(moment, draft, state, rows, sum_of(draft), new_writer=bool(changes))]
+    return [*changes, *_extended(context, draft, state, rows, sum_of(draft), new_writer=bool(changes))]
 
 
-def discarded(moment: Moment, event: DraftDiscarded, state: State) -> list[Change]:
-    """An open draft is dropped. Doing so twice is fine."""
-    draft = state.get(Draft, event.collection, event.draft)
+def discarded(context: EventContext, event: DraftDiscarded, state: State) -> list[Change]:
+    """Discard an open draft. Doing so twice is fine."""
+    draft = state.get(DraftRow, event.collection, event.draft)
     if draft is not None and draft.closed_position is not None and draft.version is None:
         return []
     draft = open_draft(event, state)
     since_us = event.untouched_since_us
-    if since_us is not None and draft.touched_us > since_us:
-        raise Refused(
+    if since_us is not None and draft.last_event_us > since_us:
+        raise RuleViolation(
             Reason.DRAFT_TOUCHED,
-            f"{describe(event)} was to be discarded if nobody touched it after {time_text(since_us)}, but somebody did "
-            f"at {time_text(draft.touched_us)}. It stays open.",
+            f"{describe(event)} was to be discarded if it had no event after {time_text(since_us)}, but it had one at "
+            f"{time_text(draft.last_event_us)}. It stays open.",
         )
-    closed = replace(draft, closed_position=moment.at, sum_state=b"", commit_payload=None, touched_us=moment.time_us)
-    told = announce(moment, 0, event.name, event.collection, {"draft": event.draft})
-    return [Put(closed), DropLayer(draft.layer), told]
+    closed = replace(
+        draft,
+        closed_position=context.effective_position,
+        sum_state=b"",
+        commit_payload=None,
+        last_event_us=context.time_us,
+    )
+    notification = announce(context, 0, event.name, event.collection, {"draft": event.draft})
+    return [Put(closed), DropLayer(draft.layer), notification]
 
 
-def open_draft(event: DraftEvent, state: State) -> Draft:
-    """The draft that an event is about. Raises: Refused when it is not there or not open any more."""
-    draft = state.get(Draft, event.collection, event.draft)
+def open_draft(event: DraftEvent, state: State) -> DraftRow:
+    """The draft that an event is about. Raises: RuleViolation when it does not exist or is not open any more."""
+    draft = state.get(DraftRow, event.collection, event.draft)
     if draft is None:
-        raise Refused(Reason.DRAFT_UNKNOWN, f"{describe(event)} was never opened, or its opening was refused.")
+        raise RuleViolation(
+            Reason.DRAFT_UNKNOWN, f"{describe(event)} was never opened, or its opening was rejected. Begin again."
+        )
     _check_open(event, draft)
     return draft
 
 
-def _check_open(event: DraftEvent, draft: Draft) -> None:
+def _check_open(event: DraftEvent, draft: DraftRow) -> None:
     if draft.version is not None:
         shared = event.draft.startswith(SHARED_DRAFT)
-        advice = "Take a new distributed_id for what comes after it." if shared else "Log it again."
-        raise Refused(
+        advice = "Use a new distributed_id for further entries." if shared else "Log it again."
+        raise RuleViolation(
             Reason.DRAFT_SEALED,
-            f"{describe(event)} was sealed as {event.collection}:v{draft.version} before this came, and does not have "
-            f"it. {advice}",
+            f"{describe(event)} was sealed as {event.collection}:v{draft.version} before this event arrived, and does "
+            f"not contain it. {advice}",
         )
     if draft.closed_position is not None:
-        raise Refused(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
+        raise RuleViolation(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
 
 
 def describe(event: DraftEvent) -> str:
-    """How a draft is named in a message."""
+    """A draft's name in messages."""
     if event.draft.startswith(SHARED_DRAFT):
         return f"the draft {event.draft.removeprefix(SHARED_DRAFT)!r} of {event.collection}"
     return f"a draft of {event.collection}"
 
 
-def sum_of(draft: Draft) -> ContentSum:
-    """The sum of all that was added to a draft, doubles included."""
+def sum_of(draft: DraftRow) -> ContentSum:
+    """The sum of all that was added to a draft, duplicates included."""
     return ContentSum(draft.sum_state, draft.sum_count, draft.sum_bytes)
 
 
 def check_size(event: DraftEvent, total: ContentSum) -> None:
-    """Raises: Refused when the sum of all sizes is more than can be stored; only sizes that are not true get there."""
+    """Raises: RuleViolation when the sum of all sizes is more than can be stored, which no real sizes reach."""
     if total.size_bytes > SIZE_BYTES_MAX:
-        raise Refused(
+        raise RuleViolation(
             Reason.INVALID,
-            f"{describe(event)} would have {total.size_bytes:,} bytes; at most {SIZE_BYTES_MAX:,} can be counted.",
+            f"{describe(event)} would have {total.size_bytes:,} bytes; at most {SIZE_BYTES_MAX:,} can be stored. "
+            "Check the sizes of its entries.",
         )
 
 
@@ -186,32 +209,41 @@ def _check_draft_name(event: DraftOpened) -> None:
     if event.draft.startswith(SHARED_DRAFT):
         check_distributed_id(event.draft.removeprefix(SHARED_DRAFT))
     elif not event.draft.startswith(OWN_DRAFT):
-        raise Refused(Reason.INVALID, f"{event.draft!r} is not the id of a draft.")
-
-
-def _check_type(event: DraftOpened, state: State) -> None:
-    collection = state.get(Collection, event.collection)
-    if collection is not None and collection.type != event.type:
-        raise Refused(
-            Reason.TYPE_MISMATCH,
-            f"{event.collection} is of type {collection.type!r}, not {event.type!r}. Use that type or another name.",
+        raise RuleViolation(
+            Reason.INVALID,
+            f"{event.draft!r} is not the id of a draft of {event.collection}: it begins with neither {OWN_DRAFT!r} nor "
+            f"{SHARED_DRAFT!r}.",
         )
 
 
-def _opened_again(moment: Moment, event: DraftOpened, before: Draft) -> list[Change]:
+def _check_type(event: DraftOpened, state: State) -> None:
+    check_type_of_collection(state.get(CollectionRow, event.collection), event.type)
+
+
+def check_type_of_collection(collection: CollectionRow | None, type_name: str) -> None:
+    """Raises: RuleViolation when a collection already has another type than a draft of it."""
+    if collection is not None and collection.type != type_name:
+        raise RuleViolation(
+            Reason.TYPE_MISMATCH,
+            f"{collection.collection} is of type {collection.type!r}, not {type_name!r}. "
+            "Use that type or another name.",
+        )
+
+
+def _opened_again(context: EventContext, event: DraftOpened, before: DraftRow) -> list[Change]:
     _check_open(event, before)
     if before.type != event.type:
-        raise Refused(
+        raise RuleViolation(
             Reason.TYPE_MISMATCH,
             f"{describe(event)} was opened with type {before.type!r}, not {event.type!r}. Use that type.",
         )
     if before.base != event.base:
-        raise Refused(
+        raise RuleViolation(
             Reason.BASE_MISMATCH,
             f"{describe(event)} was opened on {_base_name(before.base)}, not on {_base_name(event.base)}. "
-            "All its writers must start from the same version; take a new distributed_id to start from another.",
+            "All its writers must start from the same version; use a new distributed_id to start from another.",
         )
-    return [Put(replace(before, touched_us=moment.time_us))]
+    return [Put(replace(before, last_event_us=context.time_us))]
 
 
 def _base_name(base: int | None) -> str:
@@ -219,34 +251,40 @@ def _base_name(base: int | None) -> str:
 
 
 def _check_base(event: DraftOpened, base: int, state: State) -> None:
-    there = state.get(Version, event.collection, base) is not None
-    if not there or state.get(VersionFact, event.collection, base, DELETED) is not None:
-        found = "was deleted" if there else "does not exist"
-        raise Refused(Reason.BASE_UNKNOWN, f"{event.collection}:v{base} {found}, so no draft can start from it.")
+    exists = state.get(VersionRow, event.collection, base) is not None
+    if not exists or state.get(VersionAttributeRow, event.collection, base, DELETED) is not None:
+        found = "was deleted" if exists else "does not exist"
+        raise RuleViolation(
+            Reason.BASE_UNKNOWN,
+            f"{event.collection}:v{base} {found}, so no draft can start from it. Choose another base.",
+        )
 
 
 def _check_batch(event: EntryAdded, paths: list[str]) -> None:
     event.files.check()
     if len(paths) > ENTRIES_PER_EVENT_MAX:
-        raise Refused(
-            Reason.INVALID, f"{len(paths)} entries in one event; at most {ENTRIES_PER_EVENT_MAX} are allowed."
+        raise RuleViolation(
+            Reason.INVALID,
+            f"an event adds {len(paths):,} entries to {describe(event)}; at most {ENTRIES_PER_EVENT_MAX:,} are "
+            "allowed. Send them as several events.",
         )
     _check_grammar(paths)
     _check_forms(paths)
-    unique = set(paths)
-    if len(unique) != len(paths):
-        raise Refused(Reason.INVALID, "one event names a path twice.")
-    folders = {path.rpartition("/")[0] for path in paths}
-    parents = folders.union(*map(folders_of, folders))
-    if both := parents & unique:
-        raise Refused(Reason.PATH_CONFLICT, f"{min(both)!r} would be a file and a folder at once.")
+    if len(set(paths)) != len(paths):
+        twice = next(path for path, times in Counter(paths).items() if times > 1)
+        raise RuleViolation(Reason.INVALID, f"an event adds {twice!r} to {describe(event)} twice. Send each path once.")
+    if (path := file_and_folder(paths)) is not None:
+        raise RuleViolation(Reason.PATH_CONFLICT, f"{file_and_folder_text(path)}. Rename one of them.")
     for reference in event.references:
         _check_reference(reference)
 
 
 def _check_reference(reference: Reference) -> None:
     if reference.size is not None and reference.size < 0:
-        raise Refused(Reason.INVALID, "a reference has a negative size.")
+        raise RuleViolation(
+            Reason.INVALID,
+            f"the reference {reference.path!r} has the size {reference.size}. Give its bytes, or no size.",
+        )
     for text in (reference.uri, reference.checksum, reference.object_version):
         if text is not None:
             check_text(text, f"the reference {reference.path!r}")
@@ -254,98 +292,103 @@ def _check_reference(reference: Reference) -> None:
 
 def _check_grammar(paths: Sequence[str]) -> None:
     if (wrong := find_invalid(paths)) is not None:
-        raise Refused(Reason.INVALID, f"{wrong!r} is not a path inside a version.")
+        raise RuleViolation(
+            Reason.INVALID,
+            f"{wrong!r} is not a path inside a version. Send paths as `headwater_schemas.paths` has them.",
+        )
 
 
 def _check_forms(paths: Sequence[str]) -> None:
     if collision := colliding_forms(paths):
-        raise Refused(Reason.PATH_CONFLICT, f"{collision[0]!r} and {collision[1]!r} look the same to a reader.")
+        raise RuleViolation(Reason.PATH_CONFLICT, f"{look_alike_text(*collision)}. Rename one of them.")
 
 
 def _check_conflicts(event: EntryAdded, layers: Sequence[int], paths: Sequence[str], state: State) -> None:
-    conflict = state.conflict(layers, paths)
+    conflict = state.path_conflict(layers, paths)
     if conflict is None:
         return
     path, other = conflict
-    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
-        why = f"{min(path, other)!r} would be a file and a folder at once"
-    else:
-        why = f"{path!a} and {other!a} look the same to a reader"
-    raise Refused(
+    raise RuleViolation(
         Reason.PATH_CONFLICT,
-        f"{path!r} cannot join {describe(event)}, where {other!r} is: {why}. Rename one of them.",
+        f"{path!r} cannot join {describe(event)}, which has {other!r}: {conflict_reason(path, other)}. "
+        "Rename one of them.",
     )
 
 
 def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
-    project = event.collection.rpartition("/")[0]
+    project = CollectionName.parse(event.collection).namespace
     for name in event.files.objects:
         check_text(name, "object name")
         if project_of(name) != project:
-            raise Refused(Reason.INVALID, f"object {name} is not of {project}: content is each project's own.")
-        if state.get(CondemnedObject, name, partition) is not None:
-            raise Refused(Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again.")
+            raise RuleViolation(
+                Reason.INVALID,
+                f"object {name} does not belong to {project}: projects do not share content. Store it there.",
+            )
+        if state.get(CondemnedObjectRow, name, partition) is not None:
+            raise RuleViolation(
+                Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again."
+            )
 
 
 # --- rows -------------------------------------------------------------------------------------------------------
 
 
-def writer_of(moment: Moment, event: EntryAdded | EntryRemoved | WriterDone) -> str:
-    """Who of a draft's writers speaks: the same one when a run is tried again from another process.
+def writer_of(context: EventContext, event: EntryAdded | EntryRemoved | WriterDone) -> str:
+    """Which of a draft's writers sent an event: the same one when a run is retried from another process.
 
     Raises: InvalidName.
     """
-    return moment.origin.session if event.writer is None else str(RunName.parse(event.writer))
+    return context.origin.session if event.writer is None else str(RunName.parse(event.writer))
 
 
 def _writer_of(
-    moment: Moment, event: EntryAdded | EntryRemoved, draft: Draft, state: State
+    context: EventContext, event: EntryAdded | EntryRemoved, draft: DraftRow, state: State
 ) -> tuple[int, list[Change]]:
     """The number of the event's writer in this draft, and the change that gives it one if it has none yet."""
-    writer = writer_of(moment, event)
-    known = state.get(DraftWriter, draft.collection, draft.draft, writer)
+    writer = writer_of(context, event)
+    known = state.get(DraftWriterRow, draft.collection, draft.draft, writer)
     if known is not None and known.number is not None:
         return known.number, []
     done = known is not None and known.done
-    return draft.writers, [Put(DraftWriter(draft.collection, draft.draft, writer, draft.writers, done))]
+    return draft.writers, [Put(DraftWriterRow(draft.collection, draft.draft, writer, draft.writers, done))]
 
 
-def _grown(
-    moment: Moment, draft: Draft, state: State, rows: list[EntryTuple], total: ContentSum, *, new_writer: bool
+def _extended(
+    context: EventContext, draft: DraftRow, state: State, rows: list[EntryTuple], total: ContentSum, *, new_writer: bool
 ) -> list[Change]:
-    layer = state.get(Layer, draft.layer)
-    assert layer is not None, "a draft and its layer are made by one event"
+    layer = state.get(LayerRow, draft.layer)
+    assert layer is not None, "a draft and its layer are created by one event"
     grown = replace(
         draft,
-        touched_us=moment.time_us,
+        last_event_us=context.time_us,
         batches=draft.batches + 1,
         writers=draft.writers + new_writer,
         sum_state=total.state,
         sum_count=total.count,
         sum_bytes=total.size_bytes,
     )
-    return [Put(grown), AddEntries(rows), Put(Layer(draft.layer, layer.rows + len(rows)))]
+    return [Put(grown), AddEntries(rows), Put(LayerRow(draft.layer, layer.row_count + len(rows)))]
 
 
-def _file_rows(layer: int, moment: Moment, writer: int, files: FileEntries) -> list[EntryTuple]:
+def _file_rows(layer: int, context: EventContext, writer: int, files: FileEntries) -> list[EntryTuple]:
     """Rows in the order of EntryRow's fields, by columns: there may be thousands."""
     names = [files.objects[i] for i in files.object_indexes]
     nothing = repeat(None)
-    columns = (repeat(layer), files.paths, repeat(moment.position.offset), repeat(writer), repeat(FILE), files.sizes)
-    place = (files.packed_digests(), names, files.offsets)
-    return list(zip(*columns, *place, nothing, nothing, nothing, strict=False))
+    columns = (repeat(layer), files.paths, repeat(context.position.offset), repeat(writer), repeat(FILE), files.sizes)
+    location = (files.packed_digests(), names, files.offsets)
+    return list(zip(*columns, *location, nothing, nothing, nothing, strict=False))
 
 
-def _reference_row(layer: int, moment: Moment, writer: int, reference: Reference) -> EntryTuple:
+def _reference_row(layer: int, context: EventContext, writer: int, reference: Reference) -> EntryTuple:
     outside = (reference.uri, reference.checksum, reference.object_version)
-    place = (reference.size, None, None, None)
-    return (layer, reference.path, moment.position.offset, writer, REFERENCE, *place, *outside)
+    nowhere = (None, None, None)
+    return (layer, reference.path, context.position.offset, writer, REFERENCE, reference.size, *nowhere, *outside)
 
 
-def base_chain(draft: Draft, state: State) -> list[int]:
+def base_chain(draft: DraftRow, state: State) -> LayerChain:
     """The layers that a draft starts with, topmost first."""
     if draft.base is None:
-        return []
-    base = state.get(Version, draft.collection, draft.base)
-    assert base is not None, "a draft was opened on a version that is not there"
+        return ()
+    base = state.get(VersionRow, draft.collection, draft.base)
+    assert base is not None, "a draft was opened on a version that does not exist"
     return base.chain()

@@ -4,73 +4,78 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from headwater_consumer.projector.moment import Moment
+from headwater_consumer.projector.event_context import EventContext
+from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import (
-    Alias,
-    ProjectFact,
-    Run,
-    RunState,
-    Tag,
-    Version,
-    VersionFact,
-    VersionUpdate,
+    AliasRow,
+    ProjectFactRow,
+    RunRow,
+    RunStateRow,
+    TagRow,
+    VersionAttributeRow,
+    VersionRow,
+    VersionUpdateRow,
 )
-from headwater_consumer.state import Change, Put, State
 
-Fact = TypeVar("Fact", Alias, Tag, VersionFact, VersionUpdate, Run, RunState, ProjectFact)
+Fact = TypeVar("Fact", AliasRow, TagRow, VersionAttributeRow, VersionUpdateRow, RunRow, RunStateRow, ProjectFactRow)
 
 
-def change_fact(state: State, moment: Moment, fact: Fact) -> list[Put]:
-    """From here on `fact` holds: close the row that was open under its key, and open this one.
+def change_fact(state: State, context: EventContext, fact: Fact) -> list[Put]:
+    """`fact` holds from here on: close the row that was open under its key, and open this one.
 
-    Nothing changes where the open row says the same already.
+    Nothing changes where the open row is the same already.
     """
     before: Fact | None = state.get(type(fact), *type(fact).lookup(fact))
-    if before is not None and replace(before, from_position=moment.at) == fact:
+    if before is not None and replace(before, from_position=context.effective_position) == fact:
         return []
-    return [*_close(before, moment), Put(fact)]
+    return [*_close(before, context), Put(fact)]
 
 
-def end_fact(state: State, moment: Moment, row_type: type[Any], *key: object) -> list[Put]:
-    """From here on nothing holds under this key."""
-    return _close(state.get(row_type, *key), moment)
+def end_fact(state: State, context: EventContext, row_type: type[Any], *key: object) -> list[Put]:
+    """Nothing holds under this key from here on."""
+    return _close(state.get(row_type, *key), context)
 
 
-def _close(row: Any, moment: Moment) -> list[Put]:
-    return [] if row is None else [Put(replace(row, to_position=moment.at))]
+def _close(row: Any, context: EventContext) -> list[Put]:
+    return [] if row is None else [Put(replace(row, to_position=context.effective_position))]
 
 
-def point_alias(state: State, moment: Moment, collection: str, alias: str, version: int) -> list[Put]:
-    """`alias` points to `version` from here on."""
-    return change_fact(state, moment, Alias(collection, alias, version, moment.at, None))
+def set_alias(state: State, context: EventContext, collection: str, alias: str, version: int) -> list[Put]:
+    """Point `alias` to `version`."""
+    return change_fact(state, context, AliasRow(collection, alias, version, context.effective_position, None))
 
 
-def say(state: State, moment: Moment, collection: str, version: int, field: str, value: str) -> list[Put]:
-    """`field` of a version is `value` from here on."""
-    return change_fact(state, moment, VersionFact(collection, version, field, value, moment.at, None))
+def set_attribute(
+    state: State, context: EventContext, collection: str, version: int, field: str, value: str
+) -> list[Put]:
+    """Set `field` of a version to `value`."""
+    row = VersionAttributeRow(collection, version, field, value, context.effective_position, None)
+    return change_fact(state, context, row)
 
 
-def unsay(state: State, moment: Moment, collection: str, version: int, field: str) -> list[Put]:
-    """`field` of a version is empty from here on."""
-    return end_fact(state, moment, VersionFact, collection, version, field)
+def clear_attribute(state: State, context: EventContext, collection: str, version: int, field: str) -> list[Put]:
+    """Set `field` of a version to its empty value."""
+    return end_fact(state, context, VersionAttributeRow, collection, version, field)
 
 
-def put_tag(state: State, moment: Moment, collection: str, version: int, tag: str) -> list[Put]:
-    """A version has `tag` from here on."""
-    return change_fact(state, moment, Tag(collection, version, tag, moment.at, None))
+def add_tag(state: State, context: EventContext, collection: str, version: int, tag: str) -> list[Put]:
+    """Add `tag` to a version."""
+    return change_fact(state, context, TagRow(collection, version, tag, context.effective_position, None))
 
 
-def updates(state: State, moment: Moment, changes: Iterable[Change]) -> list[Put]:
-    """The versions about which an event's `changes` say something else were updated by it, unless it made them.
+def version_updates(state: State, context: EventContext, changes: Iterable[Change]) -> list[Put]:
+    """Record the update of each version whose aliases, tags or attributes `changes` affect, unless it is new.
 
-    An alias that moves changes the version that it leaves as well.
+    An alias that moves also updates the version that it leaves.
     """
     rows = [change.row for change in changes if isinstance(change, Put)]
-    made = {(row.collection, row.version) for row in rows if isinstance(row, Version)}
-    said = dict.fromkeys((row.collection, row.version) for row in rows if isinstance(row, Alias | Tag | VersionFact))
+    new = {(row.collection, row.version) for row in rows if isinstance(row, VersionRow)}
+    affected = dict.fromkeys(
+        (row.collection, row.version) for row in rows if isinstance(row, AliasRow | TagRow | VersionAttributeRow)
+    )
     found: list[Put] = []
-    for collection, version in said:
-        if (collection, version) not in made:
-            update = VersionUpdate(collection, version, moment.time_us, moment.at, None)
-            found += change_fact(state, moment, update)
+    for collection, version in affected:
+        if (collection, version) not in new:
+            update = VersionUpdateRow(collection, version, context.time_us, context.effective_position, None)
+            found += change_fact(state, context, update)
     return found

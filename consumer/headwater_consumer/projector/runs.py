@@ -1,4 +1,4 @@
-"""What starting and finishing mean for a run."""
+"""Handlers of events about a run: its start and its end."""
 
 import json
 
@@ -7,43 +7,47 @@ from headwater_schemas.errors import Reason
 from headwater_schemas.events import RUN_STATES_FINAL, RunFinished, RunStarted
 from headwater_schemas.names import TAGS_MAX, RunName, check_alias
 
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
 from headwater_consumer.projector.facts import change_fact
-from headwater_consumer.projector.moment import Moment, Refused, announce
-from headwater_consumer.rows import Run, RunState
-from headwater_consumer.state import Change, State
-
-RUNNING = "running"
+from headwater_consumer.projector.state import Change, State
+from headwater_consumer.rows import RUNNING, RunRow, RunStateRow
 
 
-def started(moment: Moment, event: RunStarted, state: State) -> list[Change]:
-    """A run is there. A second start takes it up again: it is what the later start says, and runs."""
+def started(context: EventContext, event: RunStarted, state: State) -> list[Change]:
+    """Start a run. A later start of the same run replaces its description, and it is running again."""
     name = RunName.parse(event.run)
     metadata.decode(event.config)
     tags = list(dict.fromkeys(check_alias(tag, "tag") for tag in event.tags[: TAGS_MAX + 1]))
     if len(tags) > TAGS_MAX:
-        raise Refused(Reason.INVALID, f"run {event.run} has more than {TAGS_MAX} tags.")
-    run = Run(
+        raise RuleViolation(
+            Reason.INVALID,
+            f"run {event.run} has {len(event.tags):,} tags; at most {TAGS_MAX} are allowed. Give it fewer.",
+        )
+    run = RunRow(
         run=event.run,
-        project=f"{name.entity}/{name.project}",
+        project=name.namespace,
         job_type=event.job_type,
         group=event.group,
         display_name=event.display_name,
         config=event.config,
         tags=json.dumps(tags, ensure_ascii=False),
-        who=moment.origin.who,
-        started_us=moment.time_us,
-        from_position=moment.at,
+        author=context.origin.who,
+        started_us=context.time_us,
+        from_position=context.effective_position,
         to_position=None,
     )
-    running = RunState(event.run, RUNNING, moment.time_us, moment.at, None)
-    return [*change_fact(state, moment, run), *change_fact(state, moment, running)]
+    running = RunStateRow(event.run, RUNNING, context.time_us, context.effective_position, None)
+    return [*change_fact(state, context, run), *change_fact(state, context, running)]
 
 
-def finished(moment: Moment, event: RunFinished, state: State) -> list[Change]:
-    """A run ended. What it used and logged is recorded elsewhere and may still arrive."""
+def finished(context: EventContext, event: RunFinished, state: State) -> list[Change]:
+    """Finish a run. Events about what it used and logged may still arrive."""
     if event.state not in RUN_STATES_FINAL:
-        raise Refused(Reason.INVALID, f"{event.state!r} is not a final state of a run.")
-    if state.get(Run, event.run) is None:
-        raise Refused(Reason.INVALID, f"run {event.run} has not started.")
-    ended = RunState(event.run, event.state, moment.time_us, moment.at, None)
-    return [*change_fact(state, moment, ended), announce(moment, 0, event.name, event.run, {"state": event.state})]
+        raise RuleViolation(
+            Reason.INVALID,
+            f"{event.state!r} is not a final state of run {event.run}. Use one of: {', '.join(RUN_STATES_FINAL)}.",
+        )
+    if state.get(RunRow, event.run) is None:
+        raise RuleViolation(Reason.INVALID, f"run {event.run} has not started, so it cannot finish. Start it first.")
+    ended = RunStateRow(event.run, event.state, context.time_us, context.effective_position, None)
+    return [*change_fact(state, context, ended), announce(context, 0, event.name, event.run, {"state": event.state})]

@@ -1,4 +1,4 @@
-"""Sealing: from entries to a version with a number and a digest, or to the version that has this content already."""
+"""Sealing a draft: it becomes a new version, or the existing version that has the same content."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,127 +12,133 @@ from headwater_schemas.events import WRITERS_MAX, Stamped, VersionCommitted, Wri
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
 
-from headwater_consumer.projector.drafts import base_chain, check_size, describe, open_draft, sum_of, writer_of
-from headwater_consumer.projector.facts import point_alias, put_tag, say
-from headwater_consumer.projector.moment import Moment, Refused, announce, rejection
+from headwater_consumer.projector.drafts import (
+    base_chain,
+    check_size,
+    check_type_of_collection,
+    describe,
+    open_draft,
+    sum_of,
+    writer_of,
+)
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
+from headwater_consumer.projector.facts import add_tag, set_alias, set_attribute
+from headwater_consumer.projector.state import Change, DropLayer, MergeLayers, Put, RemoveDuplicates, State
 from headwater_consumer.rows import (
     DESCRIPTION,
     FILE,
     METADATA,
     REMOVED,
     TTL,
-    Collection,
-    ContestedPath,
-    Draft,
-    DraftWriter,
+    CollectionRow,
+    ContestedPathRow,
+    DraftRow,
+    DraftWriterRow,
     EntryRow,
-    Layer,
-    Output,
-    Version,
-    VersionDigest,
-    VersionLayer,
+    LayerChain,
+    LayerRow,
+    RunOutputRow,
+    VersionDigestRow,
+    VersionLayerRow,
+    VersionRow,
+    format_chain,
 )
-from headwater_consumer.state import Change, DropLayer, MergeLayers, Put, SettleDoubles, State
 
 LEAVES_AT_ONCE = 4096  # bounds the memory of summing up what a draft supersedes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def committed(moment: Moment, event: VersionCommitted, state: State) -> list[Change]:
-    """Seal a draft now, or when the last writer that it waits for is done. A sealed draft stays what it is."""
+def committed(context: EventContext, event: VersionCommitted, state: State) -> list[Change]:
+    """Seal a draft now, or when the last writer that it waits for is done. A sealed draft does not change."""
     _check_commit(event)
-    draft = state.get(Draft, event.collection, event.draft)
+    draft = state.get(DraftRow, event.collection, event.draft)
     if draft is not None and draft.version is not None:
         return []
     draft = open_draft(event, state)
-    if event.writers is not None and draft.done < event.writers:
-        payload = codec.encode(Stamped(moment.origin, event))
-        return [Put(replace(draft, commit_payload=payload, touched_us=moment.time_us))]
-    return _seal(moment, event, draft, state)
+    if event.writers is not None and draft.writers_done < event.writers:
+        payload = codec.encode(Stamped(context.origin, event))
+        return [Put(replace(draft, commit_payload=payload, last_event_us=context.time_us))]
+    return _seal(context, event, draft, state)
 
 
-def writer_done(moment: Moment, event: WriterDone, state: State) -> list[Change]:
-    """One more writer is done; saying so twice counts once. The last one that a commit waits for seals the draft."""
+def writer_done(context: EventContext, event: WriterDone, state: State) -> list[Change]:
+    """One more writer is done; twice counts once. The last one that a commit waits for seals the draft."""
     draft = open_draft(event, state)
-    writer = writer_of(moment, event)
-    known = state.get(DraftWriter, event.collection, event.draft, writer)
+    writer = writer_of(context, event)
+    known = state.get(DraftWriterRow, event.collection, event.draft, writer)
     if known is not None and known.done:
         return []
     number = None if known is None else known.number
-    draft = replace(draft, done=draft.done + 1, touched_us=moment.time_us)
-    changes: list[Change] = [Put(DraftWriter(event.collection, event.draft, writer, number, True))]
+    draft = replace(draft, writers_done=draft.writers_done + 1, last_event_us=context.time_us)
+    changes: list[Change] = [Put(DraftWriterRow(event.collection, event.draft, writer, number, True))]
     if draft.commit_payload is None:
         return [*changes, Put(draft)]
-    waiting = codec.decode(draft.commit_payload)
-    commit = waiting.event
+    pending = codec.decode(draft.commit_payload)
+    commit = pending.event
     assert isinstance(commit, VersionCommitted)
     assert commit.writers is not None
-    if draft.done < commit.writers:
+    if draft.writers_done < commit.writers:
         return [*changes, Put(draft)]
-    # The version is the work of who committed it, and so is a refusal: the last writer has said nothing wrong.
-    of_commit = replace(moment, origin=waiting.origin)
+    # The version, or its rejection, belongs to the commit's author: the last writer did nothing wrong.
+    of_commit = replace(context, origin=pending.origin)
     try:
         return [*changes, *_seal(of_commit, commit, draft, state)]
-    except Refused as refused:
-        return [*changes, Put(replace(draft, commit_payload=None)), rejection(of_commit, commit, refused)]
+    except RuleViolation as violation:
+        return [*changes, Put(replace(draft, commit_payload=None)), rejection(of_commit, commit, violation)]
 
 
-def _seal(moment: Moment, event: VersionCommitted, draft: Draft, state: State) -> list[Change]:
-    settled = _settle(draft, state)
-    check_size(event, settled.content)
-    digest = settled.content.digest()
+def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state: State) -> list[Change]:
+    sealed = _content_of(draft, state)
+    check_size(event, sealed.content)
+    digest = sealed.content.digest()
     if event.expected_digest is not None and event.expected_digest != digest:
-        raise Refused(
+        raise RuleViolation(
             Reason.DIGEST_MISMATCH,
-            f"{describe(event)} was meant to have the digest {event.expected_digest} but what arrived has {digest}. "
-            "Log it again.",
+            f"{describe(event)} was expected to have the digest {event.expected_digest}, but what arrived has "
+            f"{digest}. Log it again.",
         )
-    collection = state.get(Collection, event.collection)
-    if collection is not None and collection.type != draft.type:
-        raise Refused(
-            Reason.TYPE_MISMATCH,
-            f"{event.collection} is of type {collection.type!r}, not {draft.type!r}. Use that type or another name.",
-        )
-    same = state.get(VersionDigest, event.collection, digest)
+    collection = state.get(CollectionRow, event.collection)
+    check_type_of_collection(collection, draft.type)
+    same = state.get(VersionDigestRow, event.collection, digest)
     if same is not None and same.version is not None:
         version = same.version
         changes: list[Change] = [DropLayer(draft.layer)]
     else:
-        version, changes = _new_version(moment, event, draft, collection, settled, state)
-    recognised = same is not None and same.version is not None
+        version, changes = _new_version(context, event, draft, collection, sealed, state)
+    deduplicated = same is not None and same.version is not None
     closed = replace(
         draft,
-        closed_position=moment.at,
+        closed_position=context.effective_position,
         version=version,
-        recognised=recognised,
-        sum_state=b"",  # of no more use, and the largest field
+        deduplicated=deduplicated,
+        sum_state=b"",  # not needed any more, and the largest field
         commit_payload=None,
-        touched_us=moment.time_us,
+        last_event_us=context.time_us,
     )
-    said = _say_all(moment, event, version, state)
-    logged = _logged_by(moment, event, version, state, recognised=recognised)
-    body = {"version": version, "digest": digest, "recognised": recognised, "draft": event.draft, "run": event.run}
-    return [*changes, Put(closed), *said, *logged, announce(moment, 0, event.name, event.collection, body)]
+    attributes = _set_attributes(context, event, version, state)
+    run_edge = _link_run(context, event, version, state, deduplicated=deduplicated)
+    body = {"version": version, "digest": digest, "deduplicated": deduplicated, "draft": event.draft, "run": event.run}
+    return [*changes, Put(closed), *attributes, *run_edge, announce(context, 0, event.name, event.collection, body)]
 
 
-# --- what the content is ------------------------------------------------------------------------------------------
+# --- content ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
+class _SealedContent:
     content: ContentSum
     superseded: int  # rows of the draft's layer that a later one replaced
     contested: list[str]  # paths that different writers wrote
 
 
 @dataclass(slots=True)
-class _Doubles:
-    """What there is to say about paths that a draft names several times, once all their rows went through."""
+class _DuplicatePaths:
+    """Paths that a draft names several times; complete once all their rows went through `older_rows`."""
 
     superseded: int = 0
     contested: list[str] = field(default_factory=list)
 
-    def replaced(self, rows: Iterable[EntryRow]) -> Iterator[EntryRow]:
+    def older_rows(self, rows: Iterable[EntryRow]) -> Iterator[EntryRow]:
         """Of `rows`, by path and ordinal, all but the last of each path."""
         for path, of_path in groupby(rows, key=lambda row: row.path):
             *older, newest = of_path
@@ -142,19 +148,19 @@ class _Doubles:
             yield from older
 
 
-def _settle(draft: Draft, state: State) -> _Settled:
+def _content_of(draft: DraftRow, state: State) -> _SealedContent:
     """Sum up what the draft shows: its base, plus what it added, less all that a later row or a removal hides."""
-    content, doubles = sum_of(draft), _Doubles()
+    content, duplicates = sum_of(draft), _DuplicatePaths()
     if draft.batches > 1:  # within one event no path occurs twice
-        content = content.minus(_sum_of_rows(doubles.replaced(state.doubles(draft.layer))))
+        content = content.minus(_sum_of_rows(duplicates.older_rows(state.duplicates(draft.layer))))
     below = base_chain(draft, state)
     if draft.base is not None:
-        base = state.get(Version, draft.collection, draft.base)
-        assert base is not None, "a draft was opened on a version that is not there"
+        base = state.get(VersionRow, draft.collection, draft.base)
+        assert base is not None, "a draft was opened on a version that does not exist"
         content = content.plus(ContentSum(base.sum_state, base.entry_count, base.size_bytes))
     if below and draft.batches:
         content = content.minus(_sum_of_rows(state.hidden_by(draft.layer, below)))
-    return _Settled(content, doubles.superseded, doubles.contested)
+    return _SealedContent(content, duplicates.superseded, duplicates.contested)
 
 
 def _sum_of_rows(rows: Iterable[EntryRow]) -> ContentSum:
@@ -182,60 +188,63 @@ def _leaf(row: EntryRow) -> bytes:
 
 
 def _new_version(
-    moment: Moment,
+    context: EventContext,
     event: VersionCommitted,
-    draft: Draft,
-    collection: Collection | None,
-    settled: _Settled,
+    draft: DraftRow,
+    collection: CollectionRow | None,
+    sealed: _SealedContent,
     state: State,
 ) -> tuple[int, list[Change]]:
     if collection is None:
         name = CollectionName.parse(event.collection)
-        project = f"{name.entity}/{name.project}"
-        collection = Collection(event.collection, project, draft.type, 0, moment.at, moment.time_us)
+        collection = CollectionRow(
+            event.collection, name.namespace, draft.type, 0, context.effective_position, context.time_us
+        )
     number = collection.next_version
-    layers, changes = _layers(moment, draft, settled, state)
-    digest = settled.content.digest()
-    version = Version(
+    layers, changes = _layers(context, draft, sealed, state)
+    digest = sealed.content.digest()
+    version = VersionRow(
         collection=event.collection,
         version=number,
         digest=digest,
-        sum_state=settled.content.state,
-        entry_count=settled.content.count,
-        size_bytes=settled.content.size_bytes,
-        layers=",".join(map(str, layers)),
+        sum_state=sealed.content.state,
+        entry_count=sealed.content.count,
+        size_bytes=sealed.content.size_bytes,
+        layers=format_chain(layers),
         base=draft.base,
         draft=event.draft,
         run=event.run,
-        contested=len(settled.contested),
-        position=moment.at,
-        created_us=moment.time_us,
-        clock_us=(moment.origin.clock - _EPOCH) // timedelta(microseconds=1),
-        who=moment.origin.who,
-        message=moment.origin.message,
+        contested_count=len(sealed.contested),
+        position=context.effective_position,
+        created_us=context.time_us,
+        clock_us=(context.origin.clock - _EPOCH) // timedelta(microseconds=1),
+        author=context.origin.who,
+        message=context.origin.message,
     )
-    contested = [Put(ContestedPath(event.collection, number, path)) for path in settled.contested]
+    contested = [Put(ContestedPathRow(event.collection, number, path)) for path in sealed.contested]
     return number, [
         *changes,
         Put(replace(collection, next_version=number + 1)),
         Put(version),
-        Put(VersionDigest(event.collection, digest, number)),
-        *[Put(VersionLayer(layer, event.collection, number)) for layer in layers],
+        Put(VersionDigestRow(event.collection, digest, number)),
+        *[Put(VersionLayerRow(layer, event.collection, number)) for layer in layers],
         *contested,
     ]
 
 
-def _layers(moment: Moment, draft: Draft, settled: _Settled, state: State) -> tuple[list[int], list[Change]]:
+def _layers(
+    context: EventContext, draft: DraftRow, sealed: _SealedContent, state: State
+) -> tuple[LayerChain, list[Change]]:
     """The new version's chain, topmost first, and what must be written for it.
 
     The draft's layer is merged with those below while they are less than twice as large, so that each layer of a chain
     is at least twice the one above it: chains stay logarithmic in the number of entries, and each change is rewritten
     a logarithmic number of times. (Merging only what is not larger would let drafts of 9, 8, 7, … entries pile up.)
     """
-    own = state.get(Layer, draft.layer)
-    assert own is not None, "a draft and its layer are made by one event"
-    changes: list[Change] = [SettleDoubles(draft.layer)] if settled.superseded else []
-    rows = own.rows - settled.superseded
+    own = state.get(LayerRow, draft.layer)
+    assert own is not None, "a draft and its layer are created by one event"
+    changes: list[Change] = [RemoveDuplicates(draft.layer)] if sealed.superseded else []
+    rows = own.row_count - sealed.superseded
     below = base_chain(draft, state)
     if rows == 0:
         return below, [*changes, DropLayer(draft.layer)]
@@ -244,19 +253,19 @@ def _layers(moment: Moment, draft: Draft, settled: _Settled, state: State) -> tu
         total += size
         merged += 1
     if merged == 0:
-        return [draft.layer, *below], [*changes, Put(Layer(draft.layer, rows))]
-    # The commit's own position names the merged layer: no other event makes a layer there.
-    merge = MergeLayers(moment.number, (draft.layer, *below[:merged]), bottom=merged == len(below))
-    return [moment.number, *below[merged:]], [*changes, merge, DropLayer(draft.layer)]
+        return (draft.layer, *below), [*changes, Put(LayerRow(draft.layer, rows))]
+    # The commit's own position names the merged layer: no other event creates a layer there.
+    merge = MergeLayers(context.position_number, (draft.layer, *below[:merged]), bottom=merged == len(below))
+    return (context.position_number, *below[merged:]), [*changes, merge, DropLayer(draft.layer)]
 
 
 def _rows_of(layer: int, state: State) -> int:
-    row = state.get(Layer, layer)
-    assert row is not None, "a version names a layer that is not there"
-    return row.rows
+    row = state.get(LayerRow, layer)
+    assert row is not None, "a version names a layer that does not exist"
+    return row.row_count
 
 
-# --- what is said about it ----------------------------------------------------------------------------------------
+# --- attributes ---------------------------------------------------------------------------------------------------
 
 
 def _check_commit(event: VersionCommitted) -> None:
@@ -264,20 +273,31 @@ def _check_commit(event: VersionCommitted) -> None:
         check_alias(alias)
     for tag in event.tags:
         check_alias(tag, "tag")
-    if len(event.tags) > TAGS_MAX or len(event.aliases) > TAGS_MAX:
-        raise Refused(Reason.INVALID, f"more than {TAGS_MAX} tags or aliases in one commit.")
+    for kind, names in (("tags", event.tags), ("aliases", event.aliases)):
+        if len(names) > TAGS_MAX:
+            raise RuleViolation(
+                Reason.INVALID,
+                f"the commit of {describe(event)} has {len(names):,} {kind}; at most {TAGS_MAX} are allowed. "
+                "Set the others after it.",
+            )
     if event.metadata is not None:
         metadata.decode(event.metadata)
     if event.run is not None:
         RunName.parse(event.run)
     if event.writers is not None and not 1 <= event.writers <= WRITERS_MAX:
-        raise Refused(Reason.INVALID, f"a commit can wait for 1 to {WRITERS_MAX:,} writers, not {event.writers}.")
+        raise RuleViolation(
+            Reason.INVALID,
+            f"the commit of {describe(event)} waits for {event.writers:,} writers; 1 to {WRITERS_MAX:,} are allowed.",
+        )
     if event.ttl_seconds is not None and event.ttl_seconds <= 0:
-        raise Refused(Reason.INVALID, "a time to live is a positive number of seconds.")
+        raise RuleViolation(
+            Reason.INVALID,
+            f"the commit of {describe(event)} has a time to live of {event.ttl_seconds} s. Give a positive number.",
+        )
 
 
-def _say_all(moment: Moment, event: VersionCommitted, version: int, state: State) -> list[Change]:
-    """Only what was given: content that is there already keeps what was said about it before."""
+def _set_attributes(context: EventContext, event: VersionCommitted, version: int, state: State) -> list[Change]:
+    """Set only what was given: an existing version with the same content keeps its other attributes."""
     name = event.collection
     given = {
         DESCRIPTION: event.description,
@@ -285,20 +305,22 @@ def _say_all(moment: Moment, event: VersionCommitted, version: int, state: State
         TTL: None if event.ttl_seconds is None else str(event.ttl_seconds),
     }
     changes: list[Change] = []
-    for what, value in given.items():
+    for field_name, value in given.items():
         if value is not None:
-            changes += say(state, moment, name, version, what, value)
+            changes += set_attribute(state, context, name, version, field_name, value)
     for tag in dict.fromkeys(event.tags):
-        changes += put_tag(state, moment, name, version, tag)
+        changes += add_tag(state, context, name, version, tag)
     for alias in dict.fromkeys((LATEST, *event.aliases)):
-        changes += point_alias(state, moment, name, alias, version)
+        changes += set_alias(state, context, name, alias, version)
     return changes
 
 
-def _logged_by(
-    moment: Moment, event: VersionCommitted, version: int, state: State, *, recognised: bool
+def _link_run(
+    context: EventContext, event: VersionCommitted, version: int, state: State, *, deduplicated: bool
 ) -> list[Change]:
-    """The run that logged it, which a new version cannot have yet."""
-    if event.run is None or (recognised and state.get(Output, event.collection, version, event.run) is not None):
+    """The edge to the run that logged it, which a new version cannot have yet."""
+    if event.run is None or (
+        deduplicated and state.get(RunOutputRow, event.collection, version, event.run) is not None
+    ):
         return []
-    return [Put(Output(event.collection, version, event.run, moment.at))]
+    return [Put(RunOutputRow(event.collection, version, event.run, context.effective_position))]

@@ -1,4 +1,4 @@
-"""What happens to a version after its seal: aliases, uses, descriptions, deletion. Its content never changes."""
+"""Handlers of events about a sealed version: aliases, uses, attributes, deletion. Its content never changes."""
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import Reason
@@ -12,125 +12,130 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.names import LATEST, TAGS_MAX, RunName, check_alias
 
-from headwater_consumer.projector.facts import end_fact, point_alias, put_tag, say, unsay
-from headwater_consumer.projector.moment import Moment, Refused, announce
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
+from headwater_consumer.projector.facts import add_tag, clear_attribute, end_fact, set_alias, set_attribute
+from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import (
     DELETED,
     DESCRIPTION,
     METADATA,
     RECALLED,
     TTL,
-    Alias,
-    Tag,
-    Use,
-    Version,
-    VersionDigest,
-    VersionFact,
+    AliasRow,
+    RunInputRow,
+    TagRow,
+    VersionAttributeRow,
+    VersionDigestRow,
+    VersionRow,
 )
-from headwater_consumer.state import Change, Put, State
 
 
-def alias_moved(moment: Moment, event: AliasMoved, state: State) -> list[Change]:
-    """An alias points to another version or to none, if it still is where it was expected."""
+def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[Change]:
+    """Point an alias to another version or to none, if it still points to the expected one."""
     check_alias(event.alias)
-    held = state.get(Alias, event.collection, event.alias)
+    held = state.get(AliasRow, event.collection, event.alias)
     at_present = None if held is None else held.version
     if event.expected is not None and event.expected.version != at_present:
-        raise Refused(
+        raise RuleViolation(
             Reason.ALIAS_MOVED,
             f"alias {event.alias!r} of {event.collection} is {_where(at_present)}, "
-            f"not {_where(event.expected.version)}. Look again and decide anew.",
+            f"not {_where(event.expected.version)}. Read it again and retry.",
         )
-    told = announce(moment, 0, event.name, event.collection, {"alias": event.alias, "version": event.version})
+    notification = announce(context, 0, event.name, event.collection, {"alias": event.alias, "version": event.version})
     if event.version is None:
-        return [*end_fact(state, moment, Alias, event.collection, event.alias), told]
+        return [*end_fact(state, context, AliasRow, event.collection, event.alias), notification]
     _live_version(event.collection, event.version, state)
-    return [*point_alias(state, moment, event.collection, event.alias, event.version), told]
+    return [*set_alias(state, context, event.collection, event.alias, event.version), notification]
 
 
-def used(moment: Moment, event: ArtifactUsed, state: State) -> list[Change]:
-    """A run consumed a version. The edge names both by their own names and waits for neither."""
+def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Change]:
+    """A run used a version. The edge refers to both by name, and neither need exist yet."""
     RunName.parse(event.run)
     _live_version(event.collection, event.version, state)
-    if state.get(Use, event.collection, event.version, event.run, event.requested) is not None:
+    if state.get(RunInputRow, event.collection, event.version, event.run, event.requested) is not None:
         return []
-    return [Put(Use(event.collection, event.version, event.run, event.requested, moment.at))]
+    return [Put(RunInputRow(event.collection, event.version, event.run, event.requested, context.effective_position))]
 
 
-def described(moment: Moment, event: VersionDescribed, state: State) -> list[Change]:
-    """Only the fields that the event carries change."""
+def described(context: EventContext, event: VersionDescribed, state: State) -> list[Change]:
+    """Change only the fields that the event carries."""
     name, version = event.collection, event.version
     _live_version(name, version, state)
     _check_tags(event)
     changes: list[Change] = []
     if event.description is not None:
-        changes += _set_or_clear(moment, event, DESCRIPTION, event.description, state)
+        changes += _set_or_clear(context, event, DESCRIPTION, event.description, state)
     if (text := _new_metadata(event, state)) is not None:
-        changes += say(state, moment, name, version, METADATA, text)
+        changes += set_attribute(state, context, name, version, METADATA, text)
     if event.ttl_seconds is not None:
-        changes += _set_or_clear(moment, event, TTL, str(event.ttl_seconds) if event.ttl_seconds > 0 else "", state)
+        changes += _set_or_clear(context, event, TTL, str(event.ttl_seconds) if event.ttl_seconds > 0 else "", state)
     for tag in dict.fromkeys(event.tags_removed):
-        changes += end_fact(state, moment, Tag, name, version, tag)
+        changes += end_fact(state, context, TagRow, name, version, tag)
     for tag in dict.fromkeys(event.tags_added):
         if tag not in event.tags_removed:
-            changes += put_tag(state, moment, name, version, tag)
-    return [*changes, announce(moment, 0, event.name, name, {"version": version})]
+            changes += add_tag(state, context, name, version, tag)
+    return [*changes, announce(context, 0, event.name, name, {"version": version})]
 
 
-def deleted(moment: Moment, event: VersionDeleted, state: State) -> list[Change]:
-    """A version is gone, with its aliases where that was asked for. `latest` goes to the newest one left."""
+def deleted(context: EventContext, event: VersionDeleted, state: State) -> list[Change]:
+    """Delete a version, and its aliases if the event says so. `latest` moves to the newest live version."""
     name, number = event.collection, event.version
     version = _live_version(name, number, state)
     aliases = state.open_aliases(name, number)
     if aliases and not event.delete_aliases:
         held = ", ".join(alias.alias for alias in aliases)
-        raise Refused(
+        raise RuleViolation(
             Reason.ALIAS_HELD,
-            f"{name}:v{number} holds the aliases {held}. Move them first, or ask to delete them too.",
+            f"{name}:v{number} has the aliases {held}. Move them first, or delete them too.",
         )
-    changes: list[Change] = [*say(state, moment, name, number, DELETED, "")]
+    changes: list[Change] = [*set_attribute(state, context, name, number, DELETED, "")]
     for alias in aliases:
-        changes += _alias_after_deletion(moment, alias, state)
+        changes += _alias_after_deletion(context, alias, state)
     other = state.lowest_live_version_with(name, version.digest, other_than=number)
-    told = announce(moment, 0, event.name, name, {"version": number})
-    return [*changes, Put(VersionDigest(name, version.digest, other)), told]
+    notification = announce(context, 0, event.name, name, {"version": number})
+    return [*changes, Put(VersionDigestRow(name, version.digest, other)), notification]
 
 
-def restored(moment: Moment, event: VersionRestored, state: State) -> list[Change]:
-    """A deleted version is back, without the aliases that it had; `latest` is given again where nothing has it."""
+def restored(context: EventContext, event: VersionRestored, state: State) -> list[Change]:
+    """Restore a deleted version, without its former aliases; `latest` is set again if no version has it."""
     name, number = event.collection, event.version
     version = _known_version(name, number, state)
-    if state.get(VersionFact, name, number, DELETED) is None:
+    if state.get(VersionAttributeRow, name, number, DELETED) is None:
         return []
     lowest = state.lowest_live_version_with(name, version.digest, other_than=number)
     first = number if lowest is None else min(lowest, number)
-    told = announce(moment, 0, event.name, name, {"version": number})
-    changes: list[Change] = [*unsay(state, moment, name, number, DELETED)]
-    if state.get(Alias, name, LATEST) is None:
+    notification = announce(context, 0, event.name, name, {"version": number})
+    changes: list[Change] = [*clear_attribute(state, context, name, number, DELETED)]
+    if state.get(AliasRow, name, LATEST) is None:
         others = state.newest_live_version(name, other_than=number)
-        changes += point_alias(state, moment, name, LATEST, number if others is None else max(number, others))
-    return [*changes, Put(VersionDigest(name, version.digest, first)), told]
+        changes += set_alias(state, context, name, LATEST, number if others is None else max(number, others))
+    return [*changes, Put(VersionDigestRow(name, version.digest, first)), notification]
 
 
-def recalled(moment: Moment, event: VersionRecalled, state: State) -> list[Change]:
-    """A version is marked bad; it stays readable."""
+def recalled(context: EventContext, event: VersionRecalled, state: State) -> list[Change]:
+    """Mark a version as bad; it stays readable."""
     _known_version(event.collection, event.version, state)
-    said = say(state, moment, event.collection, event.version, RECALLED, event.reason)
-    told = announce(moment, 0, event.name, event.collection, {"version": event.version, "reason": event.reason})
-    return [*said, told]
+    attribute = set_attribute(state, context, event.collection, event.version, RECALLED, event.reason)
+    notification = announce(
+        context, 0, event.name, event.collection, {"version": event.version, "reason": event.reason}
+    )
+    return [*attribute, notification]
 
 
-def _known_version(collection: str, number: int, state: State) -> Version:
-    version = state.get(Version, collection, number)
+def _known_version(collection: str, number: int, state: State) -> VersionRow:
+    version = state.get(VersionRow, collection, number)
     if version is None:
-        raise Refused(Reason.VERSION_UNKNOWN, f"{collection}:v{number} does not exist.")
+        raise RuleViolation(
+            Reason.VERSION_UNKNOWN,
+            f"{collection}:v{number} does not exist. List the versions of {collection} to find the right one.",
+        )
     return version
 
 
-def _live_version(collection: str, number: int, state: State) -> Version:
+def _live_version(collection: str, number: int, state: State) -> VersionRow:
     version = _known_version(collection, number, state)
-    if state.get(VersionFact, collection, number, DELETED) is not None:
-        raise Refused(Reason.VERSION_DELETED, f"{collection}:v{number} was deleted. Restore it first.")
+    if state.get(VersionAttributeRow, collection, number, DELETED) is not None:
+        raise RuleViolation(Reason.VERSION_DELETED, f"{collection}:v{number} was deleted. Restore it first.")
     return version
 
 
@@ -139,8 +144,13 @@ def _where(version: int | None) -> str:
 
 
 def _check_tags(event: VersionDescribed) -> None:
-    if len(event.tags_added) + len(event.tags_removed) > TAGS_MAX:
-        raise Refused(Reason.INVALID, f"more than {TAGS_MAX} tags in one event.")
+    changed = len(event.tags_added) + len(event.tags_removed)
+    if changed > TAGS_MAX:
+        raise RuleViolation(
+            Reason.INVALID,
+            f"an event changes {changed:,} tags of {event.collection}:v{event.version}; at most {TAGS_MAX} are "
+            "allowed. Send them as several events.",
+        )
     for tag in event.tags_added:
         check_alias(tag, "tag")
 
@@ -148,7 +158,7 @@ def _check_tags(event: VersionDescribed) -> None:
 def _new_metadata(event: VersionDescribed, state: State) -> str | None:
     if event.metadata is None and event.metadata_patch is None:
         return None
-    before = state.get(VersionFact, event.collection, event.version, METADATA)
+    before = state.get(VersionAttributeRow, event.collection, event.version, METADATA)
     text = event.metadata if event.metadata is not None else before.value if before is not None else "{}"
     value = metadata.decode(text)
     if event.metadata_patch is not None:
@@ -156,15 +166,15 @@ def _new_metadata(event: VersionDescribed, state: State) -> str | None:
     return metadata.encode(value)
 
 
-def _set_or_clear(moment: Moment, event: VersionDescribed, field: str, value: str, state: State) -> list[Put]:
+def _set_or_clear(context: EventContext, event: VersionDescribed, field: str, value: str, state: State) -> list[Put]:
     if value:
-        return say(state, moment, event.collection, event.version, field, value)
-    return unsay(state, moment, event.collection, event.version, field)
+        return set_attribute(state, context, event.collection, event.version, field, value)
+    return clear_attribute(state, context, event.collection, event.version, field)
 
 
-def _alias_after_deletion(moment: Moment, alias: Alias, state: State) -> list[Put]:
+def _alias_after_deletion(context: EventContext, alias: AliasRow, state: State) -> list[Put]:
     if alias.alias == LATEST:
         newest = state.newest_live_version(alias.collection, other_than=alias.version)
         if newest is not None:
-            return point_alias(state, moment, alias.collection, LATEST, newest)
-    return end_fact(state, moment, Alias, alias.collection, alias.alias)
+            return set_alias(state, context, alias.collection, LATEST, newest)
+    return end_fact(state, context, AliasRow, alias.collection, alias.alias)

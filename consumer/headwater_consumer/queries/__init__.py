@@ -4,21 +4,15 @@ Nothing here writes. Each question is asked of one snapshot and lets go of it be
 paged by key. The modules are named after what they answer about; `answers` holds the records.
 """
 
-from headwater_consumer.queries.answers import (
-    CollectionInfo,
-    DeadLetterInfo,
-    DraftInfo,
-    Edge,
-    EntryInfo,
-    Health,
-    Lineage,
-    Outcome,
-    RejectionInfo,
-    RunInfo,
-    TreeLine,
-    UseInfo,
-    VersionInfo,
+from headwater_consumer.queries.blob_locations import stored_locations
+from headwater_consumer.queries.collections import (
+    artifact_types,
+    collection_info,
+    collections,
+    count_artifact_types,
+    count_collections,
 )
+from headwater_consumer.queries.containing import versions_containing, versions_referencing
 from headwater_consumer.queries.differences import Difference, Held, difference
 from headwater_consumer.queries.drafts import draft_info, open_drafts
 from headwater_consumer.queries.entries import (
@@ -30,12 +24,25 @@ from headwater_consumer.queries.entries import (
     listing,
     path_conflict,
 )
-from headwater_consumer.queries.freeing import dependents, freed_by_deleting
-from headwater_consumer.queries.holding import versions_holding, versions_referring
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
-from headwater_consumer.queries.places import stored_places
 from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
+from headwater_consumer.queries.reclaimable import dependents, reclaimable_bytes
+from headwater_consumer.queries.results import (
+    CollectionInfo,
+    DeadLetterInfo,
+    DraftInfo,
+    Edge,
+    EntryInfo,
+    Health,
+    Lineage,
+    Outcome,
+    RejectionInfo,
+    RunInfo,
+    RunInputInfo,
+    TreeLine,
+    VersionInfo,
+)
 from headwater_consumer.queries.runs import (
     count_runs,
     inputs_of,
@@ -47,12 +54,7 @@ from headwater_consumer.queries.runs import (
     used_by,
 )
 from headwater_consumer.queries.versions import (
-    artifact_types,
-    collection_info,
-    collections,
     contested_paths,
-    count_artifact_types,
-    count_collections,
     count_versions,
     project_has_digest,
     resolve_version,
@@ -74,8 +76,8 @@ __all__ = [
     "Outcome",
     "RejectionInfo",
     "RunInfo",
+    "RunInputInfo",
     "TreeLine",
-    "UseInfo",
     "VersionInfo",
     "all_entries",
     "ancestry",
@@ -98,7 +100,6 @@ __all__ = [
     "entries_page",
     "entry",
     "first_rejection",
-    "freed_by_deleting",
     "has_folder",
     "health",
     "inputs_of",
@@ -111,16 +112,17 @@ __all__ = [
     "producers_of",
     "project_has_digest",
     "project_settings",
+    "reclaimable_bytes",
     "rejections_of",
     "resolve_version",
     "run_info",
     "runs",
-    "stored_places",
+    "stored_locations",
     "tree",
     "used_by",
     "version_info",
     "version_infos",
     "version_with_digest",
-    "versions_holding",
-    "versions_referring",
+    "versions_containing",
+    "versions_referencing",
 ]

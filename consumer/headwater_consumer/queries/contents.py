@@ -7,10 +7,10 @@ from typing import Any
 from headwater_schemas.entries import BlobLocation
 from sqlalchemy import and_, bindparam, or_, select
 
-from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.queries.places import where_now
-from headwater_consumer.rows import EntryRow
+from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.tables import ENTRIES
+from headwater_consumer.queries.blob_locations import current_locations
 
 CONTENTS_PER_PAGE = 5_000
 
@@ -20,9 +20,9 @@ def contents(database: Database) -> Iterator[list[tuple[BlobLocation, bytes]]]:
     after: tuple[bytes, str, int] = (b"", "", -1)
     while True:
         digest, name, start = after
-        with database.reading() as connection:
+        with database.snapshot() as connection:
             rows = _page().tuples(connection, digest=digest, name=name, start=start, limit=CONTENTS_PER_PAGE)
-            places = where_now(connection, [BlobLocation(name, start, size) for _, name, start, size in rows])
+            places = current_locations(connection, [BlobLocation(name, start, size) for _, name, start, size in rows])
         if not rows:
             return
         yield [(place, row[0]) for place, row in zip(places, rows, strict=True)]
@@ -30,9 +30,9 @@ def contents(database: Database) -> Iterator[list[tuple[BlobLocation, bytes]]]:
 
 
 @cache
-def _page() -> Statement:
-    columns = EntryRow.table.c
-    named = (columns.digest, columns.object_name, columns.start, columns.size)
+def _page() -> CompiledStatement:
+    columns = ENTRIES.c
+    named = (columns.digest, columns.object_name, columns.object_offset, columns.size)
     digest: Any = bindparam("digest")
     name: Any = bindparam("name")
     start: Any = bindparam("start")
@@ -40,10 +40,10 @@ def _page() -> Statement:
     beyond = or_(
         columns.digest > digest,
         and_(columns.digest == digest, columns.object_name > name),
-        and_(columns.digest == digest, columns.object_name == name, columns.start > start),
+        and_(columns.digest == digest, columns.object_name == name, columns.object_offset > start),
     )
-    in_order = (columns.digest, columns.object_name, columns.start)
-    return Statement(
+    in_order = (columns.digest, columns.object_name, columns.object_offset)
+    return CompiledStatement(
         # The first condition says no more than the other, but an index can begin with it.
         select(*named).distinct().where(columns.digest >= digest, beyond).order_by(*in_order).limit(bindparam("limit"))
     )

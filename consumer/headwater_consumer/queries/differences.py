@@ -86,7 +86,7 @@ def _rows(database: Database, layer: int, side: int, depth: int) -> Iterator[tup
     """(path, side, depth, row) of every row of one layer, which names a path once."""
     after, statement = "", rows_of_layer(_COLUMNS, False)
     while True:
-        with database.reading() as connection:
+        with database.snapshot() as connection:
             rows = statement.tuples(connection, layer=layer, after=after, limit=PATHS_PER_PAGE)
         for row in rows:
             yield row[0], side, depth, row
@@ -99,6 +99,6 @@ def _shown(database: Database, layers: Sequence[int], paths: Sequence[str]) -> d
     """What the chain shows at `paths`; those that it does not have are left out."""
     if not layers or not paths:
         return {}
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         found = shown_at(connection, layers, paths)
     return {info.path: Held(info.size, info.digest, info.uri, info.checksum, info.object_version) for info in found}

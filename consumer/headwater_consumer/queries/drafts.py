@@ -8,12 +8,10 @@ from headwater_schemas.events import VersionCommitted
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import DraftInfo
-from headwater_consumer.rows import Draft, Layer
-
-DRAFTS, LAYERS = Draft.table, Layer.table
+from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.tables import DRAFTS, LAYERS
+from headwater_consumer.queries.results import DraftInfo
 
 
 def open_drafts(
@@ -31,7 +29,7 @@ def open_drafts(
     start, end = range_of_folder(project) if project is not None else ("", None)
     of_collection, of_draft = after if after is not None else ("", "")
     statement = _page(end is not None, collection is not None)
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         rows = statement.rows(
             connection,
             start=start,
@@ -46,7 +44,7 @@ def open_drafts(
 
 def draft_info(database: Database, collection: str, draft: str) -> DraftInfo | None:
     """A draft, also one that was sealed or discarded; None when there never was one."""
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         row = _one().first(connection, collection=collection, draft=draft)
     return None if row is None else _info(row)
 
@@ -58,11 +56,11 @@ def _info(row: Any) -> DraftInfo:
         type=row.type,
         base=row.base,
         layer=row.layer,
-        rows=row.rows,
+        row_count=row.row_count,
         writers=row.writers,
-        done=row.done,
+        writers_done=row.writers_done,
         waiting_for=_writers_of(row.commit_payload),
-        touched_us=row.touched_us,
+        last_event_us=row.last_event_us,
         version=row.version,
         discarded=row.closed_position is not None and row.version is None,
     )
@@ -87,26 +85,26 @@ def _with_rows() -> Select[Any]:
         "base",
         "layer",
         "writers",
-        "done",
+        "writers_done",
         "commit_payload",
-        "touched_us",
+        "last_event_us",
         "version",
         "closed_position",
     )
     joined = DRAFTS.outerjoin(LAYERS, LAYERS.c.layer == DRAFTS.c.layer)
-    rows = func.coalesce(LAYERS.c.rows, 0).label("rows")
-    return select(*[DRAFTS.c[name] for name in names], rows).select_from(joined)
+    row_count = func.coalesce(LAYERS.c.row_count, 0).label("row_count")
+    return select(*[DRAFTS.c[name] for name in names], row_count).select_from(joined)
 
 
 @cache
-def _one() -> Statement:
-    return Statement(
+def _one() -> CompiledStatement:
+    return CompiledStatement(
         _with_rows().where(DRAFTS.c.collection == bindparam("collection"), DRAFTS.c.draft == bindparam("draft"))
     )
 
 
 @cache
-def _page(of_project: bool, of_collection: bool) -> Statement:
+def _page(of_project: bool, of_collection: bool) -> CompiledStatement:
     after: Any = bindparam("after_collection")
     later = or_(
         DRAFTS.c.collection > after, and_(DRAFTS.c.collection == after, DRAFTS.c.draft > bindparam("after_draft"))
@@ -118,4 +116,4 @@ def _page(of_project: bool, of_collection: bool) -> Statement:
         statement = statement.where(in_project)
     if of_collection:
         statement = statement.where(DRAFTS.c.collection == bindparam("collection"))
-    return Statement(statement.order_by(DRAFTS.c.collection, DRAFTS.c.draft).limit(bindparam("limit")))
+    return CompiledStatement(statement.order_by(DRAFTS.c.collection, DRAFTS.c.draft).limit(bindparam("limit")))

@@ -16,18 +16,18 @@ from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
-from headwater_consumer.asking import Statement
-from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import EntryInfo
-from headwater_consumer.queries.places import where_now
-from headwater_consumer.rows import FILE, REMOVED, EntryRow
-from headwater_consumer.shown import StoredChain, TakenOut, first_conflict
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.tables import ENTRIES
+from headwater_consumer.layers.path_conflicts import Exclusions, first_path_conflict
+from headwater_consumer.layers.stored import StoredLayerStack
+from headwater_consumer.queries.blob_locations import current_locations
+from headwater_consumer.queries.results import EntryInfo
+from headwater_consumer.rows import FILE, REMOVED
 
 PATHS_PER_LOOK = 10_000  # bounds how long one snapshot is held, and the memory of what is asked
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 
-ENTRIES = EntryRow.table
 _ALL = EntryInfo._fields
 _FOR_COMPARING = ("path", "kind", "digest", "size", "uri", "checksum", "object_version")
 _path, _kind = itemgetter(0), itemgetter(1)  # in both
@@ -71,7 +71,7 @@ def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | N
     """One entry; None when the version has no such path. Cost: one index look-up a layer."""
     if not layers:
         return None
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         numbers = padded(layers)
         values = {f"layer_{i}": layer for i, layer in enumerate(numbers)}
         rows = _rows_of_path(len(numbers)).tuples(connection, path=path, **values)
@@ -88,7 +88,7 @@ def entries_of(database: Database, layers: Sequence[int], paths: Sequence[str]) 
     found: dict[str, EntryInfo] = {}
     for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
         wanted = paths[start : start + PATHS_PER_LOOK]
-        with database.reading() as connection:
+        with database.snapshot() as connection:
             infos = _located(connection, shown_at(connection, layers, wanted))
         of_path = {info.path: info for info in infos}
         found.update({path: of_path[path] for path in wanted if path in of_path})
@@ -105,23 +105,24 @@ def path_conflict(
 ) -> tuple[str, str] | None:
     """The first of `paths` that cannot join what the chain shows, and the path there that is in its way; else None.
 
-    A path must not be a file and a folder at once, nor look like another one to a reader; see `shown`. What is taken
-    out at the same time, `without` and all under `without_folders`, is in nobody's way. Whether `paths` go with each
-    other is not looked at. Cost: a few index look-ups a folder and layer, where paths lie among others one more each.
+    A path must not be a file and a folder at once, nor look like another one to a reader; see `layers.path_conflicts`.
+    What is removed at the same time, `without` and all under `without_folders`, conflicts with nothing. Conflicts among
+    `paths` themselves are not checked. Cost: a few index look-ups a folder and layer; where paths lie among others, one
+    more each.
     """
-    taken_out = TakenOut.of(without, without_folders)
+    exclusions = Exclusions.of(without, without_folders)
     for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
-        with database.reading() as connection:
-            chain_shown = StoredChain(connection, layers)
-            if conflict := first_conflict(chain_shown, paths[start : start + PATHS_PER_LOOK], taken_out):
+        with database.snapshot() as connection:
+            stack = StoredLayerStack(database.adapter, connection, layers)
+            if conflict := first_path_conflict(stack, paths[start : start + PATHS_PER_LOOK], exclusions):
                 return conflict
     return None
 
 
 def has_folder(database: Database, layers: Sequence[int], folder: str) -> bool:
     """Whether the chain shows anything under `folder`."""
-    with database.reading() as connection:
-        return StoredChain(connection, layers).first_under(folder) is not None
+    with database.snapshot() as connection:
+        return StoredLayerStack(database.adapter, connection, layers).first_under(folder) is not None
 
 
 # --- laying layers over each other ------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def pages(
     start, end = range_of_folder(prefix) if prefix else ("", None)
     readers = [_Reader(layer, columns, max(start, after or ""), end) for layer in layers]
     while readers:
-        with database.reading() as connection:
+        with database.snapshot() as connection:
             for reader in readers:
                 reader.fill(connection, count)
         # Beyond the shortest read nobody knows yet what a layer says.
@@ -216,7 +217,7 @@ def _answers(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
     infos = list(map(EntryInfo._make, rows))
     if not infos:
         return infos
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         return _located(connection, infos)
 
 
@@ -224,43 +225,43 @@ def _located(connection: Connection, infos: list[EntryInfo]) -> list[EntryInfo]:
     """The same, each file where its bytes are now."""
     files = [i for i, info in enumerate(infos) if info.kind == FILE]
     places = [_place(infos[i]) for i in files]
-    for i, before, now in zip(files, places, where_now(connection, places), strict=True):
+    for i, before, now in zip(files, places, current_locations(connection, places), strict=True):
         if now is not before:
-            infos[i] = infos[i]._replace(object_name=now.object_name, start=now.offset)
+            infos[i] = infos[i]._replace(object_name=now.object_name, object_offset=now.offset)
     return infos
 
 
 def _place(info: EntryInfo) -> BlobLocation:
     assert info.object_name is not None
-    assert info.start is not None
+    assert info.object_offset is not None
     assert info.size is not None
-    return BlobLocation(info.object_name, info.start, info.size)
+    return BlobLocation(info.object_name, info.object_offset, info.size)
 
 
 # --- statements -------------------------------------------------------------------------------------------------
 
 
 @cache
-def rows_of_layer(columns: Columns, bounded: bool) -> Statement:
+def rows_of_layer(columns: Columns, bounded: bool) -> CompiledStatement:
     """A page of one layer's rows by path: those with a path > `after`, and < `end` where `bounded`."""
     statement = select(*[ENTRIES.c[name] for name in columns]).where(
         ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path > bindparam("after")
     )
     if bounded:
         statement = statement.where(ENTRIES.c.path < bindparam("end"))
-    return Statement(statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit")))
+    return CompiledStatement(statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit")))
 
 
 @cache
-def _rows_of_path(layers: int) -> Statement:
+def _rows_of_path(layers: int) -> CompiledStatement:
     in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     columns = [ENTRIES.c[name] for name in _ALL]
-    return Statement(select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path")))
+    return CompiledStatement(select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path")))
 
 
 @cache
-def _rows_of_paths(layers: int, paths: int) -> Statement:
+def _rows_of_paths(layers: int, paths: int) -> CompiledStatement:
     in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
     columns = [ENTRIES.c[name] for name in _ALL]
-    return Statement(select(ENTRIES.c.layer, *columns).where(in_chain, of_paths))
+    return CompiledStatement(select(ENTRIES.c.layer, *columns).where(in_chain, of_paths))

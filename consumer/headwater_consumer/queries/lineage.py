@@ -12,11 +12,10 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, literal, select, union_all
 
-from headwater_consumer.asking import Statement
-from headwater_consumer.bulk import SQLITE
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import Lineage, TreeLine
-from headwater_consumer.rows import Output, Use, Version
+from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, VERSIONS
+from headwater_consumer.queries.results import Lineage, TreeLine
 
 LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anybody reads
 EDGES_PER_NODE = 10  # so many times nodes_max are given: a few nodes may have very many edges
@@ -60,9 +59,9 @@ def tree(lineage: Lineage, *, lines_max: int = TREE_LINES_MAX) -> list[TreeLine]
 def _walk(database: Database, collection: str, version: int, *, upstream: bool, nodes_max: int) -> Lineage:
     edges_max = nodes_max * EDGES_PER_NODE
     values = {"collection": collection, "version": version, "nodes_max": nodes_max + 1, "edges_max": edges_max + 1}
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         rows = _edges(upstream).tuples(connection, **values)
-        if connection.dialect.name != SQLITE:  # which walks nearest first, and says its rows as it finds them
+        if not database.adapter.walks_nearest_first:
             rows = _nearest_first(rows, (collection, version), upstream=upstream)
     truncated = len(rows) > edges_max or _versions_exceed(nodes_max, rows)
     return Lineage(collection, version, upstream, truncated, tuple(rows[:edges_max]))
@@ -109,14 +108,14 @@ def _line(node: _Node, depth: int, last: bool, repeated: bool) -> TreeLine:
 
 
 @cache
-def _edges(upstream: bool) -> Statement:
+def _edges(upstream: bool) -> CompiledStatement:
     """(collection, version, run, used) of each edge: first those that lead to runs, then those that lead on from them.
 
     The runs are made distinct in between, so that one with many versions on both sides gives each edge once.
     """
-    outputs, uses = Output.table, Use.table
+    outputs, uses = RUN_OUTPUTS, RUN_INPUTS
     near, far = (outputs, uses) if upstream else (uses, outputs)  # how a version's runs, and a run's versions are found
-    versions = Version.table  # begun from a row, so that the columns sort as those that the walk adds
+    versions = VERSIONS  # begun from a row, so that the columns sort as those that the walk adds
     start = select(versions.c.collection, versions.c.version).where(
         versions.c.collection == bindparam("collection"), versions.c.version == bindparam("version")
     )
@@ -137,4 +136,4 @@ def _edges(upstream: bool) -> Statement:
     to_runs = select(reached.c.collection, reached.c.version, reached.c.run, literal(int(not upstream)))
     onwards = select(far.c.collection, far.c.version, far.c.run, literal(int(upstream)))
     edges = union_all(to_runs, onwards.select_from(runs.join(far, far.c.run == runs.c.run)))
-    return Statement(edges.limit(bindparam("edges_max")))
+    return CompiledStatement(edges.limit(bindparam("edges_max")))

@@ -7,25 +7,23 @@ from typing import Any
 from headwater_schemas.errors import Reason
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
-from headwater_consumer.asking import Statement
-from headwater_consumer.bulk import KEYS_PER_STATEMENT_MAX, padded
 from headwater_consumer.database import Database
-from headwater_consumer.queries.answers import DeadLetterInfo, Health, Outcome, RejectionInfo
-from headwater_consumer.rows import DeadLetter, Draft, LogPosition, ParkedRecord, Rejection, SessionMark
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.tables import DEAD_LETTERS, DRAFTS, LOG_POSITIONS, PARKED_RECORDS, REJECTIONS, SESSIONS
+from headwater_consumer.queries.results import DeadLetterInfo, Health, Outcome, RejectionInfo
 
-DRAFTS, REJECTIONS = Draft.table, Rejection.table
 _ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
 
 
 def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Outcome]:
     """What became of each (collection, draft); one that was never opened is not in the answer."""
     found: dict[tuple[str, str], Outcome] = {}
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         for start in range(0, len(drafts), KEYS_PER_STATEMENT_MAX):
             chunk = padded(drafts[start : start + KEYS_PER_STATEMENT_MAX])
             values = {f"{name}_{i}": part for i, key in enumerate(chunk) for name, part in zip("cd", key, strict=True)}
-            for collection, draft, version, recognised in _drafts(len(chunk)).rows(connection, **values):
-                found[collection, draft] = Outcome(version, bool(recognised))
+            for collection, draft, version, deduplicated in _drafts(len(chunk)).rows(connection, **values):
+                found[collection, draft] = Outcome(version, bool(deduplicated))
     return found
 
 
@@ -36,27 +34,27 @@ def first_rejection(
 
     An event that came too early is refused as a gap and applies when it is sent again; then it was not refused.
     """
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         row = _first_rejection().first(connection, session=session, key=key, first=first_sequence, last=last_sequence)
     return None if row is None else RejectionInfo(*row)
 
 
 def rejections_of(database: Database, session: str, *, limit: int = 100) -> list[RejectionInfo]:
     """What was refused of one writer and did not apply later; by key and sequence, at most `limit`."""
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         rows = _rejections_of_session().rows(connection, session=session, limit=limit)
     return [RejectionInfo(*row) for row in rows]
 
 
 def dead_letters(database: Database, *, limit: int = 100) -> list[DeadLetterInfo]:
     """The events that wait for a decision, oldest first, at most `limit`."""
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         return [DeadLetterInfo(*row) for row in _dead_letters().tuples(connection, limit=limit)]
 
 
 def health(database: Database) -> Health:
     """Cost: counts the rejections, the dead letters and the parked records."""
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rejections, dead, parked = _troubles().first(connection)
         offsets = _positions().rows(connection)
     return Health(rejections, dead, parked, {row.partition: row.offset for row in offsets})
@@ -66,17 +64,17 @@ def health(database: Database) -> Health:
 
 
 @cache
-def _drafts(keys: int) -> Statement:
+def _drafts(keys: int) -> CompiledStatement:
     matches = [
         and_(DRAFTS.c.collection == bindparam(f"c_{i}"), DRAFTS.c.draft == bindparam(f"d_{i}")) for i in range(keys)
     ]
-    columns = (DRAFTS.c.collection, DRAFTS.c.draft, DRAFTS.c.version, DRAFTS.c.recognised)
-    return Statement(select(*columns).where(or_(*matches)))
+    columns = (DRAFTS.c.collection, DRAFTS.c.draft, DRAFTS.c.version, DRAFTS.c.deduplicated)
+    return CompiledStatement(select(*columns).where(or_(*matches)))
 
 
 def _standing_rejections() -> Select[Any]:
     """Rejections of a session, less the events that came too early and were judged when they came again."""
-    marks: Any = SessionMark.table
+    marks: Any = SESSIONS
     judged_since = exists().where(
         marks.c.partition == REJECTIONS.c.partition,
         marks.c.session == REJECTIONS.c.session,
@@ -88,8 +86,8 @@ def _standing_rejections() -> Select[Any]:
 
 
 @cache
-def _first_rejection() -> Statement:
-    return Statement(
+def _first_rejection() -> CompiledStatement:
+    return CompiledStatement(
         _standing_rejections()
         .where(
             REJECTIONS.c.key == bindparam("key"),
@@ -101,8 +99,8 @@ def _first_rejection() -> Statement:
 
 
 @cache
-def _rejections_of_session() -> Statement:
-    return Statement(
+def _rejections_of_session() -> CompiledStatement:
+    return CompiledStatement(
         _standing_rejections()
         .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
         .limit(bindparam("limit"))
@@ -110,9 +108,9 @@ def _rejections_of_session() -> Statement:
 
 
 @cache
-def _troubles() -> Statement:
-    letters, parked = DeadLetter.table, ParkedRecord.table
-    return Statement(
+def _troubles() -> CompiledStatement:
+    letters, parked = DEAD_LETTERS, PARKED_RECORDS
+    return CompiledStatement(
         select(
             select(func.count()).select_from(REJECTIONS).scalar_subquery(),
             select(func.count()).select_from(letters).where(letters.c.decision.is_(None)).scalar_subquery(),
@@ -122,8 +120,8 @@ def _troubles() -> Statement:
 
 
 @cache
-def _dead_letters() -> Statement:
-    letters, parked = DeadLetter.table.c, ParkedRecord.table.c
+def _dead_letters() -> CompiledStatement:
+    letters, parked = DEAD_LETTERS.c, PARKED_RECORDS.c
     waiting = (
         select(func.count())
         .where(parked.partition == letters.partition, parked.key == letters.key, parked.applied_position.is_(None))
@@ -131,10 +129,12 @@ def _dead_letters() -> Statement:
     )
     columns = (letters.key, letters.partition, letters.offset, letters.error, letters.time_us, waiting)
     order = (letters.time_us, letters.partition, letters.offset)
-    return Statement(select(*columns).where(letters.decision.is_(None)).order_by(*order).limit(bindparam("limit")))
+    return CompiledStatement(
+        select(*columns).where(letters.decision.is_(None)).order_by(*order).limit(bindparam("limit"))
+    )
 
 
 @cache
-def _positions() -> Statement:
-    table = LogPosition.table
-    return Statement(select(table.c.partition, table.c.offset).order_by(table.c.partition))
+def _positions() -> CompiledStatement:
+    table = LOG_POSITIONS
+    return CompiledStatement(select(table.c.partition, table.c.offset).order_by(table.c.partition))

@@ -7,15 +7,15 @@ from headwater_schemas import digests, metadata
 from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, with_defaults
 from sqlalchemy import bindparam, select
 
-from headwater_consumer.asking import Statement
 from headwater_consumer.database import Database
-from headwater_consumer.projector.administration import SETTINGS
-from headwater_consumer.rows import ProjectFact
+from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.tables import PROJECT_FACTS
+from headwater_consumer.rows import SETTINGS
 
 
 def project_settings(database: Database, project: str) -> dict[str, Any]:
     """All settings of "entity/project": what it has set, else the default. See `headwater_schemas.settings`."""
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         row = _settings().first(connection, project=project, kind=SETTINGS)
     return with_defaults({} if row is None else metadata.decode(row.value))
 
@@ -31,9 +31,9 @@ def draft_idle_days(database: Database, project: str) -> int:
 
 
 @cache
-def _settings() -> Statement:
+def _settings() -> CompiledStatement:
     """Every partition has them; between two that are not equally far, the first one counts."""
-    table = ProjectFact.table
+    table = PROJECT_FACTS
     is_it = (table.c.project == bindparam("project")) & (table.c.kind == bindparam("kind"))
     statement = select(table.c.value).where(is_it, table.c.to_position.is_(None))
-    return Statement(statement.order_by(table.c.partition).limit(1))
+    return CompiledStatement(statement.order_by(table.c.partition).limit(1))

@@ -11,11 +11,12 @@ from typing import Any
 from headwater_schemas.errors import NotFound
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
-from headwater_consumer.asking import INTEGER_MAX, Statement, holds
 from headwater_consumer.database import Database
-from headwater_consumer.projector.runs import RUNNING
-from headwater_consumer.queries.answers import RunInfo, UseInfo
-from headwater_consumer.rows import Output, Run, RunState, Use
+from headwater_consumer.database.compiled_statements import INTEGER_MAX, CompiledStatement
+from headwater_consumer.database.conditions import holds
+from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, RUN_STATES, RUNS
+from headwater_consumer.queries.results import RunInfo, RunInputInfo
+from headwater_consumer.rows import RUNNING
 
 EDGES_MAX = 10_000  # what a person can look at and a program can hold without noticing
 
@@ -23,12 +24,10 @@ RunPlace = tuple[int, str]  # where a run is in the list: when it started last, 
 FIRST: RunPlace = (INTEGER_MAX, "")
 BEGINNING = ("", -1)  # comes before every collection and version
 
-RUNS, STATES, USES, OUTPUTS = Run.table, RunState.table, Use.table, Output.table
-
 
 def run_info(database: Database, run: str) -> RunInfo | None:
     """A run; None when it never started."""
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         row = _one_run().first(connection, run=run)
     return None if row is None else _info(row)
 
@@ -47,7 +46,7 @@ def runs(
     A run that starts anew comes first from then on: who knows where it was when it was read gives (start, name).
     Raises: NotFound when there is no run of the name `after`.
     """
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         started_us, name = _place_of(connection, after) if isinstance(after, str) else after or FIRST
         statement = _page_of_runs(job_type is not None, group is not None)
         rows = statement.rows(
@@ -73,7 +72,7 @@ def count_runs(
     """How many runs `runs` lists in all, or after this place."""
     started_us, name = after or FIRST
     statement = _run_count(job_type is not None, group is not None)
-    with database.asking() as connection:
+    with database.autocommit() as connection:
         count = statement.first(
             connection, project=project, started_us=started_us, after=name, job_type=job_type, group=group
         )
@@ -82,20 +81,20 @@ def count_runs(
 
 def inputs_of(
     database: Database, run: str, *, after: tuple[str, int] = BEGINNING, limit: int = EDGES_MAX
-) -> list[UseInfo]:
+) -> list[RunInputInfo]:
     """What a run consumed, by collection and version; go on with `after` = the last ones."""
     collection, version = after
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rows = _uses_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
     return [
-        UseInfo(collection, version, run, tuple([row.requested for row in of_version]))
+        RunInputInfo(collection, version, run, tuple([row.requested for row in of_version]))
         for (collection, version), of_version in groupby(rows, key=lambda row: (row.collection, row.version))
     ]
 
 
 def names_asked_for(database: Database, run: str, collection: str, version: int) -> list[str]:
     """The names under which a run asked for a version, the first one first."""
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rows = _names_of_use().rows(connection, run=run, collection=collection, version=version, limit=EDGES_MAX)
     return [row[0] for row in rows]
 
@@ -108,7 +107,7 @@ def outputs_of(
     Go on with `after` = the last one.
     """
     collection, version = after
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rows = _outputs_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
     return [(collection, version) for collection, version in rows]
 
@@ -124,7 +123,7 @@ def used_by(
 ) -> list[str]:
     """The runs that consumed a version, by name; go on with `after` = the last one. `at`: as `versions` explains."""
     wanted = {"collection": collection, "version": version, "at": INTEGER_MAX if at is None else at}
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rows = _users_of_version().rows(connection, **wanted, after=after, limit=limit)
     return [row[0] for row in rows]
 
@@ -133,7 +132,7 @@ def producers_of(
     database: Database, collection: str, version: int, *, at: int | None = None, limit: int = EDGES_MAX
 ) -> list[str]:
     """The runs that logged a version, the first one first. `at`: as `versions` explains."""
-    with database.reading() as connection:
+    with database.snapshot() as connection:
         rows = _producers_of_version().rows(
             connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
         )
@@ -156,7 +155,7 @@ def _info(row: Any) -> RunInfo:
         config=row.config,
         tags=tuple(json.loads(row.tags)),
         state=row.state,
-        who=row.who,
+        author=row.author,
         started_us=row.started_us,
         finished_us=None if row.state == RUNNING else row.time_us,
     )
@@ -166,13 +165,13 @@ def _info(row: Any) -> RunInfo:
 
 
 def _runs_with_state() -> Select[Any]:
-    joined = RUNS.join(STATES, and_(STATES.c.run == RUNS.c.run, holds(STATES, past=False)))
-    return select(RUNS, STATES.c.state, STATES.c.time_us).select_from(joined).where(holds(RUNS, past=False))
+    joined = RUNS.join(RUN_STATES, and_(RUN_STATES.c.run == RUNS.c.run, holds(RUN_STATES)))
+    return select(RUNS, RUN_STATES.c.state, RUN_STATES.c.time_us).select_from(joined).where(holds(RUNS))
 
 
 @cache
-def _one_run() -> Statement:
-    return Statement(_runs_with_state().where(RUNS.c.run == bindparam("run")))
+def _one_run() -> CompiledStatement:
+    return CompiledStatement(_runs_with_state().where(RUNS.c.run == bindparam("run")))
 
 
 def _started_before() -> ColumnElement[bool]:
@@ -181,25 +180,23 @@ def _started_before() -> ColumnElement[bool]:
 
 
 @cache
-def _page_of_runs(of_job_type: bool, of_group: bool) -> Statement:
+def _page_of_runs(of_job_type: bool, of_group: bool) -> CompiledStatement:
     statement = _runs_with_state().where(RUNS.c.project == bindparam("project"), _started_before())
     if of_job_type:
         statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
     if of_group:
         statement = statement.where(RUNS.c.group == bindparam("group"))
-    return Statement(statement.order_by(RUNS.c.started_us.desc(), RUNS.c.run.desc()).limit(bindparam("limit")))
+    return CompiledStatement(statement.order_by(RUNS.c.started_us.desc(), RUNS.c.run.desc()).limit(bindparam("limit")))
 
 
 @cache
-def _run_count(of_job_type: bool, of_group: bool) -> Statement:
-    statement = select(func.count()).where(
-        RUNS.c.project == bindparam("project"), holds(RUNS, past=False), _started_before()
-    )
+def _run_count(of_job_type: bool, of_group: bool) -> CompiledStatement:
+    statement = select(func.count()).where(RUNS.c.project == bindparam("project"), holds(RUNS), _started_before())
     if of_job_type:
         statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
     if of_group:
         statement = statement.where(RUNS.c.group == bindparam("group"))
-    return Statement(statement)
+    return CompiledStatement(statement)
 
 
 def _comes_after(edges: Any) -> ColumnElement[bool]:
@@ -209,64 +206,64 @@ def _comes_after(edges: Any) -> ColumnElement[bool]:
 
 
 @cache
-def _uses_of_run() -> Statement:
-    return Statement(
-        select(USES)
-        .where(USES.c.run == bindparam("run"), _comes_after(USES))
-        .order_by(USES.c.collection, USES.c.version, USES.c.from_position, USES.c.requested)
+def _uses_of_run() -> CompiledStatement:
+    return CompiledStatement(
+        select(RUN_INPUTS)
+        .where(RUN_INPUTS.c.run == bindparam("run"), _comes_after(RUN_INPUTS))
+        .order_by(RUN_INPUTS.c.collection, RUN_INPUTS.c.version, RUN_INPUTS.c.from_position, RUN_INPUTS.c.requested)
         .limit(bindparam("limit"))
     )
 
 
 @cache
-def _names_of_use() -> Statement:
-    return Statement(
-        select(USES.c.requested)
+def _names_of_use() -> CompiledStatement:
+    return CompiledStatement(
+        select(RUN_INPUTS.c.requested)
         .where(
-            USES.c.run == bindparam("run"),
-            USES.c.collection == bindparam("collection"),
-            USES.c.version == bindparam("version"),
+            RUN_INPUTS.c.run == bindparam("run"),
+            RUN_INPUTS.c.collection == bindparam("collection"),
+            RUN_INPUTS.c.version == bindparam("version"),
         )
-        .order_by(USES.c.from_position, USES.c.requested)
+        .order_by(RUN_INPUTS.c.from_position, RUN_INPUTS.c.requested)
         .limit(bindparam("limit"))
     )
 
 
 @cache
-def _outputs_of_run() -> Statement:
-    return Statement(
-        select(OUTPUTS.c.collection, OUTPUTS.c.version)
-        .where(OUTPUTS.c.run == bindparam("run"), _comes_after(OUTPUTS))
-        .order_by(OUTPUTS.c.collection, OUTPUTS.c.version)
+def _outputs_of_run() -> CompiledStatement:
+    return CompiledStatement(
+        select(RUN_OUTPUTS.c.collection, RUN_OUTPUTS.c.version)
+        .where(RUN_OUTPUTS.c.run == bindparam("run"), _comes_after(RUN_OUTPUTS))
+        .order_by(RUN_OUTPUTS.c.collection, RUN_OUTPUTS.c.version)
         .limit(bindparam("limit"))
     )
 
 
 @cache
-def _users_of_version() -> Statement:
-    return Statement(
-        select(USES.c.run)
+def _users_of_version() -> CompiledStatement:
+    return CompiledStatement(
+        select(RUN_INPUTS.c.run)
         .where(
-            USES.c.collection == bindparam("collection"),
-            USES.c.version == bindparam("version"),
-            USES.c.from_position <= bindparam("at"),
-            USES.c.run > bindparam("after"),
+            RUN_INPUTS.c.collection == bindparam("collection"),
+            RUN_INPUTS.c.version == bindparam("version"),
+            RUN_INPUTS.c.from_position <= bindparam("at"),
+            RUN_INPUTS.c.run > bindparam("after"),
         )
         .distinct()
-        .order_by(USES.c.run)
+        .order_by(RUN_INPUTS.c.run)
         .limit(bindparam("limit"))
     )
 
 
 @cache
-def _producers_of_version() -> Statement:
-    return Statement(
-        select(OUTPUTS.c.run)
+def _producers_of_version() -> CompiledStatement:
+    return CompiledStatement(
+        select(RUN_OUTPUTS.c.run)
         .where(
-            OUTPUTS.c.collection == bindparam("collection"),
-            OUTPUTS.c.version == bindparam("version"),
-            OUTPUTS.c.from_position <= bindparam("at"),
+            RUN_OUTPUTS.c.collection == bindparam("collection"),
+            RUN_OUTPUTS.c.version == bindparam("version"),
+            RUN_OUTPUTS.c.from_position <= bindparam("at"),
         )
-        .order_by(OUTPUTS.c.from_position, OUTPUTS.c.run)
+        .order_by(RUN_OUTPUTS.c.from_position, RUN_OUTPUTS.c.run)
         .limit(bindparam("limit"))
     )

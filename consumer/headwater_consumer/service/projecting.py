@@ -1,45 +1,43 @@
 """The main loop of a projector: its share of the partitions, batch by batch, whatever happens to the servers.
 
-Where a partition stands is what the database says, and it alone decides who is right: a batch is applied only where
-the projection stands where this process left it. So nothing that goes wrong needs more than to look again: who was
-overtaken, suspended or told late finds its compare refused.
+The database alone decides how far a partition is projected: a batch is applied only if the projection is still where
+this process left it. So after every failure it is enough to read the cursor again: a process that was overtaken,
+suspended or informed late fails the compare-and-set.
 """
 
 import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from headwater_eventlog.kafka import KafkaEventLog, KafkaGroup, RecordsGone
-from headwater_eventlog.kafka.group import POLL_INTERVAL_S, SESSION_S
-from headwater_eventlog.port import Record
+from headwater_eventlog.port import EventLog, Record, RecordsGone
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreError, StoreUnavailable, UnknownSchema
 
 from headwater_consumer.database import Database
-from headwater_consumer.rows import LogPosition
-from headwater_consumer.runner import Projector, StaleProjector
-from headwater_consumer.service.pace import Pace
-from headwater_consumer.service.standing import Standing
+from headwater_consumer.rows import LogPositionRow
+from headwater_consumer.service.batch_sizing import BatchSizer
+from headwater_consumer.service.port import JoinGroup, PartitionGroup
+from headwater_consumer.service.status import ProjectorStatus
 from headwater_consumer.service.watchdog import Heartbeat
+from headwater_consumer.writing.runner import Projector, StaleProjector
 
-GROUP_PREFIX = "headwater-projector"
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
 OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=5.0)  # between attempts while a server is away
-FAILURES_TO_LEAVE = 2  # polls in a row, after which the group is joined anew: it may have been left
-STOPPED_RETRY_S = 30.0  # between looks at whether a stopped partition goes on: it may have been mended elsewhere
-HINT_S = 5.0  # between two words to Kafka's own tools
-TELL_S = 10.0  # between two lines about the work
+FAILURES_TO_LEAVE = 2  # polls in a row, after which it joins the group again: it may have been removed
+STOPPED_RETRY_S = 30.0  # between attempts at a stopped partition: it may have been repaired elsewhere
+HINT_S = 5.0  # between two position hints for the log's own tools
+REPORT_S = 10.0  # between two log lines about throughput
 
 # Longer than all that the clients wait for by themselves: requests, connections, one leader after another.
-KAFKA_STUCK_S = 300.0
-# Longer than the three longest statements that can follow on each other without a beat.
+LOG_STUCK_S = 300.0
+# Longer than the three longest statements that can follow each other without a beat.
 DATABASE_STUCK_S = 1_800.0
 
 _log = logging.getLogger("headwater.projector")
 
 
 class _DatabaseAway(StoreUnavailable):
-    """Asked where to read from, the database did not answer. The group is well."""
+    """The database did not answer where to read from. The group is fine."""
 
 
 class ProjectorService:
@@ -47,68 +45,66 @@ class ProjectorService:
 
     def __init__(
         self,
-        log: KafkaEventLog,
+        log: EventLog,
         database: Database,
+        join: JoinGroup,
         *,
-        group_id: str | None = None,
-        standing: Standing | None = None,
+        status: ProjectorStatus | None = None,
         heartbeat: Heartbeat | None = None,
-        session_timeout_s: float = SESSION_S,
-        max_poll_interval_s: float = POLL_INTERVAL_S,
         stopped_retry_s: float = STOPPED_RETRY_S,
     ) -> None:
-        self.standing = standing or Standing()
+        self.status = status or ProjectorStatus()
         self.heartbeat = heartbeat or Heartbeat()
-        self._kafka, self._group_id = log, group_id or group_of(log, database)
-        self._session_timeout_s, self._max_poll_interval_s = session_timeout_s, max_poll_interval_s
+        self._join = join
+        self._name = f"log {log.generation} into {database.name}"
         self._stopped_retry_s = stopped_retry_s
-        self._projector = Projector(log, database, progress=self.heartbeat.go_on)
-        self._over = False  # a plain flag: a lock could be held by the very thread that a signal interrupts
-        self._group: KafkaGroup | None = None
-        self._cursors: dict[int, LogPosition] = {}  # partition that is ours → where we left it
-        self._retry_at: dict[int, float] = {}  # partition that does not go on → when to try again
-        self._pace = Pace()
+        self._projector = Projector(log, database, progress=self.heartbeat.progress)
+        self._stopping = False  # a plain flag: a lock could be held by the very thread that a signal interrupts
+        self._group: PartitionGroup | None = None
+        self._cursors: dict[int, LogPositionRow] = {}  # assigned partition → its cursor when we last wrote or read it
+        self._retry_at: dict[int, float] = {}  # stopped partition → when to try again
+        self._batch_sizer = BatchSizer()
         self._failures = 0  # rounds in a row
         self._poll_failures = 0
         self._hint_at = 0.0
-        self._told = (time.monotonic(), 0)  # when, and the records until then
+        self._reported = (time.monotonic(), 0)  # when, and the records until then
 
     def stop(self) -> None:
         """Have `run` return after the batch in hand. Safe in a signal handler."""
-        self._over = True
+        self._stopping = True
 
     def run(self) -> None:
-        """Project until `stop`, then leave the group. What is wrong is logged and in `standing`, never raised."""
-        _log.info("Projecting topic %s in group %s.", self._kafka.settings.topic, self._group_id)
+        """Project until `stop`, then leave the group. Trouble is logged and in `status`, never raised."""
+        _log.info("Projecting %s.", self._name)
         try:
-            while not self._over:
+            while not self._stopping:
                 self._round()
         finally:
-            self.heartbeat.begin("leave the group", KAFKA_STUCK_S)
+            self.heartbeat.begin("leave the group", LOG_STUCK_S)
             self._leave()
-        _log.info("Stopped after %d records.", self.standing.now.records)
+        _log.info("Stopped after %d records.", self.status.now.records)
 
     def _round(self) -> None:
         try:
             self._project(self._poll())
             self._resume_stopped()
         except StoreError as error:
-            self._give_way(error)
+            self._back_off(error)
             return
         if self._failures:
-            _log.info("Going on after %d attempts.", self._failures)
+            _log.info("Recovered after %d attempts.", self._failures)
             self._failures = 0
-        self.standing.trouble(None)
+        self.status.trouble(None)
         self._hint()
-        self._tell()
+        self._report()
 
-    # --- what to read
+    # --- reading
 
     def _poll(self) -> Mapping[int, list[Record]]:
         """Raises: StoreError."""
-        self.heartbeat.begin("read from Kafka", KAFKA_STUCK_S)
+        self.heartbeat.begin("read from the log", LOG_STUCK_S)
         try:
-            found = self._member().poll(POLL_S, self._pace.records)
+            found = self._member().poll(POLL_S, self._batch_sizer.records)
         except RecordsGone as gone:
             self._stop_partition(gone.partition, str(gone))
             found = {}
@@ -122,16 +118,9 @@ class ProjectorService:
         self._poll_failures = 0
         return found
 
-    def _member(self) -> KafkaGroup:
+    def _member(self) -> PartitionGroup:
         if self._group is None:
-            self._group = KafkaGroup(
-                self._kafka,
-                self._group_id,
-                on_assigned=self._on_assigned,
-                on_revoked=self._on_revoked,
-                session_timeout_s=self._session_timeout_s,
-                max_poll_interval_s=self._max_poll_interval_s,
-            )
+            self._group = self._join(on_assigned=self._on_assigned, on_revoked=self._on_revoked)
         return self._group
 
     def _leave(self) -> None:
@@ -144,108 +133,108 @@ class ProjectorService:
             cursors = {partition: self._cursor(partition) for partition in partitions}
         except StoreError as error:
             raise _DatabaseAway(str(error)) from error
-        self.heartbeat.begin("read from Kafka", KAFKA_STUCK_S)
+        self.heartbeat.begin("read from the log", LOG_STUCK_S)
         self._cursors.update(cursors)
         positions = {partition: cursor.offset for partition, cursor in cursors.items()}
-        self.standing.assigned(positions)
-        _log.info("Partitions %s are ours now.", _listed(partitions))
+        self.status.assigned(positions)
+        _log.info("Partitions %s are assigned to this process.", _listed(partitions))
         return positions
 
     def _on_revoked(self, partitions: Sequence[int]) -> None:
         for partition in partitions:
             self._cursors.pop(partition, None)
             self._retry_at.pop(partition, None)
-        self.standing.revoked(partitions)
-        _log.info("Partitions %s are ours no more.", _listed(partitions))
+        self.status.revoked(partitions)
+        _log.info("Partitions %s are no longer assigned to this process.", _listed(partitions))
 
-    def _cursor(self, partition: int) -> LogPosition:
-        self.heartbeat.begin(f"ask where partition {partition} stands", DATABASE_STUCK_S)
+    def _cursor(self, partition: int) -> LogPositionRow:
+        self.heartbeat.begin(f"read the cursor of partition {partition}", DATABASE_STUCK_S)
         return self._projector.cursor(partition)
 
     # --- projecting
 
     def _project(self, found: Mapping[int, list[Record]]) -> None:
-        """Raises: StoreError, after which what was not applied is read again."""
-        started, waiting = time.monotonic(), dict(found)
+        """Raises: StoreError, after which the records that were not applied are read again."""
+        started, pending = time.monotonic(), dict(found)
         try:
-            while waiting and not self._over:
-                partition = next(iter(waiting))
-                self._project_partition(partition, waiting[partition])
-                del waiting[partition]
+            while pending and not self._stopping:
+                partition = next(iter(pending))
+                self._project_partition(partition, pending[partition])
+                del pending[partition]
         except StoreError:
-            for partition in waiting:
-                self._go_to(self._cursors[partition])
+            for partition in pending:
+                self._seek(self._cursors[partition])
             raise
         if found:
-            self._pace.took(sum(map(len, found.values())), time.monotonic() - started)
+            self._batch_sizer.record(sum(map(len, found.values())), time.monotonic() - started)
 
     def _project_partition(self, partition: int, records: Sequence[Record]) -> None:
         try:
-            while records and not self._over:
+            while records and not self._stopping:
                 after = self._apply(self._cursors[partition], records).offset
                 records = [record for record in records if record.position.offset > after]
         except StaleProjector:
-            there = self._cursor(partition)
+            cursor = self._cursor(partition)
             _log.warning(
-                "Partition %d was projected by another process, up to %d; going on there.", partition, there.offset
+                "Partition %d was projected by another process, up to %d; continuing there.", partition, cursor.offset
             )
-            self._take_up(there)
+            self._continue_at(cursor)
         except UnknownSchema as unknown:
-            self._stop_partition(partition, f"{unknown} The other partitions go on.")
+            self._stop_partition(partition, f"{unknown} The other partitions continue.")
 
-    def _apply(self, cursor: LogPosition, records: Sequence[Record]) -> LogPosition:
+    def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
         started = time.monotonic()
         self.heartbeat.begin(f"apply a batch of partition {cursor.partition}", DATABASE_STUCK_S)
         after = self._projector.apply_next(cursor, records)
         count = sum(record.position.offset <= after.offset for record in records)
         self._cursors[cursor.partition] = after
-        self.standing.moved(cursor.partition, after.offset)
-        self.standing.applied(count, self._projector.rejections, time.monotonic() - started)
+        self.status.moved(cursor.partition, after.offset)
+        self.status.applied(count, self._projector.rejections, time.monotonic() - started)
         return after
 
-    # --- what does not go on
+    # --- stopped partitions
 
     def _stop_partition(self, partition: int, reason: str) -> None:
-        """Hold it until the next look; the others go on."""
-        if self.standing.now.stopped.get(partition) != reason:
+        """Pause it until the next attempt; the others continue."""
+        if self.status.now.stopped.get(partition) != reason:
             _log.error("Partition %d is stopped: %s", partition, reason)
-        self.standing.stopped(partition, reason)
+        self.status.stopped(partition, reason)
         self._retry_at[partition] = time.monotonic() + self._stopped_retry_s
         if self._group is not None and partition in self._cursors:
             self._group.seek(partition, self._cursors[partition].offset)
             self._group.pause([partition])
 
     def _resume_stopped(self) -> None:
-        """Look again at what does not go on: another process may have, or the log been mended."""
+        """Try stopped partitions again: another process may have projected them, or the log been repaired."""
         for partition in [one for one, at in self._retry_at.items() if at <= time.monotonic()]:
-            self._take_up(self._cursor(partition))
+            self._continue_at(self._cursor(partition))
             del self._retry_at[partition]
 
-    def _take_up(self, cursor: LogPosition) -> None:
-        """Go on where the database says."""
+    def _continue_at(self, cursor: LogPositionRow) -> None:
+        """Continue where the database says."""
         before = self._cursors.get(cursor.partition)
         self._cursors[cursor.partition] = cursor
-        if before != cursor:  # else what stopped it there may do so again
-            self.standing.moved(cursor.partition, cursor.offset)
-        self._go_to(cursor)
+        if before != cursor:  # else the same record may stop it again
+            self.status.moved(cursor.partition, cursor.offset)
+        self._seek(cursor)
 
-    def _go_to(self, cursor: LogPosition) -> None:
+    def _seek(self, cursor: LogPositionRow) -> None:
         if self._group is not None:
             self._group.seek(cursor.partition, cursor.offset)
 
-    def _give_way(self, error: StoreError) -> None:
-        """Say what is wrong, and wait a little."""
+    def _back_off(self, error: StoreError) -> None:
+        """Report the trouble, and wait a little."""
         self._failures += 1
-        if self.standing.now.trouble != str(error):
+        if self.status.now.trouble != str(error):
             _log.warning("Trying again: %s", error)
-        self.standing.trouble(str(error))
+        self.status.trouble(str(error))
         wait_s = OUTAGE.pause_s(self._failures)
-        self.heartbeat.begin("wait before trying again", wait_s + KAFKA_STUCK_S)
+        self.heartbeat.begin("wait before the next attempt", wait_s + LOG_STUCK_S)
         deadline = time.monotonic() + wait_s
-        while not self._over and time.monotonic() < deadline:
+        while not self._stopping and time.monotonic() < deadline:
             time.sleep(min(wait_s, POLL_S))
 
-    # --- telling
+    # --- reporting
 
     def _hint(self) -> None:
         now = time.monotonic()
@@ -253,20 +242,15 @@ class ProjectorService:
             self._hint_at = now + HINT_S
             self._group.commit_hint({partition: cursor.offset for partition, cursor in self._cursors.items()})
 
-    def _tell(self) -> None:
-        now, (before_s, before) = time.monotonic(), self._told
-        if now - before_s < TELL_S:
+    def _report(self) -> None:
+        now, (before_s, before) = time.monotonic(), self._reported
+        if now - before_s < REPORT_S:
             return
-        snapshot = self.standing.now
+        snapshot = self.status.now
         if snapshot.records > before:
             rate = (snapshot.records - before) / (now - before_s)
             _log.info("%d records, %.0f a second; %d to go.", snapshot.records - before, rate, snapshot.lag)
-        self._told = (now, snapshot.records)
-
-
-def group_of(log: KafkaEventLog, database: Database) -> str:
-    """The group of all who keep one projection of one topic: others have work of their own to deal out."""
-    return f"{GROUP_PREFIX}-{log.settings.topic}-{database.place}"
+        self._reported = (now, snapshot.records)
 
 
 def _listed(partitions: Sequence[int]) -> str:

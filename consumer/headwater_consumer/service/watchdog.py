@@ -1,8 +1,8 @@
-"""Noticing from outside that the main loop hangs, and ending the process.
+"""Detecting from outside that the main loop hangs, and ending the process.
 
-A client library that waits for ever cannot be reasoned with from within. So the loop says at every step what it is
-doing and how long that may take, a thread watches, and a supervisor starts the process anew: nothing is lost, since
-the database knows how far it is.
+A client library that waits forever cannot be interrupted from within. So the loop reports at every step what it is
+doing and how long that may take, a thread watches, and a supervisor restarts the process: nothing is lost, since the
+database knows its position.
 """
 
 import faulthandler
@@ -10,10 +10,10 @@ import os
 import time
 from typing import NamedTuple
 
-from headwater_consumer.service.beside import Beside
+from headwater_consumer.service.background import BackgroundThread
 
-CHECK_S = 1.0  # between looks
-STUCK_EXIT_CODE = 75  # "temporary failure" of sysexits.h: to be started anew
+CHECK_S = 1.0  # between checks
+STUCK_EXIT_CODE = 75  # "temporary failure" of sysexits.h: restart it
 STDERR = 2  # written to without Python's buffers and locks, which may be what hangs
 
 
@@ -21,29 +21,29 @@ class Beat(NamedTuple):
     """One step of the main loop."""
 
     number: int
-    stage: str  # what is being done, for people
-    limit_s: float  # for how long nothing may follow
+    stage: str  # what it is doing, for people
+    limit_s: float  # how long it may take until the next beat
     time_s: float  # when it began, seconds since 1970
 
 
 class Heartbeat:
-    """Where the main loop tells what it does. Written by one thread."""
+    """The main loop's current step. Written by one thread."""
 
     def __init__(self) -> None:
         self.last = Beat(0, "start", float("inf"), time.time())
 
     def begin(self, stage: str, limit_s: float) -> None:
-        """Say what is done from here on."""
+        """A new step begins."""
         self.last = Beat(self.last.number + 1, stage, limit_s, time.time())
 
-    def go_on(self) -> None:
-        """Say that it is still being done, and advances."""
+    def progress(self) -> None:
+        """The current step advances."""
         number, stage, limit_s, _ = self.last
         self.last = Beat(number + 1, stage, limit_s, time.time())
 
 
-class Watchdog(Beside):
-    """Ends this process, with STUCK_EXIT_CODE and the stacks of all threads, when no beat came for too long."""
+class Watchdog(BackgroundThread):
+    """Ends this process, with STUCK_EXIT_CODE and the stacks of all threads, when no beat came in time."""
 
     def __init__(self, heartbeat: Heartbeat, *, check_s: float = CHECK_S) -> None:
         super().__init__("watchdog")
@@ -52,9 +52,9 @@ class Watchdog(Beside):
 
     def work(self) -> None:
         seen, still_s, before = -1, 0.0, time.monotonic()
-        while not self.over.wait(self._check_s):
+        while not self.stopping.wait(self._check_s):
             now = time.monotonic()
-            # A process that was stopped and continued did not hang: both threads stood still.
+            # A process that was stopped and continued did not hang: both threads were stopped.
             passed, before = min(now - before, 2 * self._check_s), now
             beat = self._heartbeat.last
             still_s = still_s + passed if beat.number == seen else 0.0
@@ -65,8 +65,8 @@ class Watchdog(Beside):
 
 def _end(beat: Beat, still_s: float) -> None:
     text = (
-        f"headwater projector: nothing happened for {still_s:.0f} s while it was to {beat.stage}, so this process ends "
-        f"with exit code {STUCK_EXIT_CODE}. Nothing is lost; start it anew. What it was doing:\n"
+        f'headwater projector: no progress for {still_s:.0f} s in the step "{beat.stage}", so this process ends with '
+        f"exit code {STUCK_EXIT_CODE}. Nothing is lost; restart it. Its stacks:\n"
     )
     os.write(STDERR, text.encode())
     faulthandler.dump_traceback(STDERR, all_threads=True)

@@ -17,14 +17,12 @@ if TYPE_CHECKING:
     from headwater_eventlog.kafka.findings import describe
     from headwater_eventlog.kafka.group import KafkaGroup
     from headwater_eventlog.kafka.log import KafkaEventLog
-    from headwater_eventlog.kafka.reading import RecordsGone
 
-__all__ = ("KafkaEventLog", "KafkaGroup", "KafkaSettings", "RecordsGone", "describe")
+__all__ = ("KafkaEventLog", "KafkaGroup", "KafkaSettings", "describe")
 
 _HOMES = {
     "KafkaEventLog": "log",
     "KafkaGroup": "group",
-    "RecordsGone": "reading",
     "describe": "findings",
 }
 

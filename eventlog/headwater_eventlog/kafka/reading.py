@@ -16,7 +16,7 @@ from headwater_schemas.positions import Position
 
 from headwater_eventlog.kafka.driver import KafkaConsumer, TopicPartition, errors, let_go, made, told
 from headwater_eventlog.kafka.topic import Topic
-from headwater_eventlog.port import Record
+from headwater_eventlog.port import Record, RecordsGone
 
 FETCH_BYTES = 4 * 1024 * 1024  # of one partition at once; a reader holds at most this of each
 FETCH_TOTAL_BYTES = 16 * 1024 * 1024  # of all partitions at once
@@ -65,14 +65,6 @@ def consumer_options() -> dict[str, Any]:
         "fetch_min_bytes": 1,
         "metrics_enabled": False,
     }
-
-
-class RecordsGone(StoreUnavailable):
-    """Records that are needed do not exist any more. The partition must not be read on from anywhere else."""
-
-    def __init__(self, message: str, *, partition: int) -> None:
-        super().__init__(message)
-        self.partition = partition
 
 
 def gap(topic: Topic, partition: int, after: int) -> RecordsGone:

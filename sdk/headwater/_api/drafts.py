@@ -41,12 +41,12 @@ class OpenDraft:
     @property
     def entries(self) -> int:
         """How many entries its writers sent, duplicates and removals included."""
-        return self._info.rows
+        return self._info.row_count
 
     @property
     def writers_done(self) -> int:
         """How many writers are done."""
-        return self._info.done
+        return self._info.writers_done
 
     @property
     def waits_for(self) -> int | None:
@@ -56,7 +56,7 @@ class OpenDraft:
     @property
     def touched_at(self) -> datetime:
         """When a writer last sent something, UTC."""
-        return datetime.fromtimestamp(self._info.touched_us / 1_000_000, UTC)
+        return datetime.fromtimestamp(self._info.last_event_us / 1_000_000, UTC)
 
     def discard(self) -> None:
         """Discard it, with everything in it. Raises: EventRejected when it was sealed meanwhile."""

@@ -45,7 +45,7 @@ def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
     return DeletePreview(
         versions=(f"{info.collection}:v{info.version}",),
         aliases=() if now is None else now.aliases,
-        bytes_freed=queries.freed_by_deleting(database, info.collection, [info.version]),
+        bytes_freed=queries.reclaimable_bytes(database, info.collection, [info.version]),
         used_by=tuple(runs),
         led_to=tuple([f"{collection}:v{version}" for collection, version in versions]),
         referred_by=tuple(_referring(client, info)),
@@ -55,7 +55,7 @@ def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
 def _referring(client: Client, info: queries.VersionInfo) -> list[str]:
     """The live versions with references to entries of a version."""
     database = client.stores.database
-    found = queries.versions_referring(database, links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
+    found = queries.versions_referencing(database, links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
     versions = dict.fromkeys((collection, version) for collection, version, _ in found)
     live = [one for one in versions if queries.resolve_version(database, one[0], f"v{one[1]}") is not None]
     return [f"{collection}:v{version}" for collection, version in live]
@@ -82,7 +82,7 @@ def prune(client: Client, collection: str, keep: int, *, keep_aliased: bool, kee
     client.catch_up()
     database = client.stores.database
     old = list(_old(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used))
-    bytes_freed = queries.freed_by_deleting(database, collection, old)
+    bytes_freed = queries.reclaimable_bytes(database, collection, old)
     if not dry_run:
         old = _delete_all(client, collection, old, delete_aliases=not keep_aliased)
     now = queries.collection_info(database, collection)

@@ -79,7 +79,7 @@ class StoredVersion:
         """The paths that different writers of the version's draft wrote."""
         info = self.info
         found: list[str] = []
-        while info.contested > len(found):
+        while info.contested_count > len(found):
             after = found[-1] if found else None
             page = queries.contested_paths(
                 self.database, info.collection, info.version, after=after, limit=CONTESTED_PER_PAGE

@@ -60,7 +60,7 @@ class Client:
             return self._stagers[project]
 
     def _stored_places(self, project: str, digests: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return queries.stored_places(self.stores.database, project, digests)
+        return queries.stored_locations(self.stores.database, project, digests)
 
     def is_stored_version(self, project: str, digest: str) -> bool:
         """Whether "entity/project" has a version with this content, so that all of it is stored."""

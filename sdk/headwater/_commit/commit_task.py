@@ -40,7 +40,7 @@ class CommitTask(ContentTask[CommitVersion]):
         if outcome is None or outcome.version is None:
             return self._resolve_rejected()
         self._record.stager.forget(self._sent.locations)
-        committed = Committed(outcome.version, outcome.recognised)
+        committed = Committed(outcome.version, outcome.deduplicated)
         if not self._session.quiet:
             self._report(committed)
         self.succeed(committed)

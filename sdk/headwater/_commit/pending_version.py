@@ -109,7 +109,7 @@ class PendingVersion:
     def _still_open(self) -> str:
         assert self._draft is not None
         found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
-        done = "" if found is None else f" {found.done} writers are done"
+        done = "" if found is None else f" {found.writers_done} writers are done"
         of = "" if found is None or found.waiting_for is None else f" of the {found.waiting_for} that it waits for"
         return f"the draft {self._distributed_id!r} of {self._collection} is still open:{done}{of}."
 

@@ -139,7 +139,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         self._session.raise_rejection([closing])
         if outcome is None:
             raise self._blocked()
-        committed = None if outcome.version is None else Committed(outcome.version, outcome.recognised)
+        committed = None if outcome.version is None else Committed(outcome.version, outcome.deduplicated)
         if not self._session.quiet:
             self._report(committed)
         if committed is not None and not self._content.count:

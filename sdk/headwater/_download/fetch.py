@@ -131,8 +131,8 @@ def _turns(infos: Page) -> Iterator[Page]:
 def place_of(info: queries.EntryInfo) -> BlobLocation:
     """Where the bytes of a file are."""
     assert info.object_name is not None
-    assert info.start is not None
-    return BlobLocation(info.object_name, info.start, _size(info))
+    assert info.object_offset is not None
+    return BlobLocation(info.object_name, info.object_offset, _size(info))
 
 
 def _size(info: queries.EntryInfo) -> int:

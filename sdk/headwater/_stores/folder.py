@@ -12,7 +12,7 @@ from pathlib import Path
 
 from headwater_blobs.folder import FolderBlobStore
 from headwater_consumer.database import Database
-from headwater_consumer.embedded import EmbeddedProjection
+from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_runtime.files import is_temporary, write_atomically
 from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, StoreUnavailable

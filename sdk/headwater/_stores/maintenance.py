@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.contents import contents
-from headwater_consumer.replay import Replayed, replay
+from headwater_consumer.writing.replay import ReplayResult, replay
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, HeadwaterError
@@ -32,7 +32,7 @@ from headwater._stores.stores import Stores
 class ReplayReport:
     """The result of a replay, as text and as JSON."""
 
-    replayed: Replayed
+    replayed: ReplayResult
     old_error: str | None  # why the old projection could not be read
     replaced: bool
 
@@ -85,7 +85,7 @@ def replay_store(*, replace: bool) -> ReplayReport:
         try:
             new = swap.open_new()
             with contextlib.closing(new):
-                new.remember_log(log.generation, log.partitions)
+                new.bind_to_log(log.generation, log.partitions)
                 replayed = _replay_with_progress(log, new, old, quiet=settings.quiet)
             if replace:
                 swap.replace()
@@ -173,6 +173,6 @@ def _old_projection(swap: _ProjectionSwap, opened: contextlib.ExitStack) -> tupl
     return old, None
 
 
-def _replay_with_progress(log: EventLog, new: Database, old: Database | None, *, quiet: bool) -> Replayed:
+def _replay_with_progress(log: EventLog, new: Database, old: Database | None, *, quiet: bool) -> ReplayResult:
     with Progress("replaying", total=1, unit="", quiet=quiet) as progress:
         return replay(log, new, old, progress=progress.of)

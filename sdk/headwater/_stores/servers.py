@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_consumer.database import Database
-from headwater_consumer.postgresql import PostgresqlSchema, new_schema_name
-from headwater_consumer.waiting import WaitingProjection
+from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_name
+from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import HeadwaterError
@@ -27,7 +27,7 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
         database, log = open_log_and_database(profile, opened, create=create)
         blobs = S3BlobStore.open(profile.s3(), create=create)
         opened.pop_all()
-        projection = WaitingProjection(log, database)
+        projection = RemoteProjection(log, database)
         return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
 
 
@@ -47,11 +47,11 @@ def open_database(profile: Profile, *, create: bool) -> Database:
 
 def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEventLog:
     """Open the log that `database` projects. The first time, the log's identity is recorded in the database."""
-    known = database.known_log()
+    known = database.source_log()
     # A lost topic is not created again under a projection that knows it: that would be another, empty history.
     log = KafkaEventLog.open(profile.kafka(), create=create and known is None, expect=known)
     if known is None:
-        database.remember_log(log.generation, log.partitions)
+        database.bind_to_log(log.generation, log.partitions)
     return log
 
 
@@ -75,7 +75,7 @@ def _diagnosed(server: str, diagnose: Callable[[], Sequence[Finding]]) -> Iterat
 def _database_finding(profile: Profile) -> Finding:
     database = open_database(profile, create=False)
     with closing(database):
-        known = database.known_log()
+        known = database.source_log()
     of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
     return Finding(True, f"{database.name} answers, and has a projection {of}.")
 
@@ -103,8 +103,7 @@ class ServerProjectionSwap:
 
     def replace(self) -> None:
         """Swap the schemas in one transaction, also for processes that have the old one open."""
-        with closing(self.open_new()) as new:
-            new.take_place_of(self._profile.database_schema)
+        self._new.replace_schema(self._profile.database_schema)
 
     def remove_new(self) -> None:
         """Drop the new schema. Raises: StoreUnavailable."""

@@ -123,7 +123,7 @@ def _bytes_freed(artifacts: "list[Artifact]", previews: "list[DeletePreview]") -
         info = stored_version(artifact).info
         versions[info.collection].append(info.version)
     database = stored_version(artifacts[0]).database
-    return sum(queries.freed_by_deleting(database, collection, gone) for collection, gone in versions.items())
+    return sum(queries.reclaimable_bytes(database, collection, gone) for collection, gone in versions.items())
 
 
 def _as_json(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _change(client: "Client", project: str, patch: dict[str, Any]) -> None:
 def _discarded(client: "Client", project: str | None) -> "list[OpenDraft]":
     """Those that are gone: one that somebody touched meanwhile stays."""
     from headwater_consumer import queries
-    from headwater_consumer.maintenance.drafts import discard_idle_drafts
+    from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts
 
     from headwater._api.drafts import OpenDraft
 

@@ -116,7 +116,7 @@ def _facts(run: RunInfo) -> list[tuple[str, str]]:
         ("state", run.state),
         ("tags", ", ".join(run.tags)),
         ("config", json_text(config) if (config := json.loads(run.config)) else ""),
-        ("who", run.who or ""),
+        ("author", run.author or ""),
         ("started", time_text(run.started_us)),
         ("took", _duration(run)),
     ]
@@ -131,7 +131,7 @@ def _run_json(run: RunInfo) -> dict[str, Any]:
         "state": run.state,
         "tags": list(run.tags),
         "config": json.loads(run.config),
-        "who": run.who,
+        "author": run.author,
         "started": iso(run.started_us),
         "finished": None if run.finished_us is None else iso(run.finished_us),
     }

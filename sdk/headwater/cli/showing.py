@@ -70,9 +70,9 @@ def _more(database: "Database", info: "VersionInfo") -> dict[str, Any]:
     return {
         "base": None if info.base is None else f"v{info.base}",
         "references": _references(database, info),
-        "contested": info.contested,
+        "contested_count": info.contested_count,
         "contested_paths": contested,
-        "who": info.who,
+        "author": info.author,
         "message": info.message,
         "used_by": queries.used_by(database, info.collection, info.version),
     }
@@ -94,7 +94,7 @@ def _for_people(facts: dict[str, Any], info: "VersionInfo") -> list[tuple[str, s
         "created": time_text(info.created_us),
         "updated": time_text(info.updated_us),
         "references": str(facts["references"] or ""),
-        "contested": str(info.contested or ""),
+        "contested": str(info.contested_count or ""),
         "to_be_kept": "" if info.ttl_seconds is None else f"{info.ttl_seconds / DAY_S:g} days",
     }
     return [(name.removesuffix("_bytes").replace("_", " "), value) for name, value in plain.items()]

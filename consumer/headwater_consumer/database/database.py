@@ -1,0 +1,180 @@
+"""Opening the projection's database, and its transactions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from headwater_runtime.pools import Pool
+from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreNotOurs, StoreUnavailable
+from sqlalchemy import Connection, inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.port import DatabaseAdapter
+from headwater_consumer.database.postgresql import SCHEMA_NAME, PostgresqlSchema
+from headwater_consumer.database.row_mapping import SCHEMA
+from headwater_consumer.database.sqlite import SqliteFile, create_sqlite_file
+from headwater_consumer.database.tables import PROJECTION_META
+
+FORMAT = 3  # of the tables; a projection of another format is rebuilt by a replay
+_FORMAT, _LOG, _PARTITIONS = "format", "log", "partitions"  # names in PROJECTION_META
+
+
+class Database:
+    """The projection's database. Safe to use from threads, and in a child after a fork."""
+
+    def __init__(self, adapter: DatabaseAdapter) -> None:
+        self.adapter = adapter
+        self._connections = Pool(
+            adapter.name,
+            adapter.connect,
+            Connection.close,
+            unavailable=StoreUnavailable,
+            is_usable=adapter.is_reusable,
+        )
+        self.name = adapter.name  # for messages
+
+    @classmethod
+    def open_sqlite(cls, file: Path, *, create: bool = True, read_only: bool = False) -> "Database":
+        """Open the database in `file`; `create` makes it where it is missing.
+
+        Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, FormatTooOld.
+        """
+        if not file.exists():
+            if read_only or not create:
+                raise StoreUnavailable(
+                    f"there is no projection at {file}. Run `headwater replay` to build it from the log."
+                )
+            create_sqlite_file(file)
+        database = cls(SqliteFile(file, read_only=read_only))
+        if create and not read_only:
+            database._create_tables()
+        database._check_format()
+        return database
+
+    @classmethod
+    def open_postgresql(cls, url: str, *, schema: str = SCHEMA_NAME, create: bool = True) -> "Database":
+        """Open the projection in one schema of the database at `url`; `create` makes the schema and its tables.
+
+        Raises: InvalidSettings, StoreUnavailable, StoreNotOurs, FormatTooNew, FormatTooOld.
+        """
+        adapter = PostgresqlSchema(url, schema)
+        database = cls(adapter)
+        if create and not database._has_tables():
+            adapter.create_schema()
+            database._create_tables()
+        database._check_format()
+        return database
+
+    # --- transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
+        with self._begun(self.adapter.begin_writing) as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Read one unchanging snapshot, while others write. Keep it short: nothing is vacuumed meanwhile."""
+        with self._begun(self.adapter.begin_reading) as connection:
+            yield connection
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """Read with one statement, which is a snapshot of its own: a third of the cost of `snapshot`."""
+        with self._errors_translated(), self._connections.borrowed() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections of this process. Closing twice is fine."""
+        self._connections.close()
+
+    @contextmanager
+    def _begun(self, statement: str) -> Iterator[Connection]:
+        with self._errors_translated(), self._connections.borrowed() as connection:
+            # Sent to the driver: it would begin by itself only before the first write, too late for a snapshot.
+            driver_connection(connection).execute(statement)
+            try:
+                yield connection
+            except BaseException:
+                with suppress(DBAPIError, *self.adapter.errors):  # a broken connection has nothing to roll back
+                    connection.rollback()
+                    driver_connection(connection).rollback()
+                raise
+            connection.commit()
+            driver_connection(connection).commit()
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self.adapter.to_store_error(error.orig or error) from error
+        except self.adapter.errors as error:
+            raise self.adapter.to_store_error(error) from error
+
+    # --- which projection this is
+
+    @property
+    def location(self) -> str:
+        """Which projection this is among those of one server, by whatever address that is reached."""
+        return self.adapter.location
+
+    def source_log(self) -> tuple[str, int] | None:
+        """(generation, partitions) of the log that this is the projection of; None while it is bound to none."""
+        with self.autocommit() as connection:
+            values = {row.name: row.value for row in connection.execute(select(PROJECTION_META))}
+        return (values[_LOG], int(values[_PARTITIONS])) if _LOG in values else None
+
+    def bind_to_log(self, generation: str, partitions: int) -> None:
+        """Make this the projection of one log, unless it is bound already; `source_log` then names that one."""
+        with self.transaction() as connection:
+            self.adapter.serialize_creation(connection)
+            if connection.execute(select(PROJECTION_META).where(PROJECTION_META.c.name == _LOG)).first() is None:
+                rows = [{"name": _LOG, "value": generation}, {"name": _PARTITIONS, "value": str(partitions)}]
+                connection.execute(PROJECTION_META.insert(), rows)
+
+    # --- tables
+
+    def _has_tables(self) -> bool:
+        with self.snapshot() as connection:
+            names = inspect(connection).get_table_names()
+        if names and PROJECTION_META.name not in names:
+            raise StoreNotOurs(
+                f"{self.name} holds other tables ({names[0]!r}). It was left as it is; use another database."
+            )
+        return bool(names)
+
+    def _create_tables(self) -> None:
+        if self._has_tables():
+            return
+        with self.transaction() as connection:
+            self.adapter.serialize_creation(connection)
+            SCHEMA.create_all(connection)
+            if connection.execute(select(PROJECTION_META)).first() is None:
+                connection.execute(PROJECTION_META.insert().values(name=_FORMAT, value=str(FORMAT)))
+
+    def _check_format(self) -> None:
+        statement = select(PROJECTION_META.c.value).where(PROJECTION_META.c.name == _FORMAT)
+        with self.snapshot() as connection:
+            has_meta = inspect(connection).has_table(PROJECTION_META.name)
+            found = connection.execute(statement).scalar() if has_meta else None
+            is_empty = not has_meta and not inspect(connection).get_table_names()
+        if is_empty and self.adapter.empty_hint is not None:
+            raise StoreUnavailable(f"there is no projection in {self.name}. {self.adapter.empty_hint}")
+        if found is None or not found.isdecimal():
+            raise StoreNotOurs(
+                f"{self.name} is not a headwater projection: it does not name its format. It was left as it is; "
+                "`headwater replay --replace` puts a projection of the log in its place."
+            )
+        if int(found) > FORMAT:
+            raise FormatTooNew(
+                f"{self.name} has format {found}; this release knows {FORMAT}. Upgrade headwater, "
+                "or build a projection of this release's format with `headwater replay --replace`."
+            )
+        if int(found) < FORMAT:
+            raise FormatTooOld(
+                f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
+                "rebuild it from the log with `headwater replay --replace`."
+            )

@@ -1,0 +1,95 @@
+"""What differs between databases: one adapter for SQLite, one for PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from headwater_schemas.errors import StoreError
+from sqlalchemy import Connection
+
+from headwater_consumer.rows import ProjectionRow
+
+R = TypeVar("R", bound=ProjectionRow)
+Values = tuple[Any, ...]
+
+
+class DatabaseAdapter(Protocol):
+    """One database that holds a projection: how to connect, begin transactions and move many rows at once.
+
+    Every adapter promises, and `tests/consumer` runs the same tests on both:
+
+    - rows come back equal to those that were written, and text sorts by code point;
+    - an error of the driver becomes an error of `headwater_schemas.errors` that names the database and the next step.
+    """
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Which projection this is on its server, without the server's address: several addresses may lead there."""
+        ...
+
+    @property
+    def begin_writing(self) -> str:
+        """Begins a transaction that writes."""
+        ...
+
+    @property
+    def begin_reading(self) -> str:
+        """Begins a snapshot that does not change."""
+        ...
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """The base classes of the driver's errors."""
+        ...
+
+    @property
+    def walks_nearest_first(self) -> bool:
+        """Whether a recursive query returns its rows breadth first, in the order in which it found them."""
+        ...
+
+    @property
+    def empty_hint(self) -> str | None:
+        """What to do when the database has no tables at all; None where that cannot happen by itself."""
+        ...
+
+    def connect(self) -> Connection:
+        """A new connection."""
+        ...
+
+    def is_reusable(self, connection: Connection) -> bool:
+        """Whether an idle connection can be used again."""
+        ...
+
+    def serialize_creation(self, connection: Connection) -> None:
+        """Exclude all others from here to the end of this transaction: for what is created once."""
+        ...
+
+    def to_store_error(self, error: BaseException) -> StoreError:
+        """The driver's error as one of ours."""
+        ...
+
+    # --- many rows at once
+
+    def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
+        """The rows with these lookup keys, each key given once; of facts, the open ones."""
+        ...
+
+    def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
+        """Write rows; those with the same primary key are replaced. Each key comes once."""
+        ...
+
+    def insert_row(self, connection: Connection, row: ProjectionRow) -> bool:
+        """Insert a row; False when its primary key is taken, also by a transaction that commits meanwhile."""
+        ...
+
+    def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
+        """Append rows to `entries`, in the order of EntryRow's fields."""
+        ...
+
+    def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
+        """The starts of those path ranges, [start, end), in which a layer has an entry. One index look-up each."""
+        ...

@@ -1,0 +1,173 @@
+"""Many rows at once in PostgreSQL: as arrays, one for each column, and entries by binary `COPY`.
+
+Each statement is a round trip, so that a batch should need few of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import BigInteger, Boolean, Connection, LargeBinary
+
+from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.entry_ranges import has_entry
+from headwater_consumer.database.port import R, Values
+from headwater_consumer.database.postgresql.arrays import OIDS, array
+from headwater_consumer.database.row_mapping import cache_key, table_of
+from headwater_consumer.rows import EntryRow, ProjectionRow
+
+ROWS_PER_STATEMENT_MAX = 10_000  # bounds the memory of the arrays
+
+
+class PostgresqlBulk:
+    """The bulk methods of a `DatabaseAdapter`."""
+
+    def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        # Text with NUL cannot be sent, and no row has it.
+        keys = [key for key in keys if not any(isinstance(value, str) and "\x00" in value for value in key)]
+        sql, kinds = _select_by_keys(cache_key(row_type)), _types(row_type, row_type.lookup_key)
+        found: list[R] = []
+        for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
+            columns = _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX])
+            found.extend(row_type(*row) for row in driver.execute(sql, columns))
+        return found
+
+    def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        values = list(map(row_type.values, rows))
+        sql, kinds = _upsert(cache_key(row_type)), _types(row_type)
+        for start in range(0, len(values), ROWS_PER_STATEMENT_MAX):
+            driver.execute(sql, _parameters(driver, kinds, values[start : start + ROWS_PER_STATEMENT_MAX]))
+
+    def insert_row(self, connection: Connection, row: ProjectionRow) -> bool:
+        """See `DatabaseAdapter`. Of two transactions that insert at once, the second waits for the first."""
+        driver = driver_connection(connection)
+        return bool(driver.execute(_insert_or_ignore(cache_key(type(row))), type(row).values(row)).rowcount == 1)
+
+    def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
+        """See `DatabaseAdapter`."""
+        with driver_connection(connection).cursor() as cursor, cursor.copy(_copy_entries()) as copy:
+            copy.set_types(_types(EntryRow))
+            for row in rows:
+                copy.write_row(row)
+
+    def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        starts: list[str] = []
+        for first in range(0, len(ranges), ROWS_PER_STATEMENT_MAX):
+            columns = _parameters(driver, ["text", "text"], ranges[first : first + ROWS_PER_STATEMENT_MAX])
+            starts += [start for (start,) in driver.execute(_ranges(), (*columns, layer))]
+        return starts
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+def _parameters(driver: Any, kinds: Sequence[str], rows: Sequence[Values]) -> list[Any]:
+    """The columns of `rows`, for placeholders `%b`."""
+    _register_dumpers(driver)
+    columns = zip(*rows, strict=True)
+    return [_ENCODED[kind](array(kind, column)) for kind, column in zip(kinds, columns, strict=True)]
+
+
+class _EncodedArray(bytes):
+    """Sent as it is."""
+
+
+# By its class the client library knows an array's type.
+_ENCODED = {kind: type(f"_Encoded_{kind}", (_EncodedArray,), {}) for kind in OIDS}
+_registered: WeakSet[Any] = WeakSet()  # connections
+
+
+def _register_dumpers(driver: Any) -> None:
+    """Have the client library send each class of `_ENCODED` as an array. Every connection has its own registry."""
+    if driver in _registered:
+        return
+    for dumped, dumper in _dumpers():
+        driver.adapters.register_dumper(dumped, dumper)
+    _registered.add(driver)
+
+
+@cache
+def _dumpers() -> list[tuple[type, Any]]:
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+
+    class EncodedDumper(Dumper):
+        format = Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return obj
+
+    return [(_ENCODED[kind], type(f"Dumper_{kind}", (EncodedDumper,), {"oid": OIDS[kind][1]})) for kind in OIDS]
+
+
+# --- statements ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def _select_by_keys(row_type: Any) -> str:
+    table, names = table_of(row_type), row_type.lookup_key
+    columns = ", ".join(f"r.{_quoted(column.name)}" for column in table.columns)
+    same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
+    still_open = " AND r.to_position IS NULL" if row_type.is_fact else ""
+    keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
+    # One index look-up a key. Of a plain join PostgreSQL makes a scan of the table while that is small, and keeps that
+    # plan long after it has grown.
+    one = f"(SELECT * FROM {table.name} AS r WHERE {same}{still_open} LIMIT 1)"  # noqa: S608
+    return f"SELECT {columns} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
+
+
+@cache
+def _upsert(row_type: Any) -> str:
+    table = table_of(row_type)
+    names = [column.name for column in table.columns]
+    others = [_quoted(name) for name in names if name not in row_type.primary_key]
+    action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
+    return (
+        f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) "  # noqa: S608 - names of our own tables
+        f"SELECT * FROM unnest({_arrays(row_type, names)}) "
+        f"ON CONFLICT ({', '.join(map(_quoted, row_type.primary_key))}) DO {action}"
+    )
+
+
+@cache
+def _insert_or_ignore(row_type: Any) -> str:
+    table = table_of(row_type)
+    names = [_quoted(column.name) for column in table.columns]
+    values = ", ".join(["%s"] * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@cache
+def _copy_entries() -> str:
+    table = table_of(EntryRow)
+    names = ", ".join(_quoted(column.name) for column in table.columns)
+    return f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)"
+
+
+@cache
+def _ranges() -> str:
+    ranges = "unnest(%b::text[], %b::text[]) AS w(first, after)"
+    return f"SELECT w.first FROM {ranges} WHERE {has_entry('%s')}"  # noqa: S608
+
+
+def _arrays(row_type: type[ProjectionRow], names: Iterable[str]) -> str:
+    return ", ".join(f"%b::{kind}[]" for kind in _types(row_type, names))
+
+
+def _types(row_type: type[ProjectionRow], names: Iterable[str] | None = None) -> list[str]:
+    """PostgreSQL's names of the types of these columns, or of all."""
+    kinds: dict[type, str] = {BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
+    table = table_of(row_type)
+    columns = table.columns if names is None else [table.columns[name] for name in names]
+    return [kinds.get(type(column.type), "text") for column in columns]
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,173 @@
+"""The adapter for one schema of a PostgreSQL database."""
+
+import select
+from typing import Any
+from urllib.parse import urlsplit
+
+from headwater_schemas.errors import InvalidSettings, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
+from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
+from headwater_consumer.database.row_mapping import SCHEMA
+
+CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 600  # a seal that merges a million entries takes seconds
+IDLE_IN_TRANSACTION_S = 120  # of a transaction that writes; far more than it takes to apply a batch
+LOCK_TIMEOUT_S = 60
+KEEPALIVES_IDLE_S = 30  # notices a server that vanished without closing its connections
+TCP_TIMEOUT_S = 30
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
+_FULL = ("53100", "53200", "53300")  # disk full, out of memory, too many connections: SQLSTATE class 53
+_SERIALISATION = ("40001", "40P01")  # serialization failure, deadlock: the transaction can be tried again
+
+
+class PostgresqlSchema(PostgresqlBulk):
+    """A `DatabaseAdapter` for one schema of a database."""
+
+    # A projector that hangs must not keep what it locked. A reader may pause between two queries for any time.
+    begin_writing = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'"
+    begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    walks_nearest_first = False
+    empty_hint: str | None = "Start `headwater projector`, which creates it."
+
+    def __init__(self, url: str, schema: str) -> None:
+        """Raises: InvalidSettings, also when the client library is missing."""
+        psycopg = _psycopg()
+        check_url(url)
+        check_schema_name(schema)
+        self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
+        self.name = f"{redacted(url)} (schema {schema})"
+        self.schema = schema
+        self.location = f"{urlsplit(url).path.strip('/')}.{schema}"
+        self._url = url
+        # SQLAlchemy's own transactions are off; `Database` begins them with the statements above.
+        self._engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            poolclass=NullPool,
+            pool_reset_on_return=None,
+            isolation_level="AUTOCOMMIT",
+        )
+
+    def connect(self) -> Connection:
+        """A new connection."""
+        return self._engine.connect()
+
+    def is_reusable(self, connection: Connection) -> bool:
+        """Whether an idle connection can be used again: a server sends nothing unasked, unless it hangs up."""
+        driver: Any = driver_connection(connection)
+        if driver is None or driver.closed:
+            return False
+        poll = select.poll()
+        poll.register(driver.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def serialize_creation(self, connection: Connection) -> None:
+        """Exclude all others from here to the end of this transaction: for what is created once."""
+        driver_connection(connection).execute(_LOCK)
+
+    def to_store_error(self, error: BaseException) -> StoreError:
+        """The driver's error as one of ours."""
+        state = getattr(error, "sqlstate", None) or ""
+        text = self._message_of(error)
+        if state in _SERIALISATION:
+            return StoreUnavailable(f"{self.name} gave way to another transaction: {text}. Try again.")
+        if state == "25006":  # read-only transaction
+            return StoreReadOnly(f"the projection {self.name} cannot be written: {text}. Use the primary server.")
+        if state in _FULL:
+            return StoreUnavailable(
+                f"{self.name} is out of space or connections: {text}. Free some; nothing that was recorded is lost."
+            )
+        if state == "42501":
+            return StoreUnavailable(f"{self.name}: {text}. Grant this user the schema, or use another user.")
+        if not state or state.startswith(("08", "57", "28", "3D")):
+            return StoreUnavailable(
+                f"{self.name} cannot be reached or was interrupted: {text}. Check HEADWATER_DATABASE_URL and the "
+                "server; nothing that was recorded is lost."
+            )
+        return StoreUnavailable(
+            f"the projection {self.name} failed: {text}. Rebuild it with `headwater replay --replace`."
+        )
+
+    def create_schema(self) -> None:
+        """Create the schema where it is missing. Raises: StoreUnavailable."""
+        from psycopg import sql
+
+        statement = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema))
+        self._run_alone(statement)
+
+    def drop_schema(self) -> None:
+        """Remove the schema with everything in it."""
+        from psycopg import sql
+
+        self._run_alone(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema)))
+
+    def replace_schema(self, other: str) -> None:
+        """Become the schema `other`, which is dropped; connections that use it continue with this one.
+
+        Raises: StoreNotOurs when something else is in that schema; StoreUnavailable.
+        """
+        from psycopg import sql
+
+        try:
+            with self.connect() as connection:
+                foreign = set(inspect(connection).get_table_names(other)) - SCHEMA.tables.keys()
+        except DBAPIError as error:
+            raise self.to_store_error(error.orig or error) from error
+        if foreign:
+            raise StoreNotOurs(f"schema {other} holds {min(foreign)!r}, which is not ours. It was left as it is.")
+        self._run_alone(
+            sql.SQL("DROP SCHEMA IF EXISTS {other} CASCADE; ALTER SCHEMA {mine} RENAME TO {other}").format(
+                other=sql.Identifier(other), mine=sql.Identifier(self.schema)
+            )
+        )
+
+    def _message_of(self, error: BaseException) -> str:
+        """The first line of the server's or the client library's message, without the password, should it be there."""
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        for secret in secrets_of(self._url):
+            text = text.replace(secret, "…")
+        return text
+
+    def _run_alone(self, statements: Any) -> None:
+        """In one transaction, one process at a time: two that create one schema at once would collide."""
+        try:
+            with self._connect() as connection, connection.transaction():
+                connection.execute(_LOCK)
+                connection.execute(statements)
+        except self.errors as error:
+            raise self.to_store_error(error) from error
+
+    def _connect(self) -> Any:
+        psycopg = _psycopg()
+        settings = {
+            "search_path": self.schema,
+            "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+            "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+            "client_min_messages": "warning",
+            "jit": "off",  # statements here are many and small
+        }
+        return psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+            application_name="headwater",
+            keepalives_idle=KEEPALIVES_IDLE_S,
+            tcp_user_timeout=TCP_TIMEOUT_S * 1000,
+        )
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise InvalidSettings(
+            "the PostgreSQL client is not installed. Install it with: pip install 'headwater[service]'"
+        ) from None
+    return psycopg

@@ -1,0 +1,50 @@
+"""Every table of the projection, with its indexes."""
+
+from headwater_consumer import rows
+from headwater_consumer.database.row_mapping import TABLES, map_row
+
+# --- the log
+LOG_POSITIONS = map_row(rows.LogPositionRow, "log_positions")
+SESSIONS = map_row(rows.SessionMarkRow, "sessions")
+REJECTIONS = map_row(rows.RejectionRow, "rejections", indexes=(("session", "key", "sequence"),))
+DEAD_LETTERS = map_row(rows.DeadLetterRow, "dead_letters", wide=True)
+PARKED_KEYS = map_row(rows.ParkedKeyRow, "parked_keys")
+PARKED_RECORDS = map_row(rows.ParkedRecordRow, "parked_records", indexes=(("partition", "key", "offset"),), wide=True)
+OUTBOX = map_row(rows.OutboxRow, "outbox", wide=True)
+
+# --- content
+ENTRIES = map_row(
+    rows.EntryRow,
+    "entries",
+    indexes=(("digest", "object_name", "layer"),),
+    sparse_indexes=(("uri", "layer"),),
+)
+LAYERS = map_row(rows.LayerRow, "layers")
+DRAFTS = map_row(rows.DraftRow, "drafts", indexes=(("closed_position", "collection", "draft"),), wide=True)
+DRAFT_WRITERS = map_row(rows.DraftWriterRow, "draft_writers")
+
+# --- versions
+COLLECTIONS = map_row(rows.CollectionRow, "collections", indexes=(("project", "type"),))
+VERSIONS = map_row(rows.VersionRow, "versions", indexes=(("digest", "collection"), ("run",)), wide=True)
+VERSION_LAYERS = map_row(rows.VersionLayerRow, "version_layers")
+CONTESTED_PATHS = map_row(rows.ContestedPathRow, "contested_paths")
+VERSION_DIGESTS = map_row(rows.VersionDigestRow, "version_digests")
+ALIASES = map_row(rows.AliasRow, "aliases", indexes=(("collection", "version"),))
+TAGS = map_row(rows.TagRow, "tags")
+VERSION_ATTRIBUTES = map_row(rows.VersionAttributeRow, "version_attributes")
+VERSION_UPDATES = map_row(rows.VersionUpdateRow, "version_updates")
+
+# --- runs and edges
+RUNS = map_row(rows.RunRow, "runs", indexes=(("project", "started_us", "run"),), wide=True)
+RUN_STATES = map_row(rows.RunStateRow, "run_states")
+RUN_INPUTS = map_row(rows.RunInputRow, "run_inputs", indexes=(("run",),))
+RUN_OUTPUTS = map_row(rows.RunOutputRow, "run_outputs", indexes=(("run",),))
+
+# --- administration
+CONDEMNED_OBJECTS = map_row(rows.CondemnedObjectRow, "condemned_objects")
+RELOCATED_RANGES = map_row(rows.RelocatedRangeRow, "relocated_ranges")
+PROJECT_FACTS = map_row(rows.ProjectFactRow, "project_facts")
+PROJECTION_META = map_row(rows.MetaRow, "projection_meta")
+
+# All that depends on the log alone, and so belongs to the fingerprint.
+ROW_TYPES = tuple(row_type for row_type in TABLES if row_type is not rows.MetaRow)

@@ -1,0 +1,64 @@
+"""A projection without a service: a reader projects, under a lock, for all readers that wait."""
+
+import contextlib
+import time
+from pathlib import Path
+
+from headwater_eventlog.port import EventLog
+from headwater_runtime.fair_lock import fair_lock
+from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST, Cut
+
+from headwater_consumer.database import Database
+from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.writing.runner import Projector, StaleProjector
+
+RECORDS_SCANNED = 16  # for their keys; projecting more than this is cheaper than scanning them
+
+
+class EmbeddedProjection(ProjectionView):
+    """Brings the projection up to what was written, from any process, at most one at a time."""
+
+    def __init__(self, log: EventLog, database: Database, lock_file: Path) -> None:
+        super().__init__(log, database)
+        self._lock_file = lock_file
+        self._projector = Projector(log, database)
+
+    def catch_up_on(self, key: str, *, timeout_s: float) -> None:
+        """Return when the projection covers everything on the log under `key`.
+
+        Every query about a collection depends on the events of its key alone, so that a few events of other keys,
+        which are on the log but not yet projected, need not be waited for. Raises: as `catch_up`.
+        """
+        partition = self._log.partition_of(key)
+        after = self.offsets().get(partition, BEFORE_FIRST)
+        ahead = self._log.read(partition, after=after, limit=RECORDS_SCANNED)
+        if len(ahead) == RECORDS_SCANNED or any(record.key == key for record in ahead):
+            self.catch_up(timeout_s=timeout_s)
+
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
+        """Return when the projection covers `cut`, everything on the log now unless given; project if nobody else does.
+
+        Raises: StoreUnavailable when that takes longer than `timeout_s`; what `Projector.project_batch` raises.
+        """
+        cut = self.now() if cut is None else cut
+        deadline = time.monotonic() + timeout_s
+        if self.covers(cut):
+            return
+        with fair_lock(str(self._lock_file), deadline):
+            while not self.covers(cut):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        f"{self._database.name} did not catch up within {timeout_s:.0f} s. "
+                        "What was written is safe; try again."
+                    )
+                # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
+                # checks again.
+                with contextlib.suppress(StaleProjector):
+                    self._project(cut)
+
+    def _project(self, cut: Cut) -> None:
+        offsets = self.offsets()
+        for partition, offset in cut.offsets.items():
+            if offsets.get(partition, BEFORE_FIRST) < offset:
+                self._projector.project_batch(partition)

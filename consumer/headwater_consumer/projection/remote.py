@@ -1,0 +1,56 @@
+"""A projection that other processes keep up: it covers what was written once a projector has applied it."""
+
+import time
+
+from headwater_runtime.retries import Backoff
+from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST, Cut
+
+from headwater_consumer.projection.view import ProjectionView
+
+# A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
+POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3)
+
+
+class RemoteProjection(ProjectionView):
+    """A projection that `headwater projector` keeps up, on this machine or another."""
+
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
+        """Return when the projection covers `cut`, everything on the log now unless given.
+
+        Raises: StoreUnavailable when that takes longer than `timeout_s`.
+        """
+        cut = self.now() if cut is None else cut
+        deadline = time.monotonic() + timeout_s
+        polls = POLL.start(deadline=deadline)
+        while not self._covers(cut, deadline):
+            if not polls.pause():
+                raise StoreUnavailable(self._timeout_message(cut, timeout_s))
+
+    def catch_up_on(self, key: str, *, timeout_s: float) -> None:
+        """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
+        partition = self._log.partition_of(key)
+        self.catch_up(Cut(self._log.generation, {partition: self._log.end(partition)}), timeout_s=timeout_s)
+
+    def _covers(self, cut: Cut, deadline: float) -> bool:
+        """Whether it does by now; a database that does not respond may do so again before the deadline."""
+        try:
+            return self.covers(cut)
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            return False
+
+    def _timeout_message(self, cut: Cut, timeout_s: float) -> str:
+        offsets = self.offsets()
+        behind = {
+            partition: offset - offsets.get(partition, BEFORE_FIRST)
+            for partition, offset in cut.offsets.items()
+            if offset > offsets.get(partition, BEFORE_FIRST)
+        }
+        worst = max(behind, key=behind.__getitem__)
+        return (
+            f"{self._database.name} did not catch up within {timeout_s:.0f} s: partition {worst} is "
+            f"{behind[worst]:,} records behind. What was written is safe. Check that `headwater projector` runs, and "
+            "what its health endpoint reports."
+        )

@@ -1,0 +1,91 @@
+"""Which rows an event will read, so that a batch can load them together.
+
+A hint: a row that is missing here is loaded when it is read, one by one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from headwater_schemas.events import (
+    SHARED_DRAFT,
+    AliasMoved,
+    ArtifactUsed,
+    DraftEvent,
+    DraftOpened,
+    EntryAdded,
+    EntryRemoved,
+    Event,
+    RunEvent,
+    VersionCommitted,
+    VersionDescribed,
+    WriterDone,
+)
+from headwater_schemas.names import LATEST
+
+from headwater_consumer.projector.event_context import EventContext
+from headwater_consumer.projector.state import State
+from headwater_consumer.rows import (
+    DELETED,
+    AliasRow,
+    CollectionRow,
+    CondemnedObjectRow,
+    DraftRow,
+    DraftWriterRow,
+    LayerRow,
+    ProjectionRow,
+    RunRow,
+    RunStateRow,
+    SessionMarkRow,
+    VersionAttributeRow,
+    VersionDigestRow,
+    VersionRow,
+    VersionUpdateRow,
+)
+
+RowKey = tuple[type[ProjectionRow], tuple[Any, ...]]  # a row type, and the lookup key of one row
+
+
+def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
+    """The single rows that applying `event` will most likely read."""
+    yield SessionMarkRow, (context.position.partition, context.origin.session, context.key)
+    if isinstance(event, RunEvent):
+        yield RunRow, (event.run,)
+        yield RunStateRow, (event.run,)
+    if isinstance(event, DraftEvent):
+        yield DraftRow, (event.collection, event.draft)
+        yield CollectionRow, (event.collection,)
+    if isinstance(event, DraftOpened):
+        yield LayerRow, (context.position_number,)
+        if event.base is not None:
+            yield VersionRow, (event.collection, event.base)
+    if isinstance(event, EntryAdded | EntryRemoved | WriterDone):
+        yield DraftWriterRow, (event.collection, event.draft, event.writer or context.origin.session)
+    if isinstance(event, EntryAdded):
+        yield from ((CondemnedObjectRow, (name, context.position.partition)) for name in event.files.objects)
+    if isinstance(event, VersionCommitted):
+        yield from ((AliasRow, (event.collection, alias)) for alias in (LATEST, *event.aliases))
+        if event.expected_digest is not None:
+            yield VersionDigestRow, (event.collection, event.expected_digest)
+    if isinstance(event, AliasMoved):
+        yield AliasRow, (event.collection, event.alias)
+    if isinstance(event, ArtifactUsed | VersionDescribed):
+        yield VersionRow, (event.collection, event.version)
+        yield VersionAttributeRow, (event.collection, event.version, DELETED)
+    if isinstance(event, VersionDescribed):
+        yield VersionUpdateRow, (event.collection, event.version)
+
+
+def second_prefetch(event: Event, state: State) -> Iterator[RowKey]:
+    """The rows that depend on those of the first prefetch: of its draft and base, of versions that aliases leave."""
+    if isinstance(event, EntryAdded | EntryRemoved | VersionCommitted):
+        draft = state.get(DraftRow, event.collection, event.draft)
+        if draft is not None and draft.closed_position is None:
+            yield LayerRow, (draft.layer,)
+            if draft.base is not None and (not isinstance(event, EntryAdded) or event.draft.startswith(SHARED_DRAFT)):
+                yield VersionRow, (event.collection, draft.base)
+    if isinstance(event, VersionCommitted | AliasMoved):
+        moving = (LATEST, *event.aliases) if isinstance(event, VersionCommitted) else (event.alias,)
+        for alias in moving:
+            held = state.get(AliasRow, event.collection, alias)
+            if held is not None:
+                yield VersionUpdateRow, (event.collection, held.version)

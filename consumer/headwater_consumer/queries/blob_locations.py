@@ -1,0 +1,192 @@
+"""Where content is stored.
+
+An entry names the object that its bytes were first put into, for ever. They may be elsewhere by now: stretches of
+objects are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from headwater_schemas.entries import BlobLocation
+from headwater_schemas.object_names import FILES, PACKS
+from headwater_schemas.paths import range_of_folder
+from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
+
+from headwater_consumer.database import Database
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
+
+DIGESTS_PER_STATEMENT = 256
+CONDEMNED_TRIES_MAX = (
+    16  # objects with one content that are looked at; then it counts as not stored, and is stored anew
+)
+MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
+
+_Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among packs and among large files
+
+
+def stored_locations(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+    """Where content of "entity/project" is stored already; what is not stored is left out.
+
+    What only an open draft holds does not count: with the draft it may go again, while a sealed version stays.
+    Content of which every copy is in a condemned object counts as not stored. Cost: one index look-up a digest,
+    however many entries have it.
+    """
+    with database.snapshot() as connection:
+        start, end = range_of_folder(project)
+        if not digests or not _any_draft().tuples(connection, start=start, end=end):
+            return {}
+        (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
+        # In order: neighbours in the index are found faster.
+        wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
+        found: dict[bytes, BlobLocation] = {}
+        for _ in range(CONDEMNED_TRIES_MAX):
+            first = _first_places(connection, wanted, packs_end, files_end)
+            usable = _usable(connection, first)
+            found.update(usable)
+            condemned = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
+            if not condemned:
+                break
+            wanted = [(d, name, files) if name > packs else (d, packs_end, name) for d, name in condemned]
+    return found
+
+
+def current_locations(connection: Connection, places: Sequence[BlobLocation]) -> list[BlobLocation]:
+    """Each place, or where its bytes were rewritten to. Cost: nothing to speak of while nothing was ever rewritten."""
+    now = list(places)
+    if not _any_moved().tuples(connection):
+        return now
+    for _ in range(MOVES_MAX):
+        sources = _among(connection, _moved_objects, (place.object_name for place in now))
+        moved = [(i, _moved(connection, place)) for i, place in enumerate(now) if place.object_name in sources]
+        for i, place in moved:
+            now[i] = place
+        if all(place.object_name in sources for _, place in moved):
+            break
+    return now
+
+
+def _first_places(
+    connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
+) -> dict[bytes, BlobLocation]:
+    found: dict[bytes, BlobLocation] = {}
+    for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
+        chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
+        values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
+        rows = _places(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
+        for digest, place in rows:
+            if place is not None:
+                name, offset, size = place.split(" ")
+                found[digest] = BlobLocation(name, int(offset), int(size))
+    return found
+
+
+def _usable(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
+    """Where the bytes are now, less what is in a condemned object."""
+    now = dict(zip(found, current_locations(connection, list(found.values())), strict=True))
+    if not _any_condemned().tuples(connection):
+        return now
+    condemned = _among(connection, _condemned_objects, (place.object_name for place in now.values()))
+    return {digest: place for digest, place in now.items() if place.object_name not in condemned}
+
+
+def _moved(connection: Connection, place: BlobLocation) -> BlobLocation:
+    row = _move_of().first(connection, object_name=place.object_name, start=place.offset, end=place.offset + place.size)
+    if row is None:
+        return place
+    return BlobLocation(row.to_object_name, row.to_object_offset + place.offset - row.object_offset, place.size)
+
+
+def _among(connection: Connection, question: Any, names: Iterable[str]) -> set[str]:
+    """Those of the object names that `question` knows."""
+    unique = list(dict.fromkeys(names))
+    found: set[str] = set()
+    for start in range(0, len(unique), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(unique[start : start + KEYS_PER_STATEMENT_MAX])
+        parameters = {f"name_{i}": name for i, name in enumerate(chunk)}
+        found.update(row[0] for row in question(len(chunk)).rows(connection, **parameters))
+    return found
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@cache
+def _any_draft() -> CompiledStatement:
+    table = DRAFTS
+    in_project = (table.c.collection >= bindparam("start")) & (table.c.collection < bindparam("end"))
+    return CompiledStatement(select(table.c.collection).where(in_project).limit(1))
+
+
+@cache
+def _any_moved() -> CompiledStatement:
+    return CompiledStatement(select(RELOCATED_RANGES.c.object_offset).limit(1))
+
+
+@cache
+def _any_condemned() -> CompiledStatement:
+    return CompiledStatement(select(CONDEMNED_OBJECTS.c.position).limit(1))
+
+
+@cache
+def _moved_objects(names: int) -> CompiledStatement:
+    wanted = RELOCATED_RANGES.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
+    return CompiledStatement(select(RELOCATED_RANGES.c.object_name).where(wanted).distinct())
+
+
+@cache
+def _condemned_objects(names: int) -> CompiledStatement:
+    wanted = CONDEMNED_OBJECTS.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
+    return CompiledStatement(select(CONDEMNED_OBJECTS.c.object_name).where(wanted))
+
+
+@cache
+def _move_of() -> CompiledStatement:
+    """The nearest stretch that holds all of a place."""
+    return CompiledStatement(
+        select(RELOCATED_RANGES)
+        .where(
+            RELOCATED_RANGES.c.object_name == bindparam("object_name"),
+            RELOCATED_RANGES.c.object_offset <= bindparam("start"),
+            RELOCATED_RANGES.c.object_offset + RELOCATED_RANGES.c.length >= bindparam("end"),
+        )
+        .order_by(RELOCATED_RANGES.c.object_offset.desc())
+        .limit(1)
+    )
+
+
+@cache
+def _names(digests: int) -> list[str]:
+    """Of the parameters of `_places`, in the order of the columns."""
+    return [f"{kind}_{i}" for i in range(digests) for kind in ("digest", "packs", "files")]
+
+
+@cache
+def _places(digests: int) -> CompiledStatement:
+    """(digest, "OBJECT OFFSET SIZE" of the first entry with this digest) for each; None where there is none.
+
+    Three columns in one text, because only a scalar can stop at the first row on every database.
+    """
+    columns = (column("digest", LargeBinary), column("packs", Text), column("files", Text))
+    rows: list[tuple[Any, ...]] = [
+        (bindparam(f"digest_{i}", type_=LargeBinary), bindparam(f"packs_{i}"), bindparam(f"files_{i}"))
+        for i in range(digests)
+    ]
+    wanted = values(*columns).data(rows).cte("wanted")
+    open_layers = select(DRAFTS.c.layer).where(DRAFTS.c.closed_position.is_(None))
+
+    def first_after(name: Any, end: str) -> Any:
+        place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.object_offset, Text) + " " + cast(ENTRIES.c.size, Text)
+        in_range = (ENTRIES.c.object_name > name) & (ENTRIES.c.object_name < bindparam(end))
+        return (
+            select(place)
+            .where(ENTRIES.c.digest == wanted.c.digest, in_range, ENTRIES.c.layer.not_in(open_layers))
+            .order_by(ENTRIES.c.object_name)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    either = func.coalesce(first_after(wanted.c.packs, "packs_end"), first_after(wanted.c.files, "files_end"))
+    return CompiledStatement(select(wanted.c.digest, either))

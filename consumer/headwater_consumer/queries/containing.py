@@ -1,0 +1,161 @@
+"""Which versions hold a content, or refer to one: from a digest, or a URI, back to the versions that show it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from headwater_schemas.paths import range_of_folder
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
+
+from headwater_consumer.database import Database
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.tables import ENTRIES, VERSION_LAYERS, VERSIONS
+from headwater_consumer.rows import parse_chain
+
+ENTRIES_PER_LOOK = 1000  # of one digest, looked at in one go
+VERSIONS_PER_LOOK = 1000
+
+Held = tuple[str, int, str]  # collection, version, path
+_PathsOfLayers = Mapping[int, Sequence[str]]
+
+
+def versions_containing(database: Database, digest: bytes, *, limit: int) -> list[Held]:
+    """(collection, version, path) of versions, deleted ones included, that hold this content; at most `limit`.
+
+    As many as `limit` means that there may be more. Cost: the entries that have the digest, and the versions whose
+    chains have a layer of theirs.
+    """
+    with database.snapshot() as connection:
+        return list(islice(_shown_in_versions(connection, _entries_with(connection, digest)), limit))
+
+
+def versions_referencing(database: Database, uri: str, *, limit: int) -> list[Held]:
+    """(collection, version, path) of versions, deleted ones included, with references to what is below `uri`.
+
+    At most `limit`; as many as that means that there may be more. Cost: the references that there are, and the
+    versions whose chains have a layer of theirs.
+    """
+    with database.snapshot() as connection:
+        return list(islice(_shown_in_versions(connection, _entries_below(connection, uri)), limit))
+
+
+def _shown_in_versions(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Iterator[Held]:
+    """Where entries, given by layer, are shown."""
+    for paths_of_layers in pages:
+        for layer, paths in sorted(paths_of_layers.items()):
+            for collection, version, layers in _versions_of(connection, layer):
+                above = parse_chain(layers)
+                hidden = _named_by(connection, above[: above.index(layer)], paths)
+                yield from [(collection, version, path) for path in paths if path not in hidden]
+
+
+def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]:
+    """The references to what is below a URI: paths by layer, one layer at a time."""
+    start, end = range_of_folder(uri)
+    for (layer,) in _layers_referring().tuples(connection, start=start, end=end):
+        rows = _references_of_layer().tuples(connection, start=start, end=end, layer=layer)
+        yield {layer: [path for (path,) in rows]}
+
+
+def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLayers]:
+    """The entries with a digest, some at a time: paths by layer."""
+    after: tuple[Any, ...] = ("", -1, "")
+    while True:
+        name, layer, path = after
+        rows = _rows_with().tuples(connection, digest=digest, name=name, layer=layer, path=path, limit=ENTRIES_PER_LOOK)
+        paths_of_layers: dict[int, list[str]] = defaultdict(list)
+        for _, layer, path in rows:
+            paths_of_layers[layer].append(path)
+        yield paths_of_layers
+        if len(rows) < ENTRIES_PER_LOOK:
+            return
+        after = rows[-1]
+
+
+def _versions_of(connection: Connection, layer: int) -> Iterator[tuple[Any, ...]]:
+    """(collection, version, layers) of every version that has a layer in its chain."""
+    collection, version = "", -1
+    while True:
+        rows = _chains().tuples(
+            connection, layer=layer, collection=collection, version=version, limit=VERSIONS_PER_LOOK
+        )
+        yield from rows
+        if len(rows) < VERSIONS_PER_LOOK:
+            return
+        collection, version, _ = rows[-1]
+
+
+def _named_by(connection: Connection, layers: Sequence[int], paths: Sequence[str]) -> set[str]:
+    """Those of `paths` that one of `layers` names: what lies below is not seen there."""
+    if not layers:
+        return set()
+    numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
+    named: set[str] = set()
+    for start in range(0, len(paths), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(paths[start : start + KEYS_PER_STATEMENT_MAX])
+        texts = {f"path_{i}": path for i, path in enumerate(chunk)}
+        rows = _paths_among(len(numbers), len(chunk)).tuples(connection, **numbers, **texts)
+        named.update(path for (path,) in rows)
+    return named
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@cache
+def _rows_with() -> CompiledStatement:
+    name, layer, path = ENTRIES.c.object_name, ENTRIES.c.layer, ENTRIES.c.path
+    at: Any = {key: bindparam(key) for key in ("name", "layer", "path")}
+    later = or_(
+        name > at["name"],
+        and_(name == at["name"], layer > at["layer"]),
+        and_(name == at["name"], layer == at["layer"], path > at["path"]),
+    )
+    return CompiledStatement(
+        select(name, layer, path)
+        # The first condition says no more than the last, but an index can begin with it.
+        .where(ENTRIES.c.digest == bindparam("digest"), name >= at["name"], later)
+        .order_by(name, layer, path)
+        .limit(bindparam("limit"))
+    )
+
+
+def _is_below() -> ColumnElement[bool]:
+    return and_(ENTRIES.c.uri >= bindparam("start"), ENTRIES.c.uri < bindparam("end"))
+
+
+@cache
+def _layers_referring() -> CompiledStatement:
+    return CompiledStatement(select(ENTRIES.c.layer).where(_is_below()).distinct().order_by(ENTRIES.c.layer))
+
+
+@cache
+def _references_of_layer() -> CompiledStatement:
+    of_layer = ENTRIES.c.layer == bindparam("layer")
+    return CompiledStatement(select(ENTRIES.c.path).where(_is_below(), of_layer).distinct().order_by(ENTRIES.c.path))
+
+
+@cache
+def _chains() -> CompiledStatement:
+    collection: Any = bindparam("collection")
+    later = or_(
+        VERSION_LAYERS.c.collection > collection,
+        and_(VERSION_LAYERS.c.collection == collection, VERSION_LAYERS.c.version > bindparam("version")),
+    )
+    same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
+    return CompiledStatement(
+        select(VERSION_LAYERS.c.collection, VERSION_LAYERS.c.version, VERSIONS.c.layers)
+        .select_from(VERSION_LAYERS.join(VERSIONS, same))
+        .where(VERSION_LAYERS.c.layer == bindparam("layer"), later)
+        .order_by(VERSION_LAYERS.c.collection, VERSION_LAYERS.c.version)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _paths_among(layers: int, paths: int) -> CompiledStatement:
+    in_layers = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
+    of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
+    return CompiledStatement(select(ENTRIES.c.path).where(in_layers, of_paths).distinct())

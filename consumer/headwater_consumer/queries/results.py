@@ -1,0 +1,183 @@
+"""What the queries answer: frozen records. Times are microseconds since 1970, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version, with what is said about it at the moment that was asked for."""
+
+    collection: str
+    type: str
+    version: int
+    digest: str
+    sum_state: bytes  # the LtHash state, for reckoning the digest of a successor
+    entry_count: int
+    size_bytes: int
+    layers: tuple[int, ...]  # topmost first
+    base: int | None
+    run: str | None  # the first run that logged it
+    draft: str  # what it was sealed from, see `events.own_draft` and `events.shared_draft`
+    contested_count: int  # paths that different writers of its draft wrote
+    created_us: int
+    updated_us: int  # when something that is said about it changed last
+    author: str
+    message: str | None
+    aliases: tuple[str, ...]  # by name
+    tags: tuple[str, ...]  # by name
+    description: str | None
+    metadata: str  # canonical JSON, "{}" when there is none
+    ttl_seconds: int | None
+    deleted: bool
+    recalled: str | None  # the reason
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """One artifact name."""
+
+    collection: str
+    type: str
+    versions: int  # those that are not deleted
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftInfo:
+    """An open version, or one that is closed by now."""
+
+    collection: str
+    draft: str  # see `events.own_draft` and `events.shared_draft`
+    type: str
+    base: int | None
+    layer: int
+    row_count: int  # entries and marks of removal that were brought, doubles included; 0 once its layer is gone
+    writers: int  # who brought any
+    writers_done: int  # who said that they are done
+    waiting_for: int | None  # how many must be done for its commit to count; None: no commit waits
+    last_event_us: int  # when the last event about it came
+    version: int | None  # what it was sealed as
+    discarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One execution, as its last start described it."""
+
+    run: str
+    job_type: str | None
+    group: str | None
+    display_name: str | None
+    config: str  # canonical JSON
+    tags: tuple[str, ...]
+    state: str  # "running", "finished" or "failed"
+    author: str
+    started_us: int  # the last start
+    finished_us: int | None  # None while it runs
+
+
+class EntryInfo(NamedTuple):
+    """One path of a version. A tuple, because a version can have a million of them."""
+
+    path: str
+    kind: int  # rows.FILE or rows.REFERENCE
+    size: int | None  # bytes; None for a reference of unknown size
+    digest: bytes | None  # stored form; None for a reference
+    object_name: str | None  # where the bytes are now, see `places`; None for a reference
+    object_offset: int | None  # bytes from the object's start
+    uri: str | None
+    checksum: str | None
+    object_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputInfo:
+    """A run consumed a version."""
+
+    collection: str
+    version: int
+    run: str
+    requested: tuple[str, ...]  # the names it was asked for by, first one first
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a draft."""
+
+    version: int | None  # None while it is open, and when it was discarded
+    deduplicated: bool  # the content was there before
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionInfo:
+    """An event that broke a rule."""
+
+    session: str
+    key: str
+    sequence: int
+    event: str  # its name
+    reason: str  # errors.Reason
+    message: str
+
+
+class Edge(NamedTuple):
+    """A run consumed a version, or logged it."""
+
+    collection: str
+    version: int
+    run: str
+    used: bool  # True: consumed; False: logged
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a version came from, or what came of it."""
+
+    collection: str  # where the question began
+    version: int
+    upstream: bool  # True: what it came from
+    truncated: bool  # there is more than was asked for
+    # As an Edge has them, some perhaps twice. Plain: objects with names for all would cost as much as the question.
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Each edge once, in an order that a replay keeps. Made anew whenever it is asked for."""
+        # A run that asked for a version by several names used it several times.
+        return tuple(map(Edge._make, dict.fromkeys(self.rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """A version or a run in a printed tree."""
+
+    depth: int
+    last: bool  # of what hangs below the same node
+    repeated: bool  # what hangs below it was shown further up
+    collection: str | None  # None for a run
+    version: int | None
+    run: str | None  # None for a version
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterInfo:
+    """An event that could not be decoded and waits for a decision."""
+
+    key: str  # of what waits behind it
+    partition: int
+    offset: int
+    error: str
+    time_us: int
+    waiting: int  # later events of the key
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an operator looks at first."""
+
+    rejections: int
+    open_dead_letters: int
+    parked_records: int  # that still wait
+    offsets: Mapping[int, int]  # partition → offset of the last record that is in the projection

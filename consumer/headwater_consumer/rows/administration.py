@@ -1,0 +1,55 @@
+"""Rows about the store itself: condemned and relocated objects, settings and grants of projects."""
+
+from dataclasses import dataclass
+
+from headwater_consumer.rows.base import ProjectionRow, row
+
+SETTINGS = "settings"  # ProjectFactRow.kind and name of a project's settings
+
+
+@row(key=("object_name", "partition"))
+@dataclass(frozen=True, slots=True)
+class CondemnedObjectRow(ProjectionRow):
+    """An object that no later event of a partition may rely on, from the first event there that condemned it.
+
+    Each partition decides by its own events, so that a replay decides the same in whatever order partitions come.
+    """
+
+    object_name: str
+    partition: int
+    position: int
+
+
+@row(key=("object_name", "object_offset", "length", "to_object_name", "to_object_offset"))
+@dataclass(frozen=True, slots=True)
+class RelocatedRangeRow(ProjectionRow):
+    """A range of an object that was rewritten elsewhere. All partitions add such rows: a set, in no order."""
+
+    object_name: str
+    object_offset: int
+    length: int
+    to_object_name: str
+    to_object_offset: int
+
+
+@row(key=("partition", "project", "kind", "name"))
+@dataclass(frozen=True, slots=True)
+class ProjectFactRow(ProjectionRow):
+    """Fact: a rule, grant, setting or subscription of a project, as one partition knows it."""
+
+    partition: int
+    project: str
+    kind: str  # "rule", "grant", "settings" or "subscription"
+    name: str
+    value: str  # canonical JSON
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("name",))
+@dataclass(frozen=True, slots=True)
+class MetaRow(ProjectionRow):
+    """Describes this database rather than the log. Not part of the fingerprint."""
+
+    name: str
+    value: str

@@ -1,0 +1,60 @@
+"""Rows about runs, and the edges of the lineage graph between runs and versions."""
+
+from dataclasses import dataclass
+
+from headwater_consumer.rows.base import ProjectionRow, row
+
+RUNNING = "running"  # RunStateRow.state until the run finishes
+
+
+@row(key=("run",))
+@dataclass(frozen=True, slots=True)
+class RunRow(ProjectionRow):
+    """Fact: how a run describes itself. Each new start of the same run opens another row."""
+
+    run: str
+    project: str  # "entity/project"
+    job_type: str | None
+    group: str | None
+    display_name: str | None
+    config: str  # canonical JSON
+    tags: str  # canonical JSON list
+    author: str
+    started_us: int
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("run",))
+@dataclass(frozen=True, slots=True)
+class RunStateRow(ProjectionRow):
+    """Fact: "running", "finished" or "failed"."""
+
+    run: str
+    state: str
+    time_us: int
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("collection", "version", "run", "requested"))
+@dataclass(frozen=True, slots=True)
+class RunInputRow(ProjectionRow):
+    """A run used a version, and requested it by this name. Written once."""
+
+    collection: str
+    version: int
+    run: str
+    requested: str
+    from_position: int
+
+
+@row(key=("collection", "version", "run"))
+@dataclass(frozen=True, slots=True)
+class RunOutputRow(ProjectionRow):
+    """A run logged a version, or content that this version already had. Written once."""
+
+    collection: str
+    version: int
+    run: str
+    from_position: int

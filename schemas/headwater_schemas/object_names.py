@@ -1,0 +1,88 @@
+"""Names of objects in a blob store.
+
+    packs/ENTITY/PROJECT/<32 hex>                       many small files; a random name, never given twice
+    files/ENTITY/PROJECT/<algorithm>-<hex>-<attempt>    one large file, named by its content, so that it is stored once
+
+`attempt` is 0 until a name is condemned; a condemned name never comes back, so the same content then takes the next.
+
+Names come out of events that others wrote. Call `check_object_name` before a name becomes a path or a key.
+"""
+
+import re
+import uuid
+
+from headwater_schemas import digests, names
+from headwater_schemas.errors import InvalidInput
+
+PACKS = "packs"
+FILES = "files"
+ATTEMPTS_MAX = 1_000_000_000  # exclusive; keeps a name short enough for every file system
+
+_PACK_LEAF = re.compile(r"[0-9a-f]{32}")
+_FILE_LEAF = re.compile(
+    "(?:"
+    + "|".join(f"{name}-[0-9a-f]{{{2 * size}}}" for name, size in digests.DIGEST_BYTES.items())
+    + ")-(?:0|[1-9][0-9]{0,8})"
+)
+_LEAVES = {PACKS: _PACK_LEAF, FILES: _FILE_LEAF}
+
+
+def pack_name(project: str) -> str:
+    """A name that no object ever had. `project` is `entity/project`. Raises: InvalidName."""
+    return f"{PACKS}/{_check_project(project)}/{uuid.uuid4().hex}"
+
+
+def file_name(project: str, digest: bytes, attempt: int = 0) -> str:
+    """The name for content with `digest` (stored form): the same for every writer.
+
+    Raises: InvalidName for the project, InvalidInput for the digest or the attempt.
+    """
+    if not 0 <= attempt < ATTEMPTS_MAX:
+        raise InvalidInput(f"attempt {attempt} is out of range: 0 to {ATTEMPTS_MAX - 1:,}.")
+    return f"{FILES}/{_check_project(project)}/{digests.to_text(digest).replace(':', '-')}-{attempt}"
+
+
+def project_of(name: str) -> str:
+    """`entity/project` of an object. Raises: InvalidInput as `check_object_name`."""
+    _, entity, project, _ = check_object_name(name).split("/")
+    return f"{entity}/{project}"
+
+
+def check_object_name(name: str) -> str:
+    """Return `name` if it has exactly one of the shapes above. Raises: InvalidInput for anything else."""
+    if not is_object_name(name):
+        raise InvalidInput(
+            f"{str(name)[:300]!r} is not the name of an object; it was left alone. "
+            "Names are packs/ENTITY/PROJECT/… and files/ENTITY/PROJECT/…; see what recorded this one."
+        )
+    return name
+
+
+def is_object_name(name: object) -> bool:
+    """Whether `name` has exactly one of the shapes above."""
+    parts = name.split("/") if isinstance(name, str) else []
+    leaf = _LEAVES.get(parts[0]) if len(parts) == 4 else None
+    return leaf is not None and leaf.fullmatch(parts[3]) is not None and _are_names(parts[1], parts[2])
+
+
+def may_begin_a_name(prefix: str) -> bool:
+    """Whether the name of an object can start with `prefix`: a store need not understand what no name begins with."""
+    kind, *rest = prefix.split("/")
+    if not rest:
+        return any(known.startswith(kind) for known in _LEAVES)
+    return kind in _LEAVES and len(rest) <= 3 and all(_are_names(name, "p") for name in rest[:-1])
+
+
+def _are_names(entity: str, project: str) -> bool:
+    try:
+        _check_project(f"{entity}/{project}")
+    except InvalidInput:
+        return False
+    return True
+
+
+def _check_project(project: str) -> str:
+    entity, _, name = project.partition("/")
+    names.check_name(entity, "entity")
+    names.check_name(name, "project")
+    return project
