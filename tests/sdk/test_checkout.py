@@ -282,9 +282,9 @@ def test_a_link_to_a_home_folder_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert content_of(home) == {"mine": b"mine"}
 
 
-def test_the_top_of_the_file_system_is_refused() -> None:
-    with pytest.raises(InvalidFile, match="the top of the file system"):
-        checkout._refuse_place("/")  # asked of nothing more: a mistake would cost the machine
+def test_the_root_of_the_file_system_is_refused() -> None:
+    with pytest.raises(InvalidFile, match="the root of the file system"):
+        checkout.check_location("/")  # only this check: a mistake would cost the machine
 
 
 @pytest.mark.parametrize("below", ["", "project/deep/"])

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from headwater._download.folders import LEVELS_MAX, Folder, Kind, remove, walk
+from headwater._download.folders import DEPTH_MAX, ItemKind, OpenFolder, remove, walk
 from headwater_schemas.errors import InvalidFile
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,8 +15,8 @@ names = st.text(alphabet="-./0aBü名", min_size=1, max_size=4).map(lambda text:
 trees = st.sets(st.lists(names.filter(lambda name: name not in (".", "..", "")), min_size=1, max_size=3).map("/".join))
 
 
-def opened(path: Path) -> Folder:
-    return Folder(os.open(path, os.O_RDONLY), str(path))
+def opened(path: Path) -> OpenFolder:
+    return OpenFolder(os.open(path, os.O_RDONLY), str(path))
 
 
 def planted(root: Path, paths: set[str]) -> list[str]:
@@ -38,7 +38,7 @@ def test_files_are_found_in_the_order_of_their_paths(paths: set[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         there = planted(Path(folder), paths)
 
-        found = [one.path for one in walk(opened(Path(folder))) if one.kind is Kind.FILE]
+        found = [one.path for one in walk(opened(Path(folder))) if one.kind is ItemKind.FILE]
 
         assert found == sorted(there)
 
@@ -49,9 +49,9 @@ def test_a_folder_is_left_after_all_that_is_in_it(paths: set[str]) -> None:
         planted(Path(folder), paths)
         open_folders: list[str] = []
         for one in walk(opened(Path(folder))):
-            if one.kind is Kind.ENTERED:
+            if one.kind is ItemKind.ENTERED:
                 open_folders.append(one.path)
-            elif one.kind is Kind.LEFT:
+            elif one.kind is ItemKind.LEFT:
                 assert open_folders.pop() == one.path
             else:
                 assert one.path.rpartition("/")[0] == (open_folders or [""])[-1]
@@ -76,11 +76,11 @@ def test_folders_that_lie_too_deep_are_an_error_and_not_a_crash(tmp_path: Path) 
     here = os.getcwd()
     try:
         os.chdir(tmp_path)
-        for _ in range(LEVELS_MAX + 5):
+        for _ in range(DEPTH_MAX + 5):
             os.mkdir("d")
             os.chdir("d")
     finally:
         os.chdir(here)
 
-    with pytest.raises(InvalidFile, match=f"more than {LEVELS_MAX} folders deep"):
+    with pytest.raises(InvalidFile, match=f"more than {DEPTH_MAX} folders deep"):
         list(walk(opened(tmp_path)))

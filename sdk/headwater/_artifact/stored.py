@@ -19,7 +19,7 @@ from headwater._content.content import Held
 from headwater._content.overlay import Overlay, held_of
 from headwater._download.checkout import checkout
 from headwater._download.download import download, download_entry, read_entry
-from headwater._download.target import folder_named
+from headwater._download.target import to_folder
 from headwater._download.verify import verify
 from headwater._paging import ENTRIES_PER_PAGE, PagedList, Pages
 
@@ -101,7 +101,7 @@ class StoredVersion:
 
     def folder(self, root: str | os.PathLike[str] | None) -> Path:
         """`root`, or the folder that it is downloaded to by default."""
-        return folder_named(root) if root is not None else Path("artifacts", self.source_name)
+        return to_folder(root) if root is not None else Path("artifacts", self.source_name)
 
     def download(
         self, root: str | os.PathLike[str] | None, path_prefix: str | PurePath | None, *, hard_links: bool
@@ -128,7 +128,7 @@ class StoredVersion:
 
     def checkout(self, root: str | os.PathLike[str]) -> None:
         """As `Artifact.checkout`."""
-        client, folder = self.client, folder_named(root)
+        client, folder = self.client, to_folder(root)
         blobs, layers = client.stores.blobs, self.info.layers
         checkout(self.database, blobs, layers, folder, stat_cache=client.stat_cache, quiet=client.quiet)
 

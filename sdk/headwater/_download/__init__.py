@@ -1,1 +1,1 @@
-"""Versions in local folders: plan, fetch, check out, verify."""
+"""Versions in local folders: plan a download, fetch it, check out, verify."""

@@ -1,27 +1,27 @@
-"""A version beside a folder: which paths are in both, and which in one of the two."""
+"""Compare a version with a folder, path by path."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from headwater_consumer import queries
 
-from headwater._download.folders import Found, Kind
-from headwater._download.link_resolver import Page
+from headwater._download.folders import ItemKind, WalkItem
+from headwater._download.link_resolver import EntryPage
 
 
-def side_by_side(
-    pages: Iterable[Page], found: Iterable[Found]
-) -> Iterator[tuple[queries.EntryInfo | None, Found | None]]:
-    """Entry and finding of one path together, in the order of paths; None for what is on one side alone.
+def pair_by_path(
+    pages: Iterable[EntryPage], found: Iterable[WalkItem]
+) -> Iterator[tuple[queries.EntryInfo | None, WalkItem | None]]:
+    """Merge both sides in the order of paths: entry and file of one path together, None where one side lacks it.
 
-    Folders come with no entry, when they are left. Both sides are in order, so neither is held.
+    A folder comes without an entry, after what is in it. Both sides are sorted, so neither is held in memory.
     """
     infos = chain.from_iterable(pages)
     info = next(infos, None)
     for one in found:
-        if one.kind is Kind.ENTERED:
+        if one.kind is ItemKind.ENTERED:
             continue
-        if one.kind is Kind.LEFT:
+        if one.kind is ItemKind.LEFT:
             yield None, one
             continue
         while info is not None and info.path < one.path:

@@ -1,6 +1,6 @@
-"""Download a version: fetch what is missing or damaged, leave alone what is there and right.
+"""Download a version: fetch the files that are missing or differ, and leave the others alone.
 
-What landed stays, so a download that was cut off goes on where it was; a large file that was cut off begins anew.
+Complete files stay, so an interrupted download continues where it stopped; an interrupted large file starts over.
 """
 
 import os
@@ -16,16 +16,16 @@ from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
 
 from headwater import _references
-from headwater._download.etag_cache import Fetched
-from headwater._download.fetch import Fetching, place_of
+from headwater._download.etag_cache import EtagCache
+from headwater._download.fetch import Fetcher, location_of
 from headwater._download.integrity import reference_of
-from headwater._download.link_resolver import Page
-from headwater._download.plan import Wanted, info_of, wanted, wanted_entry
-from headwater._download.target import Target
+from headwater._download.link_resolver import EntryPage
+from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
+from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress, bytes_text
 
-READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; more than the largest table that can be added takes up
+READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; larger than any table that can be added
 
 
 def download(
@@ -39,17 +39,17 @@ def download(
     stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> None:
-    """Put the files of a version into `root` under their own paths: all, or those of the folder or path `prefix`.
+    """Download the files of a version into `root` under their own paths: all, or those under `prefix`.
 
-    A file that is there is kept when it has the recorded content, else replaced; files that the version does not have
-    are left alone. `hard_links` is as of `Fetching`; `stat_cache` is for the ETags of references. Raises: NotFound for
-    a prefix that names nothing, or a link that leads nowhere; InvalidInput for a reference that cannot be fetched, and
-    InvalidPath, before anything is written; InvalidFile for what cannot be written; BlobMissing, BlobCorrupt;
+    An existing file is kept when it has the recorded content, and replaced otherwise; files that the version does not
+    have are left alone. `hard_links` is as of `Fetcher`; `stat_cache` remembers the ETags of references. Raises, before
+    anything is written: NotFound for a prefix without entries and for a broken link, InvalidInput for a reference that
+    cannot be fetched, InvalidPath. Later: InvalidFile for a file that cannot be written; BlobMissing, BlobCorrupt;
     ContentError for a reference that has changed.
     """
-    listing = wanted(database, layers, prefix)
-    with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
+    plan = plan_download(database, layers, prefix)
+    with DownloadTarget(os.fspath(root)) as target:
+        fetch_all(blobs, target, plan, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
 
 
 def download_entry(
@@ -62,13 +62,13 @@ def download_entry(
     stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> Path:
-    """Put the one entry `path` into `root` under its own path, touch nothing else, and return where it is.
+    """Download the one entry `path` into `root` under its own path, touch nothing else, and return its location.
 
     Raises: NotFound when the version has no such entry; else as `download`.
     """
-    listing = wanted_entry(database, layers, path)
-    with Target(os.fspath(root)) as target:
-        fill(blobs, target, listing, stat_cache=stat_cache, quiet=quiet)
+    plan = plan_entry(database, layers, path)
+    with DownloadTarget(os.fspath(root)) as target:
+        fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
     return Path(root, normalize(path))
 
 
@@ -78,10 +78,10 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     Raises: NotFound when the version has no such entry; InvalidInput for more than READ_ENTRY_BYTES_MAX; else as
     `download`.
     """
-    info = info_of(database, layers, path)
+    info = resolved_entry(database, layers, path)
     if info.digest is not None:
         _check_small(info, info.size or 0)
-        return blobs.read(place_of(info), info.digest)
+        return blobs.read(location_of(info), info.digest)
     _check_small(info, info.size or 0)
     content = bytearray()
     for piece in _references.fetch(reference_of(info)):
@@ -90,73 +90,74 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     return bytes(content)
 
 
-def fill(
+def fetch_all(
     blobs: BlobStore,
-    target: Target,
-    listing: Wanted,
+    target: DownloadTarget,
+    plan: DownloadPlan,
     *,
     stat_cache: StatCache | None = None,
     hard_links: bool = False,
     quiet: bool = False,
 ) -> bool:
-    """Fetch what is wanted into `target`. Whether its disk takes names for equal that differ in case."""
+    """Fetch a plan into `target`. Returns whether the disk of `target` is case-insensitive."""
     with (
-        Progress("downloading", total=listing.size_bytes, unit="B", quiet=quiet) as progress,
-        closing(Fetched(stat_cache)) as fetched,
+        Progress("downloading", total=plan.size_bytes, unit="B", quiet=quiet) as progress,
+        closing(EtagCache(stat_cache)) as etag_cache,
     ):
-        fetching = Fetching(blobs, target, progress, fetched, hard_links=hard_links)
-        ignores_case = _ignores_case(fetching, target, listing)
-        if ignores_case:
-            _refuse_collisions(listing.pages(), target.root)
-        for page in listing.pages():
-            fetching.fetch(page)
-    return ignores_case
+        fetcher = Fetcher(blobs, target, progress, etag_cache, hard_links=hard_links)
+        case_insensitive = _detect_case_insensitive(fetcher, target, plan)
+        if case_insensitive:
+            _refuse_collisions(plan.pages(), target.root)
+        for page in plan.pages():
+            fetcher.fetch(page)
+    return case_insensitive
 
 
 def _check_small(info: queries.EntryInfo, size: int) -> None:
     if size > READ_ENTRY_BYTES_MAX:
         raise InvalidInput(
-            f"{info.path!r} has more than the {bytes_text(READ_ENTRY_BYTES_MAX)} that are read into memory. "
+            f"{info.path!r} has more than the {bytes_text(READ_ENTRY_BYTES_MAX)} that can be read into memory. "
             "Download it, and open the file."
         )
 
 
-# --- disks that do not tell README from readme --------------------------------------------------------------------
+# --- case-insensitive disks -----------------------------------------------------------------------------------------
 
 
-def folded(path: str) -> str:
-    """One spelling for all paths that such a disk takes for one."""
+def fold_case(path: str) -> str:
+    """The same text for all paths that a case-insensitive disk treats as one."""
     return unicodedata.normalize("NFC", path.casefold())
 
 
-def _ignores_case(fetching: Fetching, target: Target, listing: Wanted) -> bool:
-    """Whether the disk takes names for equal that differ in case.
+def _detect_case_insensitive(fetcher: Fetcher, target: DownloadTarget, plan: DownloadPlan) -> bool:
+    """Whether the disk treats names as equal that differ only in case.
 
-    Only a name that is there can tell. It is one of the version's own, so that a killed process leaves nothing else.
+    Only an existing name can tell. A file or folder of the version is created first, so that a killed process leaves no
+    probe file behind.
     """
-    cased = next(filter(None, map(_cased, listing.pages())), [])
-    if not cased:
+    candidates = next(filter(None, map(_probe_candidates, plan.pages())), [])
+    if not candidates:
         return False
-    info, part = min(cased, key=_effort)
+    info, part = min(candidates, key=_probe_cost)
     if part == info.path:
-        fetching.fetch_ahead(info)
+        fetcher.fetch_ahead(info)
     else:
-        target.make_folder(part)
+        target.create_folder(part)
     return target.is_found_as(part, part.rpartition("/")[2].swapcase())
 
 
-def _cased(page: Page) -> list[tuple[queries.EntryInfo, str]]:
-    return [(info, part) for info in page if (part := _cased_part(info.path))]
+def _probe_candidates(page: EntryPage) -> list[tuple[queries.EntryInfo, str]]:
+    return [(info, part) for info in page if (part := _case_sensitive_part(info.path))]
 
 
-def _effort(candidate: tuple[queries.EntryInfo, str]) -> tuple[bool, bool, int]:
-    """A folder costs least, then a small file."""
+def _probe_cost(candidate: tuple[queries.EntryInfo, str]) -> tuple[bool, bool, int]:
+    """Sort key: a folder costs least, then a small file."""
     info, part = candidate
     return part == info.path, info.digest is None, info.size or 0
 
 
-def _cased_part(path: str) -> str | None:
-    """`path`, or a folder on its way, whose name has another spelling of the same length; folders first."""
+def _case_sensitive_part(path: str) -> str | None:
+    """`path` or one of its folders whose name changes with its case, at the same length; folders first."""
     for part in (*folders_of(path), path):
         name = part.rpartition("/")[2]
         other = name.swapcase()
@@ -165,15 +166,15 @@ def _cased_part(path: str) -> str | None:
     return None
 
 
-def _refuse_collisions(pages: Iterable[Page], root: str) -> None:
-    """Raises: InvalidPath naming two files or folders that would be one."""
+def _refuse_collisions(pages: Iterable[EntryPage], root: str) -> None:
+    """Raises: InvalidPath naming two paths that are the same on a case-insensitive disk."""
     spelled: dict[str, str] = {}
     for page in pages:
         for info in page:
             for part in (*folders_of(info.path), info.path):
-                other = spelled.setdefault(folded(part), part)
+                other = spelled.setdefault(fold_case(part), part)
                 if other != part:
                     raise InvalidPath(
-                        f"{other!r} and {part!r} would be one on the disk of {root!r}, which does not tell upper from "
-                        "lower case. Download to a disk that does."
+                        f"{other!r} and {part!r} would be one file or folder on the case-insensitive disk of {root!r}. "
+                        "Download to a case-sensitive disk."
                     )

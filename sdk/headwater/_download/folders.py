@@ -1,6 +1,6 @@
-"""Folders held open: what lies below one, in the order of a version's paths, and its removal. No link is followed.
+"""Walk and remove folders by open descriptors. Symbolic links are never followed.
 
-Two listings in one order can be compared line by line, so nothing here holds more than one folder's names a level.
+A walk lists files in the order of a version's paths, so the two can be merged; it holds one folder's names per level.
 """
 
 import errno
@@ -13,88 +13,88 @@ from enum import Enum
 
 from headwater_schemas.errors import InvalidFile
 
-LEVELS_MAX = 256  # of folders, each held open; a version has half of that
+DEPTH_MAX = 256  # levels of folders, each held open; a version has at most half of that
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_NOT_THERE_ANY_MORE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
 
-class Folder:
-    """A folder at or below the root, held open. Closed when nobody uses it any more."""
+class OpenFolder:
+    """A folder at or below the root, held open; closed when the last reference is dropped."""
 
-    __slots__ = ("descriptor", "fresh", "location")
+    __slots__ = ("descriptor", "is_new", "location")
 
-    def __init__(self, descriptor: int, location: str, *, fresh: bool = False) -> None:
+    def __init__(self, descriptor: int, location: str, *, is_new: bool = False) -> None:
         self.descriptor = descriptor
-        self.location = location  # for people
-        self.fresh = fresh  # it was made here, so nothing was in it
+        self.location = location  # for messages
+        self.is_new = is_new  # created by this download, so it was empty
 
     def __del__(self) -> None:
         os.close(self.descriptor)
 
 
-class Kind(Enum):
-    """What was found. A folder is found twice."""
+class ItemKind(Enum):
+    """The kind of an item of a walk. A folder comes twice."""
 
     ENTERED = "entered"  # a folder, before what is in it
-    LEFT = "left"  # the same, after what is in it
+    LEFT = "left"  # the folder again, after what is in it
     FILE = "file"
     OTHER = "other"  # a link, a device, a FIFO
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something below the root."""
+class WalkItem:
+    """One item of a walk."""
 
-    kind: Kind
+    kind: ItemKind
     path: str  # from the root
     name: str
-    parent: Folder
-    folder: Folder | None = None  # itself, when it is entered
+    parent: OpenFolder
+    folder: OpenFolder | None = None  # the folder itself, when it is entered
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """Its local path, for messages."""
         return f"{self.parent.location}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """A folder on the way down."""
+    """A folder that the walk is in."""
 
-    folder: Folder
+    folder: OpenFolder
     prefix: str  # of the paths in it: "" or "a/b/"
-    names: Iterator[tuple[str, Kind]]
-    found: Found | None  # None for the top
+    names: Iterator[tuple[str, ItemKind]]
+    found: WalkItem | None  # None for the top
 
 
-def walk(top: Folder) -> Iterator[Found]:
-    """Everything below `top`, files in the order of their paths. What goes away meanwhile is passed over.
+def walk(top: OpenFolder) -> Iterator[WalkItem]:
+    """Everything below `top`, files in the order of their paths. What disappears meanwhile is skipped.
 
     Raises: InvalidFile for a folder that cannot be listed, or lies too deep.
     """
     levels = [_Level(top, "", _names_in(top), None)]
     while levels:
         level = levels[-1]
-        name, kind = next(level.names, ("", Kind.LEFT))
-        if kind is Kind.LEFT:
+        name, kind = next(level.names, ("", ItemKind.LEFT))
+        if kind is ItemKind.LEFT:
             levels.pop()
             if level.found is not None:
-                yield Found(Kind.LEFT, level.found.path, level.found.name, level.found.parent)
+                yield WalkItem(ItemKind.LEFT, level.found.path, level.found.name, level.found.parent)
             continue
-        found = Found(kind, level.prefix + name, name, level.folder)
-        if kind is not Kind.ENTERED:
+        found = WalkItem(kind, level.prefix + name, name, level.folder)
+        if kind is not ItemKind.ENTERED:
             yield found
         elif (folder := _opened(found)) is not None:
-            if len(levels) == LEVELS_MAX:
-                raise InvalidFile(f"{found.location!r} lies more than {LEVELS_MAX} folders deep. Move it away.")
-            yield Found(kind, found.path, name, level.folder, folder)
+            if len(levels) == DEPTH_MAX:
+                raise InvalidFile(f"{found.location!r} lies more than {DEPTH_MAX} folders deep. Move it away.")
+            yield WalkItem(kind, found.path, name, level.folder, folder)
             levels.append(_Level(folder, f"{found.path}/", _names_in(folder), found))
 
 
-def remove(folder: Folder, name: str) -> None:
-    """Remove what has that name, with all below it where it is a folder. What is not there is fine.
+def remove(folder: OpenFolder, name: str) -> None:
+    """Remove the file or folder of that name, a folder with its contents. A missing one is fine.
 
     Raises: OSError when it cannot be removed; InvalidFile as `walk`.
     """
@@ -107,8 +107,8 @@ def remove(folder: Folder, name: str) -> None:
             _remove_folder(folder, name)
 
 
-def remove_folder_if_empty(folder: Folder, name: str) -> None:
-    """Remove a folder unless something is in it. Raises: OSError when it cannot be removed."""
+def remove_folder_if_empty(folder: OpenFolder, name: str) -> None:
+    """Remove a folder unless it contains something. Raises: OSError when it cannot be removed."""
     try:
         os.rmdir(name, dir_fd=folder.descriptor)
     except FileNotFoundError:
@@ -118,45 +118,45 @@ def remove_folder_if_empty(folder: Folder, name: str) -> None:
             raise
 
 
-def _remove_folder(folder: Folder, name: str) -> None:
-    inner = Folder(os.open(name, _FOLDER, dir_fd=folder.descriptor), f"{folder.location}/{name}")
+def _remove_folder(folder: OpenFolder, name: str) -> None:
+    inner = OpenFolder(os.open(name, _FOLDER, dir_fd=folder.descriptor), f"{folder.location}/{name}")
     for found in walk(inner):
-        if found.kind is Kind.LEFT:
+        if found.kind is ItemKind.LEFT:
             os.rmdir(found.name, dir_fd=found.parent.descriptor)
-        elif found.kind is not Kind.ENTERED:
+        elif found.kind is not ItemKind.ENTERED:
             with suppress(FileNotFoundError):
                 os.unlink(found.name, dir_fd=found.parent.descriptor)
     os.rmdir(name, dir_fd=folder.descriptor)
 
 
-def _is_folder(folder: Folder, name: str) -> bool:
+def _is_folder(folder: OpenFolder, name: str) -> bool:
     return stat.S_ISDIR(os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
 
 
-def _names_in(folder: Folder) -> Iterator[tuple[str, Kind]]:
-    """Names in the order that their paths have: `a-b` is before `a/x`, and `ab` after it."""
+def _names_in(folder: OpenFolder) -> Iterator[tuple[str, ItemKind]]:
+    """Names in the order of their paths: `a-b` is before `a/x`, and `ab` after it."""
     try:
         with os.scandir(folder.descriptor) as entries:
             kinds = [(entry.name, _kind_of(entry)) for entry in entries]
     except OSError as error:
         raise _cannot_list(folder.location, error) from error
-    return iter(sorted(kinds, key=lambda pair: f"{pair[0]}/" if pair[1] is Kind.ENTERED else pair[0]))
+    return iter(sorted(kinds, key=lambda pair: f"{pair[0]}/" if pair[1] is ItemKind.ENTERED else pair[0]))
 
 
-def _kind_of(entry: "os.DirEntry[str]") -> Kind:
+def _kind_of(entry: "os.DirEntry[str]") -> ItemKind:
     if entry.is_dir(follow_symlinks=False):
-        return Kind.ENTERED
-    return Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
+        return ItemKind.ENTERED
+    return ItemKind.FILE if entry.is_file(follow_symlinks=False) else ItemKind.OTHER
 
 
-def _opened(found: Found) -> Folder | None:
+def _opened(found: WalkItem) -> OpenFolder | None:
     try:
         descriptor = os.open(found.name, _FOLDER, dir_fd=found.parent.descriptor)
     except OSError as error:
-        if error.errno in _NOT_THERE_ANY_MORE:
+        if error.errno in _GONE:
             return None
         raise _cannot_list(found.location, error) from error
-    return Folder(descriptor, found.location)
+    return OpenFolder(descriptor, found.location)
 
 
 def _cannot_list(location: str, error: OSError) -> InvalidFile:

@@ -1,4 +1,4 @@
-"""Whether bytes are those that an entry recorded, as far as anything that was recorded proves it."""
+"""Verify bytes against the digest or checksum that an entry recorded."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,26 +10,26 @@ from headwater_schemas.entries import Reference
 from headwater._references import checking
 from headwater.errors import ReferenceChanged
 
-Proof = Callable[[Iterator[bytes]], bool]  # whether these are all the bytes of the entry, and the right ones
+IntegrityCheck = Callable[[Iterator[bytes]], bool]  # whether these are exactly the bytes of the entry
 
 
-def proof_of(info: queries.EntryInfo) -> Proof | None:
-    """What decides about the content of an entry; None where nothing does: an ETag says nothing about bytes."""
+def integrity_check(info: queries.EntryInfo) -> IntegrityCheck | None:
+    """How to verify the content of an entry; None where it cannot be verified: an ETag is no checksum of content."""
     if info.digest is not None:
         return partial(has_digest, info.digest)
     if checking.verifies_content(info.checksum) is None:
         return None
-    return partial(_is_as_referred, reference_of(info))
+    return partial(_matches_reference, reference_of(info))
 
 
 def reference_of(info: queries.EntryInfo) -> Reference:
-    """What was recorded about content that is elsewhere."""
+    """The reference that an entry recorded."""
     assert info.uri is not None
     return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
 
 
 def has_digest(digest: bytes, pieces: Iterator[bytes]) -> bool:
-    """Whether the bytes have a digest in its stored form."""
+    """Whether the bytes have this digest (stored form)."""
     algorithm = digests.algorithm_of(digest)
     hasher = digests.new_hasher(algorithm)
     for piece in pieces:
@@ -37,7 +37,7 @@ def has_digest(digest: bytes, pieces: Iterator[bytes]) -> bool:
     return digests.pack(algorithm, hasher.digest()) == digest
 
 
-def _is_as_referred(reference: Reference, pieces: Iterator[bytes]) -> bool:
+def _matches_reference(reference: Reference, pieces: Iterator[bytes]) -> bool:
     try:
         for _ in checking.checked(pieces, reference):
             pass

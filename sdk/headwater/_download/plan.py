@@ -1,6 +1,6 @@
-"""What a download is to fetch: the entries of a version, with links followed, checked before use.
+"""Plan a download: the entries to fetch, links resolved, all checked before anything is written.
 
-Nothing here writes. A listing that is not too long is held, a longer one is read again for each use.
+A listing of moderate length is held in memory; a longer one is read again for each use.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,78 +13,78 @@ from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import find_invalid, normalize, normalize_folder
 
 from headwater import _references
-from headwater._download.link_resolver import Links, Page
+from headwater._download.link_resolver import EntryPage, LinkResolver
 from headwater._references.uris import shown
 
-ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead of held
+ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead
 NAMED_IN_ERROR_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be fetched, checked. An entry has a digest and a place, or a URI that can be fetched from."""
+class DownloadPlan:
+    """The entries to fetch, checked. Each has a digest and a location, or a URI that can be fetched."""
 
-    pages: Callable[[], Iterable[Page]]  # by path; read anew, or held
-    size_bytes: int  # as far as it is known
+    pages: Callable[[], Iterable[EntryPage]]  # sorted by path; held, or read again by each call
+    size_bytes: int  # of the entries whose size is known
 
 
-def wanted(database: Database, layers: tuple[int, ...], prefix: str | PurePath = "") -> Wanted:
-    """The entries in the folder `prefix`, or the one of that path; "" for all.
+def plan_download(database: Database, layers: tuple[int, ...], prefix: str | PurePath = "") -> DownloadPlan:
+    """Plan the entries in the folder `prefix`, or the one of that path; "" for all.
 
-    Raises: NotFound when there is nothing of that name, or where a link leads; InvalidInput when an entry cannot be
-    fetched; InvalidPath; ContentError.
+    Raises: NotFound for a prefix without entries, or a broken link; InvalidInput when an entry cannot be fetched;
+    InvalidPath; ContentError.
     """
     folder = normalize_folder(prefix)
-    held: list[Page] = []
-    refused = _Refused()
+    held: list[EntryPage] = []
+    unfetchable = _Unfetchable()
     count = size_bytes = 0
-    for page in entries_of(database, layers, folder):
-        refused.look_at(page)
+    for page in resolved_entries(database, layers, folder):
+        unfetchable.add_from(page)
         count += len(page)
         size_bytes += sum(info.size or 0 for info in page)
         if count <= ENTRIES_HELD_MAX:
             held.append(page)
         else:
             held.clear()
-    refused.raise_if_any()
+    unfetchable.raise_if_any()
     if folder and not count:
         raise NotFound(f"this version has no file or folder {folder!r}. Its `manifest.entries` list what it has.")
     if count <= ENTRIES_HELD_MAX:
-        return Wanted(lambda: held, size_bytes)
-    return Wanted(lambda: entries_of(database, layers, folder), size_bytes)
+        return DownloadPlan(lambda: held, size_bytes)
+    return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes)
 
 
-def wanted_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> Wanted:
-    """The one entry `path`. Raises: NotFound when it is a folder, or not there; else as `wanted`."""
-    page = [info_of(database, layers, path)]
-    refused = _Refused()
-    refused.look_at(page)
-    refused.raise_if_any()
-    return Wanted(lambda: [page], page[0].size or 0)
+def plan_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> DownloadPlan:
+    """Plan the one entry `path`. Raises: NotFound when it is a folder or missing; else as `plan_download`."""
+    page = [resolved_entry(database, layers, path)]
+    unfetchable = _Unfetchable()
+    unfetchable.add_from(page)
+    unfetchable.raise_if_any()
+    return DownloadPlan(lambda: [page], page[0].size or 0)
 
 
-def entries_of(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[Page]:
-    """All entries in the folder, or of the path, `prefix`, by path; links followed.
+def resolved_entries(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[EntryPage]:
+    """All entries in the folder `prefix`, or the one of that path, sorted by path; links resolved.
 
-    Raises: InvalidPath for a name that could lead out of a folder; for links, as `info_of`.
+    Raises: InvalidPath for a name that could lead out of a folder; for links, as `resolved_entry`.
     """
-    links = Links(database)
+    resolver = LinkResolver(database)
     if prefix and (alone := queries.entry(database, layers, prefix)) is not None:
-        yield links.followed([alone])
+        yield resolver.resolve([alone])
         return
     for page in queries.all_entries(database, layers, prefix=prefix):
-        # Whoever wrote the events checked this; but what it keeps is the reader's own disk.
+        # The writer of the events checked this already, but here it protects the reader's own disk.
         if (invalid := find_invalid([info.path for info in page])) is not None:
             raise InvalidPath(
                 f"the version names {invalid!r}, which could lead out of the folder. Nothing was written."
             )
-        yield links.followed(page)
+        yield resolver.resolve(page)
 
 
-def info_of(database: Database, layers: tuple[int, ...], path: str | PurePath) -> queries.EntryInfo:
-    """The one entry `path`, a link followed.
+def resolved_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> queries.EntryInfo:
+    """The one entry `path`, resolved if it is a link.
 
-    Raises: NotFound, also where a link leads nowhere; ContentError when a link leads to other content than recorded.
+    Raises: NotFound, also for a broken link; ContentError when a link names other content than it recorded.
     """
     name = normalize(path)
     info = queries.entry(database, layers, name)
@@ -92,17 +92,17 @@ def info_of(database: Database, layers: tuple[int, ...], path: str | PurePath) -
         if queries.has_folder(database, layers, name):
             raise NotFound(f"{name!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
         raise NotFound(f"this version has no entry {name!r}. Its `manifest.entries` list what it has.")
-    return Links(database).followed([info])[0]
+    return LinkResolver(database).resolve([info])[0]
 
 
-class _Refused:
-    """Collects entries that nobody here can fetch."""
+class _Unfetchable:
+    """Collects entries that cannot be fetched."""
 
     def __init__(self) -> None:
         self._named: list[str] = []
         self._count = 0
 
-    def look_at(self, page: Page) -> None:
+    def add_from(self, page: EntryPage) -> None:
         for info in page:
             if info.uri is None or _references.can_fetch(info.uri):
                 continue
@@ -116,7 +116,7 @@ class _Refused:
             return
         others = f", and {self._count - len(self._named):,} more like it" if self._count > len(self._named) else ""
         raise InvalidInput(
-            f"{'; '.join(self._named)}{others}: headwater cannot fetch from there, and keeps such references as they "
-            "are. Nothing was written. Fetch them yourself from what `entry.ref()` says, or download the rest with "
+            f"{'; '.join(self._named)}{others}: headwater cannot fetch from there, and only records such references. "
+            "Nothing was written. Fetch them yourself from the URI that `entry.ref()` gives, or download the rest with "
             "`path_prefix`."
         )

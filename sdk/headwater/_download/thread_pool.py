@@ -1,7 +1,7 @@
-"""Do one thing for many items, several at once, and leave when one fails or the user wants to.
+"""Call a function for many items from several threads, and stop early on an error or an interrupt.
 
-The threads of the standard library's pools keep a process alive for as long as a silent server keeps them waiting.
-These do not: who leaves waits a moment for those who can end well, and for the others no longer.
+The threads of the standard library's pools keep a process alive for as long as an unresponsive server makes them wait.
+These are daemons: after an error they get a moment to end cleanly, and are then abandoned.
 """
 
 import sys
@@ -12,15 +12,15 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-LEAVE_S_MAX = 2.0  # for the others to come to their next piece, once one has failed or Ctrl-C was pressed
+STOP_S_MAX = 2.0  # for the other threads to reach their next piece after an error or Ctrl-C
 
 T = TypeVar("T")
 
 
-def for_each(act: Callable[[T], None], items: Collection[T], count: int, stopped: threading.Event) -> None:
-    """Call `act` with each item from `count` threads. Raises: what the first that fails raises.
+def run_in_threads(act: Callable[[T], None], items: Collection[T], count: int, stopped: threading.Event) -> None:
+    """Call `act` with each item from `count` threads. Raises: the first error of `act`.
 
-    `stopped` is set when there is an error or an interrupt; `act` should look at it now and then, and end by an error.
+    `stopped` is set on an error or an interrupt; `act` should check it regularly, and raise when it is set.
     """
     todo, done = iter(items), SimpleQueue[BaseException | None]()
     threads = [
@@ -35,7 +35,7 @@ def for_each(act: Callable[[T], None], items: Collection[T], count: int, stopped
                 raise error
     except BaseException:
         stopped.set()
-        until_s = time.monotonic() + LEAVE_S_MAX
+        until_s = time.monotonic() + STOP_S_MAX
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
         raise
@@ -47,7 +47,7 @@ def _work(
     done: "SimpleQueue[BaseException | None]",
     stopped: threading.Event,
 ) -> None:
-    with suppress(BaseException):  # whoever waits raises it
+    with suppress(BaseException):  # the caller of `run_in_threads` raises it
         for item in todo:
             if stopped.is_set():
                 return
