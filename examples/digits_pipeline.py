@@ -222,7 +222,7 @@ def accuracy(weights: list[list[float]], images: Numbers, labels: list[int]) -> 
 def bytes_stored() -> int:
     """The size of everything in the store."""
     report = headwater_command("doctor", "--json", shown=False)
-    found = {finding["check"]: finding["found"] for finding in json.loads(report)}
+    found = {finding["check"]: finding["detail"] for finding in json.loads(report)}
     return int(found["objects"].split(", ", 1)[1].removesuffix(" bytes").replace(",", ""))
 
 

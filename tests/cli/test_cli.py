@@ -12,7 +12,7 @@ from headwater._commit.client import client_for
 from headwater._config import settings
 from headwater._config.profile import profile_table
 from headwater._config.settings import read_settings
-from headwater.cli import _HOMES
+from headwater.cli import _MODULES
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.keys import collection_key
 
@@ -196,7 +196,7 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
     help_text = headwater("--help")
 
     readme = README.read_text("utf-8")
-    for command in _HOMES:
+    for command in _MODULES:
         assert command in help_text
         assert f"$ headwater {command}" in readme
         assert "Usage" in headwater(command, "--help")

@@ -48,7 +48,7 @@ def test_description_and_metadata_are_compared_key_by_key(images: Path) -> None:
 
     told = ask("diff", "one", "two")
 
-    assert told["said"] == [
+    assert told["attributes"] == [
         {"field": "description", "key": None, "before": "All", "after": None},
         {"field": "metadata", "key": "by", "before": "ada", "after": None},
         {"field": "metadata", "key": "rows", "before": 3, "after": 4},

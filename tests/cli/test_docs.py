@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headwater.cli import _HOMES
+from headwater.cli import _MODULES
 
 from tests.cli.commands import ask, headwater, run
 
@@ -54,7 +54,7 @@ def keys_in(answer: Any) -> set[str]:
 
 
 def test_every_command_stands_on_the_page() -> None:
-    for command in _HOMES:
+    for command in _MODULES:
         assert re.search(rf"headwater {command}\b", PAGE), command
 
 
@@ -94,7 +94,7 @@ def test_programs_get_the_keys_that_the_page_says(images: Path) -> None:
 def test_every_command_that_answers_takes_json(images: Path) -> None:
     headwater("log", str(images), "-n", "pets")
 
-    assert {name.partition(" ")[0] for name in ASKED} | {"dead-letters"} == set(_HOMES) - {"completion", "projector"}
+    assert {name.partition(" ")[0] for name in ASKED} | {"dead-letters"} == set(_MODULES) - {"completion", "projector"}
     assert ask("dead-letters") == []
 
 

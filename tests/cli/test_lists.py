@@ -44,9 +44,9 @@ def test_a_listing_of_files_and_a_comparison_say_it_to_programs_too(images: Path
         (("ls", "--type", "photos"), "team/animals has no artifacts of type 'photos'."),
         (("ls", "gone"), "team/animals/gone has no versions: all were deleted."),
         (("runs", "--project", "plants"), "team/plants has no runs."),
-        (("runs", "--group", "nobody"), "team/animals has no runs like that."),
+        (("runs", "--group", "nobody"), "team/animals has no runs that match."),
         (("drafts",), "team/animals has no open drafts."),
-        (("dead-letters",), "no event waits for a decision: all could be decoded."),
+        (("dead-letters",), "no dead letters: all events could be decoded."),
     ],
 )
 def test_an_empty_list_says_of_what_it_is(arguments: tuple[str, ...], says: str) -> None:

@@ -47,13 +47,13 @@ def test_maintenance_discards_what_nobody_touched_for_the_projects_days(
     headwater("log", str(images), "-n", "pets", "--distributed-id", "old")
     headwater("log", str(images), "-n", "trees", "--distributed-id", "kept", "--project", "plants")
     headwater("project", "--project", "plants", "--draft-idle-days", "30")
-    assert headwater("maintain") == "Nothing to do.\n"
+    assert headwater("maintain") == "No idle drafts.\n"
 
     now_ns = time.time_ns() + 8 * DAY_NS
     monkeypatch.setattr(time, "time_ns", lambda: now_ns)
     assert ask("maintain", "--project", "plants")["discarded"] == []
     said = headwater("maintain")
 
-    assert said == "discarded the draft old of team/animals/pets, with 3 entries\n"
+    assert said == "discarded draft old of team/animals/pets with 3 entries\n"
     assert ask("drafts") == []
     assert [draft["distributed_id"] for draft in ask("drafts", "--project", "plants")] == ["kept"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import headwater as sdk
 import pytest
-from headwater.cli import _HOMES
+from headwater.cli import _MODULES
 
 from tests.cli.commands import ask, headwater, run
 
@@ -122,7 +122,7 @@ def test_the_list_of_commands_cuts_no_sentence() -> None:
     lines = seen("--help")
 
     commands = lines[lines.index("Commands:") + 1 :]
-    assert len(commands) == len(_HOMES)
+    assert len(commands) == len(_MODULES)
     assert [line for line in commands if line.endswith("...")] == []
     assert headwater("--version") == headwater("version")
 
@@ -154,4 +154,4 @@ def test_an_answer_that_cannot_be_written_is_an_error(images: Path, arguments: t
         command = [sys.executable, "-m", "headwater", *arguments]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (1, "headwater: the answer cannot be printed: No space left on device.\n")
+    assert (done.returncode, done.stderr) == (1, "headwater: cannot write the output: No space left on device.\n")

@@ -1,67 +1,64 @@
-"""`headwater dead-letters`: the events that cannot be decoded, and what is to become of them."""
+"""`headwater dead-letters`: list, retry or skip undecodable events."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import click
+from headwater_consumer import queries
+from headwater_consumer.queries import DeadLetterInfo
+from headwater_schemas.errors import NotFound
+from headwater_schemas.events import DeadLetterResolved
 
-from headwater.cli.common import counted, json_option, opened, print_json, print_table, say_none, time_text
+from headwater._commit.client import Client
+from headwater.cli.options import json_option
+from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
+from headwater.cli.resolve import open_store
 
-if TYPE_CHECKING:
-    from headwater_consumer.queries import DeadLetterInfo
-
-    from headwater._commit.client import Client
-
-SHOWN = 100
+SHOWN_MAX = 100
 
 
-@click.command("dead-letters", short_help="List events that cannot be decoded, or decide about one.")
-@click.option("--retry", metavar="PARTITION/OFFSET", help="Decode it again, with the release that projects now.")
-@click.option("--skip", metavar="PARTITION/OFFSET", help="Go on without it, for ever.")
+@click.command("dead-letters", short_help="List, retry or skip undecodable events.")
+@click.option("--retry", metavar="PARTITION/OFFSET", help="Decode this event again, with the running release.")
+@click.option("--skip", metavar="PARTITION/OFFSET", help="Skip this event permanently.")
 @json_option
 def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> None:
-    """List the events that cannot be decoded, or decide about one: what waits behind it then goes on.
+    """List undecodable events, or retry or skip one, which releases the events parked behind it.
 
-    Upgrade before you skip: an older release may not know what a newer one wrote.
+    Upgrade before you skip: a newer release may be able to decode the event.
     """
-    from headwater_consumer import queries
-
-    client, _ = opened(None, None)
+    client, _ = open_store(None, None)
     if retry and skip:
-        raise click.UsageError("--retry and --skip exclude each other.")
-    letters = queries.dead_letters(client.stores.database, limit=SHOWN + 1)
-    if len(letters) > SHOWN:
+        raise click.UsageError("--retry and --skip exclude each other: give one of them.")
+    letters = queries.dead_letters(client.stores.database, limit=SHOWN_MAX + 1)
+    if len(letters) > SHOWN_MAX:
         letters.pop()
-        click.echo(f"There are more than these {SHOWN}, which are the oldest. Decide about them first.", err=True)
+        click.echo(f"Only the oldest {SHOWN_MAX} are listed. Retry or skip them to see the others.", err=True)
     if retry or skip:
-        _decide(client, letters, retry or skip or "", "retry" if retry else "skip", as_json=as_json)
+        _resolve(client, letters, retry or skip or "", "retry" if retry else "skip", as_json=as_json)
     elif as_json:
         print_json([dataclasses.asdict(letter) for letter in letters])
-    elif not letters:
-        say_none("no event waits for a decision: all could be decoded")
+    elif letters:
+        _print(letters)
     else:
-        rows = [
-            (f"{one.partition}/{one.offset}", one.key, time_text(one.time_us), f"{one.waiting:,}", one.error)
-            for one in letters
-        ]
-        print_table(
-            ("place", "of", "written", "waiting", "what is wrong"),
-            rows,
-            fold=("of", "what is wrong"),
-            right=("waiting",),
-        )
+        report_empty("no dead letters: all events could be decoded")
 
 
-def _decide(client: "Client", letters: "list[DeadLetterInfo]", place: str, decision: str, *, as_json: bool) -> None:
-    from headwater_schemas.errors import NotFound
-    from headwater_schemas.events import DeadLetterResolved
-
-    letter = next((one for one in letters if f"{one.partition}/{one.offset}" == place), None)
+def _resolve(client: Client, letters: list[DeadLetterInfo], position: str, decision: str, *, as_json: bool) -> None:
+    letter = next((one for one in letters if _position(one) == position), None)
     if letter is None:
-        raise NotFound(f"no dead letter waits at {place!r}. `headwater dead-letters` lists those that do.")
+        raise NotFound(f"no dead letter at {position!r}. `headwater dead-letters` lists them.")
     event = DeadLetterResolved(key=letter.key, partition=letter.partition, offset=letter.offset, decision=decision)
     client.send([event]).result()
     if as_json:
         print_json({**dataclasses.asdict(letter), "decision": decision})
-        return
-    click.echo(f"{letter.key}: {counted(letter.waiting, 'event')} that waited behind {place} can go on.")
+    else:
+        click.echo(f"{letter.key}: {decision} {position}; {counted(letter.waiting, 'parked event')} released")
+
+
+def _print(letters: list[DeadLetterInfo]) -> None:
+    rows = [(_position(one), one.key, time_text(one.time_us), f"{one.waiting:,}", one.error) for one in letters]
+    columns = ("partition/offset", "key", "written", "parked", "error")
+    print_table(columns, rows, fold=("key", "error"), right=("parked",))
+
+
+def _position(letter: DeadLetterInfo) -> str:
+    return f"{letter.partition}/{letter.offset}"

@@ -1,65 +1,56 @@
-"""`headwater drafts`: versions that are still open, and dropping one."""
-
-from typing import TYPE_CHECKING
+"""`headwater drafts`: list open drafts, or discard one."""
 
 import click
+from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.names import CollectionName
 
-from headwater.cli.common import (
-    collection_of,
-    counted,
-    json_option,
-    opened,
-    print_json,
-    print_table,
-    say_none,
-    time_text,
-    where_options,
+from headwater._api.drafts import OpenDraft, open_drafts
+from headwater._config.settings import Settings
+from headwater.cli.completion import complete_artifact
+from headwater.cli.options import json_option, namespace_options
+from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
+from headwater.cli.resolve import open_store, parse_name
+
+PRIVATE = "(private)"  # the draft of a single writer
+
+
+@click.command("drafts", short_help="List open drafts, or discard one.")
+@click.option(
+    "--artifact", "name", metavar="NAME", help="Only drafts of this artifact.", shell_complete=complete_artifact
 )
-from headwater.cli.completing import complete_artifact
-
-if TYPE_CHECKING:
-    from headwater._api.drafts import OpenDraft
-    from headwater._config.settings import Settings
-
-ONE_WRITERS = "(one writer's own)"
-
-
-@click.command("drafts")
-@click.option("--artifact", "name", metavar="NAME", help="Only drafts of this one.", shell_complete=complete_artifact)
-@click.option("--discard", "distributed_id", metavar="ID", help="Drop the draft that has this ID, with all in it.")
-@where_options
+@click.option("--discard", "distributed_id", metavar="ID", help="Discard the draft with this ID and all its entries.")
+@namespace_options
 @json_option
 def drafts_command(
     name: str | None, distributed_id: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
-    """List the drafts that are not sealed, or discard one."""
-    from headwater._api.drafts import open_drafts
-
-    client, settings = opened(entity, project)
-    drafts = _of(name, list(open_drafts(client, f"{settings.entity}/{settings.project}")), settings)
+    """List the open drafts of a project, or discard one."""
+    client, settings = open_store(entity, project)
+    namespace = f"{settings.entity}/{settings.project}"
+    drafts = _of_artifact(name, list(open_drafts(client, namespace)), settings)
     if distributed_id is not None:
-        draft = _named(distributed_id, drafts)
+        draft = _with_id(distributed_id, drafts)
         draft.discard()
-        if not as_json:
+        if as_json:
+            print_json({"discarded": [draft_json(draft)]})
+        else:
             click.echo(f"discarded {draft_text(draft)}")
-        drafts = [draft]
-    if as_json:
-        shown = [draft_json(draft) for draft in drafts]
-        print_json(shown if distributed_id is None else {"discarded": shown})
-    elif distributed_id is None and drafts:
+    elif as_json:
+        print_json([draft_json(draft) for draft in drafts])
+    elif drafts:
         _print(drafts)
-    elif distributed_id is None:
-        say_none(f"{settings.entity}/{settings.project} has no open drafts" + ("" if name is None else f" of {name}"))
+    else:
+        report_empty(f"{namespace} has no open drafts" + ("" if name is None else f" of {name}"))
 
 
-def draft_text(draft: "OpenDraft") -> str:
-    """A draft, for people."""
+def draft_text(draft: OpenDraft) -> str:
+    """A draft in one line."""
     entries = counted(draft.entries, "entry", "entries")
-    return f"the draft {draft.distributed_id or ONE_WRITERS} of {draft.collection}, with {entries}"
+    return f"draft {draft.distributed_id or PRIVATE} of {draft.collection} with {entries}"
 
 
-def draft_json(draft: "OpenDraft") -> dict[str, object]:
-    """A draft, for programs."""
+def draft_json(draft: OpenDraft) -> dict[str, object]:
+    """A draft for JSON output."""
     return {
         "artifact": draft.collection,
         "distributed_id": draft.distributed_id,
@@ -72,32 +63,30 @@ def draft_json(draft: "OpenDraft") -> dict[str, object]:
     }
 
 
-def _of(name: str | None, drafts: "list[OpenDraft]", settings: "Settings") -> "list[OpenDraft]":
+def _of_artifact(name: str | None, drafts: list[OpenDraft], settings: Settings) -> list[OpenDraft]:
     if name is None:
         return drafts
-    collection, selector = collection_of(name, settings)
+    collection, selector = parse_name(name, settings)
     if selector is not None:
-        raise click.UsageError(f"{name!r} names a version, which is no draft any more. Give the artifact's name.")
+        raise click.UsageError(f"{name!r} names a version, not an artifact. Write {name.partition(':')[0]}.")
     return [draft for draft in drafts if draft.collection == collection]
 
 
-def _named(distributed_id: str, drafts: "list[OpenDraft]") -> "OpenDraft":
-    from headwater_schemas.errors import InvalidInput, NotFound
-
+def _with_id(distributed_id: str, drafts: list[OpenDraft]) -> OpenDraft:
     found = [draft for draft in drafts if draft.distributed_id == distributed_id]
     if not found:
-        raise NotFound(f"no open draft has the id {distributed_id!r}. `headwater drafts` lists those that are open.")
+        raise NotFound(f"no open draft has the id {distributed_id!r}. `headwater drafts` lists open drafts.")
     if len(found) > 1:
         collections = " and ".join(draft.collection for draft in found)
-        raise InvalidInput(f"drafts of {collections} have the id {distributed_id!r}. Say which with --artifact.")
+        raise InvalidInput(f"{collections} have drafts with the id {distributed_id!r}. Choose one with --artifact.")
     return found[0]
 
 
-def _print(drafts: "list[OpenDraft]") -> None:
+def _print(drafts: list[OpenDraft]) -> None:
     rows = [
         (
-            draft.collection.rpartition("/")[2],
-            draft.distributed_id or ONE_WRITERS,
+            CollectionName.parse(draft.collection).name,
+            draft.distributed_id or PRIVATE,
             draft.base or "",
             f"{draft.entries:,}",
             f"{draft.writers_done:,}" + ("" if draft.waits_for is None else f" of {draft.waits_for:,}"),
@@ -105,5 +94,5 @@ def _print(drafts: "list[OpenDraft]") -> None:
         )
         for draft in drafts
     ]
-    columns = ("artifact", "draft", "base", "entries", "writers done", "touched")
+    columns = ("artifact", "draft", "base", "entries", "writers done", "last change")
     print_table(columns, rows, fold=("artifact", "draft"), right=("entries",))

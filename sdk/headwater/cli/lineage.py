@@ -1,4 +1,4 @@
-"""`headwater lineage`: a tree from a version to what it came from, or to what came of it."""
+"""`headwater lineage`: print the upstream or downstream graph of a version as a tree."""
 
 from typing import Any
 
@@ -8,20 +8,22 @@ from headwater_consumer.queries import lineage
 
 from headwater._artifact.resolve import find_version
 from headwater._commit.client import Client
-from headwater.cli.common import console, json_option, opened, print_json, version_argument, visible, where_options
+from headwater.cli.options import json_option, namespace_options, version_argument
+from headwater.cli.output import console, print_json, printable
+from headwater.cli.resolve import open_store
 
-GUIDE_COLUMNS = 4  # of each level of a tree
-GUIDES_SHARE = 0.5  # of a terminal; the rest is for names
+GUIDE_COLUMNS = 4  # indentation per level of a tree
+GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 
 
-@click.command("lineage", short_help="Show what a version came from, or what came of it.")
+@click.command("lineage", short_help="Show what a version was made from.")
 @version_argument
-@click.option("--down", is_flag=True, help="What came of it, instead of what it came from.")
-@where_options
+@click.option("--down", is_flag=True, help="Show what was made from the version instead.")
+@namespace_options
 @json_option
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
-    """Show which runs and versions a version came from: NAME, NAME:ALIAS or NAME:v3."""
-    client, settings = opened(entity, project)
+    """Show the runs and versions that a version was made from, as a tree."""
+    client, settings = open_store(entity, project)
     info = find_version(client, name, settings.entity, settings.project)
     walk = lineage.descendants if down else lineage.ancestry
     found = walk(client.stores.database, info.collection, info.version)
@@ -33,17 +35,17 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
     out = console()
     out.print(_drawn(client, lines, namespace, levels_max=max(1, int(out.width * GUIDES_SHARE) // GUIDE_COLUMNS)))
     if found.truncated or len(lines) == lineage.TREE_LINES_MAX:
-        click.echo("There is more than is shown; ask from a version nearer to what you look for.", err=True)
+        click.echo("The tree was truncated. Start from a version closer to the ones you need.", err=True)
 
 
 def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str, *, levels_max: int) -> Any:
-    """A tree; what is deeper than `levels_max` stands below each other, with its level before it."""
+    """A tree; nodes deeper than `levels_max` are not indented further but labelled with their level."""
     from rich.markup import escape
     from rich.tree import Tree
 
-    branches: list[Tree] = []  # the open branch of each depth
+    branches: list[Tree] = []  # the current branch at each depth
     for line in lines:
-        label = escape(visible(_label(client, line, namespace)))
+        label = escape(printable(_label(client, line, namespace)))
         more = " [dim](shown above)[/dim]" if line.repeated else ""
         text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
         level = min(line.depth, levels_max)
@@ -54,7 +56,7 @@ def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str, *, lev
 
 
 def _label(client: Client, line: queries.TreeLine, namespace: str) -> str:
-    """Versions with their type and aliases, runs with their job type; without the project one is in anyway."""
+    """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
     if line.run is not None:
         run = queries.run_info(client.stores.database, line.run)
         job = f" ({run.job_type})" if run is not None and run.job_type else ""
@@ -62,7 +64,7 @@ def _label(client: Client, line: queries.TreeLine, namespace: str) -> str:
     assert line.collection is not None
     assert line.version is not None
     info = queries.version_info(client.stores.database, line.collection, line.version)
-    assert info is not None, "an edge names a version that is there"
+    assert info is not None, "edges only name existing versions"
     aliases = f" [{', '.join(info.aliases)}]" if info.aliases else ""
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
 

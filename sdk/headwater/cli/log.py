@@ -1,4 +1,4 @@
-"""`headwater log`: files, folders and references become a version, a draft over one, or a part of a shared draft."""
+"""`headwater log`: log files, folders and references as a version, a draft of one, or part of a shared draft."""
 
 import os
 from collections.abc import Sequence
@@ -12,21 +12,23 @@ from headwater_schemas.errors import InvalidInput
 from headwater._artifact.artifact import Artifact
 from headwater._artifact.lookup import check_expected_type
 from headwater._run.init import init
-from headwater.cli.common import json_option, print_json, version_named, where_options
-from headwater.cli.completing import complete_type, complete_version
-from headwater.cli.values import json_object, name_and_uri, ttl_option
+from headwater.cli.completion import complete_type, complete_version
+from headwater.cli.options import json_option, namespace_options
+from headwater.cli.output import print_json
+from headwater.cli.parsing import json_object, name_and_uri, ttl_option
+from headwater.cli.resolve import version_named
 
 if TYPE_CHECKING:
     from headwater._artifact.building import Policy
     from headwater._run.run import Run
 
 JOB_TYPE = "headwater log"
-TYPE = "dataset"  # unless given
+TYPE_DEFAULT = "dataset"
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What is to be in the version."""
+class ContentOptions:
+    """The content of the version."""
 
     paths: tuple[str, ...]
     folder: str | None
@@ -35,8 +37,8 @@ class Content:
     immutable: bool
     checksum: bool
 
-    def put_into(self, artifact: Artifact) -> None:
-        """Removals come first, so that a folder can be taken out and put in anew."""
+    def apply(self, artifact: Artifact) -> None:
+        """Remove first, so that a folder can be removed and added in one command."""
         policy: Policy = "immutable" if self.immutable else "mutable"
         for item in self.removed:
             artifact.remove(item)
@@ -54,8 +56,8 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is to be said about the version."""
+class AttributeOptions:
+    """The attributes of the version."""
 
     description: str | None
     metadata: dict[str, Any] | None
@@ -63,7 +65,7 @@ class Said:
     tags: Sequence[str]
     ttl: timedelta | None
 
-    def put_on(self, artifact: Artifact) -> None:
+    def apply(self, artifact: Artifact) -> None:
         if self.description is not None:
             artifact.description = self.description
         if self.metadata is not None:
@@ -75,14 +77,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
-    """Which shared draft it goes to, and whether that is complete with it."""
+class DraftOptions:
+    """The shared draft to add to, and whether to seal it."""
 
     distributed_id: str
     finish: bool
     writers: int | None
 
-    def send(self, run: "Run", artifact: Artifact) -> None:
+    def log(self, run: "Run", artifact: Artifact) -> None:
         if self.finish:
             run.finish_artifact(artifact, self.distributed_id, self.writers)
         else:
@@ -91,39 +93,39 @@ class Sharing:
 
 @click.command("log", short_help="Log files, folders and references as a version.")
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("-n", "--name", help="The artifact's name; with --base it is the base's.")
-@click.option(
-    "-t", "--type", "type_name", help="The artifact's type.  [default: dataset]", shell_complete=complete_type
-)
-@click.option("--to", "folder", help="Put PATHS under this folder of the version.")
-@click.option("--reference", "references", multiple=True, metavar="[NAME=]URI", help="Refer to it; repeat for more.")
-@click.option("--no-checksum", is_flag=True, help="Keep the URIs alone, and ask nobody what is there.")
-@click.option("-a", "--alias", "aliases", multiple=True, help="An alias to move to the version; repeat for more.")
-@click.option("--tag", "tags", multiple=True, help="A tag for the version; repeat for more.")
-@click.option("-d", "--description", help="What it is, for people.")
-@click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="What it is, for programs: a JSON object.")
+@click.option("-n", "--name", help="Artifact name; with --base, the name of the base.")
+@click.option("-t", "--type", "type_name", help="Artifact type.  [default: dataset]", shell_complete=complete_type)
+@click.option("--to", "folder", help="Put PATHS below this folder of the version.")
+@click.option("--reference", "references", multiple=True, metavar="[NAME=]URI", help="Add a reference; repeatable.")
+@click.option("--no-checksum", is_flag=True, help="Record references without requesting them.")
+@click.option("-a", "--alias", "aliases", multiple=True, help="Move this alias to the version; repeatable.")
+@click.option("--tag", "tags", multiple=True, help="Add this tag to the version; repeatable.")
+@click.option("-d", "--description", help="Description.")
+@click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="Metadata, as a JSON object.")
 @ttl_option
-@click.option("--immutable", is_flag=True, help="Large files do not change until this ends: read them once.")
+@click.option("--immutable", is_flag=True, help="Read large files only once; they must not change meanwhile.")
 @click.option(
     "--use",
     "used",
     multiple=True,
     metavar="NAME[:VERSION]",
-    help="What it was made from, for its lineage; repeat for more.",
+    help="Record this version as an input; repeatable.",
     shell_complete=complete_version,
 )
 @click.option(
     "--base",
     metavar="NAME[:VERSION]",
-    help="Start from this version, which is used by that.",
+    help="Start from this version, and record it as an input.",
     shell_complete=complete_version,
 )
-@click.option("--remove", "removed", multiple=True, metavar="PATH", help="Leave this entry or folder of the base out.")
-@click.option("--distributed-id", metavar="ID", help="Add to the draft that all who give this ID fill together.")
-@click.option("--finish", is_flag=True, help="Seal the draft of --distributed-id, with what is given here.")
-@click.option("--writers", type=click.IntRange(min=1), help="Seal it once so many runs have added to it.")
-@click.option("--run", "run_id", metavar="ID", help="The run to log with; one that is tried again is the same writer.")
-@where_options
+@click.option(
+    "--remove", "removed", multiple=True, metavar="PATH", help="Remove this entry or folder of the base; repeatable."
+)
+@click.option("--distributed-id", metavar="ID", help="Add to the shared draft with this ID.")
+@click.option("--finish", is_flag=True, help="Add to the draft of --distributed-id and seal it.")
+@click.option("--writers", type=click.IntRange(min=1), help="Seal the draft once this many runs have added to it.")
+@click.option("--run", "run_id", metavar="ID", help="Run ID, for retries that count as the same writer.")
+@namespace_options
 @json_option
 def log_command(
     paths: tuple[str, ...],
@@ -149,57 +151,59 @@ def log_command(
 ) -> None:
     """Log files, folders and references as one version of an artifact.
 
-    A folder's files come in at the top; files under their own names.
+    The contents of folders are added at the top level, files under their own names.
     """
-    sharing = _sharing(distributed_id, finish, writers)
-    content = Content(paths, folder, references, removed, immutable, not no_checksum)
-    _check_content(content, which["base"], sharing)
+    draft = _draft_options(distributed_id, finish, writers)
+    content = ContentOptions(paths, folder, references, removed, immutable, not no_checksum)
+    _check_content(content, which["base"], draft)
     metadata = None if metadata_text is None else json_object(metadata_text, "--metadata")
-    artifact, inputs = _begun(entity, project, **which)
+    artifact, inputs = _new_artifact(entity, project, **which)
     inputs += [version_named(name, entity, project) for name in used]
-    Said(description, metadata, aliases, tags, ttl).put_on(artifact)
+    AttributeOptions(description, metadata, aliases, tags, ttl).apply(artifact)
     with init(project=project, entity=entity, job_type=JOB_TYPE, id=run_id) as run:
         for version in inputs:
             run.use_artifact(version)
-        content.put_into(artifact)
-        if sharing is None:
+        content.apply(artifact)
+        if draft is None:
             run.log_artifact(artifact).wait()
         else:
-            sharing.send(run, artifact)
+            draft.log(run, artifact)
     _report(artifact, run, distributed_id, as_json=as_json)
 
 
-def _sharing(distributed_id: str | None, finish: bool, writers: int | None) -> Sharing | None:
+def _draft_options(distributed_id: str | None, finish: bool, writers: int | None) -> DraftOptions | None:
     if distributed_id is not None:
         if writers is not None and not finish:
-            raise click.UsageError("--writers says when a draft is sealed: give --finish too.")
-        return Sharing(distributed_id, finish, writers)
+            raise click.UsageError("--writers requires --finish.")
+        return DraftOptions(distributed_id, finish, writers)
     if finish or writers is not None:
-        raise click.UsageError("--finish and --writers are about a shared draft: give --distributed-id.")
+        raise click.UsageError("--finish and --writers require --distributed-id.")
     return None
 
 
-def _check_content(content: Content, base: str | None, sharing: Sharing | None) -> None:
+def _check_content(content: ContentOptions, base: str | None, draft: DraftOptions | None) -> None:
     if content.removed and base is None:
-        raise click.UsageError("--remove takes something out of a base: give --base.")
-    seals_only = sharing is not None and sharing.finish
+        raise click.UsageError("--remove requires --base.")
+    seals_only = draft is not None and draft.finish
     if not (content.paths or content.references or content.removed or base or seals_only):
-        raise click.UsageError("there is nothing to log: give PATHS, --reference or --base.")
+        raise click.UsageError("nothing to log. Give PATHS, --reference or --base.")
 
 
-def _begun(
+def _new_artifact(
     entity: str | None, project: str | None, *, name: str | None, type_name: str | None, base: str | None
 ) -> tuple[Artifact, list[Artifact]]:
-    """A new artifact, or a draft; and its bases, one or none."""
+    """A new artifact or a draft, and its base as a list of inputs."""
     if base is None:
         if name is None:
-            raise click.UsageError("an artifact needs a name: give --name, or --base.")
-        return Artifact(name, TYPE if type_name is None else type_name), []
+            raise click.UsageError("the artifact has no name. Give --name or --base.")
+        return Artifact(name, TYPE_DEFAULT if type_name is None else type_name), []
     version = version_named(base, entity, project)
     check_expected_type(version, type_name)
     draft = version.new_draft()
     if name is not None and name != draft.name:
-        raise InvalidInput(f"a draft of {version.qualified_name} is a version of {draft.name}, not of {name}.")
+        raise InvalidInput(
+            f"a draft of {version.qualified_name} becomes a version of {draft.name}, not of {name}. Omit --name."
+        )
     return draft, [version]
 
 
@@ -220,11 +224,11 @@ def _report(artifact: Artifact, run: "Run", distributed_id: str | None, *, as_js
             }
         )
     else:
-        click.echo(f"{name}: added to the draft {distributed_id!r}, which is open" if is_open else name)
+        click.echo(f"{name}: added to the open draft {distributed_id!r}" if is_open else name)
 
 
 def _is_open(artifact: Artifact) -> bool:
-    """Whether it is part of a shared draft that others go on with."""
+    """Whether it is part of a shared draft that is not sealed yet."""
     try:
         return not artifact.version
     except InvalidInput:

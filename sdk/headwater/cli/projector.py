@@ -1,46 +1,47 @@
-"""`headwater projector`: keeps the database up with the log, for everybody."""
+"""`headwater projector`: project events from Kafka into PostgreSQL."""
 
 import logging
 from contextlib import ExitStack
 
 import click
+from headwater_schemas.errors import InvalidSettings
+
+from headwater._config.settings import read_settings, redact
 
 METRICS_HOST = "127.0.0.1"
 METRICS_PORT = 9464
 
 
-@click.command("projector")
-@click.option("--once", is_flag=True, help="Project what is on the log now, then end.")
-@click.option("--host", default=METRICS_HOST, show_default=True, help="Where health and metrics are served.")
-@click.option("--port", default=METRICS_PORT, show_default=True, help="Their port; 0 for any that is free.")
-@click.option("--quiet", is_flag=True, help="Say only what is wrong.")
+@click.command("projector", short_help="Project events from Kafka into PostgreSQL.")
+@click.option("--once", is_flag=True, help="Project all events that are in the log now, then exit.")
+@click.option("--host", default=METRICS_HOST, show_default=True, help="Address of the health and metrics endpoint.")
+@click.option("--port", default=METRICS_PORT, show_default=True, help="Port of the endpoint; 0 for any free port.")
+@click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
-    """Keep the database up with the log. Several share the work; each can be ended at any time.
+    """Project events from Kafka into PostgreSQL. Several projectors share the work; any of them can stop at any time.
 
-    Health is at http://HOST:PORT/health, metrics for Prometheus are at /metrics.
+    Health is served at http://HOST:PORT/health, Prometheus metrics at /metrics.
     """
-    from headwater_schemas.errors import InvalidSettings
+    from headwater._stores.servers import open_log_and_database  # deferred: loads kafka and minio
 
-    from headwater._config.settings import read_settings
-    from headwater._stores.servers import open_log_and_database
-
-    profile = read_settings().profile
+    settings = read_settings()
+    profile = settings.profile
     if profile is None:
         raise InvalidSettings(
-            "a projector serves servers, and HEADWATER_URL names a folder, where whoever reads also projects. Set "
-            "HEADWATER_URL=profile:NAME."
+            f"HEADWATER_URL names a folder ({redact(settings.url)}), which needs no projector. To project events of "
+            "servers, set HEADWATER_URL=profile:NAME."
         )
     try:
-        from headwater_consumer.service import run_projector
+        from headwater_consumer.service import run_projector  # deferred: requires the extra `service`
     except ImportError as error:
         raise InvalidSettings(
-            f"a projector needs more than a plain writer ({error}). Install it with: pip install 'headwater[service]'"
+            f"the projector's dependencies are missing ({error}). Install them with: pip install 'headwater[service]'"
         ) from error
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it cannot mend by itself comes to us as an error
-    with ExitStack() as opened:
-        database, log = open_log_and_database(profile, opened, create=True)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # errors that it cannot recover from are raised
+    with ExitStack() as stack:
+        database, log = open_log_and_database(profile, stack, create=True)
         code = run_projector(log, database, host=host, port=port, once=once)
     raise SystemExit(code)

@@ -1,4 +1,4 @@
-"""`headwater runs`: the runs of a project, or one of them with what it used and logged."""
+"""`headwater runs`: list the runs of a project, or show one with its inputs and outputs."""
 
 import json
 from typing import Any
@@ -11,28 +11,26 @@ from headwater_schemas.names import RunName
 
 from headwater._commit.client import Client
 from headwater._config.settings import Settings
-from headwater.cli.common import (
+from headwater.cli.options import json_option, limit_option, namespace_options
+from headwater.cli.output import (
     iso,
-    json_option,
     json_text,
-    limit_option,
-    opened,
-    print_facts,
+    print_fields,
     print_json,
     print_table,
-    say_more,
-    say_none,
+    report_empty,
+    report_omitted,
     time_text,
-    where_options,
 )
+from headwater.cli.resolve import open_store
 
 
-@click.command("runs", short_help="List the runs of a project, or what one of them did.")
+@click.command("runs", short_help="List runs, or show one run.")
 @click.argument("run", required=False)
 @limit_option
-@click.option("--job-type", help="Only runs of this job type.")
-@click.option("--group", help="Only runs of this group.")
-@where_options
+@click.option("--job-type", help="Only runs with this job type.")
+@click.option("--group", help="Only runs in this group.")
+@namespace_options
 @json_option
 def runs_command(
     run: str | None,
@@ -43,10 +41,10 @@ def runs_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """List the runs of a project, newest first; or show what is recorded about RUN, with what it used and logged."""
+    """List the runs of a project, newest first; or show RUN with the versions it used and logged."""
     if run is not None and (job_type is not None or group is not None):
-        raise click.UsageError("--job-type and --group choose among the runs of a project: leave RUN out.")
-    client, settings = opened(entity, project)
+        raise click.UsageError("--job-type and --group filter the runs of a project: omit RUN.")
+    client, settings = open_store(entity, project)
     if run is None:
         _list(client, f"{settings.entity}/{settings.project}", limit, job_type, group, as_json=as_json)
     else:
@@ -61,16 +59,16 @@ def _list(client: Client, project: str, limit: int, job_type: str | None, group:
     elif found:
         _print_table(found)
     else:
-        say_none(f"{project} has no runs" + ("" if job_type is None and group is None else " like that"))
+        report_empty(f"{project} has no runs" + ("" if job_type is None and group is None else " that match"))
     if len(found) == limit:
         last = found[-1].started_us, found[-1].run
-        say_more(queries.count_runs(database, project, after=last, job_type=job_type, group=group))
+        report_omitted(queries.count_runs(database, project, after=last, job_type=job_type, group=group))
 
 
 def _print_table(found: list[RunInfo]) -> None:
     rows = [
         (
-            run.run.rpartition("/")[2],
+            RunName.parse(run.run).id,
             run.display_name or "",
             run.job_type or "",
             run.group or "",
@@ -87,11 +85,11 @@ def _print_table(found: list[RunInfo]) -> None:
 def _named(client: Client, text: str, settings: Settings) -> RunInfo:
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
     given = text.split("/")
-    where = [settings.entity, settings.project]
-    name = str(RunName.parse("/".join([*where[: max(0, 3 - len(given))], *given])))
+    namespace = [settings.entity, settings.project]
+    name = str(RunName.parse("/".join([*namespace[: max(0, 3 - len(given))], *given])))
     found = queries.run_info(client.stores.database, name)
     if found is None:
-        raise NotFound(f"there is no run {name}. `headwater runs` lists those that are there.")
+        raise NotFound(f"there is no run {name}. `headwater runs` lists the runs of the project.")
     return found
 
 
@@ -102,12 +100,12 @@ def _show(client: Client, run: RunInfo, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json({**_run_json(run), "used": used[:limit], "logged": logged[:limit]})
     else:
-        print_facts([*_facts(run), ("used", "\n".join(used[:limit])), ("logged", "\n".join(logged[:limit]))])
+        print_fields([*_fields(run), ("used", "\n".join(used[:limit])), ("logged", "\n".join(logged[:limit]))])
     if max(len(used), len(logged)) > limit:
-        click.echo("It used or logged more; --limit shows them.", err=True)
+        click.echo("The run used or logged more versions; --limit shows them.", err=True)
 
 
-def _facts(run: RunInfo) -> list[tuple[str, str]]:
+def _fields(run: RunInfo) -> list[tuple[str, str]]:
     return [
         ("run", run.run),
         ("name", run.display_name or ""),

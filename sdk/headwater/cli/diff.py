@@ -1,15 +1,15 @@
-"""`headwater diff`: what changed from one version to another."""
+"""`headwater diff`: compare two versions."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from headwater_consumer.queries.differences import Held
 from headwater_schemas.digests import to_text
 
-from headwater._artifact.artifact import stored_version
+from headwater._artifact.artifact import Artifact, stored_version
 from headwater._content.differences import (
     ADDED,
     CHANGED,
@@ -20,27 +20,17 @@ from headwater._content.differences import (
     entry_changes,
 )
 from headwater._progress import bytes_text
-from headwater.cli.common import (
-    json_option,
-    json_text,
-    limit_option,
-    print_json,
-    print_table,
-    say_more,
-    version_named,
-    where_options,
-)
-from headwater.cli.completing import complete_version
-
-if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
+from headwater.cli.completion import complete_version
+from headwater.cli.options import json_option, limit_option, namespace_options
+from headwater.cli.output import json_text, print_json, print_table, report_omitted
+from headwater.cli.resolve import version_named
 
 EXIT_DIFFERENT = 1
 CHANGES = (ADDED, REMOVED, CHANGED)
 
 
 class Summary:
-    """All changes counted, the first ones kept."""
+    """Counts all changes and keeps the first `limit` of them."""
 
     def __init__(self, changes: Iterable[EntryChange], limit: int) -> None:
         self.first: list[EntryChange] = []
@@ -57,38 +47,38 @@ class Summary:
         return self.counts.total()
 
     def as_text(self) -> str:
-        said = [
+        counts = [
             f"{self.counts[change]:,} {change} ({signed(self.growth[change])})"
             for change in CHANGES
             if self.counts[change]
         ]
-        return ", ".join(said)
+        return ", ".join(counts)
 
 
-@click.command("diff", short_help="Show what changed from one version to another.")
+@click.command("diff", short_help="Compare two versions.")
 @click.argument("before", metavar="A", shell_complete=complete_version)
 @click.argument("after", metavar="B", shell_complete=complete_version)
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when they differ, else with 0.")
+@click.option("--exit-code", is_flag=True, help="Exit with code 1 if the versions differ.")
 @limit_option
-@where_options
+@namespace_options
 @json_option
 def diff_command(
     before: str, after: str, exit_code: bool, limit: int, entity: str | None, project: str | None, as_json: bool
 ) -> None:
-    """Show what changed from version A to version B: entries with their sizes, description and metadata.
+    """Show what changed from version A to version B: entries, type, description and metadata.
 
-    It takes as long as the change is large. Aliases, tags and time to live are not compared.
+    Diffing related versions costs only the size of the change. Aliases, tags and time to live are not compared.
     """
     old, new = version_named(before, entity, project), version_named(after, entity, project)
-    before_version, after_version = stored_version(old), stored_version(new)
-    changes = entry_changes(after_version.database, before_version.info, after_version.info)
-    summary, said = Summary(changes, limit), attribute_changes(old, new)
+    old_version, new_version = stored_version(old), stored_version(new)
+    summary = Summary(entry_changes(new_version.database, old_version.info, new_version.info), limit)
+    attributes = attribute_changes(old, new)
     if as_json:
-        print_json(_as_json(old, new, summary, said))
+        print_json(_as_json(old, new, summary, attributes))
     else:
-        _print(old, new, summary, said)
-    say_more(summary.total - len(summary.first))
-    if exit_code and (summary.total or said):
+        _print(old, new, summary, attributes)
+    report_omitted(summary.total - len(summary.first))
+    if exit_code and (summary.total or attributes):
         raise SystemExit(EXIT_DIFFERENT)
 
 
@@ -97,17 +87,17 @@ def signed(growth: int) -> str:
     return f"{'-' if growth < 0 else '+'}{bytes_text(abs(growth))}"
 
 
-def _print(old: "Artifact", new: "Artifact", summary: Summary, said: list[AttributeChange]) -> None:
-    if not summary.total and not said:
+def _print(old: Artifact, new: Artifact, summary: Summary, attributes: list[AttributeChange]) -> None:
+    if not summary.total and not attributes:
         click.echo(f"{old.qualified_name} and {new.qualified_name} are the same.")
         return
     if summary.total:
         rows = [(change.change, change.path, *_sizes(change)) for change in summary.first]
         print_table(("", "path", "before", "after"), rows, fold=("path",), right=("before", "after"))
-    if said:
-        columns = ("said", "before", "after")
-        words = [(_what(one), _said(one.before), _said(one.after)) for one in said]
-        print_table(columns, words, fold=columns)
+    if attributes:
+        columns = ("attribute", "before", "after")
+        cells = [(_name(one), _text(one.before), _text(one.after)) for one in attributes]
+        print_table(columns, cells, fold=columns)
     click.echo(summary.as_text() or "The entries are the same.")
 
 
@@ -118,19 +108,19 @@ def _sizes(change: EntryChange) -> tuple[str, str]:
     return before, after
 
 
-def _what(change: AttributeChange) -> str:
+def _name(change: AttributeChange) -> str:
     return change.field if change.key is None else f"{change.field} {change.key}"
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
-def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[AttributeChange]) -> dict[str, Any]:
+def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: list[AttributeChange]) -> dict[str, Any]:
     return {
         "before": old.qualified_name,
         "after": new.qualified_name,
-        "same": not summary.total and not said,
+        "same": not summary.total and not attributes,
         "counts": {change: summary.counts[change] for change in CHANGES},
         "growth_bytes": {change: summary.growth[change] for change in CHANGES},
         "changes": [
@@ -142,12 +132,12 @@ def _as_json(old: "Artifact", new: "Artifact", summary: Summary, said: list[Attr
             }
             for change in summary.first
         ],
-        "said": [asdict(one) for one in said],
+        "attributes": [asdict(one) for one in attributes],
     }
 
 
 def _held_json(held: Held | None) -> dict[str, Any] | None:
-    """What a version has at a path, as `ls` says it."""
+    """An entry in the format of `ls`."""
     if held is None:
         return None
     return {

@@ -52,7 +52,7 @@ def test_a_dry_run_names_the_versions_that_refer_to_it() -> None:
     copy.save()
 
     assert ask("rm", "pets:v0", "--dry-run")["referred_by"] == ["team/animals/chosen:v0"]
-    assert "referred to by team/animals/chosen:v0" in headwater("rm", "pets:v0", "--dry-run")
+    assert "referenced by team/animals/chosen:v0" in headwater("rm", "pets:v0", "--dry-run")
 
 
 def test_versions_are_deleted_and_named() -> None:
@@ -61,7 +61,7 @@ def test_versions_are_deleted_and_named() -> None:
 
     said = headwater("rm", "pets:v0", "pets:v1", "pets:v0")
 
-    assert said == "deleted team/animals/pets:v0\ndeleted team/animals/pets:v1\n2 B become free\n"
+    assert said == "deleted team/animals/pets:v0\ndeleted team/animals/pets:v1\n2 B became reclaimable\n"
     assert versions() == ["v2"]
     log("d")
     assert versions() == ["v3", "v2"]
@@ -74,7 +74,7 @@ def test_one_that_has_aliases_keeps_the_others_from_being_deleted() -> None:
 
     said = refused("rm", "pets:v0", "pets:v1")
 
-    assert "team/animals/pets:v1 holds the aliases prod" in said
+    assert "team/animals/pets:v1 has the aliases prod" in said
     assert "--delete-aliases" in said
     assert versions() == ["v2", "v1", "v0"]
 
@@ -121,7 +121,7 @@ def test_prune_keeps_the_newest_the_aliased_and_the_used() -> None:
     assert (told["dry_run"], told["deleted"], told["kept"]) == (True, ["team/animals/pets:v2"], 4)
     assert versions() == ["v4", "v3", "v2", "v1", "v0"]
 
-    assert "deleted team/animals/pets:v2\n1 version gone, 4 kept; 1 B become free" in headwater(
+    assert "deleted team/animals/pets:v2\n1 version deleted, 4 kept; 1 B became reclaimable" in headwater(
         "prune", "pets", "--keep", "2"
     )
     assert ask("prune", "pets", "--keep", "1", "--also-aliased", "--also-used")["kept"] == 1

@@ -1,21 +1,25 @@
-"""`headwater get` and `headwater verify`: a version and a folder of this machine."""
+"""`headwater get` and `headwater verify`: download a version, and compare a folder with one."""
 
 import click
 
 from headwater._artifact.artifact import stored_version
-from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
+from headwater.cli.options import json_option, namespace_options, version_argument
+from headwater.cli.output import print_json
+from headwater.cli.resolve import version_named
 from headwater.errors import Differences
 
 EXIT_DIFFERENT = 1
 
+root_argument = click.argument("root", required=False, type=click.Path(file_okay=False))
+
 
 @click.command("get", short_help="Download a version.")
 @version_argument
-@click.argument("root", required=False, type=click.Path(file_okay=False))
-@click.option("--path", "prefix", help="Only this folder, or this entry.")
-@click.option("--checkout", is_flag=True, help="Also remove from ROOT what the version does not have.")
-@click.option("--hard-links", is_flag=True, help="Large files as links to the store's own, to be read only.")
-@where_options
+@root_argument
+@click.option("--path", "prefix", help="Download only this folder or entry of the version.")
+@click.option("--checkout", is_flag=True, help="Also remove files from ROOT that the version does not have.")
+@click.option("--hard-links", is_flag=True, help="Make large files read-only hard links to the store.")
+@namespace_options
 @json_option
 def get_command(
     name: str,
@@ -27,14 +31,14 @@ def get_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Download a version into ROOT, ./artifacts/NAME:vN unless given. NAME may be name, name:alias or name:v3.
+    """Download a version into the folder ROOT (default: ./artifacts/NAME:vN).
 
-    Files that are there already and have the recorded content are not fetched again.
+    Existing files that have the recorded content are not downloaded again.
     """
     if checkout and prefix is not None:
-        raise click.UsageError("--checkout is about a whole version: leave --path out.")
+        raise click.UsageError("--checkout applies to a whole version: omit --path.")
     if checkout and hard_links:
-        raise click.UsageError("--checkout makes copies: leave --hard-links out.")
+        raise click.UsageError("--checkout makes copies: omit --hard-links.")
     artifact = version_named(name, entity, project)
     if checkout:
         folder = artifact.checkout(stored_version(artifact).folder(root))
@@ -48,13 +52,13 @@ def get_command(
 
 @click.command("verify", short_help="Compare a folder with a version.")
 @version_argument
-@click.argument("root", required=False, type=click.Path(file_okay=False))
-@where_options
+@root_argument
+@namespace_options
 @json_option
 def verify_command(name: str, root: str | None, entity: str | None, project: str | None, as_json: bool) -> None:
-    """Compare ROOT, where `get` puts a version unless given, with the version, and list every difference.
+    """Compare the folder ROOT (default: ./artifacts/NAME:vN) with a version, and list every difference.
 
-    Exit code 1 when they differ.
+    Exits with code 1 if there is any.
     """
     artifact = version_named(name, entity, project)
     folder = str(stored_version(artifact).folder(root))
@@ -68,6 +72,6 @@ def verify_command(name: str, root: str | None, entity: str | None, project: str
         print_json({"artifact": artifact.qualified_name, "root": folder, "same": same, **differences})
     else:
         lines = [f"{kind:<8} {path}" for kind, paths in differences.items() for path in paths]
-        click.echo("\n".join(lines) or f"{folder} holds {artifact.qualified_name} and nothing else.")
+        click.echo("\n".join(lines) or f"{folder} matches {artifact.qualified_name}.")
     if not same:
         raise SystemExit(EXIT_DIFFERENT)

@@ -60,7 +60,7 @@ def test_large_files_are_linked_where_that_is_asked_for(tmp_path: Path, mode: st
 def test_verify_says_that_all_is_as_recorded() -> None:
     headwater("get", "pets", "out")
 
-    assert headwater("verify", "pets", "out") == "out holds team/animals/pets:v0 and nothing else.\n"
+    assert headwater("verify", "pets", "out") == "out matches team/animals/pets:v0.\n"
     assert ask("verify", "pets", "out")["same"] is True
 
 

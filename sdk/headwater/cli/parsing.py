@@ -1,4 +1,4 @@
-"""What is written on the command line, and what it means: JSON, times to live, references by name."""
+"""Parses option values: JSON, times to live, and references."""
 
 import json
 import re
@@ -14,17 +14,17 @@ _SCHEME = "://"
 
 
 def _time_to_live(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
-    """`90s`, `30m`, `12h`, `7d`, `4w`; or `none`, for which no time at all stands. None where it is not given."""
+    """`90s`, `30m`, `12h`, `7d` or `4w`; `none` is a zero timedelta. None if the option is not given."""
     if text is None or text == "none":
         return None if text is None else timedelta(0)
     parsed = _TTL.fullmatch(text)
     try:
         time = timedelta(seconds=int(parsed[1]) * _SECONDS[parsed[2]]) if parsed else timedelta(0)
     except OverflowError:
-        time = timedelta.max  # which is refused like any other that is too long
+        time = timedelta.max  # refused like any other that is too long
     if not time:
-        wanted = "Write a number with s, m, h, d or w, such as 7d; or none."
-        raise click.BadParameter(f"{text!r} is no time. {wanted}", ctx, param)
+        expected = "Write a positive number followed by s, m, h, d or w, such as 7d; or none."
+        raise click.BadParameter(f"{text!r} is not a duration. {expected}", ctx, param)
     return time
 
 
@@ -32,12 +32,12 @@ ttl_option = click.option(
     "--ttl",
     metavar="TIME",
     callback=_time_to_live,
-    help="For how long it is meant to be kept: 90s, 30m, 12h, 7d, 4w; or none, for ever.",
+    help="Time to live, such as 90s, 30m, 12h, 7d or 4w; none for unlimited.",
 )
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:
-    """Raises: InvalidInput naming the option when it is no JSON object."""
+    """Raises: InvalidInput naming the option if its value is not a JSON object."""
     value = _json(text, option, "Write an object such as '{\"rows\": 10}'.")
     if not isinstance(value, dict):
         raise InvalidInput(f"{option} is a JSON {type(value).__name__}, not an object. Write '{{\"key\": value}}'.")
@@ -45,15 +45,15 @@ def json_object(text: str, option: str) -> dict[str, Any]:
 
 
 def key_and_json(text: str) -> tuple[str, Any]:
-    """`rows=10` → ("rows", 10). Raises: InvalidInput naming what is wrong."""
+    """`rows=10` → ("rows", 10). Raises: InvalidInput naming the invalid part."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InvalidInput(f"--set {text!r} has no key and value. Write KEY=JSON, such as rows=10.")
+        raise InvalidInput(f"--set {text!r} is not of the form KEY=JSON. Write, for example, rows=10.")
     return key, _json(value, f"the value of --set {key}", f"Put text in quotes: --set '{key}=\"text\"'.")
 
 
 def name_and_uri(text: str) -> tuple[str | None, str]:
-    """`train=s3://bucket/a` → ("train", "s3://bucket/a"); the name is None where none is given."""
+    """`train=s3://bucket/a` → ("train", "s3://bucket/a"); the name is None if there is none."""
     name, equals, uri = text.partition("=")
     if equals and _SCHEME in uri and _SCHEME not in name:
         return name, uri
@@ -66,4 +66,4 @@ def _json(text: str, what: str, advice: str) -> Any:
     except ValueError as error:
         raise InvalidInput(f"{what} is not JSON: {error}. {advice}") from None
     except RecursionError:
-        raise InvalidInput(f"{what} is nested too deep. {advice}") from None
+        raise InvalidInput(f"{what} is nested too deeply. {advice}") from None

@@ -42,7 +42,7 @@ def test_an_alias_moves_only_from_where_it_is_expected() -> None:
 
 def test_an_alias_is_taken_off() -> None:
     headwater("alias", "pets:v1", "prod")
-    assert "off team/animals/pets:v1" in headwater("alias", "pets:prod", "prod", "latest", "--remove")
+    assert "removed from team/animals/pets:v1" in headwater("alias", "pets:prod", "prod", "latest", "--remove")
 
     assert ask("show", "pets:v1")["aliases"] == []
     assert "'prod'" in refused("alias", "pets:v1", "prod", "--remove")
@@ -85,7 +85,7 @@ def test_metadata_is_replaced_as_a_whole_and_the_rest_taken_back() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ((), 2, "nothing is given"),
+        ((), 2, "nothing to change"),
         (("--set", "rows"), 1, "'rows'"),
         (("--set", "=1"), 1, "'=1'"),
         (("--set", "rows=many"), 1, "--set rows"),

@@ -1,4 +1,4 @@
-"""`headwater ls`: the artifacts of a project, the versions of one, the files of a version."""
+"""`headwater ls`: list the artifacts of a project, the versions of an artifact, or the files of a version."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,36 +8,25 @@ from headwater_consumer import queries
 from headwater_consumer.queries import EntryInfo, VersionInfo
 from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
+from headwater_schemas.names import CollectionName, RunName
 from headwater_schemas.paths import normalize
 
-from headwater._artifact.artifact import stored_version
+from headwater._artifact.resolve import find_version
 from headwater._commit.client import Client
 from headwater._progress import bytes_text
-from headwater.cli.common import (
-    collection_of,
-    iso,
-    json_option,
-    limit_option,
-    opened,
-    print_json,
-    print_table,
-    say_more,
-    say_none,
-    short,
-    time_text,
-    version_named,
-    where_options,
-)
-from headwater.cli.completing import complete_type, complete_version
-from headwater.cli.showing import version_json
+from headwater.cli.completion import complete_type, complete_version
+from headwater.cli.options import json_option, limit_option, namespace_options
+from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
+from headwater.cli.resolve import open_store, parse_name
+from headwater.cli.show import version_json
 
 
-@click.command("ls", short_help="List artifacts, versions of one, or files of a version.")
+@click.command("ls", short_help="List artifacts, versions or files.")
 @click.argument("name", metavar="[NAME[:VERSION]]", required=False, shell_complete=complete_version)
 @click.option("-t", "--type", "type_name", help="Only artifacts of this type.", shell_complete=complete_type)
-@click.option("--prefix", help="Only what a version has under this folder.")
+@click.option("--prefix", help="Only files of the version below this folder.")
 @limit_option
-@where_options
+@namespace_options
 @json_option
 def ls_command(
     name: str | None,
@@ -49,19 +38,20 @@ def ls_command(
     as_json: bool,
 ) -> None:
     """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION."""
-    client, settings = opened(entity, project)
-    collection, selector = (None, None) if name is None else collection_of(name, settings)
+    client, settings = open_store(entity, project)
+    collection, selector = (None, None) if name is None else parse_name(name, settings)
     if type_name is not None and collection is not None:
-        raise click.UsageError("--type chooses among the artifacts of a project: leave the name out.")
+        raise click.UsageError("--type filters the artifacts of a project: omit the name.")
     if prefix is not None and selector is None:
-        raise click.UsageError("--prefix chooses among the files of a version: name one, such as pets:v3.")
+        raise click.UsageError("--prefix filters the files of a version: name a version, such as pets:v3.")
     if collection is None:
         _list_collections(client, f"{settings.entity}/{settings.project}", type_name, limit, as_json)
     elif selector is None:
         _list_versions(client, collection, limit, as_json)
     else:
-        assert name is not None, "a selector stands after a name"
-        _list_entries(client, stored_version(version_named(name, entity, project)).info, prefix, limit, as_json)
+        assert name is not None, "a selector follows a name"
+        info = find_version(client, name, settings.entity, settings.project)
+        _list_entries(client, info, prefix, limit, as_json)
 
 
 def _list_collections(client: Client, project: str, type_name: str | None, limit: int, as_json: bool) -> None:
@@ -74,26 +64,28 @@ def _list_collections(client: Client, project: str, type_name: str | None, limit
             ]
         )
     elif found:
-        rows = [(c.collection.rpartition("/")[2], c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found]
+        rows = [
+            (CollectionName.parse(c.collection).name, c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found
+        ]
         print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
     else:
-        say_none(f"{project} has no artifacts" + ("" if type_name is None else f" of type {type_name!r}"))
+        report_empty(f"{project} has no artifacts" + ("" if type_name is None else f" of type {type_name!r}"))
     if len(found) == limit:
-        say_more(queries.count_collections(client.stores.database, project, type=type_name) - limit)
+        report_omitted(queries.count_collections(client.stores.database, project, type=type_name) - limit)
 
 
 def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -> None:
     found = queries.version_infos(client.stores.database, collection, limit=limit)
     if not found and queries.collection_info(client.stores.database, collection) is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
+        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of the project.")
     if as_json:
         print_json([version_json(info) for info in found])
     elif found:
         _print_versions(found)
     else:
-        say_none(f"{collection} has no versions: all were deleted")
+        report_empty(f"{collection} has no versions: all were deleted")
     if len(found) == limit:
-        say_more(queries.count_versions(client.stores.database, collection, after=found[-1].version))
+        report_omitted(queries.count_versions(client.stores.database, collection, after=found[-1].version))
 
 
 def _print_versions(found: list[VersionInfo]) -> None:
@@ -103,7 +95,7 @@ def _print_versions(found: list[VersionInfo]) -> None:
             ", ".join(info.aliases),
             f"{info.entry_count:,}",
             bytes_text(info.size_bytes),
-            (info.run or "").rpartition("/")[2],
+            "" if info.run is None else RunName.parse(info.run).id,
             time_text(info.created_us),
         )
         for info in found
@@ -116,16 +108,16 @@ def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: 
     folder = "" if prefix is None else normalize(prefix)
     found = queries.entries_page(client.stores.database, info.layers, prefix=folder, limit=limit + 1)
     if folder and not found:
-        raise NotFound(f"{info.collection}:v{info.version} has no folder {folder!r}. Without --prefix all is listed.")
+        raise NotFound(f"{info.collection}:v{info.version} has no folder {folder!r}. Omit --prefix to list all files.")
     shown = found[:limit]
     if as_json:
         print_json([_entry_json(entry) for entry in shown])
     elif shown:
         _print_entries(shown)
     else:
-        say_none(f"{info.collection}:v{info.version} has no files")
+        report_empty(f"{info.collection}:v{info.version} has no files")
     if not folder:
-        say_more(info.entry_count - len(shown))
+        report_omitted(info.entry_count - len(shown))
     elif len(found) > limit:
         click.echo("There are more; --limit shows them.", err=True)
 
@@ -136,7 +128,7 @@ def _print_entries(shown: Sequence[EntryInfo]) -> None:
 
 
 def _content_text(entry: EntryInfo) -> str:
-    return short(to_text(entry.digest)) if entry.digest is not None else entry.uri or ""
+    return short_digest(to_text(entry.digest)) if entry.digest is not None else entry.uri or ""
 
 
 def _entry_json(entry: EntryInfo) -> dict[str, Any]:

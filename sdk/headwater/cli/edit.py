@@ -1,27 +1,28 @@
-"""`headwater alias`, `headwater tag` and `headwater describe`: what is said about a version, without a new one."""
+"""`headwater alias`, `headwater tag` and `headwater describe`: edit the attributes of a version."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from headwater_consumer import queries
+from headwater_schemas.errors import InvalidInput
 
-from headwater._artifact.artifact import stored_version
-from headwater.cli.common import json_option, print_json, version_argument, version_named, where_options
-from headwater.cli.completing import complete_alias
-from headwater.cli.values import json_object, key_and_json, ttl_option
+from headwater._artifact.artifact import Artifact, stored_version
+from headwater.cli.completion import complete_alias
+from headwater.cli.options import json_option, namespace_options, version_argument
+from headwater.cli.output import print_json
+from headwater.cli.parsing import json_object, key_and_json, ttl_option
+from headwater.cli.resolve import version_named
 
-if TYPE_CHECKING:
-    from headwater._artifact.artifact import Artifact
-
-NOWHERE = "none"  # as somebody writes that an alias is expected on no version
+NO_VERSION = "none"  # value of --expect for an alias that must not exist yet
 
 
-@click.command("alias")
+@click.command("alias", short_help="Move aliases to a version, or remove them.")
 @version_argument
 @click.argument("aliases", metavar="ALIAS...", nargs=-1, required=True, shell_complete=complete_alias)
-@click.option("--expect", metavar="VERSION|none", help="Move only what is at this version now, or nowhere.")
-@click.option("--remove", is_flag=True, help="Take the aliases off the version instead.")
-@where_options
+@click.option("--expect", metavar="VERSION|none", help="Move the aliases only if they are on this version, or on none.")
+@click.option("--remove", is_flag=True, help="Remove the aliases from the version.")
+@namespace_options
 @json_option
 def alias_command(
     name: str,
@@ -32,15 +33,15 @@ def alias_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Point aliases to a version, wherever they were before."""
+    """Move aliases to a version, or remove them from it."""
     if remove and expect is not None:
-        raise click.UsageError("--remove takes off what is at the version, so there is nothing more to --expect.")
+        raise click.UsageError("--remove and --expect exclude each other: --remove already names the version.")
     aliases = tuple(dict.fromkeys(aliases))
     artifact = version_named(name, entity, project)
-    before = {alias: _holder(artifact, alias) for alias in aliases}
+    before = {alias: _version_with(alias, artifact) for alias in aliases}
     if expect is not None:
         for alias in aliases:
-            artifact.aliases.move(alias, expect=None if expect == NOWHERE else expect)
+            artifact.aliases.move(alias, expect=None if expect == NO_VERSION else expect)
     else:
         _edit(artifact.aliases, aliases, remove=remove)
         artifact.save()
@@ -51,19 +52,19 @@ def alias_command(
         return
     for alias in aliases:
         was = f" (was {before[alias]})" if before[alias] not in (None, now[alias]) and not remove else ""
-        click.echo(f"{alias}: {f'off {artifact.qualified_name}' if remove else artifact.qualified_name}{was}")
+        click.echo(f"{alias}: {f'removed from {artifact.qualified_name}' if remove else artifact.qualified_name}{was}")
 
 
-@click.command("tag")
+@click.command("tag", short_help="Add tags to a version, or remove them.")
 @version_argument
 @click.argument("tags", metavar="TAG...", nargs=-1, required=True)
-@click.option("--remove", is_flag=True, help="Take the tags off instead.")
-@where_options
+@click.option("--remove", is_flag=True, help="Remove the tags from the version.")
+@namespace_options
 @json_option
 def tag_command(
     name: str, tags: tuple[str, ...], remove: bool, entity: str | None, project: str | None, as_json: bool
 ) -> None:
-    """Put tags on a version."""
+    """Add tags to a version, or remove them from it."""
     artifact = version_named(name, entity, project)
     _edit(artifact.tags, tags, remove=remove)
     artifact.save()
@@ -73,14 +74,14 @@ def tag_command(
         click.echo(f"{artifact.qualified_name}: {', '.join(artifact.tags) or 'no tags'}")
 
 
-@click.command("describe", short_help="Change what is said about a version.")
+@click.command("describe", short_help="Edit description, metadata and time to live.")
 @version_argument
-@click.option("-d", "--description", help="What it is, for people; '' for none.")
-@click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="What it is, for programs, all of it anew.")
-@click.option("--set", "put", multiple=True, metavar="KEY=JSON", help="Set one key of the metadata; repeat for more.")
-@click.option("--unset", multiple=True, metavar="KEY", help="Remove a key of the metadata; repeat for more.")
+@click.option("-d", "--description", help="Description; '' removes it.")
+@click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="Replace all metadata with this JSON object.")
+@click.option("--set", "put", multiple=True, metavar="KEY=JSON", help="Set one metadata key; repeatable.")
+@click.option("--unset", multiple=True, metavar="KEY", help="Remove a metadata key; repeatable.")
 @ttl_option
-@where_options
+@namespace_options
 @json_option
 def describe_command(
     name: str,
@@ -93,9 +94,9 @@ def describe_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Change what is said about a version: only what is given here, so others may change the rest meanwhile."""
+    """Edit the description, metadata and time to live of a version. Anything not given is left unchanged."""
     if description is None and metadata_text is None and ttl is None and not put and not unset:
-        raise click.UsageError("nothing is given that could be said. Give -d, -m, --set, --unset or --ttl.")
+        raise click.UsageError("nothing to change. Give -d, -m, --set, --unset or --ttl.")
     keys = dict(map(key_and_json, put))
     whole = None if metadata_text is None else json_object(metadata_text, "--metadata")
     artifact = version_named(name, entity, project)
@@ -110,9 +111,7 @@ def describe_command(
     _report(artifact, as_json=as_json)
 
 
-def _change_keys(artifact: "Artifact", put: dict[str, Any], unset: tuple[str, ...]) -> None:
-    from headwater_schemas.errors import InvalidInput
-
+def _change_keys(artifact: Artifact, put: dict[str, Any], unset: tuple[str, ...]) -> None:
     for key in unset:
         if key not in artifact.metadata:
             there = ", ".join(artifact.metadata) or "none"
@@ -121,7 +120,7 @@ def _change_keys(artifact: "Artifact", put: dict[str, Any], unset: tuple[str, ..
     artifact.metadata.update(put)
 
 
-def _report(artifact: "Artifact", *, as_json: bool) -> None:
+def _report(artifact: Artifact, *, as_json: bool) -> None:
     if not as_json:
         click.echo(artifact.qualified_name)
         return
@@ -136,7 +135,7 @@ def _report(artifact: "Artifact", *, as_json: bool) -> None:
 
 
 def _edit(names: list[str], given: tuple[str, ...], *, remove: bool) -> None:
-    """Nothing is sent before all of them are known to be possible."""
+    """Raises before anything is sent if one of them is invalid."""
     for name in given:
         if remove:
             names.remove(name)
@@ -144,10 +143,8 @@ def _edit(names: list[str], given: tuple[str, ...], *, remove: bool) -> None:
             names.append(name)
 
 
-def _holder(artifact: "Artifact", alias: str) -> str | None:
-    """The version that an alias is at now."""
-    from headwater_consumer import queries
-
+def _version_with(alias: str, artifact: Artifact) -> str | None:
+    """The version of the same artifact that currently has an alias."""
     stored = stored_version(artifact)
     version = queries.resolve_version(stored.database, stored.info.collection, alias)
     return None if version is None else f"v{version}"

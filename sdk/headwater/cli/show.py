@@ -1,51 +1,41 @@
-"""`headwater show`: all that is recorded about a version."""
+"""`headwater show`: show a version."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_consumer.queries import VersionInfo
 
 from headwater._artifact.artifact import stored_version
 from headwater._progress import bytes_text
-from headwater.cli.common import (
-    iso,
-    json_option,
-    json_text,
-    print_facts,
-    print_json,
-    time_text,
-    version_argument,
-    version_named,
-    where_options,
-)
+from headwater.cli.options import json_option, namespace_options, version_argument
+from headwater.cli.output import iso, json_text, print_fields, print_json, time_text
+from headwater.cli.resolve import version_named
 
-if TYPE_CHECKING:
-    from headwater_consumer.database import Database
-    from headwater_consumer.queries import VersionInfo
-
-REFERENCES_COUNTED_MAX = 50_000  # entries that are looked through for them; `show` is to answer at once
+REFERENCES_SCANNED_MAX = 50_000  # entries that are read to count references; keeps `show` fast
 CONTESTED_SHOWN = 100
 DAY_S = 86_400
 
 
-@click.command("show", short_help="Show what is recorded about a version.")
+@click.command("show", short_help="Show a version.")
 @version_argument
-@where_options
+@namespace_options
 @json_option
 def show_command(name: str, entity: str | None, project: str | None, as_json: bool) -> None:
-    """Show what is recorded about a version: NAME, NAME:ALIAS or NAME:v3."""
+    """Show everything recorded about a version, given as NAME, NAME:ALIAS or NAME:v3."""
     stored = stored_version(version_named(name, entity, project))
     info = stored.info
-    facts = {**version_json(info), **_more(stored.database, info)}
+    fields = {**version_json(info), **_details(stored.database, info)}
     if as_json:
-        print_json(facts)
+        print_json(fields)
     else:
-        print_facts(_for_people(facts, info))
+        print_fields(_for_people(fields, info))
 
 
-def version_json(info: "VersionInfo") -> dict[str, Any]:
-    """A version, for programs."""
+def version_json(info: VersionInfo) -> dict[str, Any]:
+    """A version for JSON output, in `ls` and `show`."""
     return {
         "artifact": f"{info.collection}:v{info.version}",
         "type": info.type,
@@ -65,7 +55,7 @@ def version_json(info: "VersionInfo") -> dict[str, Any]:
     }
 
 
-def _more(database: "Database", info: "VersionInfo") -> dict[str, Any]:
+def _details(database: Database, info: VersionInfo) -> dict[str, Any]:
     contested = queries.contested_paths(database, info.collection, info.version, limit=CONTESTED_SHOWN)
     return {
         "base": None if info.base is None else f"v{info.base}",
@@ -78,24 +68,24 @@ def _more(database: "Database", info: "VersionInfo") -> dict[str, Any]:
     }
 
 
-def _references(database: "Database", info: "VersionInfo") -> int | None:
-    """How many entries are references; None where looking would take long."""
-    if info.entry_count > REFERENCES_COUNTED_MAX:
+def _references(database: Database, info: VersionInfo) -> int | None:
+    """The number of references; None if counting them would take long."""
+    if info.entry_count > REFERENCES_SCANNED_MAX:
         return None
     return sum(entry.uri is not None for page in queries.all_entries(database, info.layers) for entry in page)
 
 
-def _for_people(facts: dict[str, Any], info: "VersionInfo") -> list[tuple[str, str]]:
-    plain = {name: _text(value) for name, value in facts.items() if name != "ttl_seconds"}
+def _for_people(fields: dict[str, Any], info: VersionInfo) -> list[tuple[str, str]]:
+    plain = {name: _text(value) for name, value in fields.items() if name != "ttl_seconds"}
     plain |= {
         "files": f"{info.entry_count:,}",
         "size_bytes": bytes_text(info.size_bytes),
-        "metadata": json_text(facts["metadata"]) if facts["metadata"] else "",
+        "metadata": json_text(fields["metadata"]) if fields["metadata"] else "",
         "created": time_text(info.created_us),
         "updated": time_text(info.updated_us),
-        "references": str(facts["references"] or ""),
-        "contested": str(info.contested_count or ""),
-        "to_be_kept": "" if info.ttl_seconds is None else f"{info.ttl_seconds / DAY_S:g} days",
+        "references": str(fields["references"] or ""),
+        "contested_count": str(info.contested_count or ""),
+        "time_to_live": "" if info.ttl_seconds is None else f"{info.ttl_seconds / DAY_S:g} days",
     }
     return [(name.removesuffix("_bytes").replace("_", " "), value) for name, value in plain.items()]
 

@@ -1,0 +1,159 @@
+"""`headwater rm` and `headwater prune`: delete versions, and report what that frees and what depends on them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from headwater_consumer import queries
+from headwater_schemas.errors import InvalidInput
+
+from headwater._api.collections import find_collection
+from headwater._artifact.artifact import Artifact, stored_version
+from headwater._artifact.deletion import DeletePreview
+from headwater._artifact.lookup import find_artifact
+from headwater._commit.client import Client
+from headwater._progress import bytes_text
+from headwater.cli.completion import complete_artifact, complete_version
+from headwater.cli.options import json_option, namespace_options
+from headwater.cli.output import counted, print_json
+from headwater.cli.resolve import open_store, parse_name
+
+DEPENDENTS_SHOWN = 10  # of each kind; --json prints all
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Report what would be deleted, and delete nothing.")
+
+
+@click.command("rm", short_help="Delete versions.")
+@click.argument("names", metavar="NAME:VERSION...", nargs=-1, required=True, shell_complete=complete_version)
+@dry_run_option
+@click.option("--delete-aliases", is_flag=True, help="Also delete versions that have aliases, and their aliases.")
+@namespace_options
+@json_option
+def rm_command(
+    names: tuple[str, ...], dry_run: bool, delete_aliases: bool, entity: str | None, project: str | None, as_json: bool
+) -> None:
+    """Delete versions. Their numbers are never reused.
+
+    Reports how many bytes become reclaimable and which runs and versions depend on them. If one name is wrong, nothing
+    is deleted.
+    """
+    for name in names:
+        if ":" not in name:
+            raise click.UsageError(f"{name!r} has no version. Write {name}:v3, or use `headwater prune {name}`.")
+    client, settings = open_store(entity, project)
+    found = [find_artifact(client, name, settings.entity, settings.project) for name in names]
+    artifacts = list({artifact.qualified_name: artifact for artifact in found}.values())
+    if not (dry_run or delete_aliases):
+        _check_aliases(artifacts)
+    previews = [artifact.delete_preview() for artifact in artifacts]
+    freed = _bytes_freed(client, artifacts, previews)
+    if not dry_run:
+        for artifact in artifacts:
+            artifact.delete(delete_aliases=delete_aliases)
+            if not as_json:
+                click.echo(f"deleted {artifact.qualified_name}")
+    if as_json:
+        print_json(_as_json(previews, freed, dry_run=dry_run))
+    else:
+        _print(previews, freed, dry_run=dry_run)
+
+
+@click.command("prune", short_help="Delete all but the newest, aliased and used versions.")
+@click.argument("name", shell_complete=complete_artifact)
+@click.option("--keep", type=click.IntRange(min=1), required=True, help="Number of newest versions to keep.")
+@click.option("--also-aliased", is_flag=True, help="Also delete versions that have aliases.")
+@click.option("--also-used", is_flag=True, help="Also delete versions that are used.")
+@dry_run_option
+@namespace_options
+@json_option
+def prune_command(
+    name: str,
+    keep: int,
+    also_aliased: bool,
+    also_used: bool,
+    dry_run: bool,
+    entity: str | None,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Delete the versions of an artifact, except the newest, those with aliases and those that are used.
+
+    A version is used if a run used it or if another version refers to its entries.
+    """
+    client, settings = open_store(entity, project)
+    collection, selector = parse_name(name, settings)
+    if selector is not None:
+        raise click.UsageError(f"{name!r} names one version. Give the artifact's name, or use `headwater rm {name}`.")
+    pruned = find_collection(client, collection, None).prune(
+        keep, keep_aliased=not also_aliased, keep_used=not also_used, dry_run=dry_run
+    )
+    if as_json:
+        print_json(
+            {
+                "artifact": collection,
+                "dry_run": dry_run,
+                "deleted": list(pruned.deleted),
+                "kept": pruned.kept,
+                "bytes_freed": pruned.bytes_freed,
+            }
+        )
+        return
+    for version in pruned.deleted:
+        click.echo(f"{'would delete' if dry_run else 'deleted'} {version}")
+    click.echo(
+        f"{counted(len(pruned.deleted), 'version')} {'would be deleted' if dry_run else 'deleted'}, "
+        f"{pruned.kept:,} kept; {_reclaimable(pruned.bytes_freed, dry_run=dry_run)}"
+    )
+
+
+def _check_aliases(artifacts: Iterable[Artifact]) -> None:
+    """Check all versions before deleting any."""
+    held = [f"{one.qualified_name} has the aliases {', '.join(one.aliases)}" for one in artifacts if one.aliases]
+    if held:
+        raise InvalidInput(f"{'; '.join(held)}. Move them first, or pass --delete-aliases. Nothing was deleted.")
+
+
+def _bytes_freed(client: Client, artifacts: list[Artifact], previews: list[DeletePreview]) -> int:
+    """Includes content that the versions share only with each other."""
+    if len(artifacts) == 1:
+        return previews[0].bytes_freed
+    versions: dict[str, list[int]] = defaultdict(list)
+    for artifact in artifacts:
+        info = stored_version(artifact).info
+        versions[info.collection].append(info.version)
+    database = client.stores.database
+    return sum(queries.reclaimable_bytes(database, collection, numbers) for collection, numbers in versions.items())
+
+
+def _as_json(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "versions": [version for preview in previews for version in preview.versions],
+        "aliases": [alias for preview in previews for alias in preview.aliases],
+        "bytes_freed": freed,
+        "used_by": _all(previews, "used_by"),
+        "led_to": _all(previews, "led_to"),
+        "referred_by": _all(previews, "referred_by"),
+    }
+
+
+def _print(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> None:
+    for preview in previews if dry_run else ():
+        aliases = f", with the aliases {', '.join(preview.aliases)}" if preview.aliases else ""
+        click.echo(f"would delete {', '.join(preview.versions)}{aliases}")
+    for name, label in (("used_by", "used by"), ("led_to", "led to"), ("referred_by", "referenced by")):
+        dependents = _all(previews, name)
+        hidden = len(dependents) - DEPENDENTS_SHOWN
+        more = f" and {hidden:,} more" if hidden > 0 else ""
+        if dependents:
+            click.echo(f"{label} {', '.join(dependents[:DEPENDENTS_SHOWN])}{more}")
+    click.echo(_reclaimable(freed, dry_run=dry_run))
+
+
+def _all(previews: list[DeletePreview], name: str) -> list[str]:
+    return list(dict.fromkeys(one for preview in previews for one in getattr(preview, name)))
+
+
+def _reclaimable(size: int, *, dry_run: bool) -> str:
+    return f"{bytes_text(size)} {'would become' if dry_run else 'became'} reclaimable"

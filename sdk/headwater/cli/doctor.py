@@ -1,0 +1,171 @@
+"""`headwater doctor`: check settings, connections and store."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+from headwater_consumer import queries
+from headwater_schemas.errors import HeadwaterError, StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST
+
+from headwater._config.profile import Profile
+from headwater._config.settings import Settings, read_settings, redact
+from headwater._stores.maintenance import damaged_objects, missing_objects
+from headwater._stores.opening import open_stores
+from headwater._stores.stores import Stores
+from headwater.cli.options import json_option
+from headwater.cli.output import console, counted, print_json, printable
+
+CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
+NAMES_SHOWN = 10
+COLOURS = {"ok": "green", "note": "yellow", "broken": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of one check."""
+
+    check: str
+    state: Literal["ok", "note", "broken"]
+    detail: str
+
+
+@click.command("doctor", short_help="Check settings, connections and store.")
+@click.option("--content", is_flag=True, help="Also read all content and verify its digests.")
+@json_option
+def doctor_command(content: bool, as_json: bool) -> None:
+    """Check settings, connections and store, and explain how to fix problems.
+
+    Exits with code 1 if something is broken.
+    """
+    settings = read_settings()
+    results = _check_settings(settings)
+    if settings.profile is not None:
+        results += _check_servers(settings.profile)
+    if not _broken(results):
+        results += _check_store(settings, content=content)
+    if as_json:
+        print_json([{"check": one.check, "state": one.state, "detail": one.detail} for one in results])
+    else:
+        _print(results)
+    if _broken(results):
+        raise SystemExit(1)
+
+
+def _broken(results: list[Result]) -> bool:
+    return any(one.state == "broken" for one in results)
+
+
+def _print(results: list[Result]) -> None:
+    from rich.markup import escape
+
+    out = console()
+    for one in results:
+        text = escape(printable(f"{one.check}: {one.detail}"))
+        out.print(f"[{COLOURS[one.state]}]{one.state:>6}[/]  {text}", soft_wrap=True)
+
+
+def _check_settings(settings: Settings) -> list[Result]:
+    profile = {} if settings.profile is None else settings.profile.shown()
+    values = {
+        "store": redact(settings.url),
+        **profile,
+        "entity": settings.entity,
+        "project": settings.project,
+        "cache": str(settings.cache_dir),
+    }
+    return [Result(key, "ok", value) for key, value in values.items()]
+
+
+def _check_servers(profile: Profile) -> list[Result]:
+    """Tests each connection by itself, so that one failure does not hide another."""
+    from headwater._stores.servers import (
+        diagnose_servers,
+    )  # deferred: loads kafka and minio, which a folder does not need
+
+    return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
+
+
+def _check_store(settings: Settings, *, content: bool) -> list[Result]:
+    try:
+        stores = open_stores(settings, create=False)
+    except HeadwaterError as error:
+        return [Result("opening the store", "broken", str(error))]
+    try:
+        results = [*_check_log(stores), *_check_events(stores), *_check_blobs(stores)]
+        results.append(_objects_result("missing objects", missing_objects(stores)))
+        if content:
+            results.append(_objects_result("damaged objects", damaged_objects(stores)))
+        return results
+    except HeadwaterError as error:
+        return [Result("reading the store", "broken", str(error))]
+    finally:
+        stores.close()
+
+
+def _check_log(stores: Stores) -> list[Result]:
+    failure = _catch_up(stores)
+    ends, offsets = stores.log.ends(), queries.health(stores.database).offsets
+    behind = sum(end - offsets.get(partition, BEFORE_FIRST) for partition, end in ends.items())
+    events = counted(sum(end - BEFORE_FIRST for end in ends.values()), "event")
+    partitions = counted(len(ends), "partition")
+    access = Result("access", "note", "read-only") if stores.read_only else Result("access", "ok", "read and write")
+    log = Result("log", "ok", f"{events} in {partitions}, generation {stores.log.generation}")
+    if failure is not None:
+        projection = Result("projection", "broken", failure)
+    elif behind:
+        lag = f"{counted(behind, 'event')} behind; the next process with write access catches up"
+        projection = Result("projection", "note", lag)
+    else:
+        projection = Result("projection", "ok", "up to date")
+    return [access, log, projection]
+
+
+def _catch_up(stores: Stores) -> str | None:
+    """Why the projection cannot catch up with the log, if it cannot."""
+    try:
+        if not stores.read_only:
+            stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
+    except StoreUnavailable as error:
+        return str(error)
+    return None
+
+
+def _check_events(stores: Stores) -> list[Result]:
+    health = queries.health(stores.database)
+    rejected = Result("rejected events", "ok", "none")
+    if health.rejections:
+        rejected = Result("rejected events", "note", f"{health.rejections:,}; their writers got the reasons")
+    dead_letters = Result("dead letters", "ok", "none")
+    if health.open_dead_letters:
+        undecodable = counted(health.open_dead_letters, "event")
+        dead_letters = Result(
+            "dead letters",
+            "broken",
+            f"{undecodable} cannot be decoded; {health.parked_records:,} are parked behind. Upgrade headwater, or "
+            "retry or skip them with `headwater dead-letters`",
+        )
+    return [rejected, dead_letters]
+
+
+def _check_blobs(stores: Stores) -> list[Result]:
+    count, size = 0, 0
+    for stored in stores.blobs.list_objects():
+        count += 1
+        size += stored.size
+    uploads = list(stores.blobs.abandoned())
+    unfinished = Result("unfinished uploads", "ok", "none")
+    if uploads:
+        total = sum(upload.size for upload in uploads)
+        unfinished = Result(
+            "unfinished uploads", "note", f"{len(uploads):,}, {total:,} bytes; in progress or left by a crash"
+        )
+    return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unfinished]
+
+
+def _objects_result(check: str, objects: list[str]) -> Result:
+    if not objects:
+        return Result(check, "ok", "none")
+    hidden = len(objects) - NAMES_SHOWN
+    more = f" and {hidden:,} more" if hidden > 0 else ""
+    return Result(check, "broken", f"{', '.join(objects[:NAMES_SHOWN])}{more}. Restore them from a backup of the store")

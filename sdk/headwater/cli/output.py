@@ -1,0 +1,139 @@
+"""Prints results as JSON for programs and as tables for people."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from headwater_schemas import digests
+
+DIGEST_DIGITS_SHOWN = 12  # 48 bits are enough to tell digests apart by eye
+PIPE_COLUMNS = 100_000  # effectively unlimited, so that output read by a program is never folded or truncated
+CUT_COLUMNS_MIN, CUT_SHARE = 17, 0.35  # bounds of a truncated column; 17 columns fit a short digest
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
+
+# --- for programs
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, in ASCII unless standard output is UTF-8."""
+    as_ascii = (getattr(sys.stdout, "encoding", None) or "utf-8").lower() != "utf-8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=as_ascii, default=_plain))
+
+
+def json_text(value: Any) -> str:
+    """JSON on one line, for a table cell."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def iso(time_us: int) -> str:
+    """The time in UTC, in ISO 8601."""
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()
+
+
+# --- for people
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    fold: Sequence[str],
+    right: Sequence[str] = (),
+    cut: str | None = None,
+) -> None:
+    """Print a table; without a terminal, as wide as it needs to be.
+
+    In a narrow terminal the columns `fold` wrap onto further lines, and `cut` is truncated.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column not in fold,
+            overflow="fold" if column in fold else "ellipsis",
+            max_width=max(CUT_COLUMNS_MIN, int(out.width * CUT_SHARE)) if column == cut else None,
+        )
+    for row in rows:
+        table.add_row(*[Text(printable(cell)) for cell in row])
+    out.print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print one name and value per line, leaving out empty values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value:
+            table.add_row(name, Text(printable(value)))
+    console().print(table)
+
+
+def console() -> Any:
+    """The console that tables and trees are printed to."""
+    from rich.console import Console
+
+    out = Console(highlight=False, soft_wrap=False)
+    return out if out.is_terminal else Console(highlight=False, width=_pipe_columns())
+
+
+def _pipe_columns() -> int:
+    """The value of `COLUMNS` if it is a number."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) > 0 else PIPE_COLUMNS
+
+
+def printable(text: str) -> str:
+    """Text with its control characters escaped, so that it cannot control the terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def report_omitted(count: int) -> None:
+    """Report on standard error how many rows a list left out."""
+    if count > 0:
+        click.echo(f"{count:,} more; --limit shows them.", err=True)
+
+
+def report_empty(reason: str) -> None:
+    """Report on standard error why a list is empty, instead of printing an empty table."""
+    click.echo(f"{reason}.", err=True)
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def time_text(time_us: int) -> str:
+    """The local time, to the minute."""
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def short_digest(digest: str) -> str:
+    """The algorithm and the first digits of a digest."""
+    algorithm, colon, digits = digest.rpartition(":")
+    return f"{algorithm}{colon}{digits[:DIGEST_DIGITS_SHOWN]}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return digests.to_text(value)
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"cannot print a {type(value).__name__}")

@@ -1,0 +1,39 @@
+"""Opens the store and finds the versions that a command line names."""
+
+import dataclasses
+
+from headwater_schemas.names import ArtifactReference, CollectionName, check_name
+
+from headwater._artifact.artifact import Artifact
+from headwater._artifact.lookup import find_artifact
+from headwater._commit.client import Client, client_for
+from headwater._config.settings import Settings, read_settings
+
+
+def open_store(entity: str | None, project: str | None, *, create: bool = False) -> tuple[Client, Settings]:
+    """A client that has caught up with the log, and the settings with `--entity` and `--project` applied.
+
+    Raises: StoreUnavailable when there is no store and `create` is not set; InvalidName.
+    """
+    settings = read_settings()
+    settings = dataclasses.replace(
+        settings,
+        entity=settings.entity if entity is None else check_name(entity, "entity"),
+        project=settings.project if project is None else check_name(project, "project"),
+    )
+    client = client_for(settings, create=create)
+    client.catch_up()
+    return client, settings
+
+
+def version_named(name: str, entity: str | None, project: str | None) -> Artifact:
+    """The version that NAME, NAME:ALIAS or NAME:v3 refers to. Raises: NotFound, InvalidName."""
+    client, settings = open_store(entity, project)
+    return find_artifact(client, name, settings.entity, settings.project)
+
+
+def parse_name(text: str, settings: Settings) -> tuple[str, str | None]:
+    """`name:v3` → ("entity/project/name", "v3"); the second is None if no version or alias is given."""
+    wanted = ArtifactReference.parse(text)
+    collection = CollectionName(wanted.entity or settings.entity, wanted.project or settings.project, wanted.name)
+    return str(collection), wanted.selector if ":" in text else None
