@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-services test test-all test-fast soak sim lint fix bench build services services-down clean
+.PHONY: help setup demo demo-services test test-all test-fast soak sim mutants lint fix bench build services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -37,6 +37,9 @@ soak: setup  ## run the tests that take minutes: long outages and many writers, 
 
 sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)
 	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --schedules 20000
+
+mutants: setup  ## put N (100) single faults into the core at random, from SEED (0), and say which the fast tests notice
+	nice -n 15 $(BIN)/python -m tests.mutants --seed $(or $(SEED),0) --count $(or $(N),100)
 
 lint: setup  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.mutants.faults import Fault, faults_in
 from tests.mutants.records import Records
-from tests.mutants.selection import core_modules, concerning
+from tests.mutants.selection import concerning, core_modules
 from tests.mutants.trial import SURVIVED, Copy, Trial, copied
 
 ROOT = Path(__file__).parents[2]

@@ -6,24 +6,23 @@ from pathlib import Path
 TESTS: dict[str, tuple[str, ...]] = {
     "schemas/": ("tests/schemas", "tests/producer"),
     "producer/": ("tests/producer",),
-    "consumer/headwater_consumer/projector/": ("tests/consumer",),
     "consumer/headwater_consumer/": ("tests/consumer",),
     "sdk/headwater/_commit/": ("tests/queue", "tests/sdk/test_shared_drafts.py"),
 }
 CORE = (
     "schemas/headwater_schemas/",
     "producer/headwater_producer/",
-    "consumer/headwater_consumer/",
+    "consumer/headwater_consumer/layers/",
+    "consumer/headwater_consumer/projector/",
+    "consumer/headwater_consumer/rows/",
+    "consumer/headwater_consumer/writing/",
     "sdk/headwater/_commit/",
 )
-# Of the consumer, the reading side and the service are not part of it.
-NOT_CORE = ("consumer/headwater_consumer/queries/", "consumer/headwater_consumer/service/")
 
 
 def core_modules(root: Path) -> list[str]:
     """The paths of the modules that faults are put into."""
-    found = [path.relative_to(root).as_posix() for folder in CORE for path in sorted((root / folder).rglob("*.py"))]
-    return [path for path in found if not path.startswith(NOT_CORE)]
+    return [path.relative_to(root).as_posix() for folder in CORE for path in sorted((root / folder).rglob("*.py"))]
 
 
 def concerning(path: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutants.faults import CALL, COMPARISON, CONDITION, GUARD, OFF_BY_ONE, Fault, faults_in
 from tests.mutants.records import Records
-from tests.mutants.selection import core_modules, concerning
+from tests.mutants.selection import concerning, core_modules
 from tests.mutants.trial import KILLED, Trial
 
 ROOT = Path(__file__).parents[2]
