@@ -1,1 +1,1 @@
-"""Content-addressed bytes: the port in `port`, one adapter a module, and packs of small files."""
+"""Content-addressed bytes: the port in `port`, one module or package for each adapter, and packs of small files."""

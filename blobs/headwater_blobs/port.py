@@ -1,4 +1,4 @@
-"""What every blob store promises."""
+"""The port of blob stores: what every adapter promises."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ READ_MANY_BYTES_MAX = 16 * CHUNK_BYTES  # the results of one `read_many` are all
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object, as a listing shows it."""
+    """One object in a listing."""
 
     name: str
     size: int  # bytes
@@ -23,95 +23,95 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Bytes that were taken and are safe from their source."""
+    """Bytes in the store that are independent of their source, and no object yet."""
 
-    location: str  # the adapter's own business
+    handle: str  # opaque: only the adapter can interpret it
     size: int  # bytes
     digest: bytes | None  # stored form; None for a pack, whose contents each have their own
-    name: str | None = None  # the object that it is already, in stores that cannot rename
+    name: str | None = None  # of the object, in stores that cannot rename and so have stored it under one
 
 
 class BlobStore(Protocol):
     """Objects that are written once and read by range.
 
-    Bytes come in two steps: `stage_*` takes them (written once, where they will stay), `publish` makes them an object
-    under its name. Between the two lies the question whether the store has them already. `project`, "entity/project",
-    is where they will most likely be published: a store that cannot rename gives them a name in it at once.
+    Bytes are stored in two steps: `stage_*` writes them, once and in their final position; `publish` makes them an
+    object under a name. In between, the caller can find out whether the store has them already. `project`,
+    "entity/project", is where they will most likely be published: a store that cannot rename uses a name in it at once.
 
     Every adapter promises, and `tests/contract/test_blob_*.py` checks:
 
     - an object becomes visible whole or not at all, and survives a crash of the machine once `publish` has returned;
-    - an object is never changed; publishing under a name that is there is fine and changes nothing;
-    - nothing that was only staged is referred to by any event; stores that cannot rename may show it already under the
-      name it will have, and keep it there when it is discarded, if others may have the same;
+    - an object is never changed; publishing under a name that exists is fine and changes nothing;
+    - staged bytes are named by no event; stores that cannot rename may list them already under their future name, and
+      keep them there when they are discarded, if another writer may use the same name;
     - memory is bounded whatever the size, by CHUNK_BYTES a call or by what the adapter states (`stage_pack` is given
       its bytes);
-    - every read is verified against the digest it was asked with: other bytes are an error that names the object,
-      never data;
-    - what a killed writer leaves is not visible as an object, and `abandoned` lists it;
-    - many processes and threads may use one store at once, also after a fork; what a parent staged, its child can
-      publish too.
+    - every read is verified against the given digest: other bytes are an error that names the object, never data;
+    - bytes of a killed writer are not visible as an object, and `abandoned` lists them;
+    - many processes and threads may use one store at once, also after a fork; a child can publish what its parent
+      staged.
 
     Object names come from `headwater_schemas.object_names`.
     """
 
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
-        """Take `contents`, one after the other. Raises: StoreUnavailable when the disk is full, StoreReadOnly."""
+        """Stage `contents`, one after the other, as one pack. Raises: StoreUnavailable when full, StoreReadOnly."""
         ...
 
     def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
-        """Take all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
+        """Stage all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
 
-        A reflink where the file system can, one copy where not. Where the digest is needed first, it is read twice.
-        Raises: as `stage_pack`; InvalidFile when it is read twice and changes each time.
+        By a reflink where the file system can, else by one copy. A store that needs the digest first reads it twice.
+        Raises: as `stage_pack`; InvalidFile when two readings never agree.
         """
         ...
 
     def publish(self, staged: Staged, name: str) -> None:
-        """Make `staged` the object `name`, durably. `staged` can be published again under another name.
+        """Make `staged` the object `name`, durably. It can be published again under another name.
 
-        Without a copy where `name` is `staged.name`.
+        Needs no copy where `name` is `staged.name`.
         """
         ...
 
     def discard(self, staged: Staged) -> None:
-        """Forget `staged`; objects published from it stay. Discarding twice is fine.
+        """Delete `staged`; objects published from it stay. Discarding twice is fine.
 
-        Where it is an object already it goes only if nobody else can have it; else it is garbage, to be collected.
+        Where it is an object already, it is deleted only if no other writer can use it; else it becomes garbage, which
+        is collected later.
         """
         ...
 
-    def have(self, names: Iterable[str]) -> set[str]:
-        """Which of these objects are there."""
+    def existing(self, names: Iterable[str]) -> set[str]:
+        """The ones of these objects that exist."""
         ...
 
-    def read(self, place: BlobLocation, digest: bytes) -> bytes:
-        """The bytes at `place`. For small content: all of it is held in memory.
+    def read(self, location: BlobLocation, digest: bytes) -> bytes:
+        """The bytes at `location`, for small content: all of it is in memory.
 
         Raises: BlobMissing; BlobCorrupt when they do not have `digest` (stored form) or are too few.
         """
         ...
 
     def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]:
-        """What `read` gives for each place and digest, in the order asked; neighbours in an object cost one access.
+        """What `read` returns for each location and digest, in order; neighbours in one object need one access.
 
-        The bytes of the whole call are held in memory, at most READ_MANY_BYTES_MAX. Raises: as `read`, for one
-        that fails, and InvalidInput when more is asked for.
+        All results are in memory, at most READ_MANY_BYTES_MAX. Raises: as `read`, for any one of them; InvalidInput
+        when more is requested.
         """
         ...
 
-    def stream(self, place: BlobLocation, digest: bytes) -> Iterator[memoryview]:
-        """The bytes at `place` in pieces of at most CHUNK_BYTES; a piece is valid until the next is asked for.
+    def stream(self, location: BlobLocation, digest: bytes) -> Iterator[memoryview]:
+        """The bytes at `location` in pieces of at most CHUNK_BYTES; a piece is valid until the next one is requested.
 
-        BlobCorrupt comes *instead of the end*, so a caller must not show what it wrote before the iteration is over.
+        BlobCorrupt is raised *instead of ending*, so a caller must not use the bytes before the iteration has ended.
         Raises: as `read`.
         """
         ...
 
-    def file_of(self, place: BlobLocation) -> str | None:
-        """The local file that is `place` and no more; None where there is none. Whoever changes it damages the store.
+    def local_file(self, location: BlobLocation) -> str | None:
+        """The local file that holds exactly `location`; None where there is none. Changing it would damage the store.
 
-        What is in it is not looked at.
+        Its content is not verified.
         """
         ...
 
@@ -120,13 +120,13 @@ class BlobStore(Protocol):
         ...
 
     def abandoned(self) -> Iterator[StoredObject]:
-        """What is staged by anyone, is no object and is not discarded: safe to remove once its writer is gone."""
+        """Staged bytes of all writers that are neither published nor discarded; to be deleted once a writer is gone."""
         ...
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove objects. A name that is not there is fine."""
+        """Delete objects. A name that does not exist is fine."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. Closing twice is fine."""
+        """Close files and connections. Closing twice is fine."""
         ...

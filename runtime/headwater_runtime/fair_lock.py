@@ -22,10 +22,10 @@ if _CAN_LOCK:
 
 # Measured with 16 processes on two cores: shorter pauses spend the processor on polling, longer ones leave the lock
 # free between two holders.
-_QUEUE = Backoff(pause_s_min=0.012, pause_s_max=0.012, jitter=1 - 0.0002 / 0.012)
+_QUEUE = Backoff(pause_s_min=0.012, pause_s_max=0.012, jitter=1 - 0.0002 / 0.012, waits_until_deadline=True)
 # For the holder: the first pause is about as long as an append takes on a fast disk; with this growth a pause is always
 # about a tenth of the time that it has waited.
-HOLDER = Backoff(pause_s_min=0.0001, pause_s_max=0.005, growth=1.1)
+HOLDER = Backoff(pause_s_min=0.0001, pause_s_max=0.005, growth=1.1, waits_until_deadline=True)
 
 
 @contextlib.contextmanager

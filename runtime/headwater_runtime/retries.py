@@ -18,6 +18,7 @@ class Backoff:
     jitter: float = 0.0  # the share of each pause that is random, 0 to 1
     attempts_max: int | None = None  # the first one counts; None: until the deadline
     total_s_max: float | None = None  # where the caller gives no deadline; None: no bound on time
+    waits_until_deadline: bool = False  # shorten the last pause to end there; otherwise give up before it
 
     def pause_s(self, failures: int) -> float:
         """The pause after so many failed attempts in a row, at least one."""
@@ -55,8 +56,12 @@ class Retries:
         if self.failures == self._backoff.attempts_max:
             return False
         pause_s = self._backoff.pause_s(self.failures)
-        if self._deadline is not None and self._clock() + pause_s > self._deadline:
-            return False
+        if self._deadline is not None:
+            left_s = self._deadline - self._clock()
+            if self._backoff.waits_until_deadline and left_s > 0:
+                pause_s = min(pause_s, left_s)
+            if pause_s > left_s:
+                return False
         self._sleep(pause_s)
         return True
 

@@ -3,9 +3,10 @@
     packs/ENTITY/PROJECT/<32 hex>                       many small files; a random name, never given twice
     files/ENTITY/PROJECT/<algorithm>-<hex>-<attempt>    one large file, named by its content, so that it is stored once
 
-`attempt` is 0 until a name is condemned; a condemned name never comes back, so the same content then takes the next.
+`attempt` is 0 until a name is condemned; a condemned name is never used again, so the same content then takes the next
+one.
 
-Names come out of events that others wrote. Call `check_object_name` before a name becomes a path or a key.
+Names come from events, which any writer may have written. Call `check_object_name` before making a path or key of one.
 """
 
 import re
@@ -28,7 +29,7 @@ _LEAVES = {PACKS: _PACK_LEAF, FILES: _FILE_LEAF}
 
 
 def pack_name(project: str) -> str:
-    """A name that no object ever had. `project` is `entity/project`. Raises: InvalidName."""
+    """A name that was never used. `project` is `entity/project`. Raises: InvalidName."""
     return f"{PACKS}/{_check_project(project)}/{uuid.uuid4().hex}"
 
 
@@ -52,8 +53,8 @@ def check_object_name(name: str) -> str:
     """Return `name` if it has exactly one of the shapes above. Raises: InvalidInput for anything else."""
     if not is_object_name(name):
         raise InvalidInput(
-            f"{str(name)[:300]!r} is not the name of an object; it was left alone. "
-            "Names are packs/ENTITY/PROJECT/… and files/ENTITY/PROJECT/…; see what recorded this one."
+            f"{str(name)[:300]!r} is not the name of an object; nothing was done. "
+            "Names are packs/ENTITY/PROJECT/… and files/ENTITY/PROJECT/…; check the event that recorded this one."
         )
     return name
 
@@ -65,8 +66,8 @@ def is_object_name(name: object) -> bool:
     return leaf is not None and leaf.fullmatch(parts[3]) is not None and _are_names(parts[1], parts[2])
 
 
-def may_begin_a_name(prefix: str) -> bool:
-    """Whether the name of an object can start with `prefix`: a store need not understand what no name begins with."""
+def is_name_prefix(prefix: str) -> bool:
+    """Whether the name of an object can start with `prefix`. A store need not be asked about any other prefix."""
     kind, *rest = prefix.split("/")
     if not rest:
         return any(known.startswith(kind) for known in _LEAVES)

@@ -60,7 +60,7 @@ def test_a_truncated_object_is_an_error_that_says_how_much_is_there(
         READERS[reader](store, where, digest)
     place.damage(where.object_name, lambda content: content[:9])
 
-    with pytest.raises(BlobCorrupt, match=rf"{where.object_name}.*7 bytes.*3 are there.*headwater doctor"):
+    with pytest.raises(BlobCorrupt, match=rf"{where.object_name}.*7 bytes.*3 were found.*headwater doctor"):
         READERS[reader](store, where, digest)
 
 
@@ -77,7 +77,7 @@ def test_a_missing_object_is_an_error_that_names_it(store: BlobStore, reader: st
 def test_a_range_beyond_the_end_is_an_error(store: BlobStore, reader: str, offset: int, size: int) -> None:
     ((where, digest),) = put_pack(store, b"content")
 
-    with pytest.raises(BlobCorrupt, match="are there"):
+    with pytest.raises(BlobCorrupt, match="were found"):
         READERS[reader](store, BlobLocation(where.object_name, offset, size), digest)
 
 
@@ -85,7 +85,7 @@ def test_a_range_beyond_the_end_is_an_error(store: BlobStore, reader: str, offse
 def test_a_huge_range_beyond_the_end_takes_no_memory(store: BlobStore, reader: str) -> None:
     ((where, digest),) = put_pack(store, b"content")
 
-    with pytest.raises(BlobCorrupt, match="7 are there"):
+    with pytest.raises(BlobCorrupt, match="7 were found"):
         READERS[reader](store, BlobLocation(where.object_name, 0, 1 << 60), digest)
 
 
@@ -185,7 +185,7 @@ def test_many_can_be_as_much_as_the_bound_and_not_more(store: BlobStore) -> None
     count = READ_MANY_BYTES_MAX // CHUNK_BYTES
 
     assert store.read_many([(where, digest)] * count) == [content] * count
-    with pytest.raises(InvalidInput, match="portions"):
+    with pytest.raises(InvalidInput, match="Split the request"):
         store.read_many([(where, digest)] * (count + 1))
 
 
@@ -215,8 +215,8 @@ def test_a_file_is_given_only_for_an_object_that_is_all_of_the_place(
     packed = [one for one, _ in put_pack(store, b"before", b"after")]
     part, gone = BlobLocation(where.object_name, 0, where.size - 1), BlobLocation(pack_name(PROJECT), 0, 7)
 
-    found = store.file_of(where)
+    found = store.local_file(where)
 
     assert (found is None) == (place.adapter == "s3")
     assert found is None or Path(found).read_bytes() == b"content"
-    assert [store.file_of(one) for one in (*packed, part, gone)] == [None] * 4
+    assert [store.local_file(one) for one in (*packed, part, gone)] == [None] * 4

@@ -150,7 +150,7 @@ def test_what_is_staged_is_no_object_yet_or_the_one_that_it_will_be(store: BlobS
     objects = [(found.name, found.size) for found in store.list_objects()]
     left = [(found.name, found.size) for found in store.abandoned()]
     if place.stages_apart:
-        assert (staged.name, objects, left) == (None, [], [(staged.location, 7)])
+        assert (staged.name, objects, left) == (None, [], [(staged.handle, 7)])
     else:
         assert (objects, left) == ([(staged.name, 7)], [])
         assert staged.name is not None
@@ -190,7 +190,7 @@ def test_publishing_over_an_object_of_another_size_is_an_error_that_names_it(
     where, _ = put_file(store, tmp_path / "source", b"content")
     place.damage(where.object_name, lambda content: content[:3])
 
-    with pytest.raises(BlobCorrupt, match=rf"{where.object_name}.* 3 bytes .* 7; .*headwater doctor"):
+    with pytest.raises(BlobCorrupt, match=rf"{where.object_name}.* 3 bytes, .* 7; .*headwater doctor"):
         store.publish(stage(store, tmp_path / "source", b"content"), where.object_name)
     assert place.raw(where.object_name) == b"con"
 
@@ -229,8 +229,8 @@ def test_have_says_which_of_the_names_are_there(store: BlobStore, tmp_path: Path
     there = {put_pack(store, b"a")[0][0].object_name, put_file(store, tmp_path / "source", b"b")[0].object_name}
     absent = {pack_name(PROJECT), pack_name("no/body"), file_name(PROJECT, digest_of(b"absent"))}
 
-    assert store.have([*there, *absent]) == there
-    assert store.have([]) == set()
+    assert store.existing([*there, *absent]) == there
+    assert store.existing([]) == set()
 
 
 def publish_in(store: BlobStore, project: str, count: int) -> list[str]:

@@ -41,7 +41,7 @@ def test_a_folder_with_other_content_is_left_alone(tmp_path: Path, create: bool)
     (tmp_path / "staging" / "notes.txt").write_text("mine")
     before = everything_in(tmp_path)
 
-    with pytest.raises(StoreNotOurs, match=r"holds 'staging'.*left alone"):
+    with pytest.raises(StoreNotOurs, match=r"holds 'staging'.*nothing was changed"):
         FolderBlobStore.open(tmp_path, create=create)
     assert everything_in(tmp_path) == before
 

@@ -40,7 +40,7 @@ def test_publishing_takes_no_second_copy(store: FolderBlobStore) -> None:
     store.publish(staged, name)
 
     (found,) = Path(store.folder, "objects").rglob("?" * 32)
-    assert found.samefile(Path(store.folder, "staging", staged.location))
+    assert found.samefile(Path(store.folder, "staging", staged.handle))
 
 
 def recorded_syncs(monkeypatch: pytest.MonkeyPatch, root: str) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ def test_bytes_are_on_the_disk_before_their_name_and_then_every_folder_that_chan
 
     store.publish(staged, f"packs/{PROJECT}/{'ab' * 16}")
 
-    assert seen[:2] == [("data", f"staging/{staged.location}"), ("link", f"{shelf}/{'ab' * 16}")]
+    assert seen[:2] == [("data", f"staging/{staged.handle}"), ("link", f"{shelf}/{'ab' * 16}")]
     chain = [shelf, f"objects/packs/{PROJECT}", "objects/packs/vision", "objects/packs", "objects", "."]
     assert seen[2:] == [("folder", path) for path in chain]
 
@@ -120,7 +120,7 @@ def test_files_that_somebody_put_there_are_not_listed(store: FolderBlobStore) ->
 def test_the_name_of_what_is_staged_tells_its_writer(store: FolderBlobStore) -> None:
     staged = store.stage_pack([b"content"], project=PROJECT)
 
-    process_id, start, _, _ = check_staged_name(staged.location).split("-")
+    process_id, start, _, _ = check_staged_name(staged.handle).split("-")
     started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
     assert (process_id, start) == (str(os.getpid()), started)
 
@@ -226,5 +226,5 @@ def test_short_writes_are_continued(store: FolderBlobStore, monkeypatch: pytest.
     staged = stage(store, tmp_path / "source", content)
     pack = store.stage_pack([b"some", b"more", b"content"], project=PROJECT)
 
-    assert Path(store.folder, "staging", staged.location).read_bytes() == content
-    assert Path(store.folder, "staging", pack.location).read_bytes() == b"somemorecontent"
+    assert Path(store.folder, "staging", staged.handle).read_bytes() == content
+    assert Path(store.folder, "staging", pack.handle).read_bytes() == b"somemorecontent"

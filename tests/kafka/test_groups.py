@@ -231,7 +231,7 @@ def test_a_topic_made_anew_under_a_group_is_refused(log: KafkaEventLog, where: K
     share(member)
     topics.make_anew(where.topic)
 
-    with pytest.raises(StoreUnavailable, match="made anew"):
+    with pytest.raises(StoreUnavailable, match="deleted and created again"):
         polled_100_times(member)
     member.group.close()
 
@@ -266,10 +266,10 @@ def test_a_member_joins_once_the_broker_it_asks_has_heard_of_the_topic(
 def test_a_member_that_never_hears_of_the_topic_says_so(
     log: KafkaEventLog, group_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "SPREAD_WAIT_S", 0.2)
+    monkeypatch.setattr(group, "PROPAGATION_WAIT_S", 0.2)
     monkeypatch.setattr(KafkaConsumer, "partitions_for_topic", lambda *_: set())
 
-    with pytest.raises(StoreUnavailable, match=f"says nothing of topic '{log.settings.topic}'"):
+    with pytest.raises(StoreUnavailable, match=f"does not list topic '{log.settings.topic}'"):
         Member(log, group_id, {})
 
 

@@ -45,6 +45,13 @@ def test_no_pause_outlasts_the_deadline() -> None:
     assert pauses_of(PATIENT, deadline=106.9) == [1.0, 2.0]
 
 
+def test_the_last_pause_can_be_shortened_to_end_at_the_deadline() -> None:
+    until_the_end = Backoff(pause_s_min=1.0, pause_s_max=5.0, waits_until_deadline=True)
+
+    assert pauses_of(until_the_end, deadline=106.0) == [1.0, 2.0, 3.0]
+    assert pauses_of(until_the_end, deadline=100.0) == []
+
+
 def test_a_deadline_that_is_over_allows_no_pause() -> None:
     assert pauses_of(PATIENT, deadline=100.0) == []
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from headwater_blobs.port import Staged
-from headwater_blobs.s3.findings import describe
+from headwater_blobs.s3.diagnostics import describe
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_schemas.errors import InvalidInput, StoreReadOnly, StoreUnavailable
@@ -125,9 +125,9 @@ def test_a_store_opened_for_reading_refuses_every_write(settings: S3Settings) ->
     staged = Staged(pack_name(PROJECT), 7, None)
     attempts: list[Callable[[], object]] = [
         lambda: store.stage_pack([b"content"], project=PROJECT),
-        lambda: store.publish(staged, staged.location),
+        lambda: store.publish(staged, staged.handle),
         lambda: store.discard(staged),
-        lambda: store.delete([staged.location]),
+        lambda: store.delete([staged.handle]),
     ]
 
     for attempt in attempts:
@@ -139,7 +139,7 @@ def test_a_bucket_that_is_gone_is_said_to_be(settings: S3Settings) -> None:
     store = buckets.open_store(settings)
     buckets.remove(settings)
     attempts: list[Callable[[], object]] = [
-        lambda: store.have([pack_name(PROJECT)]),
+        lambda: store.existing([pack_name(PROJECT)]),
         lambda: list(store.list_objects()),
         lambda: store.stage_pack([b"content"], project=PROJECT),
     ]

@@ -300,7 +300,7 @@ def test_a_pack_that_a_child_published_survives_its_parents_discarding(
     staged = store.stage_pack([b"content"], project=PROJECT)
     assert staged.name is not None
 
-    in_a_fork(lambda: store.publish(staged, staged.location))
+    in_a_fork(lambda: store.publish(staged, staged.handle))
     store.discard(staged)
 
     assert packs() == [staged.name]
@@ -312,17 +312,17 @@ def test_a_pack_that_a_parent_has_is_not_deleted_by_its_child(
     staged = store.stage_pack([b"content"], project=PROJECT)
 
     in_a_fork(lambda: store.discard(staged))
-    store.publish(staged, staged.location)
+    store.publish(staged, staged.handle)
 
     assert packs() == [staged.name]
 
 
 def test_publishing_what_was_deleted_meanwhile_is_an_error_that_says_to_add_it_again(store: S3BlobStore) -> None:
     staged = store.stage_pack([b"content"], project=PROJECT)
-    store.delete([staged.location])
+    store.delete([staged.handle])
 
-    for name in (staged.location, pack_name(PROJECT)):
-        with pytest.raises(StoreUnavailable, match=rf"{staged.location}.*Add its content again"):
+    for name in (staged.handle, pack_name(PROJECT)):
+        with pytest.raises(StoreUnavailable, match=rf"{staged.handle}.*Add its content again"):
             store.publish(staged, name)
 
 

@@ -211,6 +211,6 @@ def test_a_topic_that_was_made_anew_is_refused_by_writers_and_projectors_naming_
     assert late.ended() != 0
     projector.until(lambda: projector.health()[0] == 503, "bad health")
     for told in (errors(writing)[-1]["text"], late.words(), projector.health()[1]["trouble"]):
-        assert "was made anew" in told
+        assert "was deleted and created again" in told
         assert generation in told
     assert acknowledged(late) == []

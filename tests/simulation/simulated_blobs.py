@@ -64,7 +64,7 @@ class ProcessBlobs:
     def publish(self, staged: Staged, name: str) -> None:
         with self._process.effect(f"publishing {name}"):
             self._refuse_if_full()
-            data = self._blobs.staged[staged.location]
+            data = self._blobs.staged[staged.handle]
             if name in self._blobs.objects and len(self._blobs.objects[name]) != len(data):
                 raise BlobCorrupt(f"the simulated object {name} has another size than its content.")
             self._blobs.objects.setdefault(name, data)
@@ -72,9 +72,9 @@ class ProcessBlobs:
             self._process.thread()
 
     def discard(self, staged: Staged) -> None:
-        self._blobs.staged.pop(staged.location, None)
+        self._blobs.staged.pop(staged.handle, None)
 
-    def have(self, names: Iterable[str]) -> set[str]:
+    def existing(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if name in self._blobs.objects}
 
     def read(self, place: BlobLocation, digest: bytes) -> bytes:
@@ -96,7 +96,7 @@ class ProcessBlobs:
         pieces = (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
         return verify.checked_pieces(pieces, place, digest, "the simulation")
 
-    def file_of(self, place: BlobLocation) -> str | None:
+    def local_file(self, place: BlobLocation) -> str | None:
         return None
 
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:

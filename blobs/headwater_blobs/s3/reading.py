@@ -1,7 +1,7 @@
-"""Ranges of objects, fetched with patience: a connection that breaks is made again where it broke.
+"""Ranges of objects: where a connection breaks, the rest is requested again.
 
-MinIO answers HEAD for a rotten object as if nothing were wrong, and breaks off in the middle of its bytes. So an object
-whose bytes stop at the same place again and again, while the server answers, is damaged.
+MinIO answers HEAD for a damaged object as if nothing were wrong, and breaks off in the middle of its bytes. So an
+object whose bytes repeatedly end at the same offset, while the server answers, is damaged.
 """
 
 import os
@@ -15,42 +15,42 @@ from urllib3.response import BaseHTTPResponse
 
 from headwater_blobs import verify
 from headwater_blobs.port import CHUNK_BYTES
-from headwater_blobs.s3.answers import as_our_errors, is_missing
-from headwater_blobs.s3.client import Line
+from headwater_blobs.s3.client import BucketClient
+from headwater_blobs.s3.errors import is_missing, translate_errors
 
-# Attempts in a row at the same byte; a server that went away refuses the next connection instead.
+# Attempts in a row at the same byte; a server that is down refuses the next connection instead.
 BREAKS = Backoff(pause_s_min=0.2, pause_s_max=0.6, attempts_max=4)
 _BEYOND_THE_END = "InvalidRange"
 
 
-def size_of(line: Line, name: str) -> int | None:
+def size_of(bucket_client: BucketClient, name: str) -> int | None:
     """The size of an object, None where there is none. Raises: StoreUnavailable."""
-    with as_our_errors(line.settings):
+    with translate_errors(bucket_client.settings):
         try:
-            return line.client.stat_object(line.settings.bucket, name).size
+            return bucket_client.client.stat_object(bucket_client.settings.bucket, name).size
         except S3Error as error:
             if is_missing(error):
                 return None
             raise
 
 
-def fetch(line: Line, name: str, offset: int, size: int) -> bytes:
-    """`size` bytes from `offset`, or what there is of them. Raises: as `pieces_of`."""
-    return b"".join(pieces_of(line, name, offset, size))
+def fetch(bucket_client: BucketClient, name: str, offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`, fewer at the end of the object. Raises: as `pieces_of`."""
+    return b"".join(pieces_of(bucket_client, name, offset, size))
 
 
-def pieces_of(line: Line, name: str, offset: int, size: int) -> Iterator[bytes]:
-    """`size` bytes from `offset`, or what there is of them, in pieces of at most CHUNK_BYTES.
+def pieces_of(bucket_client: BucketClient, name: str, offset: int, size: int) -> Iterator[bytes]:
+    """`size` bytes from `offset`, fewer at the end of the object, in pieces of at most CHUNK_BYTES.
 
-    A child that was forked meanwhile goes on where its parent was, over a connection of its own.
+    A child that is forked meanwhile continues at the same byte, over a connection of its own.
     Raises: BlobMissing, BlobCorrupt, StoreUnavailable.
     """
     at, end, retries = offset, offset + size, BREAKS.start()
-    if not size and size_of(line, name) is None:
-        raise verify.missing(name, str(line.settings))
+    if not size and size_of(bucket_client, name) is None:
+        raise verify.missing(name, str(bucket_client.settings))
     while at < end:
         process = os.getpid()
-        response = _get(line, name, at, end - at)
+        response = _get(bucket_client, name, at, end - at)
         if response is None:
             return
         try:
@@ -61,31 +61,31 @@ def pieces_of(line: Line, name: str, offset: int, size: int) -> Iterator[bytes]:
                 if os.getpid() != process:  # the connection is the parent's
                     break
             else:
-                return  # all that there is
+                return  # the end of the object
         except HTTPError as error:
             if not retries.pause():
-                raise _broken_off(retries.failures, line, name, at) from error
+                raise _broken_off(retries.failures, bucket_client, name, at) from error
         finally:
             response.close()
             response.release_conn()
 
 
-def _get(line: Line, name: str, offset: int, size: int) -> BaseHTTPResponse | None:
-    """What answers for a range, None when all of it lies beyond the object's end."""
-    with as_our_errors(line.settings, name):
+def _get(bucket_client: BucketClient, name: str, offset: int, size: int) -> BaseHTTPResponse | None:
+    """The response for a range, None when all of it is beyond the object's end."""
+    with translate_errors(bucket_client.settings, name):
         try:
-            return line.client.get_object(line.settings.bucket, name, offset, size)
+            return bucket_client.client.get_object(bucket_client.settings.bucket, name, offset, size)
         except S3Error as error:
             if error.code == _BEYOND_THE_END:
                 return None
             raise
 
 
-def _broken_off(breaks: int, line: Line, name: str, at: int) -> ContentError:
+def _broken_off(breaks: int, bucket_client: BucketClient, name: str, at: int) -> ContentError:
     """The error for an object that breaks off at one byte. Raises: StoreUnavailable when the server does not answer."""
-    if size_of(line, name) is None:
-        return verify.missing(name, str(line.settings))
+    if size_of(bucket_client, name) is None:
+        return verify.missing(name, str(bucket_client.settings))
     return BlobCorrupt(
-        f"object {name!r} in {line.settings} is damaged: the server broke off at byte {at:,}, {breaks} times. "
-        "Run `headwater doctor --content` to list all that is damaged, and restore it from a copy of the store."
+        f"object {name!r} in {bucket_client.settings} is damaged: the server broke off at byte {at:,}, {breaks} times. "
+        "Run `headwater doctor --content` to list all damaged objects, and restore them from a copy of the store."
     )

@@ -1,4 +1,4 @@
-"""Which bucket, where, and with which keys. Secrets are in no `repr` and no message."""
+"""Where a bucket is, and the keys for it. Secrets are in no `repr` and no message."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ _REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """Where a bucket is. Raises: InvalidSettings, at once, for what can never work."""
+    """Where a bucket is. Raises: InvalidSettings, when created, for values that can never work."""
 
     endpoint: str  # "https://host" or "http://host:port"
     bucket: str
-    access_key: str | None = field(default=None, repr=False)  # None: as AWS tools find it, see `client`
+    access_key: str | None = field(default=None, repr=False)  # None: from where AWS tools find it, see `client`
     secret_key: str | None = field(default=None, repr=False)
-    region: str | None = None  # None: the bucket is asked
-    session_token: str | None = field(default=None, repr=False)  # of keys that end by themselves
+    region: str | None = None  # None: requested from the server
+    session_token: str | None = field(default=None, repr=False)  # of keys that expire
 
     def __post_init__(self) -> None:
         _check_endpoint(self.endpoint)
@@ -46,7 +46,7 @@ class S3Settings:
 
     @property
     def is_secure(self) -> bool:
-        """Whether the endpoint is spoken to by TLS."""
+        """Whether the endpoint uses TLS."""
         return urlsplit(self.endpoint).scheme == "https"
 
 
@@ -59,8 +59,8 @@ def _check_endpoint(endpoint: str) -> None:
         parts = urlsplit("")
     if is_good and parts.username is None and parts.path in ("", "/") and not parts.query and not parts.fragment:
         return
-    shown = f"{parts.scheme}://{parts.hostname}" if is_good else "what was given"  # the rest may hold a password
+    shown = f"{parts.scheme}://{parts.hostname}" if is_good else "the given value"  # the rest may hold a password
     raise InvalidSettings(
         f"the S3 endpoint must be like 'https://host' or 'http://host:port', without keys or a path; "
-        f"{shown} is not, or has more to it."
+        f"{shown} is not, or has more than that."
     )

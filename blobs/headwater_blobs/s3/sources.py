@@ -1,7 +1,7 @@
-"""A local file as the parts of an object, when all that is known of it is that it may be written to meanwhile.
+"""The parts of an object from a local file, which another process may be writing meanwhile.
 
-Its digest is its object's name, so it is read twice: once for the name, once to send it. The second reading is hashed
-too, and refuses to give its last part when it was not what the first one saw.
+The digest is the object's name, so the file is read twice: for the name, and to send it. The second reading is hashed
+too, and raises instead of returning its last part when the digests differ.
 """
 
 import os
@@ -13,16 +13,16 @@ from headwater_blobs.port import CHUNK_BYTES
 
 
 class SourceChanged(Exception):
-    """The second reading was not what the first one was. Never leaves the adapter."""
+    """The second reading differs from the first. Never leaves the adapter."""
 
 
-def begin_of(source: int, size: int) -> bytes:
-    """The first `size` bytes of a file, fewer where there are no more."""
+def head_of(source: int, size: int) -> bytes:
+    """The first `size` bytes of a file, fewer where it is shorter."""
     return _read(source, 0, size)
 
 
 def digest_of(source: int, algorithm: str) -> tuple[bytes, int]:
-    """Digest (stored form) and size of a file as it is read now."""
+    """Digest (stored form) and size of a file."""
     hasher, size = digests.new_hasher(algorithm), 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
     while got := os.preadv(source, [buffer], size):
@@ -32,7 +32,7 @@ def digest_of(source: int, algorithm: str) -> tuple[bytes, int]:
 
 
 def parts_of(source: int, part_bytes: int, digest: bytes, size: int) -> Iterator[bytes]:
-    """The first `size` bytes of a file in parts. Raises: SourceChanged instead of the last one, or before."""
+    """The first `size` bytes of a file in parts. Raises: SourceChanged, at the latest instead of the last part."""
     hasher = digests.new_hasher(digests.algorithm_of(digest))
     for at in range(0, size, part_bytes):
         wanted = min(part_bytes, size - at)
@@ -42,7 +42,7 @@ def parts_of(source: int, part_bytes: int, digest: bytes, size: int) -> Iterator
         if len(part) < wanted or (at + wanted == size and hasher.digest() != digest[1:]):
             raise SourceChanged
         yield part
-        del part  # whoever sends it is the last to hold it
+        del part  # so that the sender holds the last reference
 
 
 def _read(source: int, offset: int, size: int) -> bytes:

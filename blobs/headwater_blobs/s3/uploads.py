@@ -1,9 +1,6 @@
-"""Uploads in parts, several at once: an object of any size, visible with its last part or not at all.
+"""Uploads in parts, several at once: an object of any size becomes visible with its last part or not at all.
 
-Memory: the parts on their way are PARTS_AT_ONCE in the whole process, however many uploads there are.
-
-The client library's own `put_object` goes on reading after a part has failed, and leaves threads behind when its source
-fails, so its single steps are used here.
+Memory: PARTS_AT_ONCE parts in the whole process, however many uploads there are.
 """
 
 import re
@@ -18,8 +15,9 @@ from minio.datatypes import Part, Upload
 from minio.error import S3Error
 
 from headwater_blobs.port import StoredObject
-from headwater_blobs.s3.answers import as_our_errors
-from headwater_blobs.s3.client import Line
+from headwater_blobs.s3 import multipart
+from headwater_blobs.s3.client import BucketClient
+from headwater_blobs.s3.errors import translate_errors
 from headwater_blobs.s3.reading import size_of
 
 PART_BYTES = 8 * 1024 * 1024  # larger ones were no faster
@@ -33,70 +31,72 @@ _NO_SUCH_UPLOAD = "NoSuchUpload"
 
 
 def part_bytes_for(size: int, wanted: int = PART_BYTES) -> int:
-    """The size of the parts of an object: `wanted`, or as much larger as PARTS_MAX makes necessary."""
+    """The size of an object's parts: `wanted`, or more where PARTS_MAX requires it."""
     return max(wanted, -(-size // PARTS_MAX))
 
 
-def upload(line: Line, name: str, size: int, parts: Iterator[bytes]) -> None:
-    """Make the object `name` of `parts`, `size` bytes together. Where `parts` raises, nothing becomes visible.
+def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[bytes]) -> None:
+    """Make the object `name` of `parts`, `size` bytes in total. Where `parts` raises, nothing becomes visible.
 
     Raises: StoreUnavailable, StoreReadOnly; what `parts` raises.
     """
-    bucket = line.settings.bucket
-    with as_our_errors(line.settings, name, writing=True):
-        upload_id = line.client._create_multipart_upload(bucket, name, {})
+    bucket = bucket_client.settings.bucket
+    with translate_errors(bucket_client.settings, name, writing=True):
+        upload_id = multipart.create(bucket_client.client, bucket, name)
     sent: list[Future[Part]] = []
     try:
-        _send_all(line, name, upload_id, parts, sent)
+        _send_all(bucket_client, name, upload_id, parts, sent)
         etags = [future.result() for future in sent]
-        _complete(line, name, upload_id, etags, size)
-    except BaseException:  # also after Ctrl-C: what was sent costs room until somebody looks for it
-        wait([future for future in sent if not future.cancel()])  # a part that arrives later would stay
-        with suppress(StoreError):  # the first error says more, and `abandoned` lists what stays
-            abort(line, name, upload_id)
+        _complete(bucket_client, name, upload_id, etags, size)
+    except BaseException:  # also after Ctrl-C: parts that were sent take space until they are collected
+        wait([future for future in sent if not future.cancel()])  # a part that arrives after the abort would stay
+        with suppress(StoreError):  # the first error matters more, and `abandoned` lists the upload
+            abort(bucket_client, name, upload_id)
         raise
 
 
-def location_of(name: str, upload_id: str) -> str:
-    """How an incomplete upload is called in a `Staged`, and in what `abandoned` lists."""
+def handle_of(name: str, upload_id: str) -> str:
+    """The handle of an incomplete upload, in a `Staged` and in the listing of `abandoned`."""
     return f"{name}{_MARK}{upload_id}"
 
 
-def parse_location(location: str) -> tuple[str, str] | None:
-    """Object name and id of an incomplete upload; None for any other location. Raises: InvalidInput."""
-    name, mark, upload_id = location.partition(_MARK)
+def parse_handle(handle: str) -> tuple[str, str] | None:
+    """Object name and id of an incomplete upload; None for any other handle. Raises: InvalidInput."""
+    name, mark, upload_id = handle.partition(_MARK)
     if not mark:
         return None
     if not _UPLOAD_ID.fullmatch(upload_id):
-        raise InvalidInput(f"{location[:300]!r} is not the name of an incomplete upload; it was left alone.")
+        raise InvalidInput(f"{handle[:300]!r} is not the handle of an incomplete upload; nothing was done.")
     return check_object_name(name), upload_id
 
 
-def abort(line: Line, name: str, upload_id: str) -> None:
-    """Forget an incomplete upload. One that is not there is fine."""
-    with as_our_errors(line.settings, name, writing=True):
+def abort(bucket_client: BucketClient, name: str, upload_id: str) -> None:
+    """Abort an incomplete upload. One that does not exist is fine."""
+    with translate_errors(bucket_client.settings, name, writing=True):
         try:
-            line.client._abort_multipart_upload(line.settings.bucket, name, upload_id)
+            multipart.abort(bucket_client.client, bucket_client.settings.bucket, name, upload_id)
         except S3Error as error:
             if error.code != _NO_SUCH_UPLOAD:
                 raise
 
 
-def incomplete(line: Line) -> Iterator[StoredObject]:
-    """The incomplete uploads of our objects, the bytes that each holds, and when it began.
+def incomplete(bucket_client: BucketClient) -> Iterator[StoredObject]:
+    """The incomplete uploads of objects, the bytes that each holds, and when it began.
 
-    MinIO forgets to list those from before its own start, but removes them itself, a day old unless told otherwise.
+    MinIO does not list those from before its own start, but deletes them itself, by default after a day.
     """
-    for found in _listed(line):
+    for found in _listed(bucket_client):
         if found.upload_id is not None and is_object_name(found.object_name):
-            size = _held(line, found.object_name, found.upload_id)
+            size = _bytes_in(bucket_client, found.object_name, found.upload_id)
             began_s = found.initiated_time.timestamp() if found.initiated_time else 0.0
             if size is not None:
-                yield StoredObject(location_of(found.object_name, found.upload_id), size, began_s)
+                yield StoredObject(handle_of(found.object_name, found.upload_id), size, began_s)
 
 
-def _send_all(line: Line, name: str, upload_id: str, parts: Iterator[bytes], sent: "list[Future[Part]]") -> None:
-    slots, unsettled, number = line.slots, deque[Future[Part]](), 0
+def _send_all(
+    bucket_client: BucketClient, name: str, upload_id: str, parts: Iterator[bytes], sent: "list[Future[Part]]"
+) -> None:
+    slots, unsettled, number = bucket_client.slots, deque[Future[Part]](), 0
     while True:
         slots.acquire()  # before the part is read
         try:
@@ -108,61 +108,67 @@ def _send_all(line: Line, name: str, upload_id: str, parts: Iterator[bytes], sen
             slots.release()
             return
         number += 1
-        future = _send(line, name, upload_id, number, part)
+        future = _send(bucket_client, name, upload_id, number, part)
         future.add_done_callback(lambda _: slots.release())
-        del part  # the thread that sends it is the last to hold it
+        del part  # so that the sending thread holds the last reference
         sent.append(future)
         unsettled.append(future)
         while unsettled and unsettled[0].done():
-            unsettled.popleft().result()  # reading on is of no use once one has failed
+            unsettled.popleft().result()  # raises, so that reading stops once a part has failed
 
 
-def _send(line: Line, name: str, upload_id: str, number: int, part: bytes) -> "Future[Part]":
+def _send(bucket_client: BucketClient, name: str, upload_id: str, number: int, part: bytes) -> "Future[Part]":
     def work() -> Part:
-        with as_our_errors(line.settings, name, writing=True):
-            etag = line.client._upload_part(line.settings.bucket, name, part, None, upload_id, number)
-        return Part(number, etag)
+        with translate_errors(bucket_client.settings, name, writing=True):
+            return multipart.send_part(
+                bucket_client.client, bucket_client.settings.bucket, name, upload_id, number, part
+            )
 
-    return line.submit(work)
+    return bucket_client.submit(work)
 
 
-def _complete(line: Line, name: str, upload_id: str, parts: list[Part], size: int) -> None:
-    """Make the object visible. What matters is whether it then is: an answer can get lost, or tell of an error late."""
+def _complete(bucket_client: BucketClient, name: str, upload_id: str, parts: list[Part], size: int) -> None:
+    """Make the object visible, and check that it is: a response can get lost, or report an error late."""
     failure = "no such upload"
-    with as_our_errors(line.settings, name, writing=True):
+    with translate_errors(bucket_client.settings, name, writing=True):
         try:
-            result = line.client._complete_multipart_upload(line.settings.bucket, name, upload_id, parts)
+            result = multipart.complete(bucket_client.client, bucket_client.settings.bucket, name, upload_id, parts)
             if result.etag:
                 return
             failure = "an error instead of the new object"
         except S3Error as error:
-            if error.code != _NO_SUCH_UPLOAD:  # an answer that got lost is asked for again, and the upload is done
+            if (
+                error.code != _NO_SUCH_UPLOAD
+            ):  # after a lost response the request is repeated, and the upload is complete
                 raise
-    if size_of(line, name) != size:
+    if size_of(bucket_client, name) != size:
         raise StoreUnavailable(
-            f"object {name!r} in {line.settings} was sent whole and is not there: {failure}. Add it again."
+            f"object {name!r} in {bucket_client.settings} was sent completely and does not exist: {failure}. "
+            "Add it again."
         )
 
 
-def _listed(line: Line) -> Iterator[Upload]:
+def _listed(bucket_client: BucketClient) -> Iterator[Upload]:
     key: str | None = None
     marker: str | None = None
     while True:
-        with as_our_errors(line.settings):
-            page = line.client._list_multipart_uploads(line.settings.bucket, key_marker=key, upload_id_marker=marker)
+        with translate_errors(bucket_client.settings):
+            page = multipart.list_uploads(bucket_client.client, bucket_client.settings.bucket, key, marker)
         yield from page.uploads
         if not page.is_truncated or not page.next_key_marker:
             return
         key, marker = page.next_key_marker, page.next_upload_id_marker
 
 
-def _held(line: Line, name: str, upload_id: str) -> int | None:
-    """The bytes of an incomplete upload, None when it was completed or aborted meanwhile."""
+def _bytes_in(bucket_client: BucketClient, name: str, upload_id: str) -> int | None:
+    """The size of an incomplete upload, None when it was completed or aborted meanwhile."""
     size, marker, more = 0, None, True
     while more:
-        with as_our_errors(line.settings, name):
+        with translate_errors(bucket_client.settings, name):
             try:
-                page = line.client._list_parts(line.settings.bucket, name, upload_id, part_number_marker=marker)
+                page = multipart.list_parts(
+                    bucket_client.client, bucket_client.settings.bucket, name, upload_id, marker
+                )
             except S3Error as error:
                 if error.code == _NO_SUCH_UPLOAD:
                     return None

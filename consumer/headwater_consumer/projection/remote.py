@@ -9,7 +9,7 @@ from headwater_schemas.positions import BEFORE_FIRST, Cut
 from headwater_consumer.projection.view import ProjectionView
 
 # A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
-POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3)
+POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3, waits_until_deadline=True)
 
 
 class RemoteProjection(ProjectionView):

@@ -1,12 +1,12 @@
-"""The client library of Kafka: the only module that names it, and its errors in our words."""
+"""The client library of Kafka: the only module that imports it, uses its private names and translates its errors."""
 
 import contextlib
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from headwater_schemas.errors import StoreError, StoreReadOnly, StoreUnavailable
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
@@ -28,21 +28,23 @@ __all__ = (
     "OffsetAndMetadata",
     "OffsetSpec",
     "TopicPartition",
+    "abort_producer",
+    "close_in_background",
+    "create_client",
+    "describe_error",
     "errors",
-    "fail",
-    "let_go",
-    "made",
+    "forget_exit_handler",
     "murmur2",
-    "options",
-    "told",
-    "words",
+    "resume_joining",
+    "to_store_error",
+    "translate_errors",
 )
 
-CONNECT_WAIT_S = 10.0  # for a first answer; one that is up gives it in milliseconds
-REQUEST_WAIT_S = 15.0  # for the answer to one request, before it is tried elsewhere
+CONNECT_WAIT_S = 10.0  # for a first answer; a running broker answers in milliseconds
+REQUEST_WAIT_S = 15.0  # for the answer to one request, before another broker is tried
 RECONNECT_PAUSE_S_MAX = 1.0  # between attempts; a broker that is back should be found soon
 
-_TELL_TALES = ("kafka.protocol.parser", "kafka.net.connection")  # they log what is sent byte for byte, passwords too
+_LOGGERS_OF_BYTES = ("kafka.protocol.parser", "kafka.net.connection")  # they log all bytes sent, passwords too
 
 _NOT_READABLE = (errors.CorruptRecordError, UnicodeDecodeError)  # a header that is not text, for example
 _NOT_PERMITTED = (errors.AuthorizationError,)
@@ -55,8 +57,8 @@ _NOT_ANSWERING = (
 )
 
 
-def options(settings: KafkaSettings) -> dict[str, Any]:
-    """What every client is given."""
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """The options of every client."""
     return {
         "bootstrap_servers": settings.server_list,
         "client_id": f"headwater-{os.getpid()}",
@@ -67,61 +69,93 @@ def options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def made(make: Callable[..., Any], settings: KafkaSettings, **more: Any) -> Any:
-    """A client. Two things are put right here: one that cannot connect would leave its thread running, and asking for
-    what is known of a topic would make the topic where brokers allow that, whatever the client is told.
+def create_client(factory: Callable[..., Any], settings: KafkaSettings, **options: Any) -> Any:
+    """A client of the kind that `factory` makes. Two defects of the library are avoided here: a client that cannot
+    connect would leave its thread running, and a request for a topic's metadata would create the topic where brokers
+    allow that, whatever the client's options are.
     """
-    nets: list[Any] = []
+    net_clients: list[Any] = []
     if any(settings.client.get(name) for name in SECRETS):
-        for name in _TELL_TALES:
+        for name in _LOGGERS_OF_BYTES:
             logging.getLogger(name).setLevel(logging.INFO)
 
-    def net_client(**given: Any) -> Any:
-        nets.append(KafkaNetClient(**given))
-        nets[-1].cluster.config["allow_auto_create_topics"] = False
-        return nets[-1]
+    def create_net_client(**given: Any) -> Any:
+        net_clients.append(KafkaNetClient(**given))
+        net_clients[-1].cluster.config["allow_auto_create_topics"] = False
+        return net_clients[-1]
 
     try:
-        return make(kafka_client=net_client, **{**options(settings), **more})
+        return factory(kafka_client=create_net_client, **{**client_options(settings), **options})
     except BaseException:
-        for net in nets:
-            net.close()
+        for net_client in net_clients:
+            net_client.close()
         raise
 
 
-def let_go(name: str, end: Callable[[], object]) -> threading.Thread:
-    """End a client in a thread of its own: it may wait for servers that are gone, and nobody should wait for that."""
+def close_in_background(name: str, close: Callable[[], object]) -> threading.Thread:
+    """Close a client in a thread of its own: closing may wait for servers that are gone, and the caller must not."""
 
-    def quietly() -> None:
+    def close_quietly() -> None:
         with contextlib.suppress(errors.KafkaError, OSError, RuntimeError):
-            end()
+            close()
 
-    thread = threading.Thread(target=quietly, name=f"headwater-kafka-{name}", daemon=True)
+    thread = threading.Thread(target=close_quietly, name=f"headwater-kafka-{name}", daemon=True)
     thread.start()
     return thread
 
 
+# --- private names of the library; `tests/contract/test_private_names.py` fails when they change
+
+
+def abort_producer(producer: Any) -> None:
+    """Send nothing more. The library's `close` first waits for buffered records, and does not close when that fails."""
+    sender = producer._sender
+    forget_exit_handler(producer)
+    sender.force_close()
+
+    def close() -> None:
+        sender.join()
+        with suppress(errors.KafkaError):
+            producer.close(timeout=0)
+
+    close_in_background("producer", close)
+
+
+def forget_exit_handler(producer: Any) -> None:
+    """Do not close the producer at exit: in a forked child that would wait for a thread that only the parent has."""
+    producer._unregister_cleanup()
+
+
+def resume_joining(consumer: Any) -> None:
+    """Join the group again if a join was cut off: the library forgets about it when `poll` returns in between, and
+    then waits for ever.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.rejoining:
+        coordinator.request_rejoin()
+
+
+# --- errors
+
+
 @contextmanager
-def told(settings: KafkaSettings, outcome: str) -> Iterator[None]:
-    """Raises: what Kafka says in our words; `outcome` is what the caller can rely on."""
+def translate_errors(settings: KafkaSettings, outcome: str) -> Iterator[None]:
+    """Raises: StoreError for an error of the library; `outcome` tells the caller what was done."""
     try:
         yield
     except (errors.KafkaError, OSError, UnicodeDecodeError) as error:
-        fail(error, settings, outcome)
+        raise to_store_error(error, settings, outcome) from error
 
 
-def fail(error: BaseException, settings: KafkaSettings, outcome: str) -> NoReturn:
-    raise _in_our_words(error, settings, outcome) from error
-
-
-def _in_our_words(error: BaseException, settings: KafkaSettings, outcome: str) -> StoreError:
-    where, what = f"Kafka at {settings.servers}", words(error)
+def to_store_error(error: BaseException, settings: KafkaSettings, outcome: str) -> StoreError:
+    """Our error for one of the library; `outcome` tells the caller what was done."""
+    where, what = f"Kafka at {settings.servers}", describe_error(error)
     if isinstance(error, errors.SaslAuthenticationFailedError):
         return StoreUnavailable(f"{where} does not accept the user name or password: {outcome}. Correct them.")
     if isinstance(error, _NOT_PERMITTED):
         return StoreReadOnly(
             f"{where} does not permit this on topic {settings.topic!r} ({what}): {outcome}. "
-            "Have the user granted READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it."
+            "Grant the user READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it."
         )
     if isinstance(error, _NOT_ANSWERING):
         return StoreUnavailable(
@@ -130,16 +164,16 @@ def _in_our_words(error: BaseException, settings: KafkaSettings, outcome: str) -
         )
     if isinstance(error, _NOT_READABLE):
         return StoreUnavailable(
-            f"topic {settings.topic!r} of {where} holds a record that is damaged or was not made by headwater "
-            f"({str(error)[:200]}): {outcome}. Restore the others from the archive into a new topic."
+            f"topic {settings.topic!r} of {where} holds a record that is damaged or was not written by headwater "
+            f"({str(error)[:200]}): {outcome}. Restore the other records from the archive into a new topic."
         )
     if isinstance(error, OSError):
         return StoreUnavailable(f"{where} cannot be reached ({error.strerror or what}): {outcome}. Check the settings.")
     return StoreUnavailable(f"{where} failed for topic {settings.topic!r} ({what}): {outcome}. See the broker's log.")
 
 
-def words(error: BaseException) -> str:
-    """What an error of the client says, without the requests that it quotes."""
+def describe_error(error: BaseException) -> str:
+    """The text of an error of the library, without the requests that it quotes."""
     if isinstance(error, errors.BrokerResponseError):
         return f"{type(error).__name__}: {error.description}" if error.description else type(error).__name__
     text = str(error).splitlines()[0] if str(error) else ""

@@ -1,4 +1,4 @@
-"""`port.EventLog` on a topic."""
+"""The event log as a Kafka topic: the adapter of `port.EventLog`."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,22 @@ from headwater_schemas.positions import Position
 from headwater_eventlog import header_block
 from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.kafka.driver import murmur2
-from headwater_eventlog.kafka.reading import Readers
-from headwater_eventlog.kafka.sending import Prepared, Sender
+from headwater_eventlog.kafka.reader import ReaderPool
+from headwater_eventlog.kafka.sender import OutgoingRecord, Sender
 from headwater_eventlog.kafka.settings import KafkaSettings
-from headwater_eventlog.kafka.topic import Identity, Topic, refuse_unfit
+from headwater_eventlog.kafka.topic import Topic, TopicIdentity, check_config
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, NewRecord, Record
 
-HASHES_KEPT = 16_384  # keys whose hash is remembered; it is computed in Python
+HASHES_CACHED = 16_384  # of keys; a hash is computed in Python
 
 
-class _Here:
-    """What belongs to one process: connections and the threads that serve them."""
+class _ProcessState:
+    """The connections of one process, with the threads that serve them."""
 
-    def __init__(self, settings: KafkaSettings, identity: Identity | None) -> None:
-        self.topic = Topic(settings)
-        self.topic.identity = identity
+    def __init__(self, settings: KafkaSettings, identity: TopicIdentity | None) -> None:
+        self.topic = Topic(settings, identity)
         self.sender = Sender(self.topic)
-        self.readers = Readers(self.topic)
+        self.readers = ReaderPool(self.topic)
 
     def close(self) -> None:
         self.sender.close()
@@ -36,11 +35,11 @@ class _Here:
 
 
 class KafkaEventLog:
-    """`port.EventLog` as a Kafka topic. Made by `open`."""
+    """`port.EventLog` as a Kafka topic. Open it with `open`."""
 
-    def __init__(self, settings: KafkaSettings, here: _Here, *, read_only: bool) -> None:
+    def __init__(self, settings: KafkaSettings, state: _ProcessState, *, read_only: bool) -> None:
         self.settings = settings
-        self._here = here
+        self._state = state
         self._read_only = read_only
         self._closed = False
         fork_hooks.register_object(self, in_child=KafkaEventLog._reopen_in_child)
@@ -54,87 +53,89 @@ class KafkaEventLog:
         read_only: bool = False,
         expect: tuple[str, int] | None = None,
     ) -> "KafkaEventLog":
-        """The log in the topic, made where there is none and `create` allows it.
+        """Open the log in the topic; create the topic where there is none and `create` is set.
 
-        `expect` is the generation and the number of partitions that the caller remembers; another log is refused.
+        `expect` is the generation and the number of partitions that the caller remembers; any other log is refused.
         Raises: StoreUnavailable, StoreReadOnly.
         """
-        here = _Here(settings, None if expect is None else Identity(*expect))
+        state = _ProcessState(settings, None if expect is None else TopicIdentity(*expect))
         try:
             if create and not read_only:
-                here.topic.make()
-            here.topic.verify()
-            refuse_unfit(here.topic)
+                state.topic.create()
+            state.topic.verify()
+            check_config(state.topic)
         except BaseException:
-            here.close()
+            state.close()
             raise
-        return cls(settings, here, read_only=read_only)
+        return cls(settings, state, read_only=read_only)
 
     @property
     def generation(self) -> str:
-        return self._here.topic.known.generation
+        return self._state.topic.identity.generation
 
     @property
     def partitions(self) -> int:
-        return self._here.topic.known.partitions
+        return self._state.topic.identity.partitions
 
     @property
     def topic(self) -> Topic:
-        """For what shares the topic among projectors."""
-        return self._here.topic
+        """The topic, for `KafkaGroup`."""
+        return self._state.topic
 
     def partition_of(self, key: str) -> int:
-        """The same that every other client of Kafka would choose."""
+        """The partition that every other client of Kafka would choose."""
         return _hash(key.encode()) % self.partitions
 
     def append(self, records: Sequence[NewRecord], *, timeout_s: float) -> list[Position]:
         """As the port says."""
         deadline = time.monotonic() + timeout_s
         check_append(records, self.partitions)
-        prepared = [self._prepared(record) for record in records]
-        if not prepared:
+        outgoing = [self._outgoing(record) for record in records]
+        if not outgoing:
             return []
         if self._read_only:
-            raise StoreReadOnly(f"topic {self.settings.topic!r} was opened for reading: nothing was written.")
-        generation, offsets = self.generation, self._here.sender.append(prepared, deadline)
+            raise StoreReadOnly(
+                f"topic {self.settings.topic!r} was opened read-only: nothing was written. Open it for writing."
+            )
+        generation, offsets = self.generation, self._state.sender.append(outgoing, deadline)
         return [
-            Position(generation, record.partition, offset) for record, offset in zip(prepared, offsets, strict=True)
+            Position(generation, record.partition, offset) for record, offset in zip(outgoing, offsets, strict=True)
         ]
 
     def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
         check_partition(partition, self.partitions)
         limit = min(limit, RECORDS_PER_READ_MAX)
-        return self._here.readers.read(partition, after, limit) if limit > 0 else []
+        return self._state.readers.read(partition, after, limit) if limit > 0 else []
 
     def end(self, partition: int) -> int:
         check_partition(partition, self.partitions)
         return self.ends()[partition]
 
     def ends(self) -> Mapping[int, int]:
-        self._here.topic.verify()
-        return {partition: after_last - 1 for partition, after_last in self._here.topic.ends().items()}
+        self._state.topic.verify()
+        return {partition: after_last - 1 for partition, after_last in self._state.topic.ends().items()}
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._here.close()
+            self._state.close()
 
-    def _prepared(self, record: NewRecord) -> Prepared:
-        header_block.pack(record.headers)  # refuses what no log takes
+    def _outgoing(self, record: NewRecord) -> OutgoingRecord:
+        header_block.pack(record.headers)  # raises for headers that no log accepts
         partition = self.partition_of(record.key) if record.partition is None else record.partition
-        return Prepared(partition, record.key.encode(), record.payload, record.headers)
+        return OutgoingRecord(partition, record.key.encode(), record.payload, record.headers)
 
     def _reopen_in_child(self) -> None:
-        """Connections and threads are the parent's."""
-        fork_hooks.keep_forever(self._here)
-        self._here.sender.forget_at_exit()
-        here = _Here(self.settings, self._here.topic.identity)
+        """Leave connections and threads to the parent."""
+        fork_hooks.keep_forever(self._state)
+        self._state.sender.forget_exit_handler()
+        state = _ProcessState(self.settings, self._state.topic.identity)
         if self._closed:
-            here.close()
-        self._here = here
+            state.close()
+        self._state = state
 
 
-@lru_cache(HASHES_KEPT)
+@lru_cache(HASHES_CACHED)
 def _hash(key: bytes) -> int:
     hashed: int = murmur2(key)
     return hashed & 0x7FFFFFFF

@@ -1,4 +1,4 @@
-"""Where the log is on Kafka, and how to get in."""
+"""Where the log is on Kafka, and how to authenticate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.positions import PARTITIONS_MAX
 
-PARTITIONS = 32  # when the topic is made: enough for as many projectors; it never changes afterwards
+PARTITIONS = 32  # of a new topic: enough for as many projectors; the number never changes afterwards
 PLAIN = "security_protocol", "sasl_mechanism", "sasl_plain_username", "ssl_cafile", "ssl_certfile", "ssl_keyfile"
 SECRETS = ("sasl_plain_password",)
 FLAGS = ("ssl_check_hostname",)
@@ -16,7 +16,7 @@ HIDDEN = "***"
 
 
 class Secret(str):
-    """Text that shows itself to nobody who prints or logs what holds it."""
+    """Text whose `repr` hides it, so that printing or logging its owner does not reveal it."""
 
     __slots__ = ()
 
@@ -26,13 +26,13 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """Where a log is. All but servers, topic and client count only when the topic is made."""
+    """Where a log is. All fields but servers, topic and client matter only when the topic is created."""
 
     servers: str  # "host:port[,host:port…]"; one that answers is enough
     topic: str
     partitions: int = PARTITIONS
     replication: int = 1  # 3 where a broker may fail
-    min_insync_replicas: int = 1  # 2 where a broker may fail: how many must have a record before it counts
+    min_insync_replicas: int = 1  # 2 where a broker may fail: how many must have a record before it is acknowledged
     client: Mapping[str, str | bool] = field(
         default_factory=dict, repr=False, hash=False
     )  # of CLIENT_SETTINGS: security
@@ -40,11 +40,11 @@ class KafkaSettings:
     def __post_init__(self) -> None:
         """Raises: InvalidSettings."""
         if not self.server_list:
-            raise InvalidSettings("no Kafka server is named. Give one as host:port, several with commas between.")
+            raise InvalidSettings("no Kafka server is given. Give one as host:port, several separated by commas.")
         if not self.topic:
-            raise InvalidSettings("no Kafka topic is named. Give the one that holds, or will hold, the events.")
+            raise InvalidSettings("no Kafka topic is given. Name the one that holds, or will hold, the events.")
         if not 1 <= self.partitions <= PARTITIONS_MAX:
-            raise InvalidSettings(f"{self.partitions} partitions are asked for; 1 to {PARTITIONS_MAX:,} are possible.")
+            raise InvalidSettings(f"{self.partitions} partitions were requested; 1 to {PARTITIONS_MAX:,} are possible.")
         if not 1 <= self.min_insync_replicas <= self.replication:
             raise InvalidSettings(
                 f"min_insync_replicas is {self.min_insync_replicas} and replication {self.replication}; "

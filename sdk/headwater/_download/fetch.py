@@ -91,7 +91,7 @@ class Fetcher:
     def _hard_link(self, info: queries.EntryInfo) -> bool:
         """Link to the stored object after verifying its bytes; False where a copy is needed."""
         location = location_of(info)
-        if (source := self._blobs.file_of(location)) is None:
+        if (source := self._blobs.local_file(location)) is None:
             return False
         for _ in self._blobs.stream(location, _digest(info)):
             self._check_not_stopped()

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 import certifi
 from headwater_blobs.port import CHUNK_BYTES
-from headwater_blobs.s3.answers import describe_failure
 from headwater_blobs.s3.client import BACKOFF_S, CONNECT_S_MAX, RETRIES
+from headwater_blobs.s3.errors import describe_failure
 from headwater_blobs.s3.reading import BREAKS
 from headwater_runtime.proxies import UnsupportedProxy, connection_pool, proxy_for
 from headwater_schemas.errors import InvalidSettings, StoreUnavailable

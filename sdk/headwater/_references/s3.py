@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
-from headwater_blobs.s3.answers import as_our_errors
 from headwater_blobs.s3.client import ROLE_S_MAX
+from headwater_blobs.s3.errors import translate_errors
 from headwater_blobs.s3.settings import S3Settings
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidSettings, NotFound, StoreUnavailable
@@ -208,7 +208,7 @@ class _Role(Provider):
 @contextmanager
 def _our_errors(at: _At, uri: str) -> Iterator[None]:
     """What is special about buckets of others; all else is said as it is of our own."""
-    with as_our_errors(at.settings, at.key or None):
+    with translate_errors(at.settings, at.key or None):
         try:
             yield
         except S3Error as error:

@@ -9,8 +9,8 @@ from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
+from headwater_schemas.diagnostics import Diagnostic
 from headwater_schemas.errors import HeadwaterError
-from headwater_schemas.findings import Finding
 
 from headwater._config.profile import Profile
 from headwater._stores.stores import Stores
@@ -57,27 +57,27 @@ def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEven
 
 def diagnose_servers(profile: Profile) -> Iterator[tuple[str, bool, str]]:
     """(server, whether it is healthy, what was found and what to do) for each connection. Changes nothing."""
-    from headwater_blobs.s3 import findings as s3
-    from headwater_eventlog.kafka import findings as kafka
+    from headwater_blobs.s3 import diagnostics as s3
+    from headwater_eventlog.kafka import diagnostics as kafka
 
     yield from _diagnosed("kafka", lambda: kafka.describe(profile.kafka()))
-    yield from _diagnosed("database", lambda: [_database_finding(profile)])
+    yield from _diagnosed("database", lambda: [_diagnose_database(profile)])
     yield from _diagnosed("s3", lambda: s3.describe(profile.s3()))
 
 
-def _diagnosed(server: str, diagnose: Callable[[], Sequence[Finding]]) -> Iterator[tuple[str, bool, str]]:
+def _diagnosed(server: str, diagnose: Callable[[], Sequence[Diagnostic]]) -> Iterator[tuple[str, bool, str]]:
     try:
         yield from ((server, finding.is_good, finding.text) for finding in diagnose())
     except HeadwaterError as error:  # invalid settings, found before any connection was tried
         yield server, False, str(error)
 
 
-def _database_finding(profile: Profile) -> Finding:
+def _diagnose_database(profile: Profile) -> Diagnostic:
     database = open_database(profile, create=False)
     with closing(database):
         known = database.source_log()
     of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
-    return Finding(True, f"{database.name} answers, and has a projection {of}.")
+    return Diagnostic(True, f"{database.name} answers, and has a projection {of}.")
 
 
 class ServerProjectionSwap:

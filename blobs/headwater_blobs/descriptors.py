@@ -1,4 +1,4 @@
-"""Files held open: written whole, read piece by piece, sharing blocks or reserving them where the file system can."""
+"""Work on open file descriptors: write all, read in pieces, share or reserve blocks where the file system can."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from headwater_blobs.port import CHUNK_BYTES
 
-FULL = {errno.ENOSPC, errno.EDQUOT}  # what a disk says that has no space left, or none for this user
+FULL = {errno.ENOSPC, errno.EDQUOT}  # the disk has no space left, or none for this user
 
 _FICLONE = 0x40049409  # linux/fs.h
 _WRITEV_BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
@@ -19,16 +19,16 @@ def write_all(target: int, buffers: Sequence[bytes | memoryview]) -> None:
         portion = buffers[start : start + _WRITEV_BUFFERS_MAX]
         written, size = os.writev(target, portion), sum(map(len, portion))
         if written < size:
-            # Rare (a signal, a disk about to be full), so the copy does not matter. The next write says what is wrong.
+            # Rare (a signal, a disk about to be full), so the copy does not matter. The next write raises the error.
             rest = memoryview(b"".join(portion))[written:]
             while rest:
                 rest = rest[os.write(target, rest) :]
 
 
 def reflink(origin: int, target: int) -> bool:
-    """Share the blocks of `origin` with `target`, where the file system can and both are on the same."""
-    with suppress(ImportError, OSError):  # whatever the reason, the copy then works or says why not
-        import fcntl  # not everywhere
+    """Share the blocks of `origin` with `target`, where both are on one file system that can."""
+    with suppress(ImportError, OSError):  # whatever the reason, the caller then copies, which works or raises
+        import fcntl  # not on every system
 
         fcntl.ioctl(target, _FICLONE, origin)
         return True
@@ -36,7 +36,7 @@ def reflink(origin: int, target: int) -> bool:
 
 
 def pieces_of(descriptor: int, offset: int, size: int) -> Iterator[memoryview]:
-    """`size` bytes from `offset`, or what there is of them, each piece in the same buffer."""
+    """`size` bytes from `offset`, fewer at the end of the file. Every piece is in the same buffer."""
     buffer = memoryview(bytearray(min(size, CHUNK_BYTES)))
     end = offset + size
     while offset < end and (got := os.preadv(descriptor, [buffer[: end - offset]], offset)):
@@ -45,7 +45,7 @@ def pieces_of(descriptor: int, offset: int, size: int) -> Iterator[memoryview]:
 
 
 def reserve(target: int, size: int) -> None:
-    """Take the blocks at once: a full disk shows before the first byte, and large files are written faster.
+    """Reserve the blocks at once: a full disk fails before the first byte, and large files are written faster.
 
     Raises: OSError for a full disk.
     """
@@ -56,4 +56,4 @@ def reserve(target: int, size: int) -> None:
     except OSError as error:
         if error.errno in FULL:
             raise
-        # Any other error is a file system that cannot reserve; writing will do.
+        # Any other error means that the file system cannot reserve blocks; writing needs no reservation.

@@ -1,6 +1,6 @@
-"""What a bucket answers, as our errors: each names the bucket or the object and what to do, and no secret.
+"""Our errors for those of a bucket: each names the bucket or the object and the next step, and no secret.
 
-Texts of the server and of the client library are not passed on, only their codes: a proxy may have put anything there.
+Only the codes of the server and the client library are shown, not their texts: a proxy may have written anything there.
 """
 
 from collections.abc import Iterator
@@ -18,29 +18,29 @@ _KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "Invalid
 _FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "AccountProblem"}
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"}
 _BUSY = {"SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout"}
-_CAUSES_MAX = 8  # an error that goes round in circles is not followed for ever
+_CAUSES_MAX = 8  # bounds a cycle of causes
 
 
 def is_missing(error: S3Error) -> bool:
-    """Whether there is no such object. An answer without a body cannot tell that the bucket is gone instead."""
+    """Whether the object does not exist. A response without a body does not reveal a missing bucket."""
     return error.code in ("NoSuchKey", "NoSuchVersion") or (error.code == "MethodNotAllowed" and not error.message)
 
 
 @contextmanager
-def as_our_errors(settings: S3Settings, name: str | None = None, *, writing: bool = False) -> Iterator[None]:
-    """Turn what goes wrong with the bucket, or its object `name`, into our errors.
+def translate_errors(settings: S3Settings, name: str | None = None, *, writing: bool = False) -> Iterator[None]:
+    """Translate errors of the bucket, or of its object `name`.
 
-    Raises: BlobMissing for an object that is read and not there, StoreReadOnly for one that may not be written,
+    Raises: BlobMissing for an object that does not exist, StoreReadOnly for one that may not be written,
     StoreUnavailable for all else.
     """
     try:
         yield
     except S3Error as error:
-        raise _of_code(error, settings, name, writing=writing) from error
+        raise _from_code(error, settings, name, writing=writing) from error
     except (InvalidResponseError, ServerError, ParseError, UnicodeDecodeError) as error:
         raise StoreUnavailable(
-            f"{_what(settings, name)}: the answer was not one of S3. Check that {settings.endpoint} is the address of "
-            "the S3 interface, and any proxy in between."
+            f"{_what(settings, name)}: the response was not one of S3. Check that {settings.endpoint} is the address "
+            "of the S3 interface, and any proxy in between."
         ) from error
     except http.HTTPError as error:
         raise StoreUnavailable(
@@ -50,12 +50,12 @@ def as_our_errors(settings: S3Settings, name: str | None = None, *, writing: boo
 
 
 def missing_bucket(settings: S3Settings) -> StoreUnavailable:
-    """The error for a bucket that is not there."""
-    return StoreUnavailable(f"there is no {settings}. Check its name, or log something, which makes it.")
+    """The error for a bucket that does not exist."""
+    return StoreUnavailable(f"there is no {settings}. Check its name, or log something, which creates it.")
 
 
 def describe_failure(error: http.HTTPError) -> str:
-    """Why nothing, or only half of it, was answered: in a few words, without addresses."""
+    """The reason of a failed or incomplete response: in a few words, without addresses."""
     found: BaseException | None = error
     for _ in range(_CAUSES_MAX):
         match found:
@@ -65,7 +65,7 @@ def describe_failure(error: http.HTTPError) -> str:
                 return "the proxy does not answer"
             case http.NameResolutionError():
                 return "that host name is not known"
-            case http.NewConnectionError():  # a kind of time-out to the library, whatever the reason
+            case http.NewConnectionError():  # the library makes it a kind of time-out, whatever the reason
                 found = found.__cause__ or found.__context__
             case http.SSLError():
                 return "no TLS connection can be made (is its certificate one that this machine trusts?)"
@@ -80,7 +80,7 @@ def describe_failure(error: http.HTTPError) -> str:
     return "the connection broke"
 
 
-def _of_code(error: S3Error, settings: S3Settings, name: str | None, *, writing: bool) -> HeadwaterError:
+def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writing: bool) -> HeadwaterError:
     code, what = error.code or "an error without a code", _what(settings, name)
     if name is not None and is_missing(error):
         return verify.missing(name, str(settings))
@@ -89,7 +89,9 @@ def _of_code(error: S3Error, settings: S3Settings, name: str | None, *, writing:
     if code in _KEYS:
         return StoreUnavailable(f"{what}: the keys were refused ({code}). Check the access key and the secret key.")
     if code in _FORBIDDEN and writing:
-        return StoreReadOnly(f"{what}: these keys may not write there ({code}). Use others, or have them allowed to.")
+        return StoreReadOnly(
+            f"{what}: these keys may not write there ({code}). Use others, or grant them write access."
+        )
     if code in _FORBIDDEN:
         return StoreUnavailable(
             f"{what}: these keys are wrong or have no right to this ({code}). Check them and their policy."
@@ -97,13 +99,13 @@ def _of_code(error: S3Error, settings: S3Settings, name: str | None, *, writing:
     if code in _FULL:
         return StoreUnavailable(f"{what}: the store is full ({code}). Free space there and repeat.")
     if code == "RequestTimeTooSkewed":
-        return StoreUnavailable(f"{what}: the clocks of this machine and the server differ too much. Set them right.")
+        return StoreUnavailable(f"{what}: the clocks of this machine and the server differ too much. Synchronise them.")
     if code in _BUSY:
         return StoreUnavailable(
-            f"{what}: answered {code} again and again. Either its disks are too busy, or they cannot read what is "
-            "there. Try later; if it stays, look at the server's log and run `headwater doctor --content`."
+            f"{what}: every attempt was answered with {code}. Either the server's disks are too busy, or they cannot "
+            "read the object. Try later; if it persists, check the server's log and run `headwater doctor --content`."
         )
-    return StoreUnavailable(f"{what}: the server refused with {code}. Look at its log.")
+    return StoreUnavailable(f"{what}: the server refused with {code}. Check its log.")
 
 
 def _what(settings: S3Settings, name: str | None) -> str:

@@ -1,0 +1,65 @@
+"""The private names of client libraries that the product uses. One that is gone is found here, before any server."""
+
+import inspect
+
+import pytest
+from kafka.consumer.group import KafkaConsumer
+from kafka.coordinator.base import BaseCoordinator
+from kafka.net.compat import KafkaNetClient
+from kafka.partitioner.default import murmur2
+from kafka.producer.kafka import KafkaProducer
+from kafka.producer.sender import Sender
+from minio import Minio
+
+MULTIPART = {
+    "_create_multipart_upload": ["bucket_name", "object_name", "headers"],
+    "_upload_part": ["bucket_name", "object_name", "data", "headers", "upload_id", "part_number"],
+    "_complete_multipart_upload": ["bucket_name", "object_name", "upload_id", "parts"],
+    "_abort_multipart_upload": ["bucket_name", "object_name", "upload_id"],
+    "_list_multipart_uploads": ["bucket_name", "key_marker", "upload_id_marker"],
+    "_list_parts": ["bucket_name", "object_name", "upload_id", "part_number_marker"],
+}
+
+
+@pytest.mark.parametrize("name", MULTIPART)
+def test_the_steps_of_an_upload_in_parts_take_what_they_are_given(name: str) -> None:
+    parameters = list(inspect.signature(getattr(Minio, name)).parameters)
+
+    assert [wanted for wanted in MULTIPART[name] if wanted not in parameters] == []
+    if name.removeprefix("_").startswith(("create", "upload", "complete", "abort")):  # given by position
+        assert parameters[1 : 1 + len(MULTIPART[name])] == MULTIPART[name]
+
+
+def test_a_producer_can_be_ended_without_its_buffered_records() -> None:
+    """`driver.abort_producer` and `driver.forget_exit_handler`."""
+    made = inspect.getsource(KafkaProducer.__init__)
+
+    assert "self._sender = Sender(" in made
+    assert not inspect.signature(Sender.force_close).parameters.keys() - {"self"}
+    assert not inspect.signature(KafkaProducer._unregister_cleanup).parameters.keys() - {"self"}
+
+
+def test_a_consumer_can_join_again() -> None:
+    """`driver.resume_joining`."""
+    assert "self._coordinator = ConsumerCoordinator(" in inspect.getsource(KafkaConsumer.__init__)
+    assert "self.rejoining = " in inspect.getsource(BaseCoordinator.__init__)
+    assert not inspect.signature(BaseCoordinator.request_rejoin).parameters.keys() - {"self"}
+
+
+@pytest.mark.parametrize("client", [KafkaProducer, KafkaConsumer])
+def test_clients_take_the_network_client_that_they_are_given(client: type) -> None:
+    """`driver.create_client`, which closes it, and forbids it to create topics."""
+    assert client.DEFAULT_CONFIG["kafka_client"] is KafkaNetClient  # type: ignore[attr-defined]
+
+
+def test_a_network_client_asks_for_metadata_as_its_cluster_is_configured() -> None:
+    client = KafkaNetClient(bootstrap_servers="127.0.0.1:1")
+    try:
+        assert "allow_auto_create_topics" in client.cluster.config
+    finally:
+        client.close()
+
+
+def test_keys_hash_as_in_every_other_client_of_kafka() -> None:
+    """Values from Apache Kafka's own UtilsTest."""
+    assert [murmur2(key) - (1 << 32) for key in (b"21", b"foobar")] == [-973932308, -790332482]
