@@ -51,8 +51,8 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
 
     for uri, problem in (
         ((tmp_path / "fifo").as_uri(), "is a FIFO, not a file"),
-        ((tmp_path / "nothing").as_uri(), "is not there"),
-        ((tmp_path / "link").as_uri(), "is a link to 'nowhere', which is not there"),
+        ((tmp_path / "nothing").as_uri(), "does not exist"),
+        ((tmp_path / "link").as_uri(), "is a link to 'nowhere', which does not exist"),
         (f"{(tmp_path / 'file').as_uri()}/", "is not a folder"),
         (tmp_path.as_uri(), "fifo' is a FIFO"),
     ):

@@ -227,9 +227,9 @@ def a_fifo(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (in_a_loop, "{}/loop' links back to a folder that it is in: it has no end. Remove the link."),
-        (to_nowhere, "{}/broken' is a link to 'nowhere', which is not there. Restore its target or remove the link."),
-        (a_fifo, "{}/fifo' is a FIFO, not a file. Only files and folders can be kept: move it elsewhere."),
+        (in_a_loop, "{}/loop' leads through a link back to a folder that contains it. Remove the link."),
+        (to_nowhere, "{}/broken' is a link to 'nowhere', which does not exist. Restore its target or remove the link."),
+        (a_fifo, "{}/fifo' is a FIFO, not a file. Only files and folders can be added: move it elsewhere."),
     ],
 )
 @pytest.mark.parametrize("policy", ["mutable", "immutable"])

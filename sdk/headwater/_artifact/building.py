@@ -16,7 +16,7 @@ from headwater._artifact.entry import Entry
 from headwater._artifact.state import ArtifactState
 from headwater._ingest.deferred import hash_file, hash_folder
 from headwater._ingest.scan import scan, scan_file
-from headwater._ingest.staging import ingest_file, ingest_folder, ingest_written, written_here
+from headwater._ingest.staging import ingest_file, ingest_folder, ingest_spooled, spooled_file
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
 Policy = Literal["mutable", "immutable"]
@@ -77,9 +77,9 @@ class Building:
         if policy == "immutable":
             state.add_files(paths, *hash_folder(stager, found))
             return
-        taken = ingest_folder(client, stager, found)
+        ingested = ingest_folder(client, stager, found)
         state.check_open()
-        state.content.add_folder(taken.paths, taken.digests, taken.sizes, taken.total, taken.difference)
+        state.content.add_folder(ingested.paths, ingested.digests, ingested.sizes, ingested.total, ingested.delta)
         state.forget(paths)
 
     @contextlib.contextmanager
@@ -96,10 +96,10 @@ class Building:
             raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
         _check_encoding(encoding)
         _, stager = state.open()
-        with written_here() as raw:
+        with spooled_file() as raw:
             with _writer(raw, mode, encoding) as file:
                 yield file
-            digest, size = ingest_written(stager, raw)
+            digest, size = ingest_spooled(stager, raw)
         state.add_files([path], [digest], [size], {})
 
     def add_reference(

@@ -12,7 +12,7 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
-from headwater._content.content import Difference, identity
+from headwater._content.content import ContentDelta, identity
 from headwater._progress import bytes_text, tell
 
 SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
@@ -26,7 +26,7 @@ class CommitTask(ContentTask[CommitVersion]):
     def __init__(self, queue: WriteQueue, session: WriteSession, record: CommitRecord, command: CommitVersion) -> None:
         super().__init__(queue, session, record, command)
         self._inherited = record.attributes.inherited  # a new version has them; an existing version keeps its own
-        self._difference: Difference | None = None
+        self._difference: ContentDelta | None = None
         self._with_base = True
 
     @property
@@ -70,12 +70,12 @@ class CommitTask(ContentTask[CommitVersion]):
         digest = self._command.expected_digest or ""
         same = queries.version_with_digest(database, collection, digest)
         if same is not None:
-            self._difference = Difference(digest, (), ())
+            self._difference = ContentDelta(digest, (), ())
             not_given: dict[str, Any] = dict.fromkeys(self._inherited)
             return replace(self._command, base=same, files={}, **not_given)
         content = self._content
         if content.base is not None:
-            self._difference = Difference(content.base.digest, [*content.files, *content.references], content.removed)
+            self._difference = ContentDelta(content.base.digest, [*content.files, *content.references], content.removed)
             return self._full_command()
         latest = queries.resolve_version(database, collection, LATEST)
         info = None if latest is None else queries.version_info(database, collection, latest)
@@ -96,7 +96,7 @@ class CommitTask(ContentTask[CommitVersion]):
             removed=removed,
         )
 
-    def _difference_from(self, base: queries.VersionInfo) -> Difference:
+    def _difference_from(self, base: queries.VersionInfo) -> ContentDelta:
         known = self._content.known_difference
         if known is not None and known.digest == base.digest:
             return known
@@ -109,7 +109,7 @@ class CommitTask(ContentTask[CommitVersion]):
                     removed.append(path)
                 elif now == before:
                     del changed[path]
-        return Difference(base.digest, list(changed), removed)
+        return ContentDelta(base.digest, list(changed), removed)
 
     def _report(self, committed: Committed) -> None:
         name = CollectionName.parse(self._command.collection).name

@@ -22,7 +22,7 @@ Held = FileDigest | Reference  # what is at a path
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ContentDelta:
     """How content differs from content of another digest."""
 
     digest: str  # the version digest of what it is compared with
@@ -38,7 +38,7 @@ class Content:
     def __init__(self) -> None:
         self.files: dict[str, FileDigest] = {}
         self.references: dict[str, Reference] = {}
-        self.known_difference: Difference | None = None  # from the tree's last scan, while nothing else was put
+        self.known_difference: ContentDelta | None = None  # from the tree's last scan, while nothing else was put
         self._folders: set[str] | None = set()  # None: to be found anew
         self._forms: dict[str, str] | None = {}  # how names outside ASCII look to a reader → the path or folder
         self._sum: ContentSum | None = None
@@ -59,7 +59,7 @@ class Content:
         digests: Sequence[bytes],
         sizes: Sequence[int],
         total: "ContentSum",
-        difference: Difference | None,
+        difference: ContentDelta | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
         alone = not self.files and not self.references

@@ -14,7 +14,7 @@ from headwater_consumer.database import Database
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
 
-from headwater._content.content import Content, Difference, FileDigest, Held, sum_of_entries
+from headwater._content.content import Content, ContentDelta, FileDigest, Held, sum_of_entries
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
@@ -47,7 +47,7 @@ class Overlay(Content):
         digests: Sequence[bytes],
         sizes: Sequence[int],
         total: "ContentSum",  # noqa: ARG002 - of these files alone
-        difference: Difference | None,  # noqa: ARG002 - likewise
+        difference: ContentDelta | None,  # noqa: ARG002 - likewise
     ) -> None:
         self.add_files(paths, digests, sizes)
 

@@ -1,1 +1,1 @@
-"""The bytes of local files: scan, skip what is unchanged, hash, stage."""
+"""Ingest local files: scan, skip unchanged ones by the stat cache, hash, and stage their bytes."""

@@ -12,7 +12,7 @@ from headwater_schemas.errors import FileChanged
 
 from headwater._content.content import FileDigest
 from headwater._ingest.scan import Scan
-from headwater._ingest.staging import unreadable
+from headwater._ingest.staging import unreadable_file
 
 READ_BYTES = 1 << 20  # at a time
 
@@ -45,7 +45,7 @@ def hash_file(stager: BlobStager, location: str, size: int) -> tuple[bytes, int,
                 hasher.update(chunk)
                 read += len(chunk)
     except OSError as error:
-        raise unreadable(location, error) from error
+        raise unreadable_file(location, error) from error
     return digests.pack(stager.algorithm, hasher.digest()), read, True
 
 

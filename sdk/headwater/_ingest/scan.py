@@ -1,11 +1,11 @@
-"""What is in a local folder: names and stat numbers, in columns, without opening a file.
+"""Scan a local folder: names and stat numbers of its files, in columns, without opening a file.
 
-A scan looks at every regular file once. Links to files and folders are followed, so a scan sees what a reader would
-see; whatever has no bytes of its own to keep (sockets, FIFOs, devices, broken links) is an error that names it.
-Numbers stay in flat arrays, NUMBERS_PER_FILE a file: an object for each file would cost more than the look itself.
+A scan stats every regular file once. Links to files and folders are followed, so a scan sees what a reader would see;
+anything without content of its own (sockets, FIFOs, devices, broken links) is an error that names it. Stat numbers are
+in flat arrays, NUMBERS_PER_FILE per file: an object per file would cost more than the stat call.
 
-The device's number is not among them: it changes when a file system is mounted again, and every file would be read
-anew. Inode, size and both times are what tells one state of a file from another.
+The device number is not recorded: it changes when a file system is mounted again, and every file would be read again.
+Inode, size and both times identify one state of a file.
 """
 
 import errno
@@ -24,11 +24,11 @@ from headwater_schemas.paths import PATH_DEPTH_MAX, colliding_forms, find_invali
 NUMBERS_PER_FILE = 4
 INODE, SIZE, MTIME_NS, CTIME_NS = range(NUMBERS_PER_FILE)
 
-FOLDERS_MAX = 4_000_000  # links that fan out can make a few folders look like more than could ever be walked
+FOLDERS_MAX = 4_000_000  # links can make a few folders look like more than could ever be walked
 
 _INT64_SIGN = 1 << 63
 _OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_BY_DESCRIPTOR = os.scandir in os.supports_fd  # saves the kernel the walk along the path for every file
+_BY_DESCRIPTOR = os.scandir in os.supports_fd  # saves the kernel resolving the path for every file
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -38,7 +38,7 @@ _KINDS = {
 }
 _name_of = attrgetter("name")
 
-_Identity = tuple[int, int]  # device and inode: two folders that share it are one
+_Identity = tuple[int, int]  # device and inode: the same for two paths of one folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class ScannedFolder:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All files below a folder, in rows numbered through. Two scans of one unchanged tree are equal."""
+    """All files below a folder; a row is a file's position in the scan. Scans of an unchanged tree are equal."""
 
     root: str  # absolute
-    prefix: str  # what stands before each path inside the version: "" or "images/"
+    prefix: str  # of each path inside the version: "" or "images/"
     folders: list[ScannedFolder]  # sorted by path
-    started_ns: int = field(compare=False)  # this machine's clock, before the first look
+    started_ns: int = field(compare=False)  # this machine's clock, before the first stat
 
     def __len__(self) -> int:
         return sum(len(folder.names) for folder in self.folders)
@@ -67,7 +67,7 @@ class Scan:
         return [path for folder in self.folders for path in _paths_in(self.prefix, folder)]
 
     def sizes(self) -> list[int]:
-        """Each row's size in bytes, as it was when it was looked at."""
+        """Each row's size in bytes at the time of the scan."""
         return [size for folder in self.folders for size in folder.stats[SIZE::NUMBERS_PER_FILE]]
 
     def locations(self) -> list[str]:
@@ -78,23 +78,23 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """One file that is added by itself."""
+    """A single file that is added by itself."""
 
     location: str  # absolute
     stats: "array[int]"  # inode, size, mtime_ns, ctime_ns
-    started_ns: int  # this machine's clock, before the look
+    started_ns: int  # this machine's clock, before the stat
 
     @property
     def size(self) -> int:
-        """Bytes, as it was when it was looked at."""
+        """Bytes, at the time of the scan."""
         return self.stats[SIZE]
 
 
 def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
-    """Look at every file below `root`; each is called `prefix`/its path below `root`. Empty folders give nothing.
+    """Scan every file below `root`; its path in the version is `prefix`/its path below `root`. Skips empty folders.
 
-    Raises: InvalidFile when `root` is not a folder, or something below cannot be taken; InvalidPath when a name cannot
-    be kept, or two names are one to a reader.
+    Raises: InvalidFile when `root` is not a folder, or something below cannot be added; InvalidPath for a name that
+    cannot be stored, and for two names that look the same.
     """
     started_ns = time.time_ns()
     location = _location(root)
@@ -102,39 +102,39 @@ def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
         _refuse_root(location)
     start = f"{normalize(prefix)}/" if prefix else ""
     folders = sorted(_walk(location), key=attrgetter("path"))
-    found = Scan(location, start, folders, started_ns)
-    _check_paths(found)
-    return found
+    result = Scan(location, start, folders, started_ns)
+    _check_paths(result)
+    return result
 
 
 def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
-    """Look at one file. Raises: InvalidFile when there is none, or it is a folder, a FIFO, a socket or a device."""
+    """Stat one file. Raises: InvalidFile when it is missing, or a folder, a FIFO, a socket or a device."""
     started_ns = time.time_ns()
     location = _location(path)
     try:
-        found = os.stat(location)
+        result = os.stat(location)
     except (OSError, ValueError) as error:
         _refuse(location, error)
-    if not stat.S_ISREG(found.st_mode):
-        _refuse_kind(location, found.st_mode)
+    if not stat.S_ISREG(result.st_mode):
+        _refuse_kind(location, result.st_mode)
     numbers = array("q")
-    _append(numbers, found)
+    _append(numbers, result)
     return ScannedFile(location, numbers, started_ns)
 
 
 def _location(path: str | bytes | os.PathLike[str]) -> str:
-    """The absolute form of a local path. Raises: InvalidFile for what is no path."""
+    """The absolute form of a local path. Raises: InvalidFile for anything that is not a path."""
     try:
         text = os.fsdecode(path)
     except TypeError:
         raise InvalidFile(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.60}.") from None
-    if not text:  # for the system it would mean the current folder, which nobody wrote
+    if not text:  # the system would read it as the current folder, which the caller did not write
         raise InvalidFile("a local path is empty. Give the path of a file or folder; '.' is the current folder.")
     return os.path.abspath(text)
 
 
 def _walk(root: str) -> Iterator[ScannedFolder]:
-    """Every folder with files in it. The order is not defined."""
+    """Every folder that contains files, in no particular order."""
     to_do: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
     visited = 0
     while to_do:
@@ -143,7 +143,7 @@ def _walk(root: str) -> Iterator[ScannedFolder]:
         _check_bounds(root, path, visited)
         location = os.path.join(root, path) if path else root
         try:
-            folder, subfolders, identity = _look(location, path, ancestors)
+            folder, subfolders, identity = _open_and_read(location, path, ancestors)
         except OSError as error:
             _refuse(location, error)
         if folder.names:
@@ -153,13 +153,15 @@ def _walk(root: str) -> Iterator[ScannedFolder]:
             to_do += [(f"{path}/{name}" if path else name, line) for name in subfolders]
 
 
-def _look(location: str, path: str, ancestors: frozenset[_Identity]) -> tuple[ScannedFolder, list[str], _Identity]:
+def _open_and_read(
+    location: str, path: str, ancestors: frozenset[_Identity]
+) -> tuple[ScannedFolder, list[str], _Identity]:
     descriptor = os.open(location, _OPEN_FOLDER) if _BY_DESCRIPTOR else None
     try:
         own = os.stat(location if descriptor is None else descriptor)
         identity = (own.st_dev, own.st_ino)
         if identity in ancestors:
-            raise InvalidFile(f"{location!r} links back to a folder that it is in: it has no end. Remove the link.")
+            raise InvalidFile(f"{location!r} leads through a link back to a folder that contains it. Remove the link.")
         return *_read_folder(location, path, location if descriptor is None else descriptor), identity
     finally:
         if descriptor is not None:
@@ -174,7 +176,7 @@ def _read_folder(location: str, path: str, handle: str | int) -> tuple[ScannedFo
         entries = sorted(listing, key=_name_of)
     for entry in entries:
         try:
-            if entry.is_file():  # asks the kernel only for links; `stat` is the one call for each file
+            if entry.is_file():  # a system call only for links; `stat` is the one call for each file
                 _append(numbers, entry.stat())
                 names.append(entry.name)
             elif entry.is_dir():
@@ -186,8 +188,8 @@ def _read_folder(location: str, path: str, handle: str | int) -> tuple[ScannedFo
     return folder, subfolders
 
 
-def _append(numbers: "array[int]", found: os.stat_result) -> None:
-    row = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+def _append(numbers: "array[int]", result: os.stat_result) -> None:
+    row = (result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns)
     try:
         numbers.extend(row)
     except OverflowError:  # some file systems use all 64 bits of an inode's number
@@ -200,18 +202,18 @@ def _paths_in(start: str, folder: ScannedFolder) -> list[str]:
     return [start + name for name in folder.names]
 
 
-def _check_paths(found: Scan) -> None:
-    paths = found.paths()
+def _check_paths(result: Scan) -> None:
+    paths = result.paths()
     invalid = find_invalid(paths)
     if invalid is not None:
-        normalize(invalid)  # raises, saying what is wrong
-        raise InvalidPath(f"{invalid!r} cannot be kept as it is written. Rename it.")
+        normalize(invalid)  # raises an error that says why
+        raise InvalidPath(f"{invalid!r} is not in the normal form of a path. Rename it.")
     twins = colliding_forms(paths)
     if twins:
         one, other = twins
         raise InvalidPath(
-            f"{one!r} ({one!a}) and {other!r} ({other!a}) look the same to a reader: "
-            "they differ only in how Unicode composes their letters. Rename one of them."
+            f"{one!r} ({one!a}) and {other!r} ({other!a}) look the same: "
+            "they differ only in Unicode composition. Rename one of them."
         )
 
 
@@ -221,34 +223,36 @@ def _check_bounds(root: str, path: str, visited: int) -> None:
     if visited > FOLDERS_MAX:
         raise InvalidFile(
             f"{root!r} has more than {FOLDERS_MAX:,} folders, links followed. "
-            "Look for links that multiply them, or add parts of it."
+            "Look for links that multiply them, or add its parts separately."
         )
 
 
 def _refuse_root(location: str) -> NoReturn:
     try:
-        found = os.stat(location)
+        result = os.stat(location)
     except (OSError, ValueError) as error:
         _refuse(location, error)
-    raise InvalidFile(f"{location!r} is {_kind(found.st_mode)}, not a folder. Give a folder, or add it as a file.")
+    raise InvalidFile(f"{location!r} is {_kind(result.st_mode)}, not a folder. Give a folder, or add it as a file.")
 
 
 def _refuse_kind(location: str, mode: int) -> NoReturn:
-    advice = "Add it as a folder." if stat.S_ISDIR(mode) else "Only files and folders can be kept: move it elsewhere."
+    advice = "Add it as a folder." if stat.S_ISDIR(mode) else "Only files and folders can be added: move it elsewhere."
     raise InvalidFile(f"{location!r} is {_kind(mode)}, not a file. {advice}")
 
 
 def _refuse(location: str, error: OSError | ValueError) -> NoReturn:
-    """Raises: InvalidFile that says what `error` means for what is, or was, at `location`."""
+    """Raises: InvalidFile that explains `error` for the file or folder at `location`."""
     number = error.errno if isinstance(error, OSError) else errno.EINVAL
     if os.path.islink(location) and number in (errno.ENOENT, errno.ENOTDIR):
-        problem = f"is a link to {os.readlink(location)!r}, which is not there. Restore its target or remove the link."
+        problem = (
+            f"is a link to {os.readlink(location)!r}, which does not exist. Restore its target or remove the link."
+        )
     elif number == errno.ELOOP:
-        problem = "is a link that leads back to itself. Remove the link."
+        problem = "is a link to itself. Remove the link."
     elif number in (errno.ENOENT, errno.ENOTDIR):
-        problem = "is not there. Check the path; if something else removes files meanwhile, let it finish first."
+        problem = "does not exist. Check the path; if another process removes files meanwhile, let it finish first."
     elif number in (errno.EACCES, errno.EPERM):
-        problem = "may not be read by you. Change its permissions, or leave it out."
+        problem = "is not readable with your permissions. Change its permissions, or leave it out."
     else:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         problem = f"cannot be read: {reason}. Check the path and the file system."

@@ -1,4 +1,4 @@
-"""Take the bytes of local files: read what changed, hash it, and hand it to the stager."""
+"""Ingest local files: read those that changed, hash them, and stage their bytes."""
 
 import os
 import tempfile
@@ -6,121 +6,133 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_leaves
 from headwater_schemas.errors import InvalidFile
 
-from headwater._content.content import Difference
+from headwater._content.content import ContentDelta
 from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.scan_diff import ScanDiff
+from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
 
-    from headwater._commit.client import Client
-
-BYTES_PER_TURN = 4 * 1024 * 1024  # of small files, read before they are hashed and handed over together
-FILES_PER_TURN = 512
-T = TypeVar("T")
-
+BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, read before they are hashed and staged together
+FILES_PER_BATCH = 512
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
+T = TypeVar("T")
+
+
+class IngestClient(Protocol):
+    """What ingesting needs of a client."""
+
+    @property
+    def stat_cache(self) -> StatCache: ...
+
+    @property
+    def quiet(self) -> bool: ...
+
+    def is_stored_version(self, project: str, digest: str) -> bool:
+        """Whether a version with this digest exists, so that its content is stored."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class IngestedFolder:
-    """Every file of a folder, taken. Row i of each column is one file."""
+    """All files of a folder, staged. Row i of each column is one file."""
 
     paths: list[str]
     digests: list[bytes]  # stored form
     sizes: list[int]
     total: "ContentSum"
-    difference: Difference | None  # from the last scan of this folder
+    delta: ContentDelta | None  # from the cached state of this folder
 
 
-def ingest_folder(client: "Client", stager: BlobStager, found: Scan) -> IngestedFolder:
-    """Take all files of a scan; those that did not change since the last one, and are stored, are not read again.
+def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan) -> IngestedFolder:
+    """Ingest all files of a scan. Files that are stored, and have not changed since the last scan, are not read again.
 
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
-    from headwater_schemas.lthash import sum_of
+    from headwater_schemas.lthash import sum_of  # deferred: numpy
 
-    diff = client.stat_cache.diff_scan(found, stager.algorithm)
-    before = diff.previous_sum.digest() if diff.previous_sum.count else None
-    recalled = diff.digests()
-    digests = list(recalled)
-    sizes = found.sizes()
+    diff = client.stat_cache.diff_scan(scanned, stager.algorithm)
+    previous = diff.previous_sum.digest() if diff.previous_sum.count else None
+    cached = diff.digests()
+    digests = list(cached)
+    sizes = scanned.sizes()
     to_read = diff.changed_rows
-    if before is None or not client.is_stored_version(stager.project, before):
-        lacking = stager.missing([digest for digest in digests if digest is not None])
-        to_read = [row for row, digest in enumerate(digests) if digest is None or digest in lacking]
-    _read_rows(stager, found, to_read, digests, sizes, quiet=client.quiet)
-    paths = found.paths()
-    taken = [digest for digest in digests if digest is not None]
-    assert len(taken) == len(paths), "every file that was not known was read"
+    if previous is None or not client.is_stored_version(stager.project, previous):
+        missing = stager.missing([digest for digest in digests if digest is not None])
+        to_read = [row for row, digest in enumerate(digests) if digest is None or digest in missing]
+    _ingest_rows(stager, scanned, to_read, digests, sizes, quiet=client.quiet)
+    paths = scanned.paths()
+    known = [digest for digest in digests if digest is not None]
+    assert len(known) == len(paths), "every file without a cached digest was read"
     rows = diff.changed_rows
-    now_paths, now_digests, now_sizes = _pick(paths, rows), _pick(taken, rows), _pick(sizes, rows)
-    if any(known is not None and known != now for known, now in zip(recalled, taken, strict=True)):
-        # Read only because the store lacked it, and changed since the scan: the diff is of no use then.
-        total = sum_of(file_leaves(paths, taken, sizes), sum(sizes))
-        return IngestedFolder(paths, taken, sizes, total, None)
-    total = diff.updated_sum(now_paths, now_digests, now_sizes)
-    client.stat_cache.store_scan(found, diff, now_digests, now_sizes, total)
-    return IngestedFolder(paths, taken, sizes, total, _difference(before, diff, now_paths, now_digests))
+    read_paths, read_digests, read_sizes = _select(paths, rows), _select(known, rows), _select(sizes, rows)
+    if any(before is not None and before != now for before, now in zip(cached, known, strict=True)):
+        # A file was read only because the store lacked it, and has changed since the scan, so the diff is outdated.
+        total = sum_of(file_leaves(paths, known, sizes), sum(sizes))
+        return IngestedFolder(paths, known, sizes, total, None)
+    total = diff.updated_sum(read_paths, read_digests, read_sizes)
+    client.stat_cache.store_scan(scanned, diff, read_digests, read_sizes, total)
+    return IngestedFolder(paths, known, sizes, total, _delta(previous, diff, read_paths, read_digests))
 
 
-def ingest_file(client: "Client", stager: BlobStager, found: ScannedFile) -> tuple[bytes, int]:
-    """Take one file; returns digest and size. Raises: as `ingest_folder`."""
-    known = client.stat_cache.lookup_file(found, stager.algorithm)
+def ingest_file(client: IngestClient, stager: BlobStager, scanned: ScannedFile) -> tuple[bytes, int]:
+    """Ingest one file; returns digest and size. Raises: as `ingest_folder`."""
+    known = client.stat_cache.lookup_file(scanned, stager.algorithm)
     if known is not None and not stager.missing([known]):
-        return known, found.size
-    digest, size = _ingest_any(stager, found.location)
-    if size == found.size:
-        client.stat_cache.store_file(found, digest)
+        return known, scanned.size
+    digest, size = _ingest_any(stager, scanned.location)
+    if size == scanned.size:
+        client.stat_cache.store_file(scanned, digest)
     return digest, size
 
 
-def _difference(
-    before: str | None, diff: ScanDiff, paths: Sequence[str], digests: Sequence[bytes]
-) -> Difference | None:
-    if before is None:
+def _delta(previous: str | None, diff: ScanDiff, paths: Sequence[str], digests: Sequence[bytes]) -> ContentDelta | None:
+    """The change from content of the digest `previous`, given the paths and digests of the changed rows."""
+    if previous is None:
         return None
-    was = {file.path: file.digest for file in diff.superseded}
-    changed = [path for path, digest in zip(paths, digests, strict=True) if was.get(path) != digest]
-    return Difference(before, changed, sorted(was.keys() - set(paths)))
+    superseded = {file.path: file.digest for file in diff.superseded}
+    changed = [path for path, digest in zip(paths, digests, strict=True) if superseded.get(path) != digest]
+    return ContentDelta(previous, changed, sorted(superseded.keys() - set(paths)))
 
 
-def _read_rows(
+def _ingest_rows(
     stager: BlobStager,
-    found: Scan,
+    scanned: Scan,
     rows: Sequence[int],
     digests: "list[bytes | None]",
     sizes: list[int],
     *,
     quiet: bool,
 ) -> None:
-    """Take the files in `rows`, and put what was taken into `digests` and `sizes`."""
+    """Ingest the files in `rows`, and set their `digests` and `sizes`."""
     if not rows:
         return
-    locations = found.locations()
+    locations = scanned.locations()
     small = [row for row in rows if sizes[row] <= PACKED_FILE_BYTES_MAX]
     large = [row for row in rows if sizes[row] > PACKED_FILE_BYTES_MAX]
     with Progress("adding", total=sum(sizes[row] for row in rows), unit="B", quiet=quiet) as progress:
-        for turn in _turns(small, sizes):
-            contents = [_read_small(locations[row], sizes[row]) for row in turn]
-            for row, digest, content in zip(turn, stager.ingest(contents), contents, strict=True):
+        for batch in _batches(small, sizes):
+            contents = [_read_small(locations[row], sizes[row]) for row in batch]
+            for row, digest, content in zip(batch, stager.ingest(contents), contents, strict=True):
                 digests[row], sizes[row] = digest, len(content)
             progress.advance(sum(map(len, contents)))
         if large:
-            _read_large(stager, locations, large, digests, sizes, progress)
+            _ingest_large(stager, locations, large, digests, sizes, progress)
 
 
-def _read_large(
+def _ingest_large(
     stager: BlobStager,
     locations: Sequence[str],
     rows: Sequence[int],
@@ -129,27 +141,27 @@ def _read_large(
     progress: Progress,
 ) -> None:
     with ThreadPoolExecutor(LARGE_FILES_AT_ONCE, "headwater-adding") as pool:
-        taken = pool.map(lambda row: _ingest_any(stager, locations[row]), rows)
+        ingested = pool.map(lambda row: _ingest_any(stager, locations[row]), rows)
         try:
-            for row, (digest, size) in zip(rows, taken, strict=True):
+            for row, (digest, size) in zip(rows, ingested, strict=True):
                 digests[row], sizes[row] = digest, size
                 progress.advance(size)
-        except BaseException:  # Ctrl-C, or a file that cannot be read: nobody wants the rest any more
+        except BaseException:  # Ctrl-C, or a file that cannot be read: the rest is not needed
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _turns(rows: Sequence[int], sizes: Sequence[int]) -> "list[list[int]]":
-    """`rows` in turns of bounded number and bytes."""
-    turns: list[list[int]] = [[]]
+def _batches(rows: Sequence[int], sizes: Sequence[int]) -> "list[list[int]]":
+    """Split `rows` into batches of bounded number and bytes."""
+    batches: list[list[int]] = [[]]
     size = 0
     for row in rows:
-        if size > BYTES_PER_TURN or len(turns[-1]) == FILES_PER_TURN:
-            turns.append([])
+        if size > BYTES_PER_BATCH or len(batches[-1]) == FILES_PER_BATCH:
+            batches.append([])
             size = 0
-        turns[-1].append(row)
+        batches[-1].append(row)
         size += sizes[row]
-    return turns
+    return batches
 
 
 def _read_small(location: str, size: int) -> bytes:
@@ -159,19 +171,19 @@ def _read_small(location: str, size: int) -> bytes:
             content = os.read(descriptor, size + 1)
             if len(content) == size:
                 return content
-            return _read_on(descriptor, content, location)  # it changed since it was looked at
+            return _read_rest(descriptor, content, location)  # it changed since the scan
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise unreadable(location, error) from error
+        raise unreadable_file(location, error) from error
 
 
-def _read_on(descriptor: int, content: bytes, location: str) -> bytes:
+def _read_rest(descriptor: int, content: bytes, location: str) -> bytes:
     pieces = [content]
     while piece := os.read(descriptor, PACKED_FILE_BYTES_MAX):
         pieces.append(piece)
         if sum(map(len, pieces)) > 2 * PACKED_FILE_BYTES_MAX:
-            raise InvalidFile(f"{location!r} grows while it is read. Add it once whatever writes it is done.")
+            raise InvalidFile(f"{location!r} grows while it is read. Add it when its writer is done.")
     return b"".join(pieces)
 
 
@@ -180,11 +192,11 @@ def _ingest_any(stager: BlobStager, location: str) -> tuple[bytes, int]:
         with open(location, "rb", buffering=0) as source:
             return stager.ingest_file(source)
     except OSError as error:
-        raise unreadable(location, error) from error
+        raise unreadable_file(location, error) from error
 
 
-class Written(tempfile.SpooledTemporaryFile[bytes]):
-    """What somebody writes and may close, as many libraries do with what they write to; it is still to be taken."""
+class SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file that the caller may close, as many libraries do, and that can still be ingested afterwards."""
 
     def close(self) -> None:
         if not self.closed:
@@ -195,31 +207,31 @@ class Written(tempfile.SpooledTemporaryFile[bytes]):
 
 
 @contextmanager
-def written_here() -> Iterator[Written]:
-    """Where to write what will be taken: in memory while it is small, on the disk when it is large."""
-    written = Written(max_size=PACKED_FILE_BYTES_MAX)
+def spooled_file() -> Iterator[SpooledFile]:
+    """A file to write content to: in memory while it is small, on disk when it is large."""
+    file = SpooledFile(max_size=PACKED_FILE_BYTES_MAX)
     try:
-        yield written
+        yield file
     finally:
-        super(Written, written).close()
+        super(SpooledFile, file).close()
 
 
-def ingest_written(stager: BlobStager, written: Written) -> tuple[bytes, int]:
-    """Take what was written to such a file; returns digest and size."""
-    size = written.seek(0, os.SEEK_END)
-    written.flush()
-    written.seek(0)
+def ingest_spooled(stager: BlobStager, file: SpooledFile) -> tuple[bytes, int]:
+    """Ingest what was written to a spooled file; returns digest and size."""
+    size = file.seek(0, os.SEEK_END)
+    file.flush()
+    file.seek(0)
     if size <= PACKED_FILE_BYTES_MAX:
-        return stager.ingest([written.read()])[0], size
-    with open(os.dup(written.fileno()), "rb", buffering=0) as source:
+        return stager.ingest([file.read()])[0], size
+    with open(os.dup(file.fileno()), "rb", buffering=0) as source:
         source.seek(0)
         return stager.ingest_file(source)
 
 
-def unreadable(location: str, error: OSError) -> InvalidFile:
+def unreadable_file(location: str, error: OSError) -> InvalidFile:
     """The error for a local file that cannot be read."""
     return InvalidFile(f"{location!r} cannot be read: {error.strerror or error}. Nothing of it was added.")
 
 
-def _pick(column: Sequence[T], rows: Sequence[int]) -> list[T]:
+def _select(column: Sequence[T], rows: Sequence[int]) -> list[T]:
     return [column[row] for row in rows]
