@@ -13,6 +13,7 @@ from contextlib import closing
 import headwater
 import psycopg
 from headwater._config.settings import read_settings
+from headwater._stores.server_settings import s3_settings
 from headwater_eventlog.kafka import KafkaSettings
 
 from bench.bare_servers import client_of, producer_of
@@ -80,7 +81,7 @@ def take_bare_steps(count: int, servers: str, topic: str, sizes: list[int]) -> R
     """Medians of one small object put, of one commit's records confirmed, of one row committed."""
     profile = read_settings().profile
     assert profile is not None
-    s3, steps = profile.s3(), []
+    s3, steps = s3_settings(profile), []
     objects = client_of(s3)
     with closing(producer_of(KafkaSettings(servers, topic))) as producer, psycopg.connect(profile.database_url) as rows:
         rows.execute("CREATE TEMPORARY TABLE bare (number int)")

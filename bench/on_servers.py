@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
+from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_consumer.database.postgresql import PostgresqlSchema
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record
@@ -68,7 +69,7 @@ class ServerHome(Home):
         return replace(self, schema=_fresh_name())
 
     def sizes(self) -> dict[str, int]:
-        s3 = self.profile().s3()
+        s3 = s3_settings(self.profile())
         objects = client_of(s3).list_objects(s3.bucket, recursive=True)
         with psycopg.connect(self.servers.database(DATABASE)) as connection:
             found = connection.execute(_RELATION_BYTES, [self.schema]).fetchone()
@@ -81,7 +82,7 @@ class ServerHome(Home):
 
     def records(self) -> list[Record]:
         """All that is on the log, in the order of their times."""
-        with closing(KafkaEventLog.open(self.profile().kafka(), create=False)) as log:
+        with closing(KafkaEventLog.open(kafka_settings(self.profile()), create=False)) as log:
             found = [record for partition in range(log.partitions) for record in read_all(log, partition)]
         return sorted(found, key=lambda record: record.time_us)
 
@@ -91,7 +92,7 @@ class ServerHome(Home):
             connection.execute("CHECKPOINT")
 
     def forget_content(self) -> None:
-        s3 = self.profile().s3()
+        s3 = s3_settings(self.profile())
         client = client_of(s3)
         if client.bucket_exists(s3.bucket):
             found = client.list_objects(s3.bucket, recursive=True)
@@ -107,7 +108,7 @@ class ServerHome(Home):
         """What of it is on the servers: "topic", "schema", "bucket"."""
         with psycopg.connect(self.servers.database(DATABASE)) as connection:
             schema = connection.execute("SELECT to_regnamespace(%s)", [self.schema]).fetchone()
-        s3 = self.profile().s3()
+        s3 = s3_settings(self.profile())
         found = {
             "topic": bool(_topics_of(self.servers.kafka, {self.name})),
             "schema": schema is not None and schema[0] is not None,
@@ -120,7 +121,7 @@ class ServerHome(Home):
         self.forget_content()
         self.forget_projection()
         if "bucket" in self.is_there():
-            client_of(self.profile().s3()).remove_bucket(self.name)
+            client_of(s3_settings(self.profile())).remove_bucket(self.name)
         _delete_topics(self.servers.kafka, {self.name})
 
 
@@ -183,7 +184,7 @@ class ServerBench(Bench):
 
     def bare_commits(self, home: Home) -> tuple[Callable[..., Result], dict[str, Any]]:
         assert isinstance(home, ServerHome)
-        topic = fresh_topic(home.profile().kafka())
+        topic = fresh_topic(kafka_settings(home.profile()))
         self._bare_topics.append(topic.topic)
         of_one_commit = [record for record in home.records() if record.key.startswith("collection:")]
         sizes = list(map(_record_bytes, of_one_commit[:RECORDS_PER_COMMIT]))
@@ -206,14 +207,14 @@ class ServerBench(Bench):
             left.callback(self.end_projector)
 
     def _send_bare(self, home: ServerHome, records: Sequence[Record], steps: int) -> float:
-        topic = fresh_topic(home.profile().kafka())
+        topic = fresh_topic(kafka_settings(home.profile()))
         self._bare_topics.append(topic.topic)
         return send_seconds(topic, records, steps)
 
     def _bare_bucket(self) -> BareBucket:
         if self._bucket is None:
             home = ServerHome(self.work, self.servers.at, _fresh_name(), "none")
-            self._bucket = BareBucket(home.profile().s3())
+            self._bucket = BareBucket(s3_settings(home.profile()))
         return self._bucket
 
     def _joined(self, tree: Path) -> Path:

@@ -6,6 +6,7 @@ from itertools import repeat
 
 import psycopg
 from headwater._config.settings import read_settings
+from headwater._stores.server_settings import kafka_settings
 from headwater._stores.servers import open_database, open_log_and_database
 from headwater_consumer.rows import FILE, EntryRow
 from headwater_consumer.service.process import project_present
@@ -73,7 +74,7 @@ def copy_bare() -> Result:
     profile = read_settings().profile
     assert profile is not None
     schema = profile.database_schema
-    with closing(KafkaEventLog.open(profile.kafka(), create=False)) as log:
+    with closing(KafkaEventLog.open(kafka_settings(profile), create=False)) as log:
         records = [record for partition in range(log.partitions) for record in read_all(log, partition)]
     open_database(profile, create=True).close()
     with psycopg.connect(profile.database_url) as connection:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import headwater
+from headwater._stores.server_settings import s3_settings
 
 from bench.bare_servers import client_of
 from bench.harness import Figure, Result, run, settle
@@ -22,7 +23,7 @@ def measure(bench: ServerBench) -> Iterator[Figure]:
     home = bench.home()
     objects = bench.size(OBJECTS)
     run(home, make_store)
-    s3 = home.profile().s3()
+    s3 = s3_settings(home.profile())
     client = client_of(s3)
 
     def put(number: int) -> None:

@@ -36,6 +36,23 @@ HOMES_OF_DRIVERS = {
     "psycopg": ("consumer/headwater_consumer/database/postgresql/",),
 }
 
+# Attributes with an underscore that belong to no class of ours: of named tuples and modules, or of libraries whose
+# public interface lacks what is needed (their versions have an upper bound for that reason).
+OUTSIDE_PRIVATES = frozenset(("_asdict", "_exit", "_fields", "_make", "_replace")) | frozenset(
+    (
+        "_abort_multipart_upload",
+        "_complete_multipart_upload",
+        "_coordinator",
+        "_create_multipart_upload",
+        "_execute",
+        "_list_multipart_uploads",
+        "_list_parts",
+        "_sender",
+        "_unregister_cleanup",
+        "_upload_part",
+    )
+)
+
 # Words that would tie the project to one machine. Put together here, so that this file may be searched too.
 _FOLDERS = "|".join(("work", "root", "home", "Users"))
 _HOSTS = "|".join(("py" + "pi", "python" + "hosted", "index" + "-url", "artifact" + "ory"))
@@ -153,3 +170,31 @@ def top_level_imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_a_private_attribute_is_used_only_in_the_module_that_defines_it() -> None:
+    """What others need of an object is a method of it, or is passed to them."""
+    assert [place for name, tree in SHIPPED.items() for place in foreign_privates(name, tree)] == []
+
+
+def foreign_privates(name: str, tree: ast.Module) -> Iterator[str]:
+    own = set(defined_names(tree)) | OUTSIDE_PRIVATES
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.startswith("__"):
+            continue
+        owner = node.value.func if isinstance(node.value, ast.Call) else node.value
+        is_own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "super")
+        if not is_own and node.attr not in own:
+            yield f"{name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def defined_names(tree: ast.Module) -> Iterator[str]:
+    """Names of functions, classes, variables, and of attributes that are set on `self`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.Attribute(attr=name, value=ast.Name(id="self" | "cls"), ctx=ast.Store()):
+                yield name

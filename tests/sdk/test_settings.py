@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from headwater._config.profile import ProfileRow, profile_table
 from headwater._config.settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
+from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
 
@@ -325,9 +326,13 @@ def test_a_profile_is_a_table_of_the_settings_file(file: Path) -> None:
     profile = read_settings({**_bare(), "HEADWATER_SETTINGS": str(file)}).profile
 
     assert profile is not None
-    assert (profile.kafka().servers, profile.kafka().topic, profile.kafka().partitions) == ("k1:9092", "headwater", 8)
+    assert (kafka_settings(profile).servers, kafka_settings(profile).topic, kafka_settings(profile).partitions) == (
+        "k1:9092",
+        "headwater",
+        8,
+    )
     assert profile.database_url == "postgresql://db/headwater"
-    assert (profile.s3().endpoint, profile.s3().bucket, profile.s3().access_key) == (
+    assert (s3_settings(profile).endpoint, s3_settings(profile).bucket, s3_settings(profile).access_key) == (
         "http://s3:9000",
         "headwater",
         None,
@@ -383,7 +388,12 @@ def test_no_secret_of_a_profile_is_shown() -> None:
     assert settings.profile is not None
 
     shown = " ".join(
-        [repr(settings), repr(settings.profile.kafka()), repr(settings.profile.s3()), str(settings.profile.shown())]
+        [
+            repr(settings),
+            repr(kafka_settings(settings.profile)),
+            repr(s3_settings(settings.profile)),
+            str(settings.profile.shown()),
+        ]
     )
 
     assert "db.example.com/headwater" in shown

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import headwater
-from headwater._artifact.artifact import state_of
+from headwater._artifact.building import state_of
 from headwater._commit import session
 from headwater.errors import HeadwaterError, StoreError
 from headwater_producer import producer

@@ -54,7 +54,7 @@ def active_run() -> ActiveRun | None:
 
 def client_and_namespace() -> "tuple[Client, str]":
     """Where an artifact goes that is filled now: with the active run, or else as the settings say."""
-    from headwater._commit.client import client_for  # deferred: loads SQLAlchemy
+    from headwater._commit.client import client_for  # deferred: sqlalchemy
 
     run = active_run()
     if run is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.names import check_type
 
-from headwater._artifact.building import Building
+from headwater._artifact.building import Building, state_of
 from headwater._artifact.entry import Entry, Manifest, find_entry
 from headwater._artifact.run_resolver import resolve_runs
 from headwater._artifact.state import ArtifactState
@@ -307,14 +307,9 @@ class Artifact(Building):
         return f"<Artifact {self.name} ({self.type}, {self.state})>"
 
 
-def state_of(artifact: Artifact) -> ArtifactState:
-    """The state behind an artifact, for the rest of headwater."""
-    return artifact._state
-
-
 def stored_version(artifact: Artifact) -> "StoredVersion":
     """The version that an artifact is. Waits for it. Raises: InvalidInput before it is logged; EventRejected."""
-    return artifact._state.stored()
+    return state_of(artifact).stored()
 
 
 def artifact_of(client: "Client", info: "VersionInfo") -> Artifact:

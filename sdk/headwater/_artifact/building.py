@@ -156,6 +156,11 @@ class Building:
         state.forget(gone)
 
 
+def state_of(artifact: Building) -> ArtifactState:
+    """The state behind an artifact, for the rest of headwater."""
+    return artifact._state
+
+
 def _hint(state: ArtifactState, path: str) -> str:
     """What a caller may have meant who names a table instead of its entry."""
     table = entry_of_value(state, path)

@@ -42,7 +42,7 @@ class ArtifactState:
         self._added_values: dict[str, object] = {}  # what `add` was given, by entry path
         self._client: Client | None = None
         self._stager: BlobStager | None = None
-        self._namespace: str | None = None  # "entity/project", once it is known
+        self._collection: CollectionName | None = None  # once it is known
         self._pending: PendingVersion | None = None
         self._draft: str | None = None  # the shared draft that it was upserted to, by its id on the log
         self._stored: StoredVersion | None = None
@@ -53,7 +53,7 @@ class ArtifactState:
         collection = CollectionName.parse(info.collection)
         state = cls(collection.name, info.type)
         state._client = client
-        state._namespace = f"{collection.entity}/{collection.project}"
+        state._collection = collection
         state.become(info)
         return state
 
@@ -76,10 +76,9 @@ class ArtifactState:
     @property
     def namespace(self) -> tuple[str, str]:
         """Entity and project. Raises: InvalidInput before it is logged."""
-        if self._namespace is None:
+        if self._collection is None:
             raise InvalidInput(f"{self.base_name} is in no project yet. {_LOG_FIRST}")
-        entity, _, project = self._namespace.partition("/")
-        return entity, project
+        return self._collection.entity, self._collection.project
 
     @property
     def store_url(self) -> str | None:
@@ -111,7 +110,7 @@ class ArtifactState:
 
     def become(self, info: "VersionInfo") -> None:
         """From now on it is this version."""
-        from headwater._artifact.stored import StoredVersion  # deferred: loads SQLAlchemy
+        from headwater._artifact.stored import StoredVersion  # deferred: sqlalchemy
 
         assert self._client is not None
         self._stored, self._pending, self.type = StoredVersion(self._client, info), None, info.type
@@ -154,7 +153,7 @@ class ArtifactState:
         """The state of the next version, which starts from this one."""
         stored = self.stored()
         draft = ArtifactState(self.base_name, self.type)
-        draft._client, draft._namespace = self._client, self._namespace
+        draft._client, draft._collection = self._client, self._collection
         draft._stager = stored.client.stager("/".join(self.namespace))
         draft.content = stored.next_content()
         draft.attributes = VersionAttributes.of_draft(stored.info)
@@ -267,9 +266,10 @@ class ArtifactState:
 
     def finish(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
         """Log it as what seals a shared draft. Where it was upserted to that draft, it adds nothing more."""
-        if self._draft == draft and self._namespace == namespace:
+        collection = self._collection_in(namespace)
+        if self._draft == draft and self._collection == collection:
             record = CommitRecord(
-                collection=f"{namespace}/{self.base_name}",
+                collection=str(collection),
                 type=self.type,
                 content=Content(),
                 deferred={},
@@ -283,14 +283,16 @@ class ArtifactState:
 
     def _log_to_active_run(self) -> None:
         """Log it as an output of the active run, or else of none."""
-        from headwater._commit.save import log_version  # deferred: loads SQLAlchemy
+        from headwater._commit.save import log_version  # deferred: sqlalchemy
 
         run = active_run()
         if run is not None:
             self.log(run.client, run.namespace, (), run.log)
             return
         client, namespace = client_and_namespace()
-        self.log(client, self._namespace or namespace, (), lambda record: log_version(client, record, None))
+        if self._collection is not None:  # a draft stays in the project of its base
+            namespace = "/".join(self.namespace)
+        self.log(client, namespace, (), lambda record: log_version(client, record, None))
 
     def _commit(self, record: CommitRecord, commit: Commit, draft: str | None) -> "PendingVersion":
         pending = commit(record)
@@ -311,17 +313,17 @@ class ArtifactState:
                     "Make the artifact after `headwater.init`."
                 )
             self._client.check_process()  # filled before a fork, it is logged with what the child inherited
-        collection, base = f"{namespace}/{self.base_name}", self.content.base
-        if base is not None and base.collection != collection:
+        collection, base = self._collection_in(namespace), self.content.base
+        if base is not None and base.collection != str(collection):
             if not may_flatten:
                 raise InvalidInput(
                     f"a draft of {base.collection} cannot join a shared draft of {collection}. "
                     "Open the run in the project of the base."
                 )
             self.content = self.content.flattened()
-        self._client, self._namespace = client, namespace
+        self._client, self._collection = client, collection
         return CommitRecord(
-            collection=collection,
+            collection=str(collection),
             type=self.type,
             content=self.content,
             deferred=self._deferred,
@@ -330,6 +332,9 @@ class ArtifactState:
             stager=self._stager if self._stager is not None else client.stager(namespace),
         )
 
+    def _collection_in(self, namespace: str) -> CollectionName:
+        return CollectionName.parse(f"{namespace}/{self.base_name}")
+
     def _pending_version(self) -> "PendingVersion":
         if self._pending is None:
             raise InvalidInput(f"{self.base_name} has no version yet. {_LOG_FIRST}")
@@ -337,7 +342,7 @@ class ArtifactState:
 
     def _stored_base(self) -> "StoredVersion | None":
         """The version that a draft starts from."""
-        from headwater._artifact.stored import StoredVersion  # deferred: loads SQLAlchemy
+        from headwater._artifact.stored import StoredVersion  # deferred: sqlalchemy
 
         base = self.content.base
         return None if base is None or self._client is None else StoredVersion(self._client, base)

@@ -6,13 +6,9 @@ It is a table of the settings file, `[profiles.NAME]`, and each of its values ca
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from headwater_schemas.errors import InvalidSettings
-
-if TYPE_CHECKING:
-    from headwater_blobs.s3.settings import S3Settings
-    from headwater_eventlog.kafka import KafkaSettings
 
 HIDDEN = "***"
 _VARIABLE_PREFIX = "HEADWATER_"
@@ -56,15 +52,6 @@ _TABLE = (
     ProfileRow("s3_region", "", "the bucket's region; asked unless given"),
 )
 _ROWS = {row.key: row for row in _TABLE}
-_CLIENT = {
-    "kafka_security_protocol": "security_protocol",
-    "kafka_sasl_mechanism": "sasl_mechanism",
-    "kafka_sasl_username": "sasl_plain_username",
-    "kafka_sasl_password": "sasl_plain_password",
-    "kafka_ssl_cafile": "ssl_cafile",
-    "kafka_ssl_certfile": "ssl_certfile",
-    "kafka_ssl_keyfile": "ssl_keyfile",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +60,6 @@ class Profile:
 
     name: str
     values: Mapping[str, str] = field(repr=False)  # every key of the table; "" where there is no value
-
-    def kafka(self) -> "KafkaSettings":
-        """The log. Raises: InvalidSettings."""
-        from headwater_eventlog.kafka import KafkaSettings
-
-        return KafkaSettings(
-            servers=self.values["kafka_servers"],
-            topic=self.values["kafka_topic"],
-            partitions=self._number("kafka_partitions"),
-            replication=self._number("kafka_replication"),
-            min_insync_replicas=self._number("kafka_min_insync_replicas"),
-            client={name: self.values[key] for key, name in _CLIENT.items() if self.values[key]},
-        )
-
-    def s3(self) -> "S3Settings":
-        """The bytes. Raises: InvalidSettings."""
-        from headwater_blobs.s3.settings import S3Settings
-
-        return S3Settings(
-            endpoint=self.values["s3_endpoint"],
-            bucket=self.values["s3_bucket"],
-            access_key=self.values["s3_access_key"] or None,
-            secret_key=self.values["s3_secret_key"] or None,
-            region=self.values["s3_region"] or None,
-            session_token=self.values["s3_session_token"] or None,
-        )
 
     @property
     def database_url(self) -> str:
@@ -114,7 +75,8 @@ class Profile:
         """What is set, for people: secrets are hidden, and of a URL its user and password."""
         return {key: _shown(_ROWS[key], value) for key, value in self.values.items() if value}
 
-    def _number(self, key: str) -> int:
+    def number(self, key: str) -> int:
+        """A value that is a whole number. Raises: InvalidSettings."""
         text = self.values[key]
         if not text.isdecimal():
             raise InvalidSettings(f"{key} of profile {self.name!r} is {text!r}. Write a whole number.")

@@ -181,7 +181,7 @@ def _conflict(path: str, other: str) -> InvalidPath:
 
 def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Reference]) -> "ContentSum":
     """The sum of these entries alone."""
-    from headwater_schemas.lthash import sum_of
+    from headwater_schemas.lthash import sum_of  # deferred: numpy
 
     digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
     total = sum_of(file_leaves(files, digests, sizes), sum(sizes))

@@ -78,7 +78,7 @@ class Overlay(Content):
 
     def sum(self) -> "ContentSum":
         """As it will be: the base's, less what is hidden, plus what was put. Cost: the change."""
-        from headwater_schemas.lthash import ContentSum
+        from headwater_schemas.lthash import ContentSum  # deferred: numpy
 
         if self._sum is None:
             base = self.base

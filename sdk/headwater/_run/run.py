@@ -12,7 +12,8 @@ from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, 
 from headwater_schemas.events import ArtifactUsed
 from headwater_schemas.names import check_distributed_id, check_name
 
-from headwater._artifact.artifact import Artifact, state_of, stored_version
+from headwater._artifact.artifact import Artifact, stored_version
+from headwater._artifact.building import state_of
 from headwater._artifact.lineage import inputs_of, names_used, outputs_of
 from headwater._artifact.lookup import check_expected_type, find_artifact, version_artifact
 from headwater._commit.save import log_version

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 
+from headwater_blobs.s3 import diagnostics as s3
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_name
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog
+from headwater_eventlog.kafka import diagnostics as kafka
 from headwater_eventlog.port import EventLog
 from headwater_schemas.diagnostics import Diagnostic
 from headwater_schemas.errors import HeadwaterError
 
 from headwater._config.profile import Profile
+from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater._stores.stores import Stores
 
 OUTAGE_S = 30.0  # a restart or a failover takes less
@@ -25,7 +28,7 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
     """
     with ExitStack() as opened:
         database, log = open_log_and_database(profile, opened, create=create)
-        blobs = S3BlobStore.open(profile.s3(), create=create)
+        blobs = S3BlobStore.open(s3_settings(profile), create=create)
         opened.pop_all()
         projection = RemoteProjection(log, database)
         return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
@@ -49,7 +52,7 @@ def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEven
     """Open the log that `database` projects. The first time, the log's identity is recorded in the database."""
     known = database.source_log()
     # A lost topic is not created again under a projection that knows it: that would be another, empty history.
-    log = KafkaEventLog.open(profile.kafka(), create=create and known is None, expect=known)
+    log = KafkaEventLog.open(kafka_settings(profile), create=create and known is None, expect=known)
     if known is None:
         database.bind_to_log(log.generation, log.partitions)
     return log
@@ -57,12 +60,9 @@ def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEven
 
 def diagnose_servers(profile: Profile) -> Iterator[tuple[str, bool, str]]:
     """(server, whether it is healthy, what was found and what to do) for each connection. Changes nothing."""
-    from headwater_blobs.s3 import diagnostics as s3
-    from headwater_eventlog.kafka import diagnostics as kafka
-
-    yield from _diagnosed("kafka", lambda: kafka.describe(profile.kafka()))
+    yield from _diagnosed("kafka", lambda: kafka.describe(kafka_settings(profile)))
     yield from _diagnosed("database", lambda: [_diagnose_database(profile)])
-    yield from _diagnosed("s3", lambda: s3.describe(profile.s3()))
+    yield from _diagnosed("s3", lambda: s3.describe(s3_settings(profile)))
 
 
 def _diagnosed(server: str, diagnose: Callable[[], Sequence[Diagnostic]]) -> Iterator[tuple[str, bool, str]]:
@@ -89,7 +89,7 @@ class ServerProjectionSwap:
 
     def open_log(self, opened: ExitStack) -> EventLog:
         """Open the log, whatever the old projection recorded of it."""
-        log = KafkaEventLog.open(self._profile.kafka(), create=False)
+        log = KafkaEventLog.open(kafka_settings(self._profile), create=False)
         opened.callback(log.close)
         return log
 

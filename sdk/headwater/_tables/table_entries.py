@@ -102,7 +102,7 @@ def _decoded(source: TableSource, path: str, what: str) -> Any:
 
 def _parquet() -> ModuleType:
     try:
-        from headwater._tables import parquet  # deferred: loads pyarrow
+        from headwater._tables import parquet  # deferred: pyarrow
     except ImportError as error:
         raise InvalidInput(
             f"tables are kept as Parquet, which needs pyarrow ({error}). Get it with: pip install 'headwater[tables]'"
