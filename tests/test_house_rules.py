@@ -36,6 +36,12 @@ HOMES_OF_DRIVERS = {
     "psycopg": ("consumer/headwater_consumer/database/postgresql/",),
 }
 
+# Heavy library → why a module of ours is imported inside a function: so that it is loaded when it is used, not before.
+HEAVY_LIBRARIES = frozenset(
+    ("fastavro", "kafka", "minio", "numpy", "pandas", "prometheus_client", "psycopg", "pyarrow", "rich", "sqlalchemy")
+)
+DEFERRED = re.compile(r"# deferred: ([a-z_]+(?:, [a-z_]+)*)")
+
 # Attributes with an underscore that belong to no class of ours: of named tuples and modules, or of libraries whose
 # public interface lacks what is needed (their versions have an upper bound for that reason).
 OUTSIDE_PRIVATES = frozenset(("_asdict", "_exit", "_fields", "_make", "_replace")) | frozenset(
@@ -170,6 +176,29 @@ def top_level_imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_an_import_of_ours_inside_a_function_names_the_heavy_library_that_it_defers() -> None:
+    """Anything else belongs at the top, where a reader and the import linter look; a circle is opened, not hidden."""
+    assert [place for name in SHIPPED for place in unmarked_imports(name)] == []
+
+
+def unmarked_imports(name: str) -> Iterator[str]:
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    functions = [node for node in ast.walk(SHIPPED[name]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for node in (inner for function in functions for inner in ast.walk(function)):
+        if not any(module.startswith("headwater") for module in imported_modules(node)):
+            continue
+        assert isinstance(node, ast.stmt)
+        mark = DEFERRED.search("\n".join(lines[node.lineno - 1 : node.end_lineno]))
+        if mark is None or not HEAVY_LIBRARIES.issuperset(mark[1].split(", ")):
+            yield f"{name}:{node.lineno}"
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
 def test_a_private_attribute_is_used_only_in_the_module_that_defines_it() -> None:

@@ -22,7 +22,7 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
 
     Health is served at http://HOST:PORT/health, Prometheus metrics at /metrics.
     """
-    from headwater._stores.servers import open_log_and_database  # deferred: loads kafka and minio
+    from headwater._stores.servers import open_log_and_database  # deferred: kafka, minio
 
     settings = read_settings()
     profile = settings.profile
@@ -32,7 +32,7 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
             "servers, set HEADWATER_URL=profile:NAME."
         )
     try:
-        from headwater_consumer.service import run_projector  # deferred: requires the extra `service`
+        from headwater_consumer.service import run_projector  # deferred: prometheus_client, psycopg
     except ImportError as error:
         raise InvalidSettings(
             f"the projector's dependencies are missing ({error}). Install them with: pip install 'headwater[service]'"
