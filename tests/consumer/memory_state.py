@@ -1,0 +1,138 @@
+"""The projector's `State` in memory: plain dictionaries, without any database."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from headwater_consumer.layers.path_conflicts import NO_EXCLUSIONS, Exclusions, first_path_conflict
+from headwater_consumer.projector.state import AddEntries, Change, DropLayer, MergeLayers, Put, RemoveDuplicates
+from headwater_consumer.rows import (
+    DELETED,
+    REMOVED,
+    AliasRow,
+    EntryRow,
+    LayerRow,
+    ParkedRecordRow,
+    ProjectionRow,
+    VersionAttributeRow,
+    VersionRow,
+)
+
+R = TypeVar("R", bound=ProjectionRow)
+Rows = dict[tuple[Any, ...], Any]
+
+
+class MemoryState:
+    """All rows by type and primary key, and the entries of each layer in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self.rows: dict[type[ProjectionRow], Rows] = defaultdict(dict)
+        self.entries: dict[int, list[EntryRow]] = defaultdict(list)
+
+    # --- reading
+
+    def get(self, row_type: type[R], *key: object) -> R | None:
+        for row in self._all(row_type):
+            if row_type.lookup(row) == key and not (row_type.is_fact and row.to_position is not None):
+                return row  # type: ignore[no-any-return]
+        return None
+
+    def duplicates(self, layer: int) -> Iterator[EntryRow]:
+        for _, rows in sorted(self._by_path(layer).items()):
+            if len(rows) > 1:
+                yield from rows
+
+    def hidden_by(self, layer: int, below: Sequence[int]) -> Iterator[EntryRow]:
+        under = [self._by_path(number) for number in below]
+        for path in sorted(self._by_path(layer)):
+            topmost = next((rows[path][-1] for rows in under if path in rows), None)
+            if topmost is not None and topmost.kind != REMOVED:
+                yield topmost
+
+    def paths_under(self, layers: Sequence[int], folder: str) -> list[str]:
+        kinds = self._kinds(layers)
+        return sorted(path for path, kind in kinds.items() if path.startswith(f"{folder}/") and kind != REMOVED)
+
+    def path_conflict(self, layers: Sequence[int], paths: Sequence[str]) -> tuple[str, str] | None:
+        return first_path_conflict(_MemoryLayers(self._kinds(layers)), paths)
+
+    def open_aliases(self, collection: str, version: int) -> list[AliasRow]:
+        named = [row for row in self._all(AliasRow) if (row.collection, row.version) == (collection, version)]
+        return sorted((row for row in named if row.to_position is None), key=lambda row: row.alias)
+
+    def newest_live_version(self, collection: str, *, other_than: int) -> int | None:
+        return max((row.version for row in self._live(collection, other_than)), default=None)
+
+    def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
+        live = self._live(collection, other_than)
+        return min((row.version for row in live if row.digest == digest), default=None)
+
+    def parked_records(self, partition: int, key: str) -> list[ParkedRecordRow]:
+        parked = [row for row in self._all(ParkedRecordRow) if (row.partition, row.key) == (partition, key)]
+        return sorted((row for row in parked if row.applied_position is None), key=lambda row: row.offset)
+
+    # --- writing
+
+    def write(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            match change:
+                case Put(row):
+                    key = tuple(getattr(row, name) for name in type(row).primary_key)
+                    self.rows[type(row)][key] = row
+                case AddEntries(rows):
+                    for values in rows:
+                        entry = EntryRow(*values)  # type: ignore[arg-type] # in the order of the fields
+                        self.entries[entry.layer].append(entry)
+                case RemoveDuplicates(layer):
+                    self.entries[layer] = [rows[-1] for rows in self._by_path(layer).values()]
+                case MergeLayers(layer, layers, bottom):
+                    self._merge(layer, layers, bottom)
+                case DropLayer(layer):
+                    self.entries.pop(layer, None)
+                    self.rows[LayerRow].pop((layer,), None)
+
+    def _merge(self, layer: int, layers: Sequence[int], bottom: bool) -> None:
+        merged: dict[str, EntryRow] = {}
+        for number in reversed(layers):
+            merged.update({path: rows[-1] for path, rows in self._by_path(number).items()})
+        kept = [row for row in merged.values() if not (bottom and row.kind == REMOVED)]
+        self.entries[layer] = [EntryRow(layer, *EntryRow.values(row)[1:]) for row in kept]
+        self.write([Put(LayerRow(layer, len(kept)))])
+
+    # --- looking up
+
+    def _all(self, row_type: type[ProjectionRow]) -> Collection[Any]:
+        return self.rows[row_type].values()
+
+    def _live(self, collection: str, other_than: int) -> list[VersionRow]:
+        versions = [row for row in self._all(VersionRow) if row.collection == collection and row.version != other_than]
+        return [row for row in versions if self.get(VersionAttributeRow, collection, row.version, DELETED) is None]
+
+    def _by_path(self, layer: int) -> dict[str, list[EntryRow]]:
+        found: dict[str, list[EntryRow]] = defaultdict(list)
+        for row in sorted(self.entries.get(layer, []), key=lambda row: row.ordinal):
+            found[row.path].append(row)
+        return found
+
+    def _kinds(self, layers: Sequence[int]) -> dict[str, int]:
+        kinds: dict[str, int] = {}
+        for layer in reversed(layers):
+            kinds.update({path: rows[-1].kind for path, rows in self._by_path(layer).items()})
+        return kinds
+
+
+class _MemoryLayers:
+    """A `LayerStack` over the kinds of all its paths."""
+
+    def __init__(self, kinds: Mapping[str, int]) -> None:
+        self._kinds = kinds
+
+    def kinds_at(self, paths: Collection[str]) -> Mapping[str, int]:
+        return {path: self._kinds[path] for path in paths if path in self._kinds}
+
+    def possible_folders(self, names: Collection[str]) -> set[str]:
+        return set(names)
+
+    def first_under(self, folder: str, exclusions: Exclusions = NO_EXCLUSIONS) -> str | None:
+        within = [path for path, kind in self._kinds.items() if path.startswith(f"{folder}/") and kind != REMOVED]
+        return min((path for path in within if not exclusions.covers(path)), default=None)
