@@ -9,6 +9,7 @@ from headwater._stores.servers import open_servers
 from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.queries import VersionInfo
+from headwater_schemas.names import CollectionName
 
 from tests.faults.stores import check_replay, contents_of, read_back
 from tests.service_faults.processes import Running
@@ -81,7 +82,7 @@ def _seen(stores: Stores, acks: Iterable[Ack]) -> Seen:
     for collection in queries.collections(stores.database, NAMESPACE, limit=ROWS_MAX):
         infos = queries.version_infos(stores.database, collection.collection, limit=ROWS_MAX)
         infos = sorted(infos, key=lambda info: info.version)
-        name = collection.collection.rpartition("/")[2]
+        name = CollectionName.parse(collection.collection).name
         assert [info.version for info in infos] == list(range(len(infos))), f"{name} has gaps"
         _check_content(stores, infos)
         versions[name] = [info.digest for info in infos]

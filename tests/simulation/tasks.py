@@ -25,6 +25,7 @@ from headwater_schemas.events import (
     own_draft,
     shared_draft,
 )
+from headwater_schemas.names import CollectionName
 from headwater_schemas.object_names import project_of
 
 from tests.simulation import views
@@ -184,9 +185,8 @@ def _bad(random: Random, name: str) -> Task:
         draft = own_draft(f"bad of {name}")
         opening = DraftOpened(collection=collection, draft=draft, type=TYPE)
         # Somebody else's content: objects are each project's own.
-        foreign = [
-            name for name in writer.world.blobs.ever if project_of(name) != opening.collection.rpartition("/")[0]
-        ]
+        own = CollectionName.parse(opening.collection).namespace
+        foreign = [name for name in writer.world.blobs.ever if project_of(name) != own]
         file = FileRow("a", writer.take([b"bad"])[0], 3, writer.world.random.choice(foreign or ["no object"]), 0)
         events = _bad_events(which if foreign else 0, opening, file)
         try:

@@ -19,6 +19,7 @@ from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, FileEntries
 from headwater_schemas.errors import ContentError, DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import EntryRemoved, Event
+from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
 from tests.simulation import views
@@ -114,7 +115,7 @@ class Writer(Process):
     def upsert(self, collection: str, draft: str, path: str, content: bytes) -> Iterator[None]:
         """Put a file into a shared draft."""
         (digest,) = self.take([content])
-        project = collection.rpartition("/")[0]
+        project = CollectionName.parse(collection).namespace
         while True:
             try:
                 place = self.stager.publish(project, [digest])[digest]

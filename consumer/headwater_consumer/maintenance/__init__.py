@@ -1,1 +1,1 @@
-"""What has to be done now and then. It is done by events, like everything else, so that a replay does the same."""
+"""Recurring maintenance. It acts by events, as everything does, so that a replay does the same."""

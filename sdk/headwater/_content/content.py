@@ -11,7 +11,13 @@ from unicodedata import normalize
 
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
-from headwater_schemas.paths import colliding_forms, folders_of, range_of_folder
+from headwater_schemas.paths import (
+    colliding_forms,
+    file_and_folder_text,
+    folders_of_all,
+    look_alike_text,
+    range_of_folder,
+)
 
 if TYPE_CHECKING:  # importing it loads NumPy, which nobody needs before there is something to sum
     from headwater_consumer.queries import VersionInfo
@@ -111,7 +117,7 @@ class Content:
     def check(self, paths: Sequence[str]) -> None:
         """Raises: InvalidPath when `paths` cannot be added to what is there."""
         known_folders, forms = self._names()
-        folders = _folders(paths)
+        folders = folders_of_all(paths)
         for known in (known_folders, folders):
             if not known.isdisjoint(paths):
                 raise _conflict(next(path for path in paths if path in known), "a folder")
@@ -121,7 +127,7 @@ class Content:
         if all(map(str.isascii, paths)) and not forms:
             return
         if both := colliding_forms(paths) or self._looks_the_same((*paths, *folders)):
-            raise InvalidPath(f"{both[0]!a} and {both[1]!a} look the same to a reader. Rename one of them.")
+            raise InvalidPath(f"{look_alike_text(*both)}. Rename one of them.")
 
     def flattened(self) -> "Content":
         """The same content without a base."""
@@ -144,7 +150,7 @@ class Content:
     def _names(self) -> tuple[set[str], dict[str, str]]:
         """The folders that there are, and the forms of all names outside ASCII."""
         if self._folders is None or self._forms is None:
-            self._folders = _folders([*self.files, *self.references])
+            self._folders = folders_of_all([*self.files, *self.references])
             self._forms = _forms([*self.files, *self.references, *self._folders])
         return self._folders, self._forms
 
@@ -163,7 +169,7 @@ class Content:
     def _grow(self, paths: Sequence[str]) -> None:
         self._sum = self.known_difference = None
         known_folders, forms = self._names()
-        folders = _folders(paths)
+        folders = folders_of_all(paths)
         known_folders |= folders
         forms |= _forms((*paths, *folders))
 
@@ -174,9 +180,7 @@ def _forms(names: Iterable[str]) -> dict[str, str]:
 
 def _conflict(path: str, other: str) -> InvalidPath:
     """The error for a path that something else takes already."""
-    return InvalidPath(
-        f"{path!r} would be a file and a folder at once: it is {other} already. Rename one of them, or remove it first."
-    )
+    return InvalidPath(f"{file_and_folder_text(path)}: it is {other} already. Rename one of them, or remove it first.")
 
 
 def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Reference]) -> "ContentSum":
@@ -195,10 +199,3 @@ def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Referen
 def identity(held: Held) -> bytes:
     """What tells one content of a path from another: a file's digest, or all that a reference says."""
     return reference_leaf(held) if isinstance(held, Reference) else held[0]
-
-
-def _folders(paths: Iterable[str]) -> set[str]:
-    """Every folder that `paths` imply."""
-    direct = {path.rpartition("/")[0] for path in paths}
-    direct.discard("")
-    return direct.union(*map(folders_of, direct))

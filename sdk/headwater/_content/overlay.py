@@ -13,6 +13,7 @@ from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
+from headwater_schemas.paths import conflict_reason
 
 from headwater._content.content import Content, ContentDelta, FileDigest, Held, sum_of_entries
 
@@ -110,12 +111,9 @@ class Overlay(Content):
 
 def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
     """The error for a path that something of the base is in the way of."""
-    if path.startswith(f"{other}/") or other.startswith(f"{path}/"):
-        why = f"{min(path, other)!r} would be a file and a folder at once"
-    else:
-        why = f"{path!a} and {other!a} look the same to a reader, in part or whole"
     return InvalidPath(
-        f"{path!r} cannot be added: {base.collection}:v{base.version} has {other!r}, and {why}. Remove the other first."
+        f"{path!r} cannot be added: {base.collection}:v{base.version} has {other!r}, and "
+        f"{conflict_reason(path, other)}. Remove the other first."
     )
 
 
