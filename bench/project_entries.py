@@ -8,6 +8,7 @@ import psycopg
 from headwater._config.settings import read_settings
 from headwater._stores.server_settings import kafka_settings
 from headwater._stores.servers import open_database, open_log_and_database
+from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.rows import FILE, EntryRow
 from headwater_consumer.service.process import project_present
 from headwater_eventlog.kafka import KafkaEventLog
@@ -93,7 +94,7 @@ def copy_bare() -> Result:
 def _copy(connection: psycopg.Connection, schema: str, events: list[EntryAdded]) -> None:
     statement = sql.SQL("COPY {}.bare FROM STDIN (FORMAT BINARY)").format(sql.Identifier(schema))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types([TYPES[str(column.type)] for column in EntryRow.table.columns])
+        copy.set_types([TYPES[str(column.type)] for column in table_of(EntryRow).columns])
         for event in events:
             files, nothing = event.files, repeat(None)
             names = [files.objects[i] for i in files.object_indexes]

@@ -21,6 +21,7 @@ from headwater_schemas.entries import BlobLocation, file_leaves
 from headwater_schemas.lthash import sum_of
 
 from tests.faults.processes import NAMESPACE
+from tests.support.projections import project_all
 
 ROWS_MAX = 10_000
 CATCH_UP_S = 60.0
@@ -83,7 +84,7 @@ def look(where: Where, *, refused: bool = False) -> Seen:
 def check_replay(stores: Stores) -> None:
     """A projection made anew from the log says the same."""
     with tempfile.TemporaryDirectory() as scratch, closing(Database.open_sqlite(Path(scratch, "anew.db"))) as anew:
-        Projector(stores.log, anew).project_all()
+        project_all(stores.log, Projector(stores.log, anew))
 
         assert _fingerprints(anew) == _fingerprints(stores.database)
 

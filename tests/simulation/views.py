@@ -6,6 +6,7 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.queries.results import EntryInfo, VersionInfo
 from headwater_consumer.rows import (
     AliasRow,
@@ -90,12 +91,12 @@ def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, .
 
     found: set[tuple[Any, ...]] = set()
     for row_type in FACTS:
-        for row in rows(connection, row_type.table.name):
-            values = dict(zip(row_type.table.columns.keys(), row, strict=True))
+        for row in rows(connection, table_of(row_type).name):
+            values = dict(zip(table_of(row_type).columns.keys(), row, strict=True))
             if passed(values["from_position"]):
                 if (end := values.get("to_position")) is not None and not passed(end):
                     values["to_position"] = None
-                found.add((row_type.table.name, *values.values()))
+                found.add((table_of(row_type).name, *values.values()))
     return found
 
 
