@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from headwater_consumer import queries
 from headwater_consumer.queries import differences
-from headwater_consumer.queries.differences import Held
+from headwater_consumer.queries.differences import EntryContent
 
 from tests.cli.commands import ask, headwater, refused, run
 from tests.support.history import History, digest_of, open_history
@@ -108,11 +108,11 @@ def layers_of(history: History, version: int) -> tuple[int, ...]:
 
 
 def asked(history: History, before: int, after: int) -> dict[str, tuple[bytes | None, bytes | None]]:
-    found = differences.difference(history.database, layers_of(history, before), layers_of(history, after))
+    found = differences.diff_layers(history.database, layers_of(history, before), layers_of(history, after))
     return {path: (digest(old), digest(new)) for page in found for path, old, new in page}
 
 
-def digest(held: Held | None) -> bytes | None:
+def digest(held: EntryContent | None) -> bytes | None:
     return None if held is None else held.digest
 
 

@@ -126,7 +126,7 @@ def _clash(path: str, there: Mapping[str, bytes]) -> list[str]:
 def test_many_entries_are_found_at_once(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     history.commit(DIGITS, {f"f{n:03}": b"%d" % n for n in range(300)})
     history.commit(DIGITS, {"f001": b"new"}, base=0, removed=["f002"])
-    monkeypatch.setattr(entries_module, "PATHS_PER_LOOK", 170)
+    monkeypatch.setattr(entries_module, "PATHS_PER_SNAPSHOT", 170)
     wanted = ["missing", *[f"f{n:03}" for n in range(299, -1, -1)]]
 
     found = queries.entries_of(history.database, _layers(history, 1), wanted)

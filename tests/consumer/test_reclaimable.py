@@ -91,7 +91,7 @@ def test_what_becomes_free_is_what_the_listings_of_all_others_lack(databases: Da
 @pytest.fixture(scope="module")
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reclaimable_module, "ROWS_PER_LOOK", 2)
+        patch.setattr(reclaimable_module, "ROWS_PER_PAGE", 2)
         yield
 
 

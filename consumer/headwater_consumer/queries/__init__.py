@@ -1,7 +1,7 @@
-"""The read side: one function a question, named after it; each takes a `Database` and gives frozen records.
+"""The reading side: one function a query, named after it; each takes a `Database` and returns frozen records.
 
-Nothing here writes. Each question is asked of one snapshot and lets go of it before it returns; what may be long is
-paged by key. The modules are named after what they answer about; `answers` holds the records.
+Nothing here writes. Each query reads one snapshot and closes it before it returns; long results are paged by key. The
+modules are named after their subjects; `results` has the records.
 """
 
 from headwater_consumer.queries.blob_locations import stored_locations
@@ -13,7 +13,7 @@ from headwater_consumer.queries.collections import (
     count_collections,
 )
 from headwater_consumer.queries.containing import versions_containing, versions_referencing
-from headwater_consumer.queries.differences import Difference, Held, difference
+from headwater_consumer.queries.differences import EntryContent, EntryDifference, diff_layers
 from headwater_consumer.queries.drafts import draft_info, open_drafts
 from headwater_consumer.queries.entries import (
     all_entries,
@@ -46,9 +46,9 @@ from headwater_consumer.queries.results import (
 from headwater_consumer.queries.runs import (
     count_runs,
     inputs_of,
-    names_asked_for,
     outputs_of,
     producers_of,
+    requested_names,
     run_info,
     runs,
     used_by,
@@ -66,12 +66,12 @@ from headwater_consumer.queries.versions import (
 __all__ = [
     "CollectionInfo",
     "DeadLetterInfo",
-    "Difference",
     "DraftInfo",
     "Edge",
+    "EntryContent",
+    "EntryDifference",
     "EntryInfo",
     "Health",
-    "Held",
     "Lineage",
     "Outcome",
     "RejectionInfo",
@@ -92,7 +92,7 @@ __all__ = [
     "dead_letters",
     "dependents",
     "descendants",
-    "difference",
+    "diff_layers",
     "digest_algorithm",
     "draft_idle_days",
     "draft_info",
@@ -104,7 +104,6 @@ __all__ = [
     "health",
     "inputs_of",
     "listing",
-    "names_asked_for",
     "open_drafts",
     "outcomes",
     "outputs_of",
@@ -114,6 +113,7 @@ __all__ = [
     "project_settings",
     "reclaimable_bytes",
     "rejections_of",
+    "requested_names",
     "resolve_version",
     "run_info",
     "runs",

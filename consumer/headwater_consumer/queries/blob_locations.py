@@ -1,7 +1,7 @@
-"""Where content is stored.
+"""Blob locations: where content is stored.
 
-An entry names the object that its bytes were first put into, for ever. They may be elsewhere by now: stretches of
-objects are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
+An entry always names the object that its bytes were first stored in. They may be elsewhere by now: ranges of objects
+are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,18 +19,16 @@ from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_M
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
 DIGESTS_PER_STATEMENT = 256
-CONDEMNED_TRIES_MAX = (
-    16  # objects with one content that are looked at; then it counts as not stored, and is stored anew
-)
+CONDEMNED_TRIES_MAX = 16  # objects with one content that are checked; then it counts as not stored, and is stored again
 MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
-_Wanted = tuple[bytes, str, str]  # a digest; the names after which to look, among packs and among large files
+_Wanted = tuple[bytes, str, str]  # a digest; the names after which to search, among packs and among large files
 
 
 def stored_locations(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, BlobLocation]:
-    """Where content of "entity/project" is stored already; what is not stored is left out.
+    """Where content of "entity/project" is stored already; content that is not stored is left out.
 
-    What only an open draft holds does not count: with the draft it may go again, while a sealed version stays.
+    Content that only an open draft has does not count: it may disappear with the draft, while a sealed version stays.
     Content of which every copy is in a condemned object counts as not stored. Cost: one index look-up a digest,
     however many entries have it.
     """
@@ -39,12 +37,12 @@ def stored_locations(database: Database, project: str, digests: Sequence[bytes])
         if not digests or not _any_draft().tuples(connection, start=start, end=end):
             return {}
         (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
-        # In order: neighbours in the index are found faster.
+        # Sorted: neighbours in the index are found faster.
         wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
         found: dict[bytes, BlobLocation] = {}
         for _ in range(CONDEMNED_TRIES_MAX):
-            first = _first_places(connection, wanted, packs_end, files_end)
-            usable = _usable(connection, first)
+            first = _first_locations(connection, wanted, packs_end, files_end)
+            usable = _usable_locations(connection, first)
             found.update(usable)
             condemned = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
             if not condemned:
@@ -54,13 +52,13 @@ def stored_locations(database: Database, project: str, digests: Sequence[bytes])
 
 
 def current_locations(connection: Connection, places: Sequence[BlobLocation]) -> list[BlobLocation]:
-    """Each place, or where its bytes were rewritten to. Cost: nothing to speak of while nothing was ever rewritten."""
+    """Each location, or where its bytes were rewritten to. Cost: negligible while nothing was ever rewritten."""
     now = list(places)
-    if not _any_moved().tuples(connection):
+    if not _any_relocated().tuples(connection):
         return now
     for _ in range(MOVES_MAX):
-        sources = _among(connection, _moved_objects, (place.object_name for place in now))
-        moved = [(i, _moved(connection, place)) for i, place in enumerate(now) if place.object_name in sources]
+        sources = _among(connection, _relocated_objects, (place.object_name for place in now))
+        moved = [(i, _relocated(connection, place)) for i, place in enumerate(now) if place.object_name in sources]
         for i, place in moved:
             now[i] = place
         if all(place.object_name in sources for _, place in moved):
@@ -68,14 +66,14 @@ def current_locations(connection: Connection, places: Sequence[BlobLocation]) ->
     return now
 
 
-def _first_places(
+def _first_locations(
     connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
 ) -> dict[bytes, BlobLocation]:
     found: dict[bytes, BlobLocation] = {}
     for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
         chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
         values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
-        rows = _places(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
+        rows = _locations(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
         for digest, place in rows:
             if place is not None:
                 name, offset, size = place.split(" ")
@@ -83,8 +81,8 @@ def _first_places(
     return found
 
 
-def _usable(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
-    """Where the bytes are now, less what is in a condemned object."""
+def _usable_locations(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
+    """The current locations, less those in condemned objects."""
     now = dict(zip(found, current_locations(connection, list(found.values())), strict=True))
     if not _any_condemned().tuples(connection):
         return now
@@ -92,21 +90,21 @@ def _usable(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[by
     return {digest: place for digest, place in now.items() if place.object_name not in condemned}
 
 
-def _moved(connection: Connection, place: BlobLocation) -> BlobLocation:
+def _relocated(connection: Connection, place: BlobLocation) -> BlobLocation:
     row = _move_of().first(connection, object_name=place.object_name, start=place.offset, end=place.offset + place.size)
     if row is None:
         return place
     return BlobLocation(row.to_object_name, row.to_object_offset + place.offset - row.object_offset, place.size)
 
 
-def _among(connection: Connection, question: Any, names: Iterable[str]) -> set[str]:
-    """Those of the object names that `question` knows."""
+def _among(connection: Connection, query: Any, names: Iterable[str]) -> set[str]:
+    """Those of the object names that `query` finds."""
     unique = list(dict.fromkeys(names))
     found: set[str] = set()
     for start in range(0, len(unique), KEYS_PER_STATEMENT_MAX):
         chunk = padded(unique[start : start + KEYS_PER_STATEMENT_MAX])
         parameters = {f"name_{i}": name for i, name in enumerate(chunk)}
-        found.update(row[0] for row in question(len(chunk)).rows(connection, **parameters))
+        found.update(row[0] for row in query(len(chunk)).rows(connection, **parameters))
     return found
 
 
@@ -121,7 +119,7 @@ def _any_draft() -> CompiledStatement:
 
 
 @cache
-def _any_moved() -> CompiledStatement:
+def _any_relocated() -> CompiledStatement:
     return CompiledStatement(select(RELOCATED_RANGES.c.object_offset).limit(1))
 
 
@@ -131,7 +129,7 @@ def _any_condemned() -> CompiledStatement:
 
 
 @cache
-def _moved_objects(names: int) -> CompiledStatement:
+def _relocated_objects(names: int) -> CompiledStatement:
     wanted = RELOCATED_RANGES.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
     return CompiledStatement(select(RELOCATED_RANGES.c.object_name).where(wanted).distinct())
 
@@ -144,7 +142,7 @@ def _condemned_objects(names: int) -> CompiledStatement:
 
 @cache
 def _move_of() -> CompiledStatement:
-    """The nearest stretch that holds all of a place."""
+    """The nearest range that contains all of a location."""
     return CompiledStatement(
         select(RELOCATED_RANGES)
         .where(
@@ -164,7 +162,7 @@ def _names(digests: int) -> list[str]:
 
 
 @cache
-def _places(digests: int) -> CompiledStatement:
+def _locations(digests: int) -> CompiledStatement:
     """(digest, "OBJECT OFFSET SIZE" of the first entry with this digest) for each; None where there is none.
 
     Three columns in one text, because only a scalar can stop at the first row on every database.

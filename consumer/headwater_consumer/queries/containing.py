@@ -1,4 +1,4 @@
-"""Which versions hold a content, or refer to one: from a digest, or a URI, back to the versions that show it."""
+"""Which versions contain some content, or reference it: from a digest or a URI back to the versions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,35 +14,35 @@ from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_M
 from headwater_consumer.database.tables import ENTRIES, VERSION_LAYERS, VERSIONS
 from headwater_consumer.rows import parse_chain
 
-ENTRIES_PER_LOOK = 1000  # of one digest, looked at in one go
-VERSIONS_PER_LOOK = 1000
+ENTRIES_PER_PAGE = 1000  # of one digest
+VERSIONS_PER_PAGE = 1000
 
-Held = tuple[str, int, str]  # collection, version, path
+Occurrence = tuple[str, int, str]  # collection, version, path
 _PathsOfLayers = Mapping[int, Sequence[str]]
 
 
-def versions_containing(database: Database, digest: bytes, *, limit: int) -> list[Held]:
-    """(collection, version, path) of versions, deleted ones included, that hold this content; at most `limit`.
+def versions_containing(database: Database, digest: bytes, *, limit: int) -> list[Occurrence]:
+    """(collection, version, path) of versions, deleted ones included, that contain this content; at most `limit`.
 
     As many as `limit` means that there may be more. Cost: the entries that have the digest, and the versions whose
-    chains have a layer of theirs.
+    chains have one of their layers.
     """
     with database.snapshot() as connection:
-        return list(islice(_shown_in_versions(connection, _entries_with(connection, digest)), limit))
+        return list(islice(_occurrences(connection, _entries_with(connection, digest)), limit))
 
 
-def versions_referencing(database: Database, uri: str, *, limit: int) -> list[Held]:
-    """(collection, version, path) of versions, deleted ones included, with references to what is below `uri`.
+def versions_referencing(database: Database, uri: str, *, limit: int) -> list[Occurrence]:
+    """(collection, version, path) of versions, deleted ones included, with references to something below `uri`.
 
-    At most `limit`; as many as that means that there may be more. Cost: the references that there are, and the
-    versions whose chains have a layer of theirs.
+    At most `limit`; as many as that means that there may be more. Cost: the matching references, and the versions whose
+    chains have one of their layers.
     """
     with database.snapshot() as connection:
-        return list(islice(_shown_in_versions(connection, _entries_below(connection, uri)), limit))
+        return list(islice(_occurrences(connection, _entries_below(connection, uri)), limit))
 
 
-def _shown_in_versions(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Iterator[Held]:
-    """Where entries, given by layer, are shown."""
+def _occurrences(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Iterator[Occurrence]:
+    """The versions that contain entries, given by layer."""
     for paths_of_layers in pages:
         for layer, paths in sorted(paths_of_layers.items()):
             for collection, version, layers in _versions_of(connection, layer):
@@ -52,7 +52,7 @@ def _shown_in_versions(connection: Connection, pages: Iterable[_PathsOfLayers]) 
 
 
 def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]:
-    """The references to what is below a URI: paths by layer, one layer at a time."""
+    """The references to something below a URI: paths by layer, one layer at a time."""
     start, end = range_of_folder(uri)
     for (layer,) in _layers_referring().tuples(connection, start=start, end=end):
         rows = _references_of_layer().tuples(connection, start=start, end=end, layer=layer)
@@ -60,16 +60,16 @@ def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]
 
 
 def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLayers]:
-    """The entries with a digest, some at a time: paths by layer."""
+    """The entries with a digest, in pages: paths by layer."""
     after: tuple[Any, ...] = ("", -1, "")
     while True:
         name, layer, path = after
-        rows = _rows_with().tuples(connection, digest=digest, name=name, layer=layer, path=path, limit=ENTRIES_PER_LOOK)
+        rows = _rows_with().tuples(connection, digest=digest, name=name, layer=layer, path=path, limit=ENTRIES_PER_PAGE)
         paths_of_layers: dict[int, list[str]] = defaultdict(list)
         for _, layer, path in rows:
             paths_of_layers[layer].append(path)
         yield paths_of_layers
-        if len(rows) < ENTRIES_PER_LOOK:
+        if len(rows) < ENTRIES_PER_PAGE:
             return
         after = rows[-1]
 
@@ -79,16 +79,16 @@ def _versions_of(connection: Connection, layer: int) -> Iterator[tuple[Any, ...]
     collection, version = "", -1
     while True:
         rows = _chains().tuples(
-            connection, layer=layer, collection=collection, version=version, limit=VERSIONS_PER_LOOK
+            connection, layer=layer, collection=collection, version=version, limit=VERSIONS_PER_PAGE
         )
         yield from rows
-        if len(rows) < VERSIONS_PER_LOOK:
+        if len(rows) < VERSIONS_PER_PAGE:
             return
         collection, version, _ = rows[-1]
 
 
 def _named_by(connection: Connection, layers: Sequence[int], paths: Sequence[str]) -> set[str]:
-    """Those of `paths` that one of `layers` names: what lies below is not seen there."""
+    """Those of `paths` that one of `layers` names, and so hides in the layers below."""
     if not layers:
         return set()
     numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
@@ -115,7 +115,7 @@ def _rows_with() -> CompiledStatement:
     )
     return CompiledStatement(
         select(name, layer, path)
-        # The first condition says no more than the last, but an index can begin with it.
+        # The first condition follows from the last, but an index can begin with it.
         .where(ENTRIES.c.digest == bindparam("digest"), name >= at["name"], later)
         .order_by(name, layer, path)
         .limit(bindparam("limit"))

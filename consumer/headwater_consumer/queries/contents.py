@@ -1,4 +1,4 @@
-"""Every content that entries name, for those who check whether it is all there."""
+"""All content that entries name, for checking that every blob is stored."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +16,7 @@ CONTENTS_PER_PAGE = 5_000
 
 
 def contents(database: Database) -> Iterator[list[tuple[BlobLocation, bytes]]]:
-    """Pages of (where its bytes are now, digest in the stored form), in order of digests. Reads every entry once."""
+    """Pages of (current location, digest in the stored form), in order of digests. Reads every entry once."""
     after: tuple[bytes, str, int] = (b"", "", -1)
     while True:
         digest, name, start = after
@@ -36,7 +36,7 @@ def _page() -> CompiledStatement:
     digest: Any = bindparam("digest")
     name: Any = bindparam("name")
     start: Any = bindparam("start")
-    # One content can be in several places, of which a page may end with any.
+    # One content can have several locations, and a page may end with any of them.
     beyond = or_(
         columns.digest > digest,
         and_(columns.digest == digest, columns.object_name > name),
@@ -44,6 +44,6 @@ def _page() -> CompiledStatement:
     )
     in_order = (columns.digest, columns.object_name, columns.object_offset)
     return CompiledStatement(
-        # The first condition says no more than the other, but an index can begin with it.
+        # The first condition follows from the other, but an index can begin with it.
         select(*named).distinct().where(columns.digest >= digest, beyond).order_by(*in_order).limit(bindparam("limit"))
     )

@@ -1,4 +1,4 @@
-"""Which versions are open, and what became of those that were."""
+"""Drafts: open, sealed and discarded."""
 
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ def open_drafts(
 ) -> list[DraftInfo]:
     """The open drafts of "entity/project", or of all, by collection and draft and at most `limit`.
 
-    `collection` asks for those of one. Go on with `after` = the last one's collection and draft.
+    `collection` selects those of one. The next page: `after` = the last one's collection and draft.
     """
     start, end = range_of_folder(project) if project is not None else ("", None)
     of_collection, of_draft = after if after is not None else ("", "")
@@ -43,7 +43,7 @@ def open_drafts(
 
 
 def draft_info(database: Database, collection: str, draft: str) -> DraftInfo | None:
-    """A draft, also one that was sealed or discarded; None when there never was one."""
+    """A draft, even if it was sealed or discarded; None when it never existed."""
     with database.autocommit() as connection:
         row = _one().first(connection, collection=collection, draft=draft)
     return None if row is None else _info(row)
@@ -109,7 +109,7 @@ def _page(of_project: bool, of_collection: bool) -> CompiledStatement:
     later = or_(
         DRAFTS.c.collection > after, and_(DRAFTS.c.collection == after, DRAFTS.c.draft > bindparam("after_draft"))
     )
-    # The second condition says no more than the third, but an index can go on with it.
+    # The second condition follows from the third, but an index can continue with it.
     statement = _with_rows().where(DRAFTS.c.closed_position.is_(None), DRAFTS.c.collection >= after, later)
     if of_project:
         in_project = and_(DRAFTS.c.collection >= bindparam("start"), DRAFTS.c.collection < bindparam("end"))

@@ -1,8 +1,8 @@
-"""What is in a version: its entries, read through its chain of layers.
+"""The entries of a version, read through its chain of layers.
 
-A chain is given topmost first. For a path the topmost layer that names it counts, and a mark of removal there hides it.
-Layers of sealed versions never change and name a path once, so a long answer may be read page by page, each from a
-snapshot of its own.
+A chain is given topmost first. For a path the topmost layer that names it counts, and a removal there hides it. Layers
+of sealed versions never change and name a path once, so a long result may be read page by page, each from a snapshot of
+its own.
 """
 
 from bisect import bisect_right
@@ -25,7 +25,7 @@ from headwater_consumer.queries.blob_locations import current_locations
 from headwater_consumer.queries.results import EntryInfo
 from headwater_consumer.rows import FILE, REMOVED
 
-PATHS_PER_LOOK = 10_000  # bounds how long one snapshot is held, and the memory of what is asked
+PATHS_PER_SNAPSHOT = 10_000  # bounds how long one snapshot is open, and the memory of the query
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 
 _ALL = EntryInfo._fields
@@ -41,27 +41,27 @@ def entries_page(
 ) -> list[EntryInfo]:
     """The entries under the folder `prefix` ("" for all) by path, `limit` of them unless it is the last page.
 
-    Go on with `after` = the last one's path.
+    The next page: `after` = the last one's path.
     """
     page: list[Any] = []
     for rows in pages(database, layers, _ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
         page += rows
         if len(page) >= limit:
             break
-    return _answers(database, page[:limit])
+    return _located_entries(database, page[:limit])
 
 
 def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") -> Iterator[list[EntryInfo]]:
     """All entries under the folder `prefix` ("" for all) by path, in pages."""
     for rows in pages(database, layers, _ALL, prefix, None, ROWS_PER_PAGE):
-        yield _answers(database, rows)
+        yield _located_entries(database, rows)
 
 
 def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
-    """Path and identity of every entry by path, in pages of columns: for finding what changed.
+    """Path and identity of every entry by path, in pages of columns: for detecting changes.
 
-    The identity tells one content of a path from another: a file's digest in the stored form, all that a reference
-    says (`reference_leaf`).
+    The identity tells one content of a path from another: a file's digest in the stored form, or all fields of a
+    reference (`reference_leaf`).
     """
     for rows in pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
         yield [row[0] for row in rows], [row[2] if row[1] == FILE else _reference_identity(row) for row in rows]
@@ -84,12 +84,12 @@ def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | N
 
 
 def entries_of(database: Database, layers: Sequence[int], paths: Sequence[str]) -> dict[str, EntryInfo]:
-    """The entries at many paths; a path that the version does not have is left out. Cost: as `entry`, for each."""
+    """The entries at many paths; missing paths are left out. Cost: as `entry`, for each."""
     found: dict[str, EntryInfo] = {}
-    for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
-        wanted = paths[start : start + PATHS_PER_LOOK]
+    for start in range(0, len(paths) if layers else 0, PATHS_PER_SNAPSHOT):
+        wanted = paths[start : start + PATHS_PER_SNAPSHOT]
         with database.snapshot() as connection:
-            infos = _located(connection, shown_at(connection, layers, wanted))
+            infos = _located(connection, entries_at(connection, layers, wanted))
         of_path = {info.path: info for info in infos}
         found.update({path: of_path[path] for path in wanted if path in of_path})
     return found
@@ -103,7 +103,7 @@ def path_conflict(
     without: Collection[str] = (),
     without_folders: Collection[str] = (),
 ) -> tuple[str, str] | None:
-    """The first of `paths` that cannot join what the chain shows, and the path there that is in its way; else None.
+    """The first of `paths` that cannot join the chain's entries, and the path there that it conflicts with, or None.
 
     A path must not be a file and a folder at once, nor look like another one to a reader; see `layers.path_conflicts`.
     What is removed at the same time, `without` and all under `without_folders`, conflicts with nothing. Conflicts among
@@ -111,21 +111,21 @@ def path_conflict(
     more each.
     """
     exclusions = Exclusions.of(without, without_folders)
-    for start in range(0, len(paths) if layers else 0, PATHS_PER_LOOK):
+    for start in range(0, len(paths) if layers else 0, PATHS_PER_SNAPSHOT):
         with database.snapshot() as connection:
             stack = StoredLayerStack(database.adapter, connection, layers)
-            if conflict := first_path_conflict(stack, paths[start : start + PATHS_PER_LOOK], exclusions):
+            if conflict := first_path_conflict(stack, paths[start : start + PATHS_PER_SNAPSHOT], exclusions):
                 return conflict
     return None
 
 
 def has_folder(database: Database, layers: Sequence[int], folder: str) -> bool:
-    """Whether the chain shows anything under `folder`."""
+    """Whether the chain contains anything under `folder`."""
     with database.snapshot() as connection:
         return StoredLayerStack(database.adapter, connection, layers).first_under(folder) is not None
 
 
-# --- laying layers over each other ------------------------------------------------------------------------------
+# --- merging layers -----------------------------------------------------------------------------------------------
 
 
 class _Reader:
@@ -136,7 +136,7 @@ class _Reader:
     def __init__(self, layer: int, columns: Columns, after: str, end: str | None) -> None:
         self._layer, self._columns, self._after, self._end = layer, columns, after, end
         self._rows: Sequence[Any] = []
-        self.exhausted = False  # nothing is left in the database; rows may still be held here
+        self.exhausted = False  # nothing is left in the database; rows may still be buffered here
 
     @property
     def done(self) -> bool:
@@ -166,35 +166,35 @@ class _Reader:
 def pages(
     database: Database, layers: Sequence[int], columns: Columns, prefix: str, after: str | None, count: int
 ) -> Iterator[list[Any]]:
-    """The rows that the chain shows, by path. No page is empty; each layer is read once, `count` rows at a time."""
+    """The rows of the chain, by path. No page is empty; each layer is read once, `count` rows at a time."""
     start, end = range_of_folder(prefix) if prefix else ("", None)
     readers = [_Reader(layer, columns, max(start, after or ""), end) for layer in layers]
     while readers:
         with database.snapshot() as connection:
             for reader in readers:
                 reader.fill(connection, count)
-        # Beyond the shortest read nobody knows yet what a layer says.
+        # Beyond the end of the shortest page, not every layer was read.
         last = min((reader.last for reader in readers if not reader.exhausted), default=None)
-        shown = _overlaid([reader.take(last) for reader in readers])
+        merged = _merged([reader.take(last) for reader in readers])
         readers = [reader for reader in readers if not reader.done]
-        if shown:
-            yield shown
+        if merged:
+            yield merged
 
 
-def _overlaid(stretches: Sequence[Sequence[Any]]) -> list[Any]:
-    """Rows of the same range of paths from each layer, topmost first, as one."""
-    said = [stretch for stretch in stretches if stretch]
-    if len(said) > 1:
+def _merged(stretches: Sequence[Sequence[Any]]) -> list[Any]:
+    """Rows of the same range of paths from each layer, topmost first, merged."""
+    named_by = [stretch for stretch in stretches if stretch]
+    if len(named_by) > 1:
         # Later ones replace earlier ones: the topmost layer comes last.
-        of_path = {row[0]: row for row in chain.from_iterable(reversed(said))}
+        of_path = {row[0]: row for row in chain.from_iterable(reversed(named_by))}
         rows = sorted(of_path.values(), key=_path)
     else:
-        rows = list(said[0]) if said else []
+        rows = list(named_by[0]) if named_by else []
     return [row for row in rows if row[1] != REMOVED]
 
 
-def shown_at(connection: Connection, layers: Sequence[int], paths: Sequence[str]) -> list[EntryInfo]:
-    """What the chain shows at `paths`, in no order."""
+def entries_at(connection: Connection, layers: Sequence[int], paths: Sequence[str]) -> list[EntryInfo]:
+    """The entries of the chain at `paths`, in no order."""
     numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
     depth = {layer: i for i, layer in enumerate(layers)}
     topmost: dict[str, Any] = {}
@@ -213,7 +213,7 @@ def _reference_identity(row: Any) -> bytes:
     return reference_leaf(Reference(path, uri, checksum, size, object_version))
 
 
-def _answers(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
+def _located_entries(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
     infos = list(map(EntryInfo._make, rows))
     if not infos:
         return infos
@@ -222,7 +222,7 @@ def _answers(database: Database, rows: Sequence[Any]) -> list[EntryInfo]:
 
 
 def _located(connection: Connection, infos: list[EntryInfo]) -> list[EntryInfo]:
-    """The same, each file where its bytes are now."""
+    """The same, each file with its current location."""
     files = [i for i, info in enumerate(infos) if info.kind == FILE]
     places = [_place(infos[i]) for i in files]
     for i, before, now in zip(files, places, current_locations(connection, places), strict=True):

@@ -1,6 +1,6 @@
-"""Where a version came from, and what came of it: versions and runs, and the edges between them.
+"""Lineage: the ancestry and the descendants of a version, as versions, runs and the edges between them.
 
-The walk is one recursive statement from version to version, each of which is expanded once, so cycles end. They do
+The walk is one recursive statement from version to version, each of which is expanded once, so that cycles end. They do
 occur: a run may use a version and log the same content again. Cost: the edges, but where a run has m versions on one
 side and k on the other, m times k.
 """
@@ -17,9 +17,9 @@ from headwater_consumer.database.compiled_statements import CompiledStatement
 from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, VERSIONS
 from headwater_consumer.queries.results import Lineage, TreeLine
 
-LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anybody reads
-EDGES_PER_NODE = 10  # so many times nodes_max are given: a few nodes may have very many edges
-TREE_LINES_MAX = 10_000  # what a terminal scrolls back
+LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anyone reads
+EDGES_PER_NODE = 10  # edges are limited to this many times nodes_max: a few nodes may have very many
+TREE_LINES_MAX = 10_000  # as many as a terminal scrolls back
 
 _RUN = -1  # in place of the version, where a node is a run
 _Node = tuple[str, int]  # (collection, version) or (run, _RUN)
@@ -36,9 +36,9 @@ def descendants(database: Database, collection: str, version: int, *, nodes_max:
 
 
 def tree(lineage: Lineage, *, lines_max: int = TREE_LINES_MAX) -> list[TreeLine]:
-    """The lines of a tree for printing, from where the question began; as many as `lines_max` may mean more.
+    """The lines of a tree for printing, from the version that was asked about; as many as `lines_max` may mean more.
 
-    What hangs below a node is shown once, where it occurs first; later the node is only named, and marked.
+    The children of a node are listed once, where it occurs first; later the node is only named, and marked.
     """
     below = _children(lineage)
     lines: list[TreeLine] = []
@@ -68,7 +68,7 @@ def _walk(database: Database, collection: str, version: int, *, upstream: bool, 
 
 
 def _nearest_first(rows: list[tuple[Any, ...]], start: _Node, *, upstream: bool) -> list[tuple[Any, ...]]:
-    """The edges in the order in which a walk from `start` meets them; those of one node by name."""
+    """The edges in the order of a breadth-first walk from `start`; those of one node by name."""
     leading: dict[_Node, list[tuple[Any, ...]]] = defaultdict(list)
     for row in sorted(rows):
         version, run = (row[0], row[1]), (row[2], _RUN)
@@ -109,13 +109,13 @@ def _line(node: _Node, depth: int, last: bool, repeated: bool) -> TreeLine:
 
 @cache
 def _edges(upstream: bool) -> CompiledStatement:
-    """(collection, version, run, used) of each edge: first those that lead to runs, then those that lead on from them.
+    """(collection, version, run, used) of each edge: first those that lead to runs, then those from the runs onwards.
 
-    The runs are made distinct in between, so that one with many versions on both sides gives each edge once.
+    The runs are made distinct in between, so that a run with many versions on both sides gives each edge once.
     """
     outputs, uses = RUN_OUTPUTS, RUN_INPUTS
     near, far = (outputs, uses) if upstream else (uses, outputs)  # how a version's runs, and a run's versions are found
-    versions = VERSIONS  # begun from a row, so that the columns sort as those that the walk adds
+    versions = VERSIONS  # starts from a row, so that the columns sort like those that the walk adds
     start = select(versions.c.collection, versions.c.version).where(
         versions.c.collection == bindparam("collection"), versions.c.version == bindparam("version")
     )

@@ -1,4 +1,4 @@
-"""What became of what was written: drafts, rejections, and what waits for an operator."""
+"""The outcomes of writes: of drafts, rejections, and dead letters that wait for an operator."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,7 +16,7 @@ _ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event"
 
 
 def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Outcome]:
-    """What became of each (collection, draft); one that was never opened is not in the answer."""
+    """The outcome of each (collection, draft); a draft that was never opened is left out."""
     found: dict[tuple[str, str], Outcome] = {}
     with database.snapshot() as connection:
         for start in range(0, len(drafts), KEYS_PER_STATEMENT_MAX):
@@ -30,9 +30,9 @@ def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tupl
 def first_rejection(
     database: Database, session: str, key: str, first_sequence: int, last_sequence: int
 ) -> RejectionInfo | None:
-    """The first of a writer's events in this range that was refused and did not apply later.
+    """The first of a writer's events in this range that was rejected and not applied later.
 
-    An event that came too early is refused as a gap and applies when it is sent again; then it was not refused.
+    An event that arrives too early is rejected as a gap and applied when it is sent again; then it does not count.
     """
     with database.autocommit() as connection:
         row = _first_rejection().first(connection, session=session, key=key, first=first_sequence, last=last_sequence)
@@ -40,7 +40,7 @@ def first_rejection(
 
 
 def rejections_of(database: Database, session: str, *, limit: int = 100) -> list[RejectionInfo]:
-    """What was refused of one writer and did not apply later; by key and sequence, at most `limit`."""
+    """The rejected events of one writer that were not applied later; by key and sequence, at most `limit`."""
     with database.autocommit() as connection:
         rows = _rejections_of_session().rows(connection, session=session, limit=limit)
     return [RejectionInfo(*row) for row in rows]
@@ -55,7 +55,7 @@ def dead_letters(database: Database, *, limit: int = 100) -> list[DeadLetterInfo
 def health(database: Database) -> Health:
     """Cost: counts the rejections, the dead letters and the parked records."""
     with database.snapshot() as connection:
-        rejections, dead, parked = _troubles().first(connection)
+        rejections, dead, parked = _counts().first(connection)
         offsets = _positions().rows(connection)
     return Health(rejections, dead, parked, {row.partition: row.offset for row in offsets})
 
@@ -72,23 +72,23 @@ def _drafts(keys: int) -> CompiledStatement:
     return CompiledStatement(select(*columns).where(or_(*matches)))
 
 
-def _standing_rejections() -> Select[Any]:
-    """Rejections of a session, less the events that came too early and were judged when they came again."""
+def _open_rejections() -> Select[Any]:
+    """Rejections of a session, less the events that arrived too early and were applied when they came again."""
     marks: Any = SESSIONS
-    judged_since = exists().where(
+    applied_since = exists().where(
         marks.c.partition == REJECTIONS.c.partition,
         marks.c.session == REJECTIONS.c.session,
         marks.c.key == REJECTIONS.c.key,
         marks.c.sequence >= REJECTIONS.c.sequence,
     )
-    healed = and_(REJECTIONS.c.reason == Reason.SEQUENCE_GAP.value, judged_since)
+    healed = and_(REJECTIONS.c.reason == Reason.SEQUENCE_GAP.value, applied_since)
     return select(*_ANSWER).where(REJECTIONS.c.session == bindparam("session"), ~healed)
 
 
 @cache
 def _first_rejection() -> CompiledStatement:
     return CompiledStatement(
-        _standing_rejections()
+        _open_rejections()
         .where(
             REJECTIONS.c.key == bindparam("key"),
             REJECTIONS.c.sequence.between(bindparam("first"), bindparam("last")),
@@ -101,14 +101,14 @@ def _first_rejection() -> CompiledStatement:
 @cache
 def _rejections_of_session() -> CompiledStatement:
     return CompiledStatement(
-        _standing_rejections()
+        _open_rejections()
         .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
         .limit(bindparam("limit"))
     )
 
 
 @cache
-def _troubles() -> CompiledStatement:
+def _counts() -> CompiledStatement:
     letters, parked = DEAD_LETTERS, PARKED_RECORDS
     return CompiledStatement(
         select(

@@ -1,4 +1,4 @@
-"""What is set for a whole project."""
+"""The settings of projects."""
 
 from functools import cache
 from typing import Any
@@ -14,25 +14,25 @@ from headwater_consumer.rows import SETTINGS
 
 
 def project_settings(database: Database, project: str) -> dict[str, Any]:
-    """All settings of "entity/project": what it has set, else the default. See `headwater_schemas.settings`."""
+    """All settings of "entity/project", defaults included. See `headwater_schemas.settings`."""
     with database.autocommit() as connection:
         row = _settings().first(connection, project=project, kind=SETTINGS)
     return with_defaults({} if row is None else metadata.decode(row.value))
 
 
 def digest_algorithm(database: Database, project: str) -> str:
-    """The algorithm by which new content of "entity/project" is known."""
+    """The digest algorithm for new content of "entity/project"."""
     return digests.check_algorithm(project_settings(database, project)[DIGEST_ALGORITHM])
 
 
 def draft_idle_days(database: Database, project: str) -> int:
-    """After how many days a draft of "entity/project" that nobody touches is discarded."""
+    """After how many days without an event a draft of "entity/project" is discarded."""
     return int(project_settings(database, project)[DRAFT_IDLE_DAYS])
 
 
 @cache
 def _settings() -> CompiledStatement:
-    """Every partition has them; between two that are not equally far, the first one counts."""
+    """Every partition has them; while partitions differ, the first one counts."""
     table = PROJECT_FACTS
     is_it = (table.c.project == bindparam("project")) & (table.c.kind == bindparam("kind"))
     statement = select(table.c.value).where(is_it, table.c.to_position.is_(None))

@@ -1,8 +1,9 @@
-"""What deleting versions would free, and what hangs on them.
+"""How much space deleting versions would reclaim, and what depends on them.
 
-A content becomes free when nothing names it any more: no other live version of the project, and no open draft or what
-an open draft starts from. Layers are shared from the bottom up: who has a layer in its chain has all below it too. So
-layers that only the leaving versions have lie on top, and of those below only what all others hide can become free.
+Content becomes reclaimable when nothing names it any more: no other live version of the project, no open draft, and no
+base of an open draft. Layers are shared from the bottom up: a chain with some layer has all layers below it too. So
+layers that only the deleted versions have lie on top, and of those below, only content that all others hide can become
+reclaimable.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +26,11 @@ from headwater_consumer.database.tables import (
     VERSION_LAYERS,
     VERSIONS,
 )
-from headwater_consumer.queries.entries import pages, rows_of_layer, shown_at
+from headwater_consumer.queries.entries import entries_at, pages, rows_of_layer
 from headwater_consumer.queries.runs import EDGES_MAX
 from headwater_consumer.rows import FILE, LayerChain, parse_chain
 
-ROWS_PER_LOOK = 5_000
+ROWS_PER_PAGE = 5_000
 _COLUMNS = ("path", "kind", "digest", "size")
 
 Contents = dict[bytes, int]  # digest → size in bytes
@@ -37,19 +38,19 @@ Dependents = tuple[list[str], list[tuple[str, int]]]
 
 
 def reclaimable_bytes(database: Database, collection: str, versions: Sequence[int]) -> int:
-    """Bytes of the distinct contents that nothing in the project would name any more without these versions.
+    """Bytes of the distinct contents that nothing in the project would name without these versions.
 
-    Cost: the entries of the layers that no other live version has, and where the versions lie below others, what the
-    nearest of those changed; one to a few index look-ups for each.
+    Cost: the entries of the layers that no other live version has and, where the versions lie below others, the changes
+    of the nearest of those; one to a few index look-ups for each.
     """
     holders = _Holders(collection, frozenset(versions))
-    freed: dict[bytes, int] = {}
+    reclaimable: dict[bytes, int] = {}
     for version in dict.fromkeys(versions):
-        for contents in _perhaps_freed(database, _live_chain(database, collection, version), holders):
-            unknown = {digest: size for digest, size in contents.items() if digest not in freed}
+        for contents in _candidates(database, _live_chain(database, collection, version), holders):
+            unknown = {digest: size for digest, size in contents.items() if digest not in reclaimable}
             with database.snapshot() as connection:
-                freed.update(holders.without_holder(connection, unknown))
-    return sum(freed.values())
+                reclaimable.update(holders.without_holders(connection, unknown))
+    return sum(reclaimable.values())
 
 
 def dependents(database: Database, collection: str, version: int, *, limit: int = EDGES_MAX) -> Dependents:
@@ -59,33 +60,33 @@ def dependents(database: Database, collection: str, version: int, *, limit: int 
     """
     with database.snapshot() as connection:
         runs = _users().rows(connection, collection=collection, version=version, limit=limit)
-        made = _made_by_users().rows(connection, collection=collection, version=version, limit=limit)
-    return [run for (run,) in runs], [(row.collection, row.version) for row in made]
+        outputs = _outputs_of_users().rows(connection, collection=collection, version=version, limit=limit)
+    return [run for (run,) in runs], [(row.collection, row.version) for row in outputs]
 
 
-# --- what may become free -----------------------------------------------------------------------------------------
+# --- candidates ---------------------------------------------------------------------------------------------------
 
 
-def _perhaps_freed(database: Database, chain: LayerChain, holders: "_Holders") -> Iterator[Contents]:
-    """What a chain shows, in parts, of that which perhaps nobody else does."""
+def _candidates(database: Database, chain: LayerChain, holders: "_Holders") -> Iterator[Contents]:
+    """The contents of a chain, in parts, that possibly nothing else contains."""
     with database.snapshot() as connection:
         own = next((i for i, layer in enumerate(chain) if holders.chains_with(connection, layer)), len(chain))
-        nearest = holders.least_above(connection, chain[own]) if own < len(chain) else ()
-    for rows in pages(database, chain[:own], _COLUMNS, "", None, ROWS_PER_LOOK):
+        nearest = holders.fewest_above(connection, chain[own]) if own < len(chain) else ()
+    for rows in pages(database, chain[:own], _COLUMNS, "", None, ROWS_PER_PAGE):
         yield {digest: size for _, kind, digest, size in rows if kind == FILE}
     for layer in nearest:
-        yield from _shown_where_named(database, chain, layer)
+        yield from _contents_where_named(database, chain, layer)
 
 
-def _shown_where_named(database: Database, chain: LayerChain, layer: int) -> Iterator[Contents]:
-    """What a chain shows at the paths that another chain's layer names."""
+def _contents_where_named(database: Database, chain: LayerChain, layer: int) -> Iterator[Contents]:
+    """The contents of a chain at the paths that a layer of another chain names."""
     after = ""
     while True:
         with database.snapshot() as connection:
-            rows = rows_of_layer(_COLUMNS, False).tuples(connection, layer=layer, after=after, limit=ROWS_PER_LOOK)
-            shown = shown_at(connection, chain, [row[0] for row in rows]) if rows else []
-        yield {info.digest: info.size for info in shown if info.digest is not None and info.size is not None}
-        if len(rows) < ROWS_PER_LOOK:
+            rows = rows_of_layer(_COLUMNS, False).tuples(connection, layer=layer, after=after, limit=ROWS_PER_PAGE)
+            found = entries_at(connection, chain, [row[0] for row in rows]) if rows else []
+        yield {info.digest: info.size for info in found if info.digest is not None and info.size is not None}
+        if len(rows) < ROWS_PER_PAGE:
             return
         after = rows[-1][0]
 
@@ -96,58 +97,58 @@ def _live_chain(database: Database, collection: str, version: int) -> LayerChain
     return () if row is None else parse_chain(row.layers)
 
 
-# --- who holds it -------------------------------------------------------------------------------------------------
+# --- holders ------------------------------------------------------------------------------------------------------
 
 
 class _Holders:
-    """Everything in a project that stays, asked for layer by layer."""
+    """Everything in a project that remains, queried layer by layer."""
 
-    def __init__(self, collection: str, leaving: frozenset[int]) -> None:
+    def __init__(self, collection: str, deleted: frozenset[int]) -> None:
         self._collection = collection
-        self._leaving = leaving
+        self._deleted = deleted
         project = CollectionName.parse(collection).namespace
         packs, files = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
         self._objects = {"packs": packs[0], "packs_end": packs[1], "files": files[0], "files_end": files[1]}
-        self._chains: dict[int, list[LayerChain]] = {}  # layer → the chains with it that stay
+        self._chains: dict[int, list[LayerChain]] = {}  # layer → the remaining chains with it
 
     def chains_with(self, connection: Connection, layer: int) -> list[LayerChain]:
-        """The chains with `layer` of what stays, those with the least layers above it first."""
+        """The remaining chains with `layer`, those with the fewest layers above it first."""
         if layer not in self._chains:
-            staying = {
+            remaining = {
                 parse_chain(row.layers)
                 for row in _versions_with().rows(connection, layer=layer)
-                if row.collection != self._collection or row.version not in self._leaving
+                if row.collection != self._collection or row.version not in self._deleted
             }
-            # What a draft hides of its base it may take back.
-            staying.update(parse_chain(row.layers) for row in _bases_with().rows(connection, layer=layer))
+            # A draft may restore what it hides of its base.
+            remaining.update(parse_chain(row.layers) for row in _bases_with().rows(connection, layer=layer))
             if _open_layer().first(connection, layer=layer) is not None:
-                staying.add((layer,))
-            self._chains[layer] = sorted(staying, key=lambda chain: (chain.index(layer), chain))
+                remaining.add((layer,))
+            self._chains[layer] = sorted(remaining, key=lambda chain: (chain.index(layer), chain))
         return self._chains[layer]
 
-    def least_above(self, connection: Connection, layer: int) -> LayerChain:
-        """The layers above `layer` of the chain that stays and changed the least there."""
+    def fewest_above(self, connection: Connection, layer: int) -> LayerChain:
+        """The layers above `layer` of the remaining chain that changed the least there."""
         above = [chain[: chain.index(layer)] for chain in self.chains_with(connection, layer)]
         return min(above, key=lambda layers: (sum(_rows_in(connection, number) for number in layers), layers))
 
-    def without_holder(self, connection: Connection, contents: Contents) -> Contents:
-        """Those of `contents` that nothing holds which stays."""
+    def without_holders(self, connection: Connection, contents: Contents) -> Contents:
+        """Those of `contents` that nothing that remains contains."""
         left, wanted = dict(contents), list(contents)
         for start in range(0, len(wanted), KEYS_PER_STATEMENT_MAX):
             chunk = padded(wanted[start : start + KEYS_PER_STATEMENT_MAX])
             parameters = {f"digest_{i}": digest for i, digest in enumerate(chunk)}
             for digest, layer in _layers_with(len(chunk)).tuples(connection, **parameters, **self._objects):
-                if digest in left and self._is_shown(connection, digest, layer):
+                if digest in left and self._is_contained(connection, digest, layer):
                     del left[digest]
         return left
 
-    def _is_shown(self, connection: Connection, digest: bytes, layer: int) -> bool:
-        """Whether something that stays shows one of a layer's entries with this digest."""
+    def _is_contained(self, connection: Connection, digest: bytes, layer: int) -> bool:
+        """Whether a remaining chain contains one of the layer's entries with this digest."""
         chains = self.chains_with(connection, layer)
-        return any(_shows(connection, chain[: chain.index(layer)], digest, layer) for chain in chains)
+        return any(_contains(connection, chain[: chain.index(layer)], digest, layer) for chain in chains)
 
 
-def _shows(connection: Connection, above: LayerChain, digest: bytes, layer: int) -> bool:
+def _contains(connection: Connection, above: LayerChain, digest: bytes, layer: int) -> bool:
     if not above:
         return True
     numbers = {f"layer_{i}": number for i, number in enumerate(padded(above))}
@@ -235,7 +236,7 @@ def _users() -> CompiledStatement:
 
 
 @cache
-def _made_by_users() -> CompiledStatement:
+def _outputs_of_users() -> CompiledStatement:
     same = and_(VERSIONS.c.collection == RUN_OUTPUTS.c.collection, VERSIONS.c.version == RUN_OUTPUTS.c.version)
     is_it = and_(RUN_INPUTS.c.collection == bindparam("collection"), RUN_INPUTS.c.version == bindparam("version"))
     return CompiledStatement(

@@ -1,4 +1,4 @@
-"""What the queries answer: frozen records. Times are microseconds since 1970, UTC."""
+"""The results of queries: frozen records. Times are microseconds since 1970, UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
-    """One version, with what is said about it at the moment that was asked for."""
+    """One version, with its aliases, tags and attributes at the selected moment."""
 
     collection: str
     type: str
     version: int
     digest: str
-    sum_state: bytes  # the LtHash state, for reckoning the digest of a successor
+    sum_state: bytes  # the LtHash state, for computing the digest of a successor
     entry_count: int
     size_bytes: int
     layers: tuple[int, ...]  # topmost first
@@ -22,7 +22,7 @@ class VersionInfo:
     draft: str  # what it was sealed from, see `events.own_draft` and `events.shared_draft`
     contested_count: int  # paths that different writers of its draft wrote
     created_us: int
-    updated_us: int  # when something that is said about it changed last
+    updated_us: int  # when an alias, a tag or an attribute of it last changed
     author: str
     message: str | None
     aliases: tuple[str, ...]  # by name
@@ -40,31 +40,31 @@ class CollectionInfo:
 
     collection: str
     type: str
-    versions: int  # those that are not deleted
+    versions: int  # live ones
     created_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class DraftInfo:
-    """An open version, or one that is closed by now."""
+    """A draft: open, sealed or discarded."""
 
     collection: str
     draft: str  # see `events.own_draft` and `events.shared_draft`
     type: str
     base: int | None
     layer: int
-    row_count: int  # entries and marks of removal that were brought, doubles included; 0 once its layer is gone
-    writers: int  # who brought any
-    writers_done: int  # who said that they are done
-    waiting_for: int | None  # how many must be done for its commit to count; None: no commit waits
-    last_event_us: int  # when the last event about it came
+    row_count: int  # added entries and removals, duplicates included; 0 once its layer is gone
+    writers: int  # how many sent any
+    writers_done: int  # how many declared that they are done
+    waiting_for: int | None  # how many writers its commit waits for; None: no commit waits
+    last_event_us: int  # when the last event about it was appended
     version: int | None  # what it was sealed as
     discarded: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One execution, as its last start described it."""
+    """One execution, as described by its last start."""
 
     run: str
     job_type: str | None
@@ -85,7 +85,7 @@ class EntryInfo(NamedTuple):
     kind: int  # rows.FILE or rows.REFERENCE
     size: int | None  # bytes; None for a reference of unknown size
     digest: bytes | None  # stored form; None for a reference
-    object_name: str | None  # where the bytes are now, see `places`; None for a reference
+    object_name: str | None  # where the bytes are now, see `blob_locations`; None for a reference
     object_offset: int | None  # bytes from the object's start
     uri: str | None
     checksum: str | None
@@ -94,20 +94,20 @@ class EntryInfo(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunInputInfo:
-    """A run consumed a version."""
+    """A run used a version."""
 
     collection: str
     version: int
     run: str
-    requested: tuple[str, ...]  # the names it was asked for by, first one first
+    requested: tuple[str, ...]  # the names by which it was requested, in order
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a draft."""
+    """The outcome of a draft."""
 
     version: int | None  # None while it is open, and when it was discarded
-    deduplicated: bool  # the content was there before
+    deduplicated: bool  # it became an existing version with the same content
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +123,29 @@ class RejectionInfo:
 
 
 class Edge(NamedTuple):
-    """A run consumed a version, or logged it."""
+    """A run used a version, or logged it."""
 
     collection: str
     version: int
     run: str
-    used: bool  # True: consumed; False: logged
+    used: bool  # True: used; False: logged
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What a version came from, or what came of it."""
+    """The ancestry of a version, or its descendants."""
 
-    collection: str  # where the question began
+    collection: str  # the version that was asked about
     version: int
-    upstream: bool  # True: what it came from
-    truncated: bool  # there is more than was asked for
-    # As an Edge has them, some perhaps twice. Plain: objects with names for all would cost as much as the question.
+    upstream: bool  # True: its ancestry
+    truncated: bool  # there is more
+    # Fields of edges, possibly with duplicates. Plain tuples: named objects for all would cost as much as the query.
     rows: tuple[tuple[Any, ...], ...]
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """Each edge once, in an order that a replay keeps. Made anew whenever it is asked for."""
-        # A run that asked for a version by several names used it several times.
+        """Each edge once, in an order that a replay keeps. Computed on each access."""
+        # A run that requested a version by several names used it several times.
         return tuple(map(Edge._make, dict.fromkeys(self.rows)))
 
 
@@ -154,8 +154,8 @@ class TreeLine:
     """A version or a run in a printed tree."""
 
     depth: int
-    last: bool  # of what hangs below the same node
-    repeated: bool  # what hangs below it was shown further up
+    last: bool  # among the children of one node
+    repeated: bool  # its children were listed further up
     collection: str | None  # None for a run
     version: int | None
     run: str | None  # None for a version
@@ -165,17 +165,17 @@ class TreeLine:
 class DeadLetterInfo:
     """An event that could not be decoded and waits for a decision."""
 
-    key: str  # of what waits behind it
+    key: str  # whose later events wait
     partition: int
     offset: int
     error: str
     time_us: int
-    waiting: int  # later events of the key
+    waiting: int  # parked events of the key
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What an operator looks at first."""
+    """An overview for operators."""
 
     rejections: int
     open_dead_letters: int

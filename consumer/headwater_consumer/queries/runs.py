@@ -1,6 +1,6 @@
-"""What runs there are, what they consumed and what they logged.
+"""Runs, what they used and what they logged.
 
-A list of edges holds at most `limit`; as many as that means that there may be more, which `after` brings.
+A list of edges has at most `limit`; as many as that means that there may be more, on the page `after` the last one.
 """
 
 import json
@@ -18,11 +18,11 @@ from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, RUN_STAT
 from headwater_consumer.queries.results import RunInfo, RunInputInfo
 from headwater_consumer.rows import RUNNING
 
-EDGES_MAX = 10_000  # what a person can look at and a program can hold without noticing
+EDGES_MAX = 10_000  # more than a person reads, and little for a program
 
-RunPlace = tuple[int, str]  # where a run is in the list: when it started last, and its name
-FIRST: RunPlace = (INTEGER_MAX, "")
-BEGINNING = ("", -1)  # comes before every collection and version
+RunCursor = tuple[int, str]  # of the list: when a run started last, and its name
+FIRST: RunCursor = (INTEGER_MAX, "")
+BEGINNING = ("", -1)  # before every collection and version
 
 
 def run_info(database: Database, run: str) -> RunInfo | None:
@@ -36,18 +36,19 @@ def runs(
     database: Database,
     project: str,
     *,
-    after: str | RunPlace | None = None,
+    after: str | RunCursor | None = None,
     limit: int = 100,
     job_type: str | None = None,
     group: str | None = None,
 ) -> list[RunInfo]:
-    """The runs of "entity/project", the last started first, at most `limit`; go on with `after` = the last one's name.
+    """The runs of "entity/project", the last started first, at most `limit`.
 
-    A run that starts anew comes first from then on: who knows where it was when it was read gives (start, name).
+    The next page: `after` = the last one's name. A run that starts again moves to the front: pass (start, name) as it
+    was read to continue behind its old position.
     Raises: NotFound when there is no run of the name `after`.
     """
     with database.snapshot() as connection:
-        started_us, name = _place_of(connection, after) if isinstance(after, str) else after or FIRST
+        started_us, name = _cursor_of(connection, after) if isinstance(after, str) else after or FIRST
         statement = _page_of_runs(job_type is not None, group is not None)
         rows = statement.rows(
             connection,
@@ -65,11 +66,11 @@ def count_runs(
     database: Database,
     project: str,
     *,
-    after: RunPlace | None = None,
+    after: RunCursor | None = None,
     job_type: str | None = None,
     group: str | None = None,
 ) -> int:
-    """How many runs `runs` lists in all, or after this place."""
+    """How many runs `runs` lists in all, or after this cursor."""
     started_us, name = after or FIRST
     statement = _run_count(job_type is not None, group is not None)
     with database.autocommit() as connection:
@@ -82,7 +83,7 @@ def count_runs(
 def inputs_of(
     database: Database, run: str, *, after: tuple[str, int] = BEGINNING, limit: int = EDGES_MAX
 ) -> list[RunInputInfo]:
-    """What a run consumed, by collection and version; go on with `after` = the last ones."""
+    """What a run used, by collection and version; the next page: `after` = the last ones."""
     collection, version = after
     with database.snapshot() as connection:
         rows = _uses_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
@@ -92,8 +93,8 @@ def inputs_of(
     ]
 
 
-def names_asked_for(database: Database, run: str, collection: str, version: int) -> list[str]:
-    """The names under which a run asked for a version, the first one first."""
+def requested_names(database: Database, run: str, collection: str, version: int) -> list[str]:
+    """The names by which a run requested a version, in order."""
     with database.snapshot() as connection:
         rows = _names_of_use().rows(connection, run=run, collection=collection, version=version, limit=EDGES_MAX)
     return [row[0] for row in rows]
@@ -102,9 +103,9 @@ def names_asked_for(database: Database, run: str, collection: str, version: int)
 def outputs_of(
     database: Database, run: str, *, after: tuple[str, int] = BEGINNING, limit: int = EDGES_MAX
 ) -> list[tuple[str, int]]:
-    """(collection, version) of all that a run logged, content that was there already included; in that order.
+    """(collection, version) of all that a run logged, existing versions with the same content included; in that order.
 
-    Go on with `after` = the last one.
+    The next page: `after` = the last one.
     """
     collection, version = after
     with database.snapshot() as connection:
@@ -121,7 +122,7 @@ def used_by(
     after: str = "",
     limit: int = EDGES_MAX,
 ) -> list[str]:
-    """The runs that consumed a version, by name; go on with `after` = the last one. `at`: as `versions` explains."""
+    """The runs that used a version, by name; the next page: `after` = the last one. `at`: as `versions` explains."""
     wanted = {"collection": collection, "version": version, "at": INTEGER_MAX if at is None else at}
     with database.snapshot() as connection:
         rows = _users_of_version().rows(connection, **wanted, after=after, limit=limit)
@@ -131,7 +132,7 @@ def used_by(
 def producers_of(
     database: Database, collection: str, version: int, *, at: int | None = None, limit: int = EDGES_MAX
 ) -> list[str]:
-    """The runs that logged a version, the first one first. `at`: as `versions` explains."""
+    """The runs that logged a version, in order. `at`: as `versions` explains."""
     with database.snapshot() as connection:
         rows = _producers_of_version().rows(
             connection, collection=collection, version=version, at=INTEGER_MAX if at is None else at, limit=limit
@@ -139,10 +140,10 @@ def producers_of(
     return [row[0] for row in rows]
 
 
-def _place_of(connection: Connection, run: str) -> RunPlace:
+def _cursor_of(connection: Connection, run: str) -> RunCursor:
     row = _one_run().first(connection, run=run)
     if row is None:
-        raise NotFound(f"there is no run {run} to go on after. Begin with the first page.")
+        raise NotFound(f"there is no run {run} to continue after. Start again from the first page.")
     return row.started_us, run
 
 

@@ -41,4 +41,4 @@ def users_of(client: Client, version: Version) -> list[str]:
 def names_used(client: Client, run: str, version: Version) -> list[str]:
     """The names under which a run requested a version."""
     client.catch_up()
-    return queries.names_asked_for(client.stores.database, run, *version)
+    return queries.requested_names(client.stores.database, run, *version)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries import VersionInfo
-from headwater_consumer.queries.differences import Held, difference
+from headwater_consumer.queries.differences import EntryContent, diff_layers
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -16,8 +16,8 @@ class EntryChange:
     """A path at which two versions differ."""
 
     path: str
-    before: Held | None  # None: there is no entry
-    after: Held | None
+    before: EntryContent | None  # None: there is no entry
+    after: EntryContent | None
 
     @property
     def change(self) -> str:
@@ -58,7 +58,7 @@ class Described(Protocol):
 
 def entry_changes(database: Database, before: VersionInfo, after: VersionInfo) -> Iterator[EntryChange]:
     """The paths that differ, in order. Cost: between related versions it is proportional to the change."""
-    for page in difference(database, before.layers, after.layers):
+    for page in diff_layers(database, before.layers, after.layers):
         for found in page:
             yield EntryChange(*found)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from headwater_consumer.queries.differences import Held
+from headwater_consumer.queries.differences import EntryContent
 from headwater_schemas.digests import to_text
 
 from headwater._artifact.artifact import Artifact, stored_version
@@ -136,7 +136,7 @@ def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: list[At
     }
 
 
-def _held_json(held: Held | None) -> dict[str, Any] | None:
+def _held_json(held: EntryContent | None) -> dict[str, Any] | None:
     """An entry in the format of `ls`."""
     if held is None:
         return None
