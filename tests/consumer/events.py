@@ -33,7 +33,7 @@ def aliases(history: History, collection: str = DIGITS) -> dict[str, int]:
     return dict(rows_of(history.database, open_rows, collection))
 
 
-def said(history: History, version: int) -> dict[str, str]:
+def attributes(history: History, version: int) -> dict[str, str]:
     open_rows = (
         "SELECT field, value FROM version_attributes WHERE collection = ? AND version = ? AND to_position IS NULL"
     )

@@ -1,4 +1,4 @@
-"""What a history means, told a second time in dictionaries: whole listings, no layers, no database, no positions.
+"""A second, naive implementation of the projector in dictionaries: whole listings, no layers, database or positions.
 
 It shares with the projector the grammar of names and paths and nothing else. Slow on purpose: every version is a copy.
 """
@@ -19,7 +19,7 @@ from tests.consumer.inspection import Listing, digest_of
 from tests.support.histories import LONG_AGO_US, Damage, Resolve, Step
 
 
-class Refusal(Exception):
+class ModelRejection(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -33,13 +33,13 @@ class ModelVersion:
     tags: set[str] = field(default_factory=set)
     uses: set[tuple[str, str]] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
-    updated: int | None = None  # the step that changed last what is said about it
+    updated: int | None = None  # the step that last changed a fact about it
 
     @property
     def live(self) -> bool:
         return "deleted" not in self.facts
 
-    def said(self) -> dict[str, object]:
+    def attributes(self) -> dict[str, object]:
         names = ("facts", "tags", "uses", "outputs", "contested", "updated")
         return {name: getattr(self, name) for name in names}
 
@@ -49,7 +49,7 @@ class ModelDraft:
     type: str
     base: int | None
     listing: Listing
-    speakers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → writers that wrote it
+    path_writers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → writers that wrote it
     done: set[str] = field(default_factory=set)
     commit: types.VersionCommitted | None = None  # waits for writers
     version: int | None = None
@@ -65,21 +65,21 @@ class ModelCollection:
 
     def known(self, number: int) -> ModelVersion:
         if not 0 <= number < len(self.versions):
-            raise Refusal(Reason.VERSION_UNKNOWN)
+            raise ModelRejection(Reason.VERSION_UNKNOWN)
         return self.versions[number]
 
-    def there(self, number: int) -> ModelVersion:
+    def live_version(self, number: int) -> ModelVersion:
         version = self.known(number)
         if not version.live:
-            raise Refusal(Reason.VERSION_DELETED)
+            raise ModelRejection(Reason.VERSION_DELETED)
         return version
 
     def open_draft(self, name: str) -> ModelDraft:
         draft = self.drafts.get(name)
         if draft is None:
-            raise Refusal(Reason.DRAFT_UNKNOWN)
-        _refuse(draft.version is not None, Reason.DRAFT_SEALED)
-        _refuse(draft.discarded, Reason.DRAFT_DISCARDED)
+            raise ModelRejection(Reason.DRAFT_UNKNOWN)
+        _reject_if(draft.version is not None, Reason.DRAFT_SEALED)
+        _reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
         return draft
 
     def newest_live(self) -> int | None:
@@ -87,51 +87,51 @@ class ModelCollection:
 
 
 class Model:
-    """Hears steps one by one."""
+    """Applies steps one by one."""
 
     def __init__(self) -> None:
         self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
         self.run_states: dict[str, str] = {}
         self.condemned: set[str] = set()
-        self.refusals: list[tuple[int, Reason]] = []  # (step, why), as they came
-        self._heard: dict[tuple[str, str], int] = {}
+        self.rejections: list[tuple[int, Reason]] = []  # (step, why), as they came
+        self._sequences: dict[tuple[str, str], int] = {}
         self._waiting: dict[str, list[Step]] = {}  # key → the dead letter, and what came after it
 
-    def hear_all(self, steps: Sequence[Step]) -> "Model":
+    def apply_all(self, steps: Sequence[Step]) -> "Model":
         for step in steps:
-            self.hear(step)
+            self.apply(step)
         return self
 
-    def hear(self, step: Step) -> None:
+    def apply(self, step: Step) -> None:
         waiting = self._waiting.get(step.key)
         if waiting and not isinstance(step.what, Resolve):
             waiting.append(step)
         elif isinstance(step.what, Damage):
             self._waiting[step.key] = [step]
         else:
-            self._judge(step)
+            self._apply_in_sequence(step)
 
-    def _judge(self, step: Step) -> None:
+    def _apply_in_sequence(self, step: Step) -> None:
         stream = (step.origin.session, step.key)
-        expected = self._heard.get(stream, -1) + 1
+        expected = self._sequences.get(stream, -1) + 1
         if step.origin.sequence < expected:
             return
         if step.origin.sequence > expected:
-            self.refusals.append((step.number, Reason.SEQUENCE_GAP))
+            self.rejections.append((step.number, Reason.SEQUENCE_GAP))
             return
-        self._heard[stream] = expected
+        self._sequences[stream] = expected
         try:
-            self._take(step)
-        except Refusal as refusal:
-            self.refusals.append((step.number, refusal.reason))
+            self._handle(step)
+        except ModelRejection as rejection:
+            self.rejections.append((step.number, rejection.reason))
 
-    def _take(self, step: Step) -> None:
+    def _handle(self, step: Step) -> None:
         what = step.what
         if isinstance(what, Resolve):
             self._resolve(step.key, what)
             return
         assert not isinstance(what, Damage)
-        _refuse(what.key != step.key, Reason.INVALID)
+        _reject_if(what.key != step.key, Reason.INVALID)
         meaning = _MEANINGS.get(type(what))
         if meaning is not None:
             before = self._said_of_versions(what)
@@ -149,25 +149,25 @@ class Model:
         ]
 
     def _note_updates(self, step: Step, event: Event, before: list[tuple[object, ...]]) -> None:
-        for number, (said, now) in enumerate(zip(before, self._said_of_versions(event), strict=False)):
-            if said != now:
+        for number, (attributes, now) in enumerate(zip(before, self._said_of_versions(event), strict=False)):
+            if attributes != now:
                 assert isinstance(event, types.CollectionEvent)
                 self.collections[event.collection].versions[number].updated = step.number
 
     def _resolve(self, key: str, resolve: Resolve) -> None:
         waiting = self._waiting.get(key, [])
-        _refuse(resolve.decision not in ("skip", "retry"), Reason.INVALID)
-        _refuse(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
+        _reject_if(resolve.decision not in ("skip", "retry"), Reason.INVALID)
+        _reject_if(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
         if resolve.decision == "retry":
             return  # what did not decode then does not now
         del self._waiting[key]
         for step in waiting[1:]:
-            self.hear(step)
+            self.apply(step)
 
 
-def _refuse(when: bool, reason: Reason) -> None:
+def _reject_if(when: bool, reason: Reason) -> None:
     if when:
-        raise Refusal(reason)
+        raise ModelRejection(reason)
 
 
 # --- drafts -------------------------------------------------------------------------------------------------------
@@ -175,17 +175,17 @@ def _refuse(when: bool, reason: Reason) -> None:
 
 def _opened(model: Model, step: Step, event: types.DraftOpened) -> None:
     collection = model.collections[event.collection]
-    _refuse(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
+    _reject_if(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
     draft = collection.drafts.get(event.draft)
     if draft is not None:
         collection.open_draft(event.draft)
-        _refuse(draft.type != event.type, Reason.TYPE_MISMATCH)
-        _refuse(draft.base != event.base, Reason.BASE_MISMATCH)
+        _reject_if(draft.type != event.type, Reason.TYPE_MISMATCH)
+        _reject_if(draft.base != event.base, Reason.BASE_MISMATCH)
         return
     listing: Listing = {}
     if event.base is not None:
         there = event.base < len(collection.versions) and collection.versions[event.base].live
-        _refuse(not there, Reason.BASE_UNKNOWN)
+        _reject_if(not there, Reason.BASE_UNKNOWN)
         listing = dict(collection.versions[event.base].listing)
     collection.drafts[event.draft] = ModelDraft(event.type, event.base, listing)
 
@@ -196,13 +196,13 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
     for found in event.references:
         entries[found.path] = (1, found.size, None, None, None, found.uri, found.checksum, found.object_version)
     folders = {folder for path in entries for folder in folders_of(path)}
-    _refuse(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
-    _refuse(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
+    _reject_if(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
+    _reject_if(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
     if event.draft.startswith(types.SHARED_DRAFT):
-        _refuse(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
+        _reject_if(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
     for path in entries:
-        draft.speakers[path].add(event.writer or step.origin.session)
+        draft.path_writers[path].add(event.writer or step.origin.session)
 
 
 def _cannot_join(paths: set[str], there: set[str]) -> bool:
@@ -222,7 +222,7 @@ def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
     within = [path for path in draft.listing if set(folders_of(path)) & set(event.folders)]
     for path in {*event.paths, *within}:
         draft.listing.pop(path, None)
-        draft.speakers[path].add(event.writer or step.origin.session)
+        draft.path_writers[path].add(event.writer or step.origin.session)
 
 
 def _done(model: Model, step: Step, event: types.WriterDone) -> None:
@@ -233,7 +233,7 @@ def _done(model: Model, step: Step, event: types.WriterDone) -> None:
     if commit is not None and len(draft.done) >= (commit.writers or 0):
         try:
             _seal(collection, draft, commit)
-        except Refusal:
+        except ModelRejection:
             draft.commit = None
             raise
 
@@ -254,14 +254,14 @@ def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
     draft = collection.drafts.get(event.draft)
     if draft is None or not draft.discarded:
         draft = collection.open_draft(event.draft)
-        _refuse(event.untouched_since_us == LONG_AGO_US, Reason.DRAFT_TOUCHED)
+        _reject_if(event.untouched_since_us == LONG_AGO_US, Reason.DRAFT_TOUCHED)
         draft.discarded = True
 
 
 def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCommitted) -> None:
     digest = digest_of(draft.listing)
-    _refuse(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
-    _refuse(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
+    _reject_if(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
+    _reject_if(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
     collection.type = draft.type
     same = [
         n
@@ -269,13 +269,13 @@ def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCo
         if version.live and _content(version.listing) == _content(draft.listing)
     ]
     if not same:
-        contested = {path for path, sessions in draft.speakers.items() if len(sessions) > 1}
+        contested = {path for path, sessions in draft.path_writers.items() if len(sessions) > 1}
         collection.versions.append(ModelVersion(draft.listing, contested))
     number = draft.version = same[0] if same else len(collection.versions) - 1
     version = collection.versions[number]
     ttl = None if event.ttl_seconds is None else str(event.ttl_seconds)
-    said = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
-    version.facts.update({name: value for name, value in said.items() if value is not None})
+    attributes = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
+    version.facts.update({name: value for name, value in attributes.items() if value is not None})
     version.tags |= set(event.tags)
     version.outputs |= {event.run} if event.run else set()
     collection.aliases.update(dict.fromkeys(("latest", *event.aliases), number))
@@ -292,24 +292,24 @@ def _content(listing: Listing) -> dict[str, tuple[object, ...]]:
 def _alias_moved(model: Model, step: Step, event: types.AliasMoved) -> None:
     collection = model.collections[event.collection]
     if event.expected is not None:
-        _refuse(event.expected.version != collection.aliases.get(event.alias), Reason.ALIAS_MOVED)
+        _reject_if(event.expected.version != collection.aliases.get(event.alias), Reason.ALIAS_MOVED)
     if event.version is None:
         collection.aliases.pop(event.alias, None)
     else:
-        collection.there(event.version)
+        collection.live_version(event.version)
         collection.aliases[event.alias] = event.version
 
 
 def _used(model: Model, step: Step, event: types.ArtifactUsed) -> None:
-    model.collections[event.collection].there(event.version).uses.add((event.run, event.requested))
+    model.collections[event.collection].live_version(event.version).uses.add((event.run, event.requested))
 
 
 def _described(model: Model, step: Step, event: types.VersionDescribed) -> None:
-    version = model.collections[event.collection].there(event.version)
+    version = model.collections[event.collection].live_version(event.version)
     facts = version.facts
     ttl = None if event.ttl_seconds is None else str(event.ttl_seconds or "")
-    said = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
-    facts.update({name: value for name, value in said.items() if value is not None})
+    attributes = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
+    facts.update({name: value for name, value in attributes.items() if value is not None})
     if event.metadata_patch is not None:
         merged = metadata.merge(metadata.decode(facts.get("metadata", "{}")), metadata.decode(event.metadata_patch))
         facts["metadata"] = metadata.encode(merged)
@@ -320,9 +320,9 @@ def _described(model: Model, step: Step, event: types.VersionDescribed) -> None:
 
 def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
     collection = model.collections[event.collection]
-    version = collection.there(event.version)
+    version = collection.live_version(event.version)
     held = {alias for alias, number in collection.aliases.items() if number == event.version}
-    _refuse(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
+    _reject_if(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
     version.facts["deleted"] = ""
     for alias in held:
         del collection.aliases[alias]
@@ -351,12 +351,12 @@ def _started(model: Model, step: Step, event: types.RunStarted) -> None:
 
 
 def _finished(model: Model, step: Step, event: types.RunFinished) -> None:
-    _refuse(event.run not in model.run_states, Reason.INVALID)
+    _reject_if(event.run not in model.run_states, Reason.INVALID)
     model.run_states[event.run] = event.state
 
 
 def _settings_changed(model: Model, step: Step, event: types.SettingsChanged) -> None:
-    _refuse("unheard_of" in event.settings, Reason.INVALID)
+    _reject_if("unheard_of" in event.settings, Reason.INVALID)
 
 
 def _condemned(model: Model, step: Step, event: types.BlobsCondemned) -> None:

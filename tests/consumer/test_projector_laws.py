@@ -274,8 +274,8 @@ def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
     seen = []
     with database.snapshot() as connection:
         for table in (*_FACTS, *_EDGES):
-            said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
-            statement = select(*said).where(table.c.from_position <= at).order_by(*said)
+            attributes = [column for column in table.columns if column.name not in ("from_position", "to_position")]
+            statement = select(*attributes).where(table.c.from_position <= at).order_by(*attributes)
             if "to_position" in table.c:
                 statement = statement.where(or_(table.c.to_position.is_(None), table.c.to_position > at))
             seen.append([tuple(row) for row in connection.execute(statement)])
@@ -287,8 +287,8 @@ def _open_now(database: Database) -> list[list[tuple[object, ...]]]:
     seen = []
     with database.snapshot() as connection:
         for table in (*_FACTS, *_EDGES):
-            said = [column for column in table.columns if column.name not in ("from_position", "to_position")]
-            statement = select(*said).order_by(*said)
+            attributes = [column for column in table.columns if column.name not in ("from_position", "to_position")]
+            statement = select(*attributes).order_by(*attributes)
             if "to_position" in table.c:
                 statement = statement.where(table.c.to_position.is_(None))
             seen.append([tuple(row) for row in connection.execute(statement)])
@@ -344,11 +344,11 @@ _MISCOUNTED_LAYERS = (
 
 @given(histories(steps_max=40))
 def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Databases, history: History) -> None:
-    model, written = Model().hear_all(history), write(history)
+    model, written = Model().apply_all(history), write(history)
     with databases.empty() as database:
         project(written, database)
 
-        assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.refusals)
+        assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.rejections)
         assert (
             dict(rows_of(database, "SELECT run, state FROM run_states WHERE to_position IS NULL")) == model.run_states
         )
@@ -367,7 +367,7 @@ def _check_collection(database: Database, written: Written, name: str, expected:
     assert there == [(n, digest_of(version.listing)) for n, version in enumerate(expected.versions)]
     for number, version in enumerate(expected.versions):
         assert listing_of(database, name, number) == version.listing
-        assert _said_of(database, written, name, number) == version.said()
+        assert _attributes_of(database, written, name, number) == version.attributes()
     aliases = "SELECT alias, version FROM aliases WHERE collection = ? AND to_position IS NULL"
     assert dict(rows_of(database, aliases, name)) == expected.aliases
     drafts = "SELECT draft, version, closed_position IS NOT NULL FROM drafts WHERE collection = ?"
@@ -376,7 +376,7 @@ def _check_collection(database: Database, written: Written, name: str, expected:
     }
 
 
-def _said_of(database: Database, written: Written, name: str, number: int) -> dict[str, object]:
+def _attributes_of(database: Database, written: Written, name: str, number: int) -> dict[str, object]:
     def ask(columns: str, table: str, more: str = "") -> list[tuple[Any, ...]]:
         where = f"WHERE collection = ? AND version = ? {more}"
         return rows_of(database, f"SELECT {columns} FROM {table} {where}", name, number)

@@ -31,10 +31,10 @@ from tests.consumer.events import (
     SHARED,
     added,
     aliases,
+    attributes,
     committed,
     opened,
     paths,
-    said,
     version_of,
 )
 from tests.consumer.inspection import listing_of, rejections_of, rows_of, versions_of
@@ -175,7 +175,7 @@ def test_an_event_under_another_key_is_refused(history: History) -> None:
     history.project()
 
     assert rejections_of(history.database) == [Reason.INVALID]
-    assert "deleted" not in said(history, 0)
+    assert "deleted" not in attributes(history, 0)
 
 
 def test_sizes_that_cannot_be_summed_up_are_refused(history: History) -> None:
@@ -199,13 +199,13 @@ def test_a_gap_moves_no_mark_and_what_is_sent_again_applies(history: History) ->
     later = writer.stamp(VersionDescribed(collection=DIGITS, version=0, description="later"))
     history.log.append([later], timeout_s=5)
     history.project()
-    refused = rejections_of(history.database), said(history, 0)
+    refused = rejections_of(history.database), attributes(history, 0)
 
     history.log.append([missing, later], timeout_s=5)
     history.project()
 
     assert refused == ([Reason.SEQUENCE_GAP], {})
-    assert said(history, 0) == {"recalled": "missing", "description": "later"}
+    assert attributes(history, 0) == {"recalled": "missing", "description": "later"}
 
 
 def test_a_refusal_by_a_rule_counts_as_judged(history: History) -> None:
@@ -217,7 +217,7 @@ def test_a_refusal_by_a_rule_counts_as_judged(history: History) -> None:
     history.project()
 
     assert rejections_of(history.database) == [Reason.VERSION_UNKNOWN]
-    assert said(history, 0) == {}
+    assert attributes(history, 0) == {}
 
 
 # --- numbers and content ------------------------------------------------------------------------------------------
@@ -440,7 +440,7 @@ def test_only_what_a_description_carries_changes(history: History) -> None:
     history.write(VersionDescribed(collection=DIGITS, version=0, metadata_patch='{"a":{"y":2},"b":null}'))
     history.write(VersionDescribed(collection=DIGITS, version=0, description="", ttl_seconds=0))
 
-    assert said(history, 0) == {"metadata": '{"a":{"x":1,"y":2}}'}
+    assert attributes(history, 0) == {"metadata": '{"a":{"x":1,"y":2}}'}
 
 
 def test_content_that_is_there_keeps_what_was_said_and_is_not_said_anew(history: History) -> None:
@@ -448,7 +448,7 @@ def test_content_that_is_there_keeps_what_was_said_and_is_not_said_anew(history:
 
     history.commit(DIGITS, {"a": b"1"}, metadata='{"new":1}')
 
-    assert said(history, 0) == {"description": "kept", "metadata": '{"new":1}'}
+    assert attributes(history, 0) == {"description": "kept", "metadata": '{"new":1}'}
     assert rows_of(history.database, "SELECT tag FROM tags WHERE to_position IS NULL") == [("good",)]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.projectors.harness import Place
+from tests.projectors.harness import Deployment
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with closing(Place(tmp_path)) as place:
-        yield place
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with closing(Deployment(tmp_path)) as deployment:
+        yield deployment

@@ -34,12 +34,12 @@ ROOT = Path(__file__).parent.parent.parent
 PARTITIONS = 2
 SESSION_S = 6.0  # the least that brokers allow
 WAIT_S = 40.0
-MEASURE_S = 0.1
+SAMPLE_S = 0.1
 PROJECT = "team/vision"
 UNKNOWN = b"\xc3\x01" + b"\xff" * 8  # single-object encoding of a schema that nobody knows
 
 
-class Place:
+class Deployment:
     """One log and one projection of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -100,10 +100,10 @@ class Place:
 
 
 @contextmanager
-def running(place: Place, service: ProjectorService) -> Iterator[None]:
+def running(deployment: Deployment, service: ProjectorService) -> Iterator[None]:
     """A projector in a thread."""
     thread = threading.Thread(target=service.run)
-    with LagSampler(place.log, place.database, service.status, every_s=MEASURE_S):
+    with LagSampler(deployment.log, deployment.database, service.status, every_s=SAMPLE_S):
         thread.start()
         try:
             yield
@@ -132,18 +132,18 @@ def get(url: str) -> tuple[int, str]:
 class Process:
     """`headwater projector` as a process; `process.py` says what it does with the options."""
 
-    def __init__(self, place: Place, name: str, **options: Any) -> None:
-        self._said = place.folder / f"{name}.log"
+    def __init__(self, deployment: Deployment, name: str, **options: Any) -> None:
+        self._output_file = deployment.folder / f"{name}.log"
         given = {
-            "servers": place.settings.servers,
-            "topic": place.settings.topic,
+            "servers": deployment.settings.servers,
+            "topic": deployment.settings.topic,
             "database": database_url(),
-            "schema": place.schema,
-            "group_id": place.group_id,
+            "schema": deployment.schema,
+            "group_id": deployment.group_id,
             "session_timeout_s": SESSION_S,
             **options,
         }
-        with self._said.open("wb") as out:
+        with self._output_file.open("wb") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.projectors.process", json.dumps(given)],
                 cwd=ROOT,
@@ -151,18 +151,18 @@ class Process:
                 stderr=out,
             )
 
-    def said(self) -> str:
-        return self._said.read_text()
+    def output(self) -> str:
+        return self._output_file.read_text()
 
-    def until_said(self, words: str) -> None:
-        until(lambda: words in self.said() or self._process.poll() is not None, self.said)
-        assert words in self.said(), self.said()
+    def until_output(self, words: str) -> None:
+        until(lambda: words in self.output() or self._process.poll() is not None, self.output)
+        assert words in self.output(), self.output()
 
     def health(self) -> Mapping[str, Any]:
-        self.until_said("/health and /metrics")
-        port = self.said().partition("http://127.0.0.1:")[2].partition("/")[0]
-        said: Mapping[str, Any] = json.loads(get(f"http://127.0.0.1:{port}/health")[1])
-        return said
+        self.until_output("/health and /metrics")
+        port = self.output().partition("http://127.0.0.1:")[2].partition("/")[0]
+        output: Mapping[str, Any] = json.loads(get(f"http://127.0.0.1:{port}/health")[1])
+        return output
 
     def partitions(self) -> set[int]:
         return {int(number) for number in self.health()["partitions"]}
@@ -180,8 +180,8 @@ class Process:
 
 
 @contextmanager
-def started(place: Place, name: str, **options: Any) -> Iterator[Process]:
-    process = Process(place, name, **options)
+def started(deployment: Deployment, name: str, **options: Any) -> Iterator[Process]:
+    process = Process(deployment, name, **options)
     try:
         yield process
     finally:

@@ -15,55 +15,55 @@ from headwater_schemas.errors import InvalidSettings
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kafka import topics
-from tests.projectors.harness import UNKNOWN, Place, get, running, started, until
+from tests.projectors.harness import UNKNOWN, Deployment, get, running, started, until
 from tests.support.history import UNDECODABLE
 from tests.support.modes import database_url
 
 
 @contextmanager
-def observed(place: Place, service: ProjectorService) -> Iterator[str]:
+def observed(deployment: Deployment, service: ProjectorService) -> Iterator[str]:
     """A running projector; the address of its pages."""
     endpoint = HttpEndpoint(service.status, service.heartbeat, port=0)
-    with endpoint, running(place, service):
+    with endpoint, running(deployment, service):
         yield f"http://{endpoint.host}:{endpoint.port}"
 
 
-def test_an_unknown_schema_stops_its_partition_and_no_other(place: Place) -> None:
-    place.commit(place.collection_in(0))
-    place.put(0, UNKNOWN)
-    service = place.service()
-    with observed(place, service) as address:
+def test_an_unknown_schema_stops_its_partition_and_no_other(deployment: Deployment) -> None:
+    deployment.commit(deployment.collection_in(0))
+    deployment.put(0, UNKNOWN)
+    service = deployment.service()
+    with observed(deployment, service) as address:
         until(lambda: service.status.now.stopped, lambda: service.status.now)
-        place.commit_everywhere(2)
-        until(lambda: place.positions()[1] == place.log.end(1))
+        deployment.commit_everywhere(2)
+        until(lambda: deployment.positions()[1] == deployment.log.end(1))
         status, text = get(f"{address}/health")
-        said = json.loads(text)
+        output = json.loads(text)
 
-    assert (status, said["status"]) == (503, "stopped")
-    assert "partition 0 stops at 3" in said["partitions"]["0"]["stopped"]
-    assert said["partitions"]["1"]["stopped"] is None
-    assert place.positions()[0] == 2
+    assert (status, output["status"]) == (503, "stopped")
+    assert "partition 0 stops at 3" in output["partitions"]["0"]["stopped"]
+    assert output["partitions"]["1"]["stopped"] is None
+    assert deployment.positions()[0] == 2
 
 
-def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(place: Place) -> None:
-    place.put(0, UNKNOWN)
-    service = place.service(stopped_retry_s=0.2)
-    with observed(place, service) as address:
+def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(deployment: Deployment) -> None:
+    deployment.put(0, UNKNOWN)
+    service = deployment.service(stopped_retry_s=0.2)
+    with observed(deployment, service) as address:
         until(lambda: service.status.now.stopped)
-        place.commit(place.collection_in(0))
-        with place.database.transaction() as connection:  # as one that knows the schema would
-            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1)", (place.log.generation,))
-        until(place.is_up_to_date, place.positions)
+        deployment.commit(deployment.collection_in(0))
+        with deployment.database.transaction() as connection:  # as one that knows the schema would
+            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1)", (deployment.log.generation,))
+        until(deployment.is_up_to_date, deployment.positions)
         until(lambda: get(f"{address}/health")[0] == 200)
 
 
-def test_metrics_can_be_parsed_and_say_the_lag(place: Place) -> None:
-    place.commit(place.collection_in(1))
-    place.put(0, UNKNOWN)
-    place.commit(place.collection_in(0))
-    service = place.service()
-    with observed(place, service) as address:
-        until(lambda: place.positions()[1] == place.log.end(1) and service.status.now.lag)
+def test_metrics_can_be_parsed_and_say_the_lag(deployment: Deployment) -> None:
+    deployment.commit(deployment.collection_in(1))
+    deployment.put(0, UNKNOWN)
+    deployment.commit(deployment.collection_in(0))
+    service = deployment.service()
+    with observed(deployment, service) as address:
+        until(lambda: deployment.positions()[1] == deployment.log.end(1) and service.status.now.lag)
         until(lambda: service.status.now.partitions[1].lag == 0)
         status, text = get(f"{address}/metrics")
 
@@ -84,79 +84,79 @@ def test_metrics_can_be_parsed_and_say_the_lag(place: Place) -> None:
     assert values["headwater_projector_last_progress_timestamp_seconds",] > 1.7e9
 
 
-def test_a_record_that_cannot_be_decoded_makes_its_collection_wait_and_no_other(place: Place) -> None:
-    waiting, other = place.collection_in(0), place.collection_in(0, 1)
-    place.put(0, UNDECODABLE)
-    place.commit(waiting)
-    place.commit(other)
-    service = place.service()
-    with observed(place, service) as address:
-        until(place.is_up_to_date, place.positions)
+def test_a_record_that_cannot_be_decoded_makes_its_collection_wait_and_no_other(deployment: Deployment) -> None:
+    waiting, other = deployment.collection_in(0), deployment.collection_in(0, 1)
+    deployment.put(0, UNDECODABLE)
+    deployment.commit(waiting)
+    deployment.commit(other)
+    service = deployment.service()
+    with observed(deployment, service) as address:
+        until(deployment.is_up_to_date, deployment.positions)
         until(lambda: service.status.now.dead_letters)
         status, text = get(f"{address}/health")
 
-    said = json.loads(text)
-    assert (status, said["status"], said["dead_letters"], said["parked_keys"]) == (200, "ok", 1, 1)
-    assert queries.version_infos(place.database, waiting) == []
-    assert len(queries.version_infos(place.database, other)) == 1
-    assert place.fingerprint() == place.fingerprint_of_replay()
+    output = json.loads(text)
+    assert (status, output["status"], output["dead_letters"], output["parked_keys"]) == (200, "ok", 1, 1)
+    assert queries.version_infos(deployment.database, waiting) == []
+    assert len(queries.version_infos(deployment.database, other)) == 1
+    assert deployment.fingerprint() == deployment.fingerprint_of_replay()
 
 
-def test_records_that_are_gone_stop_their_partition_and_no_other(place: Place) -> None:
-    place.commit_everywhere(2)
-    topics.delete_records(place.settings.topic, 0, before=4)
-    service = place.service()
-    with observed(place, service) as address:
-        until(lambda: service.status.now.stopped and place.positions()[1] == place.log.end(1))
+def test_records_that_are_gone_stop_their_partition_and_no_other(deployment: Deployment) -> None:
+    deployment.commit_everywhere(2)
+    topics.delete_records(deployment.settings.topic, 0, before=4)
+    service = deployment.service()
+    with observed(deployment, service) as address:
+        until(lambda: service.status.now.stopped and deployment.positions()[1] == deployment.log.end(1))
         status, text = get(f"{address}/health")
 
     assert status == 503
     assert "begins at offset 4" in json.loads(text)["partitions"]["0"]["stopped"]
 
 
-def test_while_the_database_fails_it_is_said_and_then_projecting_goes_on(place: Place) -> None:
-    service = place.service()
-    with observed(place, service) as address, psycopg.connect(database_url(), autocommit=True) as connection:
+def test_while_the_database_fails_it_is_said_and_then_projecting_goes_on(deployment: Deployment) -> None:
+    service = deployment.service()
+    with observed(deployment, service) as address, psycopg.connect(database_url(), autocommit=True) as connection:
         until(lambda: service.status.now.status is StatusCode.OK)
-        connection.execute(f"ALTER SCHEMA {place.schema} RENAME TO {place.schema}_away")
-        place.commit_everywhere(2)
+        connection.execute(f"ALTER SCHEMA {deployment.schema} RENAME TO {deployment.schema}_away")
+        deployment.commit_everywhere(2)
         until(lambda: service.status.now.status is StatusCode.TROUBLE)
         status, text = get(f"{address}/health")
         assert status == 503
-        assert place.schema in json.loads(text)["trouble"]
-        connection.execute(f"ALTER SCHEMA {place.schema}_away RENAME TO {place.schema}")
-        until(place.is_up_to_date, place.positions)
+        assert deployment.schema in json.loads(text)["trouble"]
+        connection.execute(f"ALTER SCHEMA {deployment.schema}_away RENAME TO {deployment.schema}")
+        until(deployment.is_up_to_date, deployment.positions)
         until(lambda: service.status.now.status is StatusCode.OK)
 
-    assert place.fingerprint() == place.fingerprint_of_replay()
+    assert deployment.fingerprint() == deployment.fingerprint_of_replay()
 
 
-def test_a_client_that_hangs_ends_the_process_with_its_stacks(place: Place) -> None:
-    with started(place, "hangs", hang_after_s=1.0) as hangs:
+def test_a_client_that_hangs_ends_the_process_with_its_stacks(deployment: Deployment) -> None:
+    with started(deployment, "hangs", hang_after_s=1.0) as hangs:
         assert hangs.wait() == STUCK_EXIT_CODE
-        said = hangs.said()
+        output = hangs.output()
 
-    assert "nothing happened for" in said
-    assert "it was to read from Kafka" in said
-    assert "most recent call first" in said
+    assert "nothing happened for" in output
+    assert "it was to read from Kafka" in output
+    assert "most recent call first" in output
 
 
-def test_once_says_what_it_could_not_project(place: Place) -> None:
-    place.put(0, UNKNOWN)
-    place.commit(place.collection_in(1))
-    with started(place, "once", once=True) as once:
+def test_once_says_what_it_could_not_project(deployment: Deployment) -> None:
+    deployment.put(0, UNKNOWN)
+    deployment.commit(deployment.collection_in(1))
+    with started(deployment, "once", once=True) as once:
         assert once.wait() == 1
 
-    assert "partition 0 stops at 0" in once.said()
-    assert place.positions()[1] == place.log.end(1)
+    assert "partition 0 stops at 0" in once.output()
+    assert deployment.positions()[1] == deployment.log.end(1)
 
 
-def test_a_port_that_is_taken_is_named(place: Place) -> None:
-    service = place.service()
+def test_a_port_that_is_taken_is_named(deployment: Deployment) -> None:
+    service = deployment.service()
     with HttpEndpoint(service.status, service.heartbeat, port=0) as first, pytest.raises(InvalidSettings, match="port"):
         HttpEndpoint(service.status, service.heartbeat, port=first.port)
 
 
-def test_an_unknown_page_says_which_there_are(place: Place) -> None:
-    with observed(place, place.service()) as address:
+def test_an_unknown_page_says_which_there_are(deployment: Deployment) -> None:
+    with observed(deployment, deployment.service()) as address:
         assert get(f"{address}/nothing") == (404, "There is /health and /metrics.\n")

@@ -157,7 +157,7 @@ def _move_of() -> CompiledStatement:
 
 @cache
 def _names(digests: int) -> list[str]:
-    """Of the parameters of `_places`, in the order of the columns."""
+    """The parameters of `_locations`, in the order of the columns."""
     return [f"{kind}_{i}" for i in range(digests) for kind in ("digest", "packs", "files")]
 
 
