@@ -78,7 +78,7 @@ class ProcessBlobs:
         return {name for name in names if name in self._blobs.objects}
 
     def read(self, place: BlobLocation, digest: bytes) -> bytes:
-        verify.check_place(place)
+        verify.check_location(place)
         if place.object_name not in self._blobs.objects:
             raise verify.missing(place.object_name, "the simulation")
         data = self._blobs.objects[place.object_name][place.offset : place.offset + place.size]
