@@ -10,7 +10,7 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
-from headwater._content.content import Held
+from headwater._content.content import EntryContent
 from headwater._tables.stored_values import entry_of_value
 from headwater._tables.table_entries import TableSource
 
@@ -24,11 +24,11 @@ class EntrySource(TableSource, Protocol):
     @property
     def entry_count(self) -> int: ...
 
-    def held(self, path: str) -> Held | None:
+    def content_at(self, path: str) -> EntryContent | None:
         """What is at a path."""
         ...
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
         """What is under a folder, "" for all, by path."""
         ...
 
@@ -44,36 +44,36 @@ class EntrySource(TableSource, Protocol):
 class Entry:
     """One path of an artifact: a file that is stored, or a reference to something outside."""
 
-    def __init__(self, source: EntrySource, path: str, held: Held) -> None:
+    def __init__(self, source: EntrySource, path: str, content: EntryContent) -> None:
         self._source = source
-        self._held = held
+        self._content = content
         self.path = path
 
     @property
     def digest(self) -> str | None:
         """Prefixed with its algorithm: "xxh3:…" of a file; the checksum of a reference, None where it has none."""
-        held = self._held
-        return held.checksum if isinstance(held, Reference) else digests.to_text(held[0])
+        content = self._content
+        return content.checksum if isinstance(content, Reference) else digests.to_text(content[0])
 
     @property
     def size(self) -> int | None:
         """Bytes; None for a reference of unknown size."""
-        return self._held.size if isinstance(self._held, Reference) else self._held[1]
+        return self._content.size if isinstance(self._content, Reference) else self._content[1]
 
     @property
     def is_reference(self) -> bool:
         """Whether its bytes are elsewhere."""
-        return isinstance(self._held, Reference)
+        return isinstance(self._content, Reference)
 
     @property
     def object_version(self) -> str | None:
         """The version of a reference's object in its own store; None where it has none."""
-        return self._held.object_version if isinstance(self._held, Reference) else None
+        return self._content.object_version if isinstance(self._content, Reference) else None
 
     def ref(self) -> str:
         """The URI of a reference. Raises: InvalidInput when the entry is a file."""
-        if isinstance(self._held, Reference):
-            return self._held.uri
+        if isinstance(self._content, Reference):
+            return self._content.uri
         raise InvalidInput(f"{self.path!r} is a file that is stored here, not a reference. Download it instead.")
 
     def download(self, root: str | os.PathLike[str] | None = None) -> str:
@@ -81,10 +81,10 @@ class Entry:
         return self._source.download_entry(self.path, root)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entry) and (self.path, self._held) == (other.path, other._held)
+        return isinstance(other, Entry) and (self.path, self._content) == (other.path, other._content)
 
     def __hash__(self) -> int:
-        return hash((self.path, self._held))
+        return hash((self.path, self._content))
 
     def __repr__(self) -> str:
         return f"<Entry {self.path} of {self._source.name}>"
@@ -104,10 +104,10 @@ class Entries(Mapping[str, Entry]):
             name = normalize(path)
         except InvalidPath:
             raise KeyError(path) from None
-        held = self._source.held(name)
-        if held is None:
+        content = self._source.content_at(name)
+        if content is None:
             raise KeyError(path)
-        return Entry(self._source, name, held)
+        return Entry(self._source, name, content)
 
     def __iter__(self) -> Iterator[str]:
         return (path for path, _ in self._source.entries())
@@ -117,7 +117,7 @@ class Entries(Mapping[str, Entry]):
 
     def values(self) -> "list[Entry]":  # type: ignore[override]
         """All entries, by path. Cost: one reading of the listing."""
-        return [Entry(self._source, path, held) for path, held in self._source.entries()]
+        return [Entry(self._source, path, content) for path, content in self._source.entries()]
 
     def items(self) -> "list[tuple[str, Entry]]":  # type: ignore[override]
         """All paths with their entries."""
@@ -145,9 +145,9 @@ class Manifest:
 def find_entry(source: EntrySource, name: str | PurePath) -> Entry:
     """The entry at `name`, in any spelling. Raises: InvalidPath; NotFound, which tells when it is a folder."""
     path = normalize(name)
-    held = source.held(path)
-    if held is not None:
-        return Entry(source, path, held)
+    content = source.content_at(path)
+    if content is not None:
+        return Entry(source, path, content)
     below = next(iter(source.paths_under(path)), None)
     if below is not None:
         raise NotFound(f"{path!r} is a folder of {source.name}, not an entry. Name a file in it, such as {below!r}.")

@@ -14,7 +14,7 @@ from headwater._active_run.active_run import active_run, client_and_namespace
 from headwater._artifact.entry import Entry
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
-from headwater._content.content import Content, Held
+from headwater._content.content import Content, EntryContent
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -166,15 +166,15 @@ class ArtifactState:
         """How many entries there are."""
         return self.content.count if self._stored is None else self._stored.info.entry_count
 
-    def held(self, path: str) -> Held | None:
+    def content_at(self, path: str) -> EntryContent | None:
         """What is at a path."""
-        return self.content.held(path) if self._stored is None else self._stored.held(path)
+        return self.content.get(path) if self._stored is None else self._stored.content_at(path)
 
     def has(self, path: str) -> bool:
         """Whether there is an entry."""
-        return self.held(path) is not None
+        return self.content_at(path) is not None
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
         """What is under a folder, "" for all, by path."""
         return self.content.entries(folder) if self._stored is None else self._stored.entries(folder)
 
@@ -184,14 +184,14 @@ class ArtifactState:
 
     def entry(self, path: str) -> Entry:
         """The entry at a path, which is there."""
-        held = self.held(path)
-        assert held is not None
-        return Entry(self, path, held)
+        content = self.content_at(path)
+        assert content is not None
+        return Entry(self, path, content)
 
     def files(self) -> Sequence[Entry]:
         """All entries by path; of a version, read page by page."""
         if self._stored is None:
-            return [Entry(self, path, held) for path, held in self.entries()]
+            return [Entry(self, path, content) for path, content in self.entries()]
         return self._stored.files(self)
 
     def read(self, path: str) -> bytes:

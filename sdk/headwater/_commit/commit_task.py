@@ -97,10 +97,10 @@ class CommitTask(ContentTask[CommitVersion]):
         )
 
     def _difference_from(self, base: queries.VersionInfo) -> ContentDelta:
-        known = self._content.known_difference
+        known = self._content.known_delta
         if known is not None and known.digest == base.digest:
             return known
-        changed, removed = {path: held[0] for path, held in self._content.files.items()}, []
+        changed, removed = {path: file[0] for path, file in self._content.files.items()}, []
         changed |= {path: identity(reference) for path, reference in self._content.references.items()}
         for paths, identities in queries.listing(self._session.database, base.layers):
             for path, before in zip(paths, identities, strict=True):

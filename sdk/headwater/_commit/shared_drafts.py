@@ -19,7 +19,7 @@ from headwater._commit.session import WriteSession
 from headwater._commit.tasks import C, Committed, ContentTask
 from headwater._commit.write_queue import Task, WriteQueue
 from headwater._content.content import identity
-from headwater._content.overlay import held_of
+from headwater._content.overlay import entry_content
 from headwater._progress import tell
 
 
@@ -160,10 +160,10 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         database, content = self._session.database, self._content
         info = queries.version_info(database, self._command.collection, version)
         assert info is not None, "a draft was sealed as a version that is not there"
-        wanted = {path: identity(held) for path, held in content.files.items()}
+        wanted = {path: identity(file) for path, file in content.files.items()}
         wanted |= {path: identity(reference) for path, reference in content.references.items()}
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
-        return {path: identity(held_of(entry)) for path, entry in found.items()} == wanted
+        return {path: identity(entry_content(entry)) for path, entry in found.items()} == wanted
 
     def _report(self, committed: Committed | None) -> None:
         if committed is None:

@@ -1,6 +1,6 @@
-"""What a version that is being built holds: files and references by path, and the sum of it all.
+"""The content of a version that is being built: files and references by path, and their sum.
 
-`Content` holds everything itself. What starts from a version instead is `_overlay.Overlay`, which has the same face.
+`Content` is complete in itself. `overlay.Overlay` has the same interface, and starts from the content of a version.
 """
 
 from bisect import bisect_left
@@ -19,12 +19,12 @@ from headwater_schemas.paths import (
     range_of_folder,
 )
 
-if TYPE_CHECKING:  # importing it loads NumPy, which nobody needs before there is something to sum
+if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
     from headwater_schemas.lthash import ContentSum
 
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
-Held = FileDigest | Reference  # what is at a path
+EntryContent = FileDigest | Reference  # what is at a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,22 @@ class ContentDelta:
 
 
 class Content:
-    """Files and references by path. A path that is put twice holds what was put last."""
+    """Files and references by path. A path that is added again is replaced."""
 
     base: "VersionInfo | None" = None  # the version that the rest is the difference from
 
     def __init__(self) -> None:
         self.files: dict[str, FileDigest] = {}
         self.references: dict[str, Reference] = {}
-        self.known_difference: ContentDelta | None = None  # from the tree's last scan, while nothing else was put
-        self._folders: set[str] | None = set()  # None: to be found anew
-        self._forms: dict[str, str] | None = {}  # how names outside ASCII look to a reader → the path or folder
+        self.known_delta: ContentDelta | None = None  # from the folder's last scan, while nothing else was added
+        self._folders: set[str] | None = set()  # None: to be computed
+        self._forms: dict[str, str] | None = {}  # NFC form of each path or folder outside ASCII → that path or folder
         self._sum: ContentSum | None = None
 
     # --- changing it
 
     def add_files(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
-        """Add files, all or none. Raises: InvalidPath when a path would be a file and a folder at once, or collides."""
+        """Add all files or none. Raises: InvalidPath when a path would be a file and a folder at once, or collides."""
         self.check(paths)
         self._grow(paths)
         for path in self.references.keys() & set(paths):
@@ -65,17 +65,17 @@ class Content:
         digests: Sequence[bytes],
         sizes: Sequence[int],
         total: "ContentSum",
-        difference: ContentDelta | None,
+        delta: ContentDelta | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
         alone = not self.files and not self.references
         self.add_files(paths, digests, sizes)
         if alone:
             self._sum = total
-            self.known_difference = difference
+            self.known_delta = delta
 
     def add_references(self, references: Sequence[Reference]) -> None:
-        """Add references, all or none. Raises: as `add_files`."""
+        """Add all references or none. Raises: as `add_files`."""
         paths = [reference.path for reference in references]
         self.check(paths)
         self._grow(paths)
@@ -84,11 +84,11 @@ class Content:
             self.references[reference.path] = reference
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Take out what is at these paths; all of them hold something."""
+        """Remove the entries at these paths; each has one."""
         for path in paths:
             if self.files.pop(path, None) is None:
                 del self.references[path]
-        self._sum = self.known_difference = self._folders = self._forms = None
+        self._sum = self.known_delta = self._folders = self._forms = None
 
     # --- what it holds
 
@@ -99,10 +99,10 @@ class Content:
 
     @property
     def removed(self) -> Sequence[str]:
-        """The paths of the base that are taken out."""
+        """The paths of the base that were removed."""
         return ()
 
-    def held(self, path: str) -> Held | None:
+    def get(self, path: str) -> EntryContent | None:
         """What is at `path`."""
         return self.files.get(path) or self.references.get(path)
 
@@ -110,23 +110,23 @@ class Content:
         """The paths under `folder` ("" for all), sorted."""
         return (path for path, _ in self.entries(folder))
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
-        """What is under `folder` ("" for all), by path. It may not be changed meanwhile."""
+    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
+        """What is under `folder` ("" for all), by path. The content may not change during the iteration."""
         return self._added_under(folder)
 
     def check(self, paths: Sequence[str]) -> None:
-        """Raises: InvalidPath when `paths` cannot be added to what is there."""
+        """Raises: InvalidPath when `paths` cannot be added."""
         known_folders, forms = self._names()
         folders = folders_of_all(paths)
         for known in (known_folders, folders):
             if not known.isdisjoint(paths):
-                raise _conflict(next(path for path in paths if path in known), "a folder")
+                raise _taken(next(path for path in paths if path in known), "a folder")
         for folder in folders:
             if folder in self.files or folder in self.references:
-                raise _conflict(folder, "a file")
+                raise _taken(folder, "a file")
         if all(map(str.isascii, paths)) and not forms:
             return
-        if both := colliding_forms(paths) or self._looks_the_same((*paths, *folders)):
+        if both := colliding_forms(paths) or self._look_alike((*paths, *folders)):
             raise InvalidPath(f"{look_alike_text(*both)}. Rename one of them.")
 
     def flattened(self) -> "Content":
@@ -139,7 +139,7 @@ class Content:
             self._sum = sum_of_entries(self.files, self.references.values())
         return self._sum
 
-    def _added_under(self, folder: str) -> Iterator[tuple[str, Held]]:
+    def _added_under(self, folder: str) -> Iterator[tuple[str, EntryContent]]:
         start, end = range_of_folder(folder) if folder else ("", None)
         ordered = sorted([*self.files, *self.references])
         for path in ordered[bisect_left(ordered, start) :]:
@@ -148,14 +148,14 @@ class Content:
             yield path, self.files[path] if path in self.files else self.references[path]
 
     def _names(self) -> tuple[set[str], dict[str, str]]:
-        """The folders that there are, and the forms of all names outside ASCII."""
+        """All folders, and the NFC forms of all names outside ASCII."""
         if self._folders is None or self._forms is None:
             self._folders = folders_of_all([*self.files, *self.references])
             self._forms = _forms([*self.files, *self.references, *self._folders])
         return self._folders, self._forms
 
-    def _looks_the_same(self, names: Iterable[str]) -> tuple[str, str] | None:
-        """The first of `names`, of entries and folders, that looks like another one that is there, and that one."""
+    def _look_alike(self, names: Iterable[str]) -> tuple[str, str] | None:
+        """The first of `names`, paths or folders, that looks like another one of the content, after that one."""
         folders, forms = self._names()
         for name in names:
             form = name if name.isascii() else normalize("NFC", name)
@@ -167,7 +167,7 @@ class Content:
         return None
 
     def _grow(self, paths: Sequence[str]) -> None:
-        self._sum = self.known_difference = None
+        self._sum = self.known_delta = None
         known_folders, forms = self._names()
         folders = folders_of_all(paths)
         known_folders |= folders
@@ -178,8 +178,8 @@ def _forms(names: Iterable[str]) -> dict[str, str]:
     return {normalize("NFC", name): name for name in names if not name.isascii()}
 
 
-def _conflict(path: str, other: str) -> InvalidPath:
-    """The error for a path that something else takes already."""
+def _taken(path: str, other: str) -> InvalidPath:
+    """The error for a path at which there is something else already."""
     return InvalidPath(f"{file_and_folder_text(path)}: it is {other} already. Rename one of them, or remove it first.")
 
 
@@ -196,6 +196,6 @@ def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Referen
     return total.plus(sum_of(leaves, sum(reference.size or 0 for reference in outside)))
 
 
-def identity(held: Held) -> bytes:
-    """What tells one content of a path from another: a file's digest, or all that a reference says."""
-    return reference_leaf(held) if isinstance(held, Reference) else held[0]
+def identity(content: EntryContent) -> bytes:
+    """What differs when the content of a path differs: the digest of a file, or all fields of a reference."""
+    return reference_leaf(content) if isinstance(content, Reference) else content[0]

@@ -1,7 +1,7 @@
-"""Content that starts from a version: what was put and what was taken out, over what the version holds.
+"""Content that starts from a version: what was added and removed, over what the version has.
 
-Nothing of the version is read but what a change touches, so a draft costs its change. What a change hides of the base
-is kept, because the sum must lose it.
+Only what a change touches is read of the version, so the cost of a draft is that of its changes. The entries of the
+base that a change hides are remembered, because they are subtracted from the sum.
 """
 
 import heapq
@@ -15,20 +15,20 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.paths import conflict_reason
 
-from headwater._content.content import Content, ContentDelta, FileDigest, Held, sum_of_entries
+from headwater._content.content import Content, ContentDelta, EntryContent, FileDigest, sum_of_entries
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
 
 
 class Overlay(Content):
-    """Content over a base. `files` and `references` are what was put."""
+    """Content over a base. `files` and `references` are what was added."""
 
     def __init__(self, database: Database, base: queries.VersionInfo) -> None:
         super().__init__()
         self._database = database
         self.base: queries.VersionInfo = base
-        self._hidden: dict[str, Held] = {}  # of the base: what was replaced or taken out
+        self._hidden: dict[str, EntryContent] = {}  # of the base: what was replaced or removed
 
     @property
     def count(self) -> int:
@@ -48,7 +48,7 @@ class Overlay(Content):
         digests: Sequence[bytes],
         sizes: Sequence[int],
         total: "ContentSum",  # noqa: ARG002 - of these files alone
-        difference: ContentDelta | None,  # noqa: ARG002 - likewise
+        delta: ContentDelta | None,  # noqa: ARG002 - likewise
     ) -> None:
         self.add_files(paths, digests, sizes)
 
@@ -59,16 +59,16 @@ class Overlay(Content):
     def remove(self, paths: Iterable[str]) -> None:
         gone = list(paths)
         self._hide(gone)
-        super().remove([path for path in gone if super(Overlay, self).held(path) is not None])
+        super().remove([path for path in gone if super(Overlay, self).get(path) is not None])
 
-    def held(self, path: str) -> Held | None:
-        added = super().held(path)
+    def get(self, path: str) -> EntryContent | None:
+        added = super().get(path)
         if added is not None or path in self._hidden:
             return added
         info = queries.entry(self._database, self.base.layers, path)
-        return None if info is None else held_of(info)
+        return None if info is None else entry_content(info)
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, Held]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
         return heapq.merge(self._visible_of_base(folder), self._added_under(folder), key=itemgetter(0))
 
     def check(self, paths: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ class Overlay(Content):
             raise _conflict(self.base, *both)
 
     def sum(self) -> "ContentSum":
-        """As it will be: the base's, less what is hidden, plus what was put. Cost: the change."""
+        """The base's sum, minus what is hidden, plus what was added. Cost: proportional to the change."""
         from headwater_schemas.lthash import ContentSum  # deferred: numpy
 
         if self._sum is None:
@@ -100,25 +100,25 @@ class Overlay(Content):
     def _hide(self, paths: Sequence[str]) -> None:
         unknown = [path for path in paths if path not in self._hidden]
         found = queries.entries_of(self._database, self.base.layers, unknown)
-        self._hidden.update({path: held_of(info) for path, info in found.items()})
+        self._hidden.update({path: entry_content(info) for path, info in found.items()})
 
-    def _visible_of_base(self, folder: str) -> Iterator[tuple[str, Held]]:
+    def _visible_of_base(self, folder: str) -> Iterator[tuple[str, EntryContent]]:
         for page in queries.all_entries(self._database, self.base.layers, prefix=folder):
             for info in page:
                 if info.path not in self._hidden:
-                    yield info.path, held_of(info)
+                    yield info.path, entry_content(info)
 
 
 def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
-    """The error for a path that something of the base is in the way of."""
+    """The error for a path that conflicts with an entry of the base."""
     return InvalidPath(
         f"{path!r} cannot be added: {base.collection}:v{base.version} has {other!r}, and "
         f"{conflict_reason(path, other)}. Remove the other first."
     )
 
 
-def held_of(info: queries.EntryInfo) -> Held:
-    """What the projection has at a path, as content holds it."""
+def entry_content(info: queries.EntryInfo) -> EntryContent:
+    """What the projection has at a path, in the form that `Content` has."""
     if info.digest is not None:
         assert info.size is not None
         return info.digest, info.size
@@ -126,6 +126,6 @@ def held_of(info: queries.EntryInfo) -> Held:
     return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
 
 
-def _apart(held: Mapping[str, Held]) -> tuple[dict[str, FileDigest], list[Reference]]:
-    files = {path: what for path, what in held.items() if not isinstance(what, Reference)}
-    return files, [what for what in held.values() if isinstance(what, Reference)]
+def _apart(entries: Mapping[str, EntryContent]) -> tuple[dict[str, FileDigest], list[Reference]]:
+    files = {path: content for path, content in entries.items() if not isinstance(content, Reference)}
+    return files, [content for content in entries.values() if isinstance(content, Reference)]
