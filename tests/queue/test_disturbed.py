@@ -183,7 +183,7 @@ def test_an_immutable_file_whose_content_is_stored_is_not_read_again(
     assert (version.version, version.size) == ("v0", size)
 
 
-def test_an_immutable_file_whose_content_is_stored_nowhere_is_read(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_an_immutable_file_whose_content_is_stored_or_nonehere_is_read(store: StoreUnderTest, tmp_path: Path) -> None:
     (path := tmp_path / "model.bin").write_bytes(b"x" * (PACKED_FILE_BYTES_MAX + 1))
     with headwater.init() as run:
         artifact = headwater.Artifact("first", "model")

@@ -95,7 +95,7 @@ class Api:
 
     def run(self, path: str) -> Run:
         """The run `[[entity/]project/]id`. Raises: NotFound, InvalidName."""
-        name = RunName.parse("/".join(self._in_full(path, 3)))
+        name = RunName.parse("/".join(self._with_defaults(path, 3)))
         self._client.catch_up()
         if queries.run_info(self._client.stores.database, str(name)) is None:
             raise NotFound(f"there is no run {name}. `headwater runs` lists those that are there.")
@@ -112,12 +112,12 @@ class Api:
         """ "entity/project". Raises: InvalidName."""
         if path is None:
             return f"{self._settings.entity}/{self._settings.project}"
-        parts = self._in_full(path, 2)
+        parts = self._with_defaults(path, 2)
         if len(parts) != 2:
             raise InvalidName(f"{path!r} is no project. Write project or entity/project.")
         return "/".join(check_name(part, kind) for part, kind in zip(parts, ("entity", "project"), strict=True))
 
-    def _in_full(self, path: str, count: int) -> list[str]:
+    def _with_defaults(self, path: str, count: int) -> list[str]:
         if not isinstance(path, str):
             raise InvalidName(f"a project or run is named by text such as 'team/digits', not {path!r}.")
         parts = path.split("/")

@@ -1,1 +1,1 @@
-"""Artifacts: built locally, logged, and looked up again as versions."""
+"""Artifacts: filled locally, logged, and looked up as versions."""

@@ -100,13 +100,13 @@ class Artifact(Building):
     @property
     def digest(self) -> str:
         """The digest of the content: 64 hexadecimal digits, the same before and after logging."""
-        stored = self._state.stored_now()
+        stored = self._state.stored_or_none()
         return self._state.content.sum().digest() if stored is None else stored.info.digest
 
     @property
     def size(self) -> int:
         """The sum of all entries in bytes, before any sharing of equal content."""
-        stored = self._state.stored_now()
+        stored = self._state.stored_or_none()
         return self._state.content.sum().size_bytes if stored is None else stored.info.size_bytes
 
     @property

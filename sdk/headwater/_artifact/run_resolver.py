@@ -1,4 +1,4 @@
-"""How an artifact answers with runs, which are above it: whatever knows runs registers a resolver here."""
+"""How an artifact finds the runs that logged and used it, although runs import artifacts and never the reverse."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol

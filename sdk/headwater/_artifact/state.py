@@ -62,13 +62,13 @@ class ArtifactState:
     @property
     def name(self) -> str:
         """The name in its project; `name:vN` once the version is known."""
-        stored = self.stored_if_known()
+        stored = self.stored_if_ready()
         return self.base_name if stored is None else stored.source_name
 
     @property
     def stage(self) -> str:
         """As `Artifact.state`."""
-        stored = self.stored_if_known()
+        stored = self.stored_if_ready()
         if stored is not None:
             return "deleted" if stored.info.deleted else "committed"
         return "draft" if self._pending is None else self._pending.state
@@ -94,14 +94,14 @@ class ArtifactState:
         assert self._stored is not None
         return self._stored
 
-    def stored_if_known(self) -> "StoredVersion | None":
+    def stored_if_ready(self) -> "StoredVersion | None":
         """The version, if that needs no waiting."""
         if self._stored is None and self._pending is not None and self._pending.is_version:
             self.become(self._pending.version())
         return self._stored
 
-    def stored_now(self) -> "StoredVersion | None":
-        """The version that it has become already, without asking whether it could."""
+    def stored_or_none(self) -> "StoredVersion | None":
+        """The version, unless it is still pending; `stored_if_ready` looks whether it still is."""
         return self._stored
 
     def known_info(self) -> "VersionInfo":
@@ -214,7 +214,7 @@ class ArtifactState:
     # --- filling it
 
     def open(self) -> "tuple[Client, BlobStager]":
-        """Where bytes go: to the store of the active run, or else to the one in the settings."""
+        """The client and stager for bytes: of the active run's store, or else of the one in the settings."""
         if self._client is None or self._stager is None:
             self._client, namespace = client_and_namespace()
             self._stager = self._client.stager(namespace)
@@ -234,7 +234,7 @@ class ArtifactState:
         self._added_values[path] = value
 
     def forget(self, paths: Sequence[str]) -> None:
-        """These paths hold something else now: drop what is known of them besides their content."""
+        """Drop what was remembered of the former entries at these paths."""
         for known in (self._deferred, self._added_values):
             for path in known.keys() & set(paths):
                 del known[path]

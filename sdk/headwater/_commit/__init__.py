@@ -1,1 +1,1 @@
-"""The way onto the log: the process's client, its write queue and the tasks in it."""
+"""Commit to the log: the client of one process and store, its write queue, and the tasks in it."""

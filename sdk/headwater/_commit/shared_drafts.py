@@ -1,6 +1,6 @@
 """Drafts that many writers fill: a part of one, and the commit that seals it.
 
-Writers are runs. A run that is started again under its id, by whatever process, is the same writer.
+Writers are runs. A run that is resumed under its id, by any process, is the same writer.
 """
 
 from abc import abstractmethod

@@ -1,1 +1,1 @@
-"""What a version holds and says: entries over a base, attributes, links, differences."""
+"""The content and attributes of versions: entries over a base, links to entries, and how two versions differ."""
