@@ -10,7 +10,7 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import normalize
 
-from headwater._content.content import EntryContent
+from headwater._content.content import FileOrReference
 from headwater._tables.stored_values import entry_of_value
 from headwater._tables.table_entries import TableSource
 
@@ -24,11 +24,11 @@ class EntrySource(TableSource, Protocol):
     @property
     def entry_count(self) -> int: ...
 
-    def content_at(self, path: str) -> EntryContent | None:
+    def content_at(self, path: str) -> FileOrReference | None:
         """What is at a path."""
         ...
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         """What is under a folder, "" for all, by path."""
         ...
 
@@ -44,7 +44,7 @@ class EntrySource(TableSource, Protocol):
 class Entry:
     """One path of an artifact: a file that is stored, or a reference to something outside."""
 
-    def __init__(self, source: EntrySource, path: str, content: EntryContent) -> None:
+    def __init__(self, source: EntrySource, path: str, content: FileOrReference) -> None:
         self._source = source
         self._content = content
         self.path = path

@@ -14,7 +14,7 @@ from headwater._active_run.active_run import active_run, client_and_namespace
 from headwater._artifact.entry import Entry
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
-from headwater._content.content import Content, EntryContent
+from headwater._content.content import Content, FileOrReference
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -166,7 +166,7 @@ class ArtifactState:
         """How many entries there are."""
         return self.content.count if self._stored is None else self._stored.info.entry_count
 
-    def content_at(self, path: str) -> EntryContent | None:
+    def content_at(self, path: str) -> FileOrReference | None:
         """What is at a path."""
         return self.content.get(path) if self._stored is None else self._stored.content_at(path)
 
@@ -174,7 +174,7 @@ class ArtifactState:
         """Whether there is an entry."""
         return self.content_at(path) is not None
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         """What is under a folder, "" for all, by path."""
         return self.content.entries(folder) if self._stored is None else self._stored.entries(folder)
 

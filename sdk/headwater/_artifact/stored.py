@@ -15,8 +15,8 @@ from headwater._artifact.entry import Entry, EntrySource
 from headwater._artifact.lineage import users_of
 from headwater._commit.client import Client
 from headwater._content.attributes import VersionAttributes
-from headwater._content.content import EntryContent
-from headwater._content.overlay import Overlay, entry_content
+from headwater._content.content import FileOrReference
+from headwater._content.overlay import Overlay, file_or_reference
 from headwater._download.checkout import checkout
 from headwater._download.download import download, download_entry, read_entry
 from headwater._download.target import to_folder
@@ -50,16 +50,16 @@ class StoredVersion:
 
     # --- what it holds
 
-    def content_at(self, path: str) -> EntryContent | None:
+    def content_at(self, path: str) -> FileOrReference | None:
         """What is at a path. Cost: one index look-up for each layer."""
         found = queries.entry(self.database, self.info.layers, path)
-        return None if found is None else entry_content(found)
+        return None if found is None else file_or_reference(found)
 
-    def entries(self, folder: str) -> Iterator[tuple[str, EntryContent]]:
+    def entries(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
         """What is under a folder, "" for all, by path."""
         for page in queries.all_entries(self.database, self.info.layers, prefix=folder):
             for found in page:
-                yield found.path, entry_content(found)
+                yield found.path, file_or_reference(found)
 
     def files(self, source: EntrySource) -> Sequence[Entry]:
         """All entries by path, read page by page; they belong to `source`."""
@@ -163,7 +163,7 @@ class _Files(PagedList[queries.EntryInfo, Entry]):
     """The entries of a version, whose number never changes."""
 
     def __init__(self, page_after: Pages[queries.EntryInfo], count: int, source: EntrySource) -> None:
-        super().__init__(page_after, lambda _: count, lambda found: Entry(source, found.path, entry_content(found)))
+        super().__init__(page_after, lambda _: count, lambda found: Entry(source, found.path, file_or_reference(found)))
         self._count = count
 
     def __len__(self) -> int:

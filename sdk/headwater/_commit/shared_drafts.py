@@ -19,7 +19,7 @@ from headwater._commit.session import WriteSession
 from headwater._commit.tasks import C, Committed, ContentTask
 from headwater._commit.write_queue import Task, WriteQueue
 from headwater._content.content import identity
-from headwater._content.overlay import entry_content
+from headwater._content.overlay import file_or_reference
 from headwater._progress import tell
 
 
@@ -163,7 +163,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         wanted = {path: identity(file) for path, file in content.files.items()}
         wanted |= {path: identity(reference) for path, reference in content.references.items()}
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
-        return {path: identity(entry_content(entry)) for path, entry in found.items()} == wanted
+        return {path: identity(file_or_reference(entry)) for path, entry in found.items()} == wanted
 
     def _report(self, committed: Committed | None) -> None:
         if committed is None:

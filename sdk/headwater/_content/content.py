@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
 
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
-EntryContent = FileDigest | Reference  # what is at a path
+FileOrReference = FileDigest | Reference  # what is at a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Content:
         """The paths of the base that were removed."""
         return ()
 
-    def get(self, path: str) -> EntryContent | None:
+    def get(self, path: str) -> FileOrReference | None:
         """What is at `path`."""
         return self.files.get(path) or self.references.get(path)
 
@@ -110,7 +110,7 @@ class Content:
         """The paths under `folder` ("" for all), sorted."""
         return (path for path, _ in self.entries(folder))
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         """What is under `folder` ("" for all), by path. The content may not change during the iteration."""
         return self._added_under(folder)
 
@@ -139,7 +139,7 @@ class Content:
             self._sum = sum_of_entries(self.files, self.references.values())
         return self._sum
 
-    def _added_under(self, folder: str) -> Iterator[tuple[str, EntryContent]]:
+    def _added_under(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
         start, end = range_of_folder(folder) if folder else ("", None)
         ordered = sorted([*self.files, *self.references])
         for path in ordered[bisect_left(ordered, start) :]:
@@ -196,6 +196,6 @@ def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Referen
     return total.plus(sum_of(leaves, sum(reference.size or 0 for reference in outside)))
 
 
-def identity(content: EntryContent) -> bytes:
+def identity(content: FileOrReference) -> bytes:
     """What differs when the content of a path differs: the digest of a file, or all fields of a reference."""
     return reference_leaf(content) if isinstance(content, Reference) else content[0]

@@ -15,7 +15,7 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.paths import conflict_reason
 
-from headwater._content.content import Content, ContentDelta, EntryContent, FileDigest, sum_of_entries
+from headwater._content.content import Content, ContentDelta, FileDigest, FileOrReference, sum_of_entries
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
@@ -28,7 +28,7 @@ class Overlay(Content):
         super().__init__()
         self._database = database
         self.base: queries.VersionInfo = base
-        self._hidden: dict[str, EntryContent] = {}  # of the base: what was replaced or removed
+        self._hidden: dict[str, FileOrReference] = {}  # of the base: what was replaced or removed
 
     @property
     def count(self) -> int:
@@ -61,14 +61,14 @@ class Overlay(Content):
         self._hide(gone)
         super().remove([path for path in gone if super(Overlay, self).get(path) is not None])
 
-    def get(self, path: str) -> EntryContent | None:
+    def get(self, path: str) -> FileOrReference | None:
         added = super().get(path)
         if added is not None or path in self._hidden:
             return added
         info = queries.entry(self._database, self.base.layers, path)
-        return None if info is None else entry_content(info)
+        return None if info is None else file_or_reference(info)
 
-    def entries(self, folder: str = "") -> Iterator[tuple[str, EntryContent]]:
+    def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         return heapq.merge(self._visible_of_base(folder), self._added_under(folder), key=itemgetter(0))
 
     def check(self, paths: Sequence[str]) -> None:
@@ -100,13 +100,13 @@ class Overlay(Content):
     def _hide(self, paths: Sequence[str]) -> None:
         unknown = [path for path in paths if path not in self._hidden]
         found = queries.entries_of(self._database, self.base.layers, unknown)
-        self._hidden.update({path: entry_content(info) for path, info in found.items()})
+        self._hidden.update({path: file_or_reference(info) for path, info in found.items()})
 
-    def _visible_of_base(self, folder: str) -> Iterator[tuple[str, EntryContent]]:
+    def _visible_of_base(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
         for page in queries.all_entries(self._database, self.base.layers, prefix=folder):
             for info in page:
                 if info.path not in self._hidden:
-                    yield info.path, entry_content(info)
+                    yield info.path, file_or_reference(info)
 
 
 def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
@@ -117,7 +117,7 @@ def _conflict(base: queries.VersionInfo, path: str, other: str) -> InvalidPath:
     )
 
 
-def entry_content(info: queries.EntryInfo) -> EntryContent:
+def file_or_reference(info: queries.EntryInfo) -> FileOrReference:
     """What the projection has at a path, in the form that `Content` has."""
     if info.digest is not None:
         assert info.size is not None
@@ -126,6 +126,6 @@ def entry_content(info: queries.EntryInfo) -> EntryContent:
     return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
 
 
-def _apart(entries: Mapping[str, EntryContent]) -> tuple[dict[str, FileDigest], list[Reference]]:
+def _apart(entries: Mapping[str, FileOrReference]) -> tuple[dict[str, FileDigest], list[Reference]]:
     files = {path: content for path, content in entries.items() if not isinstance(content, Reference)}
     return files, [content for content in entries.values() if isinstance(content, Reference)]
