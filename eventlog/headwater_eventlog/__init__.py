@@ -1,1 +1,1 @@
-"""The append-only log of events: the port in `port`, and one adapter a module. The only place that speaks Kafka."""
+"""The append-only log of events: the port in `port`, and its adapters. Only this package uses Kafka."""

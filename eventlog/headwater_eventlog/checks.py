@@ -1,4 +1,4 @@
-"""What every log refuses before it writes anything; one definition for all adapters."""
+"""Checks of the arguments of `EventLog`, shared by all adapters."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,11 @@ from headwater_eventlog.port import BYTES_PER_APPEND_MAX, KEY_BYTES_MAX, RECORDS
 
 
 def check_append(records: Sequence[NewRecord], partitions: int) -> None:
-    """All but the headers, which `header_block.pack` checks. Raises: InvalidInput."""
+    """Check everything but headers, which `header_block.pack` checks. Raises: InvalidInput."""
     if len(records) > RECORDS_PER_APPEND_MAX:
-        raise InvalidInput(f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed.")
+        raise InvalidInput(
+            f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed. Split it."
+        )
     size = sum(len(record.payload) for record in records)
     if size > BYTES_PER_APPEND_MAX:
         raise InvalidInput(f"{size:,} bytes in one append; at most {BYTES_PER_APPEND_MAX:,} are allowed. Split it.")
@@ -24,14 +26,18 @@ def _check_record(record: NewRecord, partitions: int) -> None:
         check_partition(record.partition, partitions)
     if len(record.payload) > EVENT_BYTES_MAX:
         raise InvalidInput(
-            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed."
+            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed. "
+            "Split its content over several events."
         )
     if len(record.key.encode()) > KEY_BYTES_MAX:
-        raise InvalidInput(f"the key {record.key[:60]!r}… is too long; at most {KEY_BYTES_MAX:,} bytes are allowed.")
+        size = len(record.key.encode())
+        raise InvalidInput(
+            f"the key {record.key[:60]!r}… has {size:,} bytes; at most {KEY_BYTES_MAX:,} are allowed. Shorten it."
+        )
 
 
 def check_partition(partition: int, partitions: int) -> None:
     """Raises: InvalidInput."""
     if not 0 <= partition < partitions:
         numbers = "one, number 0" if partitions == 1 else f"{partitions}, numbered from 0"
-        raise InvalidInput(f"there is no partition {partition}: this log has {numbers}.")
+        raise InvalidInput(f"there is no partition {partition}: this log has {numbers}. Use one of those.")

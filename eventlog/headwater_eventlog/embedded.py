@@ -1,7 +1,7 @@
-"""The event log as one SQLite file: one partition, any number of processes, nothing to start.
+"""The event log as one SQLite file: one partition, any number of processes, no server.
 
-A commit that returned is on the disk (write-ahead mode with synchronous=FULL). How the file is made, opened and let go
-of is in `log_file`; this module says what stands in it.
+A commit that has returned is durable (write-ahead mode with synchronous=FULL). `log_file` creates, opens and closes the
+file; this module appends and reads records.
 """
 
 import os
@@ -27,13 +27,13 @@ from headwater_eventlog.log_file import (
     PARTITIONS,
     RESTORE,
     LogConnection,
+    check_application,
+    create_log,
+    describe_error,
     exists,
-    fail,
-    make,
-    patiently,
     primary_code,
-    refuse_what_is_not_ours,
-    words,
+    retry_while_busy,
+    to_store_error,
 )
 from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_READ_MAX, NewRecord, Record
 
@@ -54,7 +54,7 @@ def now_us() -> int:
 
 
 class EmbeddedEventLog:
-    """`port.EventLog` in a folder. Made by `open`."""
+    """`port.EventLog` in a folder. Open it with `open`."""
 
     def __init__(self, path: Path, *, read_only: bool, clock: Callable[[], int]) -> None:
         self._path = path
@@ -75,18 +75,20 @@ class EmbeddedEventLog:
     def open(
         cls, folder: Path, *, create: bool = True, read_only: bool = False, clock: Callable[[], int] = now_us
     ) -> "EmbeddedEventLog":
-        """The log in `folder`, made where there is none and `create` allows it.
+        """Open the log in `folder`; create it where there is none and `create` is set.
 
-        Where the folder cannot be written, or with `read_only`, it is opened for reading. `clock` gives microseconds
-        since 1970. Raises: StoreUnavailable, StoreReadOnly (there is none and none can be made), StoreNotOurs,
+        Where the folder cannot be written, or with `read_only`, it is opened for reading. `clock` returns microseconds
+        since 1970. Raises: StoreUnavailable, StoreReadOnly (there is none and it cannot be created), StoreNotOurs,
         FormatTooNew.
         """
         path = Path(os.path.abspath(folder)) / LOG_FILE
         if not exists(path):
             if not create or read_only:
-                raise StoreUnavailable(f"there is no event log in {path.parent}: {path} does not exist.")
-            make(path)
-        refuse_what_is_not_ours(path)
+                raise StoreUnavailable(
+                    f"there is no event log in {path.parent}: {path} does not exist. Check the path."
+                )
+            create_log(path)
+        check_application(path)
         return cls(path, read_only=read_only, clock=clock)
 
     @property
@@ -103,7 +105,7 @@ class EmbeddedEventLog:
         return 0
 
     def append(self, records: Sequence[NewRecord], *, timeout_s: float) -> list[Position]:
-        """As the port says. `timeout_s` bounds the wait for other writers, not that for the disk."""
+        """As the port says. `timeout_s` bounds the wait for other writers, not for the disk."""
         check_append(records, PARTITIONS)
         if not records:
             return []
@@ -111,18 +113,18 @@ class EmbeddedEventLog:
         deadline = time.monotonic() + timeout_s
         with self._pool.borrowed() as connection:
             if self._read_only or not connection.is_writable:
-                raise StoreReadOnly(f"the log {self._path} can only be read here: nothing was written. {GET_ACCESS}")
+                raise StoreReadOnly(f"the log {self._path} is read-only here: nothing was written. {GET_ACCESS}")
             first = self._write(connection.database, rows, deadline)
         return [Position(self.generation, 0, offset) for offset in range(first, first + len(rows))]
 
     def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
         check_partition(partition, PARTITIONS)
         parameters = (min(after, OFFSETS_MAX), max(0, min(limit, RECORDS_PER_READ_MAX)))
-        return self._ask(lambda database: self._records(database.execute(_READ, parameters)))
+        return self._query(lambda database: self._records(database.execute(_READ, parameters)))
 
     def end(self, partition: int) -> int:
         check_partition(partition, PARTITIONS)
-        last: tuple[int, int] | None = self._ask(lambda database: database.execute(_LAST).fetchone())
+        last: tuple[int, int] | None = self._query(lambda database: database.execute(_LAST).fetchone())
         return BEFORE_FIRST if last is None else last[0]
 
     def ends(self) -> Mapping[int, int]:
@@ -132,7 +134,7 @@ class EmbeddedEventLog:
         self._pool.close()
 
     def _write(self, database: sqlite3.Connection, rows: Sequence[_Row], deadline: float) -> int:
-        """All of `rows` in one transaction; the offset of the first."""
+        """Write `rows` in one transaction; returns the offset of the first."""
         try:
             self._begin(database, deadline)
             last, last_us = database.execute(_LAST).fetchone() or (BEFORE_FIRST, 0)
@@ -140,51 +142,51 @@ class EmbeddedEventLog:
             database.executemany(_INSERT, ((last + 1 + n, time_us, *row) for n, row in enumerate(rows)))
             self._commit(database)
         except sqlite3.Error as error:
-            fail(error, self._path, "nothing was written")
+            raise to_store_error(error, self._path, "nothing was written") from error
         finally:
             if database.in_transaction:
-                with suppress(sqlite3.Error):  # the connection is closed now anyway
+                with suppress(sqlite3.Error):  # the connection is closed next
                     database.rollback()
         return int(last) + 1
 
     def _begin(self, database: sqlite3.Connection, deadline: float) -> None:
         with fair_lock(str(self._path.with_name(LOCK_FILE)), deadline):
-            patiently(partial(database.execute, "BEGIN IMMEDIATE"), deadline)
+            retry_while_busy(partial(database.execute, "BEGIN IMMEDIATE"), deadline)
 
     def _commit(self, database: sqlite3.Connection) -> None:
-        """A full disk is known before the record that makes a commit count is written; other errors may come after."""
+        """SQLite reports a full disk before it writes the commit record; other errors may come after that."""
         try:
             database.execute("COMMIT")
         except sqlite3.Error as error:
             if primary_code(error) == sqlite3.SQLITE_FULL:
                 raise
             raise DurabilityUnknown(
-                f"{self._path} did not confirm a write ({words(error)}); it may or may not be there. "
-                "Check the disk, then send it again: what is sent twice counts once."
+                f"{self._path} did not confirm a write ({describe_error(error)}); it may or may not be there. "
+                "Check the disk, then send it again: an event that is sent twice counts once."
             ) from error
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer of a moment at which nobody changed the file under a reader without locks."""
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `query`, repeated while another process changes a file that is read without locks."""
         deadline = time.monotonic() + READ_WAIT_S
         for _ in range(READ_TRIES_MAX):
             with self._pool.borrowed() as connection:
                 try:
-                    answer = patiently(partial(question, connection.database), deadline)
+                    result = retry_while_busy(partial(query, connection.database), deadline)
                 except sqlite3.Error as error:
                     if connection.is_current():
-                        fail(error, self._path, "nothing was read")
+                        raise to_store_error(error, self._path, "nothing was read") from error
                 else:
                     if connection.has_locks or connection.is_current():
-                        return answer
-        raise StoreUnavailable(f"{self._path} kept changing while it was read. Try again.")
+                        return result
+        raise StoreUnavailable(f"{self._path} kept changing during {READ_TRIES_MAX} attempts to read it. Try again.")
 
     def _records(self, rows: Iterable[tuple[int, int, str, bytes, bytes]]) -> list[Record]:
         generation, unpack = self.generation, header_block.unpack
         records: list[Record] = []
-        left = BYTES_PER_READ_MAX
+        left_bytes = BYTES_PER_READ_MAX
         for offset, time_us, key, headers, payload in rows:
-            left -= len(payload) + len(headers)
-            if left < 0 and records:
+            left_bytes -= len(payload) + len(headers)
+            if left_bytes < 0 and records:
                 break
             try:
                 records.append(Record(Position(generation, 0, offset), time_us, key, payload, unpack(headers)))
@@ -196,6 +198,6 @@ class EmbeddedEventLog:
         connection = LogConnection.open(self._path, read_only=self._read_only)
         if self._generation not in (None, connection.generation):
             connection.close()
-            raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Start again.")
+            raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Open it again.")
         self._generation = connection.generation
         return connection

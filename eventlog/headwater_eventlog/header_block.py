@@ -1,8 +1,8 @@
-"""The headers of one record as one run of bytes.
+"""The headers of one record as one block of bytes.
 
-A block is, all numbers 4 bytes little-endian: the size of the head; the head (how many headers, the size of each value,
-the names in UTF-8 with NUL after each); the values. Order and repeated names are kept. What is alike in most records
-comes first and together, so that reading it once is enough.
+A block has, with all numbers as 4 bytes little-endian: the size of the head; the head (the number of headers, the size
+of each value, the names in UTF-8 with NUL after each); the values. Order and repeated names are preserved. The head is
+the same in most records, and comes first so that its parsed form can be cached.
 """
 
 import struct
@@ -12,25 +12,25 @@ from headwater_schemas.errors import InvalidInput
 from headwater_schemas.headers import HEADERS_BYTES_MAX, Headers
 
 _NUMBER = struct.Struct("<I")
-_HEADS_KEPT = 1024  # heads that are remembered; they differ in the lengths of keys
+_HEADS_CACHED = 1024  # they differ in the lengths of keys
 
 
 def pack(headers: Headers) -> bytes:
     """Raises: InvalidInput when a name holds NUL, or names and values together exceed HEADERS_BYTES_MAX."""
     names = "".join([f"{name}\0" for name, _ in headers]).encode()
     if names.count(0) != len(headers):
-        raise InvalidInput(f"a header's name holds NUL: {[name for name, _ in headers]!r}. Leave it out.")
+        raise InvalidInput(f"a header's name holds NUL: {[name for name, _ in headers]!r}. Remove it.")
     values = [value for _, value in headers]
     sizes = [len(value) for value in values]
     size = len(names) - len(headers) + sum(sizes)
     if size > HEADERS_BYTES_MAX:
-        raise InvalidInput(f"the headers take {size:,} bytes; at most {HEADERS_BYTES_MAX:,} are allowed.")
+        raise InvalidInput(f"the headers have {size:,} bytes; at most {HEADERS_BYTES_MAX:,} are allowed. Shorten them.")
     head_size = _NUMBER.size * (1 + len(sizes)) + len(names)
     return b"".join((struct.pack(f"<{2 + len(sizes)}I", head_size, len(sizes), *sizes), names, *values))
 
 
 def unpack(block: bytes) -> Headers:
-    """Raises: ValueError when `block` was not made by `pack`."""
+    """Raises: ValueError when `block` is not a result of `pack`."""
     try:
         start = _NUMBER.size + _NUMBER.unpack_from(block)[0]
         names, values = _head(block[_NUMBER.size : start])
@@ -41,9 +41,9 @@ def unpack(block: bytes) -> Headers:
         raise ValueError(f"headers of {len(block)} bytes: {error}") from None
 
 
-@lru_cache(_HEADS_KEPT)
+@lru_cache(_HEADS_CACHED)
 def _head(head: bytes) -> tuple[tuple[str, ...], struct.Struct]:
-    """The names, and how their values lie after it."""
+    """The names, and the layout of the values."""
     (count,) = _NUMBER.unpack_from(head)
     sizes = struct.unpack_from(f"<{count}I", head, _NUMBER.size)
     names = tuple(head[_NUMBER.size * (1 + count) :].decode().split("\0")[:-1])

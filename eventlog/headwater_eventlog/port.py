@@ -1,4 +1,4 @@
-"""What every event log promises."""
+"""The port of event logs: what every adapter promises."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from headwater_schemas.positions import Position
 
 RECORDS_PER_READ_MAX = 4096
 BYTES_PER_READ_MAX = 16 * 1024 * 1024
-RECORDS_PER_APPEND_MAX = 4096  # one append is one turn, and everybody else waits for its end
+RECORDS_PER_APPEND_MAX = 4096  # other writers wait for the end of an append
 BYTES_PER_APPEND_MAX = 64 * 1024 * 1024  # as above; payloads only
-BYTES_AT_ONCE_MAX = 900_000  # keys, payloads and headers; what goes over the wire in one piece
-KEY_BYTES_MAX = 4096  # far above what the grammar of names allows
+BYTES_AT_ONCE_MAX = 900_000  # keys, payloads and headers; sent in one request
+KEY_BYTES_MAX = 4096  # much more than the grammar of names allows
 
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """Something to append."""
+    """A record to append."""
 
     key: str
     payload: bytes
     headers: Headers = ()
-    partition: int | None = None  # None: the one that the key belongs to
+    partition: int | None = None  # None: the one of the key
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Something that was appended."""
+    """A record of the log."""
 
     position: Position
-    time_us: int  # append time by the log's clock, microseconds since 1970 UTC; never goes back within a partition
+    time_us: int  # append time by the log's clock, microseconds since 1970 UTC; never decreases within a partition
     key: str
     payload: bytes
     headers: Headers = ()
@@ -51,32 +51,32 @@ class EventLog(Protocol):
     Every adapter promises, and `tests/contract/test_event_log.py` checks:
 
     - when `append` returns, the records survive a crash of this process and of the machine;
-    - records of one `append` that go to one partition stand there in the order given, and all or none of them do,
-      unless DurabilityUnknown is raised; readers see them all at once where they take less than BYTES_AT_ONCE_MAX;
-    - positions within a partition only grow; gaps are allowed, reuse is not; `time_us` never goes back;
-    - equal keys always go to one partition;
-    - `read` gives records in order and may give one twice after a restart, never skip one;
+    - records of one `append` to one partition are stored in the order given, all or none of them unless
+      DurabilityUnknown is raised; they become visible together where they have less than BYTES_AT_ONCE_MAX;
+    - positions within a partition only increase; gaps are allowed, reuse is not; `time_us` never decreases;
+    - records with equal keys are stored in one partition;
+    - `read` returns records in order; it may return one twice after a restart, but never skips one;
     - many processes and threads may append and read at once, also after a fork.
     """
 
     @property
     def generation(self) -> str:
-        """The log's identity, given when it was made. Another one means another history."""
+        """The log's identity, assigned when it was created. Another generation is another history."""
         ...
 
     @property
     def partitions(self) -> int:
-        """How many partitions there are, numbered from 0; fixed for the log's life."""
+        """The number of partitions, which are numbered from 0; fixed for the log's lifetime."""
         ...
 
     def partition_of(self, key: str) -> int:
-        """The partition in which all records of `key` stand."""
+        """The partition of all records with `key`."""
         ...
 
     def append(self, records: Sequence[NewRecord], *, timeout_s: float) -> list[Position]:
-        """Append `records` durably and say where they stand.
+        """Append `records` durably; returns their positions.
 
-        Raises: DurabilityUnknown when durability was not confirmed within `timeout_s`, the records may still arrive;
+        Raises: DurabilityUnknown when durability was not confirmed within `timeout_s`: the records may still be stored;
         StoreUnavailable or StoreReadOnly when nothing was written.
         """
         ...
@@ -93,9 +93,9 @@ class EventLog(Protocol):
         ...
 
     def ends(self) -> Mapping[int, int]:
-        """`end` of every partition, asked for at once."""
+        """`end` of every partition, by one request."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. Closing twice is fine."""
+        """Close files and connections. Closing twice is fine."""
         ...

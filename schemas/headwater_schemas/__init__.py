@@ -1,5 +1,5 @@
-"""The contract: what an event says, how it is written, what a name may be and how content is identified.
+"""The contract: events and their encoding, the grammar of names, and how content is identified.
 
-Everything here is pure and does no I/O (the `.avsc` files beside this module are the one thing it reads). Formats
-defined here are final: a later release may add to them, never change what is already in a log.
+Everything here is pure and does no I/O, except that it reads the `.avsc` files beside this module. Formats are final: a
+later release may extend them, but never changes what a log already holds.
 """

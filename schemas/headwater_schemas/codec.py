@@ -4,7 +4,7 @@ Bytes are C3 01, the CRC-64-AVRO fingerprint of the schema (little-endian), then
 specification 1.11, "Single-object encoding". Every schema version ever released lies in `avsc/` as `NAME.N.avsc`; the
 newest is written, all are read, each through its own schema.
 
-What others sent is bounded before it is decoded: an event has at most EVENT_BYTES_MAX bytes, every item of every array
+Input is bounded before it is decoded: an event has at most EVENT_BYTES_MAX bytes, every item of every array
 takes at least one of them on the wire (a test holds the schemas to it), and no schema is recursive.
 """
 
@@ -23,12 +23,12 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSchema
 from headwater_schemas.events import EVENT_TYPES, Origin, Stamped
 
-EVENT_BYTES_MAX = 900_000  # under the 1 MiB that Kafka takes by default, with room for key and headers
+EVENT_BYTES_MAX = 900_000  # below Kafka's default limit of 1 MiB, with room for key and headers
 
 MAGIC = b"\xc3\x01"
 _PREFIX_BYTES = len(MAGIC) + 8
 
-Schema = Any  # what fastavro makes of an .avsc file
+Schema = Any  # an .avsc file as parsed by fastavro
 _DECODING_ERRORS = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, MemoryError)
 
 
@@ -42,8 +42,8 @@ def encode(stamped: Stamped) -> bytes:
     prefix, schema = _newest(name)
     record_type: type = type(stamped.event)
     clock = stamped.origin.clock
-    if getattr(clock, "tzinfo", None) is None:  # fastavro would take it for local time, another on every machine
-        raise InvalidInput(f"the {name} event has a clock without a time zone: {clock!s:.40}. Give it in UTC.")
+    if getattr(clock, "tzinfo", None) is None:  # fastavro would assume local time, which differs between machines
+        raise InvalidInput(f"the {name} event has a clock without a time zone: {clock!s:.40}. Use UTC.")
     out = io.BytesIO()
     out.write(prefix)
     try:
@@ -73,8 +73,8 @@ def decode(payload: bytes) -> Stamped:
         record: Any = fastavro.schemaless_reader(body, written, read)
         stamped = Stamped(_from_plain(Origin)(record["origin"]), _from_plain(record_type)(record))
     except _DECODING_ERRORS:
-        # Not in the decoder's words: the message becomes part of the projection, and theirs hold memory addresses,
-        # quote what others sent and change with the library's release.
+        # Not the decoder's message: this one becomes part of the projection, while that one has memory addresses,
+        # quotes the input and changes with the library's release.
         raise UndecodableEvent(f"the {name} event is damaged: its bytes are not what its schema says.") from None
     if body.tell() != len(payload):
         raise UndecodableEvent(f"the {name} event is damaged: it has {len(payload) - body.tell()} bytes too many.")
@@ -101,7 +101,7 @@ def _schema(name: str, number: int) -> tuple[bytes, Schema]:
     """The fingerprint, in wire order, and the parsed schema."""
     raw = json.loads(schema_text(name, number))
     parsed = fastavro.parse_schema(raw)
-    # fastavro gives the fingerprint's bytes in little-endian order already, which is the order on the wire.
+    # fastavro returns the fingerprint in little-endian order, as on the wire.
     return bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO")), parsed
 
 
@@ -113,7 +113,7 @@ def _newest(name: str) -> tuple[bytes, Schema]:
 
 @cache
 def _by_fingerprint(crc: bytes) -> tuple[str, type, Schema, Schema | None]:
-    """The event's name and type, the schema it was written with, and the one to read it as where that differs."""
+    """The event's name and type, the schema that wrote it, and the one to read it as if that differs."""
     for event_type in EVENT_TYPES:
         for number in released_schemas()[event_type.name]:
             known, schema = _schema(event_type.name, number)
@@ -161,7 +161,7 @@ def _fields_of(record_type: type) -> list[tuple[Any, Any]]:
 
 
 def _converter(hint: Any, of_record: Callable[[type], Convert], sequence: Callable[[Any], Any]) -> Convert | None:
-    """How a field of type `hint` changes on its way; None where it stays as it is."""
+    """The conversion of a field of type `hint`; None where it needs none."""
     if is_dataclass(hint):
         assert isinstance(hint, type)
         return of_record(hint)

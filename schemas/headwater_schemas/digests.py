@@ -1,4 +1,4 @@
-"""Digests of content: what a file's bytes are, by a named algorithm.
+"""Digests of content, by a named algorithm.
 
     xxh3      XXH3-128, canonical (big-endian) form: fast, not proof against an attacker; the default
     blake3    BLAKE3, 256 bit
@@ -6,7 +6,6 @@
 As text a digest is `algorithm:hex`; in events and the database it is one byte for the algorithm and the raw bytes.
 """
 
-import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,25 +20,24 @@ DEFAULT_ALGORITHM = XXH3
 DIGEST_BYTES = {XXH3: 16, BLAKE3: 32}  # raw, without the algorithm's byte
 
 _CODES = {XXH3: b"\x01", BLAKE3: b"\x02"}  # stored: final
-_HEXADECIMAL = re.compile("(?:[0-9a-fA-F]{2})*")  # bytes.fromhex alone would let white space through
 _NAMES = {code[0]: name for name, code in _CODES.items()}
 
 
 class Hasher(Protocol):
-    """A digest that is fed piece by piece."""
+    """Computes a digest piece by piece."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> object: ...
     def digest(self) -> bytes: ...
 
 
 def new_hasher(algorithm: str) -> Hasher:
-    """Raises: InvalidInput when `algorithm` is not one of ours."""
+    """Raises: InvalidInput for an unknown algorithm."""
     check_algorithm(algorithm)
     return xxh3_128() if algorithm == XXH3 else blake3()
 
 
 def one_shot(algorithm: str) -> Callable[[bytes | bytearray | memoryview], bytes]:
-    """The function that gives the raw digest of one buffer. Raises: InvalidInput for an unknown algorithm."""
+    """The function that returns the raw digest of one buffer. Raises: InvalidInput for an unknown algorithm."""
     check_algorithm(algorithm)
     return xxh3_128_digest if algorithm == XXH3 else _blake3_digest
 
@@ -50,10 +48,12 @@ def pack(algorithm: str, raw: bytes) -> bytes:
 
 
 def algorithm_of(packed: bytes) -> str:
-    """The algorithm of a stored digest. Raises: InvalidInput when it is not one of ours or has another length."""
+    """The algorithm of a stored digest. Raises: InvalidInput when it is unknown or the length is wrong."""
     name = _NAMES.get(packed[0]) if packed else None
     if name is None or len(packed) != 1 + DIGEST_BYTES[name]:
-        raise InvalidInput(f"{packed.hex()!r} is not a stored digest.")
+        raise InvalidInput(
+            f"{packed.hex()!r} is not a stored digest, which is a byte for the algorithm and 16 or 32 of the digest."
+        )
     return name
 
 
@@ -62,20 +62,8 @@ def to_text(packed: bytes) -> str:
     return f"{algorithm_of(packed)}:{packed[1:].hex()}"
 
 
-def from_text(text: str) -> bytes:
-    """The stored form of `xxh3:…` or `blake3:…`. Raises: InvalidInput for anything else."""
-    algorithm, _, digits = text.partition(":")
-    check_algorithm(algorithm)
-    if not _HEXADECIMAL.fullmatch(digits):
-        raise InvalidInput(f"{text!r} is not a digest: what follows ':' must be hexadecimal.")
-    raw = bytes.fromhex(digits)
-    if len(raw) != DIGEST_BYTES[algorithm]:
-        raise InvalidInput(f"{text!r} has {len(raw)} bytes; {algorithm} digests have {DIGEST_BYTES[algorithm]}.")
-    return pack(algorithm, raw)
-
-
 def check_algorithm(algorithm: str) -> str:
-    """Raises: InvalidInput when `algorithm` is not one of ours."""
+    """Return `algorithm`. Raises: InvalidInput when it is unknown."""
     if algorithm not in _CODES:
         raise InvalidInput(f"{algorithm!r} is not a digest algorithm. Use one of: {', '.join(_CODES)}.")
     return algorithm

@@ -1,7 +1,7 @@
-"""The entries of a version: files with their place, and references to something outside.
+"""The entries of a version: files with their blob locations, and references to external content.
 
-A batch holds files by columns, because a version can have a million of them and an object for each would cost more
-than all the rest. `FileEntries` is what events carry; row i of every column describes one file.
+A batch of files has columns, because a version can have a million of them and one Python object for each would cost
+more than all the rest. Events carry `FileEntries`; row i of every column describes one file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ _REFERENCE_TAG = _LEAF_TAG + b"R"
 
 
 class BlobLocation(NamedTuple):
-    """Where stored bytes are: `size` bytes of `object_name` from `offset`. Not part of any digest."""
+    """Where content is stored: `size` bytes of `object_name` from `offset`. Not part of any digest."""
 
     object_name: str
     offset: int
@@ -36,18 +36,18 @@ class FileRow(NamedTuple):
     offset: int  # bytes from the object's start
 
     @property
-    def place(self) -> BlobLocation:
+    def location(self) -> BlobLocation:
         return BlobLocation(self.object_name, self.offset, self.size)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An entry whose bytes are elsewhere."""
+    """An entry whose content is stored elsewhere."""
 
     path: str
     uri: str
-    checksum: str | None = None  # typed, "etag:…", "md5:…", "xxh3:…"; None where it was not asked for
-    size: int | None = None  # bytes; None where it is not known
+    checksum: str | None = None  # with its type: "etag:…", "md5:…", "xxh3:…"; None where it was not requested
+    size: int | None = None  # bytes; None where it is unknown
     object_version: str | None = None  # the other store's own version id
 
 
@@ -59,18 +59,12 @@ class FileEntries:
     paths: list[str]
     digests: bytes  # raw digests (without the algorithm's byte), one after the other
     sizes: list[int]
-    objects: list[str]  # the names of the objects used; every one is used
-    object_indexes: list[int]  # row → position in `objects`
+    objects: list[str]  # the names of the objects; each is used by a row
+    object_indexes: list[int]  # row → index in `objects`
     offsets: list[int]  # row → bytes from the object's start
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    @classmethod
-    def of_rows(cls, rows: Iterable[FileRow], algorithm: str) -> "FileEntries":
-        """Columns from rows. The rows' digests must all be of `algorithm`."""
-        columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-        return cls.of_columns(algorithm, *columns)
 
     @classmethod
     def of_columns(
@@ -82,7 +76,7 @@ class FileEntries:
         names: Sequence[str],
         offsets: Iterable[int],
     ) -> "FileEntries":
-        """From columns as they are used in memory: digests in the stored form, an object's name for each row."""
+        """From columns with digests in the stored form and an object name for each row."""
         width = 1 + digests.DIGEST_BYTES[algorithm]
         joined = b"".join(packed_digests)
         assert len(joined) == width * len(packed_digests), "mixed digest algorithms in one batch"
@@ -98,7 +92,7 @@ class FileEntries:
         )
 
     def slice(self, start: int, end: int) -> "FileEntries":
-        """Rows `start` to `end`, exclusive, with the objects that they name."""
+        """Rows `start` to `end`, exclusive, with the objects that they use."""
         names = [self.objects[i] for i in self.object_indexes[start:end]]
         packed = self.packed_digests()[start:end]
         return self.of_columns(
@@ -117,21 +111,28 @@ class FileEntries:
         return map(FileRow, self.paths, self.packed_digests(), self.sizes, names, self.offsets)
 
     def check(self) -> None:
-        """Raises: InvalidInput when the columns do not fit together or a number is out of range."""
+        """Raises: InvalidInput when the columns are inconsistent or a number is out of range."""
         count = len(self.paths)
         width = digests.DIGEST_BYTES[digests.check_algorithm(self.algorithm)]
         columns = (self.sizes, self.object_indexes, self.offsets)
         if len(self.digests) != count * width or any(len(column) != count for column in columns):
-            raise InvalidInput("the columns of a batch of entries differ in length.")
+            raise InvalidInput(
+                f"the columns of a batch of {count:,} entries differ in length: {list(map(len, columns))} rows and "
+                f"{len(self.digests):,} bytes of digests. Give every column one value for each path."
+            )
         if count and (min(map(min, columns)) < 0 or max(self.object_indexes) >= len(self.objects)):
-            raise InvalidInput("a batch of entries has a negative number, or names an object that it does not list.")
+            raise InvalidInput(
+                f"a batch of {count:,} entries has a negative number, or an object index of "
+                f"{len(self.objects):,} or more. Sizes and offsets are at least 0, and indexes "
+                "name one of the listed objects."
+            )
 
 
 NO_FILES = FileEntries(paths=[], digests=b"", sizes=[], objects=[], object_indexes=[], offsets=[])
 
 
 def file_leaves(paths: Iterable[str], packed_digests: Iterable[bytes], sizes: Iterable[int]) -> list[bytes]:
-    """The canonical leaf of each file: tag, length-prefixed path, length-prefixed digest, size. Not its place.
+    """The canonical leaf of each file: tag, length-prefixed path, length-prefixed digest, size. Not its location.
 
     Lengths are 4 bytes and sizes 8 bytes, big-endian; a prefix before every variable field makes leaves unambiguous.
     """

@@ -5,32 +5,32 @@
     │   ├── InvalidName                        entity, project, collection, alias, tag, type, run or draft id
     │   ├── InvalidPath                        a path inside a version
     │   ├── InvalidMetadata                    not JSON, too large or too deep
-    │   ├── InvalidFile                        a local file or folder that cannot be taken
+    │   ├── InvalidFile                        a local file or folder that cannot be read
     │   └── InvalidSettings                    a setting or its file
-    ├── NotFound (also a LookupError)          a version, run, entry or collection that nobody recorded
+    ├── NotFound (also a LookupError)          a version, run, entry or collection that was never recorded
     ├── EventRejected                          a rule refused a write; `.reason` says which
     ├── ContentError                           bytes are not what was recorded
     │   ├── BlobMissing
     │   ├── BlobCorrupt
-    │   ├── FileChanged                        a file that is read late changed meanwhile
-    │   ├── ReferenceChanged                   what a reference names is not what was recorded
-    │   └── Differences                        a folder is not what a version has; lists every difference
+    │   ├── FileChanged                        a file with deferred reading changed meanwhile
+    │   ├── ReferenceChanged                   the target of a reference is not what was recorded
+    │   └── Differences                        a folder differs from a version; lists every difference
     ├── UndecodableEvent                       bytes of a known schema that do not decode
     ├── UnknownSchema                          bytes of a schema this release does not know
-    └── StoreError                             a log, database or blob store does not do its part
-        ├── StoreUnavailable                   not there, not answering, full
+    └── StoreError                             a log, database or blob store fails
+        ├── StoreUnavailable                   missing, not answering, or full
         ├── StoreReadOnly
-        ├── StoreNotOurs                       there, but not a headwater store
+        ├── StoreNotOurs                       something else than a headwater store
         ├── FormatTooNew                       written by a newer release
-        ├── FormatTooOld                       written by an earlier release, and to be built anew
+        ├── FormatTooOld                       written by an earlier release, and must be rebuilt
         └── DurabilityUnknown                  a write was not confirmed in time; it may or may not have happened
 
-Every message can be shown to a user as it is: it names the thing, what was found and what to do, and no secret.
+Every message can be shown to a user unchanged: it names the thing, the value found and the next step, and no secret.
 """
 
 from enum import StrEnum
 
-DIFFERENCES_SHOWN_MAX = 20  # of each kind: what a person reads; a version can have a million
+DIFFERENCES_SHOWN_MAX = 20  # of each kind, in a message for people; a version can have a million
 
 
 class HeadwaterError(Exception):
@@ -38,7 +38,7 @@ class HeadwaterError(Exception):
 
 
 class InvalidInput(HeadwaterError, ValueError):
-    """What the caller gave can never work; nothing was changed."""
+    """The input can never work; nothing was changed."""
 
 
 class InvalidName(InvalidInput):
@@ -54,15 +54,15 @@ class InvalidMetadata(InvalidInput):
 
 
 class InvalidFile(InvalidInput):
-    """A local file or folder that cannot be taken: missing, unreadable, a broken link, a device."""
+    """A local file or folder that cannot be read: missing, without permission, a broken link, a device."""
 
 
 class InvalidSettings(InvalidInput):
-    """A setting, or the settings file, cannot be understood."""
+    """A setting, or the settings file, is invalid."""
 
 
 class NotFound(HeadwaterError, LookupError):
-    """Nobody recorded what was asked for."""
+    """The requested thing was never recorded."""
 
 
 class Reason(StrEnum):
@@ -89,7 +89,7 @@ class Reason(StrEnum):
 
 
 class EventRejected(HeadwaterError):
-    """A rule refused a write. It is on record; nothing else changed."""
+    """A rule refused a write. The rejection is recorded; nothing else changed."""
 
     def __init__(self, message: str, *, reason: Reason) -> None:
         super().__init__(message)
@@ -109,22 +109,22 @@ class BlobCorrupt(ContentError):
 
 
 class FileChanged(ContentError):
-    """A file added with `policy="immutable"` was not the same any more when its bytes were read."""
+    """A file added with `policy="immutable"` had changed when it was read."""
 
 
 class ReferenceChanged(ContentError):
-    """What a reference names is not what was recorded: other content, another version of it, or nothing."""
+    """The target of a reference is not what was recorded: other content, another object version, or nothing."""
 
 
 class Differences(ContentError):
-    """A folder does not hold what a version has. The message names the first few of each kind, the lists have all."""
+    """A folder differs from a version. The message names the first few paths of each kind, the lists have all."""
 
     def __init__(self, root: str, missing: list[str], changed: list[str], extra: list[str]) -> None:
-        kinds = (("missing", missing), ("changed", changed), ("not of the version", extra))
-        said = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
+        kinds = (("missing", missing), ("changed", changed), ("not in the version", extra))
+        listed = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
         super().__init__(
-            f"{root!r} differs from the version: {said}. `download` brings what is missing or changed, "
-            "`checkout` also removes what is not of the version."
+            f"{root!r} differs from the version: {listed}. `download` restores missing and changed files, "
+            "`checkout` also removes files that are not in the version."
         )
         self.missing = missing
         self.changed = changed
@@ -145,11 +145,11 @@ class UnknownSchema(HeadwaterError):
 
 
 class StoreError(HeadwaterError):
-    """A log, a database or a blob store does not do its part."""
+    """A log, a database or a blob store fails."""
 
 
 class StoreUnavailable(StoreError):
-    """Not there, not answering, or full."""
+    """Missing, not answering, or full."""
 
 
 class StoreReadOnly(StoreError):
@@ -157,7 +157,7 @@ class StoreReadOnly(StoreError):
 
 
 class StoreNotOurs(StoreError):
-    """Something is there that is not a headwater store; it was left alone."""
+    """Something else than a headwater store was found; it was not changed."""
 
 
 class FormatTooNew(StoreError):
@@ -165,7 +165,7 @@ class FormatTooNew(StoreError):
 
 
 class FormatTooOld(StoreError):
-    """An earlier release wrote this projection; the log has all that is needed to build it anew."""
+    """An earlier release wrote this projection; it can be rebuilt from the log."""
 
 
 class DurabilityUnknown(StoreError):

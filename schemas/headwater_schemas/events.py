@@ -1,9 +1,9 @@
-"""The events: what happened, as frozen records. Names are past tense; the wire form of each is in `avsc/`.
+"""The events, as frozen records. Names are past tense; the wire form of each is in `avsc/`.
 
-An event's body says what happened; its `Origin` says who said so and where it stands in its writer's own order. Bodies
-carry names, never row ids: an event must mean the same in every projection.
+An event's body describes what happened; its `Origin` has the author and the event's number in its writer's order.
+Bodies contain names, never row ids: an event must mean the same in every projection.
 
-Changing one: add a field with a default here and a new `NAME.N.avsc` beside the old ones, which stay for ever.
+To change one, add a field with a default here and a new `NAME.N.avsc` beside the old ones, which stay for ever.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SHARED_DRAFT = "shared:"
 
 
 def own_draft(identity: str) -> str:
-    """The id of a draft that one writer fills alone; `identity` is unique, such as a UUID."""
+    """The id of a draft with one writer; `identity` is unique, such as a UUID."""
     return OWN_DRAFT + identity
 
 
@@ -26,15 +26,15 @@ WRITERS_MAX = 100_000  # that a commit can wait for
 
 
 def shared_draft(distributed_id: str) -> str:
-    """The id of the draft that all writers with this `distributed_id` fill together."""
+    """The id of the draft that all writers with this `distributed_id` share."""
     return SHARED_DRAFT + distributed_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who wrote an event, and where it stands in that writer's order."""
+    """The author of an event, and its number in the writer's order."""
 
-    session: str  # one writer process's stay on the log: 32 hexadecimal digits
+    session: str  # of one writer process: 32 hexadecimal digits
     sequence: int  # dense from 0 per (session, key)
     clock: datetime  # UTC, from the writer's clock; shown to people, never used for order
     who: str  # "user@host", or the authenticated name
@@ -43,7 +43,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionEvent:
-    """An event of one collection's order."""
+    """An event of one collection."""
 
     collection: str  # "entity/project/name"
 
@@ -61,7 +61,7 @@ class DraftEvent(CollectionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvent:
-    """An event of one run's order."""
+    """An event of one run."""
 
     run: str  # "entity/project/ID"
 
@@ -72,7 +72,7 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectEvent:
-    """An event of one project's administration."""
+    """An event about a whole project. Written to every partition."""
 
     project: str  # "entity/project"
 
@@ -92,29 +92,29 @@ class DraftOpened(DraftEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryAdded(DraftEvent):
-    """A batch of entries joins a draft. At most ENTRIES_PER_EVENT_MAX, files and references together."""
+    """A batch of entries is added to a draft. At most ENTRIES_PER_EVENT_MAX, files and references together."""
 
     name: ClassVar[str] = "entry-added"
     files: FileEntries = NO_FILES
     references: tuple[Reference, ...] = ()
-    # Who of a shared draft's writers says so, "entity/project/RUN": the same when it is tried again by another process,
-    # and another one for each of the runs in one process. None: the session.
+    # Which of a shared draft's writers, "entity/project/RUN": the same when another process tries again, and
+    # a different one for each run in one process. None: the session.
     writer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRemoved(DraftEvent):
-    """Paths, and everything under folders, leave a draft."""
+    """Paths, and everything under folders, are removed from a draft."""
 
     name: ClassVar[str] = "entry-removed"
     paths: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
-    writer: str | None = None  # who of a shared draft's writers says so; see `EntryAdded`
+    writer: str | None = None  # see `EntryAdded`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterDone(DraftEvent):
-    """A writer of a shared draft has said all it will say."""
+    """A writer of a shared draft will not add or remove anything more."""
 
     name: ClassVar[str] = "writer-done"
     writer: str | None = None  # see `EntryAdded`
@@ -125,39 +125,39 @@ class VersionCommitted(DraftEvent):
     """Seal a draft. A second commit of a sealed draft is the same version."""
 
     name: ClassVar[str] = "version-committed"
-    description: str | None = None  # None: not given, so nothing is changed on content that is already there
+    description: str | None = None  # None: not given, so that a version with the same content keeps its own
     metadata: str | None = None  # canonical JSON object; None: not given
     aliases: tuple[str, ...] = ()  # besides "latest", which every commit moves
     tags: tuple[str, ...] = ()
     run: str | None = None  # "entity/project/ID" of the run that logged it
     ttl_seconds: int | None = None  # None: not given
-    expected_digest: str | None = None  # what a single writer meant; None where several wrote
-    writers: int | None = None  # seal only when so many writers are done; None seals now
+    expected_digest: str | None = None  # of the content that a single writer sent; None for several writers
+    writers: int | None = None  # seal when so many writers are done; None seals now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftDiscarded(DraftEvent):
-    """An open draft is dropped with everything in it."""
+    """An open draft is deleted with its entries."""
 
     name: ClassVar[str] = "draft-discarded"
-    untouched_since_us: int | None = None  # only if no event touched it after this append time; None: always
+    untouched_since_us: int | None = None  # only if no event changed it after this append time; None: always
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAlias:
-    """Where an alias must be for a move to count."""
+    """The version that an alias must point to for a move to count."""
 
-    version: int | None  # None: on no version
+    version: int | None  # None: to no version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMoved(CollectionEvent):
-    """An alias points to a version, or to nothing."""
+    """An alias points to another version, or to none."""
 
     name: ClassVar[str] = "alias-moved"
     alias: str
-    version: int | None  # None takes it off
-    expected: ExpectedAlias | None = None  # None: wherever it was
+    version: int | None  # None removes it
+    expected: ExpectedAlias | None = None  # None: any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,35 +167,35 @@ class ArtifactUsed(CollectionEvent):
     name: ClassVar[str] = "artifact-used"
     version: int
     run: str  # "entity/project/ID"
-    requested: str  # as it was asked for: "digits:latest"
+    requested: str  # the requested reference: "digits:latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDescribed(CollectionEvent):
-    """What is said about a version changed: only the fields that are carried."""
+    """Version attributes changed: only the fields that are set."""
 
     name: ClassVar[str] = "version-described"
     version: int
-    description: str | None = None  # None: not carried; "" clears it
-    metadata: str | None = None  # canonical JSON object that replaces all; None: not carried
-    metadata_patch: str | None = None  # canonical JSON object laid over what is there (RFC 7396); None: not carried
+    description: str | None = None  # None: not set; "" clears it
+    metadata: str | None = None  # canonical JSON object that replaces all; None: not set
+    metadata_patch: str | None = None  # canonical JSON object merged into the metadata (RFC 7396); None: not set
     tags_added: tuple[str, ...] = ()
     tags_removed: tuple[str, ...] = ()
-    ttl_seconds: int | None = None  # None: not carried; 0 removes it
+    ttl_seconds: int | None = None  # None: not set; 0 removes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDeleted(CollectionEvent):
-    """A version is gone. Its number is never given again."""
+    """A version is deleted. Its number is never reused."""
 
     name: ClassVar[str] = "version-deleted"
     version: int
-    delete_aliases: bool = False  # False refuses while it holds any alias
+    delete_aliases: bool = False  # False: refused while it has any alias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRestored(CollectionEvent):
-    """A deleted version is back."""
+    """A deleted version is restored."""
 
     name: ClassVar[str] = "version-restored"
     version: int
@@ -203,7 +203,7 @@ class VersionRestored(CollectionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRecalled(CollectionEvent):
-    """A version is marked bad; it stays readable, with the reason shown."""
+    """A version is marked as bad; it stays readable, and shows the reason."""
 
     name: ClassVar[str] = "version-recalled"
     version: int
@@ -212,7 +212,7 @@ class VersionRecalled(CollectionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(RunEvent):
-    """A run began, or was taken up again."""
+    """A run started, or was resumed."""
 
     name: ClassVar[str] = "run-started"
     job_type: str | None = None
@@ -232,7 +232,7 @@ class RunFinished(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobsCondemned(ProjectEvent):
-    """These objects will be deleted; from here on nothing may rely on them. Written to every partition."""
+    """These objects will be deleted; no later event may rely on them."""
 
     name: ClassVar[str] = "blobs-condemned"
     objects: tuple[str, ...]
@@ -240,7 +240,7 @@ class BlobsCondemned(ProjectEvent):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A stretch of an object that now also is elsewhere."""
+    """A range of an object that was copied to another object."""
 
     object_name: str
     offset: int  # bytes
@@ -251,7 +251,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobsMoved(ProjectEvent):
-    """Content was rewritten elsewhere; reads go there from here on. Written to every partition."""
+    """Content was copied to other objects, which later reads use."""
 
     name: ClassVar[str] = "blobs-moved"
     moves: tuple[Move, ...]
@@ -259,18 +259,18 @@ class BlobsMoved(ProjectEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterResolved:
-    """An operator decided about an event that could not be decoded; what waited behind it goes on."""
+    """An operator decided about an event that could not be decoded; the events parked behind it are applied."""
 
     name: ClassVar[str] = "dead-letter-resolved"
     key: str  # of the parked collection, run or project
     partition: int
     offset: int
-    decision: str  # "skip": go on without it; "retry": decode it again with this release
+    decision: str  # "skip": continue without it; "retry": decode it again with this release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesChanged(ProjectEvent):
-    """A rule has another meaning for later events. Written to every partition."""
+    """A rule changed for later events."""
 
     name: ClassVar[str] = "rules-changed"
     rule: str
@@ -279,7 +279,7 @@ class RulesChanged(ProjectEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessGranted(ProjectEvent):
-    """Somebody may do something. Written to every partition."""
+    """A principal was granted a role."""
 
     name: ClassVar[str] = "access-granted"
     principal: str
@@ -288,7 +288,7 @@ class AccessGranted(ProjectEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRevoked(ProjectEvent):
-    """Somebody may not any more. Written to every partition."""
+    """A role of a principal was revoked."""
 
     name: ClassVar[str] = "access-revoked"
     principal: str
@@ -297,15 +297,15 @@ class AccessRevoked(ProjectEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChanged(ProjectEvent):
-    """A setting of the project changed, such as its digest algorithm. Written to every partition."""
+    """Settings of the project changed, such as its digest algorithm."""
 
     name: ClassVar[str] = "settings-changed"
-    settings: str  # canonical JSON object laid over what is there (RFC 7396)
+    settings: str  # canonical JSON object merged into the settings (RFC 7396)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionAdded(ProjectEvent):
-    """Somebody wants to be told of events. Never carries a secret, only the name of one."""
+    """A subscription to version events was added. Contains no secret, only the name of one."""
 
     name: ClassVar[str] = "subscription-added"
     subscription: str
@@ -314,7 +314,7 @@ class SubscriptionAdded(ProjectEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRemoved(ProjectEvent):
-    """A subscription ends."""
+    """A subscription was removed."""
 
     name: ClassVar[str] = "subscription-removed"
     subscription: str
@@ -353,12 +353,12 @@ DEAD_LETTER_DECISIONS = ("skip", "retry")
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """An event as it stands on the log: who said it, and what."""
+    """An event with its origin, as it is written to the log."""
 
     origin: Origin
     event: Event
 
     @property
     def id(self) -> str:
-        """The event's id, the same however often it is sent."""
+        """The event's id, which is the same every time it is sent."""
         return keys.event_id(self.origin.session, self.event.key, self.origin.sequence)

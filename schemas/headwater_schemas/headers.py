@@ -1,4 +1,4 @@
-"""The headers of a record: CloudEvents attributes, and names kept free for what is to come.
+"""The headers of a record: CloudEvents attributes, and reserved names.
 
 Source: CloudEvents 1.0, Kafka protocol binding, binary content mode (header names start with `ce_`).
 """
@@ -10,7 +10,7 @@ Headers = tuple[tuple[str, bytes], ...]
 CONTENT_TYPE = "content-type"
 AVRO = b"application/avro"
 
-# Reserved: a writer of this release never sets them, a reader of any release must let them through unchanged.
+# Reserved: this release never sets them; every release must preserve them when it copies a record.
 GRANT = "hw_grant"
 SIGNATURE = "hw_signature"  # over the raw payload and the key
 ORIGINAL_POSITION = "hw_original_position"  # on restored records: "GENERATION/PARTITION/OFFSET"

@@ -1,6 +1,6 @@
-"""Kafka keys and event ids.
+"""Record keys and event ids.
 
-A key says which kind of thing it orders, so that a run and an artifact of one name never meet.
+A key contains the kind of its subject, so that a run and an artifact of the same name have different keys.
 """
 
 import re
@@ -11,8 +11,7 @@ from headwater_schemas.errors import InvalidInput
 COLLECTION = "collection"
 RUN = "run"
 PROJECT = "project"
-_KINDS = (COLLECTION, RUN, PROJECT)
-# One spelling only: two sessions that differ must not give the same event id.
+# Lower case only: two different sessions must not give the same event id.
 _SESSION = re.compile(r"[0-9a-f]{32}")
 
 
@@ -25,20 +24,12 @@ def run_key(run: str) -> str:
 
 
 def project_key(project: str) -> str:
-    """The key of administration. `project` is `entity/project`."""
+    """The key of project events. `project` is `entity/project`."""
     return f"{PROJECT}:{project}"
 
 
-def split_key(key: str) -> tuple[str, str]:
-    """`"run:e/p/id"` → `("run", "e/p/id")`. Raises: InvalidInput when the kind is unknown."""
-    kind, _, name = key.partition(":")
-    if kind not in _KINDS:
-        raise InvalidInput(f"{key!r} is not an event key: it must start with one of {', '.join(_KINDS)}.")
-    return kind, name
-
-
 def new_session() -> str:
-    """A fresh session id: 32 hexadecimal digits, lower case."""
+    """A new session id: 32 hexadecimal digits, lower case."""
     return uuid.uuid4().hex
 
 

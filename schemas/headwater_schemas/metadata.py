@@ -1,6 +1,6 @@
-"""Metadata and config: JSON objects in one canonical spelling, within stated bounds.
+"""Metadata and config: JSON objects in canonical form, within fixed bounds.
 
-Canonical: keys sorted, no white space, UTF-8 as it is; equal values have equal text, so comparing texts is enough.
+Canonical: sorted keys, no white space, no escapes of non-ASCII characters. Equal values have equal text.
 """
 
 import json
@@ -13,7 +13,7 @@ from headwater_schemas.errors import InvalidMetadata
 METADATA_BYTES_MAX = 262_144
 METADATA_DEPTH_MAX = 32
 KEY_SHOWN_MAX = 256  # characters, in an error
-INTEGER_DIGITS_MAX = 4300  # what Python turns into text and back without being told to
+INTEGER_DIGITS_MAX = 4300  # what Python converts to text and back by default
 INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
 
 JsonObject = dict[str, Any]
@@ -32,19 +32,19 @@ def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
 
 def decode(text: str) -> JsonObject:
     """Read what `encode` wrote. Raises: InvalidMetadata for anything else."""
-    if len(text.encode("utf-8", "replace")) > METADATA_BYTES_MAX:
-        raise InvalidMetadata(f"metadata exceeds {METADATA_BYTES_MAX:,} bytes.")
+    if (size := len(text.encode("utf-8", "replace"))) > METADATA_BYTES_MAX:
+        raise InvalidMetadata(f"metadata is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are allowed.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidMetadata(f"metadata is not JSON: {error}.") from None
     if not isinstance(value, dict) or encode(value) != text:
-        raise InvalidMetadata("metadata is not a canonical JSON object.")
+        raise InvalidMetadata(f"metadata is not a canonical JSON object: {text[:60]!r}. Write what `encode` returns.")
     return value
 
 
 def merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:
-    """Lay `patch` over `current`, key by key on every level; None removes a key (RFC 7396)."""
+    """Merge `patch` into `current`, key by key on every level; None removes a key (RFC 7396)."""
     merged = dict(current)
     for key, value in patch.items():
         if value is None:
@@ -89,14 +89,14 @@ def _plain(value: Any, at: str, depth: int) -> Any:
         return [_plain(below, f"{at}[{i}]", depth + 1) for i, below in enumerate(value)]
     if callable(getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
         item = value.item()  # a NumPy scalar or 0-d array
-        if type(item) is not type(value):  # a long double gives itself
+        if type(item) is not type(value):  # a long double returns itself
             return _plain(item, at, depth)
     raise InvalidMetadata(f"{at} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
 
 
 def _integer(number: int, at: str) -> int:
     if abs(number) > INTEGER_MAX:
-        raise InvalidMetadata(f"{at} is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Keep it as text.")
+        raise InvalidMetadata(f"{at} is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Store it as text.")
     return number
 
 
@@ -111,4 +111,4 @@ def _text(text: str, at: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidMetadata(f"{at} holds text that is not valid Unicode: {text!r}.") from None
-    return str.__str__(text)  # its characters; str() would ask an enumeration's member for its name
+    return str.__str__(text)  # its characters; str() of an enumeration's member would be its name

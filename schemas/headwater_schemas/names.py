@@ -15,7 +15,7 @@ from headwater_schemas.errors import InvalidName
 NAME_LENGTH_MAX = 128
 DISTRIBUTED_ID_LENGTH_MAX = 256
 TEXT_LENGTH_MAX = 65_536  # characters
-TAGS_MAX = 256  # per event; keeps one event small and one message readable
+TAGS_MAX = 256  # per event; bounds the size of an event and the length of a message
 
 LATEST = "latest"
 
@@ -38,13 +38,15 @@ def check_name(name: object, kind: str) -> str:
 
 
 def check_alias(alias: object, kind: str = "alias") -> str:
-    """Return `alias` if it can be moved by hand; raise InvalidName if not. Tags follow the same grammar."""
+    """Return `alias` if a user can set it; raise InvalidName if not. Tags follow the same grammar."""
     text = _check_printable(alias, kind, NAME_LENGTH_MAX)
     for forbidden in "/:":
         if forbidden in text:
             raise InvalidName(f"{kind} {text!r} contains {forbidden!r}, which separates names. Use another character.")
     if _VERSION_LIKE.fullmatch(text):
-        raise InvalidName(f"{kind} {text!r} looks like a version number. Version numbers are given by headwater alone.")
+        raise InvalidName(
+            f"{kind} {text!r} looks like a version number, which only headwater assigns. Use another name."
+        )
     return text
 
 
@@ -59,16 +61,16 @@ def check_distributed_id(distributed_id: object) -> str:
 
 
 def check_text(text: object, kind: str) -> str:
-    """Return `text` if it can be kept as free text (a description, a reason); raise InvalidName if not.
+    """Return `text` if it can be stored as free text (a description, a reason); raise InvalidName if not.
 
-    NUL is refused because not every database can hold it.
+    NUL is refused because not every database can store it.
     """
     if not isinstance(text, str):
         raise InvalidName(f"{kind} must be text, not {type(text).__name__}.")
     if len(text) > TEXT_LENGTH_MAX:
-        raise InvalidName(f"{kind} has {len(text):,} characters; at most {TEXT_LENGTH_MAX:,} are kept. Shorten it.")
+        raise InvalidName(f"{kind} has {len(text):,} characters; at most {TEXT_LENGTH_MAX:,} are stored. Shorten it.")
     if found := _NOT_TEXT.search(text):
-        raise InvalidName(f"{kind} contains {found.group()!r}, which cannot be kept. Remove it.")
+        raise InvalidName(f"{kind} contains {found.group()!r}, which cannot be stored. Remove it.")
     return text
 
 
@@ -131,12 +133,12 @@ class RunName:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactReference:
-    """What a user writes to point at a version: `[[entity/]project/]name[:alias or version]`."""
+    """A user's reference to a version: `[[entity/]project/]name[:alias or version]`."""
 
     entity: str | None
     project: str | None
     name: str
-    selector: str  # an alias, or "v3"; "latest" where nothing was given
+    selector: str  # an alias, or "v3"; "latest" by default
 
     @classmethod
     def parse(cls, text: str) -> "ArtifactReference":

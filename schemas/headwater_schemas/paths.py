@@ -1,8 +1,8 @@
 """The grammar of paths inside a version.
 
 A path is relative, uses forward slashes, has no empty, `.` or `..` segment, no control character and no lone
-surrogate. Unicode is kept as it was given. `normalize` turns what people write into that form or says why it cannot;
-`find_invalid` checks whole batches in one pass.
+surrogate. Unicode is not normalised. `normalize` converts a path to that form or raises; `find_invalid` checks a whole
+batch in one pass.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import PurePath
 from headwater_schemas.errors import InvalidPath
 
 PATH_BYTES_MAX = 2048  # in UTF-8
-SEGMENT_BYTES_MAX = 255  # what common file systems can hold, so that everything stored can be downloaded
+SEGMENT_BYTES_MAX = 255  # the limit of common file systems, so that every version can be downloaded
 PATH_DEPTH_MAX = 128
 
 _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -23,27 +23,27 @@ _INVALID_IN_FRAME = re.compile("[\n/](?:/|\\.{0,2}(?=[\n/]))|[\x00-\x09\x0b-\x1f
 
 
 def normalize(path: str | PurePath) -> str:
-    """Return the one spelling of `path` inside a version: `./a`, `a//b` and `a/b/` become `a`, `a/b`, `a/b`.
+    """Return the normal form of `path`: `./a`, `a//b` and `a/b/` become `a`, `a/b`, `a/b`.
 
-    Raises: InvalidPath when it is absolute, leads upwards, is empty, too long, or has a forbidden character.
+    Raises: InvalidPath when it is absolute, contains `..`, is empty, too long, or has a forbidden character.
     """
     text = _text_of(path)
     segments = [segment for segment in text.split("/") if segment not in ("", ".")]
     if not segments:
         raise InvalidPath(f"{text!r} names no file. Give a path inside the artifact, such as 'data/train.csv'.")
     if ".." in segments:
-        raise InvalidPath(f"{text!r} leads upwards with '..'. Give a path inside the artifact.")
+        raise InvalidPath(f"{text!r} leads out of the artifact with '..'. Give a path inside it.")
     return _check("/".join(segments))
 
 
 def normalize_folder(path: str | PurePath) -> str:
-    """As `normalize`, for a folder: what names none below the top, such as "." and "", is "", the top itself."""
+    """As `normalize`, for a folder. The top, such as "." and "", is ""."""
     is_top = all(segment in ("", ".") for segment in _text_of(path).split("/"))
     return "" if is_top else normalize(path)
 
 
 def find_invalid(paths: Sequence[str]) -> str | None:
-    """The first of `paths` that is not in normal form, or None. One pass for a whole batch."""
+    """The first of `paths` that is not in normal form, or None."""
     frame = "\n" + "\n".join(paths) + "\n"
     well_formed = _INVALID_IN_FRAME.search(frame) is None and frame.count("\n") == len(paths) + 1
     # A short path cannot exceed a limit on bytes, whatever its characters: four bytes each at most.
@@ -52,8 +52,8 @@ def find_invalid(paths: Sequence[str]) -> str | None:
 
 
 def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Two different `paths`, or folders of theirs, that are one text to a reader (equal after Unicode NFC), or None."""
-    plain: list[str] = []  # each is its own NFC form, so they need no look at each other
+    """Two different `paths`, or folders of theirs, that look the same (are equal after Unicode NFC), or None."""
+    plain: list[str] = []  # each is its own NFC form, so that they cannot collide with each other
     seen: dict[str, str] = {}
     for path in paths:
         if path.isascii():
@@ -133,7 +133,7 @@ def _text_of(path: str | PurePath) -> str:
 def _check(path: str) -> str:
     if found := _FORBIDDEN_CHARACTER.search(path):
         raise InvalidPath(
-            f"{path!r} contains {found.group()!r}: control characters and undecodable bytes cannot be kept. Rename it."
+            f"{path!r} contains {found.group()!r}: control characters and undecodable bytes are not allowed. Rename it."
         )
     segments = path.split("/")
     if len(path.encode()) > PATH_BYTES_MAX or len(segments) > PATH_DEPTH_MAX:

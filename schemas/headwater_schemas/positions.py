@@ -1,7 +1,7 @@
-"""Positions and cuts: where something stands on the log.
+"""Positions and cuts of the log.
 
 A position is (log generation, partition, offset). A cut is one offset per partition and means "everything up to and
-including these"; to its holder it is opaque text.
+including these"; clients treat it as opaque text.
 """
 
 import base64
@@ -20,15 +20,15 @@ OFFSETS_MAX = 1 << _OFFSET_BITS
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """Where one record stands. Offsets only grow within a partition; gaps are allowed."""
+    """The position of one record. Offsets increase within a partition; gaps are allowed."""
 
-    generation: str  # the log's identity, given when it was made
+    generation: str  # the log's identity, assigned when it was created
     partition: int
     offset: int
 
     @property
     def number(self) -> int:
-        """Partition and offset as one 63-bit number: unique within a log, growing within a partition."""
+        """Partition and offset as one 63-bit number: unique within a log, increasing within a partition."""
         return position_number(self.partition, self.offset)
 
 
@@ -44,10 +44,10 @@ class Cut:
     """Everything up to and including these offsets."""
 
     generation: str
-    offsets: Mapping[int, int] = field(default_factory=dict)  # partition → offset; a partition not named: nothing of it
+    offsets: Mapping[int, int] = field(default_factory=dict)  # partition → offset; missing: nothing of it
 
     def including(self, position: Position) -> "Cut":
-        """The smallest cut that holds this one and `position`."""
+        """The smallest cut that includes this one and `position`."""
         assert position.generation == self.generation, (position, self.generation)
         offset = max(self.offsets.get(position.partition, BEFORE_FIRST), position.offset)
         return Cut(self.generation, {**self.offsets, position.partition: offset})
@@ -59,14 +59,14 @@ class Cut:
 
     @classmethod
     def decode(cls, text: str) -> "Cut":
-        """Raises: InvalidInput when `text` was not made by `encode`."""
+        """Raises: InvalidInput when `text` is not a result of `encode`."""
         try:
             padded = text + "=" * (-len(text) % 4)
             generation, pairs = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             cut = cls(str(generation), {int(partition): int(offset) for partition, offset in pairs})
         except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
             raise _not_a_cut(text) from None
-        # Only what encodes to the same text again was made by `encode`; all else that JSON can say is refused here.
+        # Refuse all other JSON: only a result of `encode` encodes to the same text again.
         if not cut._is_in_range() or cut.encode() != text:
             raise _not_a_cut(text)
         return cut
@@ -79,4 +79,4 @@ class Cut:
 
 
 def _not_a_cut(text: str) -> InvalidInput:
-    return InvalidInput(f"{text[:60]!r} is not a cut. Pass on what a write or a read returned, unchanged.")
+    return InvalidInput(f"{text[:60]!r} is not a cut. Pass one that a write or a read returned, unchanged.")

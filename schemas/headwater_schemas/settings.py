@@ -1,4 +1,4 @@
-"""What can be set for a whole project: each setting's name, its default, and what it can be."""
+"""The settings of a project: names, defaults and allowed values."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 from headwater_schemas import digests
 from headwater_schemas.errors import InvalidInput
 
-DIGEST_ALGORITHM = "digest_algorithm"  # by which new content is known
-DRAFT_IDLE_DAYS = "draft_idle_days"  # nobody touched a draft for so long: it is discarded when maintenance runs
+DIGEST_ALGORITHM = "digest_algorithm"  # for new content
+DRAFT_IDLE_DAYS = "draft_idle_days"  # after so many days without an event, maintenance discards a draft
 
 DEFAULTS: Mapping[str, Any] = {DIGEST_ALGORITHM: digests.DEFAULT_ALGORITHM, DRAFT_IDLE_DAYS: 7}
 DRAFT_IDLE_DAYS_MAX = 36_500
 
 
 def check_settings(patch: Mapping[str, Any]) -> None:
-    """Raises: InvalidInput naming the first setting that is not known, or whose value it cannot have.
+    """Raises: InvalidInput naming the first setting that is unknown or has an invalid value.
 
-    None stands for the default.
+    None resets a setting to its default.
     """
     for name, value in sorted(patch.items()):
-        if name not in _WHAT:
-            raise InvalidInput(f"{name[:100]!r} is no setting of a project. Known: {', '.join(sorted(_WHAT))}.")
-        is_right, what = _WHAT[name]
-        if value is not None and not is_right(value):
-            raise InvalidInput(f"the setting {name} cannot be {value!r:.100}: it is {what}.")
+        if name not in _ALLOWED:
+            raise InvalidInput(f"{name[:100]!r} is no setting of a project. Use one of: {', '.join(sorted(_ALLOWED))}.")
+        is_valid, allowed = _ALLOWED[name]
+        if value is not None and not is_valid(value):
+            raise InvalidInput(f"the setting {name} cannot be {value!r:.100}. Use {allowed}.")
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a project that has set these."""
+    """All settings of a project, given those that it has set."""
     return {**DEFAULTS, **settings}
 
 
@@ -39,7 +39,7 @@ def _is_days(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= DRAFT_IDLE_DAYS_MAX
 
 
-_WHAT: Mapping[str, tuple[Callable[[object], bool], str]] = {
+_ALLOWED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     DIGEST_ALGORITHM: (_is_algorithm, f"one of {', '.join(digests.DIGEST_BYTES)}"),
     DRAFT_IDLE_DAYS: (_is_days, f"a whole number of days, 1 to {DRAFT_IDLE_DAYS_MAX:,}"),
 }

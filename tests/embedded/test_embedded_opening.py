@@ -144,7 +144,7 @@ def test_every_refusal_is_one_of_our_errors_and_says_what_to_do(folder: Path) ->
     folder.mkdir()
     (folder / "log.db").write_bytes(b"something else" * 100)
 
-    with pytest.raises(HeadwaterError, match=r"left as it is\. Use another folder"):
+    with pytest.raises(HeadwaterError, match=r"Nothing was changed\. Use another folder"):
         EmbeddedEventLog.open(folder)
 
 
@@ -179,7 +179,7 @@ def test_a_lost_log_is_not_replaced_while_records_of_it_are_left(log: EmbeddedEv
     (folder / "log.db").unlink()
     (folder / "log.db-wal").write_bytes(rest)
 
-    with pytest.raises(StoreUnavailable, match=r"log\.db is gone"):
+    with pytest.raises(StoreUnavailable, match=r"log\.db is missing"):
         EmbeddedEventLog.open(folder)
 
     assert contents(folder)["log.db-wal"] == rest

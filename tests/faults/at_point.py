@@ -19,7 +19,7 @@ from typing import Any
 # Name → the function, as "module:attribute.attribute".
 POINTS = {
     "making the store": "headwater._stores.folder:_create_store",
-    "making the log": "headwater_eventlog.embedded:make",
+    "making the log": "headwater_eventlog.embedded:create_log",
     "making the blob store": "headwater_blobs.folder:FolderBlobStore.open",
     "making the projection": "headwater_consumer.database.database:Database._create_tables",
     "taking a pack": "headwater_blobs.folder:FolderBlobStore.stage_pack",

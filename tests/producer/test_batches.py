@@ -9,6 +9,7 @@ from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, FileRow, Reference
 from headwater_schemas.events import EntryAdded, EntryRemoved, Event, Origin, Stamped, shared_draft
 
+from tests.support.entries import of_rows
 from tests.support.samples import ORIGIN
 
 COLLECTION, DRAFT, RUN = "team/vision/digits", shared_draft("epoch-1"), "team/vision/r1"
@@ -22,7 +23,7 @@ def rows_of(count: int, *, length: int = 8, algorithm: str = digests.XXH3) -> li
 
 
 def files(count: int, *, length: int = 8, algorithm: str = digests.XXH3) -> FileEntries:
-    return FileEntries.of_rows(rows_of(count, length=length, algorithm=algorithm), algorithm)
+    return of_rows(rows_of(count, length=length, algorithm=algorithm), algorithm)
 
 
 def references(count: int, *, length: int = 8) -> list[Reference]:

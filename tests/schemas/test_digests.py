@@ -42,41 +42,12 @@ def test_piece_by_piece_is_the_same_as_at_once(algorithm: str, pieces: list[byte
 def test_text_and_stored_form_say_the_same(packed: bytes) -> None:
     text = digests.to_text(packed)
 
-    assert digests.from_text(text) == packed
-    assert text.startswith(f"{digests.algorithm_of(packed)}:")
+    assert text == f"{digests.algorithm_of(packed)}:{packed[1:].hex()}"
 
 
 def test_the_stored_form_starts_with_the_algorithms_final_byte() -> None:
-    assert digests.from_text(VECTORS["xxh3", b""])[:2] == b"\x01\x99"
-    assert digests.from_text(VECTORS["blake3", b""])[:2] == b"\x02\xaf"
-
-
-def test_capital_digits_are_the_same_digest() -> None:
-    text = VECTORS["xxh3", b"abc"]
-
-    assert digests.from_text(f"xxh3:{text[5:].upper()}") == digests.from_text(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("", "''"),
-        ("md5:d41d8cd98f00b204e9800998ecf8427e", "'md5'"),
-        ("99aa06d3014798d86001c324468d497f", "'99aa06"),
-        ("XXH3:99aa06d3014798d86001c324468d497f", "'XXH3'"),
-        ("xxh3:", "has 0 bytes; xxh3 digests have 16"),
-        ("xxh3:99aa", "has 2 bytes; xxh3 digests have 16"),
-        ("blake3:99aa06d3014798d86001c324468d497f", "has 16 bytes; blake3 digests have 32"),
-        ("xxh3:99aa06d3014798d86001c324468d497", "must be hexadecimal"),
-        ("xxh3:99aa06d3014798d86001c324468d497g", "must be hexadecimal"),
-        ("xxh3:99 aa06d3014798d86001c324468d497f", "must be hexadecimal"),
-        ("xxh3:99aa06d3014798d86001c324468d497f\n", "must be hexadecimal"),
-        ("xxh3:٩9aa06d3014798d86001c324468d497f", "must be hexadecimal"),
-    ],
-)
-def test_a_text_that_is_no_digest_is_refused(text: str, named: str) -> None:
-    with pytest.raises(InvalidInput, match=named):
-        digests.from_text(text)
+    assert digests.pack("xxh3", digests.one_shot("xxh3")(b""))[:2] == b"\x01\x99"
+    assert digests.pack("blake3", digests.one_shot("blake3")(b""))[:2] == b"\x02\xaf"
 
 
 @pytest.mark.parametrize("packed", [b"", b"\x01", b"\x01" + bytes(15), b"\x01" + bytes(32), b"\x03" + bytes(16)])

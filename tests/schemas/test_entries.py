@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import strategies
+from tests.support.entries import of_rows
 
 TWO = FileEntries(
     paths=["a", "b"], digests=bytes(32), sizes=[1, 2], objects=["o"], object_indexes=[0, 0], offsets=[0, 1]
@@ -22,7 +23,7 @@ TWO = FileEntries(
 def test_rows_come_back_from_columns(data: st.DataObject, algorithm: str) -> None:
     rows = data.draw(strategies.file_rows(algorithm))
 
-    entries = FileEntries.of_rows(rows, algorithm)
+    entries = of_rows(rows, algorithm)
 
     entries.check()
     assert list(entries.rows()) == rows
@@ -39,8 +40,8 @@ def test_a_slice_has_the_rows_of_its_range_and_only_their_objects(entries: FileE
     assert set(part.objects) == {row.object_name for row in part.rows()}
 
 
-def test_a_rows_place_is_its_object_offset_and_size() -> None:
-    assert FileRow("a", b"", 7, "packs/x", 512).place == ("packs/x", 512, 7)
+def test_a_rows_location_is_its_object_offset_and_size() -> None:
+    assert FileRow("a", b"", 7, "packs/x", 512).location == ("packs/x", 512, 7)
 
 
 @pytest.mark.parametrize(

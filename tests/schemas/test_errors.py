@@ -93,10 +93,8 @@ BAD: dict[str, Callable[[], Any]] = {
     "metadata text": lambda: metadata.decode("{"),
     "metadata spelling": lambda: metadata.decode('{"a": 1}'),
     "cut": lambda: positions.Cut.decode("x"),
-    "key": lambda: keys.split_key("x"),
     "session": lambda: keys.event_id("x", "run:a/b/c", 0),
     "algorithm": lambda: digests.check_algorithm("md5"),
-    "digest": lambda: digests.from_text("xxh3:zz"),
     "stored digest": lambda: digests.to_text(b"\x09"),
     "columns": lambda: entries.FileEntries(
         paths=["a"], digests=b"", sizes=[], objects=[], object_indexes=[], offsets=[]

@@ -23,19 +23,6 @@ def test_a_run_an_artifact_and_a_project_of_one_name_have_different_keys() -> No
     ]
 
 
-@given(name=strategies.collection_names())
-def test_a_key_splits_into_what_it_was_made_of(name: str) -> None:
-    assert keys.split_key(keys.collection_key(name)) == (keys.COLLECTION, name)
-    assert keys.split_key(keys.run_key(name)) == (keys.RUN, name)
-    assert keys.split_key(keys.project_key(name)) == (keys.PROJECT, name)
-
-
-@pytest.mark.parametrize("key", ["", "Run:a", "e/p/c", ":e/p/c", "entity:e"])
-def test_a_key_of_no_known_kind_is_refused(key: str) -> None:
-    with pytest.raises(InvalidInput, match="is not an event key: it must start with one of collection, run, project"):
-        keys.split_key(key)
-
-
 def test_the_id_of_an_event_is_final() -> None:
     name = "collection:vision/digits/a\n7"
 

@@ -99,7 +99,7 @@ def test_a_cut_that_includes_more_leaves_the_old_one_as_it_was() -> None:
     ids=range(29),
 )
 def test_text_that_no_cut_encodes_to_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match=r"is not a cut\. Pass on what a write or a read returned"):
+    with pytest.raises(InvalidInput, match=r"is not a cut\. Pass one that a write or a read returned"):
         Cut.decode(text)
 
 

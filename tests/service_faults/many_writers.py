@@ -23,8 +23,10 @@ from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, HeadwaterError, NotFound, StoreError
 from headwater_eventlog.kafka import log as _loaded_once_for_all  # noqa: F401
 from headwater_producer import producer
-from headwater_schemas.entries import FileEntries, FileRow
+from headwater_schemas.entries import FileRow
 from headwater_schemas.events import DraftOpened, EntryAdded, shared_draft
+
+from tests.support.entries import of_rows
 
 SHARED = ("first", "second", "third")
 DRAFTED, DRAFT = "drafted", shared_draft("together")
@@ -88,7 +90,7 @@ def add_to_draft(log: Log, project: str, path: str) -> None:
         place = stager.publish(project, [digest])[digest]
         row = FileRow(path, digest, len(path), place.object_name, place.offset)
         opened = DraftOpened(collection=collection, draft=DRAFT, type="dataset", base=None)
-        added = EntryAdded(collection=collection, draft=DRAFT, files=FileEntries.of_rows([row], stager.algorithm))
+        added = EntryAdded(collection=collection, draft=DRAFT, files=of_rows([row], stager.algorithm))
         patiently(here.send([opened, added]).result)
         record.update(outcome="ok")
 

@@ -20,6 +20,8 @@ from headwater_schemas.events import Event, Origin
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from tests.support.entries import of_rows
+
 PROJECT = "team/vision"
 COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
 SESSIONS = tuple(f"{n:032x}" for n in (1, 2, 3))
@@ -46,7 +48,7 @@ def file_row(collection: str, path: str, content: int, *, of_object: int = 0) ->
 
 
 def files(rows: Sequence[FileRow]) -> FileEntries:
-    return FileEntries.of_rows(rows, digests.XXH3)
+    return of_rows(rows, digests.XXH3)
 
 
 # --- steps --------------------------------------------------------------------------------------------------------

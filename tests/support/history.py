@@ -34,6 +34,7 @@ from headwater_schemas.events import (
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Position
 
+from tests.support.entries import of_rows
 from tests.support.modes import open_database, open_log
 from tests.support.projections import project_all
 
@@ -58,7 +59,7 @@ def files_of(project: str, contents: Mapping[str, bytes], *, pack: int = 0) -> F
     for path, content in contents.items():
         rows.append(FileRow(path, digest_of(content), len(content), pack_of(project, pack), start))
         start += len(content)
-    return FileEntries.of_rows(rows, digests.XXH3)
+    return of_rows(rows, digests.XXH3)
 
 
 class Writer:

@@ -7,7 +7,7 @@ field, its new sample goes beside the old one, under the next number; the old on
 from datetime import UTC, datetime
 
 from headwater_schemas import digests
-from headwater_schemas.entries import FileEntries, FileRow, Reference
+from headwater_schemas.entries import FileRow, Reference
 from headwater_schemas.events import (
     AccessGranted,
     AccessRevoked,
@@ -41,6 +41,8 @@ from headwater_schemas.events import (
     shared_draft,
 )
 
+from tests.support.entries import of_rows
+
 ORIGIN = Origin(
     session="0123456789abcdef0123456789abcdef",
     sequence=300,
@@ -54,7 +56,7 @@ PROJECT = "vision/digits"
 OWN = own_draft("00112233445566778899aabbccddeeff")
 SHARED = shared_draft("nightly 2025-01-02")
 
-_FILES = FileEntries.of_rows(
+_FILES = of_rows(
     [
         FileRow("train/0.png", digests.pack(digests.BLAKE3, bytes(range(32))), 312, "packs/a", 0),
         FileRow("train/ä.png", digests.pack(digests.BLAKE3, bytes(range(32, 64))), 70_000, "files/b", 512),

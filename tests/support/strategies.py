@@ -16,6 +16,8 @@ from headwater_schemas.paths import SEGMENT_BYTES_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from tests.support.entries import of_rows
+
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 
@@ -110,7 +112,7 @@ def file_rows(draw: st.DrawFn, algorithm: str, max_size: int = 6) -> list[FileRo
 def file_entries(draw: st.DrawFn, max_size: int = 6) -> FileEntries:
     """A batch of files, of either digest algorithm."""
     algorithm = draw(st.sampled_from(_ALGORITHMS))
-    return FileEntries.of_rows(draw(file_rows(algorithm, max_size)), algorithm)
+    return of_rows(draw(file_rows(algorithm, max_size)), algorithm)
 
 
 def references() -> SearchStrategy[Reference]:

@@ -1,0 +1,11 @@
+"""Batches of files from rows, which tests write more easily than columns."""
+
+from collections.abc import Iterable
+
+from headwater_schemas.entries import FileEntries, FileRow
+
+
+def of_rows(rows: Iterable[FileRow], algorithm: str) -> FileEntries:
+    """Columns from rows. The rows' digests must all be of `algorithm`."""
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+    return FileEntries.of_columns(algorithm, *columns)
