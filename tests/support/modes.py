@@ -1,22 +1,22 @@
 """The two ways to run, for tests: the same stores by the same names, embedded or on the servers.
 
-Making a schema of PostgreSQL costs more than emptying one, so they are used again.
+Making a schema of PostgreSQL costs more than emptying one, so they are used again. Topics are new for each test.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
 
+import psycopg
 from headwater_consumer.database import Database
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
+from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
-from headwater_schemas.errors import StoreError
 
-from tests.support.projections import empty
-from tests.support.servers import fresh_database, fresh_topic_name, servers
+from tests.support import topics
+from tests.support.servers import fresh_database
 
 EMBEDDED, SERVICE = "embedded", "service"
 MODES = (EMBEDDED, SERVICE)
@@ -25,7 +25,23 @@ PARTITIONS = 4  # of a test's topic: several, and quick to make
 _numbers = count()
 _schemas: dict[Path, str] = {}  # in use by this test
 _idle: list[str] = []
-_topics: dict[Path, KafkaSettings] = {}
+_topics: dict[Path, topics.FreshTopic] = {}
+
+# Empties the tables of a schema that have rows, and forgets which log it is the projection of.
+_EMPTY = """
+    DO $$
+    DECLARE one text; has_rows boolean;
+    BEGIN
+        FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' AND tablename <> 'projection_meta'
+        LOOP
+            EXECUTE format('SELECT EXISTS (SELECT FROM {schema}.%I)', one) INTO has_rows;
+            IF has_rows THEN
+                EXECUTE format('DELETE FROM {schema}.%I', one);
+            END IF;
+        END LOOP;
+        DELETE FROM {schema}.projection_meta WHERE name <> 'format';
+    END $$
+"""
 
 
 @cache
@@ -53,9 +69,14 @@ def open_log(mode: str, folder: Path, *, partitions: int = PARTITIONS) -> EventL
     """The log called `folder`, new or opened again."""
     if mode == EMBEDDED:
         return EmbeddedEventLog.open(folder)
+    return KafkaEventLog.open(topic_of(folder, partitions).settings(), create=True)
+
+
+def topic_of(folder: Path, partitions: int = PARTITIONS) -> topics.FreshTopic:
+    """The topic that is, for this test, the log called `folder`."""
     if folder not in _topics:
-        _topics[folder] = KafkaSettings(servers().kafka, topic=fresh_topic_name(), partitions=partitions)
-    return KafkaEventLog.open(_topics[folder], create=True)
+        _topics[folder] = topics.take(partitions)
+    return _topics[folder]
 
 
 @contextmanager
@@ -65,11 +86,24 @@ def given_back() -> Iterator[None]:
         yield
     finally:
         for schema in _schemas.values():
-            try:
-                with closing(Database.open_postgresql(database_url(), schema=schema)) as database:
-                    empty(database)
-            except StoreError:  # a test spoiled it
-                continue
-            _idle.append(schema)
+            if _empty(schema):
+                _idle.append(schema)
         _schemas.clear()
+        for topic in _topics.values():
+            topics.give_back(topic)
         _topics.clear()
+
+
+def _empty(schema: str) -> bool:
+    """Whether a schema is empty now; one that a test spoiled stays as it is."""
+    try:
+        with _connection().transaction():
+            _connection().execute(_EMPTY.format(schema=schema))
+    except psycopg.errors.UndefinedTable:
+        return False
+    return True
+
+
+@cache
+def _connection() -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(database_url(), autocommit=True)

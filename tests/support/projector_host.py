@@ -1,4 +1,7 @@
-"""Projectors for tests: one process beside each test process, which runs one for each store that it is told of.
+"""Projectors for tests: one process beside each test process, which projects every store that it is told of.
+
+It reads the partitions of all topics with one consumer, without a group: joining and leaving one costs more than most
+tests. Groups are tested in tests/kafka and tests/projectors.
 
 python -m tests.support.projector_host      reads "start JSON" and "stop NAME" lines, answers each with a line
 """
@@ -6,11 +9,11 @@ python -m tests.support.projector_host      reads "start JSON" and "stop NAME" l
 import json
 import logging
 import os
+import select
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -18,43 +21,25 @@ ROOT = Path(__file__).parents[2]
 ANSWER = "done"
 
 
-class _Hosted:
-    """One store's projector, in a thread."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        from headwater._config.settings import read_settings
-        from headwater._stores.servers import open_log_and_database
-        from headwater_consumer.service.kafka_group import kafka_group
-        from headwater_consumer.service.projecting import ProjectorService
-
-        profile = read_settings(environment).profile
-        assert profile is not None
-        self._opened = ExitStack()
-        database, log = open_log_and_database(profile, self._opened, create=True)
-        self._service = ProjectorService(log, database, kafka_group(log, f"projector-{log.generation}"))
-        self._thread = threading.Thread(target=self._service.run)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._service.stop()
-        self._thread.join()
-        self._opened.close()
-
-
 def host() -> None:
     """Serve until the other end of standard input is closed."""
+    from tests.support.projecting import ProjectedStores
+
     logging.basicConfig(level=logging.WARNING)
-    hosted: dict[str, _Hosted] = {}
-    for line in sys.stdin:
+    stores = ProjectedStores()
+    while True:
+        if stores.are_any and not select.select([sys.stdin.buffer], [], [], 0)[0]:
+            stores.project()
+            continue
+        if not (line := sys.stdin.buffer.readline().decode()):
+            return
         word, _, rest = line.strip().partition(" ")
         if word == "start":
-            environment = json.loads(rest)
-            hosted[environment["HEADWATER_KAFKA_TOPIC"]] = _Hosted(environment)
+            asked = json.loads(rest)
+            stores.start(asked["environment"], asked["generation"])
         else:
-            hosted.pop(rest).stop()
+            stores.stop(rest)
         print(ANSWER, flush=True)
-    for one in hosted.values():
-        one.stop()
 
 
 @cache
@@ -81,9 +66,12 @@ def _tell(line: str) -> None:
 
 
 @contextmanager
-def projected(environment: Mapping[str, str]) -> Iterator[None]:
-    """Somebody keeps the projection of this store up, until the end of the block."""
-    _tell(f"start {json.dumps(dict(environment))}")
+def projected(environment: Mapping[str, str], generation: str | None = None) -> Iterator[None]:
+    """The projection of this store is kept up until the end of the block.
+
+    `generation` is that of the topic, which is made where it is not given and there is none.
+    """
+    _tell(f"start {json.dumps({'environment': dict(environment), 'generation': generation})}")
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import psycopg
 from headwater_blobs.s3.settings import S3Settings
 
 from tests.support import buckets
-from tests.support.modes import EMBEDDED, PARTITIONS, fresh_topic_name, schema_of
+from tests.support.modes import EMBEDDED, schema_of, topic_of
 from tests.support.projector_host import projected
 from tests.support.servers import servers
 
@@ -82,11 +82,12 @@ def fresh_place(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
         return
     bucket = buckets.fresh()
     url, schema = schema_of(folder)
+    topic = topic_of(folder)
     environment = {
         "HEADWATER_URL": f"profile:{re.sub('[^a-z0-9]', '-', folder.name)}",
         "HEADWATER_KAFKA_SERVERS": servers().kafka,
-        "HEADWATER_KAFKA_TOPIC": fresh_topic_name(),
-        "HEADWATER_KAFKA_PARTITIONS": str(PARTITIONS),
+        "HEADWATER_KAFKA_TOPIC": topic.name,
+        "HEADWATER_KAFKA_PARTITIONS": str(topic.partitions),
         "HEADWATER_DATABASE_URL": url,
         "HEADWATER_DATABASE_SCHEMA": schema,
         "HEADWATER_S3_ENDPOINT": bucket.endpoint,
@@ -94,6 +95,6 @@ def fresh_place(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
         "HEADWATER_S3_ACCESS_KEY": str(bucket.access_key),
         "HEADWATER_S3_SECRET_KEY": str(bucket.secret_key),
     }
-    with projected(environment):
+    with projected(environment, topic.generation):
         yield StoreUnderTest(mode, folder, environment)
     buckets.remove(bucket)
