@@ -4,13 +4,14 @@ A `Desk` is one user's place at one store: its folders, its settings, and the sc
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
+
+from tests.support.forked import ForkedProcess
 
 ROOT = Path(__file__).parent.parent.parent
 HEADWATER = Path(sys.executable).with_name("headwater")
@@ -40,7 +41,7 @@ class Ended:
 class Started:
     """A process that runs; what it says is waited for."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: ForkedProcess) -> None:
         self.process = process
 
     def wait(self) -> Ended:
@@ -91,7 +92,7 @@ class Desk:
         """Run Python code, kept in a file as a user's would be."""
         file = self.folder / f"script_{next(self._scripts)}.py"
         file.write_text(dedent(script), "utf-8")
-        return self._start(sys.executable, *self._fault(at_point), str(file), *arguments)
+        return self._start(*self._fault(at_point), str(file), *arguments)
 
     def run(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
         """`start`, and wait."""
@@ -100,7 +101,7 @@ class Desk:
     def start_command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
         """`headwater ARGUMENTS`."""
         if fault := self._fault(at_point):
-            return self._start(sys.executable, *fault, "headwater", *arguments)
+            return self._start(*fault, "headwater", *arguments)
         return self._start(str(HEADWATER), *arguments)
 
     def command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
@@ -120,12 +121,9 @@ class Desk:
             return ["-m", AT_POINT, *at_point]
         return [] if self.refused is None else ["-m", FULL_DISK, str(self.refused)]
 
-    def _start(self, *command: str) -> Started:
-        pipe = subprocess.PIPE
+    def _start(self, *arguments: str) -> Started:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.settings()}
-        return Started(
-            subprocess.Popen(command, cwd=self.folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        )
+        return Started(ForkedProcess(arguments, cwd=self.folder, env=environment))
 
 
 def content(seed: str, size: int) -> bytes:

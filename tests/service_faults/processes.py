@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.support.forked import DEVNULL, ForkedProcess
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 120.0  # far more than any of these takes, on a busy machine too
@@ -25,11 +26,11 @@ class Running:
         self.name = name
         self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, *command],
+            self._process = ForkedProcess(
+                command,
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
