@@ -8,10 +8,11 @@ from contextlib import closing
 from typing import Any, cast
 
 from headwater._config.settings import read_settings
+from headwater._stores.server_settings import kafka_settings
 from headwater_consumer.database import Database
-from headwater_consumer.runner import Projector, StaleProjector
+from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
-from headwater_eventlog.kafka.reading import Clock, consumer_options
+from headwater_eventlog.kafka.reader import AppendTimes, consumer_options
 from headwater_eventlog.port import EventLog, Record
 from headwater_schemas.errors import StoreError, UnknownSchema
 from kafka import KafkaConsumer, TopicPartition
@@ -66,12 +67,12 @@ class _AssignedLog:
         self.generation, self.partitions = generation, partitions
         self.all = [TopicPartition(topic, number) for number in range(partitions)]
         self._consumer = consumer
-        self._clock = Clock()
+        self._times = AppendTimes()
         self._records: dict[int, list[Record]] = {}
         self._before: dict[int, int] = {}  # partition → the offset after which the records were read
 
     def arrived(self, partition: int, found: Sequence[Any]) -> None:
-        records = self._clock.records(self.generation, partition, found)
+        records = self._times.records(self.generation, partition, found)
         self._records.setdefault(partition, []).extend(records)
 
     def read(self, partition: int, *, after: int, limit: int) -> Sequence[Record]:
@@ -96,7 +97,7 @@ class _Projected:
     """One store."""
 
     def __init__(self, log: _AssignedLog, database: Database) -> None:
-        database.remember_log(log.generation, log.partitions)
+        database.bind_to_log(log.generation, log.partitions)
         self._log = log
         self._projector = Projector(cast("EventLog", log), database)
         self._not_before_s = 0.0
@@ -146,7 +147,7 @@ class ProjectedStores:
         """Project a store; its topic, where no generation is given, and its tables are made where they are missing."""
         profile = read_settings(environment).profile
         assert profile is not None
-        kafka = profile.kafka()
+        kafka = kafka_settings(profile)
         partitions = kafka.partitions
         if generation is None:
             generation, partitions = _made(kafka)

@@ -10,12 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from headwater_eventlog.kafka.settings import KafkaSettings
-from headwater_eventlog.kafka.topic import KIND, MESSAGE_BYTES_MAX, READY_WAIT_S, RETENTION
+from headwater_eventlog.kafka.topic import MESSAGE_BYTES_MAX, RECORD_CONFIG, RETENTION_CONFIG
 from kafka.admin import KafkaAdminClient
 
 from tests.support.servers import servers
 
 BATCH = 16  # topics that are made, or removed, at once
+READY_WAIT_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ def give_back(topic: FreshTopic) -> None:
 
 def _make(partitions: int) -> list[FreshTopic]:
     names = [f"test-{secrets.token_hex(8)}" for _ in range(BATCH)]
-    configs = {**RETENTION, **KIND, "min.insync.replicas": "1", "max.message.bytes": str(MESSAGE_BYTES_MAX)}
+    sizes = {"min.insync.replicas": "1", "max.message.bytes": str(MESSAGE_BYTES_MAX)}
+    configs = {**RETENTION_CONFIG, **RECORD_CONFIG, **sizes}
     new = {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
     with closing(KafkaAdminClient(bootstrap_servers=servers().kafka)) as admin:
         made = admin.create_topics(dict.fromkeys(names, new))
-        admin.wait_for_topics(names, timeout_ms=int(READY_WAIT_S * 1000))
+        admin.wait_for_topics(names, timeout_ms=READY_WAIT_MS)
     return [FreshTopic(one["name"], uuid.UUID(one["topic_id"]).hex, partitions) for one in made["topics"]]
