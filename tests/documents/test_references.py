@@ -6,7 +6,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._references import OBJECTS_MAX
+from headwater._references.listing import OBJECTS_MAX
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged
 
 from tests.documents.pieces import contents, files_in, fill
@@ -81,9 +81,9 @@ def test_checksum_information_validates_what_is_fetched_later(
     second, _ = bucket.put("model.h5", b"other")
     web.put("/train.csv", Page(b"b,a\n", etag='"two"'))
 
-    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} is there"):
+    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} was found"):
         found.get_path("model.h5").download()
-    with pytest.raises(ReferenceChanged, match="etag:one was recorded, etag:two is there"):
+    with pytest.raises(ReferenceChanged, match="etag:one was recorded, etag:two was found"):
         found.get_path("train.csv").download()
 
 

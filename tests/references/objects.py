@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from headwater._references import Found
+from headwater._references.listing import FoundObject
 from headwater_blobs.s3.settings import S3Settings
 from headwater_schemas.entries import Reference
 from minio.commonconfig import ENABLED
@@ -55,6 +55,6 @@ class Bucket:
         client.remove_bucket(self.name)
 
 
-def recorded(found: Found) -> Reference:
+def recorded(found: FoundObject) -> Reference:
     """As it would be recorded."""
     return Reference(found.path, found.uri, found.checksum, found.size, found.object_version)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._references import OBJECTS_MAX
 from headwater._references.http import REDIRECTS_MAX
+from headwater._references.listing import OBJECTS_MAX
 
 from tests.references.objects import Bucket
 from tests.support.web import Page, Web

@@ -6,7 +6,9 @@ import sys
 
 import crc32c
 import pytest
-from headwater._references import Listing, fetch, gs, look_up
+from headwater._references import gs
+from headwater._references.listing import Listing
+from headwater._references.schemes import fetch, look_up
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas.entries import Reference
@@ -33,7 +35,7 @@ def documented(google: str) -> str:
 
 
 def paths_of(listing: Listing) -> list[str]:
-    return [found.path for found in listing.found]
+    return [found.path for found in listing.objects]
 
 
 def content_of(reference: Reference) -> bytes:
@@ -56,7 +58,7 @@ def test_add_reference_of_gs_my_bucket_images_is_cat_png_and_dog_png(documented:
     listing = look_up(f"gs://{documented}/images")
 
     assert (paths_of(listing), listing.is_prefix) == (["cat.png", "dog.png"], True)
-    assert listing.found[0].uri == f"gs://{documented}/images/cat.png"
+    assert listing.objects[0].uri == f"gs://{documented}/images/cat.png"
 
 
 def test_the_artifact_will_track_checksums_and_versioning_information_for_the_referenced_objects(google: str) -> None:
@@ -64,13 +66,13 @@ def test_the_artifact_will_track_checksums_and_versioning_information_for_the_re
     checksum = f"md5:{hashlib.md5(b'meow').hexdigest()}"
 
     for uri in (f"gs://{google}/images/cat.png", f"gs://{google}/images"):
-        (found,) = look_up(uri).found
+        (found,) = look_up(uri).objects
         assert (found.checksum, found.size, found.object_version) == (checksum, 4, generation)
         assert content_of(recorded(found)) == b"meow"
 
 
 def test_an_object_prefix_is_expanded_up_to_a_maximum(documented: str) -> None:
-    assert len(look_up(f"gs://{documented}", max_objects=4).found) == 4
+    assert len(look_up(f"gs://{documented}", max_objects=4).objects) == 4
 
     with pytest.raises(InvalidInput, match="stands for more than 3 objects"):
         look_up(f"gs://{documented}/", max_objects=3)
@@ -95,16 +97,16 @@ def test_an_object_without_an_md5_is_recorded_by_its_crc32c() -> None:
     blob._properties["crc32c"] = "4q2L5g=="
 
     assert gs._checksum_of(blob) == "crc32c:e2ad8be6"
-    from headwater._references.checking import checked
+    from headwater._references.verification import verified
 
-    assert list(checked(iter([content]), reference)) == [content]
+    assert list(verified(iter([content]), reference)) == [content]
     with pytest.raises(ReferenceChanged, match="crc32c:"):
-        list(checked(iter([b"CONTENT"]), reference))
+        list(verified(iter([b"CONTENT"]), reference))
 
 
 def test_an_object_that_was_replaced_is_an_error_that_names_both(google: str) -> None:
     first = put(google, "model.h5", b"first")
-    (found,) = look_up(f"gs://{google}/model.h5").found
+    (found,) = look_up(f"gs://{google}/model.h5").objects
     second = put(google, "model.h5", b"second")
 
     with pytest.raises(ReferenceChanged, match=f"generation {first}, where now is generation {second} of 6 bytes"):
@@ -113,10 +115,10 @@ def test_an_object_that_was_replaced_is_an_error_that_names_both(google: str) ->
 
 def test_content_that_is_not_what_was_recorded_is_an_error_instead_of_the_end(google: str) -> None:
     put(google, "model.h5", b"first")
-    (found,) = look_up(f"gs://{google}/model.h5").found
+    (found,) = look_up(f"gs://{google}/model.h5").objects
     put(google, "model.h5", b"other")
 
-    with pytest.raises(ReferenceChanged, match=r"md5:\w+ was recorded, md5:\w+ is there"):
+    with pytest.raises(ReferenceChanged, match=r"md5:\w+ was recorded, md5:\w+ was found"):
         content_of(recorded(found._replace(object_version=None)))
 
 
@@ -124,10 +126,10 @@ def test_an_object_that_was_removed_is_an_error(google: str) -> None:
     from google.cloud import storage
 
     put(google, "model.h5")
-    (found,) = look_up(f"gs://{google}/model.h5").found
+    (found,) = look_up(f"gs://{google}/model.h5").objects
     storage.Client(project="test").bucket(google).blob("model.h5").delete()
 
-    with pytest.raises(ReferenceChanged, match="is not there any more"):
+    with pytest.raises(ReferenceChanged, match="no longer exists"):
         next(fetch(recorded(found)))
 
 
@@ -135,7 +137,7 @@ def test_a_large_object_comes_in_pieces_of_bounded_size(google: str) -> None:
     content = bytes(range(256)) * (gs.PIECE_BYTES // 256 + 1)
     put(google, "big", content)
 
-    pieces = list(fetch(recorded(look_up(f"gs://{google}/big").found[0])))
+    pieces = list(fetch(recorded(look_up(f"gs://{google}/big").objects[0])))
 
     assert b"".join(pieces) == content
     assert max(map(len, pieces)) <= CHUNK_BYTES
@@ -144,13 +146,13 @@ def test_a_large_object_comes_in_pieces_of_bounded_size(google: str) -> None:
 def test_an_empty_object_is_empty(google: str) -> None:
     put(google, "empty", b"")
 
-    assert content_of(recorded(look_up(f"gs://{google}/empty").found[0])) == b""
+    assert content_of(recorded(look_up(f"gs://{google}/empty").objects[0])) == b""
 
 
 def test_nothing_under_a_name_and_no_such_bucket_are_errors_that_name_it(google: str) -> None:
-    with pytest.raises(NotFound, match=f"gs://{google}/images: there is no such object"):
+    with pytest.raises(NotFound, match=f"gs://{google}/images: no such object"):
         look_up(f"gs://{google}/images")
-    with pytest.raises(NotFound, match="gs://not-there-at-all/images: there is no such"):
+    with pytest.raises(NotFound, match="gs://not-there-at-all/images: no such"):
         look_up("gs://not-there-at-all/images")
 
 
@@ -172,7 +174,7 @@ def test_without_the_extra_the_error_says_how_to_get_it() -> None:
     script = (
         "import sys\n"
         "sys.modules['google.cloud'] = None\n"
-        "from headwater._references import look_up\n"
+        "from headwater._references.schemes import look_up\n"
         "try: look_up('gs://bucket/a')\n"
         "except ValueError as error: print(error)\n"
     )

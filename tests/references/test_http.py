@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
-from headwater._references import Found, connections, fetch, look_up
+from headwater._references import connections
 from headwater._references.http import REDIRECTS_MAX
+from headwater._references.listing import FoundObject
+from headwater._references.schemes import fetch, look_up
 from headwater.errors import InvalidInput, InvalidSettings, NotFound, ReferenceChanged, StoreUnavailable
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_blobs.s3.client import RETRIES
@@ -16,10 +18,10 @@ from tests.support.web import Page, Web, new_certificate, serving
 CONTENT = b"0123456789" * 1000
 
 
-def look_up_one(uri: str) -> Found:
+def look_up_one(uri: str) -> FoundObject:
     listing = look_up(uri)
     assert not listing.is_prefix
-    (found,) = listing.found
+    (found,) = listing.objects
     return found
 
 
@@ -30,14 +32,14 @@ def content_of(reference: Reference) -> bytes:
 def test_the_artifact_will_track_checksums_in_the_form_of_etags_and_size_metadata(web: Web) -> None:
     uri = web.put("/data/train.csv", Page(CONTENT, '"v1"'))
 
-    assert look_up_one(uri) == Found("train.csv", uri, "etag:v1", len(CONTENT), None)
+    assert look_up_one(uri) == FoundObject("train.csv", uri, "etag:v1", len(CONTENT), None)
     assert web.asked == ["HEAD /data/train.csv"]
 
 
 def test_a_server_that_gives_neither_etag_nor_length_leaves_both_unknown(web: Web) -> None:
     uri = web.put("/train.csv", Page(CONTENT, says_length=False, takes_ranges=False))
 
-    assert look_up_one(uri) == Found("train.csv", uri, None, None, None)
+    assert look_up_one(uri) == FoundObject("train.csv", uri, None, None, None)
     assert content_of(recorded(look_up_one(uri))) == CONTENT
 
 
@@ -52,7 +54,7 @@ def test_a_name_is_inferred_from_the_last_segment_without_percents_query_and_fra
     web.pages["/a%20b.txt"] = web.pages["/dir/"] = Page(CONTENT)
 
     assert look_up_one(f"{web.address}/a%20b.txt?token=1#top").path == "a b.txt"
-    assert look_up(f"{web.address}/dir/", named=True).found[0].path == "dir"
+    assert look_up(f"{web.address}/dir/", named=True).objects[0].path == "dir"
 
 
 def test_an_address_that_ends_in_no_name_needs_one(web: Web) -> None:
@@ -69,7 +71,7 @@ def test_a_redirect_is_followed_and_the_address_that_was_given_is_recorded(web: 
 
     found = look_up_one(uri)
 
-    assert found == Found("alias.csv", uri, "etag:v1", len(CONTENT), None)
+    assert found == FoundObject("alias.csv", uri, "etag:v1", len(CONTENT), None)
     assert content_of(recorded(found)) == CONTENT
 
 
@@ -80,7 +82,7 @@ def test_redirects_are_followed_within_a_limit(web: Web) -> None:
     assert look_up_one(f"{web.address}/0").size == len(CONTENT)
 
     web.put(f"/{REDIRECTS_MAX}", Page(status=307, location="/0"))
-    with pytest.raises(StoreUnavailable, match=f"leads on more than {REDIRECTS_MAX} times"):
+    with pytest.raises(StoreUnavailable, match=f"redirects more than {REDIRECTS_MAX} times"):
         look_up(f"{web.address}/0")
 
 
@@ -93,7 +95,7 @@ def test_a_redirect_from_https_to_http_is_refused(web: Web, tmp_path: Path, monk
         good = safe.put("/good", Page(CONTENT))
 
         assert look_up_one(good).size == len(CONTENT)
-        with pytest.raises(StoreUnavailable, match="leads on from https to http://"):
+        with pytest.raises(StoreUnavailable, match="redirects from https to http://"):
             look_up(uri)
 
     assert web.asked == []
@@ -103,14 +105,14 @@ def test_a_redirect_from_https_to_http_is_refused(web: Web, tmp_path: Path, monk
 def test_a_redirect_to_what_is_no_web_server_is_refused(web: Web, location: str) -> None:
     uri = web.put("/a", Page(status=302, location=location))
 
-    with pytest.raises(InvalidInput, match="not, or leads to what is not, an address"):
+    with pytest.raises(InvalidInput, match="is not an address like https://host/path, or redirects to none"):
         look_up(uri)
 
 
 def test_a_redirect_to_a_user_and_password_is_refused_without_showing_them(web: Web) -> None:
     uri = web.put("/a", Page(status=302, location=web.address.replace("//", "//me:secret@") + "/b"))
 
-    with pytest.raises(StoreUnavailable, match="leads on to an address with a user") as caught:
+    with pytest.raises(StoreUnavailable, match="redirects to an address with a user") as caught:
         look_up(uri)
 
     assert "secret" not in str(caught.value)
@@ -120,7 +122,7 @@ def test_a_redirect_to_a_user_and_password_is_refused_without_showing_them(web: 
 def test_a_server_that_refuses_head_is_asked_for_the_first_byte(web: Web, status: int) -> None:
     uri = web.put("/a", Page(CONTENT, '"v1"', refuses_head=status))
 
-    assert look_up_one(uri) == Found("a", uri, "etag:v1", len(CONTENT), None)
+    assert look_up_one(uri) == FoundObject("a", uri, "etag:v1", len(CONTENT), None)
     assert web.headers[-1]["Range"] == "bytes=0-0"
 
 
@@ -161,19 +163,19 @@ def test_a_server_that_refuses_head_and_ranges_still_gives_its_length(web: Web) 
 def test_an_empty_file_of_a_server_that_refuses_head_is_empty(web: Web) -> None:
     uri = web.put("/a", Page(b"", '"v1"', refuses_head=405))
 
-    assert look_up_one(uri) == Found("a", uri, "etag:v1", 0, None)
+    assert look_up_one(uri) == FoundObject("a", uri, "etag:v1", 0, None)
     assert content_of(recorded(look_up_one(uri))) == b""
 
 
 def test_what_is_not_there_is_named_and_not_added(web: Web) -> None:
-    with pytest.raises(NotFound, match=r"/nothing\?… is not there: its server answers 404"):
+    with pytest.raises(NotFound, match=r"/nothing\?… does not exist: its server answers 404"):
         look_up(f"{web.address}/nothing?key=secret")
 
 
 def test_a_server_that_asks_for_a_login_is_named(web: Web) -> None:
     uri = web.put("/a", Page(status=401))
 
-    with pytest.raises(StoreUnavailable, match="refuses without a login"):
+    with pytest.raises(StoreUnavailable, match="requires a login"):
         look_up(uri)
 
 
@@ -218,7 +220,7 @@ def test_another_etag_than_was_recorded_is_an_error_before_any_byte(web: Web) ->
     reference = recorded(look_up_one(uri))
     web.put("/data.csv", Page(CONTENT[::-1], '"v2"'))
 
-    with pytest.raises(ReferenceChanged, match=r"'data.csv' refers to .*: etag:v1 was recorded, etag:v2 is there"):
+    with pytest.raises(ReferenceChanged, match=r"'data.csv' refers to .*: etag:v1 was recorded, etag:v2 was found"):
         next(fetch(reference))
 
 
@@ -227,7 +229,7 @@ def test_another_size_than_was_recorded_is_an_error_before_any_byte(web: Web) ->
     reference = recorded(look_up_one(uri))
     web.put("/a", Page(CONTENT + b"more"))
 
-    with pytest.raises(ReferenceChanged, match="10,000 bytes were recorded, 10,004 are there"):
+    with pytest.raises(ReferenceChanged, match="10,000 bytes were recorded, 10,004 were found"):
         next(fetch(reference))
 
 
@@ -246,7 +248,7 @@ def test_a_file_that_is_gone_is_an_error_that_names_it(web: Web) -> None:
     reference = recorded(look_up_one(uri))
     del web.pages["/a"]
 
-    with pytest.raises(ReferenceChanged, match="a file was recorded, and is not there any more"):
+    with pytest.raises(ReferenceChanged, match="a file was recorded, but no longer exists"):
         content_of(reference)
 
 
@@ -277,7 +279,7 @@ def test_a_body_that_breaks_off_is_not_joined_to_what_may_be_another(web: Web, p
 def test_content_that_changes_while_it_is_read_is_an_error(web: Web) -> None:
     uri = web.put("/a", Page(CONTENT, '"v1"', breaks=1, breaks_after=4000, then=CONTENT[::-1]))
 
-    with pytest.raises(ReferenceChanged, match="etag:v1 was recorded, etag:another is there"):
+    with pytest.raises(ReferenceChanged, match="etag:v1 was recorded, etag:another was found"):
         content_of(recorded(look_up_one(uri)))
 
 

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from headwater._references import Found, Listing, fetch, look_up
+from headwater._references.listing import FoundObject, Listing
+from headwater._references.schemes import fetch, look_up
 from headwater.errors import InvalidFile, InvalidInput, ReferenceChanged
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas import digests
@@ -19,8 +20,8 @@ def test_a_file_is_recorded_by_size_and_digest(tmp_path: Path) -> None:
     listing = look_up(file.as_uri())
 
     digest = digests.to_text(digests.pack("xxh3", digests.one_shot("xxh3")(b"content")))
-    assert listing == Listing([Found("a b.txt", file.as_uri(), digest, 7, None)], is_prefix=False)
-    assert b"".join(fetch(recorded(listing.found[0]))) == b"content"
+    assert listing == Listing([FoundObject("a b.txt", file.as_uri(), digest, 7, None)], is_prefix=False)
+    assert b"".join(fetch(recorded(listing.objects[0]))) == b"content"
 
 
 def test_a_folder_stands_for_the_files_below_it(tmp_path: Path) -> None:
@@ -32,13 +33,13 @@ def test_a_folder_stands_for_the_files_below_it(tmp_path: Path) -> None:
         listing = look_up(uri)
 
         assert listing.is_prefix
-        assert [found.path for found in listing.found] == ["cat.png", "more/dog #1.png"]
-        assert b"".join(fetch(recorded(listing.found[1]))) == b"images/more/dog #1.png"
+        assert [found.path for found in listing.objects] == ["cat.png", "more/dog #1.png"]
+        assert b"".join(fetch(recorded(listing.objects[1]))) == b"images/more/dog #1.png"
 
 
 def test_a_folder_with_too_many_files_is_an_error(tmp_path: Path) -> None:
-    for number in range(3):
-        (tmp_path / str(number)).touch()
+    for parse_size in range(3):
+        (tmp_path / str(parse_size)).touch()
 
     with pytest.raises(InvalidInput, match="stands for more than 2 objects"):
         look_up(tmp_path.as_uri(), max_objects=2)
@@ -62,23 +63,23 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["file://server/share/a", "file:a", "file:///a?b", "file:///a#b"])
 def test_a_uri_of_no_place_on_this_machine_is_refused(uri: str) -> None:
-    with pytest.raises(InvalidInput, match="names no place on this machine|write those of a file's name as %3F"):  # noqa: RUF043
+    with pytest.raises(InvalidInput, match="is not a path on this machine|In a file's name write them as %3F"):  # noqa: RUF043
         look_up(uri)
 
 
 def test_a_file_that_changed_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"content")
-    reference = recorded(look_up(file.as_uri()).found[0])
+    reference = recorded(look_up(file.as_uri()).objects[0])
 
     file.write_bytes(b"longer content")
-    with pytest.raises(ReferenceChanged, match="7 bytes were recorded, 14 are there"):
+    with pytest.raises(ReferenceChanged, match="7 bytes were recorded, 14 were found"):
         next(fetch(reference))
     file.write_bytes(b"CONTENT")
-    with pytest.raises(ReferenceChanged, match=r"xxh3:\w+ was recorded, xxh3:\w+ is there"):
+    with pytest.raises(ReferenceChanged, match=r"xxh3:\w+ was recorded, xxh3:\w+ was found"):
         list(fetch(reference))
     file.unlink()
-    with pytest.raises(ReferenceChanged, match="is not there any more"):
+    with pytest.raises(ReferenceChanged, match="no longer exists"):
         next(fetch(reference))
 
 
@@ -86,4 +87,4 @@ def test_a_large_file_comes_in_pieces_of_bounded_size(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(bytes(2 * CHUNK_BYTES + 1))
 
-    assert max(map(len, fetch(recorded(look_up(file.as_uri()).found[0])))) == CHUNK_BYTES
+    assert max(map(len, fetch(recorded(look_up(file.as_uri()).objects[0])))) == CHUNK_BYTES

@@ -4,7 +4,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from headwater._references import OBJECTS_MAX, Found, Listing, fetch, look_up
+from headwater._references.listing import OBJECTS_MAX, FoundObject, Listing
+from headwater._references.schemes import fetch, look_up
 from headwater.errors import InvalidInput, NotFound, ReferenceChanged, StoreUnavailable
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas.entries import Reference
@@ -23,7 +24,7 @@ def documented(bucket: Bucket) -> Bucket:
 
 
 def paths_of(listing: Listing) -> list[str]:
-    return [found.path for found in listing.found]
+    return [found.path for found in listing.objects]
 
 
 def content_of(reference: Reference) -> bytes:
@@ -46,7 +47,7 @@ def test_add_reference_of_s3_my_bucket_images_is_cat_png_and_dog_png(documented:
     listing = look_up(documented.uri("images"))
 
     assert (paths_of(listing), listing.is_prefix) == (["cat.png", "dog.png"], True)
-    assert [found.uri for found in listing.found] == [
+    assert [found.uri for found in listing.objects] == [
         documented.uri("images/cat.png"),
         documented.uri("images/dog.png"),
     ]
@@ -56,7 +57,7 @@ def test_the_artifact_will_track_checksums_for_the_referenced_objects(bucket: Bu
     etag, _ = bucket.put("images/cat.png", b"meow")
 
     for uri in (bucket.uri("images/cat.png"), bucket.uri("images")):
-        (found,) = look_up(uri).found
+        (found,) = look_up(uri).objects
         assert (found.checksum, found.size, found.object_version) == (f"etag:{etag}", 4, None)
 
 
@@ -70,8 +71,8 @@ def test_the_artifact_will_track_versioning_information_if_the_bucket_has_object
     bucket.put("images/gone.png")
     bucket.remove("images/gone.png")
 
-    assert look_up(bucket.uri("images/cat.png")).found[0].object_version == version
-    listed = {found.path: (found.size, found.object_version) for found in look_up(bucket.uri("images")).found}
+    assert look_up(bucket.uri("images/cat.png")).objects[0].object_version == version
+    listed = {found.path: (found.size, found.object_version) for found in look_up(bucket.uri("images")).objects}
     assert listed == {"cat.png": (6, version), "old.png": (31, None)}
 
 
@@ -80,7 +81,7 @@ def test_object_prefixes_are_expanded_up_to_a_maximum_of_10_000_objects() -> Non
 
 
 def test_one_object_more_than_the_maximum_is_an_error_never_a_silent_cut(documented: Bucket) -> None:
-    assert len(look_up(documented.uri(), max_objects=4).found) == 4
+    assert len(look_up(documented.uri(), max_objects=4).objects) == 4
 
     with pytest.raises(InvalidInput, match=rf"{documented.uri('images')} stands for more than 1 objects"):
         look_up(documented.uri("images"), max_objects=1)
@@ -88,7 +89,7 @@ def test_one_object_more_than_the_maximum_is_an_error_never_a_silent_cut(documen
 
 @pytest.mark.parametrize("limit", [0, -1, True, 1.5, "10"])
 def test_a_maximum_that_is_no_number_of_objects_is_refused(limit: int) -> None:
-    with pytest.raises(InvalidInput, match="max_objects must be a whole number from 1 on"):
+    with pytest.raises(InvalidInput, match="max_objects must be a whole number of at least 1"):
         look_up("s3://bucket/images", max_objects=limit)
 
 
@@ -134,9 +135,9 @@ def test_keys_are_taken_as_they_are(bucket: Bucket) -> None:
     for key in keys:
         bucket.put(key, key.encode())
 
-    assert {found.uri for found in look_up(bucket.uri("d")).found} == {bucket.uri(key) for key in keys}
+    assert {found.uri for found in look_up(bucket.uri("d")).objects} == {bucket.uri(key) for key in keys}
     for key in keys:
-        (found,) = look_up(bucket.uri(key)).found
+        (found,) = look_up(bucket.uri(key)).objects
         assert (found.path, content_of(recorded(found))) == (key[2:], key.encode())
 
 
@@ -151,9 +152,9 @@ def test_a_version_id_in_the_uri_is_that_version(bucket: Bucket) -> None:
     bucket.put("model.h5", b"second")
     uri = f"{bucket.uri('model.h5')}?versionId={first}"
 
-    (found,) = look_up(uri).found
+    (found,) = look_up(uri).objects
 
-    assert found == Found("model.h5", uri, f"etag:{etag}", 5, first)
+    assert found == FoundObject("model.h5", uri, f"etag:{etag}", 5, first)
     assert content_of(recorded(found)) == b"first"
     assert content_of(Reference("model.h5", uri)) == b"first"
 
@@ -162,12 +163,12 @@ def test_a_version_id_that_is_not_there_is_an_error(bucket: Bucket) -> None:
     bucket.keep_versions()
     bucket.put("model.h5")
 
-    with pytest.raises(NotFound, match="there is no such version of an object"):
+    with pytest.raises(NotFound, match="no such version of the object"):
         look_up(f"{bucket.uri('model.h5')}?versionId=5f4e1b0e-7bb3-4d1c-9f16-5d3e8a3f7a11")
 
 
 def test_nothing_under_a_name_is_an_error_that_names_it(bucket: Bucket) -> None:
-    with pytest.raises(NotFound, match=rf"{bucket.uri('images')}: there is no such object, and none below it"):
+    with pytest.raises(NotFound, match=rf"{bucket.uri('images')}: no such object, and none below it"):
         look_up(bucket.uri("images"))
 
 
@@ -189,13 +190,13 @@ def test_without_a_checksum_what_ends_in_no_name_needs_one(uri: str) -> None:
     with pytest.raises(InvalidInput, match=r"does not end in a name for the entry\. Give one: name="):
         look_up(uri, checksum=False)
 
-    assert look_up(uri, checksum=False, named=True).found[0].uri == uri
+    assert look_up(uri, checksum=False, named=True).objects[0].uri == uri
 
 
 def test_the_recorded_object_version_is_fetched_whatever_came_later(bucket: Bucket) -> None:
     bucket.keep_versions()
     bucket.put("model.h5", b"first")
-    (found,) = look_up(bucket.uri("model.h5")).found
+    (found,) = look_up(bucket.uri("model.h5")).objects
     bucket.put("model.h5", b"second")
 
     assert content_of(recorded(found)) == b"first"
@@ -206,17 +207,17 @@ def test_the_recorded_object_version_is_fetched_whatever_came_later(bucket: Buck
 
 def test_an_object_that_was_replaced_is_an_error_that_names_both(bucket: Bucket) -> None:
     first, _ = bucket.put("model.h5", b"first")
-    (found,) = look_up(bucket.uri("model.h5")).found
+    (found,) = look_up(bucket.uri("model.h5")).objects
     second, _ = bucket.put("model.h5", b"other")
 
-    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} is there"):
+    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} was found"):
         next(fetch(recorded(found)))
 
 
 def test_a_version_that_was_removed_is_an_error_that_says_what_is_there(bucket: Bucket) -> None:
     bucket.keep_versions()
     _, first = bucket.put("model.h5", b"first")
-    (found,) = look_up(bucket.uri("model.h5")).found
+    (found,) = look_up(bucket.uri("model.h5")).objects
     etag, second = bucket.put("model.h5", b"second")
     buckets.client_of(bucket.settings).remove_object(bucket.name, "model.h5", version_id=first)
 
@@ -226,10 +227,10 @@ def test_a_version_that_was_removed_is_an_error_that_says_what_is_there(bucket: 
 
 def test_an_object_that_was_removed_is_an_error(bucket: Bucket) -> None:
     bucket.put("model.h5")
-    (found,) = look_up(bucket.uri("model.h5")).found
+    (found,) = look_up(bucket.uri("model.h5")).objects
     bucket.remove("model.h5")
 
-    with pytest.raises(ReferenceChanged, match="an object was recorded, and is not there any more"):
+    with pytest.raises(ReferenceChanged, match="an object was recorded, but no longer exists"):
         next(fetch(recorded(found)))
 
 
@@ -238,7 +239,7 @@ def test_an_object_that_breaks_off_goes_on_where_it_broke(bucket: Bucket, monkey
     bucket.put("big", content)
     with cutting(bucket.settings.endpoint) as cutter:
         monkeypatch.setenv("AWS_ENDPOINT_URL", cutter.endpoint)
-        (found,) = look_up(bucket.uri("big")).found
+        (found,) = look_up(bucket.uri("big")).objects
         cutter.begins_with, cutter.after_bytes, cutter.cuts = b"GET /", 1_200_000, 2
 
         pieces = list(fetch(recorded(found)))
@@ -253,7 +254,7 @@ def test_a_server_that_always_breaks_off_is_an_error(bucket: Bucket, monkeypatch
     bucket.put("big", bytes(100_000))
     with cutting(bucket.settings.endpoint) as cutter:
         monkeypatch.setenv("AWS_ENDPOINT_URL", cutter.endpoint)
-        (found,) = look_up(bucket.uri("big")).found
+        (found,) = look_up(bucket.uri("big")).objects
         cutter.begins_with, cutter.after_bytes, cutter.cuts = b"GET /", 0, 1000
 
         with pytest.raises(StoreUnavailable, match=f"object 'big' in bucket {bucket.name!r}.*the connection broke"):
@@ -268,7 +269,7 @@ def test_listing_objects_costs_at_most_1_2_times_the_bare_clients_listing(bucket
     if has_versions:
         bucket.keep_versions()
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda number: bucket.put(f"images/{number:05}", b""), range(count)))
+        list(threads.map(lambda parse_size: bucket.put(f"images/{parse_size:05}", b""), range(count)))
 
     def bare() -> list[str]:
         listed = client.list_objects(bucket.name, "images/", recursive=True, include_version=has_versions)
@@ -281,7 +282,7 @@ def test_listing_objects_costs_at_most_1_2_times_the_bare_clients_listing(bucket
     for _ in range(3):
         for name, work in (("bare", bare), ("ours", ours)):
             began = time.perf_counter()
-            assert work() == [f"{number:05}" for number in range(count)]
+            assert work() == [f"{parse_size:05}" for parse_size in range(count)]
             spent[name].append(time.perf_counter() - began)
 
     assert sorted(spent["ours"])[1] < 1.2 * sorted(spent["bare"])[1]

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from headwater._references import fetch, look_up
-from headwater._references.profiles import AWS_ENDPOINT, account
+from headwater._references.aws_config import AWS_ENDPOINT, read_account
+from headwater._references.schemes import fetch, look_up
 from headwater.errors import HeadwaterError, InvalidSettings, StoreUnavailable
 
 from tests.references.objects import Bucket, recorded
@@ -33,7 +33,7 @@ def write(file: Path, text: str) -> str:
 
 
 def look(bucket: Bucket) -> None:
-    (found,) = look_up(bucket.uri("model.h5")).found
+    (found,) = look_up(bucket.uri("model.h5")).objects
     assert b"".join(fetch(recorded(found))) == b"content"
 
 
@@ -80,7 +80,7 @@ def test_a_role_that_cannot_be_had_is_an_error_not_a_request_as_anybody(
     monkeypatch.setenv("AWS_ENDPOINT_URL", keyless.settings.endpoint)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{web.address}/no-role")
 
-    with pytest.raises(StoreUnavailable, match="the keys of this machine's role cannot be had"):
+    with pytest.raises(StoreUnavailable, match="the keys of this machine's role are not available"):
         look_up(keyless.uri("model.h5"))
 
 
@@ -89,7 +89,7 @@ def test_a_bucket_that_is_open_to_all_needs_no_keys(keyless: Bucket, monkeypatch
     monkeypatch.setenv("AWS_ENDPOINT_URL", keyless.settings.endpoint)
 
     look(keyless)
-    assert [found.path for found in look_up(keyless.uri()).found] == ["model.h5"]
+    assert [found.path for found in look_up(keyless.uri()).objects] == ["model.h5"]
 
 
 def test_a_bucket_that_is_not_open_says_that_no_keys_were_found(
@@ -139,19 +139,19 @@ def test_a_proxy_is_honoured(keyless: Bucket, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="there is no AWS profile 'lab' in"):
-        account({"HOME": str(tmp_path), "AWS_PROFILE": "lab"})
+        read_account({"HOME": str(tmp_path), "AWS_PROFILE": "lab"})
 
 
 def test_one_key_without_the_other_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
-        account({"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "a"})
+        read_account({"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "a"})
 
 
 def test_a_profile_that_needs_a_program_for_its_keys_says_what_to_do(tmp_path: Path) -> None:
     write(tmp_path / ".aws" / "config", "[default]\ncredential_process = /bin/get-keys\n")
 
     with pytest.raises(InvalidSettings, match="'default' gets its keys by credential_process"):
-        account({"HOME": str(tmp_path)})
+        read_account({"HOME": str(tmp_path)})
 
 
 def test_a_profile_can_name_the_endpoint_of_s3_among_those_of_other_services(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_a_profile_can_name_the_endpoint_of_s3_among_those_of_other_services(tmp
     write(tmp_path / ".aws" / "config", f"{profile}{services}  endpoint_url = https://minio/\n")
     home = {"HOME": str(tmp_path)}
 
-    assert account(home).endpoint == "https://minio"
-    assert account({**home, "AWS_ENDPOINT_URL": "https://this"}).endpoint == "https://this"
+    assert read_account(home).endpoint == "https://minio"
+    assert read_account({**home, "AWS_ENDPOINT_URL": "https://this"}).endpoint == "https://this"
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
@@ -169,8 +169,8 @@ def test_a_profile_can_name_the_endpoint_of_s3_among_those_of_other_services(tmp
 def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(name: str, value: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", name: value}
 
-    with pytest.raises(InvalidSettings, match="for S3 has a space, a line break") as caught:
-        account(keys)
+    with pytest.raises(InvalidSettings, match="for S3 contains a space, a line break") as caught:
+        read_account(keys)
 
     assert value.strip() not in str(caught.value)
 
@@ -179,7 +179,7 @@ def test_a_file_of_profiles_that_cannot_be_read_is_named_without_its_text(tmp_pa
     write(tmp_path / ".aws" / "credentials", "aws_secret_access_key = secret\n")
 
     with pytest.raises(InvalidSettings, match="credentials cannot be read as a file of AWS profiles") as caught:
-        account({"HOME": str(tmp_path)})
+        read_account({"HOME": str(tmp_path)})
 
     assert "= secret" not in str(caught.value)
 
@@ -189,28 +189,28 @@ def test_variables_go_before_the_files(tmp_path: Path) -> None:
     write(tmp_path / ".aws" / "config", f"[default]\nregion = eu-west-1\nendpoint_url = https://one\n{keys}")
     home = {"HOME": str(tmp_path)}
 
-    in_files = account(home)
+    in_files = read_account(home)
     over = {"AWS_REGION": "us-west-2", "AWS_ENDPOINT_URL": "https://two/", "AWS_ACCESS_KEY_ID": "c"}
-    found = account({**home, **over, "AWS_SECRET_ACCESS_KEY": "d"})
+    found = read_account({**home, **over, "AWS_SECRET_ACCESS_KEY": "d"})
 
     assert (in_files.region, in_files.endpoint) == ("eu-west-1", "https://one")
     assert (found.region, found.endpoint) == ("us-west-2", "https://two")
     assert (found.keys.access if found.keys else None) == "c"
-    assert account({**home, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}).endpoint == AWS_ENDPOINT
+    assert read_account({**home, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}).endpoint == AWS_ENDPOINT
 
 
 def test_a_role_is_asked_for_only_where_there_may_be_one(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path)}
 
-    assert account(home).may_have_role
-    assert not account({**home, "AWS_EC2_METADATA_DISABLED": "true"}).may_have_role
-    assert not account({**home, "AWS_ENDPOINT_URL": "http://minio"}).may_have_role
-    assert account({**home, "AWS_ENDPOINT_URL": "http://minio", "AWS_WEB_IDENTITY_TOKEN_FILE": "/t"}).may_have_role
+    assert read_account(home).may_have_role
+    assert not read_account({**home, "AWS_EC2_METADATA_DISABLED": "true"}).may_have_role
+    assert not read_account({**home, "AWS_ENDPOINT_URL": "http://minio"}).may_have_role
+    assert read_account({**home, "AWS_ENDPOINT_URL": "http://minio", "AWS_WEB_IDENTITY_TOKEN_FILE": "/t"}).may_have_role
 
 
 def test_secrets_are_in_no_representation(tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-secret", "AWS_SESSION_TOKEN": "a-token"}
 
-    shown = repr(account({"HOME": str(tmp_path), **keys}))
+    redacted = repr(read_account({"HOME": str(tmp_path), **keys}))
 
-    assert not any(value in shown for value in keys.values())
+    assert not any(value in redacted for value in keys.values())

@@ -3,8 +3,8 @@
 from xml.etree.ElementTree import ParseError
 
 import pytest
-from headwater._references import look_up
-from headwater._references.s3_pages import Page, Row, question, read
+from headwater._references.s3_pages import ListedObject, ListingPage, page_query, parse_page
+from headwater._references.schemes import look_up
 from headwater.errors import StoreUnavailable
 
 from tests.s3.stand_ins import answering
@@ -20,26 +20,28 @@ def page(inside: str, name: str = "ListBucketResult", namespace: str = _NAMESPAC
 def test_a_page_is_read_with_and_without_a_namespace(namespace: str) -> None:
     row = "<Contents><Key>a+b/c</Key><ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>"
 
-    assert read(page(row, namespace=namespace)) == Page([Row("a+b/c", '"1"', 5, None, True)], None)
+    assert parse_page(page(row, namespace=namespace)) == ListingPage(
+        [ListedObject("a+b/c", '"1"', 5, None, True)], None
+    )
 
 
 def test_keys_are_decoded_only_where_the_page_says_that_they_are_encoded() -> None:
     row = "<Contents><Key>a+b%2Bc%0A</Key><Size>0</Size></Contents>"
 
-    assert read(page(f"<EncodingType>url</EncodingType>{row}")).rows[0].key == "a b+c\n"
-    assert read(page(row)).rows[0].key == "a+b%2Bc%0A"
+    assert parse_page(page(f"<EncodingType>url</EncodingType>{row}")).objects[0].key == "a b+c\n"
+    assert parse_page(page(row)).objects[0].key == "a+b%2Bc%0A"
 
 
 def test_the_next_page_is_asked_for_as_the_last_one_says() -> None:
     more = "<IsTruncated>true</IsTruncated>"
     versions = f"{more}<EncodingType>url</EncodingType><NextKeyMarker>a+b</NextKeyMarker>"
 
-    plain = read(page(f"{more}<NextContinuationToken>t+1</NextContinuationToken>"))
-    versioned = read(page(f"{versions}<NextVersionIdMarker>v</NextVersionIdMarker>", "ListVersionsResult"))
+    plain = parse_page(page(f"{more}<NextContinuationToken>t+1</NextContinuationToken>"))
+    versioned = parse_page(page(f"{versions}<NextVersionIdMarker>v</NextVersionIdMarker>", "ListVersionsResult"))
 
-    assert plain.rest == {"continuation-token": "t+1"}
-    assert versioned.rest == {"key-marker": "a b", "version-id-marker": "v"}
-    assert question("p/", versioned.rest, versions=True)["key-marker"] == "a b"
+    assert plain.next_query == {"continuation-token": "t+1"}
+    assert versioned.next_query == {"key-marker": "a b", "version-id-marker": "v"}
+    assert page_query("p/", versioned.next_query, versions=True)["key-marker"] == "a b"
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,14 @@ def test_the_next_page_is_asked_for_as_the_last_one_says() -> None:
 )
 def test_a_page_that_lacks_something_is_an_error(inside: str) -> None:
     with pytest.raises(ParseError):
-        read(page(inside))
+        parse_page(page(inside))
 
 
 def test_a_server_that_does_not_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = "<IsTruncated>true</IsTruncated><NextContinuationToken>1</NextContinuationToken>"
     for body, problem in (
-        (page(endless).decode(), "lists the same page again and again"),
-        ("<html><p>Welcome", "the answer was not one of S3"),
+        (page(endless).decode(), "returns the same page of a listing again and again"),
+        ("<html><p>Welcome", "the response was not one of S3"),
     ):
         with answering(200, body, lambda _: None) as endpoint:
             monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

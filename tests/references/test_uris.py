@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from headwater._references import can_fetch, check_uri, fetch, look_up, verifies_content
-from headwater._references.uris import URI_BYTES_MAX, shown
+from headwater._references.schemes import can_fetch, fetch, look_up
+from headwater._references.uris import URI_BYTES_MAX, check_uri, redacted
+from headwater._references.verification import content_algorithm
 from headwater.errors import InvalidInput
 from headwater_schemas.entries import Reference
 
@@ -24,7 +25,7 @@ def test_what_cannot_be_fetched_says_so() -> None:
 
 @pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/images/", "gs://bucket", "gs://bucket/images/"])
 def test_what_has_no_bytes_of_its_own_cannot_be_fetched(uri: str) -> None:
-    with pytest.raises(InvalidInput, match="names no object that could be fetched"):
+    with pytest.raises(InvalidInput, match="does not name a single object"):
         next(fetch(Reference("a", uri)))
 
 
@@ -90,7 +91,7 @@ def test_user_info_is_refused_wherever_somebody_put_it(uri: str, checksum: bool)
     ],
 )
 def test_an_at_sign_that_names_nobody_is_kept(uri: str) -> None:
-    assert look_up(uri, checksum=False).found[0].uri == uri
+    assert look_up(uri, checksum=False).objects[0].uri == uri
 
 
 @pytest.mark.parametrize("checksum", ["md5:9a0364b9e99bb480dd25e1f0284c8555", None, 2])
@@ -100,8 +101,8 @@ def test_checksum_says_only_whether(checksum: object) -> None:
 
 
 def test_a_maximum_can_be_a_number_of_numpy() -> None:
-    assert len(look_up("hdfs://cluster/a", max_objects=np.int64(5)).found) == 1  # type: ignore[arg-type]
-    with pytest.raises(InvalidInput, match="a whole number from 1 on"):
+    assert len(look_up("hdfs://cluster/a", max_objects=np.int64(5)).objects) == 1  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="a whole number of at least 1"):
         look_up("hdfs://cluster/a", max_objects=5.0)  # type: ignore[arg-type]
 
 
@@ -120,10 +121,10 @@ def test_a_signed_address_is_refused_without_showing_it(name: str) -> None:
         ("C:\\data\\train.csv", "has no scheme"),
         ("", "has no scheme"),
         ("//host/a", "has no scheme"),
-        ("https://host/a\nb", "control characters cannot be kept"),
-        ("https://host/a\udc80", "control characters cannot be kept"),
-        ("https://[::1/a", "the address of its host is not one"),
-        ("https://host/" + "a" * URI_BYTES_MAX, "at most 8,192 are kept"),
+        ("https://host/a\nb", "control characters cannot be recorded"),
+        ("https://host/a\udc80", "control characters cannot be recorded"),
+        ("https://[::1/a", "invalid host address"),
+        ("https://host/" + "a" * URI_BYTES_MAX, "at most 8,192 can be recorded"),
     ],
 )
 def test_a_uri_that_cannot_be_kept_says_why(uri: str, problem: str) -> None:
@@ -141,19 +142,19 @@ def test_a_uri_is_kept_to_the_letter() -> None:
     uri = "HTTPS://Host/%61/../b?q=%20#top"
 
     assert check_uri(uri) == uri
-    assert look_up(uri, checksum=False).found[0].uri == uri
+    assert look_up(uri, checksum=False).objects[0].uri == uri
 
 
 def test_queries_and_users_are_not_shown() -> None:
-    assert shown("https://me:secret@host/a@b?token=secret#top") == "https://host/a@b?…"
-    assert shown("https://host/a#token=secret") == "https://host/a?…"
-    assert shown("s3://bucket/a?versionId=1") == "s3://bucket/a?versionId=1"
+    assert redacted("https://me:secret@host/a@b?token=secret#top") == "https://host/a@b?…"
+    assert redacted("https://host/a#token=secret") == "https://host/a?…"
+    assert redacted("s3://bucket/a?versionId=1") == "s3://bucket/a?versionId=1"
 
 
 def test_an_etag_is_never_taken_for_a_checksum_of_content() -> None:
-    assert verifies_content("etag:9a0364b9e99bb480dd25e1f0284c8555") is None
-    assert verifies_content(None) is None
-    assert [verifies_content(f"{name}:00") for name in ("md5", "crc32c", "xxh3", "blake3")] == [
+    assert content_algorithm("etag:9a0364b9e99bb480dd25e1f0284c8555") is None
+    assert content_algorithm(None) is None
+    assert [content_algorithm(f"{name}:00") for name in ("md5", "crc32c", "xxh3", "blake3")] == [
         "md5",
         "crc32c",
         "xxh3",
@@ -164,7 +165,7 @@ def test_an_etag_is_never_taken_for_a_checksum_of_content() -> None:
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     heavy = {"minio", "urllib3", "google.cloud.storage", "requests"}
     script = (
-        "import sys\nfrom headwater._references import look_up\nlook_up('s3://bucket/a', checksum=False)\n"
+        "import sys\nfrom headwater._references.schemes import look_up\nlook_up('s3://bucket/a', checksum=False)\n"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )
 

@@ -8,11 +8,11 @@ from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.names import CollectionName
 from headwater_schemas.paths import normalize
 
-from headwater import _references
 from headwater._artifact.entry import Entry, find_entry, info_of_entry
 from headwater._artifact.state import ArtifactState
 from headwater._content.links import LINK_SCHEME, link_to, parse_link
-from headwater._references.uris import shown
+from headwater._references import schemes
+from headwater._references.uris import redacted
 
 
 def references_for(
@@ -40,7 +40,7 @@ def references_for(
 
 
 def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_objects: int | None) -> list[Reference]:
-    listing = _references.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
+    listing = schemes.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
     given = None if name is None else normalize(name)
     return [
         Reference(
@@ -50,7 +50,7 @@ def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_object
             found.size,
             found.object_version,
         )
-        for found in listing.found
+        for found in listing.objects
     ]
 
 
@@ -67,7 +67,7 @@ def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None
         other = taken.setdefault(reference.path, reference)
         if other.uri != reference.uri:
             raise InvalidPath(
-                f"{reference.path!r} would be both {shown(other.uri)} and {shown(reference.uri)}. "
+                f"{reference.path!r} would be both {redacted(other.uri)} and {redacted(reference.uri)}. "
                 "Give one of them another name."
             )
 

@@ -15,7 +15,6 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
 
-from headwater import _references
 from headwater._download.etag_cache import EtagCache
 from headwater._download.fetch import Fetcher, location_of
 from headwater._download.integrity import reference_of
@@ -24,6 +23,7 @@ from headwater._download.plan import DownloadPlan, plan_download, plan_entry, re
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress, bytes_text
+from headwater._references import schemes
 
 READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; larger than any table that can be added
 
@@ -84,7 +84,7 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
         return blobs.read(location_of(info), info.digest)
     _check_small(info, info.size or 0)
     content = bytearray()
-    for piece in _references.fetch(reference_of(info)):
+    for piece in schemes.fetch(reference_of(info)):
         content += piece
         _check_small(info, len(content))
     return bytes(content)

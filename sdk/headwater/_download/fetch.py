@@ -13,13 +13,13 @@ from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_consumer import queries
 from headwater_schemas.entries import BlobLocation
 
-from headwater import _references
 from headwater._download.etag_cache import EtagCache
 from headwater._download.integrity import integrity_check, reference_of
 from headwater._download.link_resolver import EntryPage
 from headwater._download.target import DownloadTarget
 from headwater._download.thread_pool import run_in_threads
 from headwater._progress import Progress
+from headwater._references import schemes
 
 BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, in memory at once
 FILES_PER_BATCH = 1024
@@ -102,7 +102,7 @@ class Fetcher:
         if self._target.has_content(info.path, info.size, self._etag_cache.integrity_check(info)):
             self._advance(info.size or 0)
         else:
-            pieces = self._etag_cache.recording(info, _references.fetch(reference_of(info)))
+            pieces = self._etag_cache.recording(info, schemes.fetch(reference_of(info)))
             self._target.write_file(info.path, self._counted(pieces))
 
     def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:

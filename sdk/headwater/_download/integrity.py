@@ -7,7 +7,7 @@ from headwater_consumer import queries
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 
-from headwater._references import checking
+from headwater._references import verification
 from headwater.errors import ReferenceChanged
 
 IntegrityCheck = Callable[[Iterator[bytes]], bool]  # whether these are exactly the bytes of the entry
@@ -17,7 +17,7 @@ def integrity_check(info: queries.EntryInfo) -> IntegrityCheck | None:
     """How to verify the content of an entry; None where it cannot be verified: an ETag is no checksum of content."""
     if info.digest is not None:
         return partial(has_digest, info.digest)
-    if checking.verifies_content(info.checksum) is None:
+    if verification.content_algorithm(info.checksum) is None:
         return None
     return partial(_matches_reference, reference_of(info))
 
@@ -39,7 +39,7 @@ def has_digest(digest: bytes, pieces: Iterator[bytes]) -> bool:
 
 def _matches_reference(reference: Reference, pieces: Iterator[bytes]) -> bool:
     try:
-        for _ in checking.checked(pieces, reference):
+        for _ in verification.verified(pieces, reference):
             pass
     except ReferenceChanged:
         return False

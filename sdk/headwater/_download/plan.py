@@ -12,9 +12,9 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import find_invalid, normalize, normalize_folder
 
-from headwater import _references
 from headwater._download.link_resolver import EntryPage, LinkResolver
-from headwater._references.uris import shown
+from headwater._references import schemes
+from headwater._references.uris import redacted
 
 ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead
 NAMED_IN_ERROR_MAX = 3
@@ -104,11 +104,11 @@ class _Unfetchable:
 
     def add_from(self, page: EntryPage) -> None:
         for info in page:
-            if info.uri is None or _references.can_fetch(info.uri):
+            if info.uri is None or schemes.can_fetch(info.uri):
                 continue
             self._count += 1
             if len(self._named) < NAMED_IN_ERROR_MAX:
-                self._named.append(f"{info.path!r} is a reference to {shown(info.uri)}")
+                self._named.append(f"{info.path!r} is a reference to {redacted(info.uri)}")
 
     def raise_if_any(self) -> None:
         """Raises: InvalidInput naming the first few, and the number of the others."""

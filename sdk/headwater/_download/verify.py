@@ -8,12 +8,12 @@ from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidFile
 
-from headwater import _references
 from headwater._content.links import is_link
 from headwater._download.compare import pair_by_path
 from headwater._download.folders import ItemKind, WalkItem, walk
 from headwater._download.integrity import integrity_check
 from headwater._download.target import DownloadTarget, passes_check
+from headwater._references import schemes
 from headwater.errors import Differences
 
 
@@ -48,7 +48,7 @@ def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
 
 def _is_downloaded(info: queries.EntryInfo) -> bool:
     """Whether a download fetches this entry."""
-    return info.uri is None or is_link(info.uri) or _references.can_fetch(info.uri)
+    return info.uri is None or is_link(info.uri) or schemes.can_fetch(info.uri)
 
 
 def _is_unchanged(info: queries.EntryInfo, found: WalkItem) -> bool:

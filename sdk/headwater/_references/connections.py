@@ -1,7 +1,7 @@
-"""Connections to servers of others: time-outs, retries, proxies, and patience with bodies that break off.
+"""Connections to third-party servers: time-outs, retries, proxies, and resuming interrupted bodies.
 
-The numbers are those of the blob store's own connections, with two exceptions: nobody here copies gigabytes before the
-first byte of an answer, and many more servers say "too many requests".
+The numbers are those of the blob store's own connections, with two exceptions: no server here copies gigabytes before
+the first byte of its answer, and "too many requests" is common.
 """
 
 import os
@@ -21,17 +21,17 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 ANSWER_S_MAX = 30.0  # between two bytes
-SILENT_RETRIES = 2  # after a server that took a request and gave no answer to it: more would take minutes
+SILENT_RETRIES = 2  # when a server accepts a request and does not answer: more would take minutes
 
 _POOLS_MAX = 16  # one for each proxy and each list of authorities
-_SIZE_DIGITS_MAX = 18  # of bytes: what fits into 64 bits in any case
+_SIZE_DIGITS_MAX = 18  # of a size in bytes: always fits into 64 bits
 _BUSY = (429, 500, 502, 503, 504)
 
 
 def pool_for(address: str, authorities: str | None = None) -> PoolManager:
-    """The connections of this process to `address`, through the proxy that `HTTPS_PROXY` and the like name for it.
+    """This process's connections to `address`, through the proxy that `HTTPS_PROXY` and the like set for it.
 
-    `authorities` is a file of certificates to trust, where it is not the usual one.
+    `authorities` is a file of trusted certificates, if not the default one.
     """
     file = authorities or os.environ.get("SSL_CERT_FILE") or certifi.where()
     try:
@@ -41,10 +41,10 @@ def pool_for(address: str, authorities: str | None = None) -> PoolManager:
     return _pool(proxy, file, ANSWER_S_MAX, os.getpid())
 
 
-def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[bytes]:
-    """A body in pieces of at most CHUNK_BYTES; where it breaks off, `open_at` is asked for the rest from there.
+def stream_body(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[bytes]:
+    """A body in pieces of at most CHUNK_BYTES; when it is interrupted, `open_at` requests the rest from there.
 
-    Raises: StoreUnavailable when it breaks off at one place again and again, and what `open_at` raises.
+    Raises: StoreUnavailable when it is interrupted repeatedly at one position, and what `open_at` raises.
     """
     at, retries = 0, BREAKS.start()
     while True:
@@ -57,31 +57,31 @@ def pieces(open_at: Callable[[int], BaseHTTPResponse], what: str) -> Iterator[by
             return
         except HTTPError as error:
             if not retries.pause():
-                raise broke_off(what, at, error) from error
+                raise interrupted(what, at, error) from error
         finally:
             response.close()
             response.release_conn()
 
 
-def length_of(answer: BaseHTTPResponse) -> int | None:
-    """The bytes that an answer says it has, None where it does not say."""
-    return number(answer.headers.get("Content-Length", ""))
+def content_length(answer: BaseHTTPResponse) -> int | None:
+    """The length that an answer declares, None where it does not."""
+    return parse_size(answer.headers.get("Content-Length", ""))
 
 
-def number(text: str) -> int | None:
-    """A size in a header, None where it is none, or none that can be recorded."""
+def parse_size(text: str) -> int | None:
+    """The size in a header, None where it is not a number that can be recorded."""
     is_size = text.isascii() and text.isdigit() and len(text) <= _SIZE_DIGITS_MAX
     return int(text) if is_size else None
 
 
-def broke_off(what: str, at: int, error: HTTPError | None = None) -> StoreUnavailable:
-    """The error for a body that ended too early."""
+def interrupted(what: str, at: int, error: HTTPError | None = None) -> StoreUnavailable:
+    """The error for a body that ended early."""
     reason = f" ({describe_failure(error)})" if error else ""
-    return StoreUnavailable(f"{what} broke off at byte {at:,}{reason}. Try again; if it stays, look at its server.")
+    return StoreUnavailable(f"{what} broke off at byte {at:,}{reason}. Try again; if it persists, check its server.")
 
 
-def refuse(what: str, error: HTTPError) -> NoReturn:
-    """Raises: StoreUnavailable that says why there was no answer."""
+def raise_unavailable(what: str, error: HTTPError) -> NoReturn:
+    """Raises: StoreUnavailable with the reason why there was no answer."""
     raise StoreUnavailable(
         f"{what}: {describe_failure(error)}. Check the address, that its server runs, and the network "
         "and any proxy in between."
@@ -90,16 +90,16 @@ def refuse(what: str, error: HTTPError) -> NoReturn:
 
 @lru_cache(_POOLS_MAX)
 def _pool(proxy: str | None, authorities: str, answer_s_max: float, _process: int) -> PoolManager:
-    """A process of its own has connections of its own."""
+    """Cached per process, so that connections do not cross a fork."""
     retry = Retry(
         total=RETRIES,
         read=SILENT_RETRIES,
-        redirect=False,  # where an answer leads is judged by who asked
+        redirect=False,  # the caller checks each redirect
         backoff_factor=BACKOFF_S,
         status_forcelist=_BUSY,
-        allowed_methods=None,  # nothing here changes anything
-        raise_on_status=False,  # the last answer says more than that there were too many
-        respect_retry_after_header=False,  # which may name hours
+        allowed_methods=None,  # all requests are read-only
+        raise_on_status=False,  # the last answer says more than "too many retries"
+        respect_retry_after_header=False,  # it may ask for hours
     )
     timeout = Timeout(connect=CONNECT_S_MAX, read=answer_s_max)
     return connection_pool(proxy, timeout=timeout, retries=retry, authorities=authorities)

@@ -1,4 +1,4 @@
-"""Files of this machine that are referred to where they are, by size and digest."""
+"""Files of this machine that are referenced in place, by size and digest."""
 
 import io
 import os
@@ -14,39 +14,39 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidFile, InvalidInput
 
 from headwater._ingest.scan import scan, scan_file
-from headwater._references import checking
-from headwater._references.found import Found, Listing, listing_of, too_many
-from headwater._references.uris import name_in, shown
+from headwater._references import verification
+from headwater._references.listing import FoundObject, Listing, list_prefix, too_many_objects
+from headwater._references.uris import name_from_uri, redacted
 
 _THIS_MACHINE = ("", "localhost")
 
 
 def look_up(uri: str, objects_max: int) -> Listing:
-    """A file, or all files below a folder; links are followed as they are where files are added."""
+    """A file, or all files below a folder; links are followed as when files are added."""
     location = _location_of(uri)
     if not os.path.isdir(location):
         if uri.endswith("/"):
             raise InvalidFile(
-                f"{location!r} is not a folder, as the slash at the end of {shown(uri)} says. Correct it."
+                f"{location!r} is not a folder, as the slash at the end of {redacted(uri)} says. Correct it."
             )
-        return Listing([_found(name_in(uri), uri, scan_file(location).location)], is_prefix=False)
+        return Listing([_found_object(name_from_uri(uri), uri, scan_file(location).location)], is_prefix=False)
     folder = scan(location)
-    if len(folder) > objects_max:  # before any is read
-        raise too_many(uri, objects_max)
+    if len(folder) > objects_max:  # checked before any file is read
+        raise too_many_objects(uri, objects_max)
     rows = zip(folder.paths(), folder.locations(), strict=True)
-    return listing_of(uri, (_found(path, Path(at).as_uri(), at) for path, at in rows), objects_max)
+    return list_prefix(uri, (_found_object(path, Path(at).as_uri(), at) for path, at in rows), objects_max)
 
 
 def pieces_of(reference: Reference) -> Iterator[bytes]:
-    """The file's bytes. Raises: ReferenceChanged at once where its size is another."""
+    """The file's bytes. Raises: ReferenceChanged at once when its size differs."""
     location = _location_of(reference.uri)
     try:
         size = scan_file(location).size
     except InvalidFile as error:
         if os.path.lexists(location):
             raise
-        raise checking.missing(reference, "a file") from error
-    checking.check_size(reference, size)
+        raise verification.missing_error(reference, "a file") from error
+    verification.check_size(reference, size)
     return _pieces(location)
 
 
@@ -56,23 +56,25 @@ def _pieces(location: str) -> Iterator[bytes]:
             yield piece
 
 
-def _found(path: str, uri: str, location: str) -> Found:
+def _found_object(path: str, uri: str, location: str) -> FoundObject:
     with _opened(location) as source:
         digest, size = digest_of(source.fileno(), digests.DEFAULT_ALGORITHM)
-    return Found(path, uri, digests.to_text(digest), size, None)
+    return FoundObject(path, uri, digests.to_text(digest), size, None)
 
 
 def _opened(location: str) -> io.FileIO:
     try:
         return io.FileIO(location)
     except OSError as error:
-        raise InvalidFile(f"{location!r} cannot be read: {error.strerror}. Change that, or leave it out.") from error
+        raise InvalidFile(
+            f"{location!r} cannot be read: {error.strerror}. Make it readable, or leave it out."
+        ) from error
 
 
 def _location_of(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.netloc.lower() not in _THIS_MACHINE or not parts.path.startswith("/"):
-        raise InvalidInput(f"{shown(uri)} names no place on this machine. Write it as file:///folder/file.")
+        raise InvalidInput(f"{redacted(uri)} is not a path on this machine. Write it as file:///folder/file.")
     if parts.query or parts.fragment:
-        raise InvalidInput(f"{shown(uri)} has a '?' or '#' in it: write those of a file's name as %3F and %23.")
+        raise InvalidInput(f"{redacted(uri)} contains '?' or '#'. In a file's name write them as %3F and %23.")
     return url2pathname(parts.path)

@@ -1,6 +1,6 @@
-"""Pages of an S3 listing: the question for the next one, and the answer, read for what is recorded and no more.
+"""Pages of an S3 listing: the query for the next page, and a parser for the few fields that are recorded.
 
-The client's own listing makes an object with a dozen fields of each row, which takes most of its time.
+The client's own listing creates an object with a dozen fields per row, which takes most of its time.
 Source: Amazon S3 API reference, ListObjectsV2 and ListObjectVersions.
 """
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-ROWS_MAX = 1000  # of one page: what S3 gives at most
+PAGE_OBJECTS_MAX = 1000  # the most that S3 returns
 
 
-class Row(NamedTuple):
+class ListedObject(NamedTuple):
     """One object, or one version of it."""
 
     key: str
@@ -21,54 +21,55 @@ class Row(NamedTuple):
     is_latest: bool
 
 
-class Page(NamedTuple):
-    """What is deleted now has no row that is the latest."""
+class ListingPage(NamedTuple):
+    """One page of a listing. A deleted object has no row that is the latest."""
 
-    rows: list[Row]
-    rest: dict[str, str] | None  # what to ask the next page with; None after the last
+    objects: list[ListedObject]
+    next_query: dict[str, str] | None  # parameters of the next page; None after the last one
 
 
-def question(prefix: str, rest: dict[str, str] | None, *, versions: bool) -> dict[str, str]:
-    """The query for one page. Empty values are sent too: policies may be about them."""
+def page_query(prefix: str, next_query: dict[str, str] | None, *, versions: bool) -> dict[str, str]:
+    """The query for one page. Empty values are sent too: policies may refer to them."""
     kind = {"versions": ""} if versions else {"list-type": "2"}
     return {
         **kind,
         "delimiter": "",
         "encoding-type": "url",
-        "max-keys": str(ROWS_MAX),
+        "max-keys": str(PAGE_OBJECTS_MAX),
         "prefix": prefix,
-        **(rest or {}),
+        **(next_query or {}),
     }
 
 
-def read(body: bytes) -> Page:
-    """The page that was answered. Raises: ParseError when it is none."""
-    # The parser refuses entities that multiply (from Expat 2.4.1 on), and loads nothing from outside.
+def parse_page(body: bytes) -> ListingPage:
+    """Parse a page. Raises: ParseError when the body is not one."""
+    # The parser rejects exponential entities (since Expat 2.4.1), and loads nothing external.
     page = ElementTree.fromstring(body)  # noqa: S314
-    said = {_name(child): child.text or "" for child in page}
-    is_encoded = said.get("EncodingType") == "url"
+    fields = {_tag(child): child.text or "" for child in page}
+    is_encoded = fields.get("EncodingType") == "url"
     try:
-        rows = [_row(child, is_encoded) for child in page if _name(child) in ("Contents", "Version")]
+        objects = [_object(child, is_encoded) for child in page if _tag(child) in ("Contents", "Version")]
     except (KeyError, ValueError) as error:
         raise ElementTree.ParseError("a row of the listing lacks a key or a size") from error
-    return Page(rows, _rest(said, is_encoded) if said.get("IsTruncated") == "true" else None)
+    return ListingPage(objects, _next_query(fields, is_encoded) if fields.get("IsTruncated") == "true" else None)
 
 
-def _row(element: ElementTree.Element, is_encoded: bool) -> Row:
-    said = {_name(child): child.text or "" for child in element}
-    key = unquote_plus(said["Key"]) if is_encoded else said["Key"]
-    return Row(key, said.get("ETag"), int(said["Size"]), said.get("VersionId"), said.get("IsLatest", "true") == "true")
+def _object(element: ElementTree.Element, is_encoded: bool) -> ListedObject:
+    fields = {_tag(child): child.text or "" for child in element}
+    key = unquote_plus(fields["Key"]) if is_encoded else fields["Key"]
+    is_latest = fields.get("IsLatest", "true") == "true"
+    return ListedObject(key, fields.get("ETag"), int(fields["Size"]), fields.get("VersionId"), is_latest)
 
 
-def _rest(said: dict[str, str], is_encoded: bool) -> dict[str, str]:
-    if token := said.get("NextContinuationToken"):
+def _next_query(fields: dict[str, str], is_encoded: bool) -> dict[str, str]:
+    if token := fields.get("NextContinuationToken"):
         return {"continuation-token": token}
-    key = said.get("NextKeyMarker")
+    key = fields.get("NextKeyMarker")
     if not key:
-        raise ElementTree.ParseError("the listing goes on, and does not say where")
+        raise ElementTree.ParseError("the listing is truncated without a marker for the next page")
     marker = unquote_plus(key) if is_encoded else key
-    return {"key-marker": marker, "version-id-marker": said.get("NextVersionIdMarker", "")}
+    return {"key-marker": marker, "version-id-marker": fields.get("NextVersionIdMarker", "")}
 
 
-def _name(element: ElementTree.Element) -> str:
+def _tag(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]

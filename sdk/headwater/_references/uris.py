@@ -1,4 +1,4 @@
-"""URIs as they are given and recorded: which can be kept, what they name, and how they are shown to people."""
+"""URIs: which can be recorded, what they name, and how they are redacted in messages."""
 
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from headwater_schemas.errors import InvalidInput
 
 WEB_SCHEMES = ("http", "https")
-URI_BYTES_MAX = 8192  # in UTF-8; web servers take no longer ones either (RFC 9110, 4.1, asks for 8,000)
+URI_BYTES_MAX = 8192  # in UTF-8; web servers rarely accept longer ones (RFC 9110, 4.1, recommends 8,000)
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; of one letter it would be a drive of Windows
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; a single letter would be a Windows drive
 _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Of addresses that were made for somebody: whoever has one is let in, and they end after hours.
+# Parameters of signed addresses, which give access to anyone and expire after hours.
 _SIGNATURES = {
     "access_token",
     "awsaccesskeyid",
@@ -24,10 +24,10 @@ _SIGNATURES = {
     "x-goog-signature",
 }
 _QUERY = re.compile("[?#]")
-# A user and a password, wherever somebody put them: also in an address within an address.
+# A user and a password, anywhere: also in an address inside an address.
 _LOGIN = re.compile(r"//[^/?#@]*:[^/?#@]*(?:@|%40)", re.IGNORECASE)
-_PERHAPS_LOGIN = re.compile(r"[^/\\]*:[^/\\]*(?:@|%40)", re.IGNORECASE)
-_RAW_SCHEMES = ("s3", "gs")  # what follows the bucket is the key as it is: "%", "?" and "#" are letters of it
+_POSSIBLE_LOGIN = re.compile(r"[^/\\]*:[^/\\]*(?:@|%40)", re.IGNORECASE)
+_RAW_SCHEMES = ("s3", "gs")  # the key follows the bucket verbatim: "%", "?" and "#" are part of it
 _OBJECT_VERSION = re.compile(r"(.+)\?versionId=([^&#?/]+)", re.DOTALL)
 
 
@@ -39,9 +39,13 @@ def check_uri(uri: str) -> str:
     if not isinstance(uri, str):
         raise InvalidInput(f"a URI must be text, not {type(uri).__name__}.")
     if found := _FORBIDDEN_CHARACTER.search(uri):
-        raise InvalidInput(f"a URI contains {found.group()!r}: control characters cannot be kept. Percent-encode it.")
+        raise InvalidInput(
+            f"a URI contains {found.group()!r}: control characters cannot be recorded. Percent-encode it."
+        )
     if (size := len(uri.encode())) > URI_BYTES_MAX:
-        raise InvalidInput(f"a URI has {size:,} bytes; at most {URI_BYTES_MAX:,} are kept. Give a shorter one.")
+        raise InvalidInput(
+            f"a URI has {size:,} bytes, and at most {URI_BYTES_MAX:,} can be recorded. Give a shorter one."
+        )
     if not _SCHEME.match(uri):
         raise InvalidInput(
             f"{uri[:100]!r} has no scheme, such as 'https:' or 's3:'. Give a whole URI; for a local file use add_file, "
@@ -57,15 +61,15 @@ def scheme_of(uri: str) -> str:
     return found[1].lower() if found else ""
 
 
-def shown(uri: str) -> str:
-    """`uri` for a message: without user info, query and fragment, which may hold a key."""
+def redacted(uri: str) -> str:
+    """`uri` for messages: without user info, query and fragment, which may contain a secret."""
     is_raw = scheme_of(uri) in _RAW_SCHEMES and "://" in uri
     body, query = (uri, "") if is_raw else _without_query(uri)
     start, separator, rest = body.partition("://" if "://" in body else ":")
     place, slash, path = rest.partition("/")
     if not is_raw:
-        path = _PERHAPS_LOGIN.sub("…@", path)
-    text = f"{start}{separator}{_PERHAPS_LOGIN.sub('', place).rpartition('@')[2]}{slash}{path}"
+        path = _POSSIBLE_LOGIN.sub("…@", path)
+    text = f"{start}{separator}{_POSSIBLE_LOGIN.sub('', place).rpartition('@')[2]}{slash}{path}"
     return f"{text}?…" if query else text
 
 
@@ -75,7 +79,7 @@ def _without_query(uri: str) -> tuple[str, str]:
 
 
 def is_web_address(uri: str) -> bool:
-    """Whether it is of http or https, and names a host."""
+    """Whether it is an http or https address with a host."""
     try:
         parts = urlsplit(uri)
         return parts.scheme in WEB_SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
@@ -83,10 +87,10 @@ def is_web_address(uri: str) -> bool:
         return False
 
 
-def name_in(uri: str) -> str:
-    """The name that the URI ends in: "" where it has none."""
+def name_from_uri(uri: str) -> str:
+    """The last segment of the URI, "" where there is none."""
     if scheme_of(uri) in _RAW_SCHEMES:
-        _, key, _ = split_object(uri)
+        _, key, _ = split_bucket_uri(uri)
         return key.rstrip("/").rpartition("/")[2]
     parts = urlsplit(uri)
     last = parts.path.rstrip("/").rpartition("/")[2]
@@ -97,34 +101,36 @@ def name_in(uri: str) -> str:
     return last if "/" in plain or _FORBIDDEN_CHARACTER.search(plain) else plain
 
 
-def is_folder_like(uri: str) -> bool:
-    """Whether it ends in a slash, as what stands for many does."""
-    return (split_object(uri)[1] if scheme_of(uri) in _RAW_SCHEMES else urlsplit(uri).path).endswith("/")
+def ends_with_slash(uri: str) -> bool:
+    """Whether its path ends in a slash, as that of a prefix or folder."""
+    return (split_bucket_uri(uri)[1] if scheme_of(uri) in _RAW_SCHEMES else urlsplit(uri).path).endswith("/")
 
 
-def split_object(uri: str) -> tuple[str, str, str | None]:
+def split_bucket_uri(uri: str) -> tuple[str, str, str | None]:
     """Bucket, key and object version of `s3://bucket/key?versionId=…`; the key is "" for a whole bucket.
 
-    Raises: InvalidInput without a bucket, and for a key with `.` or `..` between slashes: it would be asked for under
-    another name.
+    Raises: InvalidInput without a bucket, and for a key with `.` or `..` between slashes: clients would
+    normalize it to another name.
     """
     place = uri.partition("://")[2]
     versioned = _OBJECT_VERSION.fullmatch(place) if scheme_of(uri) == "s3" else None
     bucket, _, key = (versioned[1] if versioned else place).partition("/")
     if not bucket:
-        raise InvalidInput(f"{shown(uri)} names no bucket. Write it as {scheme_of(uri)}://bucket/key.")
+        raise InvalidInput(f"{redacted(uri)} names no bucket. Write it as {scheme_of(uri)}://bucket/key.")
     if not {".", ".."}.isdisjoint(key.split("/")):
         raise InvalidInput(
-            f"{shown(uri)} has '.' or '..' between slashes, which no request can name. Rename the object."
+            f"{redacted(uri)} has '.' or '..' between slashes, which clients normalize away. Rename the object."
         )
     return bucket, key, versioned[2] if versioned else None
 
 
-def split_one(uri: str) -> tuple[str, str, str | None]:
-    """As `split_object`. Raises: InvalidInput for a bucket or a prefix too, which have no bytes of their own."""
-    bucket, key, version = split_object(uri)
+def split_object_uri(uri: str) -> tuple[str, str, str | None]:
+    """As `split_bucket_uri`. Raises: InvalidInput for a bucket or a prefix too, which have no content of their own."""
+    bucket, key, version = split_bucket_uri(uri)
     if not key or key.endswith("/"):
-        raise InvalidInput(f"{shown(uri)} names no object that could be fetched. Add what is below it, by a URI each.")
+        raise InvalidInput(
+            f"{redacted(uri)} does not name a single object. Refer to each object below it by a URI of its own."
+        )
     return bucket, key, version
 
 
@@ -132,23 +138,21 @@ def _check_no_secret(uri: str) -> None:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise InvalidInput(
-            "a URI cannot be understood: the address of its host is not one. Check its brackets."
-        ) from error
+        raise InvalidInput("a URI has an invalid host address. Check its brackets.") from error
     if "@" in parts.netloc or (parts.scheme not in _RAW_SCHEMES and _LOGIN.search(uri)):
         raise InvalidInput(
-            f"{shown(uri)} was given with a user or password before the host, which everybody could read. "
-            "Give it without; credentials come from the environment."
+            f"{redacted(uri)} was given with a user or password before the host, which every reader of the version "
+            "could see. Give it without; credentials come from the environment."
         )
     if parts.scheme in WEB_SCHEMES and not is_web_address(uri):
-        # Where it is as broken as this, what looks like a path may be a password.
-        text = f"what was given for {parts.scheme}" if "@" in uri else shown(uri)
+        # In a URI this broken, what looks like a path may be a password.
+        text = f"the given {parts.scheme} URI" if "@" in uri else redacted(uri)
         raise InvalidInput(
-            f"{text} is not an address like https://host/path: it has no host, or no port that there is. Correct it."
+            f"{text} is not an address like https://host/path: it has no host, or an invalid port. Correct it."
         )
     names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if signed := sorted(names & _SIGNATURES):
         raise InvalidInput(
-            f"{shown(uri)} is a signed address ({signed[0]}): it lets in whoever reads it, and ends soon. Give the "
-            "address without the signature, such as s3://bucket/key."
+            f"{redacted(uri)} is a signed address ({signed[0]}), which gives access to any reader and expires soon. "
+            "Give the address without the signature, such as s3://bucket/key."
         )

@@ -1,7 +1,7 @@
-"""What the environment says about S3: endpoint, region and keys, as the tools of AWS read it.
+"""The AWS configuration: endpoint, region and keys for S3, from the same variables and files as AWS's own tools.
 
-Variables go before files. The files are those of `AWS_PROFILE`: keys in the credentials file, or else in the config
-file, which has endpoint and region too. Secrets are in no `repr` and no message.
+Variables take precedence over files. For the profile of `AWS_PROFILE` the keys are in the credentials file, or else in
+the config file, which also has endpoint and region. Secrets are in no `repr` and no message.
 """
 
 import configparser
@@ -18,14 +18,14 @@ _ROLE_VARIABLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
-# Ways to keys that take a program or a dialogue to follow.
+# Sources of keys that need a program or a login dialogue.
 _ELSEWHERE = ("credential_process", "sso_session", "sso_start_url", "role_arn", "web_identity_token_file")
 _TRUE = ("1", "true", "yes")
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """Of an account, or of a session that ends."""
+class AccessKeys:
+    """The keys of an account, or of a temporary session."""
 
     access: str = field(repr=False)
     secret: str = field(repr=False)
@@ -34,30 +34,30 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where S3 is, and who asks. Equal accounts can share connections."""
+    """An S3 endpoint and the keys for it. Equal accounts can share connections."""
 
     endpoint: str
-    region: str | None  # None: the bucket is asked
-    keys: Keys | None  # None: those of a role, or nobody's
-    role: tuple[str, ...]  # where the environment says that a role's keys are; empty where it does not
-    may_have_role: bool  # whether it is worth asking this machine for some
-    authorities: str | None  # a file of certificates, where it is not the usual one
-    process: int  # connections are of one process
+    region: str | None  # None: looked up for the bucket
+    keys: AccessKeys | None  # None: those of a role, or anonymous
+    role: tuple[str, ...]  # the variables that name a role's keys; empty if none is set
+    may_have_role: bool  # whether to request keys of a role from this machine
+    authorities: str | None  # a file of trusted certificates, if not the default one
+    process: int  # connections do not cross a fork
 
 
-def account(environment: Mapping[str, str] = os.environ) -> Account:
-    """As the environment says now. Raises: InvalidSettings for a profile that is not there or cannot be used."""
+def read_account(environment: Mapping[str, str] = os.environ) -> Account:
+    """The account that is configured now. Raises: InvalidSettings for a profile that is missing or unusable."""
     profile = _profile(environment)
     endpoint = _endpoint(environment, profile)
     keys = _keys_in_environment(environment) or _keys_of(profile)
     role = tuple(f"{name}={value}" for name in _ROLE_VARIABLES if (value := environment.get(name)))
     if keys is None and not role and (ways := [way for way in _ELSEWHERE if way in profile]):
         raise InvalidSettings(
-            f"the AWS profile {_profile_name(environment)!r} gets its keys by {ways[0]}, which is not done here. Set "
-            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: `aws configure export-credentials "
+            f"the AWS profile {_profile_name(environment)!r} gets its keys by {ways[0]}, which is not supported. "
+            "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: `aws configure export-credentials "
             "--format env` prints them."
         )
-    # Anybody's S3 has machines with roles nowhere near it; there, asking only takes time.
+    # Other S3 servers are rarely near machines with roles; there the request would only time out.
     may_have_role = bool(role) or (endpoint == AWS_ENDPOINT and not _is_true(environment, "AWS_EC2_METADATA_DISABLED"))
     return Account(
         endpoint=endpoint,
@@ -79,41 +79,41 @@ def _endpoint(environment: Mapping[str, str], profile: Mapping[str, str]) -> str
 
 
 def _service_endpoint(environment: Mapping[str, str], profile: Mapping[str, str]) -> str | None:
-    """What the section that `services` of a profile names says of S3, in indented lines of its own."""
+    """The S3 endpoint in the section that the profile's `services` names, as indented lines."""
     if not (name := profile.get("services")):
         return None
     section = _section(_config_file(environment), f"services {name}") or {}
-    said = (line.partition("=") for line in section.get("s3", "").splitlines())
-    return {key.strip(): value.strip() for key, _, value in said}.get("endpoint_url")
+    pairs = (line.partition("=") for line in section.get("s3", "").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}.get("endpoint_url")
 
 
-def _keys_in_environment(environment: Mapping[str, str]) -> Keys | None:
+def _keys_in_environment(environment: Mapping[str, str]) -> AccessKeys | None:
     access, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not access and not secret:
         return None
     if not access or not secret:
         raise InvalidSettings("only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set. Set both, or neither.")
-    return _checked(Keys(access, secret, environment.get("AWS_SESSION_TOKEN") or None))
+    return _checked_keys(AccessKeys(access, secret, environment.get("AWS_SESSION_TOKEN") or None))
 
 
-def _keys_of(profile: Mapping[str, str]) -> Keys | None:
+def _keys_of(profile: Mapping[str, str]) -> AccessKeys | None:
     access, secret = profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")
-    return _checked(Keys(access, secret, profile.get("aws_session_token"))) if access and secret else None
+    return _checked_keys(AccessKeys(access, secret, profile.get("aws_session_token"))) if access and secret else None
 
 
-def _checked(keys: Keys) -> Keys:
-    """Raises: InvalidSettings for what no request can carry, and no server gives out."""
+def _checked_keys(keys: AccessKeys) -> AccessKeys:
+    """Raises: InvalidSettings for keys that no request can carry."""
     for what, value in (("access key", keys.access), ("secret key", keys.secret), ("token", keys.session_token)):
         if value and not (value.isascii() and value.isprintable() and " " not in value):
             raise InvalidSettings(
-                f"the {what} for S3 has a space, a line break or another character that none has. Correct it in the "
+                f"the {what} for S3 contains a space, a line break or another invalid character. Correct it in the "
                 "environment, or in the profile."
             )
     return keys
 
 
 def _profile(environment: Mapping[str, str]) -> dict[str, str]:
-    """What both files say of the profile; the credentials file goes before the config file."""
+    """The profile's values from both files; the credentials file takes precedence over the config file."""
     name = _profile_name(environment)
     credentials = environment.get("AWS_SHARED_CREDENTIALS_FILE") or _in_home(environment, "credentials")
     config = _config_file(environment)
@@ -135,7 +135,7 @@ def _in_home(environment: Mapping[str, str], name: str) -> str:
 
 
 def _section(file: str, name: str) -> dict[str, str] | None:
-    parser = configparser.RawConfigParser(default_section="", strict=False)  # `[default]` is a section like others
+    parser = configparser.RawConfigParser(default_section="", strict=False)  # `[default]` is an ordinary section
     try:
         parser.read(os.path.expanduser(file), "utf-8")
     except (configparser.Error, OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Whether what is there is what was recorded: the one place that compares bytes, and words what differs."""
+"""Verify that fetched content is what a reference recorded; the errors name the difference."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Protocol
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 
-from headwater._references.uris import shown
+from headwater._references.uris import redacted
 from headwater.errors import ReferenceChanged
 
 
@@ -17,10 +17,10 @@ class _Hasher(Protocol):
 
 
 class _Crc32c:
-    """The Castagnoli checksum, big-endian, as Google Cloud Storage gives it."""
+    """CRC-32C (Castagnoli), big-endian, as in Google Cloud Storage."""
 
     def __init__(self) -> None:
-        from crc32c import crc32c
+        from crc32c import crc32c  # an extra
 
         self._add, self._sum = crc32c, 0
 
@@ -31,7 +31,7 @@ class _Crc32c:
         return self._sum.to_bytes(4, "big")
 
 
-# Checksums of content. An ETag is none: what it says is its server's business.
+# Checksums of content. An ETag is not one: its meaning is up to its server.
 _HASHERS: dict[str, Callable[[], _Hasher]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "crc32c": _Crc32c,
@@ -40,15 +40,15 @@ _HASHERS: dict[str, Callable[[], _Hasher]] = {
 }
 
 
-def verifies_content(checksum: str | None) -> str | None:
-    """The algorithm of a typed checksum that is one of content; None for an ETag, or none at all."""
+def content_algorithm(checksum: str | None) -> str | None:
+    """The algorithm of a typed checksum of content; None for an ETag, or no checksum."""
     algorithm = (checksum or "").partition(":")[0]
     return algorithm if algorithm in _HASHERS else None
 
 
-def checked(pieces: Iterator[bytes], reference: Reference) -> Iterator[bytes]:
-    """Pass `pieces` on. Raises: ReferenceChanged instead of the end unless they are what `reference` recorded."""
-    algorithm = verifies_content(reference.checksum)
+def verified(pieces: Iterator[bytes], reference: Reference) -> Iterator[bytes]:
+    """Pass `pieces` through. Raises: ReferenceChanged instead of ending when they are not what was recorded."""
+    algorithm = content_algorithm(reference.checksum)
     hasher = _HASHERS[algorithm]() if algorithm else None
     size = 0
     for piece in pieces:
@@ -59,41 +59,39 @@ def checked(pieces: Iterator[bytes], reference: Reference) -> Iterator[bytes]:
         yield piece
     check_size(reference, size)
     if hasher and (found := f"{algorithm}:{hasher.digest().hex()}") != reference.checksum:
-        raise changed(reference, f"{reference.checksum} was recorded, {found} is there")
+        raise changed_error(reference, f"{reference.checksum} was recorded, {found} was found")
 
 
 def check_size(reference: Reference, found: int | None, *, more: bool = False) -> None:
-    """Raises: ReferenceChanged when another size is there. `more`: those are not all yet."""
+    """Raises: ReferenceChanged when the size differs. `more`: `found` is a lower bound."""
     recorded = reference.size
     if recorded is None or found is None or found == recorded or (more and found < recorded):
         return
-    there = f"more than {recorded:,}" if more else f"{found:,}"
-    raise changed(reference, f"{recorded:,} bytes were recorded, {there} are there")
+    size = f"more than {recorded:,}" if more else f"{found:,}"
+    raise changed_error(reference, f"{recorded:,} bytes were recorded, {size} were found")
 
 
 def check_etag(reference: Reference, found: str | None) -> None:
-    """Raises: ReferenceChanged when an ETag was recorded, and another or none is there. `found` is typed."""
+    """Raises: ReferenceChanged when an ETag was recorded and the found one, which is typed, differs."""
     if reference.checksum and reference.checksum.startswith(ETAG) and found != reference.checksum:
-        raise changed(reference, f"{reference.checksum} was recorded, {found or 'no ETag'} is there")
+        raise changed_error(reference, f"{reference.checksum} was recorded, {found or 'no ETag'} was found")
 
 
-def missing(reference: Reference, what: str = "what") -> ReferenceChanged:
-    """The error for an object, or a version of it, that is not there any more."""
-    return changed(reference, f"{what} was recorded, and is not there any more")
+def missing_error(reference: Reference, what: str = "what") -> ReferenceChanged:
+    """The error for an object, or a version of it, that no longer exists."""
+    return changed_error(reference, f"{what} was recorded, but no longer exists")
 
 
-def changed(reference: Reference, difference: str) -> ReferenceChanged:
-    """The error that says what was recorded and what is there."""
+def changed_error(reference: Reference, difference: str) -> ReferenceChanged:
+    """The error that names what was recorded and what was found."""
     return ReferenceChanged(
-        f"{reference.path!r} refers to {shown(reference.uri)}, which is not what it was: {difference}. "
-        "Bring back what was there, or add the reference anew."
+        f"{reference.path!r} refers to {redacted(reference.uri)}, which has changed: {difference}. "
+        "Restore the recorded content, or add the reference again."
     )
 
 
-ETAG = "etag:"  # before an ETag: without its quotes where it is strong, and as it was given where it is weak
-
-
-ETAG_LENGTH_MAX = 1024  # a longer one, or one with control characters, is not kept
+ETAG = "etag:"  # prefix of an ETag: a strong one without its quotes, a weak one as it is
+ETAG_LENGTH_MAX = 1024  # a longer one, or one with control characters, is not recorded
 
 
 def typed_etag(given: str | None) -> str | None:
