@@ -18,10 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.mutants.faults import Fault
+from tests.mutants.selection import LEFT_OUT
 
 ROOMS = ("schemas", "runtime", "eventlog", "blobs", "producer", "consumer", "sdk")
 LIBRARIES = ("blake3", "fastavro", "kafka", "minio", "numpy", "psycopg", "pytest", "sqlalchemy", "xxhash")
 OUTPUT = "output.txt"
+OPTIONS = (
+    *("-q", "-x", "--tb=no", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.mutants.few_examples"),
+    *("--on-servers", "none", "-m", "not slow and not soak"),
+)
 POLL_S = 0.02
 PASSED, FAILED = 0, 1  # pytest's exit codes; of any other the tests could not even begin, as of a bad import
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
@@ -107,8 +112,7 @@ def _test_and_exit(folder: Path, tests: Sequence[str]) -> None:
         for name in [name for name in sys.modules if name.split(".")[0].startswith(("tests", "headwater"))]:
             del sys.modules[name]
         pytest = importlib.import_module("pytest")
-        options = ["-q", "-x", "-n", "0", "--tb=no", "-p", "no:cacheprovider", "-p", "tests.mutants.few_examples"]
-        code = int(pytest.main([*options, *tests]))
+        code = int(pytest.main([*OPTIONS, *(f"--deselect={name}" for name in LEFT_OUT), *tests]))
         sys.stdout.flush()
     finally:
         os._exit(code)
