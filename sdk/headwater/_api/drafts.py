@@ -54,7 +54,7 @@ class OpenDraft:
         return self._info.waiting_for
 
     @property
-    def touched_at(self) -> datetime:
+    def last_event_at(self) -> datetime:
         """When a writer last sent something, UTC."""
         return datetime.fromtimestamp(self._info.last_event_us / 1_000_000, UTC)
 

@@ -17,7 +17,7 @@ def save_changes(client: Client, info: queries.VersionInfo, attributes: VersionA
     Raises: EventRejected, InvalidMetadata.
     """
     collection, version = info.collection, info.version
-    events: list[Event] = [*attributes.events(collection, version, lambda: current_info(client, info).metadata)]
+    events: list[Event] = [*attributes.events(collection, version, lambda: _current_info(client, info).metadata)]
     events += [AliasMoved(collection=collection, alias=alias, version=version) for alias in attributes.aliases_added]
     tasks = [client.send(events, affects_names=True)] if events else []
     for alias in _still_held(client, info, attributes.aliases_removed):
@@ -30,7 +30,7 @@ def save_changes(client: Client, info: queries.VersionInfo, attributes: VersionA
         except EventRejected as rejected:
             if rejected.reason is not Reason.ALIAS_MOVED:  # another writer moved it meanwhile: it is off this version
                 raise
-    return current_info(client, info)
+    return _current_info(client, info)
 
 
 def move_alias(client: Client, info: queries.VersionInfo, alias: str, expect: Any) -> None:
@@ -39,7 +39,7 @@ def move_alias(client: Client, info: queries.VersionInfo, alias: str, expect: An
     client.send([moved], affects_names=True).result()
 
 
-def current_info(client: Client, info: queries.VersionInfo) -> queries.VersionInfo:
+def _current_info(client: Client, info: queries.VersionInfo) -> queries.VersionInfo:
     """What is recorded about a version by now."""
     client.catch_up_on(info.collection)
     now = queries.version_info(client.stores.database, info.collection, info.version)
@@ -63,5 +63,5 @@ def _still_held(client: Client, info: queries.VersionInfo, aliases: list[str]) -
     """Which of these aliases the version still has."""
     if not aliases:
         return []
-    now = current_info(client, info)
+    now = _current_info(client, info)
     return [alias for alias in aliases if alias in now.aliases]

@@ -146,10 +146,6 @@ class StoredVersion:
         """Move an alias here at once."""
         changes.move_alias(self.client, self.info, alias, expect)
 
-    def current_info(self) -> queries.VersionInfo:
-        """What is recorded about it by now."""
-        return changes.current_info(self.client, self.info)
-
     def preview_deletion(self) -> DeletePreview:
         """As `Artifact.delete_preview`."""
         return deletion.preview(self.client, self.info)

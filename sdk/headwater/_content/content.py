@@ -106,10 +106,6 @@ class Content:
         """What is at `path`."""
         return self.files.get(path) or self.references.get(path)
 
-    def paths(self, folder: str = "") -> Iterator[str]:
-        """The paths under `folder` ("" for all), sorted."""
-        return (path for path, _ in self.entries(folder))
-
     def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         """What is under `folder` ("" for all), by path. The content may not change during the iteration."""
         return self._added_under(folder)

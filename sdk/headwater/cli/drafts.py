@@ -59,7 +59,7 @@ def draft_json(draft: OpenDraft) -> dict[str, object]:
         "entries": draft.entries,
         "writers_done": draft.writers_done,
         "waits_for": draft.waits_for,
-        "touched": draft.touched_at.isoformat(),
+        "touched": draft.last_event_at.isoformat(),
     }
 
 
@@ -90,7 +90,7 @@ def _print(drafts: list[OpenDraft]) -> None:
             draft.base or "",
             f"{draft.entries:,}",
             f"{draft.writers_done:,}" + ("" if draft.waits_for is None else f" of {draft.waits_for:,}"),
-            time_text(int(draft.touched_at.timestamp() * 1_000_000)),
+            time_text(int(draft.last_event_at.timestamp() * 1_000_000)),
         )
         for draft in drafts
     ]
