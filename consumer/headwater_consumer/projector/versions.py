@@ -49,7 +49,7 @@ def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[
 
 
 def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Change]:
-    """A run used a version. The edge refers to both by name, and neither need exist yet."""
+    """A run used a version. The edge refers to the run by name, which need not have started yet."""
     RunName.parse(event.run)
     _live_version(event.collection, event.version, state)
     if state.get(RunInputRow, event.collection, event.version, event.run, event.requested) is not None:
