@@ -7,7 +7,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._tables.canonical import _BY_TAG
+from headwater._tables.canonical import TAG_DECODERS
 from headwater._tables.cells import VALUE_DEPTH_MAX
 from headwater._tables.parquet import CELLS_MAX, DECODED_BYTES_MAX
 from headwater._tables.table import COLUMNS_MAX
@@ -41,4 +41,4 @@ def test_the_limits_that_it_names_are_those_of_the_code() -> None:
 
 
 def test_it_names_every_key_that_stands_for_what_json_lacks() -> None:
-    assert set(re.findall(r"`(\$\w+)`", PAGE)) == set(_BY_TAG)
+    assert set(re.findall(r"`(\$\w+)`", PAGE)) == set(TAG_DECODERS)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from headwater import Table
-from headwater._tables.cells import a_type
+from headwater._tables.cells import describe_type
 from headwater.errors import InvalidInput, NotFound
 
 
@@ -102,12 +102,12 @@ def test_columns_are_unique_text() -> None:
         Table(["\ud800"])
 
 
-@pytest.mark.parametrize("columns", [5, b"ab", {"a": [1]}, {"a", "b"}, pd.DataFrame({"a": [1]})], ids=a_type)
+@pytest.mark.parametrize("columns", [5, b"ab", {"a": [1]}, {"a", "b"}, pd.DataFrame({"a": [1]})], ids=describe_type)
 def test_columns_that_are_no_list_of_names_are_refused_by_type(columns: Any) -> None:
     """A set has no order, and what brings rows with it would be a table without any."""
-    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {a_type(columns)}"):
+    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {describe_type(columns)}"):
         Table(columns)
-    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {a_type(columns)}"):
+    with pytest.raises(InvalidInput, match=rf"columns must be a list of names, not {describe_type(columns)}"):
         Table(columns, dataframe=pd.DataFrame({"a": [1], "b": [2]}))
 
 

@@ -1,1 +1,1 @@
-"""Tables: cells, columns, their Parquet form, and tables in parts."""
+"""Tables: cells, columns, their Parquet form, and partitioned tables."""

@@ -1,8 +1,8 @@
 """What a cell of a table may hold.
 
-`keep` takes what people and libraries hand over and gives plain Python values, so that what is put in is what comes
-out, whatever it was made with. numpy and pandas are recognised without being loaded. How plain values are written
-belongs to `canonical` and `parquet`.
+`normalize_cell` converts the values of users and libraries to plain Python values, so that a table gives back what was
+put in. numpy and pandas are recognised without being loaded. How plain values are stored belongs to `canonical` and
+`parquet`.
 """
 
 import math
@@ -17,75 +17,77 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.metadata import INTEGER_DIGITS_MAX, INTEGER_MAX
 
-VALUE_DEPTH_MAX = 32  # levels of lists and dictionaries in one cell: what any JSON reader takes without complaint
+VALUE_DEPTH_MAX = 32  # levels of lists and dictionaries in one cell, which any JSON reader supports
 
-KEPT = "None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, and lists and dicts of these"
+SUPPORTED_TYPES = (
+    "None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, and lists and dicts of these"
+)
 
-Reading = Callable[[Any, int], Any]
-
-
-class CellRefused(ValueError):
-    """Why a value cannot be kept, or a text is not a cell: the second half of a sentence that begins with the place."""
+Normalizer = Callable[[Any, int], Any]
 
 
-def keep(value: object, row: int, column: str) -> Any:
-    """`value` as plain Python: numpy's and pandas' scalars become Python's, their arrays lists.
+class InvalidCell(ValueError):
+    """Why a value cannot be stored, or a text is not a cell: the predicate of a sentence that names the cell first."""
 
-    Raises: InvalidInput naming row, column and type for what a table cannot keep.
+
+def normalize_cell(value: object, row: int, column: str) -> Any:
+    """`value` as plain Python: scalars of numpy and pandas become Python's own, and arrays become lists.
+
+    Raises: InvalidInput naming row, column and type of a value that a table cannot store.
     """
     try:
-        return _plain(value, 0)
-    except CellRefused as refused:
-        raise InvalidInput(f"row {row}, column {column!r} {refused}") from None
+        return _normalize(value, 0)
+    except InvalidCell as error:
+        raise InvalidInput(f"row {row}, column {column!r} {error}") from None
 
 
-def a_type(value: object) -> str:
-    """The type of a value for a message: "a Path", "an int"."""
+def describe_type(value: object) -> str:
+    """The type of a value with its article, for messages: "a Path", "an int"."""
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _plain(value: Any, depth: int) -> Any:
-    reading = _BY_TYPE.get(type(value))
-    return (reading or _reading_of(value))(value, depth)
+def _normalize(value: Any, depth: int) -> Any:
+    normalizer = _BY_TYPE.get(type(value))
+    return (normalizer or _normalizer_for(value))(value, depth)
 
 
-def _reading_of(value: Any) -> Reading:
-    """How to read a value whose type is not exactly one of Python's own."""
+def _normalizer_for(value: Any) -> Normalizer:
+    """How to normalize a value whose type is not exactly one of Python's own."""
     if _is_missing_in_pandas(value):
         return lambda _value, _depth: None
-    for base, reading in _BY_TYPE.items():
+    for base, normalizer in _BY_TYPE.items():
         if isinstance(value, base):
-            return reading
+            return normalizer
     dimensions = getattr(value, "ndim", None)
     if dimensions == 0 and callable(getattr(value, "item", None)):
         return _numpy_time if _kind(value) in ("m", "M") else _scalar
     if isinstance(dimensions, int) and callable(getattr(value, "tolist", None)):
         return _array
-    raise CellRefused(_not_kept(value))
+    raise InvalidCell(_unsupported(value))
 
 
-def _same(value: Any, _depth: int) -> Any:
+def _unchanged(value: Any, _depth: int) -> Any:
     return value
 
 
 def _integer(value: int, _depth: int) -> int:
     if abs(value) > INTEGER_MAX:
-        raise CellRefused(f"is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Keep it as text.")
+        raise InvalidCell(f"is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Store it as text.")
     return int(value)
 
 
 def _float(value: float, _depth: int) -> float:
-    return math.nan if value != value else float(value)  # one NaN: others differ in bits that nobody means
+    return math.nan if value != value else float(value)  # one NaN for all bit patterns
 
 
 def _text(value: str, _depth: int) -> str:
-    text = str.__str__(value)  # its characters; str() would ask an enumeration's member for its name
+    text = str.__str__(value)  # its characters; str() of an enumeration member would give its name
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise CellRefused(f"holds text that is not valid Unicode: {text[:40]!r}.") from None
+            raise InvalidCell(f"holds text that is not valid Unicode: {text[:40]!r}.") from None
     return text
 
 
@@ -95,22 +97,22 @@ def _bytes(value: Any, _depth: int) -> bytes:
 
 def _datetime(value: datetime, _depth: int) -> datetime:
     if getattr(value, "nanosecond", 0):  # pandas'
-        raise CellRefused(_too_fine(value))
+        raise InvalidCell(_too_fine(value))
     day = (value.year, value.month, value.day)
     try:
         clock = datetime(*day, value.hour, value.minute, value.second, value.microsecond)
-    except (ValueError, OverflowError):  # pandas has years that Python lacks
-        raise CellRefused(_too_fine(value)) from None
+    except (ValueError, OverflowError):  # pandas supports years that Python lacks
+        raise InvalidCell(_too_fine(value)) from None
     return clock if value.tzinfo is None else _in_its_zone(clock, value)
 
 
 def _in_its_zone(clock: datetime, value: datetime) -> datetime:
-    """What the clock showed, in the zone by its name where it has one, else at its offset at that moment."""
+    """The local time in its named zone, or with its offset at that moment where the zone has no name."""
     offset = value.utcoffset()
     if offset is None:
-        raise CellRefused(f"holds {value!r}, whose time zone gives no offset. Use a zone that does.")
+        raise InvalidCell(f"holds {value!r}, whose time zone gives no offset. Use a zone that does.")
     zone = _named_zone(value.tzinfo)
-    # Which of two equal readings is meant, its offset tells: not every library sets `fold`.
+    # The offset tells which of two equal local times is meant: not every library sets `fold`.
     readings = (clock.replace(tzinfo=zone, fold=fold) for fold in (0, 1) if zone is not None)
     plain = clock.replace(tzinfo=timezone(offset) if offset else UTC)
     return next((reading for reading in readings if reading.utcoffset() == offset), plain)
@@ -123,7 +125,7 @@ def _named_zone(zone: tzinfo | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None  # a zone of somebody's own: its offset is what it says of this moment
+        return None  # a custom zone: only its offset is used
 
 
 def _date(value: date, _depth: int) -> date:
@@ -132,17 +134,17 @@ def _date(value: date, _depth: int) -> date:
 
 def _time(value: time, _depth: int) -> time:
     if value.tzinfo is not None:
-        raise CellRefused(f"holds {value!r}: a time of day with a zone needs its day. Use a datetime.")
+        raise InvalidCell(f"holds {value!r}: a time of day with a zone needs its day. Use a datetime.")
     return time(value.hour, value.minute, value.second, value.microsecond)
 
 
 def _timedelta(value: timedelta, _depth: int) -> timedelta:
     if getattr(value, "nanoseconds", 0):  # pandas'
-        raise CellRefused(_too_fine(value))
+        raise InvalidCell(_too_fine(value))
     try:
         return timedelta(value.days, value.seconds, value.microseconds)
-    except OverflowError:  # pandas has longer ones
-        raise CellRefused(_too_fine(value)) from None
+    except OverflowError:  # pandas supports longer ones
+        raise InvalidCell(_too_fine(value)) from None
 
 
 def _decimal(value: Decimal, _depth: int) -> Decimal:
@@ -151,9 +153,9 @@ def _decimal(value: Decimal, _depth: int) -> Decimal:
 
 def _list(value: list[Any], depth: int) -> list[Any]:
     depth = _deeper(depth)
-    if set(map(type, value)) == {float}:  # vectors are long: this is ten times faster
-        return [below if below == below else math.nan for below in value]
-    return [_plain(below, depth) for below in value]
+    if set(map(type, value)) == {float}:  # vectors are long, and this is ten times faster
+        return [item if item == item else math.nan for item in value]
+    return [_normalize(item, depth) for item in value]
 
 
 def _tuple(value: tuple[Any, ...], depth: int) -> tuple[Any, ...]:
@@ -164,42 +166,42 @@ def _dict(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     depth = _deeper(depth)
     for key in value:
         if not isinstance(key, str):
-            raise CellRefused(f"holds a dictionary with the key {key!r}, {a_type(key)}. Keys are text.")
-    return {_text(key, depth): _plain(below, depth) for key, below in value.items()}
+            raise InvalidCell(f"holds a dictionary with the key {key!r}, {describe_type(key)}. Use text as keys.")
+    return {_text(key, depth): _normalize(item, depth) for key, item in value.items()}
 
 
 def _scalar(value: Any, depth: int) -> Any:
-    item = _bare(value)
-    if type(item) is type(value):  # a long double gives itself
-        raise CellRefused(_not_kept(value))
-    return _plain(item, depth)
+    item = _to_python(value)
+    if type(item) is type(value):  # a long double returns itself
+        raise InvalidCell(_unsupported(value))
+    return _normalize(item, depth)
 
 
 def _numpy_time(value: Any, depth: int) -> Any:
-    item = _bare(value)
-    return _plain(_in_microseconds(value) if isinstance(item, int) else item, depth)
+    item = _to_python(value)
+    return _normalize(_in_microseconds(value) if isinstance(item, int) else item, depth)
 
 
-def _bare(value: Any) -> Any:
-    """The one value of a scalar, as Python's; None for numpy's masked one and for NaT."""
+def _to_python(value: Any) -> Any:
+    """A scalar as Python's own type; None for numpy's masked value and for NaT."""
     return value.tolist() if callable(getattr(value, "tolist", None)) else value.item()
 
 
 def _in_microseconds(value: Any) -> Any:
-    """A time for which Python has no type in its unit. Raises: CellRefused where microseconds would change it."""
+    """A time in a unit that Python lacks. Raises: InvalidCell where conversion to microseconds would change it."""
     if value.dtype.str.endswith(("m8", "Y]", "M]")) and _kind(value) == "m":
-        raise CellRefused(f"holds {value!r}, which has no fixed length. Give it in days, or keep it as a number.")
+        raise InvalidCell(f"holds {value!r}, which has no fixed length. Give it in days, or store it as a number.")
     try:
         coarse = value.astype(f"{_kind(value)}8[us]")
     except OverflowError:
-        raise CellRefused(_too_fine(value)) from None
-    if coarse.astype(value.dtype) != value or isinstance(coarse.item(), int):  # also where it overflows
-        raise CellRefused(_too_fine(value))
+        raise InvalidCell(_too_fine(value)) from None
+    if coarse.astype(value.dtype) != value or isinstance(coarse.item(), int):  # also when it overflows
+        raise InvalidCell(_too_fine(value))
     return coarse.item()
 
 
 def _array(value: Any, depth: int) -> list[Any]:
-    """As lists; what numpy would turn into bare numbers (times) goes one by one."""
+    """As lists; times are converted one by one, because `tolist` would make them numbers."""
     return _list(list(value) if _kind(value) in ("m", "M") else value.tolist(), depth)
 
 
@@ -208,28 +210,28 @@ def _kind(value: Any) -> str | None:
 
 
 def _is_missing_in_pandas(value: Any) -> bool:
-    pandas = sys.modules.get("pandas")  # nobody holds a value of pandas before it is loaded
+    pandas = sys.modules.get("pandas")  # there is no value of pandas before it is loaded
     return pandas is not None and (value is getattr(pandas, "NA", value) or value is getattr(pandas, "NaT", value))
 
 
 def _deeper(depth: int) -> int:
     if depth >= VALUE_DEPTH_MAX:
-        raise CellRefused(f"is nested deeper than {VALUE_DEPTH_MAX} levels. Flatten it.")
+        raise InvalidCell(f"is nested deeper than {VALUE_DEPTH_MAX} levels. Flatten it.")
     return depth + 1
 
 
-def _not_kept(value: object) -> str:
-    return f"holds {a_type(value)}, which a table cannot keep. It keeps {KEPT}. Convert it first."
+def _unsupported(value: object) -> str:
+    return f"holds {describe_type(value)}, which a table cannot store. It stores {SUPPORTED_TYPES}. Convert it first."
 
 
 def _too_fine(value: object) -> str:
-    return f"holds {value!r}, which is finer than a microsecond or out of range. Round it, or keep it as a number."
+    return f"holds {value!r}, which is finer than a microsecond or out of range. Round it, or store it as a number."
 
 
-# Looked up by exact type; for subclasses in this order: bool before int, datetime before date.
-_BY_TYPE: dict[type, Reading] = {
-    NoneType: _same,
-    bool: _same,
+# Looked up by exact type; subclasses are tried in this order: bool before int, datetime before date.
+_BY_TYPE: dict[type, Normalizer] = {
+    NoneType: _unchanged,
+    bool: _unchanged,
     int: _integer,
     float: _float,
     str: _text,

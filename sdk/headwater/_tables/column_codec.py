@@ -1,18 +1,18 @@
-"""Which kind a column of a table is, and how its values are turned for Parquet and back.
+"""Which kind a column of a table is, and how its values are encoded for Parquet and decoded.
 
-A column whose values are all of one type gets a kind of that type where the way there and back loses nothing; any other
-is `json`, the canonical text of each cell. Names of kinds are written into files: they are final. pyarrow's types for
-them are in `parquet`.
+A column whose values are all of one type gets a kind of that type if encoding loses nothing; any other is `json`, the
+canonical text of each cell. Names of kinds are written into files, so they are final. `parquet` has their
+pyarrow types.
 
     null bool int float text bytes date time    as they are
     timedelta                                   microseconds, as integers
     datetime                                    without a zone, in microseconds
-    datetime:ZONE                               moments in UTC, shown in ZONE: UTC, +02:00, Europe/Berlin
-    decimal:SCALE                               with so many digits after the point, on every value
+    datetime:ZONE                               instants in UTC, given back in ZONE: UTC, +02:00, Europe/Berlin
+    decimal:SCALE                               with this many digits after the point, in every value
     list:KIND                                   lists of values of one kind
     json                                        anything else
 
-None is Parquet's null in all of them.
+None is null in all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any
 
-from headwater._tables.canonical import name_of_zone, spell, unspell, zone_of
+from headwater._tables.canonical import from_canonical, to_canonical, zone_from_name, zone_name
 
-LIST_DEPTH_MAX = 4  # of lists as Parquet's own; deeper ones are JSON
-DECIMAL_DIGITS_MAX = 38  # what Parquet's 128 bits hold
+LIST_DEPTH_MAX = 4  # of nested Parquet lists; deeper ones are JSON
+DECIMAL_DIGITS_MAX = 38  # what 128 bits hold
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,43 +37,45 @@ class UnknownKind(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Turning:
-    """How a value that is not None is turned for Parquet, and back; None where it goes as it is."""
+class ColumnCodec:
+    """How values are encoded for Parquet and decoded. A function that is None leaves them as they are."""
 
-    pack: Callable[[Any], Any] | None = None
-    unpack: Callable[[Any], Any] | None = None
+    encode_value: Callable[[Any], Any] | None = None
+    decode_value: Callable[[Any], Any] | None = None
 
-    def packed(self, values: Sequence[Any]) -> Sequence[Any]:
-        """All values, None as None."""
-        return values if self.pack is None else [None if value is None else self.pack(value) for value in values]
+    def encode(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Encode all values; None stays None."""
+        convert = self.encode_value
+        return values if convert is None else [None if value is None else convert(value) for value in values]
 
-    def unpacked(self, values: list[Any]) -> list[Any]:
-        """All values, None as None."""
-        return values if self.unpack is None else [None if value is None else self.unpack(value) for value in values]
+    def decode(self, values: list[Any]) -> list[Any]:
+        """Decode all values; None stays None."""
+        convert = self.decode_value
+        return values if convert is None else [None if value is None else convert(value) for value in values]
 
 
-def kind_of(values: Sequence[Any], depth: int = 0) -> str:
-    """The name of the kind that holds these values exactly."""
+def column_kind(values: Sequence[Any], depth: int = 0) -> str:
+    """The name of the kind that stores these values without loss."""
     types = {type(value) for value in values} - {NoneType}
     if not types:
         return "null"
     if len(types) > 1:
         return "json"
     found = [value for value in values if value is not None]
-    finder = _FINDERS.get(types.pop())
-    return "json" if finder is None else finder(found, depth)
+    find_kind = _KINDS_BY_TYPE.get(types.pop())
+    return "json" if find_kind is None else find_kind(found, depth)
 
 
-def _of_integers(values: Sequence[int], _depth: int) -> str:
+def _integer_kind(values: Sequence[int], _depth: int) -> str:
     return "int" if all(INT64_MIN <= value <= INT64_MAX for value in values) else "json"
 
 
-def _of_timedeltas(values: Sequence[timedelta], _depth: int) -> str:
-    return "timedelta" if _of_integers([value // _MICROSECOND for value in values], 0) == "int" else "json"
+def _timedelta_kind(values: Sequence[timedelta], _depth: int) -> str:
+    return "timedelta" if _integer_kind([value // _MICROSECOND for value in values], 0) == "int" else "json"
 
 
-def _of_decimals(values: Sequence[Decimal], _depth: int) -> str:
-    """Parquet's own where all have as many digits after the point, so that 1.50 stays 1.50."""
+def _decimal_kind(values: Sequence[Decimal], _depth: int) -> str:
+    """A decimal column if all values have the same number of digits after the point, so that 1.50 stays 1.50."""
     scales = {value.as_tuple().exponent for value in values}
     scale = scales.pop()
     if scales or not isinstance(scale, int) or not -DECIMAL_DIGITS_MAX <= scale <= 0:
@@ -83,86 +85,86 @@ def _of_decimals(values: Sequence[Decimal], _depth: int) -> str:
     return f"decimal:{-scale}" if exact and not signed_zero else "json"
 
 
-def _of_datetimes(values: Sequence[datetime], _depth: int) -> str:
-    """Parquet's own where all are in one zone and come back from UTC as the same reading of the same clock."""
-    zones = {None if value.tzinfo is None else name_of_zone(value.tzinfo) for value in values}
+def _datetime_kind(values: Sequence[datetime], _depth: int) -> str:
+    """A timestamp column if all values are in one zone and decode from UTC to the same local time."""
+    zones = {None if value.tzinfo is None else zone_name(value.tzinfo) for value in values}
     zone = zones.pop()
     if zones:
         return "json"
     if zone is None:
         return "datetime"
     name = f"datetime:{zone}"
-    return name if zone == "UTC" or _come_back(values, turning_of(name)) else "json"
+    return name if zone == "UTC" or _round_trips(values, codec_for(name)) else "json"
 
 
-def _come_back(values: Sequence[datetime], turning: Turning) -> bool:
+def _round_trips(values: Sequence[datetime], codec: ColumnCodec) -> bool:
     try:
-        back = turning.unpacked(list(turning.packed(values)))
-    except OverflowError:  # in UTC it is outside the years that Python has
+        back = codec.decode(list(codec.encode(values)))
+    except OverflowError:  # in UTC it is outside the years that Python supports
         return False
-    return all(spell(value) == spell(returned) for value, returned in zip(values, back, strict=True))
+    return all(to_canonical(value) == to_canonical(returned) for value, returned in zip(values, back, strict=True))
 
 
-def _of_lists(values: Sequence[list[Any]], depth: int) -> str:
+def _list_kind(values: Sequence[list[Any]], depth: int) -> str:
     if depth >= LIST_DEPTH_MAX:
         return "json"
-    below = kind_of([item for value in values for item in value], depth + 1)
-    return "json" if below in ("json", "null") else f"list:{below}"
+    items = column_kind([item for value in values for item in value], depth + 1)
+    return "json" if items in ("json", "null") else f"list:{items}"
 
 
-_FINDERS: dict[type, Callable[[Any, int], str]] = {
+_KINDS_BY_TYPE: dict[type, Callable[[Any, int], str]] = {
     bool: lambda _values, _depth: "bool",
-    int: _of_integers,
+    int: _integer_kind,
     float: lambda _values, _depth: "float",
     str: lambda _values, _depth: "text",
     bytes: lambda _values, _depth: "bytes",
     date: lambda _values, _depth: "date",
     time: lambda _values, _depth: "time",
-    timedelta: _of_timedeltas,
-    datetime: _of_datetimes,
-    Decimal: _of_decimals,
-    list: _of_lists,
+    timedelta: _timedelta_kind,
+    datetime: _datetime_kind,
+    Decimal: _decimal_kind,
+    list: _list_kind,
 }
 
 
-# --- turnings
+# --- codecs
 
-_AS_IT_IS = Turning()
-_PLAIN = dict.fromkeys(("null", "bool", "int", "float", "text", "bytes", "date", "time"), _AS_IT_IS) | {
-    "timedelta": Turning(lambda value: value // _MICROSECOND, lambda count: timedelta(microseconds=count)),
-    "datetime": Turning(
+_IDENTITY = ColumnCodec()
+_CODECS = dict.fromkeys(("null", "bool", "int", "float", "text", "bytes", "date", "time"), _IDENTITY) | {
+    "timedelta": ColumnCodec(lambda value: value // _MICROSECOND, lambda count: timedelta(microseconds=count)),
+    "datetime": ColumnCodec(
         lambda value: (value - _EPOCH) // _MICROSECOND,
         lambda count: _EPOCH + timedelta(microseconds=count),
     ),
-    "json": Turning(spell, unspell),
+    "json": ColumnCodec(to_canonical, from_canonical),
 }
 
 
-def turning_of(kind: str) -> Turning:
-    """Raises: UnknownKind."""
-    if kind in _PLAIN:
-        return _PLAIN[kind]
+def codec_for(kind: str) -> ColumnCodec:
+    """The codec of a kind. Raises: UnknownKind."""
+    if kind in _CODECS:
+        return _CODECS[kind]
     family, _, rest = kind.partition(":")
     if family == "datetime":
-        return _in_zone(rest)
+        return _zoned_codec(rest)
     if family == "list" and kind.count("list:") <= LIST_DEPTH_MAX:
-        below = turning_of(rest)
-        return below if below == _AS_IT_IS else Turning(below.packed, below.unpacked)
-    scale_of(kind)
-    return _AS_IT_IS
+        items = codec_for(rest)
+        return items if items == _IDENTITY else ColumnCodec(items.encode, items.decode)
+    decimal_scale(kind)
+    return _IDENTITY
 
 
-def scale_of(kind: str) -> int:
-    """The digits after the point, of a kind of decimals. Raises: UnknownKind."""
+def decimal_scale(kind: str) -> int:
+    """The digits after the point of a decimal kind. Raises: UnknownKind."""
     family, _, scale = kind.partition(":")
     if family != "decimal" or scale not in map(str, range(DECIMAL_DIGITS_MAX + 1)):
         raise UnknownKind(f"it has a column of the kind {kind[:40]!r}, which this release does not know")
     return int(scale)
 
 
-def _in_zone(name: str) -> Turning:
-    zone = zone_of(name)
-    return Turning(
+def _zoned_codec(name: str) -> ColumnCodec:
+    zone = zone_from_name(name)
+    return ColumnCodec(
         lambda value: (value - _EPOCH_UTC) // _MICROSECOND,
         lambda count: (_EPOCH_UTC + timedelta(microseconds=count)).astimezone(zone),
     )

@@ -1,8 +1,8 @@
-"""Tables as Parquet, and back. The only place that imports pyarrow.
+"""Encode tables as Parquet, and decode them. The only module that imports pyarrow.
 
-Each column is a Parquet column of the type that belongs to its kind, which any reader understands. The kinds are
-written under the key `headwater` of the file's metadata. Every option of the writer is fixed, so that equal tables are
-equal bytes, for one release of pyarrow: it writes its own name into each file.
+Each column is a Parquet column of the type of its kind, which any reader understands. The kinds are in the file's
+metadata under the key `headwater`. Every option of the writer is fixed, so that equal tables have equal bytes, for one
+release of pyarrow: it writes its version into each file.
 """
 
 import io
@@ -13,19 +13,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater._tables.column_codec import DECIMAL_DIGITS_MAX, LIST_DEPTH_MAX, kind_of, scale_of, turning_of
+from headwater._tables.column_codec import DECIMAL_DIGITS_MAX, LIST_DEPTH_MAX, codec_for, column_kind, decimal_scale
 from headwater._tables.table import COLUMNS_MAX
 
-FORMAT = 1  # of what is said under KEY
+FORMAT = 1  # of the metadata under KEY
 KEY = b"headwater"
 
-DECODED_BYTES_MAX = 2**30  # of one table; as Python's values it is several times that. Parts have no such end together
-CELLS_MAX = DECODED_BYTES_MAX // 8  # the least that a cell takes in memory, however well it is packed in the file
-BATCH_ROWS = 65_536  # decoded at a time, so that the bound is met early
+DECODED_BYTES_MAX = 2**30  # of one table; as Python values several times that. A partitioned table has no limit
+CELLS_MAX = DECODED_BYTES_MAX // 8  # a cell takes at least 8 bytes in memory, however well the file is compressed
+BATCH_ROWS = 65_536  # decoded at a time, so that the limit is noticed early
 
 _WRITER_OPTIONS: dict[str, Any] = {
     "version": "2.6",
-    "compression": "snappy",  # every reader has it
+    "compression": "snappy",  # supported by every reader
     "row_group_size": 131_072,
     "data_page_size": 1_048_576,
     "dictionary_pagesize_limit": 1_048_576,
@@ -34,7 +34,7 @@ _WRITER_OPTIONS: dict[str, Any] = {
     "use_dictionary": True,
     "write_statistics": True,
     "use_compliant_nested_type": True,
-    "store_schema": True,  # which also writes what is under KEY
+    "store_schema": True,  # also writes the metadata under KEY
 }
 _TYPES = {
     "null": pa.null(),
@@ -49,31 +49,31 @@ _TYPES = {
     "datetime": pa.timestamp("us"),
     "json": pa.string(),
 }
-_MOMENTS = pa.timestamp("us", tz="UTC")
-# What pyarrow and our own decoding raise for bytes that make no sense.
+_UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
+# What pyarrow and our own decoding raise for malformed bytes.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, LookupError, RecursionError)
 
 
 class TableTooLarge(Exception):
-    """More than one table may hold; says what was found."""
+    """A table exceeds a limit; the text names the size."""
 
 
 class NotATable(Exception):
-    """Bytes that are not a table that we wrote; says why."""
+    """The bytes are not a table that headwater wrote; the text says why."""
 
 
 def encode(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """The Parquet file of rows whose values `_cells.keep` gave. Raises: TableTooLarge."""
+    """The Parquet file of rows of normalized cells. Raises: TableTooLarge."""
     _check_size(len(columns) * len(rows), 0)
     kinds: list[str] = []
     arrays: list[Any] = []
     for values in zip(*rows, strict=True) if rows else [()] * len(columns):
-        kinds.append(kind_of(values))
-        arrays.append(pa.array(turning_of(kinds[-1]).packed(values), _type_of(kinds[-1])))
+        kinds.append(column_kind(values))
+        arrays.append(pa.array(codec_for(kinds[-1]).encode(values), _type_of(kinds[-1])))
         _check_size(0, sum(array.nbytes for array in arrays))
-    said = json.dumps({"format": FORMAT, "kinds": kinds}, separators=(",", ":")).encode()
+    header = json.dumps({"format": FORMAT, "kinds": kinds}, separators=(",", ":")).encode()
     fields = [pa.field(name, array.type) for name, array in zip(columns, arrays, strict=True)]
-    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={KEY: said}))
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={KEY: header}))
     sink = io.BytesIO()
     pq.write_table(table, sink, **_WRITER_OPTIONS)
     return sink.getvalue()
@@ -87,7 +87,7 @@ def decode(content: bytes) -> tuple[list[str], list[list[Any]]]:
         raise NotATable(str(error)) from error
 
 
-def head(content: bytes) -> tuple[list[str], int]:
+def read_schema(content: bytes) -> tuple[list[str], int]:
     """The columns and the number of rows, without reading the values. Raises: NotATable, TableTooLarge."""
     try:
         file, _ = _opened(content)
@@ -97,44 +97,44 @@ def head(content: bytes) -> tuple[list[str], int]:
 
 
 def _decoded(content: bytes) -> tuple[list[str], list[list[Any]]]:
-    announced, kinds = _opened(content)
-    # Repeated text is one value in memory, as it is in the file: a small file cannot claim a large amount of it.
-    leaves = [announced.schema.column(i) for i in range(len(announced.schema))]
+    declared, kinds = _opened(content)
+    # Repeated text stays one value in memory, as in the file, so that a small file cannot expand to a large one.
+    leaves = [declared.schema.column(i) for i in range(len(declared.schema))]
     repeated = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     file = pq.ParquetFile(io.BytesIO(content), read_dictionary=repeated)
-    turnings = [turning_of(kind) for kind in kinds]
+    codecs = [codec_for(kind) for kind in kinds]
     rows: list[list[Any]] = []
     size = 0
     for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-        listed = [_listed(array) for array in batch.columns]
-        # Text that becomes lists and dictionaries does so each time that it is repeated.
-        size += batch.nbytes + sum(_length(texts) for texts, kind in zip(listed, kinds, strict=True) if kind == "json")
+        lists = [_to_list(array) for array in batch.columns]
+        # JSON text is decoded to lists and dictionaries once per repetition, so it counts each time.
+        size += batch.nbytes + sum(_length(texts) for texts, kind in zip(lists, kinds, strict=True) if kind == "json")
         _check_size(0, size)
-        columns = [turning.unpacked(values) for turning, values in zip(turnings, listed, strict=True)]
+        columns = [codec.decode(values) for codec, values in zip(codecs, lists, strict=True)]
         rows.extend(map(list, zip(*columns, strict=True)))
-    if len(rows) != announced.metadata.num_rows:
-        raise NotATable(f"{len(rows):,} rows are there, where {announced.metadata.num_rows:,} are announced")
-    return list(announced.schema_arrow.names), rows
+    if len(rows) != declared.metadata.num_rows:
+        raise NotATable(f"it has {len(rows):,} rows, but declares {declared.metadata.num_rows:,}")
+    return list(declared.schema_arrow.names), rows
 
 
 def _opened(content: bytes) -> tuple[Any, list[str]]:
-    """The file, and the kind of each of its columns, checked against each other and against the bounds."""
+    """The file and the kinds of its columns, checked against each other and against the limits."""
     file = pq.ParquetFile(io.BytesIO(content))
-    _check_announced(file.metadata)
+    _check_declared(file.metadata)
     schema = file.schema_arrow
-    kinds = _said(schema.metadata)
+    kinds = _kinds_in(schema.metadata)
     if len(kinds) != len(schema.names) or len(set(schema.names)) != len(schema.names):
-        raise NotATable(f"{len(kinds)} kinds are said of the columns {', '.join(schema.names)[:200]}")
+        raise NotATable(f"it declares {len(kinds)} kinds for the columns {', '.join(schema.names)[:200]}")
     for field, kind in zip(schema, kinds, strict=True):
         if field.type != _type_of(kind):
-            raise NotATable(f"column {field.name!r} is {field.type}, where {_type_of(kind)} was announced")
+            raise NotATable(f"column {field.name!r} is {field.type}, but {_type_of(kind)} was declared")
     return file, kinds
 
 
-def _check_announced(metadata: Any) -> None:
+def _check_declared(metadata: Any) -> None:
     """Raises: TableTooLarge for more than a table may hold, before any of it is decoded.
 
-    Not asked for what it knows of single columns: a damaged file ends the process there, inside pyarrow.
+    The metadata of single columns is not used: on a damaged file pyarrow crashes the process there.
     """
     if metadata.num_columns > COLUMNS_MAX:
         raise TableTooLarge(f"{metadata.num_columns:,} columns; one table has at most {COLUMNS_MAX:,}")
@@ -142,46 +142,48 @@ def _check_announced(metadata: Any) -> None:
     _check_size(metadata.num_rows * metadata.num_columns, size)
 
 
-def _said(metadata: dict[bytes, bytes] | None) -> list[str]:
-    """The kinds that the file says its columns are."""
-    said = json.loads((metadata or {}).get(KEY, b"null"))
-    if not isinstance(said, dict):
-        raise NotATable(
-            "it is Parquet that headwater did not write; download it, and read it with a reader of your own"
-        )
-    kinds = said.get("kinds")
-    if said.get("format") != FORMAT or not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        raise NotATable(f"it is of format {said.get('format')!r}, and this release reads format {FORMAT}")
+def _kinds_in(metadata: dict[bytes, bytes] | None) -> list[str]:
+    """The kinds of the columns, from the file's metadata."""
+    header = json.loads((metadata or {}).get(KEY, b"null"))
+    if not isinstance(header, dict):
+        raise NotATable("it is Parquet that headwater did not write; download it, and read it with a Parquet reader")
+    kinds = header.get("kinds")
+    if (
+        header.get("format") != FORMAT
+        or not isinstance(kinds, list)
+        or not all(isinstance(kind, str) for kind in kinds)
+    ):
+        raise NotATable(f"it is of format {header.get('format')!r}, and this release reads format {FORMAT}")
     return kinds
 
 
 def _type_of(kind: str) -> Any:
-    """pyarrow's type for a kind. Raises: UnknownKind."""
+    """The pyarrow type of a kind. Raises: UnknownKind."""
     if kind in _TYPES:
         return _TYPES[kind]
     family, _, rest = kind.partition(":")
     if family == "datetime":
-        return _MOMENTS
+        return _UTC_TIMESTAMP
     if family == "list" and kind.count("list:") <= LIST_DEPTH_MAX:
         return pa.list_(_type_of(rest))
-    return pa.decimal128(DECIMAL_DIGITS_MAX, scale_of(kind))
+    return pa.decimal128(DECIMAL_DIGITS_MAX, decimal_scale(kind))
 
 
-def _listed(array: Any) -> list[Any]:
-    """What pyarrow read, as Python's values; times as numbers, and what is there often as one object."""
+def _to_list(array: Any) -> list[Any]:
+    """An array as Python values; times as numbers, and repeated values as one object."""
     if pa.types.is_dictionary(array.type):
         known = array.dictionary.to_pylist()
         return [None if place is None else known[place] for place in array.indices.to_pylist()]
     if pa.types.is_list(array.type):
-        return _lists(array)
-    listed: list[Any] = (array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array).to_pylist()
-    return listed
+        return _nested_lists(array)
+    values: list[Any] = (array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array).to_pylist()
+    return values
 
 
-def _lists(array: Any) -> list[list[Any] | None]:
+def _nested_lists(array: Any) -> list[list[Any] | None]:
     offsets = array.offsets.to_pylist()
     first = offsets[0]
-    items = _listed(array.values.slice(first, offsets[-1] - first))
+    items = _to_list(array.values.slice(first, offsets[-1] - first))
     spans = zip(offsets, offsets[1:], array.is_valid().to_pylist(), strict=False)
     return [items[start - first : end - first] if valid else None for start, end, valid in spans]
 

@@ -7,8 +7,8 @@ from typing import Any
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.paths import normalize
 
-from headwater._tables.table import Row, Table, table_of
-from headwater._tables.table_entries import TableSource, is_table, name_of_table, read_head, read_table
+from headwater._tables.table import Table, TableRow, table_from_rows
+from headwater._tables.table_entries import TableSource, is_table, name_of_table, read_schema, read_table
 
 
 class PartitionedTable:
@@ -40,14 +40,14 @@ class PartitionedTable:
     @property
     def columns(self) -> list[str]:
         """The columns of the first part. Raises: as `parts`, ContentError."""
-        return read_head(self._bound(), self._found()[0][1])[0]
+        return read_schema(self._bound(), self._found()[0][1])[0]
 
     def __len__(self) -> int:
         """The rows of all parts. Cost: each part is fetched, its values are not decoded. Raises: as `iterrows`."""
         columns: list[str] | None = None
         length = 0
         for name, path in self._found():
-            found, count = read_head(self._bound(), path)
+            found, count = read_schema(self._bound(), path)
             columns = found if columns is None else columns
             _check_same(columns, found, name)
             length += count
@@ -57,7 +57,7 @@ class PartitionedTable:
         """True: whether there are rows is for `len`, which has to look."""
         return True
 
-    def iterrows(self) -> Iterator[tuple[int, Row]]:
+    def iterrows(self) -> Iterator[tuple[int, TableRow]]:
         """Each row with its number, which counts from 0 through all parts. One part is in memory at a time.
 
         Raises: NotFound without any part; InvalidInput for a part with other columns, naming it and the difference, and
@@ -67,7 +67,7 @@ class PartitionedTable:
 
     def to_table(self) -> Table:
         """One table of all rows, in memory. Raises: as `iterrows`."""
-        return table_of(self.columns, self._rows())
+        return table_from_rows(self.columns, self._rows())
 
     def get_dataframe(self) -> Any:
         """A pandas DataFrame of all rows. Raises: as `iterrows`; InvalidInput without pandas."""
@@ -100,7 +100,7 @@ class PartitionedTable:
             )
         return sorted(found)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[TableRow]:
         columns: list[str] | None = None
         for name, path in self._found():
             part = read_table(self._bound(), path)

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from headwater_schemas.errors import ContentError, HeadwaterError, InvalidInput, InvalidPath
 from headwater_schemas.paths import normalize
 
-from headwater._tables.cells import a_type
+from headwater._tables.cells import describe_type
 from headwater._tables.frames import is_frame
 from headwater._tables.partitioned import PartitionedTable, partitions_of
 from headwater._tables.table import Table, copy_table
@@ -75,7 +75,7 @@ def _cannot_be_added(value: object) -> str:
     if is_frame(value):
         return "a pandas DataFrame is added as a table: `artifact.add(headwater.Table(dataframe=frame), name)`."
     return (
-        f"{a_type(value)} cannot be added: a headwater.Table or "
+        f"{describe_type(value)} cannot be added: a headwater.Table or "
         "headwater.PartitionedTable can. Files go through `add_file`, anything else through `new_file`."
     )
 

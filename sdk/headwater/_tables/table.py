@@ -8,21 +8,21 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
 
-from headwater._tables.canonical import spell
-from headwater._tables.cells import a_type, keep
-from headwater._tables.frames import columns_of, frame_of, is_frame
+from headwater._tables.canonical import to_canonical
+from headwater._tables.cells import describe_type, normalize_cell
+from headwater._tables.frames import frame_columns, is_frame, to_frame
 
-COLUMNS_MAX = 10_000  # readers of Parquet keep some hundred bytes for each column of each group of rows
-COLUMNS_SHOWN = 6  # in a representation, which is one line
+COLUMNS_MAX = 10_000  # Parquet readers need a few hundred bytes per column and row group
+COLUMNS_SHOWN = 6  # in a `repr`, which is one line
 
-Row = list[Any]
+TableRow = list[Any]
 
 
 class Table:
     """Columns with unique names, and rows of values.
 
     A value is None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, or a list or dict of these;
-    numpy's and pandas' scalars become Python's, their arrays lists. Put it into an artifact with
+    scalars of numpy and pandas become Python's own, and arrays become lists. Put it into an artifact with
     `artifact.add(table, "name")`, and `artifact.get("name")` gives an equal one.
     """
 
@@ -37,22 +37,24 @@ class Table:
         """Rows with the names of their columns, or a pandas data frame as `data` or `dataframe`.
 
         With a data frame `columns` chooses some of its columns, in that order; its index is left out.
-        Raises: InvalidInput for a ragged row, naming it, for a value that cannot be kept, and for columns that are not
-        unique text.
+        Raises: InvalidInput for a ragged row, naming it, for a value that cannot be stored, and for columns that are
+        not unique text.
         """
         if dataframe is not None and data is not None:
             raise InvalidInput("a table is made from `data` or from `dataframe`, not from both. Leave one out.")
         frame = data if dataframe is None else dataframe
         if is_frame(frame):
-            found = columns_of(frame)
+            found = frame_columns(frame)
             self._columns = _checked_columns(list(found) if columns is None else columns)
-            data = zip(*(_one_of(found, name) for name in self._columns), strict=True)
+            data = zip(*(_frame_column(found, name) for name in self._columns), strict=True)
         elif dataframe is not None:
-            raise InvalidInput(f"`dataframe` must be a pandas DataFrame, not {a_type(dataframe)}. Give rows as `data`.")
+            raise InvalidInput(
+                f"`dataframe` must be a pandas DataFrame, not {describe_type(dataframe)}. Give rows as `data`."
+            )
         else:
             self._columns = _checked_columns(() if columns is None else columns)
-        self._rows: list[Row] = []
-        for row in _rows_given(() if data is None else data):
+        self._rows: list[TableRow] = []
+        for row in _checked_data(() if data is None else data):
             self._rows.append(_checked_row(row, len(self._rows), self._columns))
 
     @property
@@ -61,7 +63,7 @@ class Table:
         return list(self._columns)
 
     @property
-    def data(self) -> list[Row]:
+    def data(self) -> list[TableRow]:
         """The rows themselves, each a list. What is changed in them is checked when the table is stored."""
         return self._rows
 
@@ -76,30 +78,30 @@ class Table:
         """Add a column on the right, a value for each row; the first column brings its rows. Raises: InvalidInput."""
         columns = _checked_columns([*self._columns, name])
         values = _values_of_column(name, data)
-        rows: list[Row] = self._rows if self._columns else [[] for _ in values]
+        rows: list[TableRow] = self._rows if self._columns else [[] for _ in values]
         if len(values) != len(rows):
             raise InvalidInput(
                 f"column {name!r} has {len(values)} values, but there are {len(rows)} rows. Give one for each row."
             )
-        kept = [keep(value, number, name) for number, value in enumerate(values)]
-        for row, value in zip(rows, kept, strict=True):
+        normalized = [normalize_cell(value, number, name) for number, value in enumerate(values)]
+        for row, value in zip(rows, normalized, strict=True):
             row.append(value)
         self._columns, self._rows = columns, rows
 
     def get_column(self, name: str) -> list[Any]:
         """The values of one column, from top to bottom. Raises: NotFound naming the columns that are there."""
         if name not in self._columns:
-            raise NotFound(f"the table has no column {name!r}. It has {_named(self._columns)}.")
-        place = self._columns.index(name)
-        return [row[place] for row in self._rows]
+            raise NotFound(f"the table has no column {name!r}. It has {_list_names(self._columns)}.")
+        position = self._columns.index(name)
+        return [row[position] for row in self._rows]
 
-    def iterrows(self) -> Iterator[tuple[int, Row]]:
+    def iterrows(self) -> Iterator[tuple[int, TableRow]]:
         """Each row with its number, which counts from 0."""
         yield from enumerate(self._rows)
 
     def get_dataframe(self) -> Any:
         """A pandas DataFrame. Columns with None get pandas' nullable types. Raises: InvalidInput without pandas."""
-        return frame_of(self._columns, checked_rows(self))
+        return to_frame(self._columns, checked_rows(self))
 
     to_pandas = get_dataframe
 
@@ -110,16 +112,15 @@ class Table:
         if self._columns != other._columns or len(self) != len(other):
             return False
         pairs = zip(checked_rows(self), checked_rows(other), strict=True)
-        return all(spell(mine) == spell(theirs) for mine, theirs in pairs)
+        return all(to_canonical(mine) == to_canonical(theirs) for mine, theirs in pairs)
 
     def __repr__(self) -> str:
-        return (
-            f"<Table {_counted(len(self), 'row')} of {_counted(len(self._columns), 'column')}: {_named(self._columns)}>"
-        )
+        size = f"{_counted(len(self), 'row')} of {_counted(len(self._columns), 'column')}"
+        return f"<Table {size}: {_list_names(self._columns)}>"
 
 
-def table_of(columns: list[str], rows: Iterable[Row]) -> Table:
-    """A table of rows that were checked when they were stored."""
+def table_from_rows(columns: list[str], rows: Iterable[TableRow]) -> Table:
+    """A table of rows that were checked before."""
     table = Table(columns)
     table.data.extend(rows)
     return table
@@ -127,10 +128,10 @@ def table_of(columns: list[str], rows: Iterable[Row]) -> Table:
 
 def copy_table(table: Table) -> Table:
     """An equal table: what is changed in one of the two later does not change the other."""
-    return table_of(table.columns, map(list, table.data))
+    return table_from_rows(table.columns, map(list, table.data))
 
 
-def checked_rows(table: Table) -> list[Row]:
+def checked_rows(table: Table) -> list[TableRow]:
     """The rows, checked again, because callers can change them in place. Raises: InvalidInput."""
     columns = table.columns
     return [_checked_row(row, number, columns) for number, row in enumerate(table.data)]
@@ -139,14 +140,16 @@ def checked_rows(table: Table) -> list[Row]:
 def _checked_columns(columns: Any) -> list[str]:
     if isinstance(columns, str):
         raise InvalidInput(f"columns must be a list of names, not the text {columns!r}. Write [{columns!r}].")
-    if not _is_ordered(columns) or getattr(columns, "ndim", 1) != 1:  # a data frame would give its names and no rows
-        raise InvalidInput(f"columns must be a list of names, not {a_type(columns)}. Rows are given as `data`.")
+    if not _is_ordered(columns) or getattr(columns, "ndim", 1) != 1:  # iterating a data frame gives its column names
+        raise InvalidInput(f"columns must be a list of names, not {describe_type(columns)}. Rows are given as `data`.")
     names = list(columns)
     if len(names) > COLUMNS_MAX:
-        raise InvalidInput(f"a table has at most {COLUMNS_MAX:,} columns, not {len(names):,}. Turn it, or split it.")
-    for place, name in enumerate(names):
+        raise InvalidInput(
+            f"a table has at most {COLUMNS_MAX:,} columns, not {len(names):,}. Transpose it, or split it."
+        )
+    for position, name in enumerate(names):
         if not isinstance(name, str):
-            raise InvalidInput(f"column {place} is named {name!r}, {a_type(name)}. Columns are named by text.")
+            raise InvalidInput(f"column {position} is named {name!r}, {describe_type(name)}. Column names are text.")
     return _checked_names([str.__str__(name) for name in names])
 
 
@@ -163,45 +166,45 @@ def _checked_names(names: list[str]) -> list[str]:
     return names
 
 
-def _rows_given(data: Any) -> Iterable[Any]:
+def _checked_data(data: Any) -> Iterable[Any]:
     if isinstance(data, str) or not _is_ordered(data):
-        raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {a_type(data)}.")
+        raise InvalidInput(f"data must be a list of rows, or a pandas DataFrame, not {describe_type(data)}.")
     rows: Iterable[Any] = data
     return rows
 
 
-def _checked_row(row: Any, number: int, columns: Sequence[str]) -> Row:
+def _checked_row(row: Any, number: int, columns: Sequence[str]) -> TableRow:
     if isinstance(row, str) or not _is_ordered(row):
-        raise InvalidInput(f"row {number} must be a list of values, one for each column, not {a_type(row)}.")
+        raise InvalidInput(f"row {number} must be a list of values, one for each column, not {describe_type(row)}.")
     values = list(row)
     if len(values) != len(columns) or not columns:
         raise InvalidInput(
             f"row {number} has {_counted(len(values), 'value')}, but the table has "
-            f"{_counted(len(columns), 'column')}: {_named(columns)}. Give one value for each column."
+            f"{_counted(len(columns), 'column')}: {_list_names(columns)}. Give one value for each column."
         )
-    return [keep(value, number, column) for value, column in zip(values, columns, strict=True)]
+    return [normalize_cell(value, number, column) for value, column in zip(values, columns, strict=True)]
 
 
 def _values_of_column(name: str, data: Iterable[Any]) -> list[Any]:
     if isinstance(data, str) or not _is_ordered(data):
-        raise InvalidInput(f"column {name!r} must be given as a list of values, not as {a_type(data)}.")
+        raise InvalidInput(f"column {name!r} must be given as a list of values, not as {describe_type(data)}.")
     return list(data)
 
 
 def _is_ordered(value: object) -> bool:
-    """Whether it gives one thing after another, in an order that is meant."""
+    """Whether it is iterable in a meaningful order."""
     return isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | dict | set | frozenset)
 
 
-def _one_of(found: dict[str, list[Any]], name: str) -> list[Any]:
+def _frame_column(found: dict[str, list[Any]], name: str) -> list[Any]:
     if name not in found:
-        raise InvalidInput(f"the data frame has no column {name!r}. It has {_named(list(found))}.")
+        raise InvalidInput(f"the data frame has no column {name!r}. It has {_list_names(list(found))}.")
     return found[name]
 
 
-def _named(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:COLUMNS_SHOWN]) or "none"
-    return shown if len(columns) <= COLUMNS_SHOWN else f"{shown}, …"
+def _list_names(columns: Sequence[str]) -> str:
+    names = ", ".join(columns[:COLUMNS_SHOWN]) or "none"
+    return names if len(columns) <= COLUMNS_SHOWN else f"{names}, …"
 
 
 def _counted(count: int, noun: str) -> str:

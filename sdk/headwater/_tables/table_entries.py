@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from headwater_schemas.errors import ContentError, InvalidInput
 from headwater_schemas.paths import normalize
 
-from headwater._tables.table import Table, checked_rows, copy_table, table_of
+from headwater._tables.table import Table, checked_rows, copy_table, table_from_rows
 
 TABLE_SUFFIX = ".table.parquet"
 
@@ -75,15 +75,15 @@ def read_table(source: TableSource, path: str) -> Table:
     added = source.added_value(path)
     if isinstance(added, Table):
         return copy_table(added)
-    return table_of(*_decoded(source, path, "decode"))
+    return table_from_rows(*_decoded(source, path, "decode"))
 
 
-def read_head(source: TableSource, path: str) -> tuple[list[str], int]:
+def read_schema(source: TableSource, path: str) -> tuple[list[str], int]:
     """The columns of the table at an entry, and the number of its rows. Raises: as `read_table`."""
     added = source.added_value(path)
     if isinstance(added, Table):
         return added.columns, len(added)
-    columns, count = _decoded(source, path, "head")
+    columns, count = _decoded(source, path, "read_schema")
     return columns, count
 
 
