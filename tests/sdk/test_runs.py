@@ -281,6 +281,30 @@ def test_a_run_left_open_is_finished_at_interpreter_exit_with_everything_logged(
     assert headwater.Api().run("open").state == state
 
 
+def test_an_artifact_finds_its_runs_in_a_process_that_has_loaded_none(tmp_path: Path) -> None:
+    with headwater.init(id="maker") as run:
+        run.log_artifact(note("n", "one"))
+    script = """
+        import headwater
+        artifact = headwater.Artifact("n", "note")
+        with artifact.new_file("note.txt") as file:
+            file.write("one")
+        artifact.save()
+        print(artifact.version, artifact.logged_by().id, artifact.used_by())
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    assert done.stdout == "v0 maker []\n"
+
+
 def test_settings_are_read_at_each_init(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with headwater.init() as run:
         run.log_artifact(note("n", "one"))
