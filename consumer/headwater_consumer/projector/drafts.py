@@ -1,7 +1,5 @@
 """Handlers of events about an open draft: opening it, adding and removing entries, discarding it."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import repeat
 
@@ -15,7 +13,6 @@ from headwater_schemas.entries import (
 )
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
-    OWN_DRAFT,
     SHARED_DRAFT,
     DraftDiscarded,
     DraftEvent,
@@ -25,48 +22,45 @@ from headwater_schemas.events import (
     WriterDone,
 )
 from headwater_schemas.lthash import ContentSum
-from headwater_schemas.names import CollectionName, RunName, check_distributed_id, check_text, check_type
-from headwater_schemas.object_names import project_of
-from headwater_schemas.paths import (
-    colliding_forms,
-    conflict_reason,
-    file_and_folder,
-    file_and_folder_text,
-    find_invalid,
-    look_alike_text,
-)
+from headwater_schemas.names import RunName
 
+from headwater_consumer.projector.draft_rules import (
+    check_base,
+    check_batch,
+    check_conflicts,
+    check_draft_name,
+    check_grammar,
+    check_objects,
+    check_size,
+    check_type_of_collection,
+    describe,
+)
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, time_text
 from headwater_consumer.projector.state import AddEntries, Change, DropLayer, Put, State
 from headwater_consumer.rows import (
-    DELETED,
     FILE,
     REFERENCE,
     REMOVED,
     CollectionRow,
-    CondemnedObjectRow,
     DraftRow,
     DraftWriterRow,
     LayerChain,
     LayerRow,
-    VersionAttributeRow,
     VersionRow,
 )
-
-SIZE_BYTES_MAX = 2**63 - 1  # of a whole version: what a column of the database can hold
 
 EntryTuple = tuple[object, ...]
 
 
 def opened(context: EventContext, event: DraftOpened, state: State) -> list[Change]:
     """Open a draft. Opening it again, as each writer of a shared draft does, must name the same type and base."""
-    _check_draft_name(event)
-    _check_type(event, state)
+    check_draft_name(event)
+    check_type_of_collection(state.get(CollectionRow, event.collection), event.type)
     before = state.get(DraftRow, event.collection, event.draft)
     if before is not None:
         return _opened_again(context, event, before)
     if event.base is not None:
-        _check_base(event, event.base, state)
+        check_base(event, event.base, state)
     draft = DraftRow(
         collection=event.collection,
         draft=event.draft,
@@ -93,11 +87,11 @@ def entries_added(context: EventContext, event: EntryAdded, state: State) -> lis
     """Add entries to a draft. An earlier entry at the same path is superseded when the draft is sealed."""
     draft = open_draft(event, state)
     paths = [*event.files.paths, *(reference.path for reference in event.references)]
-    _check_batch(event, paths)
-    _check_objects(context.position.partition, event, state)
+    check_batch(event, paths)
+    check_objects(context.position.partition, event, state)
     if event.draft.startswith(SHARED_DRAFT):
         # A draft of one writer was checked by that writer, who knows all of it; nobody knows all of a shared one.
-        _check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
+        check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
     writer, changes = _writer_of(context, event, draft, state)
     sizes = event.files.sizes
     leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes)
@@ -120,7 +114,7 @@ def entries_removed(context: EventContext, event: EntryRemoved, state: State) ->
             f"an event removes {removals:,} paths and folders from {describe(event)}; at most "
             f"{ENTRIES_PER_EVENT_MAX:,} are allowed. Send them as several events.",
         )
-    _check_grammar([*event.paths, *event.folders])
+    check_grammar([*event.paths, *event.folders])
     layers = [draft.layer, *base_chain(draft, state)]
     within = [path for folder in event.folders for path in state.paths_under(layers, folder)]
     paths = list(dict.fromkeys([*event.paths, *within]))
@@ -178,56 +172,9 @@ def _check_open(event: DraftEvent, draft: DraftRow) -> None:
         raise RuleViolation(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
 
 
-def describe(event: DraftEvent) -> str:
-    """A draft's name in messages."""
-    if event.draft.startswith(SHARED_DRAFT):
-        return f"the draft {event.draft.removeprefix(SHARED_DRAFT)!r} of {event.collection}"
-    return f"a draft of {event.collection}"
-
-
 def sum_of(draft: DraftRow) -> ContentSum:
     """The sum of all that was added to a draft, duplicates included."""
     return ContentSum(draft.sum_state, draft.sum_count, draft.sum_bytes)
-
-
-def check_size(event: DraftEvent, total: ContentSum) -> None:
-    """Raises: RuleViolation when the sum of all sizes is more than can be stored, which no real sizes reach."""
-    if total.size_bytes > SIZE_BYTES_MAX:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"{describe(event)} would have {total.size_bytes:,} bytes; at most {SIZE_BYTES_MAX:,} can be stored. "
-            "Check the sizes of its entries.",
-        )
-
-
-# --- rules ------------------------------------------------------------------------------------------------------
-
-
-def _check_draft_name(event: DraftOpened) -> None:
-    CollectionName.parse(event.collection)
-    check_type(event.type)
-    if event.draft.startswith(SHARED_DRAFT):
-        check_distributed_id(event.draft.removeprefix(SHARED_DRAFT))
-    elif not event.draft.startswith(OWN_DRAFT):
-        raise RuleViolation(
-            Reason.INVALID,
-            f"{event.draft!r} is not the id of a draft of {event.collection}: it begins with neither {OWN_DRAFT!r} nor "
-            f"{SHARED_DRAFT!r}.",
-        )
-
-
-def _check_type(event: DraftOpened, state: State) -> None:
-    check_type_of_collection(state.get(CollectionRow, event.collection), event.type)
-
-
-def check_type_of_collection(collection: CollectionRow | None, type_name: str) -> None:
-    """Raises: RuleViolation when a collection already has another type than a draft of it."""
-    if collection is not None and collection.type != type_name:
-        raise RuleViolation(
-            Reason.TYPE_MISMATCH,
-            f"{collection.collection} is of type {collection.type!r}, not {type_name!r}. "
-            "Use that type or another name.",
-        )
 
 
 def _opened_again(context: EventContext, event: DraftOpened, before: DraftRow) -> list[Change]:
@@ -248,86 +195,6 @@ def _opened_again(context: EventContext, event: DraftOpened, before: DraftRow) -
 
 def _base_name(base: int | None) -> str:
     return "no version" if base is None else f"v{base}"
-
-
-def _check_base(event: DraftOpened, base: int, state: State) -> None:
-    exists = state.get(VersionRow, event.collection, base) is not None
-    if not exists or state.get(VersionAttributeRow, event.collection, base, DELETED) is not None:
-        found = "was deleted" if exists else "does not exist"
-        raise RuleViolation(
-            Reason.BASE_UNKNOWN,
-            f"{event.collection}:v{base} {found}, so no draft can start from it. Choose another base.",
-        )
-
-
-def _check_batch(event: EntryAdded, paths: list[str]) -> None:
-    event.files.check()
-    if len(paths) > ENTRIES_PER_EVENT_MAX:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"an event adds {len(paths):,} entries to {describe(event)}; at most {ENTRIES_PER_EVENT_MAX:,} are "
-            "allowed. Send them as several events.",
-        )
-    _check_grammar(paths)
-    _check_forms(paths)
-    if len(set(paths)) != len(paths):
-        twice = next(path for path, times in Counter(paths).items() if times > 1)
-        raise RuleViolation(Reason.INVALID, f"an event adds {twice!r} to {describe(event)} twice. Send each path once.")
-    if (path := file_and_folder(paths)) is not None:
-        raise RuleViolation(Reason.PATH_CONFLICT, f"{file_and_folder_text(path)}. Rename one of them.")
-    for reference in event.references:
-        _check_reference(reference)
-
-
-def _check_reference(reference: Reference) -> None:
-    if reference.size is not None and reference.size < 0:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"the reference {reference.path!r} has the size {reference.size}. Give its bytes, or no size.",
-        )
-    for text in (reference.uri, reference.checksum, reference.object_version):
-        if text is not None:
-            check_text(text, f"the reference {reference.path!r}")
-
-
-def _check_grammar(paths: Sequence[str]) -> None:
-    if (wrong := find_invalid(paths)) is not None:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"{wrong!r} is not a path inside a version. Send paths as `headwater_schemas.paths` has them.",
-        )
-
-
-def _check_forms(paths: Sequence[str]) -> None:
-    if collision := colliding_forms(paths):
-        raise RuleViolation(Reason.PATH_CONFLICT, f"{look_alike_text(*collision)}. Rename one of them.")
-
-
-def _check_conflicts(event: EntryAdded, layers: Sequence[int], paths: Sequence[str], state: State) -> None:
-    conflict = state.path_conflict(layers, paths)
-    if conflict is None:
-        return
-    path, other = conflict
-    raise RuleViolation(
-        Reason.PATH_CONFLICT,
-        f"{path!r} cannot join {describe(event)}, which has {other!r}: {conflict_reason(path, other)}. "
-        "Rename one of them.",
-    )
-
-
-def _check_objects(partition: int, event: EntryAdded, state: State) -> None:
-    project = CollectionName.parse(event.collection).namespace
-    for name in event.files.objects:
-        check_text(name, "object name")
-        if project_of(name) != project:
-            raise RuleViolation(
-                Reason.INVALID,
-                f"object {name} does not belong to {project}: projects do not share content. Store it there.",
-            )
-        if state.get(CondemnedObjectRow, name, partition) is not None:
-            raise RuleViolation(
-                Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again."
-            )
 
 
 # --- rows -------------------------------------------------------------------------------------------------------

@@ -12,15 +12,8 @@ from headwater_schemas.events import WRITERS_MAX, Stamped, VersionCommitted, Wri
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
 
-from headwater_consumer.projector.drafts import (
-    base_chain,
-    check_size,
-    check_type_of_collection,
-    describe,
-    open_draft,
-    sum_of,
-    writer_of,
-)
+from headwater_consumer.projector.draft_rules import check_size, check_type_of_collection, describe
+from headwater_consumer.projector.drafts import base_chain, open_draft, sum_of, writer_of
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
 from headwater_consumer.projector.facts import add_tag, set_alias, set_attribute
 from headwater_consumer.projector.state import Change, DropLayer, MergeLayers, Put, RemoveDuplicates, State
