@@ -160,7 +160,7 @@ def test_a_bucket_that_is_right_is_said_to_be_and_left_as_it_was(settings: S3Set
     found = describe(settings)
 
     assert all(finding.is_good for finding in found)
-    for word, finding in zip(("accepts", "is there", "deleted", "no incomplete"), found, strict=True):
+    for word, finding in zip(("accepts", "exists", "deleted", "no incomplete"), found, strict=True):
         assert word in finding.text
     assert list(buckets.client_of(settings).list_objects(settings.bucket, recursive=True)) == []
     store.close()

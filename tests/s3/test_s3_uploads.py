@@ -173,7 +173,7 @@ def test_a_source_that_changes_each_time_is_an_error_that_names_it_and_leaves_no
     path = tmp_path / "source"
     path.write_bytes(LARGE)
     monkeypatch.setattr(digests, "new_hasher", _changing_before_each_reading(change))
-    with unbuffered(path) as source, pytest.raises(InvalidFile, match=rf"{path}.*changed.*Add it once"):
+    with unbuffered(path) as source, pytest.raises(InvalidFile, match=rf"{path}.*changed.*Add it again"):
         store.stage_file(source, digests.XXH3, project=PROJECT)
 
     assert len(changes) == 2 * READINGS_MAX
