@@ -7,7 +7,7 @@
         artifact.add_dir("images")
         run.log_artifact(artifact)
 
-Names are loaded when they are first used, so that importing the package costs next to nothing.
+Names are imported on first use, which keeps `import headwater` fast.
 """
 
 from importlib import import_module

@@ -1,7 +1,6 @@
-"""Lists that are read page by page, and no further than they are used.
+"""Lists that load page by page, and only as far as they are used.
 
-A page starts after the last row of the page before it, not at a number, so rows that are deleted meanwhile shift
-nothing.
+Each page starts after the last row of the previous page rather than at an offset, so deleted rows do not shift it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ Pages = Callable[[R | None], Sequence[R]]  # the rows after this one, or the fir
 
 
 class PagedList(Sequence[T], Generic[R, T]):
-    """A list that is read from the front, once, as far as it is used."""
+    """A list that loads from the front as far as it is used, and only once."""
 
     def __init__(
         self, page_after: Pages[R], count_after: Callable[[R | None], int], member_of: Callable[[R], T]

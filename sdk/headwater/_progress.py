@@ -1,4 +1,4 @@
-"""What people see while they wait: a bar for long work in a terminal, and one line for what happened."""
+"""Progress output: a bar for long work in a terminal, and one-line notes."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ REFRESH_S = 0.1
 
 
 class Progress:
-    """A bar on standard error, shown only in a terminal and only for work that takes long."""
+    """A progress bar on standard error, shown only in a terminal and only for work that takes long."""
 
     def __init__(self, what: str, *, total: int, unit: str, quiet: bool = False) -> None:
         self._what = what
@@ -35,16 +35,16 @@ class Progress:
             self._bar.stop()
 
     def advance(self, amount: int) -> None:
-        """So much more is done."""
+        """Add `amount` to the progress."""
         self.set(self._done + amount)
 
     def of(self, done: int, total: int) -> None:
-        """So much is done, of so much."""
+        """Set progress and total."""
         self._total = total
         self.set(done)
 
     def set(self, done: int) -> None:
-        """So much is done in all."""
+        """Set the progress."""
         self._done = done
         now = time.monotonic()
         if not self._wanted or now - self._started_s < SHOWN_AFTER_S or now - self._shown_s < REFRESH_S:
@@ -75,7 +75,7 @@ def _start_bar(what: str, total: int, unit: str) -> "tuple[RichProgress, TaskID]
 
 
 def tell(line: str) -> None:
-    """One line for the user, on standard error."""
+    """Print one line for the user, on standard error."""
     if sys.stderr is not None:
         print(f"headwater: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
 

@@ -1,4 +1,4 @@
-"""What `artifact.add` takes beside files: tables, and tables in parts."""
+"""The types that `artifact.add` accepts: tables and partitioned tables."""
 
 from headwater._tables.partitioned import PartitionedTable as PartitionedTable
 from headwater._tables.table import Table as Table

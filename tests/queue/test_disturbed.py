@@ -190,5 +190,5 @@ def test_an_immutable_file_whose_content_is_stored_or_nonehere_is_read(store: St
         artifact.add_file(path, policy="immutable")
         path.unlink()
 
-        with pytest.raises(FileChanged, match="cannot be read any more"):
+        with pytest.raises(FileChanged, match="can no longer be read"):
             run.log_artifact(artifact).wait()

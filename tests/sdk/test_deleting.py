@@ -131,5 +131,5 @@ def test_pruning_can_be_told_to_keep_neither_the_aliased_nor_the_used() -> None:
 @pytest.mark.parametrize("keep", [0, -1, True])
 def test_pruning_keeps_one_version_at_least(keep: int) -> None:
     log("one")
-    with pytest.raises(InvalidInput, match="one version or more"):
+    with pytest.raises(InvalidInput, match="a whole number of at least 1"):
         headwater.Api().artifact_collection("dataset", "pets").prune(keep)

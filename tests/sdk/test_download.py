@@ -110,7 +110,7 @@ def test_what_names_no_folder_is_refused(named: Any, tmp_path: Path) -> None:
     put(tmp_path, {"mine": b"kept"})
 
     for act in (artifact.download, artifact.checkout, artifact.verify, artifact.get_entry("README").download):
-        assert "is not the path of a folder" in refusal(InvalidFile, lambda act=act: act(named))
+        assert "is not a folder path" in refusal(InvalidFile, lambda act=act: act(named))
 
     assert (tmp_path / "mine").read_bytes() == b"kept"
     assert not (tmp_path / "README").exists()

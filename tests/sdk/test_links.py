@@ -28,5 +28,5 @@ def test_a_link_is_readable() -> None:
 @pytest.mark.parametrize("uri", ["s3://team/animals/images/v3/a", "headwater:team/animals/images/v3/a", ""])
 def test_what_is_no_link_is_named(uri: str) -> None:
     assert not is_link(uri)
-    with pytest.raises(InvalidInput, match="is no link"):
+    with pytest.raises(InvalidInput, match="is not a link"):
         parse_link(uri)

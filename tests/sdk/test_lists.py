@@ -157,12 +157,12 @@ def test_what_cannot_name_a_project_or_run_is_refused(path: object) -> None:
     log()
     api = headwater.Api()
 
-    with pytest.raises(InvalidName, match="named by text"):
+    with pytest.raises(InvalidName, match="must be a string"):
         api.run(path)  # type: ignore[arg-type]
     if path is None:
         return  # the project of the settings
     for ask in (api.runs, api.artifact_types, api.artifact_collections):
-        with pytest.raises(InvalidName, match="named by text"):
+        with pytest.raises(InvalidName, match="must be a string"):
             ask(path)  # type: ignore[operator]
 
 

@@ -121,7 +121,7 @@ def test_what_does_not_decode_lets_its_artifact_wait_until_it_is_resolved_and_al
     is_well(others, 3)
     waiting.ended_well()
     assert {error["error"] for error in errors(waiting)} == {"StoreUnavailable"}
-    assert "waits behind an event that cannot be decoded" in errors(waiting)[0]["text"]
+    assert "is parked behind an event that cannot be decoded" in errors(waiting)[0]["text"]
     assert acknowledged(waiting) == []
     assert judge(stage, acknowledged(before, others), dead_letters=1).count(DAMAGED) == 1
 

@@ -1,4 +1,4 @@
-"""Look up what was recorded, outside any run."""
+"""Query a store outside a run."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ from headwater._run.run import Run
 
 
 class Api:
-    """Looks up what a store has recorded. Settings are read when it is made.
+    """Queries a store. Settings are read when the object is created.
 
-    Names without an entity or project use those of the settings. Lists are read page by page as far as they are used,
-    stay consistent while members are deleted, know their length, and can be sliced.
+    Names without an entity or project use those of the settings. Lists load page by page as they are used, stay
+    consistent while their members are deleted, and support `len()` and slicing.
     """
 
     def __init__(self) -> None:
@@ -31,16 +31,16 @@ class Api:
     # --- artifacts
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
-        """The version that `[[entity/]project/]name[:alias or version]` names.
+        """The version that `[[entity/]project/]name[:alias or version]` refers to.
 
-        Raises: NotFound; InvalidName; InvalidInput when it is of another type.
+        Raises: NotFound; InvalidName; InvalidInput if its type is not `type`.
         """
         found = find_artifact(self._client, name, self._settings.entity, self._settings.project)
         check_expected_type(found, type)
         return found
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """Whether there is such a version. Raises: InvalidName; InvalidInput when it is of another type."""
+        """Whether the version exists. Raises: InvalidName; InvalidInput if its type is not `type`."""
         try:
             self.artifact(name, type)
         except NotFound:
@@ -48,38 +48,38 @@ class Api:
         return True
 
     def artifact_versions(self, type: str, name: str) -> Sequence[Artifact]:
-        """The versions of `[[entity/]project/]name` that are not deleted, the newest first.
+        """The versions of `[[entity/]project/]name` that are not deleted, newest first.
 
-        Raises: NotFound; InvalidName; InvalidInput when the artifact is of another type.
+        Raises: NotFound; InvalidName; InvalidInput if the artifact's type is not `type_name`.
         """
         return self.artifact_collection(type, name).artifacts()
 
     def artifacts(self, type_name: str, name: str) -> Sequence[Artifact]:
-        """The same as `artifact_versions`."""
+        """Alias of `artifact_versions`."""
         return self.artifact_versions(type_name, name)
 
     def artifact_collection(self, type: str, name: str) -> ArtifactCollection:
-        """All versions of `[[entity/]project/]name`. Raises: as `artifact_versions`."""
+        """All versions of `[[entity/]project/]name`. Raises: see `artifact_versions`."""
         wanted = ArtifactReference.parse(name)
         if ":" in name:
-            raise InvalidName(f"{name!r} names one version. Give the name alone: {name.partition(':')[0]!r}.")
+            raise InvalidName(f"{name!r} names one version, not an artifact. Write {name.partition(':')[0]!r}.")
         settings = self._settings
         collection = CollectionName(wanted.entity or settings.entity, wanted.project or settings.project, wanted.name)
         self._client.catch_up()
         return find_collection(self._client, str(collection), type)
 
     def artifact_collections(self, project: str | None = None, type: str | None = None) -> Sequence[ArtifactCollection]:
-        """The artifacts of `[entity/]project` that have versions, by name; of one type where one is given."""
+        """The artifacts of `[entity/]project` that have versions, by name; optionally only those of one type."""
         self._client.catch_up()
         return collections_of(self._client, self._project(project), type)
 
     def artifact_types(self, project: str | None = None) -> Sequence[ArtifactType]:
-        """The types that artifacts of `[entity/]project` have, by name."""
+        """The artifact types of `[entity/]project`, by name."""
         self._client.catch_up()
         return types_of(self._client, self._project(project))
 
     def artifact_type(self, name: str, project: str | None = None) -> ArtifactType:
-        """A type of `[entity/]project`. Raises: NotFound naming those that are there."""
+        """One artifact type of `[entity/]project`. Raises: NotFound naming the existing types."""
         types = {found.name: found for found in self.artifact_types(project)}
         if name not in types:
             there = ", ".join(types) or "none"
@@ -87,7 +87,7 @@ class Api:
         return types[name]
 
     def drafts(self, project: str | None = None) -> Sequence[OpenDraft]:
-        """The drafts of `[entity/]project` that are not sealed: `discard()` drops one."""
+        """The open drafts of `[entity/]project`. Discard one with `discard()`."""
         self._client.catch_up()
         return open_drafts(self._client, self._project(project))
 
@@ -98,11 +98,11 @@ class Api:
         name = RunName.parse("/".join(self._with_defaults(path, 3)))
         self._client.catch_up()
         if queries.run_info(self._client.stores.database, str(name)) is None:
-            raise NotFound(f"there is no run {name}. `headwater runs` lists those that are there.")
+            raise NotFound(f"there is no run {name}. `headwater runs` lists the runs of a project.")
         return run_named(self._client, str(name))
 
     def runs(self, path: str | None = None, *, job_type: str | None = None, group: str | None = None) -> Sequence[Run]:
-        """The runs of `[entity/]project`, the last started first."""
+        """The runs of `[entity/]project`, most recently started first."""
         self._client.catch_up()
         return runs_of(self._client, self._project(path), job_type=job_type, group=group)
 
@@ -114,12 +114,12 @@ class Api:
             return f"{self._settings.entity}/{self._settings.project}"
         parts = self._with_defaults(path, 2)
         if len(parts) != 2:
-            raise InvalidName(f"{path!r} is no project. Write project or entity/project.")
+            raise InvalidName(f"{path!r} is not a project. Write project or entity/project.")
         return "/".join(check_name(part, kind) for part, kind in zip(parts, ("entity", "project"), strict=True))
 
     def _with_defaults(self, path: str, count: int) -> list[str]:
         if not isinstance(path, str):
-            raise InvalidName(f"a project or run is named by text such as 'team/digits', not {path!r}.")
+            raise InvalidName(f"a project or run must be a string such as 'team/digits', not {path!r}.")
         parts = path.split("/")
         defaults = [self._settings.entity, self._settings.project][: count - 1]
         missing = max(0, count - len(parts))

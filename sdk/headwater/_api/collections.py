@@ -1,4 +1,4 @@
-"""Artifact types and collections, as the Api lists them."""
+"""Artifact types and collections, as returned by the Api."""
 
 from collections.abc import Sequence
 
@@ -35,14 +35,14 @@ class ArtifactCollection:
         return self._info.type
 
     def artifacts(self) -> Sequence[Artifact]:
-        """The versions that are not deleted, the newest first, read page by page."""
+        """The versions that are not deleted, newest first; loads page by page."""
         return versions_of(self._client, self._info.collection)
 
     def prune(self, keep: int, *, keep_aliased: bool = True, keep_used: bool = True, dry_run: bool = False) -> Pruned:
-        """Delete all versions but the newest `keep`, those with aliases, and those that are used: by a run, or by
-        references of other versions.
+        """Delete all versions except the newest `keep`, those with aliases, and those used by a run or by references of
+        other versions.
 
-        `dry_run=True` deletes nothing and returns what would be deleted. Raises: InvalidInput for a `keep` below 1.
+        `dry_run=True` deletes nothing and returns what would be deleted. Raises: InvalidInput if `keep` is less than 1.
         """
         client, collection = self._client, self._info.collection
         return prune(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used, dry_run=dry_run)
@@ -68,11 +68,11 @@ class ArtifactType:
         return self._project
 
     def collections(self) -> Sequence[ArtifactCollection]:
-        """By name, read page by page."""
+        """The collections by name; loads page by page."""
         return collections_of(self._client, self._project, self.name)
 
     def collection(self, name: str) -> ArtifactCollection:
-        """The collection `name` of this type. Raises: NotFound; InvalidInput when it is of another type."""
+        """The collection `name` of this type. Raises: NotFound; InvalidInput if it has a different type."""
         return find_collection(self._client, f"{self._project}/{name}", self.name)
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class ArtifactType:
 
 
 def types_of(client: Client, project: str) -> Sequence[ArtifactType]:
-    """The types that artifacts of "entity/project" have, by name."""
+    """The artifact types of "entity/project", by name."""
     database = client.stores.database
 
     def page_after(last: str | None) -> Sequence[str]:
@@ -93,7 +93,7 @@ def types_of(client: Client, project: str) -> Sequence[ArtifactType]:
 
 
 def collections_of(client: Client, project: str, type_name: str | None) -> Sequence[ArtifactCollection]:
-    """The collections of "entity/project" that have versions, by name; of one type where one is given."""
+    """The collections of "entity/project" that have versions, by name; optionally only those of one type."""
     database = client.stores.database
 
     def page_after(last: queries.CollectionInfo | None) -> Sequence[queries.CollectionInfo]:
@@ -108,17 +108,17 @@ def collections_of(client: Client, project: str, type_name: str | None) -> Seque
 
 
 def find_collection(client: Client, collection: str, type_name: str | None) -> ArtifactCollection:
-    """Raises: NotFound; InvalidInput naming both types when it is of another one."""
+    """Raises: NotFound; InvalidInput naming both types if it has a different one."""
     info = queries.collection_info(client.stores.database, collection)
     if info is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
+        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of a project.")
     if type_name is not None and info.type != type_name:
-        raise InvalidInput(f"{collection} is of type {info.type!r}, not {type_name!r}.")
+        raise InvalidInput(f"{collection} has type {info.type!r}, not {type_name!r}. Pass the right type or omit it.")
     return ArtifactCollection(client, info)
 
 
 def versions_of(client: Client, collection: str) -> Sequence[Artifact]:
-    """The versions that are not deleted, the newest first."""
+    """The versions that are not deleted, newest first."""
     database = client.stores.database
 
     def page_after(last: queries.VersionInfo | None) -> Sequence[queries.VersionInfo]:

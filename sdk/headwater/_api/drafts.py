@@ -1,4 +1,4 @@
-"""Open drafts, as the Api lists them."""
+"""Open drafts, as returned by the Api."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from headwater._paging import ROWS_PER_PAGE
 
 
 class OpenDraft:
-    """A draft that is not sealed."""
+    """A draft that is not sealed yet."""
 
     def __init__(self, client: Client, info: queries.DraftInfo) -> None:
         self._client = client
@@ -19,12 +19,12 @@ class OpenDraft:
 
     @property
     def collection(self) -> str:
-        """`entity/project/name` of the artifact that it is to be a version of."""
+        """`entity/project/name` of the draft's artifact."""
         return self._info.collection
 
     @property
     def distributed_id(self) -> str | None:
-        """The id that its writers share; None for the draft of a single writer."""
+        """The id that selects the shared draft; None for a private draft of one writer."""
         draft = self._info.draft
         return draft.removeprefix(SHARED_DRAFT) if draft.startswith(SHARED_DRAFT) else None
 
@@ -35,22 +35,22 @@ class OpenDraft:
 
     @property
     def base(self) -> str | None:
-        """The version that it starts from, such as "v3"."""
+        """The version it is based on, such as "v3"; None without a base."""
         return None if self._info.base is None else f"v{self._info.base}"
 
     @property
     def entries(self) -> int:
-        """How many entries its writers sent, duplicates and removals included."""
+        """The number of entries that its writers sent, including duplicates and removals."""
         return self._info.row_count
 
     @property
     def writers_done(self) -> int:
-        """How many writers are done."""
+        """The number of writers that are done."""
         return self._info.writers_done
 
     @property
     def waits_for(self) -> int | None:
-        """How many writers its commit waits for; None before it is finished."""
+        """The number of writers that its commit waits for; None before `finish_artifact`."""
         return self._info.waiting_for
 
     @property
@@ -59,16 +59,16 @@ class OpenDraft:
         return datetime.fromtimestamp(self._info.last_event_us / 1_000_000, UTC)
 
     def discard(self) -> None:
-        """Discard it, with everything in it. Raises: EventRejected when it was sealed meanwhile."""
+        """Discard the draft and all its entries. Raises: EventRejected if it was sealed in the meantime."""
         discarded = DraftDiscarded(collection=self._info.collection, draft=self._info.draft)
         self._client.send([discarded]).result()
 
     def __repr__(self) -> str:
-        return f"<OpenDraft {self.distributed_id or 'of one writer'} of {self.collection}>"
+        return f"<OpenDraft {self.distributed_id or '(private)'} of {self.collection}>"
 
 
 def open_drafts(client: Client, project: str) -> Sequence[OpenDraft]:
-    """The drafts of "entity/project" that are not sealed, by collection and id."""
+    """The open drafts of "entity/project", by collection and id."""
     found: list[OpenDraft] = []
     after: tuple[str, str] | None = None
     while page := queries.open_drafts(client.stores.database, project, after=after, limit=ROWS_PER_PAGE):

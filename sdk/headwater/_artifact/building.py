@@ -1,4 +1,4 @@
-"""Filling an artifact: add files, folders, references and tables to it, and remove them again."""
+"""Filling an artifact: adding and removing files, folders, references and tables."""
 
 import codecs
 import contextlib
@@ -25,7 +25,7 @@ TEMPORARY_DIGITS = 20  # of the content's digest, in front of a temporary file's
 
 
 class Building:
-    """What can be done with an artifact while it is filled. Bytes are copied when they are added."""
+    """The methods that fill an artifact. Content is captured when it is added."""
 
     def __init__(self, state: ArtifactState) -> None:
         self._state = state
@@ -39,9 +39,10 @@ class Building:
     ) -> Entry:
         """Add one file, as `name` or under its own name.
 
-        `is_tmp=True` puts digits of the content's digest before the name, so that temporary files with one name do not
+        `is_tmp=True` prefixes the name with part of the digest, so that temporary files with equal names do not
         collide. `policy="immutable"` reads a large file only when the artifact is logged; it must not change until
-        then. Raises: InvalidFile, InvalidPath; InvalidInput after logging.
+        then.
+        Raises: InvalidFile, InvalidPath; InvalidInput after logging.
         """
         state = self._state
         state.check_open()
@@ -63,9 +64,10 @@ class Building:
     def add_dir(
         self, local_path: str | os.PathLike[str], name: str | PurePath | None = None, policy: Policy = "mutable"
     ) -> None:
-        """Add every file below a folder, under `name` or at the top. Files that did not change are not read again.
+        """Add all files below a folder, under `name` or at the top level. Unchanged files are not read again.
 
-        Raises: InvalidFile, InvalidPath naming what cannot be added, and nothing is added; InvalidInput after logging.
+        Raises: InvalidFile or InvalidPath naming the offending file, in which case nothing is added; InvalidInput after
+        logging.
         """
         state = self._state
         state.check_open()
@@ -84,7 +86,7 @@ class Building:
 
     @contextlib.contextmanager
     def new_file(self, name: str | PurePath, mode: str = "w", encoding: str | None = None) -> Iterator[IO[Any]]:
-        """A file to write, which is added when the block ends; after an error nothing is added.
+        """Open a new file for writing; it is added when the block ends. If the block raises, nothing is added.
 
         `mode` is "w" for text (UTF-8 by default) or "wb" for bytes. Raises: InvalidPath, InvalidInput.
         """
@@ -93,7 +95,7 @@ class Building:
         path = normalize(name)
         state.content.check([path])
         if mode not in ("w", "wb", "x", "xb"):
-            raise InvalidInput(f"new_file writes a new file: mode must be 'w' or 'wb', not {mode!r}.")
+            raise InvalidInput(f"mode must be 'w' or 'wb' for a new file, not {mode!r}.")
         _check_encoding(encoding)
         _, stager = state.open()
         with spooled_file() as raw:
@@ -109,12 +111,13 @@ class Building:
         checksum: bool = True,
         max_objects: int | None = None,
     ) -> list[Entry]:
-        """Add what a URI stands for, or an entry of another version, without its bytes; returns the entries.
+        """Add references to the objects of a URI or to an entry of another version, without copying content. Returns
+        the entries.
 
-        `name` is the entry's path, or the folder for the objects of a prefix or folder; by default it follows from the
-        URI. `checksum=False` makes no request, and records the URI alone. A prefix may have at most `max_objects`,
-        10,000 by default. Raises: InvalidInput naming the URI, also where two would have one name; NotFound;
-        InvalidPath; InvalidInput after logging.
+        `name` is the path of the entry, or the folder for the objects below a prefix or folder; the default is derived
+        from the URI. `checksum=False` makes no request and records only the URI. A prefix may have up to `max_objects`
+        objects, 10,000 by default. Raises: InvalidInput naming the URI, also if two entries would have the same name;
+        NotFound; InvalidPath; InvalidInput after logging.
         """
         state = self._state
         state.check_open()
@@ -125,9 +128,9 @@ class Building:
         return [state.entry(reference.path) for reference in found]
 
     def add(self, obj: object, name: str | PurePath) -> Entry:
-        """Add a table, or a partitioned one, under `name`; `get(name)` returns it.
+        """Add a table or partitioned table under `name`; `get(name)` returns it.
 
-        Raises: InvalidInput naming the type of what cannot be added; InvalidPath.
+        Raises: InvalidInput naming the type of any other value; InvalidPath.
         """
         state = self._state
         state.check_open()
@@ -140,9 +143,9 @@ class Building:
         return state.entry(encoded.path)
 
     def remove(self, item: str | PurePath | Entry) -> None:
-        """Remove an entry, or everything under a folder.
+        """Remove an entry, or everything below a folder.
 
-        Raises: NotFound when there is neither; InvalidPath; InvalidInput after logging.
+        Raises: NotFound if there is neither; InvalidPath; InvalidInput after logging.
         """
         state = self._state
         state.check_open()
@@ -150,7 +153,8 @@ class Building:
         gone = [path] if state.has(path) else list(state.paths_under(path))
         if not gone:
             raise NotFound(
-                f"{path!r} is neither an entry nor a folder here, so it cannot be removed.{_hint(state, path)}"
+                f"{path!r} cannot be removed because it is neither an entry nor a folder. `artifact.files()` lists "
+                f"the entries.{_hint(state, path)}"
             )
         state.content.remove(gone)
         state.forget(gone)
@@ -164,19 +168,19 @@ def state_of(artifact: Building) -> ArtifactState:
 def _hint(state: ArtifactState, path: str) -> str:
     """What a caller may have meant who names a table instead of its entry."""
     table = entry_of_value(state, path)
-    return "" if table is None else f" The table of that name is the entry {table!r}: remove that."
+    return "" if table is None else f" The table of that name is stored as {table!r}; remove that entry."
 
 
 def _check_policy(policy: str) -> None:
     if policy not in POLICIES:
-        raise InvalidInput(f"policy {policy!r} is unknown. Use one of: {', '.join(POLICIES)}.")
+        raise InvalidInput(f"unknown policy {policy!r}. Use one of: {', '.join(POLICIES)}.")
 
 
 def _check_encoding(encoding: str | None) -> None:
     try:
         codecs.lookup(encoding or "utf-8")
     except (LookupError, TypeError):
-        raise InvalidInput(f"encoding {encoding!r} is unknown. Use one that Python knows, such as 'utf-8'.") from None
+        raise InvalidInput(f"unknown encoding {encoding!r}. Use one that Python supports, such as 'utf-8'.") from None
 
 
 def _temporary_name(path: str, digest: bytes) -> str:

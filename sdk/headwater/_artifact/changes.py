@@ -55,7 +55,7 @@ def _expected(expect: Any) -> ExpectedAlias | None:
         return ExpectedAlias(version=None)
     version = parse_version(expect.rpartition(":")[2]) if isinstance(expect, str) else None
     if version is None:
-        raise InvalidInput(f"an alias is expected on a version such as 'v3', or None, not on {expect!r}.")
+        raise InvalidInput(f"expect must be a version such as 'v3' or None, not {expect!r}.")
     return ExpectedAlias(version=version)
 
 

@@ -17,7 +17,7 @@ PRUNED_PER_APPEND = 256
 
 @dataclass(frozen=True, slots=True)
 class DeletePreview:
-    """What deleting versions would do."""
+    """The effects of deleting versions."""
 
     versions: tuple[str, ...]  # "entity/project/name:vN"
     aliases: tuple[str, ...]  # that they hold
@@ -29,7 +29,7 @@ class DeletePreview:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was deleted, or would be."""
+    """The versions that were deleted, or would be."""
 
     deleted: tuple[str, ...]  # "entity/project/name:vN", the newest first
     kept: int  # how many versions are left
@@ -37,7 +37,7 @@ class Pruned:
 
 
 def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
-    """What deleting a version would do. Cost: reads its listing."""
+    """The effects of deleting a version. Cost: reads its listing."""
     client.catch_up()
     database = client.stores.database
     runs, versions = queries.dependents(database, info.collection, info.version, limit=DEPENDENTS_MAX)
@@ -62,9 +62,9 @@ def _referring(client: Client, info: queries.VersionInfo) -> list[str]:
 
 
 def delete(client: Client, info: queries.VersionInfo, *, delete_aliases: bool) -> queries.VersionInfo | None:
-    """Delete a version, and return what is recorded about it then.
+    """Delete a version, and return its new record.
 
-    Raises: EventRejected, naming the aliases that the version has unless they are to be deleted too.
+    Raises: EventRejected naming the aliases that the version has, unless `delete_aliases` is set.
     """
     deletion = VersionDeleted(collection=info.collection, version=info.version, delete_aliases=delete_aliases)
     try:
@@ -76,9 +76,9 @@ def delete(client: Client, info: queries.VersionInfo, *, delete_aliases: bool) -
 
 
 def prune(client: Client, collection: str, keep: int, *, keep_aliased: bool, keep_used: bool, dry_run: bool) -> Pruned:
-    """Delete all versions of a collection but the newest `keep` and those that are kept for another reason."""
+    """Delete all versions of a collection except the newest `keep` and those protected by an alias or a use."""
     if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-        raise InvalidInput(f"prune keeps one version or more, not {keep!r}.")
+        raise InvalidInput(f"keep must be a whole number of at least 1, not {keep!r}.")
     client.catch_up()
     database = client.stores.database
     old = list(_old(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used))

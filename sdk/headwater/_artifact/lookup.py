@@ -23,4 +23,6 @@ def version_artifact(client: Client, collection: str, version: int) -> Artifact:
 def check_expected_type(artifact: Artifact, type_name: str | None) -> None:
     """Raises: InvalidInput naming both types, when the artifact is not of the type that the caller expects."""
     if type_name is not None and type_name != artifact.type:
-        raise InvalidInput(f"{artifact.name} is of type {artifact.type!r}, not {type_name!r}.")
+        raise InvalidInput(
+            f"{artifact.name} has type {artifact.type!r}, not {type_name!r}. Pass the right type or omit it."
+        )

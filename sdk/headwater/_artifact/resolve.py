@@ -20,7 +20,7 @@ def find_version(client: Client, text: str, entity: str, project: str) -> querie
         return known_version(client, collection, version)
     known = queries.collection_info(client.stores.database, collection)
     if known is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists those that are there.")
+        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of a project.")
     raise NotFound(_not_found_message(client, collection, wanted.selector))
 
 
@@ -28,14 +28,14 @@ def known_version(client: Client, collection: str, version: int) -> queries.Vers
     """What is recorded about a version that exists. Raises: NotFound."""
     info = queries.version_info(client.stores.database, collection, version)
     if info is None:
-        raise NotFound(f"{collection}:v{version} is not there.")
+        raise NotFound(f"{collection}:v{version} is not in the projection. Run `headwater doctor`.")
     return info
 
 
 def _not_found_message(client: Client, collection: str, selector: str) -> str:
     number = parse_version(selector)
     if number is not None and (info := queries.version_info(client.stores.database, collection, number)) is not None:
-        return f"{collection}:v{info.version} was deleted. `headwater ls {collection}` lists what is left."
+        return f"{collection}:v{info.version} was deleted. `headwater ls {collection}` lists the remaining versions."
     latest = queries.resolve_version(client.stores.database, collection, LATEST)
     newest = "" if latest is None else f"; the latest is v{latest}"
     return f"{collection} has no version or alias {selector!r}{newest}. `headwater ls {collection}` lists them."

@@ -78,7 +78,9 @@ class Client:
         """Log a task in the background. Raises: StoreReadOnly."""
         self.check_process()
         if self.stores.read_only:
-            raise StoreReadOnly(f"the store {self.stores.name} cannot be written. Set HEADWATER_URL to another one.")
+            raise StoreReadOnly(
+                f"the store {self.stores.name} is read-only. Make it writable, or set HEADWATER_URL to another store."
+            )
         self.queue.put(task)
 
     def send(self, events: Sequence[Event], *, rejectable: bool = True, affects_names: bool = False) -> EventsTask:
@@ -128,7 +130,7 @@ class Client:
                 action()
             self.queue.flush()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
-            tell(f"not everything was logged: {error}")
+            tell(f"some artifacts were not logged: {error}")
         for stager in self._stagers.values():
             stager.close()
         self.stat_cache.close()

@@ -115,7 +115,7 @@ class CommitTask(ContentTask[CommitVersion]):
         name = CollectionName.parse(self._command.collection).name
         version = f"v{committed.version}"
         if committed.deduplicated:
-            tell(f"{name}: content is that of {version}: no new version, latest → {version}")
+            tell(f"{name}: same content as {version}, no new version; latest → {version}")
             return
         total = self._content.count
         new = total if self._difference is None else len(self._difference.changed)

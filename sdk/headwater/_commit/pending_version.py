@@ -55,9 +55,7 @@ class PendingVersion:
             return self._info(committed.version)
         info = self._sealed()
         if info is None:
-            raise InvalidInput(
-                f"{self._still_open()} `run.finish_artifact` seals it, and `artifact.wait()` after that waits for it."
-            )
+            raise InvalidInput(f"{self._still_open()} Call `run.finish_artifact` to seal it, then `artifact.wait()`.")
         return info
 
     def wait(self, timeout_s: float | None) -> queries.VersionInfo | None:
@@ -68,14 +66,16 @@ class PendingVersion:
         polls = SEAL_POLL.start(deadline=None if timeout_s is None else time.monotonic() + timeout_s)
         while (info := self._sealed()) is None and self.seals_draft:
             if not polls.pause():
-                raise StoreUnavailable(f"{self._still_open()} It was waited for, for {timeout_s:g} seconds.")
+                raise StoreUnavailable(
+                    f"{self._still_open()} Gave up waiting after {timeout_s:g} seconds; call `wait()` again."
+                )
         return info
 
     def task_of_this_process(self) -> Task[Committed | None]:
         """Its task. Raises: InvalidInput where another process logs it, after a fork."""
         if self._pid != os.getpid() and not self._task.done:
             raise InvalidInput(
-                f"{self._collection} was logged by process {self._pid}, before a fork. Wait for it there."
+                f"{self._collection} was logged by process {self._pid} before it forked. Call `wait()` in that process."
             )
         return self._task
 
@@ -83,7 +83,7 @@ class PendingVersion:
         return self.task_of_this_process().result()
 
     def _sealed(self) -> queries.VersionInfo | None:
-        assert self._draft is not None, "only a shared draft is committed later"
+        assert self._draft is not None, "only shared drafts are committed later"
         self._client.catch_up_on(self._collection)
         found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
         if found is not None and found.version is not None:
@@ -91,8 +91,7 @@ class PendingVersion:
         self._raise_rejected_seal()
         if found is None or found.discarded:
             raise NotFound(
-                f"the draft {self._distributed_id!r} of {self._collection} was discarded. "
-                "Take a new distributed_id for the next."
+                f"the draft {self._distributed_id!r} of {self._collection} was discarded. Use a new distributed_id."
             )
         return None
 
@@ -109,8 +108,8 @@ class PendingVersion:
     def _still_open(self) -> str:
         assert self._draft is not None
         found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
-        done = "" if found is None else f" {found.writers_done} writers are done"
-        of = "" if found is None or found.waiting_for is None else f" of the {found.waiting_for} that it waits for"
+        done = "" if found is None else f" writers done: {found.writers_done}"
+        of = "" if found is None or found.waiting_for is None else f" of {found.waiting_for}"
         return f"the draft {self._distributed_id!r} of {self._collection} is still open:{done}{of}."
 
     @property

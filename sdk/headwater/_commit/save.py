@@ -25,8 +25,8 @@ def upsert_part(client: Client, record: CommitRecord, shared: SharedDraft) -> Pe
     """Log a part of a shared draft. Raises: StoreReadOnly."""
     if record.attributes.is_given:
         tell(
-            f"{_name_of(record)}: description, metadata, aliases, tags and time to live of a shared draft are "
-            "those of the artifact that finishes it; those of this part are not kept"
+            f"{_name_of(record)}: ignored description, metadata, aliases, tags or time to live: a shared draft takes "
+            "them from the artifact that finishes it"
         )
     command = Upsert(collection=record.collection, type=record.type, base=None, files={})
     task = UpsertTask(client.queue, client.session, record, command, shared)
@@ -49,8 +49,8 @@ def _commit_command(
     for kind, names in (("aliases", aliases), ("tags", attributes.tags)):
         if len(names) > TAGS_MAX:
             raise InvalidInput(
-                f"{_name_of(record)} would be logged with {len(names):,} {kind}; at most {TAGS_MAX} go at once. "
-                "Add the others afterwards, with `artifact.save()`."
+                f"{_name_of(record)} has {len(names):,} {kind}; at most {TAGS_MAX} can be logged at once. Add the "
+                "rest afterwards with `artifact.save()`."
             )
     return CommitVersion(
         collection=record.collection,

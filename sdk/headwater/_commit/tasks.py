@@ -94,8 +94,8 @@ class ContentTask(Task[Committed | None], Generic[C]):
     def _blocked(self) -> StoreUnavailable:
         """The error when there is neither an outcome nor a rejection."""
         return StoreUnavailable(
-            f"{self._command.collection} waits behind an event that cannot be decoded. What was logged is safe, and "
-            "counts once that is resolved; `headwater doctor` says more."
+            f"{self._command.collection} is parked behind an event that cannot be decoded. What was logged is safe "
+            "and will be applied once that event is resolved. Run `headwater doctor` for details."
         )
 
     def _full_command(self) -> C:

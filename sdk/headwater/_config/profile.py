@@ -30,26 +30,26 @@ class ProfileRow(NamedTuple):
 
 
 _TABLE = (
-    ProfileRow("kafka_servers", None, "`host:port` of some brokers, with commas between"),
-    ProfileRow("kafka_topic", "headwater", "the topic that holds the events; made where it is missing"),
-    ProfileRow("kafka_partitions", "32", "how many partitions the topic gets when it is made; it keeps them"),
-    ProfileRow("kafka_replication", "1", "how many brokers hold each record, when the topic is made; 3 on a cluster"),
-    ProfileRow("kafka_min_insync_replicas", "1", "how many of them must have it before it counts; 2 on a cluster"),
+    ProfileRow("kafka_servers", None, "comma-separated `host:port` addresses of brokers"),
+    ProfileRow("kafka_topic", "headwater", "topic that stores the events; created if missing"),
+    ProfileRow("kafka_partitions", "32", "partition count for a new topic; cannot be changed later"),
+    ProfileRow("kafka_replication", "1", "replication factor for a new topic; 3 on a cluster"),
+    ProfileRow("kafka_min_insync_replicas", "1", "minimum in-sync replicas for a new topic; 2 on a cluster"),
     ProfileRow("kafka_security_protocol", "PLAINTEXT", "or `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`"),
-    ProfileRow("kafka_sasl_mechanism", "", "such as `SCRAM-SHA-512`"),
+    ProfileRow("kafka_sasl_mechanism", "", "SASL mechanism, such as `SCRAM-SHA-512`"),
     ProfileRow("kafka_sasl_username", "", "who signs in"),
     ProfileRow("kafka_sasl_password", "", "the password", secret=True),
-    ProfileRow("kafka_ssl_cafile", "", "file of the authorities to trust"),
-    ProfileRow("kafka_ssl_certfile", "", "file of the client's certificate"),
-    ProfileRow("kafka_ssl_keyfile", "", "file of its key"),
+    ProfileRow("kafka_ssl_cafile", "", "file with trusted CA certificates"),
+    ProfileRow("kafka_ssl_certfile", "", "file with the client certificate"),
+    ProfileRow("kafka_ssl_keyfile", "", "file with the client key"),
     ProfileRow("database_url", None, "`postgresql://user:password@host:port/database`", secret=True),
-    ProfileRow("database_schema", "headwater", "the schema in it that is the projection; made where it is missing"),
+    ProfileRow("database_schema", "headwater", "schema that holds the projection; created if missing"),
     ProfileRow("s3_endpoint", None, "`https://host` or `http://host:port`"),
-    ProfileRow("s3_bucket", "headwater", "the bucket that holds the bytes; made where it is missing"),
-    ProfileRow("s3_access_key", "", "the access key; without one, those of AWS tools are used", secret=True),
+    ProfileRow("s3_bucket", "headwater", "bucket that stores file content; created if missing"),
+    ProfileRow("s3_access_key", "", "access key; default: the credentials of the AWS tools", secret=True),
     ProfileRow("s3_secret_key", "", "its secret", secret=True),
-    ProfileRow("s3_session_token", "", "of keys that end by themselves", secret=True),
-    ProfileRow("s3_region", "", "the bucket's region; asked unless given"),
+    ProfileRow("s3_session_token", "", "session token of temporary credentials", secret=True),
+    ProfileRow("s3_region", "", "region of the bucket; default: looked up"),
 )
 _ROWS = {row.key: row for row in _TABLE}
 
@@ -96,7 +96,7 @@ def make_profile(name: str, said: Mapping[str, object], environ: Mapping[str, st
     unknown = next((key for key in said if key not in _ROWS), None)
     if unknown is not None:
         raise InvalidSettings(
-            f"{unknown!r} in [profiles.{name}] of {file!r} is not a setting of a profile. Known: {', '.join(_ROWS)}."
+            f"{unknown!r} in [profiles.{name}] of {file!r} is not a profile key. Known keys: {', '.join(_ROWS)}."
         )
     return Profile(name, {row.key: _value(row, name, said, environ, file) for row in _TABLE})
 
@@ -109,11 +109,11 @@ def _value(row: ProfileRow, name: str, said: Mapping[str, object], environ: Mapp
         found = row.default
     if found is None:
         raise InvalidSettings(
-            f"profile {name!r} does not say its {row.key}: {row.meaning}. Write {row.key} under [profiles.{name}] in "
-            f"{file!r}, or set {row.variable}."
+            f"profile {name!r} has no {row.key} ({row.meaning}). Add {row.key} to [profiles.{name}] in {file!r}, or "
+            f"set {row.variable}."
         )
     if not isinstance(found, str):
-        raise InvalidSettings(f"{row.key} in [profiles.{name}] of {file!r} must be text in quotes.")
+        raise InvalidSettings(f"{row.key} in [profiles.{name}] of {file!r} must be a string in quotes.")
     return found
 
 

@@ -44,24 +44,24 @@ _TABLE = (
         "HEADWATER_URL",
         "url",
         "file://<user data folder>/headwater/store",
-        "where everything is kept: a folder, as a path or a file:// URL; or profile:NAME, servers (see below)",
+        "the store: a folder, as a path or file:// URL, or profile:NAME for servers",
     ),
-    SettingRow("entity", "HEADWATER_ENTITY", "entity", "your login name", "the person or team that new runs belong to"),
-    SettingRow("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "the project that new runs belong to"),
+    SettingRow("entity", "HEADWATER_ENTITY", "entity", "your login name", "person or team that owns new runs"),
+    SettingRow("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "project of new runs"),
     SettingRow(
         "cache_dir",
         "HEADWATER_CACHE_DIR",
         "cache_dir",
         "<user cache folder>/headwater",
-        "what can be deleted at any time: the stat cache of unchanged files, downloads",
+        "caches that can be deleted at any time: stat cache, ETag cache",
     ),
-    SettingRow("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress and no summaries"),
+    SettingRow("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress bars and no summaries"),
     SettingRow(
         "settings file",
         "HEADWATER_SETTINGS",
         "",
         "<user config folder>/headwater/settings.toml",
-        "a TOML file with any of the keys above; the environment comes first",
+        "TOML file with any of the keys above; environment variables take precedence",
     ),
 )
 _ROWS = {row.name: row for row in _TABLE}
@@ -150,19 +150,19 @@ def _read_file(path: str) -> tuple[dict[str, _Given], _Profiles]:
         return {}, {}
     except OSError as error:
         raise InvalidSettings(
-            f"the settings file {path!r} cannot be read: {error.strerror}. Make it readable, or name another file in "
-            "HEADWATER_SETTINGS."
+            f"the settings file {path!r} cannot be read: {error.strerror}. Make it readable, or set "
+            "HEADWATER_SETTINGS to another file."
         ) from error
     if len(content) > SETTINGS_BYTES_MAX:
         raise InvalidSettings(
-            f"the settings file {path!r} has more than {SETTINGS_BYTES_MAX:,} bytes. Name a settings file in "
-            "HEADWATER_SETTINGS."
+            f"the settings file {path!r} is larger than {SETTINGS_BYTES_MAX:,} bytes. Set HEADWATER_SETTINGS to a "
+            "settings file."
         )
     table = _parse(content, path)
     profiles = table.pop(_PROFILES, {})
     if not isinstance(profiles, dict) or not all(isinstance(said, dict) for said in profiles.values()):
         raise InvalidSettings(
-            f"{_PROFILES!r} in {path!r} must be tables. Write [profiles.NAME] above a profile's keys."
+            f"{_PROFILES!r} in {path!r} must be a table of tables. Write [profiles.NAME] above the keys of a profile."
         )
     unknown = next((key for key in table if key not in _FILE_KEYS), None)
     if unknown is not None:
@@ -187,7 +187,7 @@ def _parse(content: bytes, path: str) -> dict[str, object]:
 def _text(given: _Given) -> str:
     if not isinstance(given.value, str) or not given.value:
         found = "empty" if given.value == "" else type(given.value).__name__
-        raise InvalidSettings(f"{given.source} must be text in quotes, not {found}.")
+        raise InvalidSettings(f"{given.source} must be a string in quotes, not {found}.")
     return given.value
 
 
@@ -219,7 +219,8 @@ def _absolute(path: str, source: str) -> str:
         return os.path.abspath(os.path.expanduser(path))
     except FileNotFoundError:
         raise InvalidSettings(
-            f"{source} is relative to the current folder, which was removed. Write an absolute path, or change folder."
+            f"{source} is relative to the current folder, which was removed. Use an absolute path, or change to an "
+            "existing folder."
         ) from None
 
 
@@ -235,8 +236,8 @@ def _url(given: _Given) -> str:
         return _PROFILE + _name(_Given(text.removeprefix(_PROFILE), given.source, ""), "profile")
     else:
         raise InvalidSettings(
-            f"{given.source}: {redact(text)!r} is not a kind of store that is known. Write file:///absolute/path, a "
-            "profile's name as in profile:cluster, or a folder's path (with './' before it where its name has a colon)."
+            f"{given.source}: {redact(text)!r} is not a supported kind of store. Write file:///absolute/path, "
+            "profile:NAME, or a folder path (starting with './' if its name contains a colon)."
         )
     if path == os.path.sep:
         raise InvalidSettings(f"{given.source} names the root of the file system. Name a folder for the store.")
@@ -252,11 +253,14 @@ def _path_in_url(text: str, given: _Given) -> str:
     plain = redact(text)
     if authority not in ("", "localhost") or not path.startswith("/"):
         raise InvalidSettings(
-            f"{given.source}: {plain!r} does not name an absolute path. Write three slashes, as in "
-            f"file:///data/store, or a folder's path, as in ./store."
+            f"{given.source}: {plain!r} is not an absolute path. Write three slashes, as in file:///data/store, or a "
+            "folder path, as in ./store."
         )
     if "?" in path or "#" in path:
-        raise InvalidSettings(f"{given.source}: {plain!r} is followed by '?' or '#'. In a path write %3F and %23.")
+        raise InvalidSettings(
+            f"{given.source}: {plain!r} is followed by '?' or '#'. Write them as %3F and %23 if they are part of the "
+            "path."
+        )
     decoded = unquote_to_bytes(path)
     if b"\x00" in decoded:
         raise InvalidSettings(f"{given.source}: {plain!r} contains a zero byte. Remove the %00.")

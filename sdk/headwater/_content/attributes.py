@@ -44,16 +44,16 @@ class Names(list[str]):
 
     def extend(self, names: Iterable[str]) -> None:
         if isinstance(names, str):
-            raise InvalidInput(f"{self.kind} names come as a list: write [{names!r}].")
+            raise InvalidInput(f"{self.kind} names must be a list. Write [{names!r}].")
         if not isinstance(names, Iterable):
-            raise InvalidInput(f"{self.kind} names come as a list, such as [] or ['best'], not as {names!r}.")
+            raise InvalidInput(f"{self.kind} names must be a list, such as [] or ['best'], not {names!r}.")
         for name in [self._checked(name) for name in names]:
             if name not in self:
                 super().append(name)
 
     def remove(self, name: str) -> None:
         if name not in self:
-            raise InvalidInput(f"there is no {self.kind} {name!r} to remove; there are: {', '.join(self) or 'none'}.")
+            raise InvalidInput(f"there is no {self.kind} {name!r} to remove. Existing: {', '.join(self) or 'none'}.")
         super().remove(name)
 
     def __iadd__(self, names: Iterable[str]) -> "Names":  # type: ignore[misc, override]
@@ -75,7 +75,7 @@ class Names(list[str]):
 
 
 class Aliases(Names):
-    """The aliases of one version. Changes take effect with `artifact.save()`; `move` takes effect at once."""
+    """The aliases of one version. Changes take effect with `artifact.save()`; `move` takes effect immediately."""
 
     kind = "alias"
 
@@ -85,14 +85,14 @@ class Aliases(Names):
         self._mover = mover
 
     def move(self, alias: str, *, expect: str | None = UNSET) -> None:
-        """Move `alias` to this version at once, but only if it is still where it is expected.
+        """Move `alias` to this version immediately, optionally only if it is where you expect it.
 
-        `expect` is a version such as "v3", or None for no version at all; without it the alias moves from anywhere.
+        `expect` is a version such as "v3", or None for no version; without it, the alias moves from anywhere.
         Raises: EventRejected naming the version that has it; InvalidInput before the artifact is logged.
         """
         self._checked(alias)
         if self._mover is None:
-            raise InvalidInput("an alias moves to a version. Log the artifact first, or append the alias.")
+            raise InvalidInput("an alias can only be moved to a version. Log the artifact first, or append the alias.")
         self._mover(alias, expect)
 
 
@@ -158,7 +158,7 @@ class VersionAttributes:
             self.ttl_seconds = None
             return
         if not isinstance(ttl, timedelta) or not 1 <= ttl.total_seconds() <= TTL_SECONDS_MAX:
-            raise InvalidInput(f"a time to live is a timedelta of a second to a hundred years, not {ttl!r}.")
+            raise InvalidInput(f"ttl must be a timedelta between a second and a hundred years, not {ttl!r}.")
         self.ttl_seconds = int(ttl.total_seconds())
 
     def record_moved_alias(self, alias: str) -> None:

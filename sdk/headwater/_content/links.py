@@ -36,15 +36,15 @@ def parse_link(uri: str) -> tuple[str, int, str]:
     entity, project, name, version, path = _parts(uri)
     number = parse_version(version)
     if number is None:
-        raise InvalidInput(f"{uri!r} names no version: {version!r} is not a number such as 'v3'.")
+        raise InvalidInput(f"{uri!r} does not name a version: {version!r} is not a number such as 'v3'.")
     try:
         return str(CollectionName(entity, project, name)), number, normalize(unquote(path, errors="strict"))
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{uri!r} is no link: its path is not UTF-8.") from error
+        raise InvalidInput(f"{uri!r} is not a link: its path is not UTF-8.") from error
 
 
 def _parts(uri: str) -> list[str]:
     parts = uri.removeprefix(_PREFIX).split("/", 4)
     if not is_link(uri) or len(parts) != 5:
-        raise InvalidInput(f"{uri!r} is no link. A link has the form {_PREFIX}ENTITY/PROJECT/NAME/vN/PATH.")
+        raise InvalidInput(f"{uri!r} is not a link. A link has the form {_PREFIX}ENTITY/PROJECT/NAME/vN/PATH.")
     return parts

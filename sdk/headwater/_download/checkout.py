@@ -27,7 +27,7 @@ from headwater._stores.folder import MARKER as STORE_MARKER
 # A folder with one of these holds data of another tool. A version may contain them itself.
 FOREIGN_MARKERS = {".git": "a Git repository", STORE_MARKER: "a headwater store", BLOBS_MARKER: "a headwater store"}
 
-_NEXT_STEP = "Nothing was touched. Give a folder of its own, or use `download`, which removes nothing."
+_NEXT_STEP = "Nothing was changed. Choose a dedicated folder, or use `download`, which removes nothing."
 
 
 def checkout(
@@ -114,10 +114,10 @@ def _remove(found: WalkItem) -> None:
                 os.unlink(found.name, dir_fd=found.parent.descriptor)
     except OSError as error:
         raise InvalidFile(
-            f"{found.location!r} cannot be removed: {error.strerror}. All files of the version are in place; remove it "
-            "yourself, or check out again."
+            f"{found.location!r} cannot be removed: {error.strerror}. All files of the version are in place; remove "
+            "it manually or check out again."
         ) from error
 
 
 def _refusal(root: str, why: str) -> InvalidFile:
-    return InvalidFile(f"a checkout removes what the version does not have, and {root!r} {why}. {_NEXT_STEP}")
+    return InvalidFile(f"a checkout removes files that are not in the version, and {root!r} {why}. {_NEXT_STEP}")

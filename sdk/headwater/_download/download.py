@@ -116,8 +116,8 @@ def fetch_all(
 def _check_small(info: queries.EntryInfo, size: int) -> None:
     if size > READ_ENTRY_BYTES_MAX:
         raise InvalidInput(
-            f"{info.path!r} has more than the {bytes_text(READ_ENTRY_BYTES_MAX)} that can be read into memory. "
-            "Download it, and open the file."
+            f"{info.path!r} is larger than the {bytes_text(READ_ENTRY_BYTES_MAX)} that can be read into memory. "
+            "Download it and open the file."
         )
 
 
@@ -175,6 +175,6 @@ def _refuse_collisions(pages: Iterable[EntryPage], root: str) -> None:
                 other = spelled.setdefault(fold_case(part), part)
                 if other != part:
                     raise InvalidPath(
-                        f"{other!r} and {part!r} would be one file or folder on the case-insensitive disk of {root!r}. "
-                        "Download to a case-sensitive disk."
+                        f"{other!r} and {part!r} would be the same file or folder on the case-insensitive file system "
+                        f"of {root!r}. Download to a case-sensitive one."
                     )

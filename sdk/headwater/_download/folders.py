@@ -88,7 +88,7 @@ def walk(top: OpenFolder) -> Iterator[WalkItem]:
             yield found
         elif (folder := _opened(found)) is not None:
             if len(levels) == DEPTH_MAX:
-                raise InvalidFile(f"{found.location!r} lies more than {DEPTH_MAX} folders deep. Move it away.")
+                raise InvalidFile(f"{found.location!r} is more than {DEPTH_MAX} folders deep. Move it elsewhere.")
             yield WalkItem(kind, found.path, name, level.folder, folder)
             levels.append(_Level(folder, f"{found.path}/", _names_in(folder), found))
 

@@ -42,7 +42,8 @@ class LinkResolver:
             self._follow(infos, links)
         if unresolved := next(filter(_is_link, infos), None):
             raise InvalidInput(
-                f"{unresolved.path!r} leads through more than {LINK_DEPTH_MAX} links. Refer to the file itself."
+                f"{unresolved.path!r} resolves through more than {LINK_DEPTH_MAX} links. Add a reference to the file "
+                "itself."
             )
         return infos
 
@@ -75,12 +76,12 @@ def _is_link(info: queries.EntryInfo) -> bool:
 def _resolve_link(link: queries.EntryInfo, found: queries.EntryInfo | None) -> queries.EntryInfo:
     """The entry that the link names, under the link's own path. Raises: NotFound, ReferenceChanged."""
     if found is None:
-        raise _broken_link(link, "that version has no such path")
+        raise _broken_link(link, "that version has no such entry")
     # Versions never change, but an event may have recorded a wrong checksum or size.
     checksum = found.checksum if found.digest is None else digests.to_text(found.digest)
     if link.checksum not in (None, checksum) or link.size not in (None, found.size):
         raise ReferenceChanged(
-            f"{link.path!r} refers to {link.uri} with {_content(link.checksum, link.size)}, but it leads to "
+            f"{link.path!r} refers to {link.uri}, recorded as {_content(link.checksum, link.size)}, but found "
             f"{_content(checksum, found.size)}. Add the reference again."
         )
     return found._replace(path=link.path)
@@ -92,6 +93,6 @@ def _content(checksum: str | None, size: int | None) -> str:
 
 def _broken_link(link: queries.EntryInfo, why: str) -> NotFound:
     return NotFound(
-        f"{link.path!r} refers to {link.uri}, but {why}. Nothing was written. Restore that version, or download the "
-        "rest with `path_prefix`."
+        f"{link.path!r} refers to {link.uri}, but {why}. Nothing was written. Download the other entries with "
+        "`path_prefix`."
     )

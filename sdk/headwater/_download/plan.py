@@ -48,7 +48,7 @@ def plan_download(database: Database, layers: tuple[int, ...], prefix: str | Pur
             held.clear()
     unfetchable.raise_if_any()
     if folder and not count:
-        raise NotFound(f"this version has no file or folder {folder!r}. Its `manifest.entries` list what it has.")
+        raise NotFound(f"this version has no file or folder {folder!r}. `artifact.manifest.entries` lists its entries.")
     if count <= ENTRIES_HELD_MAX:
         return DownloadPlan(lambda: held, size_bytes)
     return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes)
@@ -76,7 +76,7 @@ def resolved_entries(database: Database, layers: tuple[int, ...], prefix: str = 
         # The writer of the events checked this already, but here it protects the reader's own disk.
         if (invalid := find_invalid([info.path for info in page])) is not None:
             raise InvalidPath(
-                f"the version names {invalid!r}, which could lead out of the folder. Nothing was written."
+                f"the version contains {invalid!r}, which could escape the target folder. Nothing was written."
             )
         yield resolver.resolve(page)
 
@@ -91,7 +91,7 @@ def resolved_entry(database: Database, layers: tuple[int, ...], path: str | Pure
     if info is None:
         if queries.has_folder(database, layers, name):
             raise NotFound(f"{name!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
-        raise NotFound(f"this version has no entry {name!r}. Its `manifest.entries` list what it has.")
+        raise NotFound(f"this version has no entry {name!r}. `artifact.manifest.entries` lists its entries.")
     return LinkResolver(database).resolve([info])[0]
 
 
@@ -114,9 +114,8 @@ class _Unfetchable:
         """Raises: InvalidInput naming the first few, and the number of the others."""
         if not self._count:
             return
-        others = f", and {self._count - len(self._named):,} more like it" if self._count > len(self._named) else ""
+        others = f", and {self._count - len(self._named):,} more" if self._count > len(self._named) else ""
         raise InvalidInput(
-            f"{'; '.join(self._named)}{others}: headwater cannot fetch from there, and only records such references. "
-            "Nothing was written. Fetch them yourself from the URI that `entry.ref()` gives, or download the rest with "
-            "`path_prefix`."
+            f"{'; '.join(self._named)}{others}: headwater records such references but cannot download them. Nothing "
+            "was written. Fetch them yourself from `entry.ref()`, and download the rest with `path_prefix`."
         )

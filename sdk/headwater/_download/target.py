@@ -50,9 +50,7 @@ def to_folder(root: object) -> Path:
     """
     text = root if isinstance(root, str) else root.__fspath__() if isinstance(root, os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidFile(
-            f"{root!r} is not the path of a folder. Give it as text or as a Path; '.' is the current folder."
-        )
+        raise InvalidFile(f"{root!r} is not a folder path. Pass a string or Path; '.' is the current folder.")
     return Path(text)
 
 
@@ -74,7 +72,7 @@ class DownloadTarget:
             # A link at the root itself is the caller's own choice.
             descriptor = os.open(self.root, _FOLDER)
         except (FileExistsError, NotADirectoryError) as error:
-            raise InvalidFile(f"{self.root!r} is not a folder, or lies below a file. Give another folder.") from error
+            raise InvalidFile(f"{self.root!r} is not a folder, or is below a file. Choose another folder.") from error
         except OSError as error:
             raise _write_error(self.root, error) from error
         self.top = OpenFolder(descriptor, self.root)
@@ -115,11 +113,13 @@ class DownloadTarget:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise InvalidFile(f"{location!r} cannot be checked: {error.strerror}. Move it away.") from error
+            raise InvalidFile(
+                f"{location!r} cannot be inspected: {error.strerror}. Move it elsewhere and download again."
+            ) from error
         if stat.S_ISLNK(found.st_mode) or self._force:
             return False
         raise InvalidFile(
-            f"{location!r} is not a file, but the version has a file there. Move it away, and download again."
+            f"{location!r} is not a file, but the version has a file there. Move it elsewhere and download again."
         )
 
     def write_file(self, path: str, pieces: Pieces) -> None:
@@ -179,8 +179,8 @@ class DownloadTarget:
                 raise _write_error(location, error) from error
             if not self._force:
                 raise InvalidFile(
-                    f"{location!r} is a link or a file, but the version has a folder there, and a download does not "
-                    "follow links below its root. Move it away, or give another folder."
+                    f"{location!r} is a link or a file, but the version has a folder there, and downloads do not "
+                    "follow links below the target folder. Move it elsewhere, or choose another folder."
                 ) from error
         try:
             remove(parent, name)
@@ -292,7 +292,7 @@ def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
 
 def _write_error(location: str, error: OSError) -> InvalidFile:
     if error.errno in _FULL:
-        next_step = "Free space there and download again: complete files stay"
+        next_step = "Free disk space and download again; completed files are kept"
     else:
-        next_step = "Check its permissions and its disk, or give another folder"
+        next_step = "Check its permissions and disk, or choose another folder"
     return InvalidFile(f"{location!r} cannot be written: {error.strerror or error}. {next_step}.")

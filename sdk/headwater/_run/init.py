@@ -1,4 +1,4 @@
-"""Start a run: where it goes, what it is called, and its first event."""
+"""Starting a run."""
 
 import secrets
 from collections.abc import Iterable, Mapping
@@ -28,9 +28,10 @@ def init(
     tags: Iterable[str] | None = None,
     id: str | None = None,
 ) -> Run:
-    """Start a run, or resume the one with this `id`, which is then described by these arguments. Reads the settings.
+    """Start a run, or resume the run with this `id`, replacing its description. Reads the settings.
 
-    Use it as a context manager, or call `finish()`; a run that is left open is finished when the interpreter ends.
+    Use it as a context manager or call `finish()`. A run that is still open when the interpreter exits is finished
+    then.
     Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, StoreError.
     """
     settings = read_settings()

@@ -1,4 +1,4 @@
-"""Runs of the past: found by name, and listed."""
+"""Past runs, looked up by name or listed."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def run_named(client: Client, name: str) -> Run:
 
 
 def runs_of(client: Client, project: str, *, job_type: str | None, group: str | None) -> Sequence[Run]:
-    """The runs of "entity/project", the last started first."""
+    """The runs of "entity/project", most recently started first."""
     database = client.stores.database
 
     def page_after(last: queries.RunInfo | None) -> Sequence[queries.RunInfo]:

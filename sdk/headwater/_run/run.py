@@ -1,4 +1,4 @@
-"""Runs: one execution, what it used and what it logged."""
+"""Runs: one execution with its inputs and outputs."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from headwater._run.writer import RunWriter
 
 
 class Run:
-    """One execution. Made by `init`; `Api().run(...)` returns those of the past."""
+    """One execution. `init` starts a run; `Api().run(…)` returns past runs."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Its id within the project."""
+        """The id within the project."""
         return self._writer.run.id
 
     @property
@@ -57,22 +57,22 @@ class Run:
 
     @property
     def entity(self) -> str:
-        """The entity it belongs to."""
+        """The entity that owns it."""
         return self._writer.run.entity
 
     @property
     def project(self) -> str:
-        """The project it is in."""
+        """The project it belongs to."""
         return self._writer.run.project
 
     @property
     def config(self) -> dict[str, Any]:
-        """What it was started with: a copy."""
+        """A copy of the config it was started with."""
         return metadata.decode(self._config)
 
     @property
     def state(self) -> str:
-        """ "running", "finished" or "failed", as far as this object knows."""
+        """ "running", "finished" or "failed", as known to this object."""
         return self._writer.state
 
     # --- what it does
@@ -84,11 +84,11 @@ class Run:
         type: str | None = None,
         aliases: Iterable[str] | None = None,
     ) -> Artifact:
-        """Log an artifact, or a file or folder, as an output of this run. Returns at once; `wait()` waits.
+        """Log an artifact, file or folder as an output of this run. Returns immediately; `wait()` waits.
 
-        A file or folder becomes an artifact `name`, by default `run-ID-FILENAME`, of type `type`, by default "file" or
-        "dataset". `latest` always moves to what was logged; so do `aliases`.
-        Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput when the run is over or the artifact was logged.
+        A file or folder becomes an artifact called `name`, by default `run-ID-FILENAME`, of type `type`, by default
+        "file" or "dataset". `latest` and the given `aliases` move to the logged version.
+        Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput if the run has ended or the artifact was logged.
         """
         writer = self._writer
         writer.check_running()
@@ -98,13 +98,13 @@ class Run:
         return artifact
 
     def upsert_artifact(self, artifact: Artifact, distributed_id: str | None = None) -> Artifact:
-        """Add an artifact's content to the draft that all runs with this `distributed_id` share.
+        """Add an artifact's entries to the shared draft selected by `distributed_id` (default: the run's `group`).
 
-        The id is by default the run's `group`, and belongs to the artifact's name. It also marks this run as done, for
-        a `finish_artifact` that waits for writers. Nothing is visible before that. Returns at once; `wait()` waits
-        until the content is accepted.
-        Raises: InvalidInput when there is no id, the run is over or the artifact was logged; InvalidName. Waiting
-        raises EventRejected when the draft was sealed before, naming the version.
+        Ids are scoped to the artifact's name. The run then counts as done for a `finish_artifact` that waits for
+        writers. Nothing is visible before the draft is sealed. Returns immediately; `wait()` waits until the entries
+        are recorded.
+        Raises: InvalidInput without an id, after the run has ended, or if the artifact was logged; InvalidName. Waiting
+        raises EventRejected if the draft was sealed before, naming the version.
         """
         writer = self._writer
         writer.check_running()
@@ -116,11 +116,11 @@ class Run:
     def finish_artifact(
         self, artifact: Artifact, distributed_id: str | None = None, writers: int | None = None
     ) -> Artifact:
-        """Seal the draft that runs filled with `upsert_artifact`, with what `artifact` itself adds.
+        """Add the artifact's entries, if any, to the shared draft and seal it.
 
-        `writers` is the number of runs that must have upserted: the version is sealed when the last of them is done.
-        Finishing twice is the same version; an artifact that was upserted to the draft adds nothing more. Description,
-        metadata, aliases and tags are those of `artifact`. Returns at once; `wait()` waits for the version. Raises: as
+        With `writers`, the draft is sealed once that many runs have upserted. Finishing a draft twice gives the same
+        version, and an artifact that was upserted to the draft adds nothing more. The version takes description,
+        metadata, aliases and tags from `artifact`. Returns immediately; `wait()` waits for the version. Raises: see
         `upsert_artifact`.
         """
         writer = self._writer
@@ -133,10 +133,10 @@ class Run:
     def use_artifact(
         self, artifact: Artifact | str, type: str | None = None, aliases: Iterable[str] | None = None
     ) -> Artifact:
-        """Record that this run consumes a version, and return it.
+        """Record a version as an input of this run, and return it.
 
-        By name it is `[[entity/]project/]name[:alias or version]`, by default `latest`. An artifact that was not logged
-        yet is logged first, once for each content. `type`, where given, must be its type; `aliases` move to it.
+        A name is `[[entity/]project/]name[:alias or version]`; the default is `latest`. An artifact that was not logged
+        yet is logged first. If `type` is given, it must match. `aliases` move to the version.
         Raises: NotFound, InvalidName, InvalidInput.
         """
         self._writer.check_running()
@@ -157,19 +157,19 @@ class Run:
         return found
 
     def logged_artifacts(self) -> list[Artifact]:
-        """What this run logged, each version once; content that was stored before counts too."""
+        """The versions that this run logged, including existing versions with the same content."""
         client = self._writer.client
         return [version_artifact(client, *version) for version in outputs_of(client, self.path)]
 
     def used_artifacts(self) -> list[Artifact]:
-        """What this run used, each version once."""
+        """The versions that this run used."""
         client = self._writer.client
         return [version_artifact(client, *version) for version in inputs_of(client, self.path)]
 
     def names_used(self, artifact: Artifact | str) -> list[str]:
-        """The names under which this run requested a version, the first one first; none where it did not use it.
+        """The names under which this run requested a version, in order; empty if the run did not use it.
 
-        Raises: InvalidInput before the artifact is logged; for a name, as `use_artifact`.
+        Raises: InvalidInput before the artifact is logged; for a name, see `use_artifact`.
         """
         client = self._writer.client
         if not isinstance(artifact, Artifact):
@@ -178,10 +178,11 @@ class Run:
         return names_used(client, self.path, (info.collection, info.version))
 
     def finish(self, state: str = "finished") -> None:
-        """Wait for everything that was logged, then end the run, as "finished" or "failed". Finishing twice is fine.
+        """Wait for everything that was logged, then end the run as "finished" or "failed". Calling it again does
+        nothing.
 
-        Raises: the first error of what was logged and not waited for; the run is over all the same. InvalidInput for
-        another state, and the run continues.
+        Raises: the first logging error that no `wait()` raised, after ending the run; InvalidInput for any other state,
+        without ending it.
         """
         self._writer.finish(state)
 
@@ -207,8 +208,8 @@ class Run:
             state.log(writer.client, writer.namespace, aliases, lambda record: log_version(writer.client, record, None))
         elif state.store_url is not None and state.store_url != writer.client.url:
             raise InvalidInput(
-                f"{artifact.name} is in the store {state.store_url}, but the run is in {writer.client.url}. "
-                "Look it up there by its name."
+                f"{artifact.name} is in the store {state.store_url}, but the run is in {writer.client.url}. Use a "
+                "version of that store, by name."
             )
         return artifact.wait()
 
@@ -224,13 +225,12 @@ class Run:
 
     def _shared_draft(self, artifact: Artifact, distributed_id: str | None) -> SharedDraft:
         if not isinstance(artifact, Artifact):
-            raise InvalidInput(f"a shared draft is filled by Artifact objects, not by a {type(artifact).__name__}.")
+            raise InvalidInput(f"a shared draft takes Artifact objects, not a {type(artifact).__name__}.")
         shared_id = distributed_id if distributed_id is not None else self.group
         if shared_id is None:
             raise InvalidInput(
-                f"there is neither a distributed_id nor a group, so no other run can share a draft of "
-                f"{state_of(artifact).base_name}. "
-                "Give distributed_id=…, or start all its runs with the same headwater.init(group=…)."
+                f"no distributed_id or group selects the shared draft of {state_of(artifact).base_name}. Pass "
+                "distributed_id=…, or start all runs with the same headwater.init(group=…)."
             )
         try:
             return SharedDraft(check_distributed_id(shared_id), self.path)
@@ -238,8 +238,8 @@ class Run:
             if distributed_id is not None:
                 raise
             raise InvalidName(
-                f"the group {shared_id[:80]!r} of the run cannot be the id of a shared draft: {error} "
-                "Or give distributed_id=…, which takes precedence over the group."
+                f"the run's group {shared_id[:80]!r} cannot be the id of a shared draft: {error} Or pass "
+                "distributed_id=…, which takes precedence over the group."
             ) from error
 
     def _as_artifact(
@@ -248,13 +248,13 @@ class Run:
         if isinstance(given, Artifact):
             if name is not None and name != state_of(given).base_name:
                 raise InvalidInput(
-                    f"the artifact is called {state_of(given).base_name!r}; it cannot be logged as {name!r}."
+                    f"the artifact is named {state_of(given).base_name!r} and cannot be logged as {name!r}. Omit name=."
                 )
             check_expected_type(given, type_name)
             return given
         path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
         if not isinstance(path, str) or not path:
-            raise InvalidInput(f"what is logged is an Artifact, or the path of a file or folder, not {given!r}.")
+            raise InvalidInput(f"log_artifact takes an Artifact or the path of a file or folder, not {given!r}.")
         is_folder = os.path.isdir(path)
         if type_name is None:
             type_name = "dataset" if is_folder else "file"
@@ -270,7 +270,7 @@ class Run:
         try:
             return check_name(name, "artifact")
         except InvalidName as error:
-            raise InvalidName(f"{error} Or give one: log_artifact({path!r}, name=…).") from None
+            raise InvalidName(f"{error} Or pass a name: log_artifact({path!r}, name=…).") from None
 
 
 def _aliases(given: Iterable[str] | None) -> tuple[str, ...]:

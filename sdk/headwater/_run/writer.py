@@ -59,7 +59,7 @@ class RunWriter:
     def check_running(self) -> None:
         """Raises: InvalidInput when the run is over."""
         if self._state != "running":
-            raise InvalidInput(f"run {self.name} is over ({self._state}). Start another with `headwater.init`.")
+            raise InvalidInput(f"run {self.name} has ended ({self._state}). Start another with `headwater.init`.")
 
     def log(self, record: CommitRecord) -> PendingVersion:
         """Log a version as an output of this run. Raises: InvalidInput, StoreReadOnly."""
@@ -86,7 +86,7 @@ class RunWriter:
     def finish(self, state: str) -> None:
         """As `Run.finish`."""
         if state not in RUN_STATES_FINAL:
-            raise InvalidInput(f"run {self.name} cannot end as {state!r}. It ends as {' or '.join(RUN_STATES_FINAL)}.")
+            raise InvalidInput(f"run {self.name} cannot end as {state!r}. Use {' or '.join(RUN_STATES_FINAL)}.")
         if self._state != "running":
             return
         if self._pid != os.getpid():
@@ -112,7 +112,7 @@ class RunWriter:
         except StoreError:
             raise  # it would fail for the next run too
         except HeadwaterError as error:
-            tell(f"run {self._run.id} was left open, and not everything in it was logged: {error}")
+            tell(f"run {self._run.id} was not finished, and some artifacts were not logged: {error}")
 
     def _flush_with_progress(self) -> None:
         queue = self._client.queue

@@ -102,11 +102,12 @@ def check_store(folder: Path, *, create: bool = False) -> None:
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise StoreNotOurs(
-            f"{marker} is not the marker file of a headwater store. {folder} was left untouched; choose another folder."
+            f"{marker} is not the marker file of a headwater store. {folder} was not changed; choose another folder."
         ) from None
     if format_number > FORMAT:
         raise FormatTooNew(
-            f"the store {folder} has format {format_number}, and this release reads format {FORMAT}. Upgrade headwater."
+            f"the store {folder} has format {format_number}, but this release supports format {FORMAT}. Upgrade "
+            "headwater."
         )
 
 
@@ -120,8 +121,8 @@ def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
         others = [name for name in os.listdir(folder) if name != MARKER and not is_temporary(name, MARKER)]
         if others and not marker.exists():
             raise StoreNotOurs(
-                f"{folder} is not a headwater store, and not empty: it contains {sorted(others)[0]!r}. "
-                "It was left untouched; choose another folder."
+                f"{folder} is neither empty nor a headwater store: it contains {sorted(others)[0]!r}. It was not "
+                "changed; choose another folder."
             )
         content = json.dumps({"store": _KIND, "format": FORMAT}) + "\n"
         write_atomically(marker, content.encode())  # two processes that create one store at once write the same
@@ -138,5 +139,5 @@ def _create_folder(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
-            f"cannot create the folder {folder}: {error.strerror}. Check its disk; nothing that was recorded is lost."
+            f"cannot create the folder {folder}: {error.strerror}. Check the disk; no recorded data is lost."
         ) from error
