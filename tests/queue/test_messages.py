@@ -53,7 +53,7 @@ def test_finishing_says_how_many_writers_the_draft_waits_for(capsys: Printed, qu
     told(capsys)
     finish(writers=2)
 
-    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed when 2 writers are done"])
+    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed once 2 writers are done"])
 
 
 @loud_or_quiet
@@ -63,7 +63,7 @@ def test_finishing_a_draft_with_nothing_in_it_is_said_even_to_those_who_want_qui
     """It is a warning: most likely the writers had another id."""
     finish(shared="jbo-1")
 
-    warning = "pets: draft 'jbo-1' was sealed with nothing in it, as v0: has anybody upserted under this id?"
+    warning = "pets: draft 'jbo-1' was sealed without entries as v0. Check that writers upserted with this id"
     assert told(capsys) == ([warning] if quiet else ["pets: draft 'jbo-1' is v0", warning])
 
 
@@ -110,4 +110,4 @@ def test_logging_what_is_there_says_so(capsys: Printed, quiet: bool) -> None:
         told(capsys)
         run.log_artifact(filled({"a": "1"})).wait()
 
-    assert told(capsys) == ([] if quiet else ["pets: content is that of v0: no new version, latest → v0"])
+    assert told(capsys) == ([] if quiet else ["pets: same content as v0, no new version; latest → v0"])

@@ -61,7 +61,7 @@ def test_bad_config_and_names_start_no_run() -> None:
 def test_a_run_without_tags_may_say_so_and_other_things_are_no_tags() -> None:
     assert headwater.init(tags=None).tags == ()
     for tags in ("abc", 5):
-        with pytest.raises(InvalidInput, match="tag names come as a list"):
+        with pytest.raises(InvalidInput, match="tag names must be a list"):
             headwater.init(tags=tags)  # type: ignore[arg-type]
 
 

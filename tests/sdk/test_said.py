@@ -116,9 +116,9 @@ def test_more_tags_than_one_event_takes_are_saved_and_taken_off() -> None:
 @pytest.mark.parametrize("names", [None, 5, "best"])
 def test_aliases_and_tags_come_as_a_list(names: object) -> None:
     artifact = logged()
-    with pytest.raises(InvalidInput, match="alias names come as a list"):
+    with pytest.raises(InvalidInput, match="alias names must be a list"):
         artifact.aliases = names  # type: ignore[assignment]
-    with pytest.raises(InvalidInput, match="tag names come as a list"):
+    with pytest.raises(InvalidInput, match="tag names must be a list"):
         artifact.tags = names  # type: ignore[assignment]
 
     assert (artifact.aliases, artifact.tags) == (["latest"], [])

@@ -160,7 +160,7 @@ def test_finishing_a_draft_that_has_nothing_in_it_is_said(capsys: pytest.Capture
     version = finish(shared="jbo-1")
 
     assert (version.version, version.file_count) == ("v0", 0)
-    assert "'jbo-1' was sealed with nothing in it, as v0" in capsys.readouterr().err
+    assert "'jbo-1' was sealed without entries as v0" in capsys.readouterr().err
 
 
 def test_a_group_that_cannot_be_an_id_is_named() -> None:

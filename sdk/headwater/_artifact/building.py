@@ -153,7 +153,7 @@ class Building:
         gone = [path] if state.has(path) else list(state.paths_under(path))
         if not gone:
             raise NotFound(
-                f"{path!r} cannot be removed because it is neither an entry nor a folder. `artifact.files()` lists "
+                f"{path!r} is neither an entry nor a folder. `artifact.files()` lists "
                 f"the entries.{_hint(state, path)}"
             )
         state.content.remove(gone)
