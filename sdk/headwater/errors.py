@@ -1,4 +1,7 @@
-"""Every error that headwater raises on purpose; `headwater_schemas.errors` shows them as one tree."""
+"""All errors that headwater raises deliberately; `headwater_schemas.errors` shows the hierarchy.
+
+Re-exports every error of `headwater_schemas.errors`.
+"""
 
 from headwater_schemas.errors import (
     BlobCorrupt,

@@ -81,7 +81,7 @@ def test_checksum_information_validates_what_is_fetched_later(
     second, _ = bucket.put("model.h5", b"other")
     web.put("/train.csv", Page(b"b,a\n", etag='"two"'))
 
-    with pytest.raises(ReferenceChanged, match=f"etag:{first} was recorded, etag:{second} was found"):
+    with pytest.raises(ReferenceChanged, match=f"recorded etag:{first}, found etag:{second}"):
         found.get_path("model.h5").download()
     with pytest.raises(ReferenceChanged, match="etag:one was recorded, etag:two was found"):
         found.get_path("train.csv").download()

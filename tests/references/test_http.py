@@ -59,7 +59,7 @@ def test_a_name_is_inferred_from_the_last_segment_without_percents_query_and_fra
 
 def test_an_address_that_ends_in_no_name_needs_one(web: Web) -> None:
     for path in ("", "/", "/dir/", "/?q=1"):
-        with pytest.raises(InvalidInput, match=r"does not end in a name for the entry\. Give one: name="):
+        with pytest.raises(InvalidInput, match=r"does not end in a name for the entry\. Pass one, such as name="):
             look_up(web.address + path)
 
     assert web.asked == []
@@ -168,7 +168,7 @@ def test_an_empty_file_of_a_server_that_refuses_head_is_empty(web: Web) -> None:
 
 
 def test_what_is_not_there_is_named_and_not_added(web: Web) -> None:
-    with pytest.raises(NotFound, match=r"/nothing\?… does not exist: its server answers 404"):
+    with pytest.raises(NotFound, match=r"/nothing\?… does not exist: the server returned 404"):
         look_up(f"{web.address}/nothing?key=secret")
 
 
@@ -229,7 +229,7 @@ def test_another_size_than_was_recorded_is_an_error_before_any_byte(web: Web) ->
     reference = recorded(look_up_one(uri))
     web.put("/a", Page(CONTENT + b"more"))
 
-    with pytest.raises(ReferenceChanged, match="10,000 bytes were recorded, 10,004 were found"):
+    with pytest.raises(ReferenceChanged, match="recorded 10,000 bytes, found 10,004"):
         next(fetch(reference))
 
 
@@ -239,7 +239,7 @@ def test_another_size_that_no_header_tells_is_an_error_instead_of_the_end(web: W
     reference = recorded(look_up_one(uri))
     web.put("/a", Page(now, says_length=False))
 
-    with pytest.raises(ReferenceChanged, match="10,000 bytes were recorded, "):
+    with pytest.raises(ReferenceChanged, match="recorded 10,000 bytes, "):
         content_of(reference)
 
 
@@ -248,7 +248,7 @@ def test_a_file_that_is_gone_is_an_error_that_names_it(web: Web) -> None:
     reference = recorded(look_up_one(uri))
     del web.pages["/a"]
 
-    with pytest.raises(ReferenceChanged, match="a file was recorded, but no longer exists"):
+    with pytest.raises(ReferenceChanged, match="recorded a file, which no longer exists"):
         content_of(reference)
 
 

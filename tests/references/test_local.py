@@ -41,7 +41,7 @@ def test_a_folder_with_too_many_files_is_an_error(tmp_path: Path) -> None:
     for parse_size in range(3):
         (tmp_path / str(parse_size)).touch()
 
-    with pytest.raises(InvalidInput, match="stands for more than 2 objects"):
+    with pytest.raises(InvalidInput, match="has more than 2 objects"):
         look_up(tmp_path.as_uri(), max_objects=2)
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["file://server/share/a", "file:a", "file:///a?b", "file:///a#b"])
 def test_a_uri_of_no_place_on_this_machine_is_refused(uri: str) -> None:
-    with pytest.raises(InvalidInput, match="is not a path on this machine|In a file's name write them as %3F"):  # noqa: RUF043
+    with pytest.raises(InvalidInput, match="is not a path on this machine|Write them as %3F and %23"):  # noqa: RUF043
         look_up(uri)
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_changed_is_an_error(tmp_path: Path) -> None:
     reference = recorded(look_up(file.as_uri()).objects[0])
 
     file.write_bytes(b"longer content")
-    with pytest.raises(ReferenceChanged, match="7 bytes were recorded, 14 were found"):
+    with pytest.raises(ReferenceChanged, match="recorded 7 bytes, found 14"):
         next(fetch(reference))
     file.write_bytes(b"CONTENT")
     with pytest.raises(ReferenceChanged, match=r"xxh3:\w+ was recorded, xxh3:\w+ was found"):

@@ -150,7 +150,7 @@ def test_one_key_without_the_other_is_refused(tmp_path: Path) -> None:
 def test_a_profile_that_needs_a_program_for_its_keys_says_what_to_do(tmp_path: Path) -> None:
     write(tmp_path / ".aws" / "config", "[default]\ncredential_process = /bin/get-keys\n")
 
-    with pytest.raises(InvalidSettings, match="'default' gets its keys by credential_process"):
+    with pytest.raises(InvalidSettings, match="'default' gets its keys from credential_process"):
         read_account({"HOME": str(tmp_path)})
 
 
@@ -178,7 +178,7 @@ def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(name: str
 def test_a_file_of_profiles_that_cannot_be_read_is_named_without_its_text(tmp_path: Path) -> None:
     write(tmp_path / ".aws" / "credentials", "aws_secret_access_key = secret\n")
 
-    with pytest.raises(InvalidSettings, match="credentials cannot be read as a file of AWS profiles") as caught:
+    with pytest.raises(InvalidSettings, match="credentials is not a valid AWS configuration file") as caught:
         read_account({"HOME": str(tmp_path)})
 
     assert "= secret" not in str(caught.value)

@@ -61,7 +61,7 @@ def test_a_page_that_lacks_something_is_an_error(inside: str) -> None:
 def test_a_server_that_does_not_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = "<IsTruncated>true</IsTruncated><NextContinuationToken>1</NextContinuationToken>"
     for body, problem in (
-        (page(endless).decode(), "returns the same page of a listing again and again"),
+        (page(endless).decode(), "keeps returning the same page of a listing"),
         ("<html><p>Welcome", "the response was not one of S3"),
     ):
         with answering(200, body, lambda _: None) as endpoint:

@@ -19,7 +19,7 @@ def test_other_schemes_are_kept_as_they_are(uri: str) -> None:
 
 
 def test_what_cannot_be_fetched_says_so() -> None:
-    with pytest.raises(InvalidInput, match="'a' refers to hdfs://cluster/a: 'hdfs' is not a scheme"):
+    with pytest.raises(InvalidInput, match="'a' refers to hdfs://cluster/a: the scheme 'hdfs' cannot be downloaded"):
         fetch(Reference("a", "hdfs://cluster/a"))
 
 
@@ -49,7 +49,7 @@ def test_the_schemes_that_are_fetched(uri: str) -> None:
     "uri", ["https://me:secret@host/a", "https://secret@host/a", "s3://id:secret@bucket/a", "ftp://secret@host/?b"]
 )
 def test_user_info_is_refused_without_showing_it(uri: str) -> None:
-    with pytest.raises(InvalidInput, match="with a user or password before the host") as caught:
+    with pytest.raises(InvalidInput, match="contains a user or password") as caught:
         check_uri(uri)
 
     assert "secret" not in str(caught.value)
@@ -108,7 +108,7 @@ def test_a_maximum_can_be_a_number_of_numpy() -> None:
 
 @pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "sig"])
 def test_a_signed_address_is_refused_without_showing_it(name: str) -> None:
-    with pytest.raises(InvalidInput, match="is a signed address") as caught:
+    with pytest.raises(InvalidInput, match="is pre-signed") as caught:
         check_uri(f"https://host/a?x=1&{name}=secret")
 
     assert "secret" not in str(caught.value)
@@ -134,7 +134,7 @@ def test_a_uri_that_cannot_be_kept_says_why(uri: str, problem: str) -> None:
 
 
 def test_a_uri_must_be_text() -> None:
-    with pytest.raises(InvalidInput, match="a URI must be text, not bytes"):
+    with pytest.raises(InvalidInput, match="a URI must be a string, not bytes"):
         check_uri(b"https://host/a")  # type: ignore[arg-type]
 
 

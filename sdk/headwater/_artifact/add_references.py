@@ -28,8 +28,8 @@ def references_for(
         found = [_of_entry(what, name)]
     elif not isinstance(what, str):
         raise InvalidInput(
-            f"a reference is a URI as text, such as 's3://bucket/key', or an entry of another artifact, not a "
-            f"{type(what).__name__}. Of a Path give `path.absolute().as_uri()`, of an artifact an entry that it has."
+            "a reference must be a URI such as 's3://bucket/key' or an entry of another artifact, not a "
+            f"{type(what).__name__}. For a Path pass `path.absolute().as_uri()`, for an artifact one of its entries."
         )
     elif (link := _as_link(what)) is None:
         found = _of_uri(what, name, checksum=checksum, max_objects=max_objects)
@@ -67,15 +67,18 @@ def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None
         other = taken.setdefault(reference.path, reference)
         if other.uri != reference.uri:
             raise InvalidPath(
-                f"{reference.path!r} would be both {redacted(other.uri)} and {redacted(reference.uri)}. "
-                "Give one of them another name."
+                f"{reference.path!r} would refer to both {redacted(other.uri)} and {redacted(reference.uri)}. Pass "
+                "another name for one of them."
             )
 
 
 def _of_entry(entry: Entry, name: str | PurePath | None) -> Reference:
     info = info_of_entry(entry)
     if info.deleted:
-        raise NotFound(f"{info.collection}:v{info.version} was deleted, so no reference can hold its {entry.path!r}.")
+        raise NotFound(
+            f"{info.collection}:v{info.version} was deleted, so its entry {entry.path!r} cannot be referenced. Use "
+            "another version."
+        )
     link = link_to(info.collection, info.version, entry.path)
     return Reference(_name_of(entry.path, name), link, entry.digest, entry.size, None)
 
@@ -107,4 +110,4 @@ def _linked_entry(state: ArtifactState, uri: str) -> Entry:
     try:
         return find_entry(ArtifactState.of_version(client, info), path)
     except NotFound as error:
-        raise NotFound(f"{uri!r} names no entry: {error}") from error
+        raise NotFound(f"{uri!r} does not name an entry: {error}") from error

@@ -1,4 +1,4 @@
-"""Artifacts: versioned folders of files and references, while they are filled and once they are logged."""
+"""Artifacts: versioned folders of files and references, while they are filled and after they are logged."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Artifact(Building):
-    """A folder of files and references under one name and type.
+    """A named, typed folder of files and references.
 
-    A new one is filled with `add_file`, `add_dir`, `add_reference` and others, then logged by a run or saved; from then
-    on it is a version and its content does not change. One that was looked up by name is a version from the start, and
-    `new_draft()` starts the next one from it.
+    Fill a new artifact with `add_file`, `add_dir`, `add_reference` and so on, then log it with a run or `save()` it. It
+    becomes a version, whose content cannot change. An artifact that was looked up by name is a version already;
+    `new_draft()` creates the next version from it.
 
-    Bytes are copied when they are added: later changes to the source have no effect.
+    Content is captured when it is added: later changes to the source have no effect.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Artifact(Building):
 
     @property
     def name(self) -> str:
-        """The name in its project; `name:vN` once the version is known."""
+        """The name within its project; `name:vN` once the version is known."""
         return self._state.name
 
     @property
@@ -74,7 +74,7 @@ class Artifact(Building):
 
     @property
     def type(self) -> str:
-        """What kind of artifact it is: "dataset", "model" and so on. It can be set until the artifact is logged."""
+        """The artifact's type, such as "dataset" or "model". Can be set until the artifact is logged."""
         return self._state.type
 
     @type.setter
@@ -84,34 +84,33 @@ class Artifact(Building):
 
     @property
     def version(self) -> str:
-        """`v0`, `v1`, …. Waits for it. Raises: InvalidInput before it is logged or finished; EventRejected."""
+        """`v0`, `v1`, …. Waits for the version. Raises: InvalidInput before it is logged or finished; EventRejected."""
         return f"v{self._state.known_info().version}"
 
     @property
     def state(self) -> str:
-        """The stage that it has reached.
+        """The stage of its lifecycle.
 
-        "draft" while it is filled; "pending" until the outcome of logging it is known; "refused" where a rule rejected
-        it, for the reason that waiting raises; "open" as part of a shared draft that is not sealed; then "committed" or
-        "deleted".
+        "draft" while it is filled; "pending" while it is being logged; "refused" if a rule rejected it, for the reason
+        that `wait()` raises; "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
         """
         return self._state.stage
 
     @property
     def digest(self) -> str:
-        """The digest of the content: 64 hexadecimal digits, the same before and after logging."""
+        """The digest of the content: 64 hexadecimal digits. Equal before and after logging."""
         stored = self._state.stored_or_none()
         return self._state.content.sum().digest() if stored is None else stored.info.digest
 
     @property
     def size(self) -> int:
-        """The sum of all entries in bytes, before any sharing of equal content."""
+        """The total size of all entries in bytes, counting equal content once per entry."""
         stored = self._state.stored_or_none()
         return self._state.content.sum().size_bytes if stored is None else stored.info.size_bytes
 
     @property
     def file_count(self) -> int:
-        """How many entries there are."""
+        """The number of entries."""
         return self._state.entry_count
 
     @property
@@ -121,19 +120,19 @@ class Artifact(Building):
 
     @property
     def updated_at(self) -> datetime:
-        """When anything about the version changed last, UTC. Raises: InvalidInput before it is logged."""
+        """When an attribute of the version last changed, UTC. Raises: InvalidInput before it is logged."""
         return _time(self._state.known_info().updated_us)
 
     @property
     def contested_paths(self) -> list[str]:
-        """The paths that several writers of its shared draft wrote; the last event counted for each."""
+        """The paths that several writers of its shared draft added; the last event counted for each."""
         return self._state.stored().contested_paths()
 
     # --- its attributes: changed in place, and recorded by logging or `save`
 
     @property
     def description(self) -> str | None:
-        """What it is, for people."""
+        """Free text that describes the version."""
         return self._state.current_attributes().description
 
     @description.setter
@@ -142,7 +141,7 @@ class Artifact(Building):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What it is, for programs: change a key, or assign all of it. Raises on assignment: InvalidMetadata."""
+        """A JSON object; change single keys or assign all of it. Raises on assignment: InvalidMetadata."""
         return self._state.current_attributes().metadata
 
     @metadata.setter
@@ -151,7 +150,7 @@ class Artifact(Building):
 
     @property
     def aliases(self) -> Aliases:
-        """Its aliases: append, remove or assign; `aliases.move` moves one at once."""
+        """Its aliases: append, remove or assign. `aliases.move` moves one immediately."""
         return self._state.current_attributes().aliases
 
     @aliases.setter
@@ -169,7 +168,7 @@ class Artifact(Building):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long it is to be kept; None for ever."""
+        """The intended lifetime; None for unlimited."""
         seconds = self._state.current_attributes().ttl_seconds
         return None if seconds is None else timedelta(seconds=seconds)
 
@@ -181,45 +180,46 @@ class Artifact(Building):
 
     @property
     def manifest(self) -> Manifest:
-        """Its listing: `manifest.entries` maps path to entry. Nothing is read before it is used."""
+        """Its listing: `manifest.entries` maps paths to entries. Nothing is read before it is used."""
         return Manifest(self._state)
 
     def files(self) -> Sequence[Entry]:
-        """All entries by path, read page by page as they are used."""
+        """All entries by path; loads page by page."""
         return self._state.files()
 
     def file(self, root: str | os.PathLike[str] | None = None) -> str:
-        """Fetch its only entry, and return the local path. Raises: InvalidInput when it holds more or none."""
+        """Download its only entry and return the local path. Raises: InvalidInput if it has no entries or several."""
         if not self.file_count:
-            raise InvalidInput(f"{self.name} has no entries, so there is no file to fetch.")
+            raise InvalidInput(f"{self.name} has no entries, so there is no file to download.")
         if self.file_count > 1:
             raise InvalidInput(f"{self.name} has {self.file_count:,} entries. Name one: `artifact.get_entry(name)`.")
         return self.files()[0].download(root)
 
     def get_entry(self, name: str | PurePath) -> Entry:
-        """The entry at a path, in any spelling. Raises: NotFound, which tells when it is a folder; InvalidPath."""
+        """The entry at a path. Raises: NotFound, which says so if the path is a folder; InvalidPath."""
         return find_entry(self._state, name)
 
     def get_path(self, name: str | PurePath) -> Entry:
-        """The same as `get_entry`."""
+        """Alias of `get_entry`."""
         return find_entry(self._state, name)
 
     def get(self, name: str | PurePath) -> object:
-        """What was added under `name` with `add`. After `finish_artifact` it waits, and any writer may have added it.
+        """The table that was added under `name` with `add`. After `finish_artifact`, waits for the parts of all
+        writers.
 
         Raises: NotFound, ContentError.
         """
         self._state.wait_for_seal()
         found = read_value(self._state, name)
         if found is None:
-            raise NotFound(f"{self.name} has no table {str(name)!r}. `get_entry` gives files and references.")
+            raise NotFound(f"{self.name} has no table {str(name)!r}. Use `get_entry` for files and references.")
         return found
 
     def new_draft(self) -> "Artifact":
-        """The next version, to be filled: what is not changed stays as in this one.
+        """A draft of the next version; entries that you do not change are inherited from this version.
 
-        Description and metadata start as they are recorded here; aliases, tags and time to live are not copied.
-        Raises: InvalidInput before this one is logged; NotFound once it was deleted.
+        Description and metadata are copied as they are now recorded; aliases, tags and time to live are not. Raises:
+        InvalidInput before this artifact is logged; NotFound if it was deleted.
         """
         if self._state.known_info().deleted:
             raise NotFound(f"{self.qualified_name} was deleted, so no draft can start from it. Use another version.")
@@ -228,29 +228,29 @@ class Artifact(Building):
     # --- recording it
 
     def save(self) -> "Artifact":
-        """Record what is new: log a new artifact or draft, or the changed attributes of a version. Waits, returns self.
+        """Log a new artifact or draft, or save changed attributes of a version. Waits, and returns self.
 
-        What is logged is an output of the active run, if there is one. Of a version only what was changed here is sent,
-        so two people who edit it do not undo each other's changes; an alias that another version has moves.
+        A logged artifact becomes an output of the active run, if there is one. For a version, only your changes are
+        sent, so two people who edit it do not overwrite each other's changes; an alias of another version moves.
         Raises: EventRejected, InvalidMetadata, StoreError.
         """
         self._state.save()
         return self
 
     def wait(self, timeout: float | None = None) -> "Artifact":
-        """Wait until what was logged is recorded, after `finish_artifact` until it is sealed; returns self.
+        """Wait until the version is recorded, or after `finish_artifact` until it is sealed. Returns self.
 
-        Raises: EventRejected when a rule rejected it; StoreUnavailable after `timeout` seconds; InvalidInput when it
-        was never logged.
+        Raises: EventRejected if a rule rejected it; StoreUnavailable after `timeout` seconds; InvalidInput if it was
+        never logged.
         """
         self._state.wait(timeout)
         return self
 
     def delete(self, delete_aliases: bool = False) -> None:
-        """Delete the version. Its number is never reused, and content that other versions share stays.
+        """Delete the version. Its number is never reused, and other versions keep the content they share with it.
 
-        It is no error if it was deleted already. Raises: EventRejected naming the aliases that it has, unless they are
-        to be deleted too.
+        Deleting a deleted version does nothing. Raises: EventRejected naming its aliases, unless `delete_aliases` is
+        set.
         """
         self._state.delete(delete_aliases=delete_aliases)
 
@@ -267,19 +267,19 @@ class Artifact(Building):
         *,
         hard_links: bool = False,
     ) -> str:
-        """Fetch all files into `root`, by default `./artifacts/NAME:vN`, and return that path.
+        """Download all files into `root`, by default `./artifacts/NAME:vN`, and return that path.
 
-        `path_prefix` is a folder or a path in it; nothing else is touched. Local files that have the recorded content
-        stay as they are. The files are the caller's own; `hard_links=True` saves disk space by linking to the store's
-        own files, where both are on one disk: only read those, since changing them damages the store.
+        `path_prefix` limits the download to one folder or file. Local files that have the recorded content are kept.
+        The files are copies that you can change; with `hard_links=True`, large files are hard links to the store where
+        both are on one disk, which saves space. Do not change those: that damages the store.
         Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
         """
         return str(self._state.stored().download(root, path_prefix, hard_links=hard_links))
 
     def checkout(self, root: str | os.PathLike[str]) -> str:
-        """Make `root` hold this version and nothing else; returns the path.
+        """Download the version into `root` and remove everything else from it. Returns the path.
 
-        Raises: as `download`; InvalidFile for a root that should not be emptied, such as a home folder.
+        Raises: see `download`; InvalidFile for folders that must not be emptied, such as a home folder.
         """
         self._state.stored().checkout(root)
         return str(root)
@@ -287,14 +287,14 @@ class Artifact(Building):
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
         """Compare `root`, by default the folder that `download` uses, with the version.
 
-        Raises: one error that lists every difference.
+        Raises: Differences, which lists every difference.
         """
         self._state.stored().verify(root)
 
     # --- lineage
 
     def logged_by(self) -> "Run | None":
-        """The run that logged it first, if a run did. Raises: InvalidInput before it is logged."""
+        """The run that first logged it, if any. Raises: InvalidInput before it is logged."""
         stored = self._state.stored()
         return None if stored.info.run is None else resolve_runs(stored.client, [stored.info.run])[0]
 
@@ -308,7 +308,7 @@ class Artifact(Building):
 
 
 def stored_version(artifact: Artifact) -> "StoredVersion":
-    """The version that an artifact is. Waits for it. Raises: InvalidInput before it is logged; EventRejected."""
+    """The stored version of an artifact. Waits for it. Raises: InvalidInput before it is logged; EventRejected."""
     return state_of(artifact).stored()
 
 

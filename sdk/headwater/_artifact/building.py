@@ -153,8 +153,7 @@ class Building:
         gone = [path] if state.has(path) else list(state.paths_under(path))
         if not gone:
             raise NotFound(
-                f"{path!r} is neither an entry nor a folder. `artifact.files()` lists "
-                f"the entries.{_hint(state, path)}"
+                f"{path!r} is neither an entry nor a folder. `artifact.files()` lists the entries.{_hint(state, path)}"
             )
         state.content.remove(gone)
         state.forget(gone)

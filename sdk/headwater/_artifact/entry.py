@@ -1,4 +1,4 @@
-"""Entries: what is at one path of an artifact, and the mapping of all of them."""
+"""Entries of an artifact, and the mapping from paths to entries."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ class EntrySource(TableSource, Protocol):
 
 
 class Entry:
-    """One path of an artifact: a file that is stored, or a reference to something outside."""
+    """One path of an artifact: a stored file, or a reference to something outside."""
 
     def __init__(self, source: EntrySource, path: str, content: FileOrReference) -> None:
         self._source = source
@@ -51,33 +51,33 @@ class Entry:
 
     @property
     def digest(self) -> str | None:
-        """Prefixed with its algorithm: "xxh3:…" of a file; the checksum of a reference, None where it has none."""
+        """ "xxh3:…" for a file, with the algorithm as prefix; the checksum of a reference, None if it has none."""
         content = self._content
         return content.checksum if isinstance(content, Reference) else digests.to_text(content[0])
 
     @property
     def size(self) -> int | None:
-        """Bytes; None for a reference of unknown size."""
+        """In bytes; None for a reference of unknown size."""
         return self._content.size if isinstance(self._content, Reference) else self._content[1]
 
     @property
     def is_reference(self) -> bool:
-        """Whether its bytes are elsewhere."""
+        """Whether its content is stored elsewhere."""
         return isinstance(self._content, Reference)
 
     @property
     def object_version(self) -> str | None:
-        """The version of a reference's object in its own store; None where it has none."""
+        """The object version of a reference; None if it has none."""
         return self._content.object_version if isinstance(self._content, Reference) else None
 
     def ref(self) -> str:
-        """The URI of a reference. Raises: InvalidInput when the entry is a file."""
+        """The URI of a reference. Raises: InvalidInput for a stored file."""
         if isinstance(self._content, Reference):
             return self._content.uri
-        raise InvalidInput(f"{self.path!r} is a file that is stored here, not a reference. Download it instead.")
+        raise InvalidInput(f"{self.path!r} is a stored file, not a reference. Use `entry.download()`.")
 
     def download(self, root: str | os.PathLike[str] | None = None) -> str:
-        """Fetch this entry alone into `root`, and return its local path. `root` and errors: as of the artifact's."""
+        """Download this entry into `root` and return its local path. `root` and errors: see `Artifact.download`."""
         return self._source.download_entry(self.path, root)
 
     def __eq__(self, other: object) -> bool:
@@ -91,9 +91,9 @@ class Entry:
 
 
 class Entries(Mapping[str, Entry]):
-    """Path → entry, by path. Nothing is read before it is used, and one look-up reads one entry.
+    """Maps paths to entries, in path order. Nothing is read before it is used, and a lookup reads one entry.
 
-    As in every call, `./a`, `d//a` and `d/a/` are spellings of one path.
+    Paths are normalized: `./a`, `d//a` and `d/a/` mean `a`, `d/a` and `d/a`.
     """
 
     def __init__(self, source: EntrySource) -> None:
@@ -116,7 +116,7 @@ class Entries(Mapping[str, Entry]):
         return self._source.entry_count
 
     def values(self) -> "list[Entry]":  # type: ignore[override]
-        """All entries, by path. Cost: one reading of the listing."""
+        """All entries, by path. Cost: reads the listing once."""
         return [Entry(self._source, path, content) for path, content in self._source.entries()]
 
     def items(self) -> "list[tuple[str, Entry]]":  # type: ignore[override]
@@ -143,19 +143,21 @@ class Manifest:
 
 
 def find_entry(source: EntrySource, name: str | PurePath) -> Entry:
-    """The entry at `name`, in any spelling. Raises: InvalidPath; NotFound, which tells when it is a folder."""
+    """The entry at `name`. Raises: InvalidPath; NotFound, which says so if `name` is a folder."""
     path = normalize(name)
     content = source.content_at(path)
     if content is not None:
         return Entry(source, path, content)
     below = next(iter(source.paths_under(path)), None)
     if below is not None:
-        raise NotFound(f"{path!r} is a folder of {source.name}, not an entry. Name a file in it, such as {below!r}.")
+        raise NotFound(
+            f"{path!r} is a folder of {source.name}, not an entry. Name a file inside it, such as {below!r}."
+        )
     if (table := entry_of_value(source, path)) is not None:
         raise NotFound(
-            f"{path!r} of {source.name} is a table, which `artifact.get({path!r})` gives. Its entry is {table!r}."
+            f"{path!r} of {source.name} is a table. Read it with `artifact.get({path!r})`; its entry is {table!r}."
         )
-    raise NotFound(f"{source.name} has no entry {path!r}. `artifact.files()` lists what it has.")
+    raise NotFound(f"{source.name} has no entry {path!r}. `artifact.files()` lists its entries.")
 
 
 def info_of_entry(entry: Entry) -> "VersionInfo":

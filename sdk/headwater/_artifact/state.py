@@ -34,7 +34,7 @@ class ArtifactState:
         """Raises: InvalidName."""
         self.base_name = check_name(name, "artifact")  # without a version
         if not type_name:
-            raise InvalidName(f"artifact {name!r} has no type. Give one, such as type='dataset' or type='model'.")
+            raise InvalidName(f"artifact {name!r} has no type. Pass one, such as type='dataset' or type='model'.")
         self.type = check_type(type_name)
         self.attributes = VersionAttributes()
         self.content = Content()
@@ -77,7 +77,7 @@ class ArtifactState:
     def namespace(self) -> tuple[str, str]:
         """Entity and project. Raises: InvalidInput before it is logged."""
         if self._collection is None:
-            raise InvalidInput(f"{self.base_name} is in no project yet. {_LOG_FIRST}")
+            raise InvalidInput(f"{self.base_name} does not belong to a project yet. {_LOG_FIRST}")
         return self._collection.entity, self._collection.project
 
     @property
@@ -200,7 +200,7 @@ class ArtifactState:
         if stored is None and self._client is not None and path not in self.content.files:
             stored = self._stored_base()
         if stored is None:
-            raise InvalidInput(f"{path!r} can be read once {self.name} is logged.")
+            raise InvalidInput(f"{path!r} cannot be read before {self.name} is logged. Call `artifact.wait()` first.")
         return stored.read(path)
 
     def download_entry(self, path: str, root: str | os.PathLike[str] | None) -> str:
@@ -243,15 +243,17 @@ class ArtifactState:
         """Raises: InvalidInput when the content cannot change any more."""
         if self._stored is None and self._draft is not None:
             raise InvalidInput(
-                f"{self.name} was handed to the draft {self._draft.partition(':')[2]!r}, so its content does not "
-                "change any more. Make a new Artifact of this name for what is to be added."
+                f"{self.name} was added to the draft {self._draft.partition(':')[2]!r}, so its content can no longer "
+                "change. Create another Artifact with this name to add more."
             )
         if self._pending is not None or self._stored is not None:
             raise InvalidInput(
-                f"{self.name} was logged, and refused; `artifact.wait()` says why. Make a new Artifact."
+                f"{self.name} was logged but rejected; `artifact.wait()` raises the reason. Create a new Artifact."
                 if self.stage == "refused"
-                else f"{self.name} was logged, so its content does not change any more. "
-                "Begin the next version with `artifact.new_draft()`, or make a new Artifact."
+                else (
+                    f"{self.name} was logged, so its content can no longer change. Create the next version with "
+                    "`artifact.new_draft()` or a new Artifact."
+                )
             )
 
     # --- logging it
@@ -310,15 +312,15 @@ class ArtifactState:
             if self._client.url != client.url:
                 raise InvalidInput(
                     f"{self.base_name} was filled for the store {self._client.url}, but the run logs to {client.url}. "
-                    "Make the artifact after `headwater.init`."
+                    "Create the artifact after `headwater.init`."
                 )
             self._client.check_process()  # filled before a fork, it is logged with what the child inherited
         collection, base = self._collection_in(namespace), self.content.base
         if base is not None and base.collection != str(collection):
             if not may_flatten:
                 raise InvalidInput(
-                    f"a draft of {base.collection} cannot join a shared draft of {collection}. "
-                    "Open the run in the project of the base."
+                    f"a draft of {base.collection} cannot be added to a shared draft of {collection}. Start the run "
+                    "in the project of the base."
                 )
             self.content = self.content.flattened()
         self._client, self._collection = client, collection

@@ -159,7 +159,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         """Whether the sealed version holds everything that this finish would add."""
         database, content = self._session.database, self._content
         info = queries.version_info(database, self._command.collection, version)
-        assert info is not None, "a draft was sealed as a version that is not there"
+        assert info is not None, "a sealed draft names an existing version"
         wanted = {path: identity(file) for path, file in content.files.items()}
         wanted |= {path: identity(reference) for path, reference in content.references.items()}
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
@@ -167,7 +167,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     def _report(self, committed: Committed | None) -> None:
         if committed is None:
-            tell(f"{self._label} will be sealed when {self._command.writers} writers are done")
+            tell(f"{self._label} will be sealed once {self._command.writers} writers are done")
         else:
             tell(f"{self._label} is v{committed.version}")
 
@@ -175,7 +175,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         """Most likely the writers had another id."""
         info = queries.version_info(self._session.database, self._command.collection, version)
         if info is not None and not info.entry_count:
-            tell(f"{self._label} was sealed with nothing in it, as v{version}: has anybody upserted under this id?")
+            tell(f"{self._label} was sealed without entries as v{version}. Check that writers upserted with this id")
 
     @property
     def _label(self) -> str:
@@ -191,5 +191,5 @@ def check_writers(writers: object) -> int | None:
     except TypeError:
         number = 0
     if not 1 <= number <= WRITERS_MAX:
-        raise InvalidInput(f"finish_artifact waits for 1 to {WRITERS_MAX:,} writers, not for {writers!r}.")
+        raise InvalidInput(f"writers must be between 1 and {WRITERS_MAX:,}, not {writers!r}.")
     return number

@@ -60,11 +60,11 @@ def ingest_deferred(stager: BlobStager, files: Mapping[str, FileDigest], deferre
                 found = stager.ingest_file(source)
         except OSError as error:
             raise FileChanged(
-                f"{location!r} was added as immutable but cannot be read any more: {error.strerror}. "
-                "Restore it, or add it with policy='mutable'."
+                f"{location!r} was added as immutable but can no longer be read: {error.strerror}. Restore it, or use "
+                "policy='mutable'."
             ) from error
         if found != (digest, size):
             raise FileChanged(
-                f"{location!r} was added as immutable but changed since (it had {size:,} bytes, now {found[1]:,}). "
-                "Add it again, or with policy='mutable'."
+                f"{location!r} was added as immutable but has changed since (from {size:,} to {found[1]:,} bytes). "
+                "Add it again, or use policy='mutable'."
             )

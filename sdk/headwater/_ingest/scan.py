@@ -222,8 +222,8 @@ def _check_bounds(root: str, path: str, visited: int) -> None:
         raise InvalidPath(f"{path[:60]!r}… below {root!r} is more than {PATH_DEPTH_MAX} folders deep. Flatten it.")
     if visited > FOLDERS_MAX:
         raise InvalidFile(
-            f"{root!r} has more than {FOLDERS_MAX:,} folders, links followed. "
-            "Look for links that multiply them, or add its parts separately."
+            f"{root!r} has more than {FOLDERS_MAX:,} folders, counting those behind links. Check for links that "
+            "repeat folders, or add it in parts."
         )
 
 
@@ -232,7 +232,7 @@ def _refuse_root(location: str) -> NoReturn:
         result = os.stat(location)
     except (OSError, ValueError) as error:
         _refuse(location, error)
-    raise InvalidFile(f"{location!r} is {_kind(result.st_mode)}, not a folder. Give a folder, or add it as a file.")
+    raise InvalidFile(f"{location!r} is {_kind(result.st_mode)}, not a folder. Pass a folder, or use `add_file`.")
 
 
 def _refuse_kind(location: str, mode: int) -> NoReturn:

@@ -230,7 +230,9 @@ def ingest_spooled(stager: BlobStager, file: SpooledFile) -> tuple[bytes, int]:
 
 def unreadable_file(location: str, error: OSError) -> InvalidFile:
     """The error for a local file that cannot be read."""
-    return InvalidFile(f"{location!r} cannot be read: {error.strerror or error}. Nothing of it was added.")
+    return InvalidFile(
+        f"{location!r} cannot be read: {error.strerror or error}. It was not added; check the file and its disk."
+    )
 
 
 def _select(column: Sequence[T], rows: Sequence[int]) -> list[T]:

@@ -53,7 +53,7 @@ def read_account(environment: Mapping[str, str] = os.environ) -> Account:
     role = tuple(f"{name}={value}" for name in _ROLE_VARIABLES if (value := environment.get(name)))
     if keys is None and not role and (ways := [way for way in _ELSEWHERE if way in profile]):
         raise InvalidSettings(
-            f"the AWS profile {_profile_name(environment)!r} gets its keys by {ways[0]}, which is not supported. "
+            f"the AWS profile {_profile_name(environment)!r} gets its keys from {ways[0]}, which is not supported. "
             "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: `aws configure export-credentials "
             "--format env` prints them."
         )
@@ -139,9 +139,7 @@ def _section(file: str, name: str) -> dict[str, str] | None:
     try:
         parser.read(os.path.expanduser(file), "utf-8")
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(
-            f"{file} cannot be read as a file of AWS profiles. Correct it, or move it away."
-        ) from error
+        raise InvalidSettings(f"{file} is not a valid AWS configuration file. Correct or remove it.") from error
     return dict(parser.items(name)) if parser.has_section(name) else None
 
 

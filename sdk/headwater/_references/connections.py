@@ -77,14 +77,15 @@ def parse_size(text: str) -> int | None:
 def interrupted(what: str, at: int, error: HTTPError | None = None) -> StoreUnavailable:
     """The error for a body that ended early."""
     reason = f" ({describe_failure(error)})" if error else ""
-    return StoreUnavailable(f"{what} broke off at byte {at:,}{reason}. Try again; if it persists, check its server.")
+    return StoreUnavailable(
+        f"{what}: the transfer broke off at byte {at:,}{reason}. Try again; if it keeps failing, check the server."
+    )
 
 
 def raise_unavailable(what: str, error: HTTPError) -> NoReturn:
     """Raises: StoreUnavailable with the reason why there was no answer."""
     raise StoreUnavailable(
-        f"{what}: {describe_failure(error)}. Check the address, that its server runs, and the network "
-        "and any proxy in between."
+        f"{what}: {describe_failure(error)}. Check the address, the server, the network and any proxy."
     ) from error
 
 

@@ -73,7 +73,7 @@ def _missing(reference: Reference, bucket: str, key: str) -> HeadwaterError:
     if not recorded:
         return verification.missing_error(reference, "an object")
     now = _client().bucket(bucket).get_blob(key, **_request_options())
-    there = f", where now is generation {now.generation} of {now.size:,} bytes," if now else ""
+    there = f" (now generation {now.generation}, {now.size:,} bytes)" if now else ""
     return verification.missing_error(reference, f"generation {recorded}{there}")
 
 
@@ -165,10 +165,13 @@ def _translated_errors(uri: str, reference: Reference | None = None) -> Iterator
         raise NotFound(f"{redacted(uri)}: no such bucket. Check its name.") from error
     except GoogleAPICallError as error:
         raise StoreUnavailable(
-            f"{redacted(uri)}: the service refused ({error.code}). Check that these credentials may read it: "
-            "`gcloud auth application-default login` makes some, GOOGLE_APPLICATION_CREDENTIALS names others."
+            f"{redacted(uri)}: access denied ({error.code}). Check that your credentials may read it: create some "
+            "with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
         ) from error
     except GoogleAuthError as error:
-        raise StoreUnavailable(f"{redacted(uri)}: the Google credentials cannot be used. Log in again.") from error
+        raise StoreUnavailable(
+            f"{redacted(uri)}: the Google credentials cannot be used. Log in again with `gcloud auth "
+            "application-default login`."
+        ) from error
     except (RetryError, RequestException) as error:
-        raise StoreUnavailable(f"{redacted(uri)}: no complete answer in time. Try again; check the network.") from error
+        raise StoreUnavailable(f"{redacted(uri)}: the request timed out. Try again; check the network.") from error

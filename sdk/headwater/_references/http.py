@@ -107,7 +107,7 @@ def _ask(method: str, uri: str, headers: dict[str, str]) -> BaseHTTPResponse:
             return answer
         answer.close()
         at = _redirect_target(uri, at, location)
-    raise StoreUnavailable(f"{redacted(uri)} redirects more than {REDIRECTS_MAX} times. Give the final address.")
+    raise StoreUnavailable(f"{redacted(uri)} redirects more than {REDIRECTS_MAX} times. Use the final address.")
 
 
 def _redirect_target(uri: str, at: str, location: str) -> str:
@@ -115,13 +115,11 @@ def _redirect_target(uri: str, at: str, location: str) -> str:
     _check_host(uri, target)
     parts = urlsplit(target)
     if "@" in parts.netloc:
-        raise StoreUnavailable(
-            f"{redacted(uri)} redirects to an address with a user or password. Give another address."
-        )
+        raise StoreUnavailable(f"{redacted(uri)} redirects to an address with a user or password. Use another address.")
     if urlsplit(at).scheme == "https" and parts.scheme == "http":
         raise StoreUnavailable(
-            f"{redacted(uri)} redirects from https to {redacted(target)}, which anybody on the network could alter. "
-            "Give an address that stays with https."
+            f"{redacted(uri)} redirects from https to {redacted(target)}, where the content could be tampered with. "
+            "Use an address that stays on https."
         )
     return target
 
@@ -151,10 +149,10 @@ def _starts_at(answer: BaseHTTPResponse, at: int) -> bool:
 
 def _refusal(uri: str, status: int) -> HeadwaterError:
     if status in _GONE:
-        return NotFound(f"{redacted(uri)} does not exist: its server answers {status}. Check the spelling of the URI.")
+        return NotFound(f"{redacted(uri)} does not exist: the server returned {status}. Check the URI.")
     if status in _REFUSED:
         return StoreUnavailable(
-            f"{redacted(uri)}: its server requires a login ({status}). Only files that need none can be "
-            "looked up; add it with checksum=False to keep the address alone."
+            f"{redacted(uri)}: the server requires a login ({status}). Only public addresses can be checked; use "
+            "checksum=False to record the address without checking it."
         )
-    return StoreUnavailable(f"{redacted(uri)}: its server answers {status}. Try again later, or check the address.")
+    return StoreUnavailable(f"{redacted(uri)}: the server returned {status}. Try again later, or check the address.")

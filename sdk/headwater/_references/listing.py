@@ -34,13 +34,13 @@ def list_prefix(uri: str, objects: Iterable[FoundObject], objects_max: int) -> L
     if len(found) > objects_max:
         raise too_many_objects(uri, objects_max)
     if not found:
-        raise NotFound(f"{redacted(uri)}: no such object, and none below it. Check the spelling of the URI.")
+        raise NotFound(f"{redacted(uri)}: no such object, and none below it. Check the URI.")
     return Listing(found, is_prefix=True)
 
 
 def too_many_objects(uri: str, objects_max: int) -> InvalidInput:
     """The error for a prefix with more objects than may be added by one URI."""
     return InvalidInput(
-        f"{redacted(uri)} stands for more than {objects_max:,} objects; nothing was added. Give a longer prefix, or "
-        "max_objects= with the number that you mean to allow."
+        f"{redacted(uri)} has more than {objects_max:,} objects. Nothing was added. Use a longer prefix, or raise "
+        "max_objects=."
     )

@@ -26,9 +26,7 @@ def look_up(uri: str, objects_max: int) -> Listing:
     location = _location_of(uri)
     if not os.path.isdir(location):
         if uri.endswith("/"):
-            raise InvalidFile(
-                f"{location!r} is not a folder, as the slash at the end of {redacted(uri)} says. Correct it."
-            )
+            raise InvalidFile(f"{location!r} is not a folder, but {redacted(uri)} ends in a slash. Remove the slash.")
         return Listing([_found_object(name_from_uri(uri), uri, scan_file(location).location)], is_prefix=False)
     folder = scan(location)
     if len(folder) > objects_max:  # checked before any file is read
@@ -76,5 +74,7 @@ def _location_of(uri: str) -> str:
     if parts.netloc.lower() not in _THIS_MACHINE or not parts.path.startswith("/"):
         raise InvalidInput(f"{redacted(uri)} is not a path on this machine. Write it as file:///folder/file.")
     if parts.query or parts.fragment:
-        raise InvalidInput(f"{redacted(uri)} contains '?' or '#'. In a file's name write them as %3F and %23.")
+        raise InvalidInput(
+            f"{redacted(uri)} contains '?' or '#'. Write them as %3F and %23 if they are part of the file name."
+        )
     return url2pathname(parts.path)

@@ -99,7 +99,7 @@ def _with_current_version(at: _Location, what: str) -> str:
     if now is None:
         return what
     checksum, size, version = _recorded_fields(now)
-    return f"{what}, where now is {f'version {version}, ' if version else ''}{checksum} of {size:,} bytes,"
+    return f"{what} (now {f'version {version}, ' if version else ''}{checksum}, {size:,} bytes)"
 
 
 def _stat_object(at: _Location) -> Object | None:
@@ -132,9 +132,7 @@ def _listed_objects(at: _Location, prefix: str) -> Iterator[s3_pages.ListedObjec
         if page.next_query is None:
             return
         if page.next_query == next_query:
-            raise StoreUnavailable(
-                f"{at.settings} returns the same page of a listing again and again. Check its server."
-            )
+            raise StoreUnavailable(f"{at.settings} keeps returning the same page of a listing. Check the server.")
         next_query = page.next_query
 
 
@@ -227,6 +225,7 @@ def _translated_errors(at: _Location, uri: str) -> Iterator[None]:
                 ) from error
             if error.code in _WRONG_REGION:
                 raise InvalidSettings(
-                    f"{redacted(uri)}: {at.settings} is in another region ({error.code}). Set AWS_REGION to its own."
+                    f"{redacted(uri)}: {at.settings} is in another region ({error.code}). Set AWS_REGION to the "
+                    "bucket's region."
                 ) from error
             raise

@@ -50,7 +50,7 @@ def parse_page(body: bytes) -> ListingPage:
     try:
         objects = [_object(child, is_encoded) for child in page if _tag(child) in ("Contents", "Version")]
     except (KeyError, ValueError) as error:
-        raise ElementTree.ParseError("a row of the listing lacks a key or a size") from error
+        raise ElementTree.ParseError("an item of the listing has no key or size") from error
     return ListingPage(objects, _next_query(fields, is_encoded) if fields.get("IsTruncated") == "true" else None)
 
 

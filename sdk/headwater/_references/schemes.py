@@ -55,7 +55,9 @@ def look_up(uri: str, *, checksum: bool = True, max_objects: int | None = None, 
     """
     check_uri(uri)
     if checksum not in (True, False):
-        raise InvalidInput(f"checksum must be True or False, not {checksum!r}; what is found there is recorded.")
+        raise InvalidInput(
+            f"checksum must be True or False, not {checksum!r}. The recorded checksum is the one found at the source."
+        )
     objects_max = _checked_limit(max_objects)
     if not checksum or not can_fetch(uri):
         _check_named(uri, named=named)
@@ -75,8 +77,8 @@ def fetch(reference: Reference) -> Iterator[bytes]:
     check_uri(reference.uri)
     if not can_fetch(reference.uri):
         raise InvalidInput(
-            f"{reference.path!r} refers to {redacted(reference.uri)}: {scheme_of(reference.uri)!r} is not a scheme "
-            "that can be fetched here. Get it with its own tool; `entry.ref()` gives its address."
+            f"{reference.path!r} refers to {redacted(reference.uri)}: the scheme {scheme_of(reference.uri)!r} cannot "
+            "be downloaded. Fetch it with its own tool from `entry.ref()`."
         )
     with _named_errors(reference):
         pieces = _module_of(reference.uri).pieces_of(reference)
@@ -119,4 +121,6 @@ def _checked_limit(max_objects: int | None) -> int:
 
 def _check_named(uri: str, *, named: bool) -> None:
     if not named and (not name_from_uri(uri) or ends_with_slash(uri)):
-        raise InvalidInput(f"{redacted(uri)} does not end in a name for the entry. Give one: name='data/train.csv'.")
+        raise InvalidInput(
+            f"{redacted(uri)} does not end in a name for the entry. Pass one, such as name='data/train.csv'."
+        )

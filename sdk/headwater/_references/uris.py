@@ -37,19 +37,19 @@ def check_uri(uri: str) -> str:
     Raises: InvalidInput when it has no scheme, is too long, or has a control character, user info or a signature.
     """
     if not isinstance(uri, str):
-        raise InvalidInput(f"a URI must be text, not {type(uri).__name__}.")
+        raise InvalidInput(f"a URI must be a string, not {type(uri).__name__}.")
     if found := _FORBIDDEN_CHARACTER.search(uri):
         raise InvalidInput(
             f"a URI contains {found.group()!r}: control characters cannot be recorded. Percent-encode it."
         )
     if (size := len(uri.encode())) > URI_BYTES_MAX:
         raise InvalidInput(
-            f"a URI has {size:,} bytes, and at most {URI_BYTES_MAX:,} can be recorded. Give a shorter one."
+            f"a URI has {size:,} bytes, and at most {URI_BYTES_MAX:,} can be recorded. Use a shorter one."
         )
     if not _SCHEME.match(uri):
         raise InvalidInput(
-            f"{uri[:100]!r} has no scheme, such as 'https:' or 's3:'. Give a whole URI; for a local file use add_file, "
-            "or 'file:///…' to refer to it where it is."
+            f"{uri[:100]!r} has no scheme such as 'https:' or 's3:'. Pass a full URI. For a local file use "
+            "`add_file`, or 'file:///…' for a reference."
         )
     _check_no_secret(uri)
     return uri
@@ -128,9 +128,7 @@ def split_object_uri(uri: str) -> tuple[str, str, str | None]:
     """As `split_bucket_uri`. Raises: InvalidInput for a bucket or a prefix too, which have no content of their own."""
     bucket, key, version = split_bucket_uri(uri)
     if not key or key.endswith("/"):
-        raise InvalidInput(
-            f"{redacted(uri)} does not name a single object. Refer to each object below it by a URI of its own."
-        )
+        raise InvalidInput(f"{redacted(uri)} does not name a single object. Add the objects below it one by one.")
     return bucket, key, version
 
 
@@ -141,18 +139,18 @@ def _check_no_secret(uri: str) -> None:
         raise InvalidInput("a URI has an invalid host address. Check its brackets.") from error
     if "@" in parts.netloc or (parts.scheme not in _RAW_SCHEMES and _LOGIN.search(uri)):
         raise InvalidInput(
-            f"{redacted(uri)} was given with a user or password before the host, which every reader of the version "
-            "could see. Give it without; credentials come from the environment."
+            f"{redacted(uri)} contains a user or password, which every reader of the version could see. Remove it; "
+            "credentials come from the environment."
         )
     if parts.scheme in WEB_SCHEMES and not is_web_address(uri):
         # In a URI this broken, what looks like a path may be a password.
         text = f"the given {parts.scheme} URI" if "@" in uri else redacted(uri)
         raise InvalidInput(
-            f"{text} is not an address like https://host/path: it has no host, or an invalid port. Correct it."
+            f"{text} is not an address like https://host/path: its host is missing or its port is invalid. Correct it."
         )
     names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if signed := sorted(names & _SIGNATURES):
         raise InvalidInput(
-            f"{redacted(uri)} is a signed address ({signed[0]}), which gives access to any reader and expires soon. "
-            "Give the address without the signature, such as s3://bucket/key."
+            f"{redacted(uri)} is pre-signed ({signed[0]}): it grants access to every reader and expires soon. Use the "
+            "address without the signature, such as s3://bucket/key."
         )

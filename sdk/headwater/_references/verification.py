@@ -59,7 +59,7 @@ def verified(pieces: Iterator[bytes], reference: Reference) -> Iterator[bytes]:
         yield piece
     check_size(reference, size)
     if hasher and (found := f"{algorithm}:{hasher.digest().hex()}") != reference.checksum:
-        raise changed_error(reference, f"{reference.checksum} was recorded, {found} was found")
+        raise changed_error(reference, f"recorded {reference.checksum}, found {found}")
 
 
 def check_size(reference: Reference, found: int | None, *, more: bool = False) -> None:
@@ -68,18 +68,18 @@ def check_size(reference: Reference, found: int | None, *, more: bool = False) -
     if recorded is None or found is None or found == recorded or (more and found < recorded):
         return
     size = f"more than {recorded:,}" if more else f"{found:,}"
-    raise changed_error(reference, f"{recorded:,} bytes were recorded, {size} were found")
+    raise changed_error(reference, f"recorded {recorded:,} bytes, found {size}")
 
 
 def check_etag(reference: Reference, found: str | None) -> None:
     """Raises: ReferenceChanged when an ETag was recorded and the found one, which is typed, differs."""
     if reference.checksum and reference.checksum.startswith(ETAG) and found != reference.checksum:
-        raise changed_error(reference, f"{reference.checksum} was recorded, {found or 'no ETag'} was found")
+        raise changed_error(reference, f"recorded {reference.checksum}, found {found or 'no ETag'}")
 
 
 def missing_error(reference: Reference, what: str = "what") -> ReferenceChanged:
     """The error for an object, or a version of it, that no longer exists."""
-    return changed_error(reference, f"{what} was recorded, but no longer exists")
+    return changed_error(reference, f"recorded {what}, which no longer exists")
 
 
 def changed_error(reference: Reference, difference: str) -> ReferenceChanged:

@@ -77,7 +77,7 @@ def _diagnose_database(profile: Profile) -> Diagnostic:
     with closing(database):
         known = database.source_log()
     of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
-    return Diagnostic(True, f"{database.name} answers, and has a projection {of}.")
+    return Diagnostic(True, f"{database.name} responds and holds a projection {of}.")
 
 
 class ServerProjectionSwap:
