@@ -183,7 +183,7 @@ def test_a_server_that_asks_for_a_login_is_named(web: Web) -> None:
 def test_a_busy_server_is_asked_again_and_then_named(web: Web) -> None:
     uri = web.put("/a", Page(status=503))
 
-    with pytest.raises(StoreUnavailable, match="answers 503"):
+    with pytest.raises(StoreUnavailable, match="returned 503"):
         look_up(uri)
 
     assert len(web.asked) == 1 + RETRIES
@@ -220,7 +220,7 @@ def test_another_etag_than_was_recorded_is_an_error_before_any_byte(web: Web) ->
     reference = recorded(look_up_one(uri))
     web.put("/data.csv", Page(CONTENT[::-1], '"v2"'))
 
-    with pytest.raises(ReferenceChanged, match=r"'data.csv' refers to .*: etag:v1 was recorded, etag:v2 was found"):
+    with pytest.raises(ReferenceChanged, match=r"'data.csv' refers to .*: recorded etag:v1, found etag:v2"):
         next(fetch(reference))
 
 
@@ -279,7 +279,7 @@ def test_a_body_that_breaks_off_is_not_joined_to_what_may_be_another(web: Web, p
 def test_content_that_changes_while_it_is_read_is_an_error(web: Web) -> None:
     uri = web.put("/a", Page(CONTENT, '"v1"', breaks=1, breaks_after=4000, then=CONTENT[::-1]))
 
-    with pytest.raises(ReferenceChanged, match="etag:v1 was recorded, etag:another was found"):
+    with pytest.raises(ReferenceChanged, match="recorded etag:v1, found etag:another"):
         content_of(recorded(look_up_one(uri)))
 
 

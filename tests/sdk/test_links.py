@@ -9,10 +9,12 @@ from hypothesis import given
 
 from tests.support import strategies as some
 
+VERSIONS = 10**18  # version numbers have at most 18 digits
+
 _URI = re.compile(r"headwater://[A-Za-z0-9._~%/-]+")
 
 
-@given(some.collection_names(), some.versions(), some.paths())
+@given(some.collection_names(), some.versions().filter(lambda version: version < VERSIONS), some.paths())
 def test_a_link_leads_back_to_what_it_was_made_from(collection: str, version: int, path: str) -> None:
     uri = link_to(collection, version, path)
 
