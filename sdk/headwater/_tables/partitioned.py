@@ -1,4 +1,4 @@
-"""Partitioned tables: all tables under one folder of an artifact, whichever writer added them, as one."""
+"""Partitioned tables: all tables below one folder of an artifact, from any writer, read as one."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -12,11 +12,12 @@ from headwater._tables.table_entries import TableSource, is_table, name_of_table
 
 
 class PartitionedTable:
-    """The tables under a folder of an artifact and its subfolders, joined in the order of their names.
+    """All tables below a folder of an artifact, concatenated in the order of their names.
 
-    Names are ordered by their characters, so `table_10` comes before `table_2`: write `table_02` where that matters.
-    All parts have the same columns; their order is that of the first part. Put it into an artifact with
-    `artifact.add(PartitionedTable("parts"), "name")`. What `artifact.get("name")` gives can be read, part after part.
+    Names are compared character by character, so `table_10` comes before `table_2`: pad numbers with zeros. All parts
+    have the same columns, in the order of the first part. Add it to an artifact with
+    `artifact.add(PartitionedTable("parts"), "name")`; the result of `artifact.get("name")` can be read, one part after
+    another.
     """
 
     def __init__(self, parts_path: str | PurePath) -> None:
@@ -33,13 +34,13 @@ class PartitionedTable:
     def parts(self) -> list[str]:
         """The names of the parts, in order.
 
-        Raises: NotFound without any; InvalidInput before it was read from an artifact.
+        Raises: NotFound if there are none; InvalidInput if it was not read from an artifact.
         """
         return [name for name, _ in self._found()]
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the first part. Raises: as `parts`, ContentError."""
+        """The columns of the first part. Raises: see `parts`, ContentError."""
         return read_schema(self._bound(), self._found()[0][1])[0]
 
     def __len__(self) -> int:
@@ -58,19 +59,19 @@ class PartitionedTable:
         return True
 
     def iterrows(self) -> Iterator[tuple[int, TableRow]]:
-        """Each row with its number, which counts from 0 through all parts. One part is in memory at a time.
+        """Each row with its number, counted from 0 across all parts. Loads one part at a time.
 
-        Raises: NotFound without any part; InvalidInput for a part with other columns, naming it and the difference, and
-        before it was read from an artifact; ContentError naming a part that cannot be read.
+        Raises: NotFound if there are no parts; InvalidInput naming a part with different columns, or if it was not read
+        from an artifact; ContentError naming a part that cannot be read.
         """
         yield from enumerate(self._rows())
 
     def to_table(self) -> Table:
-        """One table of all rows, in memory. Raises: as `iterrows`."""
+        """One table with all rows, in memory. Raises: see `iterrows`."""
         return table_from_rows(self.columns, self._rows())
 
     def get_dataframe(self) -> Any:
-        """A pandas DataFrame of all rows. Raises: as `iterrows`; InvalidInput without pandas."""
+        """A pandas DataFrame with all rows. Raises: see `iterrows`; InvalidInput without pandas."""
         return self.to_table().get_dataframe()
 
     to_pandas = get_dataframe
@@ -114,7 +115,7 @@ class PartitionedTable:
 
 
 def partitions_of(source: TableSource, parts_path: str) -> PartitionedTable:
-    """The tables under a folder of an artifact, to be read from there."""
+    """A partitioned table that reads from an artifact."""
     bound = PartitionedTable(parts_path)
     bound._source = source
     return bound

@@ -1,6 +1,6 @@
 """Tables: named columns and rows of plain values, in memory.
 
-A table knows nothing of artifacts or files: `table_entries` stores it, `parquet` says in what form.
+A table does not depend on artifacts or files: `table_entries` stores it, `parquet` defines its file format.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,9 +21,9 @@ TableRow = list[Any]
 class Table:
     """Columns with unique names, and rows of values.
 
-    A value is None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, or a list or dict of these;
-    scalars of numpy and pandas become Python's own, and arrays become lists. Put it into an artifact with
-    `artifact.add(table, "name")`, and `artifact.get("name")` gives an equal one.
+    A value is None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, or a list, tuple or dict of
+    these. Scalars of NumPy and pandas are converted to Python values and arrays to lists. Add a table to an artifact
+    with `artifact.add(table, "name")`; `artifact.get("name")` returns an equal table.
     """
 
     __hash__ = None  # type: ignore[assignment]  # it can change
@@ -59,23 +59,23 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns, in order: a copy."""
+        """A copy of the column names, in order."""
         return list(self._columns)
 
     @property
     def data(self) -> list[TableRow]:
-        """The rows themselves, each a list. What is changed in them is checked when the table is stored."""
+        """The rows, each a list. Changes made in place are checked when the table is stored."""
         return self._rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add_data(self, *data: Any) -> None:
-        """Add one row, a value for each column. Raises: InvalidInput."""
+        """Append a row, one value per column. Raises: InvalidInput."""
         self._rows.append(_checked_row(data, len(self._rows), self._columns))
 
     def add_column(self, name: str, data: Iterable[Any]) -> None:
-        """Add a column on the right, a value for each row; the first column brings its rows. Raises: InvalidInput."""
+        """Append a column, one value per row; the first column also creates the rows. Raises: InvalidInput."""
         columns = _checked_columns([*self._columns, name])
         values = _values_of_column(name, data)
         rows: list[TableRow] = self._rows if self._columns else [[] for _ in values]
@@ -89,18 +89,18 @@ class Table:
         self._columns, self._rows = columns, rows
 
     def get_column(self, name: str) -> list[Any]:
-        """The values of one column, from top to bottom. Raises: NotFound naming the columns that are there."""
+        """The values of one column, from top to bottom. Raises: NotFound naming the existing columns."""
         if name not in self._columns:
             raise NotFound(f"the table has no column {name!r}. It has {_list_names(self._columns)}.")
         position = self._columns.index(name)
         return [row[position] for row in self._rows]
 
     def iterrows(self) -> Iterator[tuple[int, TableRow]]:
-        """Each row with its number, which counts from 0."""
+        """Each row with its number, starting at 0."""
         yield from enumerate(self._rows)
 
     def get_dataframe(self) -> Any:
-        """A pandas DataFrame. Columns with None get pandas' nullable types. Raises: InvalidInput without pandas."""
+        """A pandas DataFrame. Columns that contain None get nullable types. Raises: InvalidInput without pandas."""
         return to_frame(self._columns, checked_rows(self))
 
     to_pandas = get_dataframe
@@ -127,12 +127,12 @@ def table_from_rows(columns: list[str], rows: Iterable[TableRow]) -> Table:
 
 
 def copy_table(table: Table) -> Table:
-    """An equal table: what is changed in one of the two later does not change the other."""
+    """An equal, independent table."""
     return table_from_rows(table.columns, map(list, table.data))
 
 
 def checked_rows(table: Table) -> list[TableRow]:
-    """The rows, checked again, because callers can change them in place. Raises: InvalidInput."""
+    """The rows, checked again because callers can change them in place. Raises: InvalidInput."""
     columns = table.columns
     return [_checked_row(row, number, columns) for number, row in enumerate(table.data)]
 
