@@ -1,4 +1,4 @@
-"""Write a file so that it is there whole or not at all, whatever is killed and whenever the power fails."""
+"""Atomic and durable writes: after a crash or a power cut, a file is complete or absent."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write `content` to `path`, durably. Where `overwrite` is False and a file is there, that file stays.
+    """Write `content` to `path`, durably. An existing file stays where `overwrite` is False.
 
     Raises: OSError. A process that is killed meanwhile may leave a file for which `is_temporary` is true.
     """
@@ -38,13 +38,13 @@ def is_temporary(name: str, of: str) -> bool:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Rename `source`, whose content is already durable, to `target`, durably; replaces what is there."""
+    """Rename `source`, whose content is already durable, to `target`, durably, replacing an existing file."""
     os.replace(source, target)
     sync_folder(target.parent)
 
 
 def make_folders(folder: Path) -> None:
-    """Make `folder` and its parents, durably; fine where they are there. Raises: OSError."""
+    """Make `folder` and its parents, durably, unless they exist. Raises: OSError."""
     missing = [folder]
     while not missing[-1].exists():
         missing.append(missing[-1].parent)

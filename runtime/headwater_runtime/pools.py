@@ -1,9 +1,9 @@
 """Pools of resources that a fork would break, such as SQLite connections: none of them is open during a fork.
 
-SQLite counts its file locks per process. A child that opens a file which it also inherited open takes no lock, since
-its copy of that count says it holds one; when the parent then closes the file, SQLite removes the write-ahead log that
-the child uses, and the child's later commits are lost without an error. So a fork waits until no resource is in use
-and closes the idle ones; parent and child reopen what they need.
+SQLite counts its file locks per process. A child that opens a file which it also inherited open does not lock it, since
+its copy of that count is not zero; when the parent then closes the file, SQLite removes the write-ahead log that the
+child uses, and the child's later commits are lost without an error. So a fork waits until no resource is in use and
+closes the idle ones; parent and child reopen what they need.
 
 `subprocess` and the start methods `spawn` and `forkserver` are not affected: `exec` closes what is open.
 """

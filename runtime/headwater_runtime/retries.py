@@ -39,7 +39,7 @@ class Backoff:
 
 
 class Retries:
-    """The attempts at one thing; made by `Backoff.start`."""
+    """The state of repeated attempts; created by `Backoff.start`."""
 
     def __init__(
         self, backoff: Backoff, deadline: float | None, clock: Callable[[], float], sleep: Callable[[float], None]

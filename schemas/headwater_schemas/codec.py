@@ -53,7 +53,10 @@ def encode(stamped: Stamped) -> bytes:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, struct.error) as error:
         raise InvalidInput(f"the {name} event cannot be written: {error}.") from error
     if out.tell() > EVENT_BYTES_MAX:
-        raise EventTooLarge(f"the {name} event takes {out.tell():,} bytes; at most {EVENT_BYTES_MAX:,} are allowed.")
+        raise EventTooLarge(
+            f"the {name} event has {out.tell():,} bytes; at most {EVENT_BYTES_MAX:,} are allowed. "
+            "Shorten its texts, or split it over several events."
+        )
     return out.getvalue()
 
 
@@ -75,7 +78,7 @@ def decode(payload: bytes) -> Stamped:
     except _DECODING_ERRORS:
         # Not the decoder's message: this one becomes part of the projection, while that one has memory addresses,
         # quotes the input and changes with the library's release.
-        raise UndecodableEvent(f"the {name} event is damaged: its bytes are not what its schema says.") from None
+        raise UndecodableEvent(f"the {name} event is damaged: its bytes do not match its schema.") from None
     if body.tell() != len(payload):
         raise UndecodableEvent(f"the {name} event is damaged: it has {len(payload) - body.tell()} bytes too many.")
     return stamped

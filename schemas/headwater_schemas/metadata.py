@@ -20,7 +20,7 @@ JsonObject = dict[str, Any]
 
 
 def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
-    """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the key that cannot be kept."""
+    """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the invalid key."""
     if not isinstance(value, Mapping):
         raise InvalidMetadata(f"{kind} must be a dictionary, not {type(value).__name__}.")
     plain = _plain(value, kind, 1)
@@ -66,7 +66,7 @@ def _too_large(plain: JsonObject, size: int, kind: str) -> InvalidMetadata:
     key = max(sizes, key=sizes.__getitem__)
     most = f"{kind}[{key!r}] alone has {sizes[key]:,}: store that" if len(key) <= KEY_SHOWN_MAX else "Store it"
     return InvalidMetadata(
-        f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are kept. {most} as a file instead."
+        f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are stored. {most} as a file instead."
     )
 
 

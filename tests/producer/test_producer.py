@@ -101,7 +101,7 @@ def test_of_events_that_are_sent_together_all_are_taken_or_none() -> None:
 
 
 def test_an_event_that_is_too_large_is_refused_naming_its_size_and_the_limit() -> None:
-    with pytest.raises(EventTooLarge, match=f"run-started event takes 90.,... bytes; at most {EVENT_BYTES_MAX:,}"):
+    with pytest.raises(EventTooLarge, match=f"run-started event has 90.,... bytes; at most {EVENT_BYTES_MAX:,}"):
         producer_on(MemoryLog()).send([of_size(EVENT_BYTES_MAX)])
 
 

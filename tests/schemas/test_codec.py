@@ -131,7 +131,7 @@ def test_an_event_at_the_limit_is_written_and_read_and_one_above_is_not() -> Non
 
     assert len(encode(with_origin(message=longest))) == EVENT_BYTES_MAX
     assert decode(encode(with_origin(message=longest))).origin.message == longest
-    with pytest.raises(EventTooLarge, match=r"writer-done event takes 900,001 bytes; at most 900,000"):
+    with pytest.raises(EventTooLarge, match=r"writer-done event has 900,001 bytes; at most 900,000"):
         encode(with_origin(message=longest + "x"))
 
 
@@ -164,7 +164,7 @@ def test_a_value_that_is_not_of_its_type_is_refused_with_the_events_name(stamped
 
 
 def test_a_clock_without_a_zone_is_refused_because_it_means_another_time_on_every_machine() -> None:
-    with pytest.raises(InvalidInput, match=r"clock without a time zone: 2025-01-01 00:00:00\. Give it in UTC"):
+    with pytest.raises(InvalidInput, match=r"clock without a time zone: 2025-01-01 00:00:00\. Use UTC"):
         encode(with_origin(clock=datetime(2025, 1, 1)))
 
 

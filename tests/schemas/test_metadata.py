@@ -88,7 +88,7 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         (None, "metadata must be a dictionary, not NoneType"),
         ({"a": "x" * METADATA_BYTES_MAX}, "metadata is 262,152 bytes of JSON; at most 262,144"),
         ({"a": [1], "b": ["é" * 131_073], "c": "x"}, r"metadata\['b'\] alone has 262,150: store that as a file"),
-        ({"x" * METADATA_BYTES_MAX: 1}, "at most 262,144 are kept. Store it as a file"),
+        ({"x" * METADATA_BYTES_MAX: 1}, "at most 262,144 are stored. Store it as a file"),
     ],
     ids=range(21),
 )
