@@ -8,25 +8,28 @@ Results are kept in .cache/mutants, so that a run can be stopped and started aga
 
 import argparse
 import random
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
 
 from tests.mutants.faults import Fault, faults_in
 from tests.mutants.records import Records
-from tests.mutants.selection import concerning, core_modules
+from tests.mutants.selection import concerning, core_modules, part_of
 from tests.mutants.trial import SURVIVED, Copy, Trial, copied
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".cache" / "mutants" / "results.jsonl"
 COUNT = 100
-LIMIT_FACTOR, LIMIT_MORE_S = 3.0, 30.0  # beyond what the tests take without a fault, on a machine that may be busy
+LIMIT_FACTOR, LIMIT_MORE_S = 2.0, 60.0  # beyond what the tests take without a fault, on a machine that may be busy
 LIMIT_S_MAX = 600.0
 
 
 def main() -> int:
     """Draw, try and summarize. The exit code says nothing about survivors: they are for people to judge."""
     arguments = _arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also in the background of a shell, which ignores Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     modules = [path for path in core_modules(ROOT) if path.startswith(arguments.only)]
     with copied(ROOT) as tree:
         faults = [fault for path in modules for fault in faults_in(path, tree.text(path))]
@@ -51,7 +54,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _try_all(tree: Copy, drawn: list[Fault], records: Records, *, again: bool) -> None:
-    limits: dict[tuple[str, ...], float] = {}
+    limits: dict[str, float] = {}
     results: list[tuple[Fault, Trial]] = []
     try:
         for number, fault in enumerate(drawn, 1):
@@ -69,16 +72,16 @@ def _try_all(tree: Copy, drawn: list[Fault], records: Records, *, again: bool) -
     _summarize(tree, results)
 
 
-def _limit_s(tree: Copy, path: str, limits: dict[tuple[str, ...], float]) -> float:
+def _limit_s(tree: Copy, path: str, limits: dict[str, float]) -> float:
     """How long the tests of a module may take. Ends the program where they fail without any fault."""
-    tests = concerning(path)
-    if tests not in limits:
-        trial = tree.run(tests, LIMIT_S_MAX)
+    part = part_of(path)
+    if part not in limits:
+        trial = tree.run(concerning(path), LIMIT_S_MAX)
         if trial.verdict != SURVIVED:
-            sys.exit(f"{' '.join(tests)} {trial.verdict} without a fault after {trial.seconds:.0f} s: {trial.by}")
-        limits[tests] = min(LIMIT_S_MAX, LIMIT_FACTOR * trial.seconds + LIMIT_MORE_S)
-        print(f"      {' '.join(tests)}: {trial.seconds:.0f} s without a fault", flush=True)
-    return limits[tests]
+            sys.exit(f"The tests of {part} {trial.verdict} without a fault in {trial.seconds:.0f} s: {trial.by}")
+        limits[part] = min(LIMIT_S_MAX, LIMIT_FACTOR * trial.seconds + LIMIT_MORE_S)
+        print(f"      the tests of {part} take {trial.seconds:.0f} s without a fault", flush=True)
+    return limits[part]
 
 
 def _summarize(tree: Copy, results: list[tuple[Fault, Trial]]) -> None:

@@ -53,8 +53,13 @@ def core_modules(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for folder in CORE for path in sorted((root / folder).rglob("*.py"))]
 
 
+def part_of(path: str) -> str:
+    """The beginning of a module's path by which its tests are found."""
+    return max((beginning for beginning in TESTS if path.startswith(beginning)), key=len)
+
+
 def concerning(path: str) -> tuple[str, ...]:
     """The folders and files of tests that concern a module; those that are called as it is come first."""
-    folders = TESTS[max((name for name in TESTS if path.startswith(name)), key=len)]
-    namesake = Path(folders[0], f"test_{Path(path).stem}.py")
-    return (namesake.as_posix(), *folders) if namesake.exists() else folders
+    tests = TESTS[part_of(path)]
+    namesake = Path(tests[0], f"test_{Path(path).stem}.py")
+    return (namesake.as_posix(), *tests) if namesake.exists() else tests

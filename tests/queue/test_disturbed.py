@@ -26,18 +26,17 @@ DONE_WITHIN_S = 20.0  # less than the thread is idle for
 
 
 @pytest.fixture
-def deleting_base(before_append: BeforeAppend) -> Callable[[], None]:
-    """From its call on, v0 is deleted by somebody else just before a draft that starts from it is on the log."""
+def deleting_bases(before_append: BeforeAppend) -> Callable[[], None]:
+    """From its call on, somebody else deletes the base of each draft just before the draft is on the log."""
 
     def arrange() -> None:
-        before_append(delete_v0)
+        before_append(delete_base)
 
-    def delete_v0(log: EmbeddedEventLog, events: list[Event]) -> None:
-        if any(isinstance(event, DraftOpened) and event.base == 0 for event in events) and not deleted:
-            deleted.append(True)
-            Writer(log, "bert").write(VersionDeleted(collection=PETS, version=0, delete_aliases=True))
+    def delete_base(log: EmbeddedEventLog, events: list[Event]) -> None:
+        for base in [event.base for event in events if isinstance(event, DraftOpened) and event.base is not None]:
+            writer = Writer(log, f"deletes v{base}")  # a session of its own
+            writer.write(VersionDeleted(collection=PETS, version=base, delete_aliases=True))
 
-    deleted: list[bool] = []
     return arrange
 
 
@@ -50,33 +49,34 @@ def on_log(store: StoreUnderTest) -> list[Event]:
 
 
 def test_a_version_whose_base_vanished_meanwhile_is_sent_whole_and_once(
-    store: StoreUnderTest, deleting_base: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: StoreUnderTest, deleting_bases: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with headwater.init() as run:
-        run.log_artifact(many(0)).wait()
-        deleting_base()
+        for number in range(2):
+            run.log_artifact(many(number)).wait()
+        deleting_bases()
         capsys.readouterr()
-        version = run.log_artifact(many(1)).wait()
+        version = run.log_artifact(many(2)).wait()
 
     events = on_log(store)
     opened = [event.base for event in events if isinstance(event, DraftOpened)]
     sizes = [len(event.files) for event in events if isinstance(event, EntryAdded)]
-    assert opened == [None, 0, None]
-    assert sizes == [MANY, 1, MANY]
-    assert (version.version, version.file_count) == ("v1", MANY)
+    assert opened == [None, 0, 1, None], "not over v0 either, which is the latest by now"
+    assert sizes == [MANY, 1, 1, MANY]
+    assert (version.version, version.file_count) == ("v2", MANY)
     version.download(tmp_path / "out")
-    assert (tmp_path / "out" / "000").read_text() == "version 1"
-    assert f"pets: v1, 1 of {MANY} files new" in capsys.readouterr().err
+    assert (tmp_path / "out" / "000").read_text() == "version 2"
+    assert f"pets: v2, 1 of {MANY} files new" in capsys.readouterr().err
 
 
 def test_a_base_that_was_asked_for_and_vanished_is_an_error_and_nothing_is_sent_again(
-    store: StoreUnderTest, deleting_base: Callable[[], None]
+    store: StoreUnderTest, deleting_bases: Callable[[], None]
 ) -> None:
     with headwater.init() as run:
         draft = run.log_artifact(many(0)).wait().new_draft()
         with draft.new_file("more") as file:
             file.write("more")
-        deleting_base()
+        deleting_bases()
 
         with pytest.raises(EventRejected, match=f"{PETS}:v0 was deleted") as refused:
             run.log_artifact(draft).wait()
@@ -183,7 +183,7 @@ def test_an_immutable_file_whose_content_is_stored_is_not_read_again(
     assert (version.version, version.size) == ("v0", size)
 
 
-def test_an_immutable_file_whose_content_is_stored_or_nonehere_is_read(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_an_immutable_file_whose_content_is_stored_nowhere_is_read(store: StoreUnderTest, tmp_path: Path) -> None:
     (path := tmp_path / "model.bin").write_bytes(b"x" * (PACKED_FILE_BYTES_MAX + 1))
     with headwater.init() as run:
         artifact = headwater.Artifact("first", "model")
