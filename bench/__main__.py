@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,8 +70,9 @@ def measure(name: str, bench: Bench) -> Iterator[Figure]:
         bench.close()
 
 
-def main() -> int:
-    wanted = _arguments()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for, or `arguments`; returns the exit code."""
+    wanted = _parse(arguments)
     work = Path(wanted.work) if wanted.work else ROOT / ".build" / "bench"
     work.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix="run-", dir=work))
@@ -105,7 +106,7 @@ def _bench(name: str, own: Path, servers: BenchServers, wanted: argparse.Namespa
     return Bench(own / name, rounds, wanted.quick)
 
 
-def _arguments() -> argparse.Namespace:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, one JSON line a figure.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all on a folder unless given: {', '.join(ROWS)}")
     parser.add_argument("--services", action="store_true", help="without NAME: all on servers")
@@ -113,7 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"how often each is taken; {ROUNDS} unless given")
     parser.add_argument("--work", help="where folders are made; .build/bench unless given")
     parser.add_argument("--keep", action="store_true", help="leave what was made, to look at")
-    found = parser.parse_args()
+    found = parser.parse_args(arguments)
     if unknown := sorted(set(found.names) - ROWS.keys()):
         parser.error(f"there is no benchmark {unknown[0]!r}. Known: {', '.join(ROWS)}.")
     return found

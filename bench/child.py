@@ -7,6 +7,7 @@ import sys
 
 OURS = (
     "headwater_schemas",
+    "headwater_runtime",
     "headwater_blobs",
     "headwater_eventlog",
     "headwater_producer",
@@ -22,7 +23,10 @@ OTHERS = (
     "tempfile",
     "concurrent.futures.thread",
     "sqlite3",
+    "kafka",
+    "minio",
     "psycopg",
+    "sqlalchemy.dialects.sqlite",
     "sqlalchemy.dialects.postgresql.psycopg",
 )
 
@@ -31,13 +35,14 @@ def main() -> None:
     module_name, _, function_name = sys.argv[1].partition(":")
     arguments = json.loads(sys.stdin.readline())
     function = getattr(importlib.import_module(module_name), function_name)
-    _import_everything()
+    import_everything()
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(function(**arguments)), flush=True)
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
+    """Import every module of the product, and what it imports inside of functions."""
     for package in OURS:
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not found.name.endswith("__main__"):

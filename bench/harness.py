@@ -8,10 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bench.bare import commit_bare, insert_seconds, make_bare
 
@@ -217,19 +217,29 @@ class Home:
         return {**os.environ, **{f"HEADWATER_{name}": value for name, value in own.items()}}
 
 
+def start_python(
+    arguments: Sequence[str], environment: Mapping[str, str], *, log: BinaryIO | None = None
+) -> "subprocess.Popen[str]":
+    """Start a Python process beside this one, which talks over pipes or, where a `log` is given, into that."""
+    pipe = subprocess.PIPE if log is None else None
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=pipe or subprocess.DEVNULL,
+        stdout=pipe or log,
+        stderr=log,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+
+
 class Child:
     """A process that has imported everything and waits for the word to run `module:function`."""
 
     def __init__(self, home: Home, function: Callable[..., Result], **arguments: Any) -> None:
         home.folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.child", f"{function.__module__}:{function.__name__}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=home.environment(),
-        )
+        self._name = f"{function.__module__}:{function.__name__}"
+        self._process = start_python(["-m", "bench.child", self._name], home.environment())
         self._say(json.dumps(arguments, default=str))
 
     def ready(self) -> None:
@@ -266,7 +276,7 @@ class Child:
         return self._process.stdout.readline().strip()
 
     def _fail(self) -> None:
-        raise BenchFailed(f"{self._process.args!r} ended with {self._process.poll()}; see above.")
+        raise BenchFailed(f"the process of {self._name} ended with {self._process.poll()}; see above.")
 
 
 def run(home: Home, function: Callable[..., Result], **arguments: Any) -> Result:

@@ -15,6 +15,7 @@ from headwater._stores.servers import open_log_and_database
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_schemas.positions import BEFORE_FIRST
 
+from bench import harness
 from bench.harness import BenchFailed
 from bench.servers import BenchServers, CpuLook
 from services.ports import LOOPBACK, free_ports
@@ -42,9 +43,7 @@ class Projectors:
         self.started_s = time.monotonic()
         with self._log.open("ab") as log:
             self._processes = [
-                subprocess.Popen(
-                    [command, "projector", "--port", str(port)], env=home.environment(), stdout=log, stderr=log
-                )
+                harness.start_python([command, "projector", "--port", str(port)], home.environment(), log=log)
                 for port in self._ports
             ]
 

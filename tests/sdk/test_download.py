@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path, PureWindowsPath
@@ -19,8 +20,10 @@ from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotF
 
 from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, put, refusal
 from tests.support import disks
+from tests.support.modes import EMBEDDED, MODES, given_back
 from tests.support.stores import StoreUnderTest
 
+TEMPORARY_NAMES = "temporary names"
 FILES = {
     "README": b"what this is",
     "images/0.png": bytes(range(256)) * 16,
@@ -38,13 +41,16 @@ def _quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("HEADWATER_QUIET", "true")
 
 
-@pytest.fixture(params=["unnamed", "named"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How a file is written: without a name where the file system can, under a temporary one where not."""
-    if request.param == "named":
+@pytest.fixture(params=[*MODES, TEMPORARY_NAMES])
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each way to run, and a file system on which files cannot be written without a name.
+
+    How files are written is the same for every store, so the temporary names are tried with one of them.
+    """
+    if request.param == TEMPORARY_NAMES:
         monkeypatch.setattr(target, "_DESCRIPTORS", "/nowhere")
-    assert isinstance(request.param, str)
-    return request.param
+    with given_back():
+        yield EMBEDDED if request.param == TEMPORARY_NAMES else request.param
 
 
 @pytest.fixture
@@ -241,8 +247,8 @@ def test_what_was_cut_off_leaves_whole_files_only_and_goes_on_where_it_was(root:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["unnamed"], indirect=True)
-def test_a_killed_download_leaves_nothing_but_whole_files(root: Path, tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize("mode", MODES, indirect=True)
+def test_a_killed_download_leaves_nothing_but_whole_files(root: Path, tmp_path: Path) -> None:
     files = {f"{i % 20}/{i}": os.urandom(300) for i in range(3000)} | {"large": os.urandom(8 * LARGE)}
     artifact = logged(files)
     damaged = dict.fromkeys(list(files)[::3], b"damaged")
@@ -276,8 +282,8 @@ def test_downloads_into_one_folder_at_once_do_not_disturb_each_other(root: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["unnamed"], indirect=True)
-def test_processes_that_download_into_one_folder_at_once_do_not_disturb_each_other(root: Path, way: str) -> None:
+@pytest.mark.parametrize("mode", MODES, indirect=True)
+def test_processes_that_download_into_one_folder_at_once_do_not_disturb_each_other(root: Path) -> None:
     expected = FILES | {f"many/{i}": str(i).encode() for i in range(500)}
     name = logged(expected).wait().qualified_name
     code = f"import headwater; headwater.Api().artifact({name!r}).download({str(root)!r})"

@@ -7,11 +7,9 @@ milliseconds. The server has a single thread and opens nothing, so that its chil
 """
 
 import gc
-import importlib
 import io
 import json
 import os
-import pkgutil
 import runpy
 import select
 import signal
@@ -23,16 +21,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-PACKAGES = (
-    "headwater_schemas",
-    "headwater_runtime",
-    "headwater_eventlog",
-    "headwater_blobs",
-    "headwater_producer",
-    "headwater_consumer",
-    "headwater",
-)
-LIBRARIES = ("kafka", "minio", "psycopg", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg")
+from bench.child import import_everything
+
 REQUEST_BYTES_MAX = 1 << 20
 DESCRIPTORS = 4  # of a request: standard input, output and error, and a socket for news of the process
 NEWS = struct.Struct("<ci")  # b"P" and the process id from the child; b"E" and its exit code from the server
@@ -47,19 +37,6 @@ class Request:
     environment: dict[str, str]
     folder: str
     new_session: bool
-
-
-def import_everything() -> None:
-    """Import every module of the product and the libraries that it loads when they are needed."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    for package in PACKAGES:
-        found = importlib.import_module(package)
-        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
-    gc.collect()
-    gc.freeze()  # so that no collection in a child copies these pages
 
 
 def serve(requests: socket.socket) -> Request | None:
@@ -152,6 +129,8 @@ def run(arguments: list[str]) -> None:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     import_everything()
+    gc.collect()
+    gc.freeze()  # so that no collection in a child copies these pages
     request = serve(control)
     if request is not None:
         run(request.arguments)

@@ -25,7 +25,7 @@ from tests.support.fork_server import ENDED, NEWS, Request
 ROOT = Path(__file__).parents[2]
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 
-Stream = int | IO[bytes]  # PIPE, DEVNULL, or an open file
+Stream = int | IO[bytes] | None  # PIPE, DEVNULL, an open file, or None: that of this process
 
 _lock = threading.Lock()  # of the server's socket
 
@@ -53,8 +53,9 @@ class ForkedProcess:
         request = Request(list(arguments), dict(env), str(cwd), start_new_session)
         with ExitStack() as given, theirs:
             descriptors = []
-            for name, stream, mode in (("stdin", stdin, "w"), ("stdout", stdout, "r"), ("stderr", stderr, "r")):
-                descriptor, ours = _end_for_child(given, stream, is_input=mode == "w")
+            streams = (("stdin", stdin, "w"), ("stdout", stdout, "r"), ("stderr", stderr, "r"))
+            for number, (name, stream, mode) in enumerate(streams):
+                descriptor, ours = _end_for_child(given, number, stream)
                 descriptors.append(descriptor)
                 if ours is not None:
                     setattr(self, name, os.fdopen(ours, mode, encoding="utf-8"))
@@ -98,6 +99,10 @@ class ForkedProcess:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
     def _ended_within(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._news], [], [], timeout)[0]:
             _, self.returncode = NEWS.unpack(self._news.recv(NEWS.size))
@@ -120,11 +125,13 @@ class _Reader(threading.Thread):
             self._stream.close()
 
 
-def _end_for_child(given: ExitStack, stream: Stream, *, is_input: bool) -> tuple[int, int | None]:
-    """The descriptor that the child gets, closed here with `given`, and the other end of a pipe."""
+def _end_for_child(given: ExitStack, number: int, stream: Stream) -> tuple[int, int | None]:
+    """The descriptor that the child gets as `number`, closed here with `given`, and the other end of a pipe."""
+    if stream is None:
+        return number, None
     if stream == PIPE:
         reading, writing = os.pipe()
-        theirs, ours = (reading, writing) if is_input else (writing, reading)
+        theirs, ours = (writing, reading) if number else (reading, writing)
         given.callback(os.close, theirs)
         return theirs, ours
     if stream == DEVNULL:
