@@ -1,10 +1,7 @@
 """The pages for users: every example runs as it stands, in both ways to run, and every link leads somewhere."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from tests.references.conftest import bucket as bucket
 from tests.references.conftest import web as web
 from tests.references.objects import Bucket
 from tests.sdk.conftest import store as store
+from tests.support.forked import PIPE, ForkedProcess
 from tests.support.web import Page, Web
 
 ROOT = Path(__file__).parents[1]
@@ -134,11 +132,10 @@ def in_this_order(wanted: list[str], lines: list[str]) -> bool:
 
 def run(words: list[str]) -> str:
     """What Python prints."""
-    ran = subprocess.run(
-        [sys.executable, *words], env=dict(os.environ), capture_output=True, text=True, timeout=PAGE_S_MAX
-    )
-    assert ran.returncode == 0, f"{words}: {ran.stderr}"
-    return ran.stdout
+    process = ForkedProcess(words, stdout=PIPE, stderr=PIPE)
+    out, err = process.communicate(timeout=PAGE_S_MAX)
+    assert process.returncode == 0, f"{words}: {err}"
+    return out
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_of(page).strip()])

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from textwrap import dedent
 
-from tests.support.forked import ForkedProcess
+from tests.support.forked import PIPE, ForkedProcess
 
 ROOT = Path(__file__).parent.parent.parent
 HEADWATER = Path(sys.executable).with_name("headwater")
@@ -123,7 +123,8 @@ class Desk:
 
     def _start(self, *arguments: str) -> Started:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.settings()}
-        return Started(ForkedProcess(arguments, cwd=self.folder, env=environment))
+        process = ForkedProcess(arguments, cwd=self.folder, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        return Started(process)
 
 
 def content(seed: str, size: int) -> bytes:

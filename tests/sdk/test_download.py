@@ -4,8 +4,6 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotF
 
 from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, put, refusal
 from tests.support import disks
+from tests.support.forked import ForkedProcess
 from tests.support.modes import EMBEDDED, MODES, given_back
 from tests.support.stores import StoreUnderTest
 
@@ -258,7 +257,7 @@ def test_a_killed_download_leaves_nothing_but_whole_files(root: Path, tmp_path: 
     code = f"import headwater; headwater.Api().artifact({artifact.qualified_name!r}).download({str(root)!r})"
 
     for there in (len(damaged) + 1, len(damaged) + 500, len(damaged) + 1500):
-        process = subprocess.Popen([sys.executable, "-c", code])
+        process = ForkedProcess(["-c", code])
         while process.poll() is None and sum(len(names) for _, _, names in os.walk(root)) < there:
             time.sleep(0.001)
         process.kill()
@@ -288,7 +287,7 @@ def test_processes_that_download_into_one_folder_at_once_do_not_disturb_each_oth
     name = logged(expected).wait().qualified_name
     code = f"import headwater; headwater.Api().artifact({name!r}).download({str(root)!r})"
 
-    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    processes = [ForkedProcess(["-c", code]) for _ in range(2)]
 
     assert [process.wait() for process in processes] == [0, 0]
     assert content_of(root) == expected

@@ -3,8 +3,6 @@
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +35,7 @@ from tests.sdk.downloads import (
     referring,
     refusal,
 )
+from tests.support.forked import DEVNULL, ForkedProcess
 from tests.support.stores import StoreUnderTest
 from tests.support.web import Web
 
@@ -221,7 +220,7 @@ def test_a_download_of_references_that_is_ended_leaves_nothing_but_whole_files(
     code = f"import headwater; headwater.Api().artifact({artifact.qualified_name!r}).download({str(root)!r})"
 
     for there in (1, 20):
-        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        process = ForkedProcess(["-c", code], stderr=DEVNULL)
         while process.poll() is None and len(content_of(root)) < there:
             time.sleep(0.001)
         process.send_signal(end)
@@ -239,7 +238,7 @@ def test_an_interrupt_does_not_wait_for_a_silent_server_and_leaves_nothing(root:
     for path, one_page in web.pages.items():
         one_page.wait_s = 0.0 if path == "/quick" else 25.0
     code = f"import headwater; {way} headwater.Api().artifact({artifact.qualified_name!r}).download({str(root)!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    process = ForkedProcess(["-c", code], stderr=DEVNULL)
     while process.poll() is None and len(web.asked) < REFERENCES_AT_ONCE + 1:
         time.sleep(0.01)
 

@@ -1,11 +1,11 @@
 """Content that is there already, and processes that log and edit the same things at once."""
 
-import subprocess
-import sys
 import textwrap
 
 import headwater
 import pytest
+
+from tests.support.forked import PIPE, ForkedProcess
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -27,10 +27,7 @@ def look(name: str = "pets:v0") -> headwater.Artifact:
 def in_processes(script: str) -> list[str]:
     """What each of the processes printed; `me` is its number."""
     code = f"import sys, headwater\nme = sys.argv[1]\n{textwrap.dedent(script)}"
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, str(number)], stdout=subprocess.PIPE, text=True)
-        for number in range(PROCESSES)
-    ]
+    started = [ForkedProcess(["-c", code, str(number)], stdout=PIPE) for number in range(PROCESSES)]
     said = [process.communicate(timeout=WAIT_S)[0].strip() for process in started]
     assert [process.returncode for process in started] == [0] * PROCESSES
     return said

@@ -1,7 +1,5 @@
 """Runs: what they use, what they log, how they end."""
 
-import subprocess
-import sys
 import textwrap
 import threading
 from pathlib import Path
@@ -10,6 +8,8 @@ import headwater
 import pytest
 from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound, StoreUnavailable
 from headwater_consumer import queries
+
+from tests.support.forked import ForkedProcess
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -275,7 +275,7 @@ def test_a_run_left_open_is_finished_at_interpreter_exit_with_everything_logged(
         {ending}
     """
 
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, timeout=60, check=False)
+    ForkedProcess(["-c", textwrap.dedent(script)], cwd=tmp_path).communicate(timeout=60)
 
     assert headwater.Api().artifact("n:v0").file_count == 1
     assert headwater.Api().run("open").state == state

@@ -37,20 +37,21 @@ class ForkedProcess:
         self,
         arguments: Sequence[str],
         *,
-        cwd: Path,
-        env: Mapping[str, str],
-        stdin: Stream = PIPE,
-        stdout: Stream = PIPE,
-        stderr: Stream = PIPE,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
         start_new_session: bool = False,
     ) -> None:
-        """Run what `python ARGUMENTS` would."""
+        """Run what `python ARGUMENTS` would, in the folder and environment of this process unless given."""
         self.returncode: int | None = None
         self.stdin: IO[str] | None = None
         self.stdout: IO[str] | None = None
         self.stderr: IO[str] | None = None
         self._news, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        request = Request(list(arguments), dict(env), str(cwd), start_new_session)
+        environment = dict(os.environ if env is None else env)
+        request = Request(list(arguments), environment, str(cwd or Path.cwd()), start_new_session)
         with ExitStack() as given, theirs:
             descriptors = []
             streams = (("stdin", stdin, "w"), ("stdout", stdout, "r"), ("stderr", stderr, "r"))

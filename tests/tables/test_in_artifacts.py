@@ -12,6 +12,8 @@ import pytest
 from headwater import PartitionedTable, Table
 from headwater.errors import InvalidInput, InvalidPath, NotFound
 
+from tests.support.forked import ForkedProcess
+
 pytestmark = pytest.mark.usefixtures("store")
 
 TABLE = Table(["a", "b"], [[1, "x"], [2.5, None]])
@@ -192,7 +194,7 @@ WRITER = """
 
 
 def test_parallel_processes_each_add_a_part_and_a_last_one_joins_them() -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", textwrap.dedent(WRITER), str(i)]) for i in range(5)]
+    writers = [ForkedProcess(["-c", textwrap.dedent(WRITER), str(i)]) for i in range(5)]
     assert [writer.wait(WRITER_S_MAX) for writer in writers] == [0] * 5
 
     with headwater.init(group="writer-group-1") as run:
