@@ -16,6 +16,7 @@ from headwater.cli import _MODULES
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.keys import collection_key
 
+from tests.support.forked import PIPE, ForkedProcess
 from tests.support.history import UNDECODABLE
 from tests.support.stores import StoreUnderTest
 
@@ -26,11 +27,10 @@ README = Path(__file__).parents[2] / "README.md"
 
 def headwater(*arguments: str, expect: int = 0) -> str:
     """What the command printed. Its exit code must be `expect`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "headwater", *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout if expect == 0 else done.stdout + done.stderr
+    process = ForkedProcess(["-m", "headwater", *arguments], stdout=PIPE, stderr=PIPE)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == expect, out + err
+    return out if expect == 0 else out + err
 
 
 def ask(*arguments: str) -> Any:

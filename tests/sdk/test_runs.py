@@ -1,5 +1,7 @@
 """Runs: what they use, what they log, how they end."""
 
+import subprocess
+import sys
 import textwrap
 import threading
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Secrets stay secret: canaries are put where secrets are, and looked for everywhere else."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from sqlalchemy import select
 
+from tests.support.forked import PIPE, ForkedProcess
 from tests.support.stores import StoreUnderTest
 
 CANARY = "canary0815"
@@ -43,15 +42,9 @@ def test_what_is_wrong_with_one_secret_is_said_without_it(store: StoreUnderTest,
 
 def _said(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> str:
     (folder / "file").write_text("content")
-    done = subprocess.run(
-        [sys.executable, "-m", "headwater", *command],
-        env={**os.environ, **environment},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.stdout + done.stderr
+    given = {**os.environ, **environment}
+    process = ForkedProcess(["-m", "headwater", *command], cwd=folder, env=given, stdout=PIPE, stderr=PIPE)
+    return "".join(process.communicate(timeout=120))
 
 
 def test_no_secret_is_on_the_log_or_in_the_database(
