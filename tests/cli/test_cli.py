@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from headwater._commit.client import client_for
 from headwater._config import settings
-from headwater._config.profile import profile_table
+from headwater._config.profile import profile_keys
 from headwater._config.settings import read_settings
 from headwater.cli import _MODULES
 from headwater_eventlog.port import NewRecord
@@ -204,7 +204,7 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
 
 def test_the_readme_has_the_table_of_settings() -> None:
     text = README.read_text("utf-8")
-    for row in settings.settings_table():
+    for row in settings.all_settings():
         key = f"`{row.file_key}`" if row.file_key else ""
         default = f"`{row.default}`" if "<" in row.default else row.default
         assert f"| `{row.variable}` | {key} | {default} | {row.meaning} |" in text
@@ -212,7 +212,7 @@ def test_the_readme_has_the_table_of_settings() -> None:
 
 def test_operations_has_the_table_of_a_profile() -> None:
     text = (README.parent / "docs" / "operations.md").read_text("utf-8")
-    for row in profile_table():
+    for row in profile_keys():
         default = f"`{row.default}`" if row.default else ""
         assert f"| `{row.key}` | `{row.variable}` | {default} | {row.meaning} |" in text
 

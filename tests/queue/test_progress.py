@@ -27,7 +27,7 @@ class _Terminal(io.StringIO):
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shown]:
     """From its call on: how much is shown to be over, of how much, each time that it is shown in a terminal."""
-    monkeypatch.setattr(_progress, "SHOWN_AFTER_S", 0.0)
+    monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
     monkeypatch.setattr(_progress, "REFRESH_S", 0.0)
     seen: Shown = []
     update = rich_progress.Progress.update

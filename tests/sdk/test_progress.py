@@ -26,7 +26,7 @@ class Screen(io.StringIO):
 
 def shown(root: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
     """What a download shows that takes long by what is taken for long here."""
-    monkeypatch.setattr(_progress, "SHOWN_AFTER_S", 0.0)
+    monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
     artifact = logged({"README": b"what this is", "large.bin": os.urandom(4 * LARGE)})
     screen = Screen(is_terminal=is_terminal)
     monkeypatch.setattr(sys, "stderr", screen)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from headwater._config.profile import ProfileRow, profile_table
-from headwater._config.settings import SETTINGS_BYTES_MAX, read_settings, redact, settings_table
+from headwater._config.profile import ProfileKey, profile_keys
+from headwater._config.settings import SETTINGS_BYTES_MAX, all_settings, read_settings, redact
 from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
@@ -276,7 +276,7 @@ def test_without_a_login_variable_the_account_is_the_entity() -> None:
 
 def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
     values = {"url": "/data/x", "entity": "x", "project": "x", "cache_dir": "/data/x", "quiet": "true"}
-    rows = {row.name: row for row in settings_table()}
+    rows = {row.name: row for row in all_settings()}
 
     assert set(rows) == {*values, "settings file"}
     for name, value in values.items():
@@ -339,8 +339,8 @@ def test_a_profile_is_a_table_of_the_settings_file(file: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("row", profile_table(), ids=lambda row: row.key)
-def test_a_variable_comes_before_each_key_of_a_profile(row: ProfileRow, file: Path) -> None:
+@pytest.mark.parametrize("row", profile_keys(), ids=lambda row: row.key)
+def test_a_variable_comes_before_each_key_of_a_profile(row: ProfileKey, file: Path) -> None:
     file.write_text(textwrap.dedent(PROFILE))
 
     profile = read_settings({**_bare(), "HEADWATER_SETTINGS": str(file), row.variable: "7"}).profile
@@ -349,8 +349,8 @@ def test_a_variable_comes_before_each_key_of_a_profile(row: ProfileRow, file: Pa
     assert profile.values[row.key] == "7"
 
 
-@pytest.mark.parametrize("row", [row for row in profile_table() if row.default is None], ids=lambda row: row.key)
-def test_what_a_profile_must_say_and_does_not_is_named(row: ProfileRow, file: Path) -> None:
+@pytest.mark.parametrize("row", [row for row in profile_keys() if row.default is None], ids=lambda row: row.key)
+def test_what_a_profile_must_say_and_does_not_is_named(row: ProfileKey, file: Path) -> None:
     file.write_text("\n".join(line for line in textwrap.dedent(PROFILE).splitlines() if not line.startswith(row.key)))
 
     message = _refused({**_bare(), "HEADWATER_SETTINGS": str(file)})
@@ -392,7 +392,7 @@ def test_no_secret_of_a_profile_is_shown() -> None:
             repr(settings),
             repr(kafka_settings(settings.profile)),
             repr(s3_settings(settings.profile)),
-            str(settings.profile.shown()),
+            str(settings.profile.redacted()),
         ]
     )
 

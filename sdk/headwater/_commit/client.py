@@ -21,7 +21,7 @@ from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import Task, WriteQueue
 from headwater._config.settings import Settings
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import tell
+from headwater._progress import notify
 from headwater._stores.opening import open_stores
 
 EXIT_PRIORITY = 100  # in a process of `multiprocessing`: before its own clean-up, as `atexit` would be
@@ -130,7 +130,7 @@ class Client:
                 action()
             self.queue.flush()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
-            tell(f"some artifacts were not logged: {error}")
+            notify(f"some artifacts were not logged: {error}")
         for stager in self._stagers.values():
             stager.close()
         self.stat_cache.close()

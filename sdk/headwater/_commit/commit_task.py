@@ -13,7 +13,7 @@ from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
 from headwater._content.content import ContentDelta, identity
-from headwater._progress import bytes_text, tell
+from headwater._progress import format_bytes, notify
 
 SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
 # What may have happened to the base while the draft was on its way; the commit succeeds without a base.
@@ -115,11 +115,11 @@ class CommitTask(ContentTask[CommitVersion]):
         name = CollectionName.parse(self._command.collection).name
         version = f"v{committed.version}"
         if committed.deduplicated:
-            tell(f"{name}: same content as {version}, no new version; latest → {version}")
+            notify(f"{name}: same content as {version}, no new version; latest → {version}")
             return
         total = self._content.count
         new = total if self._difference is None else len(self._difference.changed)
         gone = len(self._difference.removed) if self._difference is not None else 0
         removed = f", {gone:,} removed" if gone else ""
         files = "file" if total == 1 else "files"
-        tell(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {bytes_text(self._new_bytes)} stored")
+        notify(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {format_bytes(self._new_bytes)} stored")

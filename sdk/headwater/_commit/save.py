@@ -11,7 +11,7 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.shared_drafts import FinishTask, SharedDraft, UpsertTask
 from headwater._commit.tasks import Committed
 from headwater._commit.write_queue import Task
-from headwater._progress import tell
+from headwater._progress import notify
 
 
 def log_version(client: Client, record: CommitRecord, run: str | None) -> PendingVersion:
@@ -24,7 +24,7 @@ def log_version(client: Client, record: CommitRecord, run: str | None) -> Pendin
 def upsert_part(client: Client, record: CommitRecord, shared: SharedDraft) -> PendingVersion:
     """Log a part of a shared draft. Raises: StoreReadOnly."""
     if record.attributes.is_given:
-        tell(
+        notify(
             f"{_name_of(record)}: ignored description, metadata, aliases, tags or time to live: a shared draft takes "
             "them from the artifact that finishes it"
         )

@@ -20,7 +20,7 @@ from headwater._commit.tasks import C, Committed, ContentTask
 from headwater._commit.write_queue import Task, WriteQueue
 from headwater._content.content import identity
 from headwater._content.overlay import file_or_reference
-from headwater._progress import tell
+from headwater._progress import notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +167,15 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     def _report(self, committed: Committed | None) -> None:
         if committed is None:
-            tell(f"{self._label} will be sealed once {self._command.writers} writers are done")
+            notify(f"{self._label} will be sealed once {self._command.writers} writers are done")
         else:
-            tell(f"{self._label} is v{committed.version}")
+            notify(f"{self._label} is v{committed.version}")
 
     def _warn_if_empty(self, version: int) -> None:
         """Most likely the writers had another id."""
         info = queries.version_info(self._session.database, self._command.collection, version)
         if info is not None and not info.entry_count:
-            tell(f"{self._label} was sealed without entries as v{version}. Check that writers upserted with this id")
+            notify(f"{self._label} was sealed without entries as v{version}. Check that writers upserted with this id")
 
     @property
     def _label(self) -> str:

@@ -15,11 +15,11 @@ _VARIABLE_PREFIX = "HEADWATER_"
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 
 
-class ProfileRow(NamedTuple):
-    """One line of the table of what a profile holds."""
+class ProfileKey(NamedTuple):
+    """One key of a profile."""
 
     key: str
-    default: str | None  # None: it must be given; "": there is none
+    default: str | None  # None: required; "": no value
     meaning: str
     secret: bool = False
 
@@ -30,26 +30,26 @@ class ProfileRow(NamedTuple):
 
 
 _TABLE = (
-    ProfileRow("kafka_servers", None, "comma-separated `host:port` addresses of brokers"),
-    ProfileRow("kafka_topic", "headwater", "topic that stores the events; created if missing"),
-    ProfileRow("kafka_partitions", "32", "partition count for a new topic; cannot be changed later"),
-    ProfileRow("kafka_replication", "1", "replication factor for a new topic; 3 on a cluster"),
-    ProfileRow("kafka_min_insync_replicas", "1", "minimum in-sync replicas for a new topic; 2 on a cluster"),
-    ProfileRow("kafka_security_protocol", "PLAINTEXT", "or `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`"),
-    ProfileRow("kafka_sasl_mechanism", "", "SASL mechanism, such as `SCRAM-SHA-512`"),
-    ProfileRow("kafka_sasl_username", "", "who signs in"),
-    ProfileRow("kafka_sasl_password", "", "the password", secret=True),
-    ProfileRow("kafka_ssl_cafile", "", "file with trusted CA certificates"),
-    ProfileRow("kafka_ssl_certfile", "", "file with the client certificate"),
-    ProfileRow("kafka_ssl_keyfile", "", "file with the client key"),
-    ProfileRow("database_url", None, "`postgresql://user:password@host:port/database`", secret=True),
-    ProfileRow("database_schema", "headwater", "schema that holds the projection; created if missing"),
-    ProfileRow("s3_endpoint", None, "`https://host` or `http://host:port`"),
-    ProfileRow("s3_bucket", "headwater", "bucket that stores file content; created if missing"),
-    ProfileRow("s3_access_key", "", "access key; default: the credentials of the AWS tools", secret=True),
-    ProfileRow("s3_secret_key", "", "its secret", secret=True),
-    ProfileRow("s3_session_token", "", "session token of temporary credentials", secret=True),
-    ProfileRow("s3_region", "", "region of the bucket; default: looked up"),
+    ProfileKey("kafka_servers", None, "comma-separated `host:port` addresses of brokers"),
+    ProfileKey("kafka_topic", "headwater", "topic that stores the events; created if missing"),
+    ProfileKey("kafka_partitions", "32", "partition count for a new topic; cannot be changed later"),
+    ProfileKey("kafka_replication", "1", "replication factor for a new topic; 3 on a cluster"),
+    ProfileKey("kafka_min_insync_replicas", "1", "minimum in-sync replicas for a new topic; 2 on a cluster"),
+    ProfileKey("kafka_security_protocol", "PLAINTEXT", "or `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`"),
+    ProfileKey("kafka_sasl_mechanism", "", "SASL mechanism, such as `SCRAM-SHA-512`"),
+    ProfileKey("kafka_sasl_username", "", "SASL user name"),
+    ProfileKey("kafka_sasl_password", "", "SASL password", secret=True),
+    ProfileKey("kafka_ssl_cafile", "", "file with trusted CA certificates"),
+    ProfileKey("kafka_ssl_certfile", "", "file with the client certificate"),
+    ProfileKey("kafka_ssl_keyfile", "", "file with the client key"),
+    ProfileKey("database_url", None, "`postgresql://user:password@host:port/database`", secret=True),
+    ProfileKey("database_schema", "headwater", "schema that holds the projection; created if missing"),
+    ProfileKey("s3_endpoint", None, "`https://host` or `http://host:port`"),
+    ProfileKey("s3_bucket", "headwater", "bucket that stores file content; created if missing"),
+    ProfileKey("s3_access_key", "", "access key; default: the credentials of the AWS tools", secret=True),
+    ProfileKey("s3_secret_key", "", "secret key", secret=True),
+    ProfileKey("s3_session_token", "", "session token of temporary credentials", secret=True),
+    ProfileKey("s3_region", "", "region of the bucket; default: looked up"),
 )
 _ROWS = {row.key: row for row in _TABLE}
 
@@ -71,9 +71,9 @@ class Profile:
         """The schema that is the projection."""
         return self.values["database_schema"]
 
-    def shown(self) -> dict[str, str]:
+    def redacted(self) -> dict[str, str]:
         """What is set, for people: secrets are hidden, and of a URL its user and password."""
-        return {key: _shown(_ROWS[key], value) for key, value in self.values.items() if value}
+        return {key: _redacted(_ROWS[key], value) for key, value in self.values.items() if value}
 
     def number(self, key: str) -> int:
         """A value that is a whole number. Raises: InvalidSettings."""
@@ -83,26 +83,26 @@ class Profile:
         return int(text)
 
 
-def profile_table() -> tuple[ProfileRow, ...]:
-    """Everything that a profile can say, for people."""
+def profile_keys() -> tuple[ProfileKey, ...]:
+    """Every key of a profile."""
     return _TABLE
 
 
-def make_profile(name: str, said: Mapping[str, object], environ: Mapping[str, str], file: str) -> Profile:
-    """The profile `name`: what the environment says, else the settings file (`said`), else the default.
+def read_profile(name: str, values: Mapping[str, object], environ: Mapping[str, str], file: str) -> Profile:
+    """The profile `name`: from the environment, else from the settings file (`values`), else the defaults.
 
     Raises: InvalidSettings for a key that is not known, a value that is no text, and one that is missing.
     """
-    unknown = next((key for key in said if key not in _ROWS), None)
+    unknown = next((key for key in values if key not in _ROWS), None)
     if unknown is not None:
         raise InvalidSettings(
             f"{unknown!r} in [profiles.{name}] of {file!r} is not a profile key. Known keys: {', '.join(_ROWS)}."
         )
-    return Profile(name, {row.key: _value(row, name, said, environ, file) for row in _TABLE})
+    return Profile(name, {row.key: _value(row, name, values, environ, file) for row in _TABLE})
 
 
-def _value(row: ProfileRow, name: str, said: Mapping[str, object], environ: Mapping[str, str], file: str) -> str:
-    found: object = environ.get(row.variable) or said.get(row.key)
+def _value(row: ProfileKey, name: str, values: Mapping[str, object], environ: Mapping[str, str], file: str) -> str:
+    found: object = environ.get(row.variable) or values.get(row.key)
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
     if found is None:
@@ -117,7 +117,7 @@ def _value(row: ProfileRow, name: str, said: Mapping[str, object], environ: Mapp
     return found
 
 
-def _shown(row: ProfileRow, value: str) -> str:
+def _redacted(row: ProfileKey, value: str) -> str:
     if row.key == "database_url":
         return _USER_INFO.sub("", value).partition("?")[0]
     return HIDDEN if row.secret else value

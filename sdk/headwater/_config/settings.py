@@ -15,9 +15,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from headwater_schemas.errors import InvalidName, InvalidSettings
 from headwater_schemas.names import NAME_LENGTH_MAX, check_name
 
-from headwater._config.profile import Profile, make_profile
+from headwater._config.profile import Profile, read_profile
 
-SETTINGS_BYTES_MAX = 1024 * 1024  # far more than the settings there are; what is larger is another file
+SETTINGS_BYTES_MAX = 1024 * 1024  # far more than all settings take; a larger file is something else
 
 _PROFILE = "profile:"
 _PROFILES = "profiles"  # the table of the settings file that holds them
@@ -28,35 +28,35 @@ _LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # in the order of t
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-class SettingRow(NamedTuple):
-    """One line of the table of settings."""
+class SettingSpec(NamedTuple):
+    """One setting: its names, default and meaning."""
 
     name: str
     variable: str
-    file_key: str  # "" for what cannot stand in the file
+    file_key: str  # "" if it cannot be in the file
     default: str
     meaning: str
 
 
 _TABLE = (
-    SettingRow(
+    SettingSpec(
         "url",
         "HEADWATER_URL",
         "url",
         "file://<user data folder>/headwater/store",
         "the store: a folder, as a path or file:// URL, or profile:NAME for servers",
     ),
-    SettingRow("entity", "HEADWATER_ENTITY", "entity", "your login name", "person or team that owns new runs"),
-    SettingRow("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "project of new runs"),
-    SettingRow(
+    SettingSpec("entity", "HEADWATER_ENTITY", "entity", "your login name", "person or team that owns new runs"),
+    SettingSpec("project", "HEADWATER_PROJECT", "project", _DEFAULT_PROJECT, "project of new runs"),
+    SettingSpec(
         "cache_dir",
         "HEADWATER_CACHE_DIR",
         "cache_dir",
         "<user cache folder>/headwater",
         "caches that can be deleted at any time: stat cache, ETag cache",
     ),
-    SettingRow("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress bars and no summaries"),
-    SettingRow(
+    SettingSpec("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress bars and no summaries"),
+    SettingSpec(
         "settings file",
         "HEADWATER_SETTINGS",
         "",
@@ -86,8 +86,8 @@ class Settings:
         return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix("file://"))))
 
 
-class _Given(NamedTuple):
-    """A value as it was found, and where: messages name the place."""
+class _SourcedValue(NamedTuple):
+    """A value and its source, which messages name."""
 
     value: object
     source: str  # "HEADWATER_URL", or "url in /home/…/settings.toml"
@@ -100,7 +100,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises: InvalidSettings naming the variable, or the file and its key, and what to write there.
     """
     given = os.environ if environ is None else environ
-    found, profiles, file = _find(given)
+    found, profiles, file = _collect(given)
     url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store"))
     profile = url.removeprefix(_PROFILE) if url.startswith(_PROFILE) else None
     return Settings(
@@ -109,12 +109,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         project=_name(found["project"], "project") if "project" in found else _DEFAULT_PROJECT,
         cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _platform("cache")),
         quiet=_quiet(found["quiet"]) if "quiet" in found else False,
-        profile=None if profile is None else make_profile(profile, profiles.get(profile, {}), given, file),
+        profile=None if profile is None else read_profile(profile, profiles.get(profile, {}), given, file),
     )
 
 
-def settings_table() -> tuple[SettingRow, ...]:
-    """Every setting there is, for people."""
+def all_settings() -> tuple[SettingSpec, ...]:
+    """Every setting."""
     return _TABLE
 
 
@@ -129,19 +129,19 @@ def redact(url: str) -> str:
 _Profiles = Mapping[str, Mapping[str, object]]
 
 
-def _find(environ: Mapping[str, str]) -> tuple[dict[str, _Given], _Profiles, str]:
+def _collect(environ: Mapping[str, str]) -> tuple[dict[str, _SourcedValue], _Profiles, str]:
     """What was set, by name, the environment's over the file's; the file's profiles; and which file."""
     file = environ.get(_ROWS["settings file"].variable) or os.path.join(_platform("config"), "settings.toml")
     found, profiles = _read_file(file)
     for name in _FILE_KEYS:
         variable = _ROWS[name].variable
         if text := environ.get(variable):
-            found[name] = _Given(text, variable, "")
+            found[name] = _SourcedValue(text, variable, "")
     return found, profiles, file
 
 
-def _read_file(path: str) -> tuple[dict[str, _Given], _Profiles]:
-    """What the settings file says. One that is not there says nothing."""
+def _read_file(path: str) -> tuple[dict[str, _SourcedValue], _Profiles]:
+    """The values and profiles in the settings file; none if it does not exist."""
     path = _absolute(path, "HEADWATER_SETTINGS")
     try:
         with open(path, "rb") as file:
@@ -167,7 +167,8 @@ def _read_file(path: str) -> tuple[dict[str, _Given], _Profiles]:
     unknown = next((key for key in table if key not in _FILE_KEYS), None)
     if unknown is not None:
         raise InvalidSettings(f"{unknown!r} in {path!r} is not a setting. Known keys: {', '.join(_FILE_KEYS)}.")
-    return {key: _Given(value, f"{key} in {path!r}", os.path.dirname(path)) for key, value in table.items()}, profiles
+    folder = os.path.dirname(path)
+    return {key: _SourcedValue(value, f"{key} in {path!r}", folder) for key, value in table.items()}, profiles
 
 
 def _parse(content: bytes, path: str) -> dict[str, object]:
@@ -184,21 +185,21 @@ def _parse(content: bytes, path: str) -> dict[str, object]:
         ) from None
 
 
-def _text(given: _Given) -> str:
+def _text(given: _SourcedValue) -> str:
     if not isinstance(given.value, str) or not given.value:
         found = "empty" if given.value == "" else type(given.value).__name__
         raise InvalidSettings(f"{given.source} must be a string in quotes, not {found}.")
     return given.value
 
 
-def _name(given: _Given, kind: str) -> str:
+def _name(given: _SourcedValue, kind: str) -> str:
     try:
         return check_name(_text(given), kind)
     except InvalidName as error:
         raise InvalidSettings(f"{given.source}: {error}") from None
 
 
-def _quiet(given: _Given) -> bool:
+def _quiet(given: _SourcedValue) -> bool:
     if isinstance(given.value, bool):
         return given.value
     switch = _SWITCH.get(given.value.lower()) if isinstance(given.value, str) else None
@@ -207,7 +208,7 @@ def _quiet(given: _Given) -> bool:
     return switch
 
 
-def _folder(given: _Given) -> str:
+def _folder(given: _SourcedValue) -> str:
     text = _text(given)
     if "\x00" in text:
         raise InvalidSettings(f"{given.source} contains a zero byte. Write the path of a folder.")
@@ -224,8 +225,8 @@ def _absolute(path: str, source: str) -> str:
         ) from None
 
 
-def _url(given: _Given) -> str:
-    """The one spelling of a store's URL."""
+def _url(given: _SourcedValue) -> str:
+    """A store's URL in its canonical form."""
     text = _text(given)
     scheme = _SCHEME.match(text)
     if scheme is None:
@@ -233,7 +234,7 @@ def _url(given: _Given) -> str:
     elif scheme[1].lower() == "file":
         path = _path_in_url(text, given)
     elif text.startswith(_PROFILE):
-        return _PROFILE + _name(_Given(text.removeprefix(_PROFILE), given.source, ""), "profile")
+        return _PROFILE + _name(_SourcedValue(text.removeprefix(_PROFILE), given.source, ""), "profile")
     else:
         raise InvalidSettings(
             f"{given.source}: {redact(text)!r} is not a supported kind of store. Write file:///absolute/path, "
@@ -244,7 +245,7 @@ def _url(given: _Given) -> str:
     return _url_of(path)
 
 
-def _path_in_url(text: str, given: _Given) -> str:
+def _path_in_url(text: str, given: _SourcedValue) -> str:
     rest = text.partition(":")[2]
     authority, path = "", rest
     if rest.startswith("//"):
@@ -272,7 +273,7 @@ def _url_of(path: str) -> str:
 
 
 def _login_name(environ: Mapping[str, str]) -> str:
-    """The login name with what no name may contain replaced."""
+    """The login name, with characters that names must not contain replaced."""
     login = next((environ[variable] for variable in _LOGIN_VARIABLES if environ.get(variable)), None) or _account_name()
     name = _NOT_IN_NAME.sub("-", login).strip("-")[:NAME_LENGTH_MAX]
     return name if name.strip(".") else "user"

@@ -22,7 +22,7 @@ from headwater._download.link_resolver import EntryPage
 from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import Progress, bytes_text
+from headwater._progress import Progress, format_bytes
 from headwater._references import schemes
 
 READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; larger than any table that can be added
@@ -116,7 +116,7 @@ def fetch_all(
 def _check_small(info: queries.EntryInfo, size: int) -> None:
     if size > READ_ENTRY_BYTES_MAX:
         raise InvalidInput(
-            f"{info.path!r} is larger than the {bytes_text(READ_ENTRY_BYTES_MAX)} that can be read into memory. "
+            f"{info.path!r} is larger than the {format_bytes(READ_ENTRY_BYTES_MAX)} that can be read into memory. "
             "Download it and open the file."
         )
 

@@ -19,7 +19,7 @@ from headwater._artifact.lookup import check_expected_type, find_artifact, versi
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
 from headwater._content.attributes import Aliases
-from headwater._progress import tell
+from headwater._progress import notify
 from headwater._run.writer import RunWriter
 
 
@@ -196,7 +196,7 @@ class Run:
         try:
             self.finish("failed")
         except HeadwaterError as also:
-            tell(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
+            notify(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
 
     def __repr__(self) -> str:
         return f"<Run {self.path} ({self.state})>"

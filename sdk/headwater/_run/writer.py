@@ -16,7 +16,7 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.save import finish_draft, log_version, upsert_part
 from headwater._commit.shared_drafts import SharedDraft
 from headwater._commit.write_queue import Task
-from headwater._progress import Progress, tell
+from headwater._progress import Progress, notify
 
 TASKS_BETWEEN_CLEANUPS = 256  # after so many more, the tasks that succeeded are dropped
 
@@ -112,14 +112,14 @@ class RunWriter:
         except StoreError:
             raise  # it would fail for the next run too
         except HeadwaterError as error:
-            tell(f"run {self._run.id} was not finished, and some artifacts were not logged: {error}")
+            notify(f"run {self._run.id} was not finished, and some artifacts were not logged: {error}")
 
     def _flush_with_progress(self) -> None:
         queue = self._client.queue
         if not queue.busy:
             return
         with Progress("logging", total=1, unit="", quiet=self._client.quiet) as progress:
-            queue.flush(progress=progress.of)
+            queue.flush(progress=progress.report)
 
     def _remember(self, pending: PendingVersion) -> PendingVersion:
         self._remember_task(pending.task)

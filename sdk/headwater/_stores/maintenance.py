@@ -175,4 +175,4 @@ def _old_projection(swap: _ProjectionSwap, opened: contextlib.ExitStack) -> tupl
 
 def _replay_with_progress(log: EventLog, new: Database, old: Database | None, *, quiet: bool) -> ReplayResult:
     with Progress("replaying", total=1, unit="", quiet=quiet) as progress:
-        return replay(log, new, old, progress=progress.of)
+        return replay(log, new, old, progress=progress.report)

@@ -13,7 +13,7 @@ from headwater._artifact.artifact import Artifact, stored_version
 from headwater._artifact.deletion import DeletePreview
 from headwater._artifact.lookup import find_artifact
 from headwater._commit.client import Client
-from headwater._progress import bytes_text
+from headwater._progress import format_bytes
 from headwater.cli.completion import complete_artifact, complete_version
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import counted, print_json
@@ -156,4 +156,4 @@ def _all(previews: list[DeletePreview], name: str) -> list[str]:
 
 
 def _reclaimable(size: int, *, dry_run: bool) -> str:
-    return f"{bytes_text(size)} {'would become' if dry_run else 'became'} reclaimable"
+    return f"{format_bytes(size)} {'would become' if dry_run else 'became'} reclaimable"

@@ -19,7 +19,7 @@ from headwater._content.differences import (
     attribute_changes,
     entry_changes,
 )
-from headwater._progress import bytes_text
+from headwater._progress import format_bytes
 from headwater.cli.completion import complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import json_text, print_json, print_table, report_omitted
@@ -84,7 +84,7 @@ def diff_command(
 
 def signed(growth: int) -> str:
     """`+1.5 kB`, `-312 B`."""
-    return f"{'-' if growth < 0 else '+'}{bytes_text(abs(growth))}"
+    return f"{'-' if growth < 0 else '+'}{format_bytes(abs(growth))}"
 
 
 def _print(old: Artifact, new: Artifact, summary: Summary, attributes: list[AttributeChange]) -> None:
@@ -103,7 +103,7 @@ def _print(old: Artifact, new: Artifact, summary: Summary, attributes: list[Attr
 
 def _sizes(change: EntryChange) -> tuple[str, str]:
     before, after = [
-        "" if held is None or held.size is None else bytes_text(held.size) for held in (change.before, change.after)
+        "" if held is None or held.size is None else format_bytes(held.size) for held in (change.before, change.after)
     ]
     return before, after
 

@@ -66,7 +66,7 @@ def _print(results: list[Result]) -> None:
 
 
 def _check_settings(settings: Settings) -> list[Result]:
-    profile = {} if settings.profile is None else settings.profile.shown()
+    profile = {} if settings.profile is None else settings.profile.redacted()
     values = {
         "store": redact(settings.url),
         **profile,

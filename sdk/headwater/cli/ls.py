@@ -13,7 +13,7 @@ from headwater_schemas.paths import normalize
 
 from headwater._artifact.resolve import find_version
 from headwater._commit.client import Client
-from headwater._progress import bytes_text
+from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
@@ -94,7 +94,7 @@ def _print_versions(found: list[VersionInfo]) -> None:
             f"v{info.version}",
             ", ".join(info.aliases),
             f"{info.entry_count:,}",
-            bytes_text(info.size_bytes),
+            format_bytes(info.size_bytes),
             "" if info.run is None else RunName.parse(info.run).id,
             time_text(info.created_us),
         )
@@ -123,7 +123,9 @@ def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: 
 
 
 def _print_entries(shown: Sequence[EntryInfo]) -> None:
-    rows = [(entry.path, "" if entry.size is None else bytes_text(entry.size), _content_text(entry)) for entry in shown]
+    rows = [
+        (entry.path, "" if entry.size is None else format_bytes(entry.size), _content_text(entry)) for entry in shown
+    ]
     print_table(("path", "size", "content"), rows, fold=("path",), right=("size",), cut="content")
 
 

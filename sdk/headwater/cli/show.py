@@ -9,7 +9,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.queries import VersionInfo
 
 from headwater._artifact.artifact import stored_version
-from headwater._progress import bytes_text
+from headwater._progress import format_bytes
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import iso, json_text, print_fields, print_json, time_text
 from headwater.cli.resolve import version_named
@@ -79,7 +79,7 @@ def _for_people(fields: dict[str, Any], info: VersionInfo) -> list[tuple[str, st
     plain = {name: _text(value) for name, value in fields.items() if name != "ttl_seconds"}
     plain |= {
         "files": f"{info.entry_count:,}",
-        "size_bytes": bytes_text(info.size_bytes),
+        "size_bytes": format_bytes(info.size_bytes),
         "metadata": json_text(fields["metadata"]) if fields["metadata"] else "",
         "created": time_text(info.created_us),
         "updated": time_text(info.updated_us),
