@@ -1,4 +1,4 @@
-"""A profile: where the servers are that keep everything for many. Named by `HEADWATER_URL=profile:NAME`.
+"""A profile: the addresses of the servers of a shared store, selected by `HEADWATER_URL=profile:NAME`.
 
 It is a table of the settings file, `[profiles.NAME]`, and each of its values can be given by a variable instead.
 """
@@ -72,7 +72,7 @@ class Profile:
         return self.values["database_schema"]
 
     def redacted(self) -> dict[str, str]:
-        """What is set, for people: secrets are hidden, and of a URL its user and password."""
+        """The values that are set, without secrets, and URLs without user and password."""
         return {key: _redacted(_ROWS[key], value) for key, value in self.values.items() if value}
 
     def number(self, key: str) -> int:

@@ -66,10 +66,10 @@ def redacted(uri: str) -> str:
     is_raw = scheme_of(uri) in _RAW_SCHEMES and "://" in uri
     body, query = (uri, "") if is_raw else _without_query(uri)
     start, separator, rest = body.partition("://" if "://" in body else ":")
-    place, slash, path = rest.partition("/")
+    authority, slash, path = rest.partition("/")
     if not is_raw:
         path = _POSSIBLE_LOGIN.sub("…@", path)
-    text = f"{start}{separator}{_POSSIBLE_LOGIN.sub('', place).rpartition('@')[2]}{slash}{path}"
+    text = f"{start}{separator}{_POSSIBLE_LOGIN.sub('', authority).rpartition('@')[2]}{slash}{path}"
     return f"{text}?…" if query else text
 
 
@@ -112,9 +112,9 @@ def split_bucket_uri(uri: str) -> tuple[str, str, str | None]:
     Raises: InvalidInput without a bucket, and for a key with `.` or `..` between slashes: clients would
     normalize it to another name.
     """
-    place = uri.partition("://")[2]
-    versioned = _OBJECT_VERSION.fullmatch(place) if scheme_of(uri) == "s3" else None
-    bucket, _, key = (versioned[1] if versioned else place).partition("/")
+    location = uri.partition("://")[2]
+    versioned = _OBJECT_VERSION.fullmatch(location) if scheme_of(uri) == "s3" else None
+    bucket, _, key = (versioned[1] if versioned else location).partition("/")
     if not bucket:
         raise InvalidInput(f"{redacted(uri)} names no bucket. Write it as {scheme_of(uri)}://bucket/key.")
     if not {".", ".."}.isdisjoint(key.split("/")):

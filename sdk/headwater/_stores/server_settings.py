@@ -1,4 +1,4 @@
-"""What a profile says about each server, as the settings of that server's client."""
+"""The settings of each server's client, from a profile."""
 
 from headwater_blobs.s3.settings import S3Settings
 from headwater_eventlog.kafka.settings import KafkaSettings

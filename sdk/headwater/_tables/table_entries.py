@@ -105,6 +105,6 @@ def _parquet() -> ModuleType:
         from headwater._tables import parquet  # deferred: pyarrow
     except ImportError as error:
         raise InvalidInput(
-            f"tables are kept as Parquet, which needs pyarrow ({error}). Get it with: pip install 'headwater[tables]'"
+            f"tables are stored as Parquet, which needs pyarrow ({error}). Get it with: pip install 'headwater[tables]'"
         ) from error
     return parquet
