@@ -151,7 +151,7 @@ def test_an_artifact_whose_part_was_refused_does_not_finish_the_draft() -> None:
 def test_what_was_upserted_does_not_change_and_the_error_names_the_draft() -> None:
     artifact = upsert("a")
 
-    with headwater.init() as run, pytest.raises(InvalidInput, match=r"'job-1'.*new Artifact"):
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"'job-1'.*another Artifact"):
         run.upsert_artifact(artifact, distributed_id="job-1")
 
 
@@ -164,7 +164,7 @@ def test_finishing_a_draft_that_has_nothing_in_it_is_said(capsys: pytest.Capture
 
 
 def test_a_group_that_cannot_be_an_id_is_named() -> None:
-    with headwater.init(group="") as run, pytest.raises(InvalidName, match=r"the group ''.*distributed_id"):
+    with headwater.init(group="") as run, pytest.raises(InvalidName, match=r"group ''.*distributed_id"):
         run.upsert_artifact(part("a"))
 
 
@@ -221,7 +221,7 @@ def test_with_writers_the_seal_waits_for_the_last_of_them() -> None:
     with headwater.init() as run:
         waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=3)
     upsert("b")
-    with pytest.raises(StoreUnavailable, match="2 writers are done of the 3"):
+    with pytest.raises(StoreUnavailable, match="writers done: 2 of 3"):
         waiting.wait(timeout=0.2)
     assert not headwater.Api().artifact_exists("pets")
 
@@ -237,7 +237,7 @@ def test_a_run_that_upserts_twice_is_one_writer() -> None:
         run.upsert_artifact(part("b"), distributed_id="job-1")
     with headwater.init() as run:
         waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
-    with pytest.raises(StoreUnavailable, match="1 writers are done of the 2"):
+    with pytest.raises(StoreUnavailable, match="writers done: 1 of 2"):
         waiting.wait(timeout=0.2)
 
 
@@ -334,7 +334,7 @@ def test_a_part_that_was_refused_is_no_writer_that_is_done() -> None:
         waiting = run.finish_artifact(headwater.Artifact("pets", "dataset"), distributed_id="job-1", writers=2)
     with pytest.raises(EventRejected):
         upsert("a")
-    with pytest.raises(StoreUnavailable, match="1 writers are done of the 2"):
+    with pytest.raises(StoreUnavailable, match="writers done: 1 of 2"):
         waiting.wait(timeout=0.2)
 
     upsert("c")
