@@ -5,9 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from services import ServicesFailed, gcs, standing
+from services import ServicesFailed, gcs, lifecycle
 from services.binaries import binaries
-from services.cache import say
+from services.cache import report
 from services.servers import Servers
 
 _COMMANDS = ("up", "down", "status", "get")
@@ -29,28 +29,28 @@ def main() -> int:
         gcs.program()
         return 0
     except ServicesFailed as error:
-        say(f"services: {error}")
+        report(f"services: {error}")
         return 1
 
 
 def _up(folder: Path, *, native: bool) -> int:
-    found = standing.up(folder, native=native)
-    say(f"services: up, with their data in {folder}. To use them:")
+    found = lifecycle.up(folder, native=native)
+    report(f"services: running, with data in {folder}. To use them:")
     print(_exports(found))
     return 0
 
 
 def _down(folder: Path) -> int:
-    say("services: down; their data is kept" if standing.down(folder) else "services: nothing was started here")
+    report("services: stopped; the data is kept" if lifecycle.down(folder) else "services: nothing was started here")
     return 0
 
 
 def _status(folder: Path) -> int:
-    """Exit code 0 when all are up."""
-    states = standing.states(folder)
-    found = standing.read(folder)
+    """Print the state of each server; exit code 0 if all are up."""
+    states = lifecycle.states(folder)
+    found = lifecycle.read(folder)
     if not states or found is None:
-        say("services: nothing was started here; `make services` starts them")
+        report("services: nothing was started here; `make services` starts them")
         return 1
     for title, up in states.items():
         print(f"{title}: {'up' if up else 'down'}")
@@ -63,12 +63,12 @@ def _exports(servers: Servers) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m services", description="Kafka, PostgreSQL and MinIO, for real.")
-    parser.add_argument(
-        "command", choices=_COMMANDS, help="get: download and build what a native start needs, and start nothing"
+    parser = argparse.ArgumentParser(
+        prog="python -m services", description="Start and stop Kafka, PostgreSQL and MinIO on this machine."
     )
-    parser.add_argument("--folder", default=FOLDER, help="where their data is; .services of this checkout unless given")
-    parser.add_argument("--native", action="store_true", help="up: without containers, even where an engine works")
+    parser.add_argument("command", choices=_COMMANDS, help="get: only download and build what a native start needs")
+    parser.add_argument("--folder", default=FOLDER, help="folder of their data (default: .services in this checkout)")
+    parser.add_argument("--native", action="store_true", help="up: without containers, even if an engine is available")
     return parser.parse_args()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services import ServicesFailed
-from services.cache import cache_folder, provide, say
+from services.cache import cache_folder, provide, report
 from services.versions import KAFKA, KAFKA_SCALA, LOG4J, MINIO_MODULE, POSTGRES
 
 JAVA_MIN = 17  # what Kafka's brokers need
@@ -41,7 +41,7 @@ _POM = """\
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the servers' programs are."""
+    """Paths of the servers' programs."""
 
     kafka: Path  # a folder of jars
     postgres: Path  # a folder with bin, lib and share
@@ -49,12 +49,12 @@ class Binaries:
 
 
 def binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
-    """The programs of all servers, from the cache or else from the network: minutes, the first time.
+    """Download or build the programs that the cache lacks, which takes minutes the first time.
 
     Raises:
         ServicesFailed: a tool is missing, or failed.
     """
-    found = places(environment)
+    found = program_paths(environment)
     needed = ["java", "setpriv"]
     needed += [] if found.kafka.is_dir() and found.postgres.is_dir() else ["mvn"]
     needed += [] if found.minio.is_file() else ["go"]
@@ -65,11 +65,11 @@ def binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
     return found
 
 
-def places(environment: Mapping[str, str] = os.environ) -> Binaries:
-    """Where the programs are, or will be once somebody asked for them.
+def program_paths(environment: Mapping[str, str] = os.environ) -> Binaries:
+    """The paths of the programs, whether or not they were built yet.
 
     Raises:
-        ServicesFailed: they do not exist for this machine.
+        ServicesFailed: there are none for this machine.
     """
     cache = cache_folder(environment)
     return Binaries(
@@ -80,7 +80,7 @@ def places(environment: Mapping[str, str] = os.environ) -> Binaries:
 
 
 def check_tools(needed: Sequence[str], environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse to begin without a tool, saying how to get all that are missing.
+    """Check that tools are installed; the error says how to get all that are missing.
 
     Raises:
         ServicesFailed: at least one is missing.
@@ -92,17 +92,17 @@ def check_tools(needed: Sequence[str], environment: Mapping[str, str] = os.envir
         found = [f"The Java on the PATH is version {version}."]
     if missing:
         wanted = [f"  {_HOW_TO_GET[tool]}" for tool in missing]
-        engine = "Or start a container engine: then Docker Compose runs the servers, and nothing of this is needed."
-        raise ServicesFailed("\n".join(["To start the servers, install first:", *wanted, *found, engine]))
+        engine = "Or start a container engine: Docker Compose then runs the servers, and none of this is needed."
+        raise ServicesFailed("\n".join(["Starting the servers requires:", *wanted, *found, engine]))
 
 
 def install_by_go(module: str, folder: Path, environment: Mapping[str, str]) -> None:
-    """Build the program of a module, named with its version, into a folder.
+    """Build the program of a Go module (NAME@VERSION) into a folder.
 
     Raises:
         ServicesFailed: it cannot be built.
     """
-    say(f"services: building {module}; this takes some minutes, once")
+    report(f"services: building {module}; this takes some minutes, once")
     _run(["go", "install", module], folder, {**environment, "GOBIN": str(folder)})
 
 
@@ -117,26 +117,26 @@ def _architecture() -> str:
     if sys.platform != "linux" or machine not in _ARCHITECTURES:
         raise ServicesFailed(
             f"The servers start without a container engine only on Linux on {' or '.join(_ARCHITECTURES)}; this is "
-            f"{sys.platform} on {machine}. Start a container engine that has Docker Compose, and try again."
+            f"{sys.platform} on {machine}. Start a container engine with Docker Compose and try again."
         )
     return _ARCHITECTURES[machine]
 
 
 def _get_kafka(folder: Path, environment: Mapping[str, str]) -> None:
-    say(f"services: downloading Kafka {KAFKA}")
+    report(f"services: downloading Kafka {KAFKA}")
     kafka = ("org.apache.kafka", f"kafka_{KAFKA_SCALA}", KAFKA)
     _download(folder, [kafka, ("org.apache.logging.log4j", "log4j-slf4j-impl", LOG4J)], environment)
 
 
 def _get_postgres(folder: Path, environment: Mapping[str, str]) -> None:
-    say(f"services: downloading PostgreSQL {POSTGRES}")
+    report(f"services: downloading PostgreSQL {POSTGRES}")
     name = f"embedded-postgres-binaries-{_architecture()}"
     _download(folder, [("io.zonky.test.postgres", name, f"{POSTGRES}.0")], environment)
     (jar,) = folder.glob("*.jar")
     with zipfile.ZipFile(jar) as outer:
         (inner,) = (member for member in outer.namelist() if member.endswith(".txz"))
         with outer.open(inner) as packed, tarfile.open(fileobj=packed, mode="r|xz") as archive:
-            archive.extractall(folder, filter="tar")  # which keeps what is executable, and stays in the folder
+            archive.extractall(folder, filter="tar")  # keeps the executable bits
     jar.unlink()
 
 
@@ -145,7 +145,7 @@ def _get_minio(folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _download(folder: Path, wanted: Sequence[tuple[str, str, str]], environment: Mapping[str, str]) -> None:
-    """Put jars, each named by group, name and version, and those that they need into a folder."""
+    """Download jars, given as (group, name, version), and their dependencies into a folder."""
     dependencies = "\n".join(
         f"    <dependency>\n      <groupId>{group}</groupId>\n      <artifactId>{name}</artifactId>\n"
         f"      <version>{version}</version>\n    </dependency>"
@@ -165,6 +165,6 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
     if ended.returncode:
         said = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-ERROR_LINES:])
         raise ServicesFailed(
-            f"`{' '.join(command[:3])}` failed with exit code {ended.returncode}. Is the network there? "
-            f"It said:\n{said}"
+            f"`{' '.join(command[:3])}` failed with exit code {ended.returncode}. Check the network. "
+            f"Its output:\n{said}"
         )

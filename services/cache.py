@@ -1,4 +1,4 @@
-"""What is downloaded or built once for all runs: one folder a version, there whole or not at all."""
+"""The cache of downloaded and built programs: one folder per version, which exists only once it is complete."""
 
 import fcntl
 import os
@@ -15,15 +15,15 @@ VARIABLE = "HEADWATER_SERVICES_CACHE"
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where everything is kept: $HEADWATER_SERVICES_CACHE, or else a place of this user's."""
+    """$HEADWATER_SERVICES_CACHE, or a folder in the user's cache."""
     named = environment.get(VARIABLE)
     return Path(named).absolute() if named else Path(platformdirs.user_cache_dir("headwater")) / "services"
 
 
 def provide(wanted: Path, build: Callable[[Path], None]) -> None:
-    """See to it that a folder is there, which `build` fills if nobody has yet; of many who ask at once, one builds.
+    """Ensure that a folder exists, filled by `build` if necessary; concurrent callers wait for a single build.
 
-    A build that is cut off leaves nothing under the name, and the next one removes what it left beside it.
+    An interrupted build leaves nothing under the name; the next one removes its remains.
     """
     if wanted.is_dir():
         return
@@ -37,14 +37,14 @@ def provide(wanted: Path, build: Callable[[Path], None]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with its holder."""
+    """Hold a lock on a file, which is released when the process ends."""
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def say(text: str) -> None:
-    """Tell whoever waits what it is for."""
+def report(text: str) -> None:
+    """Print a line of progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -52,7 +52,7 @@ def _build(wanted: Path, build: Callable[[Path], None]) -> None:
     partial = Path(tempfile.mkdtemp(prefix=f"{wanted.name}.partial-", dir=wanted.parent))
     try:
         build(partial)
-        partial.chmod(0o755)  # not for its maker alone, as temporary folders are
+        partial.chmod(0o755)  # temporary folders are private to their owner
         partial.rename(wanted)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from services import ServicesFailed
-from services.cache import say
+from services.cache import report
 from services.native import passwords
 from services.ports import LOOPBACK, is_open
 from services.postgres import postgres_url
@@ -14,19 +14,19 @@ from services.servers import Servers
 from services.versions import COMPOSE_KAFKA_PORT, COMPOSE_MINIO_PORT, COMPOSE_POSTGRES_PORT, USER
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
-ASK_S = 20.0  # an engine that is asked and stopped answering is no engine
+ASK_S = 20.0  # for an answer of the engine
 ERROR_LINES = 15
 
 PORTS = {"Kafka": COMPOSE_KAFKA_PORT, "PostgreSQL": COMPOSE_POSTGRES_PORT, "MinIO": COMPOSE_MINIO_PORT}
 
 
 def works() -> bool:
-    """Whether there is a container engine that answers, with Docker Compose; the program alone is not enough."""
+    """Whether a container engine with Docker Compose is running; the installed program alone is not enough."""
     return bool(shutil.which("docker")) and _succeeds("info") and _succeeds("compose", "version")
 
 
 def servers() -> Servers:
-    """Where the containers are, once they are up."""
+    """The addresses of the containers."""
     postgres_password, minio_password = passwords()
     return Servers(
         kafka=f"{LOOPBACK}:{COMPOSE_KAFKA_PORT}",
@@ -39,17 +39,17 @@ def servers() -> Servers:
 
 def up() -> None:
     """Start the containers and wait until their health checks pass."""
-    say("services: starting containers by Docker Compose")
+    report("services: starting containers by Docker Compose")
     _compose("up", "--detach", "--wait")
 
 
 def down() -> None:
-    """End the containers; their volumes stay."""
+    """Stop the containers; their volumes are kept."""
     _compose("down")
 
 
 def states() -> dict[str, bool]:
-    """By title: whether each accepts connections."""
+    """Whether each server accepts connections, by title."""
     return {title: is_open(port) for title, port in PORTS.items()}
 
 
@@ -59,8 +59,8 @@ def _compose(*words: str) -> None:
     if ended.returncode:
         said = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-ERROR_LINES:])
         raise ServicesFailed(
-            f"`docker compose {words[0]}` failed with exit code {ended.returncode}. Mend that, or start the servers "
-            f"without containers: `python -m services up --native`. It said:\n{said}"
+            f"`docker compose {words[0]}` failed with exit code {ended.returncode}. Fix that, or start the servers "
+            f"without containers: `python -m services up --native`. Its output:\n{said}"
         )
 
 

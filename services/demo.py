@@ -1,4 +1,4 @@
-"""`python -m services.demo`: the demo, on real servers. The script is the same; only settings differ."""
+"""`python -m services.demo`: run the demo on real servers. Only its settings differ."""
 
 import os
 import signal
@@ -8,35 +8,35 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from services import ServicesFailed, standing
+from services import ServicesFailed, lifecycle
 from services.__main__ import FOLDER
-from services.cache import say
+from services.cache import report
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "examples" / "digits_pipeline.py"
 WORK = ROOT / ".build" / "demo-services"
-STOP_S = 30.0  # a projector finishes the batch in hand
+STOP_S = 30.0  # for the batch in progress
 
 
 def main() -> int:
-    """Start what is not up, run the demo, and end what was started here."""
+    """Start the servers if necessary, run the demo, and stop them if they were started here."""
     try:
-        was_up = all(standing.states(FOLDER).values() or [False])
-        environment = {**os.environ, **standing.up(FOLDER).environment()}
+        was_up = all(lifecycle.states(FOLDER).values() or [False])
+        environment = {**os.environ, **lifecycle.up(FOLDER).environment()}
     except ServicesFailed as error:
-        say(f"services: {error}")
+        report(f"services: {error}")
         return 1
     try:
         with projector(environment):
             return subprocess.run([sys.executable, str(SCRIPT), str(WORK)], env=environment, check=False).returncode
     finally:
         if not was_up:
-            standing.down(FOLDER)
+            lifecycle.down(FOLDER)
 
 
 @contextmanager
 def projector(environment: Mapping[str, str]) -> Iterator[None]:
-    """`headwater projector` beside whatever runs in the block."""
+    """Run `headwater projector` during the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "headwater", "projector", "--port", "0", "--quiet"], env=dict(environment)
     )

@@ -15,7 +15,7 @@ ANSWER_S = 2.0
 
 
 class GoogleStandIn(Server):
-    """One server that answers as Google Cloud Storage does."""
+    """A server with the interface of Google Cloud Storage."""
 
     title = "the stand-in for Google Cloud Storage"
 
@@ -31,11 +31,11 @@ class GoogleStandIn(Server):
 
     def command(self) -> Sequence[str]:
         words = ["-backend", "memory", "-scheme", "http", "-host", LOOPBACK, "-port", str(self.port)]
-        # What it tells clients to come back to. Downloads are asked for under its public host's name only.
+        # Clients are sent to the external URL. Downloads are requested by the public host name only.
         return [str(self.program), *words, "-external-url", self.endpoint, "-public-host", f"{LOOPBACK}:{self.port}"]
 
-    def answers(self) -> bool:
-        """Whether it takes requests."""
+    def is_ready(self) -> bool:
+        """Whether it accepts requests."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_S)
         try:
             connection.request("GET", "/storage/v1/b?project=any")
@@ -47,7 +47,7 @@ class GoogleStandIn(Server):
 
 
 def path_of_program(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the stand-in's program is, or will be once it is built."""
+    """The path of the emulator's program, whether or not it was built yet."""
     return cache_folder(environment) / f"fake-gcs-server-{GCS_MODULE}" / "fake-gcs-server"
 
 

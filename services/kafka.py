@@ -1,4 +1,4 @@
-"""Kafka in KRaft mode: brokers that are controllers too, alone or as a cluster."""
+"""Kafka in KRaft mode: brokers that are also controllers, alone or as a cluster."""
 
 import base64
 import secrets
@@ -12,13 +12,13 @@ from services.ports import LOOPBACK, free_ports, is_open
 from services.processes import Server, start_all, stop_all
 from services.versions import KAFKA_SETTINGS
 
-if TYPE_CHECKING:  # the client is loaded late: every test run loads this module, and few ask for servers
+if TYPE_CHECKING:  # the client is imported late: every test run imports this module, but not every one needs servers
     from kafka.admin import KafkaAdminClient
 
-HEAP_ALONE, HEAP_IN_CLUSTER = "-Xmx512m", "-Xmx300m"  # what a test machine can give three of
+HEAP_ALONE, HEAP_IN_CLUSTER = "-Xmx512m", "-Xmx300m"  # three of them must fit on a test machine
 FAST_TO_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-COPIES_MAX = 3  # as of a production cluster: one more than may be lost without a word
-ASK_MS = 5_000  # far longer than a broker that is up takes to say who is there
+COPIES_MAX = 3  # as in production: one more than the replicas that may be lost silently
+ASK_MS = 5_000  # a running broker answers much faster
 
 _LOGGING = """\
 rootLogger.level = WARN
@@ -43,12 +43,12 @@ class KafkaBroker(Server):
         ports: tuple[int, int],  # for clients, for controllers
         node: int = 1,
         voters: Mapping[int, int]
-        | None = None,  # controller port by node, of the whole cluster; only itself unless given
-        cluster_id: str | None = None,  # one for all nodes; made up unless given
-        settings: Mapping[str, str] | None = None,  # over those of `versions`
-        lasting: bool = False,
+        | None = None,  # controller port by node of the whole cluster (default: only this node)
+        cluster_id: str | None = None,  # the same for all nodes (default: a new one)
+        settings: Mapping[str, str] | None = None,  # in addition to those of `versions`
+        detached: bool = False,
     ) -> None:
-        super().__init__(folder, lasting=lasting)
+        super().__init__(folder, detached=detached)
         self.jars = jars
         self.port, self.controller_port = ports
         self.node = node
@@ -74,8 +74,8 @@ class KafkaBroker(Server):
         heap = HEAP_ALONE if len(self.voters) == 1 else HEAP_IN_CLUSTER
         return [*self._java(heap), "kafka.Kafka", str(self._properties)]
 
-    def answers(self) -> bool:
-        """Whether the cluster counts this broker in."""
+    def is_ready(self) -> bool:
+        """Whether the cluster has accepted this broker."""
         return is_open(self.port) and self.node in brokers(self.address)
 
     @property
@@ -101,7 +101,7 @@ class KafkaBroker(Server):
 
 
 class KafkaCluster:
-    """Brokers on this machine, each of which can be ended and started by its number, from 0."""
+    """Brokers on this machine, each of which can be stopped and started by its number, from 0."""
 
     def __init__(
         self, folder: Path, jars: Path, *, brokers: int = 3, settings: Mapping[str, str] | None = None
@@ -128,7 +128,7 @@ class KafkaCluster:
         return ",".join(broker.address for broker in self.brokers)
 
     def start(self, number: int | None = None, *, wait: bool = True) -> None:
-        """Start one broker, or all. Do not wait for one whose cluster has lost its majority: it is not ready before."""
+        """Start one broker, or all. Without a majority of the cluster a broker is never ready: do not wait for it."""
         chosen = self._chosen(number)
         if wait:
             start_all(chosen)
@@ -141,20 +141,20 @@ class KafkaCluster:
         stop_all(self._chosen(number))
 
     def kill(self, number: int | None = None) -> None:
-        """End one broker at once, or all."""
+        """Kill one broker, or all."""
         for broker in self._chosen(number):
             broker.kill()
 
     def pause(self, number: int) -> None:
-        """Let nothing of one broker run."""
+        """Pause one broker."""
         self.brokers[number].pause()
 
     def resume(self, number: int) -> None:
-        """Let one broker run on."""
+        """Continue one broker after `pause`."""
         self.brokers[number].resume()
 
     def leader(self, topic: str, partition: int) -> int:
-        """Which broker leads a partition now."""
+        """The number of the broker that leads a partition."""
         alive = next(broker for broker in self.brokers if broker.alive)
         return _leader(alive.address, topic, partition) - 1
 
@@ -163,14 +163,14 @@ class KafkaCluster:
 
 
 def new_cluster_id() -> str:
-    """As Kafka makes them: a UUID in base64, which must not look like an option."""
+    """A UUID in base64, as Kafka generates them, that does not start with a dash."""
     while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):
         pass
     return text
 
 
 def _copies(count: int) -> dict[str, str]:
-    """Settings of a cluster that goes on without one broker."""
+    """Settings of a cluster that survives the loss of one broker."""
     enough = str(max(1, count - 1))
     return {
         "default.replication.factor": str(count),
@@ -184,7 +184,7 @@ def _copies(count: int) -> dict[str, str]:
 
 
 def brokers(address: str) -> set[int]:
-    """The numbers of the brokers that work, as a cluster says; none when it does not answer."""
+    """The ids of the active brokers; none if the cluster does not answer."""
     from kafka.errors import KafkaError
 
     try:

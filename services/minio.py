@@ -16,8 +16,8 @@ class Minio(Server):
 
     title = "MinIO"
 
-    def __init__(self, folder: Path, program: Path, *, port: int, password: str, lasting: bool = False) -> None:
-        super().__init__(folder, lasting=lasting)
+    def __init__(self, folder: Path, program: Path, *, port: int, password: str, detached: bool = False) -> None:
+        super().__init__(folder, detached=detached)
         self.program = program
         self.port = port
         self.password = password
@@ -29,7 +29,7 @@ class Minio(Server):
 
     @property
     def data(self) -> Path:
-        """Where its objects are: one folder a bucket."""
+        """The folder of its objects, with one folder per bucket."""
         return self.folder / "data"
 
     def command(self) -> Sequence[str]:
@@ -39,13 +39,13 @@ class Minio(Server):
         return {
             "MINIO_ROOT_USER": USER,
             "MINIO_ROOT_PASSWORD": self.password,
-            "MINIO_BROWSER": "off",  # its page would listen on a port of its own
-            "MINIO_UPDATE": "off",  # nor does it ask anybody for newer versions
+            "MINIO_BROWSER": "off",  # the web page would need another port
+            "MINIO_UPDATE": "off",  # no requests for newer versions
             "MINIO_CALLHOME_ENABLE": "off",
         }
 
-    def answers(self) -> bool:
-        """Whether it takes requests."""
+    def is_ready(self) -> bool:
+        """Whether it accepts requests."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_S)
         try:
             connection.request("GET", "/minio/health/ready")

@@ -1,4 +1,4 @@
-"""The three servers as processes of this machine."""
+"""The three servers as processes on this machine."""
 
 import json
 import os
@@ -21,12 +21,12 @@ from services.versions import (
     USER,
 )
 
-# Each port, and the folder of the server that listens there.
+# The name of each port, and the folder of the server that listens on it.
 _PORTS = {"kafka": "kafka", "kafka-controller": "kafka", "postgres": "postgres", "minio": "minio"}
 
 
 class NativeServers:
-    """All servers on a folder, which keeps their data and, where they are still free, their ports from run to run."""
+    """All servers in one folder, which keeps their data and, while they are free, their ports between runs."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class NativeServers:
         programs: Binaries,
         *,
         durable: bool = True,
-        lasting: bool = False,
+        detached: bool = False,
     ) -> None:
         ports = _ports(folder)
         postgres_password, minio_password = passwords()
@@ -43,7 +43,7 @@ class NativeServers:
             programs.kafka,
             ports=(ports["kafka"], ports["kafka-controller"]),
             cluster_id=new_cluster_id(),
-            lasting=lasting,
+            detached=detached,
         )
         self.postgres = Postgres(
             folder / "postgres",
@@ -51,20 +51,20 @@ class NativeServers:
             port=ports["postgres"],
             password=postgres_password,
             durable=durable,
-            lasting=lasting,
+            detached=detached,
         )
         self.minio = Minio(
-            folder / "minio", programs.minio, port=ports["minio"], password=minio_password, lasting=lasting
+            folder / "minio", programs.minio, port=ports["minio"], password=minio_password, detached=detached
         )
 
     @property
     def all(self) -> tuple[Server, ...]:
-        """In the order in which they are stopped."""
+        """All servers, in the order in which they are stopped."""
         return (self.kafka, self.postgres, self.minio)
 
     @property
     def servers(self) -> Servers:
-        """Where they are, or will be once they are started."""
+        """Their addresses, whether or not they are running."""
         return Servers(
             kafka=self.kafka.address,
             postgres=self.postgres.url(),
@@ -75,18 +75,18 @@ class NativeServers:
         )
 
     def start(self) -> Servers:
-        """Start those that do not run, and say where they are."""
+        """Start those that are not running, and return their addresses."""
         start_all(self.all)
         self.postgres.create_database(DATABASE)
         return self.servers
 
     def stop(self) -> None:
-        """Stop those that run."""
+        """Stop those that are running."""
         stop_all(self.all)
 
 
 def passwords(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """Of PostgreSQL and of MinIO: stated ones, unless the environment has others."""
+    """The passwords of PostgreSQL and MinIO, from the environment or the defaults."""
     return (
         environment.get(POSTGRES_PASSWORD_VARIABLE, POSTGRES_PASSWORD),
         environment.get(MINIO_PASSWORD_VARIABLE, MINIO_PASSWORD),
@@ -94,7 +94,7 @@ def passwords(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
 
 
 def _ports(folder: Path) -> dict[str, int]:
-    """Those of the last time, apart from what somebody else has taken since."""
+    """The ports of the last run, except those that another program uses by now."""
     file = folder / "ports.json"
     ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     kept = {

@@ -7,24 +7,24 @@ from itertools import count
 
 LOOPBACK = "127.0.0.1"
 
-# Below the ports that the system gives to outgoing connections. In among those, a client that tries again and again
-# to reach a server which is down is one day given the server's own port and talks to itself.
+# Below the ephemeral ports. Within those, a client that retries a connection to a stopped server could be given that
+# server's port as its own and connect to itself.
 FIRST, LAST = 20_000, 32_000
-BLOCK = 40  # each process begins to look in another block, so that two rarely choose the same before either listens
+BLOCK = 40  # each process starts in another block, so that two rarely choose the same port before either listens
 
 _taken = count()
 
 
 def free_ports(how_many: int) -> list[int]:
-    """Different ports that nobody listens on, and that this process was not told before."""
+    """Distinct free ports that this process has not been given before."""
     candidates = _candidates()
     return [next(candidates) for _ in range(how_many)]
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server could listen on the port."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a closed port is free at once
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
@@ -33,7 +33,7 @@ def is_free(port: int) -> bool:
 
 
 def is_open(port: int, *, within_s: float = 1.0) -> bool:
-    """Whether somebody accepts connections there."""
+    """Whether a server accepts connections on the port."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=within_s).close()
     except OSError:

@@ -1,4 +1,4 @@
-"""PostgreSQL: real binaries, unpacked from the jar that they are published in."""
+"""PostgreSQL, from the published jar of its binaries."""
 
 import os
 import pwd
@@ -15,17 +15,17 @@ from services.ports import LOOPBACK
 from services.processes import Server
 from services.versions import POSTGRES_SETTINGS, USER
 
-# What a server whose data nobody will miss need not wait for. What it confirmed survives the end of its processes, so
-# commits are still written before they are confirmed; it does not survive the end of the machine.
+# For a server whose data is disposable. Commits are still written before they are confirmed, so they survive a kill of
+# its processes, but not a failure of the machine.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
-CONNECT_S = 2  # the least that libpq takes
+CONNECT_S = 2  # the minimum of libpq
 
 
 class Postgres(Server):
     """One PostgreSQL server."""
 
     title = "PostgreSQL"
-    stop_signal = signal.SIGINT  # the fast way: SIGTERM waits until every client has left
+    stop_signal = signal.SIGINT  # a fast shutdown: SIGTERM waits for all clients to disconnect
     as_nobody = True
 
     def __init__(
@@ -37,9 +37,9 @@ class Postgres(Server):
         password: str,
         durable: bool = True,
         settings: Mapping[str, str] | None = None,  # over those of `versions`
-        lasting: bool = False,
+        detached: bool = False,
     ) -> None:
-        super().__init__(folder, lasting=lasting)
+        super().__init__(folder, detached=detached)
         self.binaries = binaries
         self.port = port
         self.password = password
@@ -47,12 +47,12 @@ class Postgres(Server):
         self.settings = {**POSTGRES_SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
 
     def url(self, database: str = "postgres") -> str:
-        """Where a database is, with user and password."""
+        """The URL of a database, with user and password."""
         return postgres_url(self.password, self.port, database)
 
     @property
-    def words_of_initdb(self) -> list[str]:
-        """How its data is made: text is sorted by its bytes, on every machine alike."""
+    def initdb_options(self) -> list[str]:
+        """Options of initdb: text is sorted by its bytes, the same on every machine."""
         words = ["--encoding=UTF8", "--locale=C", "--auth-host=scram-sha-256", "--auth-local=scram-sha-256"]
         return words if self.durable else [*words, "--no-sync"]
 
@@ -60,7 +60,7 @@ class Postgres(Server):
         super().prepare()
         if (self._data / "PG_VERSION").exists():
             return
-        shutil.rmtree(self._home, ignore_errors=True)  # of a first start that was cut off
+        shutil.rmtree(self._home, ignore_errors=True)  # of an interrupted first start
         self._home.mkdir()
         password = self.folder / "password.txt"
         try:
@@ -79,7 +79,7 @@ class Postgres(Server):
             **self.settings,
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
-            "unix_socket_directories": "",  # its path may be longer than a socket's may be
+            "unix_socket_directories": "",  # the path could be longer than a socket's may be
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(self.binaries / "bin" / "postgres"), "-D", str(self._data), *options]
@@ -87,8 +87,8 @@ class Postgres(Server):
     def environment(self) -> Mapping[str, str]:
         return {"LC_ALL": "C"}
 
-    def answers(self) -> bool:
-        """Whether it lets its user in."""
+    def is_ready(self) -> bool:
+        """Whether its user can connect."""
         try:
             psycopg.connect(self.url(), connect_timeout=CONNECT_S).close()
         except psycopg.OperationalError:
@@ -96,7 +96,7 @@ class Postgres(Server):
         return True
 
     def create_database(self, name: str) -> str:
-        """Make a database unless there is one, and return its URL."""
+        """Create a database if necessary, and return its URL."""
         create_database(self.url(), name)
         return self.url(name)
 
@@ -110,20 +110,20 @@ class Postgres(Server):
 
     @property
     def _fresh(self) -> Path:
-        return self._home / "fresh"  # until it is whole
+        return self._home / "fresh"  # until initdb has finished
 
     def _initdb(self, password: Path) -> list[str]:
-        words = [*self.words_of_initdb, f"--username={USER}", f"--pwfile={password}"]
+        words = [*self.initdb_options, f"--username={USER}", f"--pwfile={password}"]
         return [str(self.binaries / "bin" / "initdb"), "-D", str(self._fresh), *words]
 
 
 def postgres_url(password: str, port: int, database: str) -> str:
-    """How clients are told where a database is."""
+    """The URL of a database."""
     return f"postgresql://{USER}:{quote(password, safe='')}@{LOOPBACK}:{port}/{database}"
 
 
 def create_database(server_url: str, name: str) -> None:
-    """Make a database on a server, unless there is one."""
+    """Create a database on a server if necessary."""
     with psycopg.connect(server_url, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,6 +1,7 @@
-"""Processes, told apart from later ones with the same number, and the servers that run in them.
+"""Processes, and the servers that run in them.
 
-What is signalled is a process that was seen to be started then, never a number alone: numbers are given again.
+A process is identified by its number and its start time: numbers are reused, and a signal must never reach another
+process.
 """
 
 import json
@@ -21,41 +22,41 @@ from typing import ClassVar
 
 from services import ServicesFailed
 
-STOP_S = 20.0  # to end by itself; Kafka with half of its cluster gone never does
-END_S = 20.0  # to be gone after SIGKILL, on a busy disk
-PAUSE_S = 20.0  # to stand still
+STOP_S = 20.0  # after the stop signal; Kafka without a majority of its cluster never ends by itself
+END_S = 20.0  # after SIGKILL, on a busy disk
+PAUSE_S = 20.0  # for SIGSTOP to take effect
 READY_S = 120.0  # Kafka takes 4 s on a quiet machine
 POLL_S = 0.05
 PROCESS_FILE = "process.json"  # in a server's folder while it runs
-LOG_LINES_TOLD = 15  # enough to hold a Java error and its cause
+LOG_LINES_SHOWN = 15  # enough to hold a Java error and its cause
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process of this machine, from its start to its end."""
+    """One process on this machine."""
 
     pid: int
-    born: str  # boot and clock ticks since; a later process with this number was born later
+    start_time: str  # boot id and clock ticks since boot; a later process with this number has a later one
 
     @classmethod
     def of(cls, pid: int) -> "Process | None":
-        """The process that has this number now."""
+        """The process with this number, or None."""
         found = _stat(pid)
         return cls(pid, f"{_boot()}:{found[19]}") if found else None
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; one that has ended and is not yet waited for does not."""
+        """Whether it is running; a zombie is not."""
         return Process.of(self.pid) == self
 
     def signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal unless the process has ended."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return
         try:
-            if self.alive:  # asked after the handle was opened, which from here on means this process alone
+            if self.alive:  # checked after opening the handle, which from then on refers to this process only
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, number)
         finally:
@@ -63,11 +64,11 @@ class Process:
 
     @property
     def frozen(self) -> bool:
-        """Whether a signal stopped it, and none resumed it."""
+        """Whether it is stopped by a signal."""
         return (_stat(self.pid) or "-")[0] == "T"
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for its end."""
+        """Wait for it to end; returns whether it did."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -78,14 +79,14 @@ class Process:
             os.close(handle)
 
     def children(self) -> list["Process"]:
-        """The processes it started that still run."""
+        """Its running child processes."""
         pids = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
         mine = (pid for pid in pids if (found := _stat(pid)) and found[1] == str(self.pid))
         return [child for pid in mine if (child := Process.of(pid))]
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on, or None when there is no such process, or a dead one."""
+    """The fields of /proc/PID/stat from the state on; None if there is no such process or it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -99,133 +100,133 @@ def _boot() -> str:
 
 
 class Server(ABC):
-    """A server on a folder and port of its own, which can be ended in every way and started again on the same data.
+    """A server with its own folder and port that can be stopped, killed, paused and restarted on the same data.
 
-    Unless it is `lasting` it dies with the thread that started it, however that ends.
+    Unless it is `detached`, it ends with the thread that started it.
     """
 
     title: ClassVar[str]
     stop_signal: ClassVar[int] = signal.SIGTERM
     as_nobody: ClassVar[bool] = False  # whether it refuses to run as root
 
-    def __init__(self, folder: Path, *, lasting: bool = False) -> None:
+    def __init__(self, folder: Path, *, detached: bool = False) -> None:
         self.folder = folder
-        self.lasting = lasting
-        self.process = recorded(folder)  # one that an earlier program left running here
+        self.detached = detached
+        self.process = recorded(folder)  # started here earlier and still running
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
-        """Everything that it said."""
+        """Its standard output and error."""
         return self.folder / "log.txt"
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs; it may not answer yet."""
+        """Whether its process is running; it may not be ready yet."""
         return self.process is not None and self.process.alive
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers."""
+        """Start it unless it is running, and wait until it is ready."""
         start_all([self])
 
     def prepare(self) -> None:
-        """Make what is needed before the first start; called before each."""
+        """Create what it needs on disk; called before each start."""
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def launch(self) -> None:
-        """Start its process without waiting for an answer."""
+        """Start its process without waiting until it is ready."""
         if self.alive:
             return
         self.prepare()
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [*self._wrapped(), *self.command()],
+                [*self._prefix(), *self.command()],
                 cwd=self.folder,
                 env={**os.environ, **self.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for who started it
+                start_new_session=True,  # Ctrl-C must not reach it
             )
         self.process = Process.of(self._child.pid)
         if self.process:
-            (self.folder / PROCESS_FILE).write_text(json.dumps([self.process.pid, self.process.born]))
+            (self.folder / PROCESS_FILE).write_text(json.dumps([self.process.pid, self.process.start_time]))
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers.
+        """Wait until it is ready.
 
         Raises:
-            ServicesFailed: it ended, or did not answer in time; the message quotes the end of its log.
+            ServicesFailed: it ended or was not ready in time; the message quotes the end of its log.
         """
         deadline = time.monotonic() + READY_S
-        while not self.answers():
+        while not self.is_ready():
             if not self.alive:
-                raise ServicesFailed(f"{self.title} ended instead of starting. {self.last_words()}")
+                raise ServicesFailed(f"{self.title} ended during its start. {self.log_tail()}")
             if time.monotonic() > deadline:
-                raise ServicesFailed(f"{self.title} did not answer within {READY_S:.0f} s. {self.last_words()}")
+                raise ServicesFailed(f"{self.title} was not ready within {READY_S:.0f} s. {self.log_tail()}")
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Ask it to end, and end it when it does not."""
+        """Stop it, by force if it does not end in time."""
         if self.process is None:
             return
         self.process.signal(self.stop_signal)
-        self.resume()  # a paused process hears nothing else
+        self.resume()  # a paused process handles no other signal
         if not self.process.ends_within(STOP_S):
             self.kill()
         self._reap()
 
     def kill(self) -> None:
-        """End it at once, with all its processes: what a power cut does to it."""
+        """Kill it and its child processes, as a power failure would."""
         family = self._family()
-        for member in family:  # its first process first, so that it cannot mourn the others
+        for member in family:  # the parent first, so that it does not react to the end of its children
             member.signal(signal.SIGKILL)
         if left := [member.pid for member in family if not member.ends_within(END_S)]:
-            raise ServicesFailed(f"{self.title} did not end {END_S:.0f} s after SIGKILL. Look at the processes {left}.")
+            raise ServicesFailed(
+                f"{self.title} did not end within {END_S:.0f} s after SIGKILL. Check the processes {left}."
+            )
         self._reap()
 
     def pause(self) -> None:
-        """Let nothing of it run: connections stay open, and nobody answers."""
+        """Stop all its processes: connections stay open, but nothing answers."""
         family = self._family()
         for member in family:
             member.signal(signal.SIGSTOP)
         deadline = time.monotonic() + PAUSE_S
-        while not all(
-            member.frozen or not member.alive for member in family
-        ):  # which takes a moment, on a busy machine
+        while not all(member.frozen or not member.alive for member in family):
             if time.monotonic() > deadline:
-                raise ServicesFailed(f"{self.title} did not stand still {PAUSE_S:.0f} s after SIGSTOP.")
+                raise ServicesFailed(f"{self.title} was still running {PAUSE_S:.0f} s after SIGSTOP.")
             time.sleep(POLL_S)
 
     def resume(self) -> None:
-        """Let it run on."""
+        """Continue it after `pause`."""
         for member in self._family():
             member.signal(signal.SIGCONT)
 
-    def last_words(self) -> str:
-        """The end of its log, for an error."""
+    def log_tail(self) -> str:
+        """The end of its log, for error messages."""
         return f"The end of {self.log}:\n{tail(self.log)}"
 
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """What runs it in the foreground."""
+        """The command that runs it in the foreground."""
 
     def environment(self) -> Mapping[str, str]:
-        """Variables for its process, over those of this one."""
+        """Environment variables to add for its process."""
         return {}
 
     @abstractmethod
-    def answers(self) -> bool:
-        """Whether it does its work now."""
+    def is_ready(self) -> bool:
+        """Whether it serves requests."""
 
     def run(self, command: Sequence[str]) -> None:
-        """Run a program that prepares its folder, with its rights, to the end."""
+        """Run a program that prepares its folder, as the user that the server runs as."""
         with self.log.open("ab") as log:
             ended = subprocess.run(
-                [*self._wrapped(), *command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._prefix(), *command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         if ended.returncode:
-            raise ServicesFailed(f"{self.title} could not be prepared: {command[0]} failed. {self.last_words()}")
+            raise ServicesFailed(f"{self.title} could not be set up: {command[0]} failed. {self.log_tail()}")
 
     def _family(self) -> list[Process]:
         return [self.process, *self.process.children()] if self.process and self.process.alive else []
@@ -236,13 +237,13 @@ class Server(ABC):
         self.process = self._child = None
         (self.folder / PROCESS_FILE).unlink(missing_ok=True)
 
-    def _wrapped(self) -> list[str]:
-        words = [] if self.lasting else ["--pdeathsig", "KILL"]
+    def _prefix(self) -> list[str]:
+        words = [] if self.detached else ["--pdeathsig", "KILL"]
         words += _AS_NOBODY if self.as_nobody and os.geteuid() == 0 else []
         return [shutil.which("setpriv") or "setpriv", *words] if words else []
 
 
-# Nobody's rights, and the one to reach folders that only root may enter: a home, a checkout, a cache.
+# The user nobody, with the capability to enter folders that only root may enter: a home, a checkout, a cache.
 _AS_NOBODY = [
     *("--reuid=nobody", "--regid=65534", "--clear-groups"),
     *("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"),
@@ -250,13 +251,13 @@ _AS_NOBODY = [
 
 
 def start_all(servers: Sequence[Server]) -> None:
-    """Start servers beside each other, and wait until each answers; when one does not, none is left running."""
+    """Start servers in parallel and wait until all are ready; if one fails, all that were started here are killed."""
     fresh = [server for server in servers if not server.alive]
     if len(fresh) > 1:
         with ThreadPoolExecutor(len(fresh)) as threads:
             list(threads.map(Server.prepare, fresh))
     try:
-        for server in fresh:  # not in a thread: a server dies with the thread that started it
+        for server in fresh:  # not in a thread: a server ends with the thread that started it
             server.launch()
         for server in servers:
             server.wait_until_ready()
@@ -267,23 +268,23 @@ def start_all(servers: Sequence[Server]) -> None:
 
 
 def stop_all(servers: Sequence[Server]) -> None:
-    """Stop servers, in the order given."""
+    """Stop servers in the given order."""
     for server in servers:
         server.stop()
 
 
 def recorded(folder: Path) -> Process | None:
-    """The process that serves a folder, if it still runs."""
+    """The process of the server in a folder, if it is running."""
     try:
-        pid, born = json.loads((folder / PROCESS_FILE).read_text())
-    except (FileNotFoundError, ValueError):  # cut off while it was written, with the process that wrote it
+        pid, start_time = json.loads((folder / PROCESS_FILE).read_text())
+    except (FileNotFoundError, ValueError):  # the process that wrote it was killed while writing
         return None
-    process = Process(pid, born)
+    process = Process(pid, start_time)
     return process if process.alive else None
 
 
-def tail(path: Path, lines: int = LOG_LINES_TOLD) -> str:
-    """The last lines of a text file, or a word that there are none."""
+def tail(path: Path, lines: int = LOG_LINES_SHOWN) -> str:
+    """The last lines of a text file, or "(nothing)"."""
     return "\n".join(_lines(path)[-lines:]) or "(nothing)"
 
 

@@ -1,4 +1,4 @@
-"""Where running servers are, as those who use them are told."""
+"""Addresses and credentials of running servers, and the settings that follow from them."""
 
 import json
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ class Servers:
     """Addresses and credentials of one Kafka, one PostgreSQL and one MinIO."""
 
     kafka: str  # host:port, of several brokers with commas between
-    postgres: str = field(repr=False)  # URL of the database that is always there, with user and password
+    postgres: str = field(repr=False)  # URL of the database that always exists, with user and password
     s3_endpoint: str
     s3_access_key: str
     s3_secret_key: str = field(repr=False)
-    s3_folder: str | None = None  # where MinIO keeps its objects, if that is on this machine
+    s3_folder: str | None = None  # of MinIO's objects, if it runs on this machine
 
     def database(self, name: str) -> str:
         """The URL of another database of the same server."""
         return f"{self.postgres.rpartition('/')[0]}/{name}"
 
     def environment(self) -> dict[str, str]:
-        """The settings with which headwater uses these servers."""
+        """The environment variables with which headwater uses these servers."""
         return {
             "HEADWATER_URL": "profile:services",
             "HEADWATER_KAFKA_SERVERS": self.kafka,
@@ -36,15 +36,15 @@ class Servers:
         }
 
     def to_dict(self) -> dict[str, str | None]:
-        """As it is kept in a file."""
+        """For storing in a file."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, str | None]) -> "Servers":
-        """As it was kept in a file, which may say more."""
+        """From what `to_dict` returned; other keys are ignored."""
         return cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})  # type: ignore[arg-type]
 
     @classmethod
     def from_json(cls, text: str) -> "Servers":
-        """As it was kept in a JSON file."""
+        """From the content of a JSON file."""
         return cls.from_dict(json.loads(text))

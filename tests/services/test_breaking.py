@@ -123,7 +123,7 @@ def test_a_paused_server_answers_again_once_it_is_resumed(kind: Kind, server: Se
     server.pause()
     assert server.process is not None
     assert server.process.frozen
-    assert not server.answers()
+    assert not server.is_ready()
     server.resume()
     server.wait_until_ready()
 

@@ -58,7 +58,7 @@ def test_the_postgres_container_has_the_settings_of_the_native_server(tmp_path: 
 def test_both_ways_encode_and_sort_text_alike_and_ask_for_the_password_alike(
     tmp_path: Path, file: dict[str, Any]
 ) -> None:
-    native = Postgres(tmp_path, tmp_path, port=1, password="word").words_of_initdb
+    native = Postgres(tmp_path, tmp_path, port=1, password="word").initdb_options
     said = file["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
 
     assert [word for word in native if word not in said] == ["--auth-local=scram-sha-256"]  # no sockets natively

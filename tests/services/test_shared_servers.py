@@ -91,7 +91,7 @@ def test_a_run_that_ends_by_itself_has_ended_its_servers(tmp_path: Path, outside
 def test_servers_end_with_their_keeper_when_that_is_killed_too(tmp_path: Path, outside: Mapping[str, str]) -> None:
     me = Process.of(os.getpid())
     assert me is not None
-    command = [sys.executable, "-m", "tests.support.servers", str(tmp_path), str(me.pid), me.born]
+    command = [sys.executable, "-m", "tests.support.servers", str(tmp_path), str(me.pid), me.start_time]
     with subprocess.Popen(command, cwd=ROOT, env=dict(outside)) as keeper:
         try:
             until(lambda: next(tmp_path.glob("servers.json"), None))

@@ -54,7 +54,9 @@ def serve(requests: socket.socket) -> Request | None:
         if requests not in ready:
             continue
         text, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, DESCRIPTORS)
-        if not text:
+        if not text:  # the test process has ended
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
             return None
         news = socket.socket(fileno=descriptors.pop())
         pid = os.fork()

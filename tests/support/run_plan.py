@@ -82,14 +82,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the servers while the first tests run."""
-    if not session.config.option.collectonly and any(map(selection.needs_servers, session.items)):
+    """In a run with workers, start the servers while the first tests run."""
+    if hasattr(session.config, "workerinput") and any(map(selection.needs_servers, session.items)):
         servers.start()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Wait for servers before the time begins that a test may take."""
+    """Wait until the servers are built before the time begins that a test may take."""
     if selection.needs_servers(item):
         servers.wait_for_programs(google=selection.needs_google(item))
     return (yield)

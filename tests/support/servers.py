@@ -26,7 +26,7 @@ from typing import TypeVar
 import pytest
 
 from services import ServicesFailed, gcs
-from services.binaries import Binaries, binaries, places
+from services.binaries import Binaries, binaries, program_paths
 from services.cache import VARIABLE, cache_folder, locked
 from services.kafka import KafkaBroker, KafkaCluster
 from services.minio import Minio
@@ -66,10 +66,10 @@ def begin_run(config: pytest.Config) -> None:
             os.getpid(), ""
         )  # where processes cannot be told apart, none is started
         folder = Path(tempfile.gettempdir()) / f"headwater-test-{secrets.token_hex(6)}"
-        os.environ[RUN_VARIABLE] = json.dumps([str(folder), me.pid, me.born])
-    folder_name, pid, born = json.loads(os.environ[RUN_VARIABLE])
+        os.environ[RUN_VARIABLE] = json.dumps([str(folder), me.pid, me.start_time])
+    folder_name, pid, start_time = json.loads(os.environ[RUN_VARIABLE])
     environment = {**os.environ, VARIABLE: str(cache_folder())}
-    _runs.append(Run(Path(folder_name), Process(pid, born), environment))
+    _runs.append(Run(Path(folder_name), Process(pid, start_time), environment))
 
 
 def end_run(config: pytest.Config) -> None:
@@ -113,7 +113,7 @@ def programs_are_there(environment: Mapping[str, str] = os.environ) -> bool:
     if RUNNING_VARIABLE in environment:
         return True
     try:
-        found = places(environment)
+        found = program_paths(environment)
     except ServicesFailed:  # on this machine nothing can be built
         return True
     return found.kafka.is_dir() and found.postgres.is_dir() and found.minio.is_file()
@@ -121,17 +121,16 @@ def programs_are_there(environment: Mapping[str, str] = os.environ) -> bool:
 
 @cache
 def wait_for_programs(*, google: bool) -> None:
-    """Wait until the servers are built and up, and with `google` the stand-in is built, for as long as it takes.
+    """Wait until the programs of the servers are built and, with `google`, that of the stand-in, however long it takes.
 
-    What fails is not told here but to the tests that ask for it.
+    Errors are raised in the tests that use the servers.
     """
     run = _run()
     with suppress(ServicesFailed):
         if google:
             gcs.program(run.environment)
-        if RUNNING_VARIABLE not in run.environment:
+        if not programs_are_there(run.environment):
             binaries(run.environment)
-            servers()
 
 
 @cache
@@ -222,7 +221,7 @@ def _run() -> Run:
 
 def _ensure_keeper(run: Run) -> None:
     """Start the keeper unless another process of the run has. Raises: ServicesFailed."""
-    places(run.environment)  # which refuses a machine that the servers do not run on
+    program_paths(run.environment)  # which refuses a machine that the servers do not run on
     run.folder.mkdir(exist_ok=True)
     with locked(run.folder / "lock"):
         if not (run.folder / "keeper.json").exists():
@@ -238,7 +237,7 @@ def _start_keeper(run: Run) -> None:
                 "tests.support.servers",
                 str(run.folder),
                 str(run.controller.pid),
-                run.controller.born,
+                run.controller.start_time,
             ],
             cwd=ROOT,
             env=dict(run.environment),
@@ -249,7 +248,7 @@ def _start_keeper(run: Run) -> None:
         )
     keeper = Process.of(child.pid)
     assert keeper is not None
-    _write(run.folder / "keeper.json", json.dumps([keeper.pid, keeper.born]))
+    _write(run.folder / "keeper.json", json.dumps([keeper.pid, keeper.start_time]))
 
 
 def _await_servers(run: Run) -> Servers:

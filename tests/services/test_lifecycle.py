@@ -1,4 +1,4 @@
-"""`python -m services`: what stands until it is told to end, on data of its own."""
+"""`python -m services`: servers that run until they are stopped, and keep their data."""
 
 import json
 import os
@@ -53,7 +53,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, outside_environment: Mapping[str, str]) -> Iterator[Machine]:
-    machine = Machine(tmp_path / "standing", outside_environment)
+    machine = Machine(tmp_path / "servers", outside_environment)
     yield machine
     machine.services("down").well()
 
@@ -67,7 +67,7 @@ def bare(tmp_path: Path, outside_environment: Mapping[str, str]) -> Machine:
 
 
 @pytest.mark.slow
-def test_servers_stand_until_they_are_told_to_end_and_keep_their_data(machine: Machine) -> None:
+def test_servers_run_until_they_are_stopped_and_keep_their_data(machine: Machine) -> None:
     programs()  # so that what is timed below is the start alone
 
     said = machine.services("up", "--native").well().out
@@ -148,7 +148,13 @@ def test_a_machine_without_the_tools_is_told_all_that_is_missing(bare: Machine) 
 
     assert ended.code == 1
     assert "Traceback" not in ended.err
-    for said in ("install first", "Java 17 or newer", "Maven: `apt install maven`", "Go 1.24 or newer", "setpriv"):
+    for said in (
+        "Starting the servers requires",
+        "Java 17 or newer",
+        "Maven: `apt install maven`",
+        "Go 1.24 or newer",
+        "setpriv",
+    ):
         assert said in ended.err
     assert "container engine" in ended.err
     assert list(bare.folder.glob("servers.*")) == []
