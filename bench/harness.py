@@ -240,20 +240,20 @@ class Child:
         home.folder.mkdir(parents=True, exist_ok=True)
         self._name = f"{function.__module__}:{function.__name__}"
         self._process = start_python(["-m", "bench.child", self._name], home.environment())
-        self._say(json.dumps(arguments, default=str))
+        self._send_line(json.dumps(arguments, default=str))
 
     def ready(self) -> None:
         """Return when it has imported everything."""
-        if self._hear() != "ready":
+        if self._read_line() != "ready":
             self._fail()
 
     def go(self) -> None:
         """Let it run."""
-        self._say("go")
+        self._send_line("go")
 
     def result(self) -> Result:
         """What the function gave, once the process has ended. Raises: BenchFailed."""
-        line = self._hear()
+        line = self._read_line()
         try:
             code = self._process.wait(CHILD_TIMEOUT_S)
         finally:
@@ -264,14 +264,14 @@ class Child:
         found: Result = json.loads(line)
         return found
 
-    def _say(self, line: str) -> None:
+    def _send_line(self, line: str) -> None:
         assert self._process.stdin is not None
         try:
             print(line, file=self._process.stdin, flush=True)
         except BrokenPipeError:
             self._fail()
 
-    def _hear(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 

@@ -35,7 +35,7 @@ def measure(bench: ServerBench) -> Iterator[Figure]:
         settle()
         results.append(run(home, log_small_ones, count=bench.size(SAMPLES)))
         _, bare = bench.bare_commits(home)
-        steps.append(run(home, take_bare_steps, count=bench.size(SAMPLES), **bare))
+        steps.append(run(home, time_bare_steps, count=bench.size(SAMPLES), **bare))
     pairs = Pairs(
         [statistics.median(result["seconds"]) for result in results],
         [sum(taken.values()) for taken in steps],
@@ -77,7 +77,7 @@ def log_small_ones(count: int) -> Result:
     return {"seconds": seconds, "stages": _medians(stages)}
 
 
-def take_bare_steps(count: int, servers: str, topic: str, sizes: list[int]) -> Result:
+def time_bare_steps(count: int, servers: str, topic: str, sizes: list[int]) -> Result:
     """Medians of one small object put, of one commit's records confirmed, of one row committed."""
     profile = read_settings().profile
     assert profile is not None

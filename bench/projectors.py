@@ -99,7 +99,7 @@ class Projectors:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Throughput:
     """How fast projectors were while all of them were at work."""
 
     records: int
@@ -123,7 +123,7 @@ class _Sample:
         return sum(self.done.values())
 
 
-def catch_up(home: "ServerHome", servers: BenchServers, count: int = 1) -> Pace:
+def catch_up(home: "ServerHome", servers: BenchServers, count: int = 1) -> Throughput:
     """Start projectors on what is recorded, see them to its end, and end them. Raises: BenchFailed."""
     with ExitStack() as opened:
         database, log = open_log_and_database(home.profile(), opened, create=True)
@@ -139,7 +139,7 @@ def catch_up(home: "ServerHome", servers: BenchServers, count: int = 1) -> Pace:
             samples = [first, *_samples(projectors, servers, done, ends)]
         finally:
             projectors.stop()
-    return _pace(samples, ends, count)
+    return _throughput(samples, ends, count)
 
 
 def _samples(
@@ -156,14 +156,14 @@ def _samples(
     return found
 
 
-def _pace(samples: list[_Sample], ends: dict[int, int], count: int) -> Pace:
+def _throughput(samples: list[_Sample], ends: dict[int, int], count: int) -> Throughput:
     """From when all were at work and had begun, until the first of them had nothing left to do."""
     start = next((sample for sample in samples if sample.all_at_work and sample.total), samples[0])
     end = next(sample for sample in samples if _unfinished(sample, ends) < count)
     if end.total <= start.total:  # so few that they were done before anybody looked
         start, end = samples[0], samples[-1]
     total_s = samples[-1].cpu.time_s - samples[0].cpu.time_s
-    return Pace(end.total - start.total, end.cpu.time_s - start.cpu.time_s, total_s, start.cpu.until(end.cpu))
+    return Throughput(end.total - start.total, end.cpu.time_s - start.cpu.time_s, total_s, start.cpu.until(end.cpu))
 
 
 def _unfinished(sample: _Sample, ends: dict[int, int]) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 
 from bench.harness import Figure, Pairs, run
 from bench.on_servers import ServerBench, ServerHome
-from bench.projectors import Pace, catch_up
+from bench.projectors import Throughput, catch_up
 from bench.recording import record_versions
 
 VERSIONS = 100_000
@@ -18,11 +18,11 @@ RATIO_MIN = 1.6
 def measure(bench: ServerBench) -> Iterator[Figure]:
     home = bench.quiet_home(partitions=2)
     run(home, record_versions, versions=bench.size(VERSIONS))
-    paces: dict[int, list[Pace]] = {1: [], 2: []}
+    throughputs: dict[int, list[Throughput]] = {1: [], 2: []}
 
     def take(count: int) -> float:
-        paces[count].append(_catch_up(bench, home.with_fresh_projection(), count))
-        return paces[count][-1].per_second
+        throughputs[count].append(_catch_up(bench, home.with_fresh_projection(), count))
+        return throughputs[count][-1].per_second
 
     pairs = bench.paired(partial(take, 2), partial(take, 1), warm=home.checkpoint)
     yield pairs.figure(
@@ -30,7 +30,7 @@ def measure(bench: ServerBench) -> Iterator[Figure]:
         unit="records/s",
         reach=f"at least {RATIO_MIN} x one",
         ok=_ratio_is_reached(pairs),
-        detail={f"with_{count}": [_told(pace) for pace in found] for count, found in paces.items()},
+        detail={f"with_{count}": [_as_detail(one) for one in found] for count, found in throughputs.items()},
     )
 
 
@@ -38,12 +38,17 @@ def _ratio_is_reached(pairs: Pairs) -> bool:
     return pairs.ratio >= RATIO_MIN
 
 
-def _catch_up(bench: ServerBench, home: ServerHome, count: int) -> Pace:
+def _catch_up(bench: ServerBench, home: ServerHome, count: int) -> Throughput:
     try:
         return catch_up(home, bench.servers, count)
     finally:
         home.forget_projection()
 
 
-def _told(pace: Pace) -> dict[str, object]:
-    return {"records": pace.records, "seconds": pace.seconds, "with_start_and_end_s": pace.total_s, **pace.cpu}
+def _as_detail(one: Throughput) -> dict[str, object]:
+    return {
+        "records": throughput.records,
+        "seconds": throughput.seconds,
+        "with_start_and_end_s": throughput.total_s,
+        **throughput.cpu,
+    }

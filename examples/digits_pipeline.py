@@ -51,31 +51,31 @@ def main() -> None:
     here = Path(__file__).resolve().parent.parent
     work = Path(sys.argv[1]) if len(sys.argv) > 1 else here / ".build" / "demo"
 
-    say(1, f"writing the raw images to {work / 'raw'}")
+    print_heading(1, f"writing the raw images to {work / 'raw'}")
     write_raw_images(work / "raw")
     raw = log_raw_images(work / "raw", "import")
 
-    say(2, "cleaning and splitting them")
+    print_heading(2, "cleaning and splitting them")
     split = prepare(raw, work)
 
-    say(3, f"training {len(METHODS)} models at the same time, each in a process of its own")
+    print_heading(3, f"training {len(METHODS)} models at the same time, each in a process of its own")
     models = train_all(split, work)
 
-    say(4, "comparing them")
+    print_heading(4, "comparing them")
     best = choose_best(models)
 
-    say(5, "correcting one image")
+    print_heading(5, "correcting one image")
     stored_before = bytes_stored()
     image = correct_darkest_image(work / "raw", work / "split" / "train")
     corrected = log_raw_images(work / "raw", "correct", corrects=raw)
     newly_stored = bytes_stored() - stored_before
     print(f"{image.relative_to(work)} has {image.stat().st_size:,} bytes; newly stored: {newly_stored:,} bytes")
 
-    say(6, f"training the best method, {best.metadata['method']}, again")
+    print_heading(6, f"training the best method, {best.metadata['method']}, again")
     retrained = train(prepare(corrected, work).name, best.metadata["method"], work)
     choose_best([best.name, retrained])
 
-    say(7, "what was recorded")
+    print_heading(7, "what was recorded")
     show()
 
 
@@ -233,7 +233,7 @@ def headwater_command(*arguments: str, shown: bool = True) -> str:
     return done.stdout or ""
 
 
-def say(step: int, what: str) -> None:
+def print_heading(step: int, what: str) -> None:
     """A heading."""
     print(f"\n[{step}/{STEPS}] {what}", flush=True)
 

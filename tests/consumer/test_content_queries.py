@@ -35,7 +35,7 @@ def _all(history: History, version: int, prefix: str = "") -> list[queries.Entry
     return [entry for page in pages for entry in page]
 
 
-def _shown(entries: Sequence[queries.EntryInfo]) -> dict[str, bytes | None]:
+def _digests_by_path(entries: Sequence[queries.EntryInfo]) -> dict[str, bytes | None]:
     return {entry.path: entry.digest for entry in entries}
 
 
@@ -66,7 +66,7 @@ def test_each_version_shows_what_it_was_given_whatever_came_on_top(history: Hist
 
     assert max(len(_layers(history, version)) for version in range(len(expected))) > 2, "layers must be laid over"
     for version, contents in enumerate(expected):
-        assert _shown(_all(history, version)) == _digests(contents)
+        assert _digests_by_path(_all(history, version)) == _digests(contents)
 
 
 def test_a_listing_is_ordered_by_path(history: History, rows_per_page: int) -> None:

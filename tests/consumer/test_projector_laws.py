@@ -184,11 +184,11 @@ def _meant(listing: dict[str, int]) -> str:
     return digest_of({row.path: (0, row.size, row.digest, None, None, None, None, None) for row in rows})
 
 
-def _says(teller: Teller, draft: str) -> Callable[..., None]:
-    def say(event_type: Callable[..., Event], session: str = SESSIONS[0], **fields: object) -> None:
+def _sender(teller: Teller, draft: str) -> Callable[..., None]:
+    def send(event_type: Callable[..., Event], session: str = SESSIONS[0], **fields: object) -> None:
         teller.tell(event_type(**{"collection": COLLECTION, "draft": draft, **fields}), session=session)
 
-    return say
+    return send
 
 
 @given(_listings, st.data())
@@ -196,14 +196,14 @@ def test_writers_of_distinct_paths_give_one_digest_in_any_order(
     databases: Databases, listing: dict[str, int], data: st.DataObject
 ) -> None:
     teller = Teller()
-    say = _says(teller, types.shared_draft("s"))
-    say(types.DraftOpened, type="dataset")
+    send = _sender(teller, types.shared_draft("s"))
+    send(types.DraftOpened, type="dataset")
     rows = data.draw(st.permutations(_rows(listing)))
     while rows:
         size = data.draw(st.integers(1, len(rows)))
-        say(types.EntryAdded, data.draw(st.sampled_from(SESSIONS)), files=files(rows[:size]))
+        send(types.EntryAdded, data.draw(st.sampled_from(SESSIONS)), files=files(rows[:size]))
         rows = rows[size:]
-    say(types.VersionCommitted)
+    send(types.VersionCommitted)
     written = write(teller.steps)
 
     with databases.empty() as database:
@@ -240,10 +240,10 @@ def test_equal_content_has_one_digest_whatever_the_route(databases: Databases, d
 
 def _log(data: st.DataObject, teller: Teller, base: int | None, old: dict[str, int], new: dict[str, int]) -> None:
     """A version with the content `new` and the digest that it then must have, in a draft that starts as `old`."""
-    say = _says(teller, types.own_draft(str(len(teller.steps))))
-    say(types.DraftOpened, type="dataset", base=base)
-    _reach(data, say, old, new)
-    say(types.VersionCommitted, expected_digest=_meant(new))
+    send = _sender(teller, types.own_draft(str(len(teller.steps))))
+    send(types.DraftOpened, type="dataset", base=base)
+    _reach(data, send, old, new)
+    send(types.VersionCommitted, expected_digest=_meant(new))
 
 
 def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], new: dict[str, int]) -> None:
@@ -251,16 +251,16 @@ def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], n
     now = dict(old)
     if data.draw(st.integers(0, 4)) == 4:
         detour = data.draw(_listings)
-        say(types.EntryAdded, files=files(_rows(detour, of_object=1)))
+        send(types.EntryAdded, files=files(_rows(detour, of_object=1)))
         now |= detour
     for folder in data.draw(st.sampled_from(((), (), (), *[(name,) for name in FOLDERS]))):
-        say(types.EntryRemoved, folders=(folder,))
+        send(types.EntryRemoved, folders=(folder,))
         now = {path: content for path, content in now.items() if folder not in folders_of(path)}
     if gone := tuple(path for path in now if path not in new):
-        say(types.EntryRemoved, paths=gone)
+        send(types.EntryRemoved, paths=gone)
     missing = {path: content for path, content in new.items() if now.get(path) != content}
     for path in missing:  # one by one: layers of all sizes
-        say(types.EntryAdded, files=files(_rows({path: missing[path]})))
+        send(types.EntryAdded, files=files(_rows({path: missing[path]})))
 
 
 # --- the past -----------------------------------------------------------------------------------------------------
@@ -396,10 +396,10 @@ def _attributes_of(database: Database, written: Written, name: str, number: int)
 @given(st.lists(stamped(), max_size=8))
 def test_no_event_of_a_known_schema_stops_a_partition(databases: Databases, strangers: list[Stamped]) -> None:
     teller = Teller()
-    say = _says(teller, types.own_draft("0"))
-    say(types.DraftOpened, type="dataset")
-    say(types.VersionCommitted)
-    say(types.DraftOpened, draft=types.own_draft("1"), type="dataset", base=0)
+    send = _sender(teller, types.own_draft("0"))
+    send(types.DraftOpened, type="dataset")
+    send(types.VersionCommitted)
+    send(types.DraftOpened, draft=types.own_draft("1"), type="dataset", base=0)
     written = write(teller.steps)
     for n, stranger in enumerate(strangers):
         # At home in a collection that is there, as the first words of a writer: nothing else refuses them.

@@ -79,10 +79,10 @@ _ADAPTERS = {
     "s3": _Adapter(
         stages_apart=False,
         place=lambda _: buckets.to_text(buckets.fresh()),
-        open=lambda where: buckets.open_store(buckets.from_text(where)),
-        raw=lambda where, name: buckets.raw(buckets.from_text(where), name),
-        write=lambda where, name, content: buckets.write(buckets.from_text(where), name, content),
-        remove=lambda where: buckets.remove(buckets.from_text(where)),
+        open=lambda where: buckets.open_store(buckets.settings_from_text(where)),
+        raw=lambda where, name: buckets.raw(buckets.settings_from_text(where), name),
+        write=lambda where, name, content: buckets.write(buckets.settings_from_text(where), name, content),
+        remove=lambda where: buckets.remove(buckets.settings_from_text(where)),
     ),
 }
 

@@ -54,7 +54,7 @@ class Started:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def say(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """A line on its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")

@@ -70,7 +70,7 @@ def told_to_go(processes: list[Started]) -> None:
     for process in processes:
         assert process.line() == "ready"
     for process in processes:
-        process.say("go")
+        process.send_line("go")
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(
     told_to_go([reader, *writers])
 
     told = [json.loads(writer.wait().well().out.splitlines()[-1]) for writer in writers]
-    reader.say("stop")
+    reader.send_line("stop")
     looks, versions_seen = map(int, reader.wait().well().out.split())
 
     shared = [version for one in told if one["name"] == "shared" for version in one["versions"]]

@@ -61,7 +61,7 @@ def start_writers(desk: Desk, numbers: range) -> list:  # type: ignore[type-arg]
 def test_processes_that_upsert_at_once_lose_nothing(desk: Desk) -> None:
     writers = start_writers(desk, range(WRITERS))
     for writer in writers:
-        writer.say("go")
+        writer.send_line("go")
     for writer in writers:
         writer.wait().well()
 
@@ -76,7 +76,7 @@ def test_a_seal_that_waits_for_writers_comes_with_the_last_of_them_whenever_the_
     assert finisher.line() == "waiting"
     assert look(desk.settings()).versions == {}
     for writer in writers:
-        writer.say("go")
+        writer.send_line("go")
         writer.wait().well()
 
     assert finisher.wait().well().out.splitlines()[-1] == f"v0 {3 * FILES + 1} shared.txt"
@@ -86,7 +86,7 @@ def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
     dies, lives = start_writers(desk, range(2))
     os.kill(dies.process.pid, signal.SIGKILL)
     dies.wait()
-    lives.say("go")
+    lives.send_line("go")
     lives.wait().well()
 
     assert desk.run(FINISHER).well().out.splitlines()[-1] == f"v0 {FILES + 1} "
@@ -106,10 +106,10 @@ def test_a_writer_that_is_killed_while_it_upserts_is_tried_again_under_its_id(
 ) -> None:
     killed = desk.start(WRITER, "0", str(FILES), at_point=at_point)
     assert killed.line() == "ready"
-    killed.say("go")
+    killed.send_line("go")
     assert killed.wait().code == -signal.SIGKILL
     for writer in start_writers(desk, range(2)):
-        writer.say("go")
+        writer.send_line("go")
         writer.wait().well()
 
     assert desk.run(FINISHER, "2").well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
@@ -117,7 +117,7 @@ def test_a_writer_that_is_killed_while_it_upserts_is_tried_again_under_its_id(
 
 def test_processes_that_finish_at_once_finish_the_same_version(desk: Desk) -> None:
     (writer,) = start_writers(desk, range(1))
-    writer.say("go")
+    writer.send_line("go")
     writer.wait().well()
 
     finishers = [desk.start(FINISHER) for _ in range(4)]
@@ -129,13 +129,13 @@ def test_processes_that_finish_at_once_finish_the_same_version(desk: Desk) -> No
 def test_a_writer_that_is_tried_again_under_its_id_counts_once(desk: Desk) -> None:
     for _ in range(2):
         (writer,) = start_writers(desk, range(1))
-        writer.say("go")
+        writer.send_line("go")
         writer.wait().well()
     finisher = desk.start(FINISHER, "2")
     assert finisher.line() == "waiting"
     assert look(desk.settings()).versions == {}
     (other,) = start_writers(desk, range(1, 2))
-    other.say("go")
+    other.send_line("go")
     other.wait().well()
 
     assert finisher.wait().well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
@@ -143,10 +143,10 @@ def test_a_writer_that_is_tried_again_under_its_id_counts_once(desk: Desk) -> No
 
 def test_a_writer_that_comes_after_the_seal_is_told_which_version_it_missed(desk: Desk) -> None:
     early, late = start_writers(desk, range(2))
-    early.say("go")
+    early.send_line("go")
     early.wait().well()
     desk.run(FINISHER).well()
-    late.say("go")
+    late.send_line("go")
     ended = late.wait()
 
     assert ended.code == 1

@@ -37,7 +37,7 @@ def main() -> int:
         print(f"{len(drawn)} of {len(faults)} faults, drawn with seed {arguments.seed}.", flush=True)
         if arguments.list:
             for fault in drawn:
-                print(f"{fault.path}:{fault.line}  {fault.shown(tree.text(fault.path))}")
+                print(f"{fault.path}:{fault.line}  {fault.description(tree.text(fault.path))}")
         else:
             _try_all(tree, drawn, Records(RESULTS), again=arguments.again)
     return 0
@@ -65,7 +65,7 @@ def _try_all(tree: Copy, drawn: list[Fault], records: Records, *, again: bool) -
                 records.add(fault, text, trial)
             results.append((fault, trial))
             by = f"  [{trial.by}]" if trial.by else ""
-            line = f"{trial.verdict:9} {trial.seconds:6.1f} s  {fault.path}:{fault.line}  {fault.shown(text)}{by}"
+            line = f"{trial.verdict:9} {trial.seconds:6.1f} s  {fault.path}:{fault.line}  {fault.description(text)}{by}"
             print(f"{number:4}  {line}", flush=True)
     except KeyboardInterrupt:
         print(f"Stopped after {len(results)}; the next run with this seed goes on from there.")
@@ -92,7 +92,7 @@ def _summarize(tree: Copy, results: list[tuple[Fault, Trial]]) -> None:
         print(f"  {room}: {sum(trial.verdict != SURVIVED for trial in of_room)} of {len(of_room)} noticed")
     for fault, trial in sorted(results, key=lambda result: result[0]):
         if trial.verdict == SURVIVED:
-            print(f"  survived: {fault.path}:{fault.line}  {fault.shown(tree.text(fault.path))}")
+            print(f"  survived: {fault.path}:{fault.line}  {fault.description(tree.text(fault.path))}")
 
 
 if __name__ == "__main__":

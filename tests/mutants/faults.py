@@ -51,7 +51,7 @@ class Fault:
         raw = text.encode()
         return (raw[: self.start] + self.replacement.encode() + raw[self.end :]).decode()
 
-    def shown(self, text: str) -> str:
+    def description(self, text: str) -> str:
         """`kind: before → after`, on one line."""
         before = _one_line(text.encode()[self.start : self.end].decode())
         return f"{self.kind}: {before} → {_one_line(self.replacement)}"

@@ -292,10 +292,10 @@ def test_time_that_an_append_took_is_not_there_for_the_next_one() -> None:
     producer = producer_on(log, time)
     producer.send([started()])
 
-    def take_long() -> None:
+    def pass_time() -> None:
         time.now_s += 100.0
 
-    log.before_append = take_long
+    log.before_append = pass_time
     producer.confirm()
 
     assert log.timeouts_s == [30.0, pytest.approx(19.95)]

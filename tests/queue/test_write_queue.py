@@ -36,13 +36,13 @@ class Desk:
         self.asked.append("look up " + ",".join(draft for _, draft in drafts))
         _raise_next(self.look_ups)
 
-    def put(self, name: str, **more: object) -> "Said":
-        task = Said(self, name, **more)  # type: ignore[arg-type] # as they were given
+    def put(self, name: str, **more: object) -> "ScriptedTask":
+        task = ScriptedTask(self, name, **more)  # type: ignore[arg-type] # as they were given
         self.queue.put(task)
         return task
 
 
-class Said(Task[str]):
+class ScriptedTask(Task[str]):
     """A task that says what is asked of it, and fails as it is told to."""
 
     def __init__(
@@ -503,7 +503,7 @@ def test_a_thread_that_could_not_be_started_is_started_with_the_next_task(monkey
 def test_who_waits_and_the_thread_never_process_at_once() -> None:
     desk, inside, most = Desk(), [0], [0]
 
-    class Slow(Said):
+    class Slow(ScriptedTask):
         def send(self) -> None:
             inside[0] += 1
             most[0] = max(most[0], inside[0])

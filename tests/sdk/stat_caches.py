@@ -19,7 +19,7 @@ def digest_of(content: bytes, algorithm: str = XXH3) -> bytes:
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedFolder:
     """One folder, logged as an artifact would be."""
 
     digests: dict[str, bytes]
@@ -36,7 +36,7 @@ def log(
     *,
     settled: bool = True,
     meanwhile: Callable[[], object] = lambda: None,
-) -> Logged:
+) -> LoggedFolder:
     """Scan, diff, read what must be read, remember. `settled`: as if looked at long after the last change.
 
     `meanwhile` happens between the look at the files and the first read.
@@ -57,7 +57,7 @@ def log(
     content_sum = diff.updated_sum(read, read_digests, read_sizes)
     assert content_sum == sum_of(file_leaves(paths, every, sizes), sum(sizes)), "the change gives the sum of the whole"
     kept = cache.store_scan(found, diff, read_digests, read_sizes, content_sum)
-    return Logged(dict(zip(paths, every, strict=True)), content_sum, read, kept)
+    return LoggedFolder(dict(zip(paths, every, strict=True)), content_sum, read, kept)
 
 
 def truth(root: Path, prefix: str = "", algorithm: str = XXH3) -> dict[str, bytes]:

@@ -227,14 +227,14 @@ def test_what_a_draft_holds_of_its_base_is_shown_entry_by_entry_and_the_same_onc
     write(draft, "dogs", "a file now")
     draft.add_reference("other://place", "outside.txt")
 
-    def shown() -> list[tuple[str, str | None, int | None]]:
+    def listing() -> list[tuple[str, str | None, int | None]]:
         return [(entry.path, entry.digest, entry.size) for entry in draft.files()]
 
-    before = shown(), draft.digest, draft.size, draft.get_entry("cat.txt").digest
+    before = listing(), draft.digest, draft.size, draft.get_entry("cat.txt").digest
     draft.save()
 
-    assert before == (shown(), draft.digest, draft.size, base.get_entry("cat.txt").digest)
-    assert [path for path, *_ in shown()] == ["cat.txt", "dogs", "fish.txt", "outside.txt"]
+    assert before == (listing(), draft.digest, draft.size, base.get_entry("cat.txt").digest)
+    assert [path for path, *_ in listing()] == ["cat.txt", "dogs", "fish.txt", "outside.txt"]
 
 
 def test_a_draft_of_an_old_version_is_the_newest_version_and_has_nothing_of_those_between() -> None:

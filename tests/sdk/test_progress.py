@@ -24,7 +24,7 @@ class Screen(io.StringIO):
         return self._is_terminal
 
 
-def shown(root: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
+def printed_by_download(root: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
     """What a download shows that takes long by what is taken for long here."""
     monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
     artifact = logged({"README": b"what this is", "large.bin": os.urandom(4 * LARGE)})
@@ -35,17 +35,17 @@ def shown(root: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> 
 
 
 def test_a_download_that_takes_long_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = shown(tmp_path / "root", monkeypatch, is_terminal=True)
+    printed = printed_by_download(tmp_path / "root", monkeypatch, is_terminal=True)
 
     assert "headwater: downloading" in printed
     assert "/4.2 MB" in printed
 
 
 def test_nothing_is_shown_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shown(tmp_path / "root", monkeypatch, is_terminal=False) == ""
+    assert printed_by_download(tmp_path / "root", monkeypatch, is_terminal=False) == ""
 
 
 def test_nothing_is_shown_to_those_who_want_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWATER_QUIET", "true")
 
-    assert shown(tmp_path / "root", monkeypatch, is_terminal=True) == ""
+    assert printed_by_download(tmp_path / "root", monkeypatch, is_terminal=True) == ""

@@ -32,15 +32,15 @@ COMMANDS = (("doctor", "--json"), ("ls",), ("log", ".", "--name", "x"), ("replay
 def test_what_is_wrong_with_secrets_is_said_without_them(
     store: StoreUnderTest, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    assert CANARY not in _said(command, {**store.environment, **WRONG}, tmp_path)
+    assert CANARY not in _output_of(command, {**store.environment, **WRONG}, tmp_path)
 
 
 @pytest.mark.parametrize("wrong", ["HEADWATER_DATABASE_URL", "HEADWATER_S3_SECRET_KEY"])
 def test_what_is_wrong_with_one_secret_is_said_without_it(store: StoreUnderTest, tmp_path: Path, wrong: str) -> None:
-    assert CANARY not in _said(("log", ".", "--name", "x"), {**store.environment, wrong: WRONG[wrong]}, tmp_path)
+    assert CANARY not in _output_of(("log", ".", "--name", "x"), {**store.environment, wrong: WRONG[wrong]}, tmp_path)
 
 
-def _said(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> str:
+def _output_of(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> str:
     (folder / "file").write_text("content")
     given = {**os.environ, **environment}
     process = ForkedProcess(["-m", "headwater", *command], cwd=folder, env=given, stdout=PIPE, stderr=PIPE)

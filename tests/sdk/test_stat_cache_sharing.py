@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headwater._ingest.stat_cache import StatCache
 
-from tests.sdk.stat_caches import Logged, log, truth
+from tests.sdk.stat_caches import LoggedFolder, log, truth
 from tests.sdk.stat_caches import cache as cache
 from tests.sdk.stat_caches import place as place
 from tests.sdk.stat_caches import tree as tree
@@ -21,7 +21,7 @@ def test_of_two_that_remember_at_once_the_first_is_kept_whole(place: Path, tree:
     one, other = StatCache.open(place), StatCache.open(place)
     log(one, tree)
     (tree / "folder-0" / "file-00").write_bytes(b"the other's")
-    inner: list[Logged] = []
+    inner: list[LoggedFolder] = []
 
     def overtake() -> None:
         (tree / "folder-1" / "file-01").write_bytes(b"and more")
@@ -37,7 +37,7 @@ def test_of_two_that_remember_at_once_the_first_is_kept_whole(place: Path, tree:
 
 def test_of_two_first_ones_only_one_is_kept(place: Path, tree: Path) -> None:
     one, other = StatCache.open(place), StatCache.open(place)
-    inner: list[Logged] = []
+    inner: list[LoggedFolder] = []
 
     outer = log(other, tree, meanwhile=lambda: inner.append(log(one, tree)))
 

@@ -76,13 +76,13 @@ def _presence(commits: list[Operation], versions: Sequence[tuple[int, str]]) -> 
     for commit in commits:
         times = there[str(commit.digest)]
         if commit.outcome == "ok" and times == 0:
-            yield f"lost: {_told(commit)}"
+            yield f"lost: {_description(commit)}"
         elif commit.outcome == "ok" and number_of[str(commit.digest)] != commit.version:
-            yield f"moved: {_told(commit)} is v{number_of[str(commit.digest)]}"
+            yield f"moved: {_description(commit)} is v{number_of[str(commit.digest)]}"
         elif commit.outcome == "fail" and times:
-            yield f"happened after all: {_told(commit)}"
+            yield f"happened after all: {_description(commit)}"
         if times > 1:
-            yield f"there {times} times: {_told(commit)}"
+            yield f"there {times} times: {_description(commit)}"
     written = {commit.digest for commit in commits}
     for number, digest in versions:
         if digest not in written:
@@ -100,7 +100,7 @@ def _order(commits: list[Operation], number_of: Mapping[str, int]) -> Iterator[s
             at += 1
         number = number_of.get(str(commit.digest))
         if number is not None and number < highest:
-            yield f"reordered: {_told(commit)} is v{number}, and v{highest} was acknowledged before it began"
+            yield f"reordered: {_description(commit)} is v{number}, and v{highest} was acknowledged before it began"
 
 
 def _freshness(commits: list[Operation], reads: list[Operation], digest_of: Mapping[int, str]) -> Iterator[str]:
@@ -116,11 +116,11 @@ def _freshness(commits: list[Operation], reads: list[Operation], digest_of: Mapp
             at += 1
         seen = -1 if read.version is None else read.version
         if seen < highest:
-            yield f"stale: {_told(read)}, and v{highest} was known before it began"
+            yield f"stale: {_description(read)}, and v{highest} was known before it began"
         if read.version is not None and digest_of.get(read.version) != read.digest:
-            yield f"changed: {_told(read)}, and v{read.version} is {digest_of.get(read.version)}"
+            yield f"changed: {_description(read)}, and v{read.version} is {digest_of.get(read.version)}"
 
 
-def _told(operation: Operation) -> str:
+def _description(operation: Operation) -> str:
     version = "" if operation.version is None else f" as v{operation.version}"
     return f"{operation.kind} of {operation.name} by {operation.writer} ({operation.outcome}{version})"

@@ -47,16 +47,16 @@ class Log:
     def operation(self, kind: str, name: str, digest: str | None = None) -> Iterator[dict[str, Any]]:
         """Say that one begins, and how it ended: what the block puts into the record."""
         record: dict[str, Any] = {"kind": kind, "name": name, "digest": digest, "outcome": "unknown"}
-        self._say(begins=True, at=time.monotonic(), **record)
+        self._record(begins=True, at=time.monotonic(), **record)
         try:
             yield record
         except EventRejected:
             record["outcome"] = "fail"
         except StoreError as error:
             record["text"] = str(error)
-        self._say(begins=False, at=time.monotonic(), **record)
+        self._record(begins=False, at=time.monotonic(), **record)
 
-    def _say(self, **words: Any) -> None:
+    def _record(self, **words: Any) -> None:
         self._file.write(json.dumps(words) + "\n")
         self._file.flush()
 

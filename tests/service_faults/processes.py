@@ -53,8 +53,8 @@ class Running:
         """Wait for something that this process brings about."""
         deadline = time.monotonic() + within_s
         while not is_so():
-            assert self.alive, f"{self.name} ended with {self._process.returncode} before {what}\n{self.told()}"
-            assert time.monotonic() < deadline, f"{self.name}: no {what} within {within_s:.0f} s\n{self.told()}"
+            assert self.alive, f"{self.name} ended with {self._process.returncode} before {what}\n{self.output()}"
+            assert time.monotonic() < deadline, f"{self.name}: no {what} within {within_s:.0f} s\n{self.output()}"
             time.sleep(POLL_S)
 
     def until_lines(self, count: int) -> None:
@@ -66,16 +66,16 @@ class Running:
         try:
             return self._process.wait(within_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} hangs\n{self.told()}") from None
+            raise AssertionError(f"{self.name} hangs\n{self.output()}") from None
 
     def ended_well(self) -> None:
         code = self.ended()
-        assert code == 0, f"{self.name} ended with {code}\n{self.told()}"
+        assert code == 0, f"{self.name} ended with {code}\n{self.output()}"
 
     def was_killed(self) -> None:
         """Wait for the end that a fault gives it."""
         code = self.ended()
-        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: it never came to this point\n{self.told()}"
+        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: it never came to this point\n{self.output()}"
 
     def signal(self, number: int) -> None:
         if self.alive:
@@ -92,7 +92,7 @@ class Running:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return fields[0] == "T"
 
-    def told(self) -> str:
+    def output(self) -> str:
         """Everything it said, for a failure."""
         return f"{self.out.read_text('utf-8')[-3000:]}\n{self.words()[-6000:]}"
 

@@ -69,7 +69,7 @@ class Play:
         self._writers.ended_well()
         codes = self._writers.lines()[-1]["codes"]
         wanted = [-signal.SIGKILL if number in self.killed else 0 for number in range(WRITERS)]
-        assert codes == wanted, self._writers.told()
+        assert codes == wanted, self._writers.output()
 
     def operations(self) -> list[Operation]:
         """What all writers did, and were told."""

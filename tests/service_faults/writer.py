@@ -26,7 +26,7 @@ TRIES = 40  # each of them waits by itself; then a user gives up
 PAUSE_S = 0.5
 
 
-def say(**words: Any) -> None:
+def report(**words: Any) -> None:
     print(json.dumps(words), flush=True)
 
 
@@ -52,15 +52,15 @@ def wait(options: argparse.Namespace, artifact: headwater.Artifact, i: int) -> N
         try:
             artifact.wait()
         except StoreError as error:
-            say(i=i, error=type(error).__name__, text=str(error))
+            report(i=i, error=type(error).__name__, text=str(error))
             time.sleep(PAUSE_S)
         except HeadwaterError as error:
-            say(i=i, error=type(error).__name__, text=str(error), final=True)
+            report(i=i, error=type(error).__name__, text=str(error), final=True)
             return
         else:
             version = int(artifact.version.removeprefix("v"))
             took_s = time.monotonic() - started
-            say(i=i, name=artifact.name.partition(":")[0], version=version, digest=artifact.digest, took_s=took_s)
+            report(i=i, name=artifact.name.partition(":")[0], version=version, digest=artifact.digest, took_s=took_s)
             return
 
 

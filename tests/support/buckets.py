@@ -30,7 +30,7 @@ def to_text(settings: S3Settings) -> str:
     return json.dumps(asdict(settings))
 
 
-def from_text(text: str) -> S3Settings:
+def settings_from_text(text: str) -> S3Settings:
     return S3Settings(**json.loads(text))
 
 

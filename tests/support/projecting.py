@@ -88,7 +88,7 @@ class _AssignedLog:
             self._before[partition] = records[-1].position.offset
             records.clear()
 
-    def waiting(self) -> list[int]:
+    def pending(self) -> list[int]:
         """The partitions of which there are records to project."""
         return [partition for partition, records in self._records.items() if records]
 
@@ -112,7 +112,7 @@ class _Projected:
         """Project what has arrived; what fails is tried again after a while."""
         if time.monotonic() < self._not_before_s:
             return
-        for partition in self._log.waiting():
+        for partition in self._log.pending():
             try:
                 self._project_partition(partition)
             except (StoreError, UnknownSchema) as error:

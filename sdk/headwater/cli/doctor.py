@@ -79,9 +79,7 @@ def _check_settings(settings: Settings) -> list[Result]:
 
 def _check_servers(profile: Profile) -> list[Result]:
     """Tests each connection by itself, so that one failure does not hide another."""
-    from headwater._stores.servers import (
-        diagnose_servers,
-    )  # deferred: kafka, minio
+    from headwater._stores.servers import diagnose_servers  # deferred: kafka, minio
 
     return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
 
