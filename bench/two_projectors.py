@@ -47,8 +47,8 @@ def _catch_up(bench: ServerBench, home: ServerHome, count: int) -> Throughput:
 
 def _as_detail(one: Throughput) -> dict[str, object]:
     return {
-        "records": throughput.records,
-        "seconds": throughput.seconds,
-        "with_start_and_end_s": throughput.total_s,
-        **throughput.cpu,
+        "records": one.records,
+        "seconds": one.seconds,
+        "with_start_and_end_s": one.total_s,
+        **one.cpu,
     }

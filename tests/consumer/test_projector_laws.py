@@ -246,7 +246,7 @@ def _log(data: st.DataObject, teller: Teller, base: int | None, old: dict[str, i
     send(types.VersionCommitted, expected_digest=_meant(new))
 
 
-def _reach(data: st.DataObject, say: Callable[..., None], old: dict[str, int], new: dict[str, int]) -> None:
+def _reach(data: st.DataObject, send: Callable[..., None], old: dict[str, int], new: dict[str, int]) -> None:
     """From `old` to `new`: a detour to other content, folders taken out, then what is still too much or too little."""
     now = dict(old)
     if data.draw(st.integers(0, 4)) == 4:
@@ -283,7 +283,7 @@ def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
 
 
 def _open_now(database: Database) -> list[list[tuple[object, ...]]]:
-    """What the rows say that are open: the present as a reader without a position asks for it."""
+    """What the open rows hold: the present, as a reader without a position sees it."""
     seen = []
     with database.snapshot() as connection:
         for table in (*_FACTS, *_EDGES):
