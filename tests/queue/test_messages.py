@@ -18,7 +18,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> bo
     return bool(request.param)
 
 
-def told(capsys: Printed) -> list[str]:
+def messages(capsys: Printed) -> list[str]:
     """The lines since the last look, without who says them."""
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith("headwater: ") for line in lines)
@@ -41,19 +41,19 @@ loud_or_quiet = pytest.mark.parametrize("quiet", [False, True], ids=["loud", "qu
 @loud_or_quiet
 def test_finishing_says_which_version_the_draft_is(capsys: Printed, quiet: bool) -> None:
     upsert("a")
-    told(capsys)
+    messages(capsys)
     finish()
 
-    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' is v0"])
+    assert messages(capsys) == ([] if quiet else ["pets: draft 'job-1' is v0"])
 
 
 @loud_or_quiet
 def test_finishing_says_how_many_writers_the_draft_waits_for(capsys: Printed, quiet: bool) -> None:
     upsert("a")
-    told(capsys)
+    messages(capsys)
     finish(writers=2)
 
-    assert told(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed once 2 writers are done"])
+    assert messages(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed once 2 writers are done"])
 
 
 @loud_or_quiet
@@ -64,16 +64,16 @@ def test_finishing_a_draft_with_nothing_in_it_is_said_even_to_those_who_want_qui
     finish(shared="jbo-1")
 
     warning = "pets: draft 'jbo-1' was sealed without entries as v0. Check that writers upserted with this id"
-    assert told(capsys) == ([warning] if quiet else ["pets: draft 'jbo-1' is v0", warning])
+    assert messages(capsys) == ([warning] if quiet else ["pets: draft 'jbo-1' is v0", warning])
 
 
 def test_finishing_with_something_in_the_draft_warns_of_nothing(capsys: Printed) -> None:
     upsert("a")
-    told(capsys)
+    messages(capsys)
     with headwater.init() as run:
         run.finish_artifact(filled({"b": "b"}), distributed_id="job-1")
 
-    assert told(capsys) == ["pets: draft 'job-1' is v0"]
+    assert messages(capsys) == ["pets: draft 'job-1' is v0"]
 
 
 @loud_or_quiet
@@ -89,7 +89,7 @@ def test_logging_says_how_much_is_new_and_how_much_was_stored(capsys: Printed, q
         run.log_artifact(filled({"a": "x" * (PACKED_FILE_BYTES_MAX + 1)}, "large")).wait()
 
     size = sum(len(str(n)) for n in range(1, 100)) + len("version 0")
-    assert told(capsys) == (
+    assert messages(capsys) == (
         []
         if quiet
         else [
@@ -107,7 +107,7 @@ def test_logging_what_is_there_says_so(capsys: Printed, quiet: bool) -> None:
     with headwater.init() as run:
         run.log_artifact(filled({"a": "1"})).wait()
         run.log_artifact(filled({"a": "2"})).wait()
-        told(capsys)
+        messages(capsys)
         run.log_artifact(filled({"a": "1"})).wait()
 
-    assert told(capsys) == ([] if quiet else ["pets: same content as v0, no new version; latest → v0"])
+    assert messages(capsys) == ([] if quiet else ["pets: same content as v0, no new version; latest → v0"])
