@@ -20,22 +20,20 @@ _TABLES = """
 CREATE TABLE made (version TEXT, run TEXT, PRIMARY KEY (version, run)) WITHOUT ROWID;
 CREATE TABLE used (run TEXT, version TEXT, PRIMARY KEY (run, version)) WITHOUT ROWID;
 """
-# Every version that the given one comes from, with the run that made it.
-_ANCESTRY = """
+_ANCESTORS = """
 WITH RECURSIVE ancestor (version) AS (
     VALUES (?) UNION
     SELECT used.version FROM ancestor JOIN made ON made.version = ancestor.version JOIN used ON used.run = made.run
 )
+"""
+# Every version that the given one comes from, with the run that made it.
+_ANCESTRY = f"""
+{_ANCESTORS}
 SELECT ancestor.version, made.run FROM ancestor JOIN made ON made.version = ancestor.version
 """
-
-
-# The same as edges: who made each, and what each of those used.
-_EDGES = """
-WITH RECURSIVE ancestor (version) AS (
-    VALUES (?) UNION
-    SELECT used.version FROM ancestor JOIN made ON made.version = ancestor.version JOIN used ON used.run = made.run
-)
+# The same as edges: the run that made each, and what each of those runs used.
+_EDGES = f"""
+{_ANCESTORS}
 SELECT made.version, made.run FROM ancestor JOIN made ON made.version = ancestor.version
 UNION
 SELECT used.version, used.run

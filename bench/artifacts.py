@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import headwater
 from headwater._commit.write_queue import TASKS_PER_BATCH
 
-from bench.harness import Bench, Figure, Home, Laps, Pairs, Result, at_least, parts_of, run, settle
+from bench.harness import Bench, Figure, Laps, Result, at_least, parts_of, run
+from bench.logging_runs import small_artifact
 
 ARTIFACTS = 10_000
 PER_SECOND_MIN = 1500
@@ -13,17 +14,8 @@ PER_SECOND_MIN = 1500
 
 def measure(bench: Bench) -> Iterator[Figure]:
     count = bench.size(ARTIFACTS)
-    results: list[Result] = []
-    rates, limits = [], []
-    for _ in range(bench.rounds):
-        home: Home = bench.home()
-        settle()
-        results.append(run(home, log_many, count=count))
-        settle()
-        bare = bench.seconds_of_recording(home, -(-count // TASKS_PER_BATCH))
-        rates.append(count / results[-1]["seconds"])
-        limits.append(count / bare)
-    pairs = Pairs(rates, limits)
+    batches = -(-count // TASKS_PER_BATCH)
+    pairs, results = bench.rates_of_recording(count, batches, lambda home: run(home, log_many, count=count))
     floor = bench.floor(PER_SECOND_MIN)
     yield pairs.figure(
         "artifacts",
@@ -40,10 +32,7 @@ def log_many(count: int) -> Result:
     with headwater.init(job_type="bench") as run_handle:
         laps.lap("init")
         for n in range(count):
-            artifact = headwater.Artifact(f"small-{n}", type="result")
-            with artifact.new_file("result.json") as file:
-                file.write(f'{{"n": {n}}}')
-            run_handle.log_artifact(artifact)
+            run_handle.log_artifact(small_artifact(f"small-{n}", f'{{"n": {n}}}'))
         laps.lap("calls")
     laps.lap("leave")
     return laps.result()

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import headwater
 
-from bench.harness import Bench, Figure, Laps, Pairs, Result, at_least, run, settle
+from bench.harness import Bench, Figure, Laps, Result, at_least, run
+from bench.logging_runs import small_artifact
 
 RUNS = 10_000
 PER_SECOND_MIN = 500
@@ -12,15 +13,7 @@ PER_SECOND_MIN = 500
 
 def measure(bench: Bench) -> Iterator[Figure]:
     count = bench.size(RUNS)
-    rates, limits = [], []
-    for _ in range(bench.rounds):
-        home = bench.home()
-        settle()
-        seconds = run(home, run_chain, count=count)["seconds"]
-        settle()
-        rates.append(count / seconds)
-        limits.append(count / bench.seconds_of_recording(home, count))
-    pairs = Pairs(rates, limits)
+    pairs, _ = bench.rates_of_recording(count, count, lambda home: run(home, run_chain, count=count))
     floor = bench.floor(PER_SECOND_MIN)
     yield pairs.figure(
         "chain",
@@ -38,10 +31,6 @@ def run_chain(count: int) -> Result:
         with headwater.init(job_type="step", id=f"step-{n}") as run_handle:
             for before in range(max(0, n - 2), n):
                 run_handle.use_artifact(f"node-{before}:latest")
-            artifact = headwater.Artifact(f"node-{n}", type="result")
-            with artifact.new_file("result.json") as file:
-                file.write(f'{{"n": {n}}}')
-            run_handle.log_artifact(artifact)
-            artifact.wait()
+            run_handle.log_artifact(small_artifact(f"node-{n}", f'{{"n": {n}}}')).wait()
     laps.lap("runs")
     return laps.result()

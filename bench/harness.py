@@ -148,6 +148,20 @@ class Bench:
         """How long the bare write side takes for all that `home` holds, in so many steps."""
         return insert_seconds(home.store, self.folder("bare"), transactions=transactions)
 
+    def rates_of_recording(
+        self, count: int, transactions: int, act: Callable[["Home"], Result]
+    ) -> tuple[Pairs, list[Result]]:
+        """How many of `count` things `act` records per second; the limit is the bare write side of the same facts."""
+        results, rates, limits = [], [], []
+        for _ in range(self.rounds):
+            home = self.home()
+            settle()
+            results.append(act(home))
+            settle()
+            rates.append(count / results[-1]["seconds"])
+            limits.append(count / self.seconds_of_recording(home, transactions))
+        return Pairs(rates, limits), results
+
     def bare_commits(self, home: "Home") -> tuple[Callable[..., Result], dict[str, Any]]:  # noqa: ARG002 - for servers
         """A function for many measured processes at once that commits `commits` times, barely; its other arguments.
 

@@ -18,6 +18,7 @@ from headwater_eventlog.kafka import KafkaSettings
 
 from bench.bare_servers import client_of, producer_of
 from bench.harness import Figure, Pairs, Result, run, settle
+from bench.logging_runs import small_artifact
 from bench.on_servers import ServerBench
 from bench.stages import Stages
 
@@ -62,9 +63,7 @@ def log_small_ones(count: int) -> Result:
     stages: list[dict[str, float]] = []
     with headwater.init(job_type="bench") as run_handle:
         for n in range(-1, count):
-            artifact = headwater.Artifact("small", type="result")
-            with artifact.new_file("result.txt") as file:
-                file.write(f"{n}")
+            artifact = small_artifact("small", f"{n}")
             time.sleep(PAUSE_S)
             with Stages() as staged:
                 start = time.perf_counter()

@@ -1,5 +1,7 @@
 """What a user's process does: a run that logs a folder or a file, one that fetches it. For measured processes."""
 
+from collections.abc import Callable
+
 import headwater
 
 from bench.harness import Laps, Result
@@ -9,32 +11,34 @@ NAME = "tree"
 
 def log_folder(folder: str) -> Result:
     """A whole run: from `init` until everything is recorded and the run is over."""
+    return _log(lambda artifact: artifact.add_dir(folder))
+
+
+def log_file(file: str) -> Result:
+    """The same with one file."""
+    return _log(lambda artifact: artifact.add_file(file))
+
+
+def small_artifact(name: str, content: str) -> headwater.Artifact:
+    """An artifact with one file, not yet logged."""
+    artifact = headwater.Artifact(name, type="result")
+    with artifact.new_file("result.json") as file:
+        file.write(content)
+    return artifact
+
+
+def _log(add: Callable[[headwater.Artifact], object]) -> Result:
     laps = Laps()
     with headwater.init(job_type="bench") as run:
         laps.lap("init")
         artifact = headwater.Artifact(NAME, type="dataset")
-        artifact.add_dir(folder)
+        add(artifact)
         laps.lap("add")
         run.log_artifact(artifact)
         artifact.wait()
         laps.lap("log_and_wait")
     laps.lap("finish")
     return {**laps.result(), "version": artifact.version}
-
-
-def log_file(file: str) -> Result:
-    """The same with one file."""
-    laps = Laps()
-    with headwater.init(job_type="bench") as run:
-        laps.lap("init")
-        artifact = headwater.Artifact(NAME, type="dataset")
-        artifact.add_file(file)
-        laps.lap("add")
-        run.log_artifact(artifact)
-        artifact.wait()
-        laps.lap("log_and_wait")
-    laps.lap("finish")
-    return laps.result()
 
 
 def download_folder(folder: str) -> Result:
@@ -48,10 +52,7 @@ def download_folder(folder: str) -> Result:
 
 
 def make_store() -> Result:
-    """The first run makes log, database and bucket, which is not to be measured."""
+    """Have the first run create log, database and bucket, which is not to be measured."""
     with headwater.init() as run:
-        artifact = headwater.Artifact("first", type="dataset")
-        with artifact.new_file("first.txt") as file:
-            file.write("first")
-        run.log_artifact(artifact)
+        run.log_artifact(small_artifact("first", "first"))
     return {}

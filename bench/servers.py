@@ -13,15 +13,13 @@ from pathlib import Path
 from services.binaries import binaries
 from services.native import NativeServers
 from services.postgres import create_database
-from services.processes import Process
+from services.processes import TICKS_PER_S, Process
 from services.servers import Servers
 
 RUNNING_VARIABLE = "HEADWATER_TEST_SERVERS"  # names running ones for the tests, too
 DATABASE = "bench"
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _USED = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq of the columns of /proc/stat
-_USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM = 11, 12, 13, 14  # of /proc/PID/stat, counted from the state
 
 
 class BenchServers:
@@ -52,7 +50,7 @@ class BenchServers:
         if self._native is None:
             return None
         known = [server.process for server in self._native.all if server.process is not None]
-        return sum(_cpu_s(member.pid) for one in known for member in (one, *one.children()))
+        return sum(member.cpu_s for one in known for member in (one, *one.children()))
 
     def close(self) -> None:
         """End those that were started here. Nobody will miss their data."""
@@ -97,15 +95,9 @@ class CpuLook:
 def _machine_cpu_s() -> float:
     with open("/proc/stat", encoding="ascii") as file:
         columns = file.readline().split()[1:]
-    return sum(int(columns[i]) for i in _USED) / _TICKS_PER_S
+    return sum(int(columns[i]) for i in _USED) / TICKS_PER_S
 
 
 def _cpu_s(pid: int) -> float:
-    """Of a process and of its children that have ended; nothing of one that is gone itself."""
-    if Process.of(pid) is None:
-        return 0.0
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(int(fields[i]) for i in (_USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM)) / _TICKS_PER_S
+    process = Process.of(pid)
+    return process.cpu_s if process else 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import headwater
 
 from bench.harness import Bench, Figure, Home, Pairs, Result, at_least, run, run_together, settle
+from bench.logging_runs import small_artifact
 from bench.stages import Stages
 
 PROCESSES, COMMITS = 16, 20
@@ -61,9 +62,7 @@ def commit(name: str, commits: int) -> Result:
         with headwater.init(job_type="writer") as run_handle:
             stages.lap("init")
             for n in range(commits):
-                artifact = headwater.Artifact("shared" if n % 2 else name, type="result")
-                with artifact.new_file("result.txt") as file:
-                    file.write(f"{name} {n}")
+                artifact = small_artifact("shared" if n % 2 else name, f"{name} {n}")
                 run_handle.log_artifact(artifact)
                 try:
                     artifact.wait()

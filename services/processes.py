@@ -28,7 +28,10 @@ PAUSE_S = 20.0  # for SIGSTOP to take effect
 READY_S = 120.0  # Kafka takes 4 s on a quiet machine
 POLL_S = 0.05
 PROCESS_FILE = "process.json"  # in a server's folder while it runs
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOG_LINES_SHOWN = 15  # enough to hold a Java error and its cause
+
+_CPU_TICKS = (11, 12, 13, 14)  # user, system, and the same of ended children, in /proc/PID/stat from the state on
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,14 @@ class Process:
     def frozen(self) -> bool:
         """Whether it is stopped by a signal."""
         return (_stat(self.pid) or "-")[0] == "T"
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU time of the process and of those of its children that have ended; 0 once it has ended itself."""
+        found = _stat(self.pid)
+        if found is None or not self.alive:
+            return 0.0
+        return sum(int(found[i]) for i in _CPU_TICKS) / TICKS_PER_S
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for it to end; returns whether it did."""
