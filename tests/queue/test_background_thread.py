@@ -1,0 +1,124 @@
+"""The thread that works off the queue while nobody waits for it."""
+
+import threading
+import time
+from itertools import count
+
+import pytest
+from headwater._commit import write_queue
+
+from tests.queue.scripted import ObservedQueue, ScriptedTask, gone, wait_for
+
+alone = pytest.mark.usefixtures("no_thread")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "LINGER_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_put_is_done_although_nobody_waits() -> None:
+    desk = ObservedQueue()
+    first = desk.put("a")
+    wait_for(lambda: first.done)
+
+    second = desk.put("b")
+    wait_for(lambda: second.done)
+
+    assert desk.asked.count("resolve a") == desk.asked.count("resolve b") == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_idle_thread_ends_and_the_next_task_starts_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "THREAD_IDLE_S", 0.02)
+    desk, before = ObservedQueue(), set(threading.enumerate())
+    for number in range(3):
+        task = desk.put(f"{number}")
+        wait_for(lambda task=task: task.done)  # type: ignore[misc] # bound now
+        wait_for(lambda: set(threading.enumerate()) <= before)
+
+    assert not desk.queue.busy
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_thread_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, before = ObservedQueue(), set(threading.enumerate())
+
+    tasks = [desk.put(f"{number}") for number in range(50)]
+    new = set(threading.enumerate()) - before
+    wait_for(lambda: all(task.done for task in tasks))
+
+    assert len(new) == 1
+    assert {thread.name for thread in new} == {"headwater-logging"}
+    assert all(thread.daemon for thread in new), "a process that ends does not wait for it"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_tasks_that_are_put_within_a_moment_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "LINGER_S", 0.5)
+    desk = ObservedQueue()
+
+    tasks = [desk.put(name) for name in "abc"]
+    wait_for(lambda: all(task.done for task in tasks))
+
+    assert [asked for asked in desk.asked if asked.startswith("look")] == ["look up a,b,c"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_after_an_error_the_thread_waits_for_the_next_task_and_then_tries_again() -> None:
+    desk = ObservedQueue()
+    desk.confirms.append(gone())
+    first = desk.put("a")
+    wait_for(lambda: "confirm projected" in desk.asked)
+    time.sleep(0.1)
+    assert desk.asked == ["send a", "confirm projected"], "trying at once is of no use"
+
+    second = desk.put("b")
+    wait_for(lambda: first.done and second.done)
+
+    assert desk.asked.count("send a") == 1
+
+
+@alone
+def test_where_no_thread_can_be_started_who_waits_does_it() -> None:
+    desk = ObservedQueue()
+    numbers = count()
+
+    tasks = [desk.put(f"{next(numbers)}") for _ in range(3)]
+    assert not any(task.done for task in tasks)
+
+    assert [task.result() for task in tasks] == ["0", "1", "2"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_thread_that_could_not_be_started_is_started_with_the_next_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, refused = threading.Thread.start, []
+
+    def start_later(thread: threading.Thread) -> None:
+        if thread.name == "headwater-logging" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_later)
+    desk = ObservedQueue()
+    first, second = desk.put("a"), desk.put("b")
+
+    wait_for(lambda: first.done and second.done)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_waits_and_the_thread_never_process_at_once() -> None:
+    desk, inside, most = ObservedQueue(), [0], [0]
+
+    class Slow(ScriptedTask):
+        def send(self) -> None:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.005)
+            inside[0] -= 1
+
+    tasks = [desk.queue.put(Slow(desk, f"{number}")) for number in range(20)]
+    assert [task.result() for task in tasks] == [f"{number}" for number in range(20)]
+    assert most == [1]
