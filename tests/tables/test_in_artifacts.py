@@ -89,7 +89,7 @@ def test_the_name_of_a_table_in_the_place_of_its_entry_is_an_error_that_names_th
     draft = logged(train__stats=TABLE, all=PartitionedTable("train")).new_draft()
 
     for name, entry in (("train/stats", "train/stats.table.parquet"), ("all", "all.partitioned-table.json")):
-        with pytest.raises(NotFound, match=f"'{name}' .* is the entry '{entry}'"):
+        with pytest.raises(NotFound, match=f"'{name}' .* is stored as '{entry}'"):
             draft.remove(name)
         with pytest.raises(NotFound, match=f"'{name}' .* is a table.* entry is '{entry}'"):
             draft.get_entry(name)
