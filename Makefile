@@ -7,6 +7,8 @@ SHELL := bash
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTHONS := python3.13 python3.12 python3.11 python3
+# Without compiled modules, each of the many processes of the tests would compile all of headwater again.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests are sorted before they are dealt out, the longest first; xdist keeps that order.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # ensurepip is what some systems package apart from Python; venv without it makes an environment that has no pip.

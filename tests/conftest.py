@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.simulation import summary
 from tests.support import servers
-from tests.support.modes import MODES, given_back
+from tests.support.modes import MODES, stores_recycled
 
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code. Fixtures
 # of one test serve all its examples: what they lend is emptied for each.
@@ -54,7 +54,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(params=MODES)
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way to run. What is asked of one is asked of the other, under the same name."""
-    with given_back():
+    with stores_recycled():
         yield request.param
 
 

@@ -19,7 +19,7 @@ from headwater._commit.client import client_for, forget_client
 from headwater._config.settings import read_settings
 
 from tests.support.modes import MODES
-from tests.support.stores import StoreUnderTest, fresh_place
+from tests.support.stores import StoreUnderTest, new_store
 
 ROOT = Path(__file__).parent.parent
 IMAGES = 1797
@@ -56,7 +56,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         @cache
         def of(mode: str) -> Demo:
             folder = tmp_path_factory.mktemp(f"demo-{mode}")
-            place = places.enter_context(fresh_place(mode, folder / "store"))
+            place = places.enter_context(new_store(mode, folder / "store"))
             environment = {
                 **{name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))},
                 **place.environment,

@@ -1,6 +1,6 @@
 """Start real processes that use headwater, and wait for them.
 
-A `Desk` is one user's place at one store: its folders, its settings, and the scripts and commands run there.
+A `Workspace` is one user's folders and settings for one store, and runs scripts and commands with them.
 """
 
 import os
@@ -25,61 +25,61 @@ AT_POINT, FULL_DISK = "tests.faults.at_point", "tests.faults.full_disk"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it said."""
+    """The exit code and output of a process."""
 
-    code: int  # as `subprocess` has it: minus the signal's number where one ended it
+    code: int  # as of `subprocess`: negative if a signal ended it
     out: str
     err: str
 
-    def well(self) -> "Ended":
-        """This, unless it failed."""
+    def succeeded(self) -> "Ended":
+        """Check that it succeeded; returns itself."""
         assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
         assert "Traceback" not in self.err, self.err
         return self
 
 
 class Started:
-    """A process that runs; what it says is waited for."""
+    """A running process."""
 
     def __init__(self, process: ForkedProcess) -> None:
         self.process = process
 
     def wait(self) -> Ended:
-        """How it ends by itself."""
+        """Wait for its end."""
         out, err = self.process.communicate(timeout=WAIT_S)
         return Ended(self.process.returncode, out, err)
 
-    def line(self) -> str:
-        """The next line on its standard output."""
+    def read_line(self) -> str:
+        """The next line of its standard output."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def send_line(self, line: str) -> None:
-        """A line on its standard input."""
+        """Write a line to its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
 
 @dataclass
-class Desk:
-    """Where somebody works with one store."""
+class Workspace:
+    """The folders and settings with which one user works with a store."""
 
     folder: Path  # the working folder of every process
     store: Path
     cache: Path
-    environment: Mapping[str, str] = field(default_factory=dict)  # over all others
-    refused: Path | None = None  # a folder in which no file grows; see `full_disk`
+    environment: Mapping[str, str] = field(default_factory=dict)  # takes precedence over the other settings
+    refused: Path | None = None  # a folder in which no file can grow; see `full_disk`
     _scripts: "count[int]" = field(default_factory=count)
 
     @classmethod
-    def in_folder(cls, folder: Path) -> "Desk":
-        """A desk with nothing on it."""
-        (folder / "desk").mkdir(parents=True)
-        return cls(folder / "desk", folder / "store", folder / "cache")
+    def in_folder(cls, folder: Path) -> "Workspace":
+        """An empty workspace below `folder`."""
+        (folder / "workspace").mkdir(parents=True)
+        return cls(folder / "workspace", folder / "store", folder / "cache")
 
     def settings(self) -> dict[str, str]:
-        """What the processes are told."""
+        """The environment variables of its processes."""
         return {
             "HEADWATER_URL": str(self.store),
             "HEADWATER_CACHE_DIR": str(self.cache),
@@ -89,27 +89,27 @@ class Desk:
         }
 
     def start(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
-        """Run Python code, kept in a file as a user's would be."""
+        """Start Python code from a file, like a user's script."""
         file = self.folder / f"script_{next(self._scripts)}.py"
         file.write_text(dedent(script), "utf-8")
         return self._start(*self._fault(at_point), str(file), *arguments)
 
     def run(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
-        """`start`, and wait."""
+        """As `start`, and wait for its end."""
         return self.start(script, *arguments, at_point=at_point).wait()
 
     def start_command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
-        """`headwater ARGUMENTS`."""
+        """Start `headwater ARGUMENTS`."""
         if fault := self._fault(at_point):
             return self._start(*fault, "headwater", *arguments)
         return self._start(str(HEADWATER), *arguments)
 
     def command(self, *arguments: str, at_point: tuple[str, ...] = ()) -> Ended:
-        """`start_command`, and wait."""
+        """As `start_command`, and wait for its end."""
         return self.start_command(*arguments, at_point=at_point).wait()
 
     def fill(self, folder: str, *, files: int, size: int = 100, seed: int = 0) -> Path:
-        """A folder with files whose contents depend on name and seed alone."""
+        """Create a folder of files whose contents depend only on their names and the seed."""
         target = self.folder / folder
         target.mkdir()
         for i in range(files):

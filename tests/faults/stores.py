@@ -37,7 +37,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StoreState:
     """All that a store answers."""
 
     versions: dict[str, list[Version]]  # by artifact, in order of their numbers
@@ -50,11 +50,11 @@ class Seen:
         return len(self.versions.get(name, ()))
 
 
-Where = Path | Mapping[str, str]  # a store's folder, or the settings that name it
+StoreLocation = Path | Mapping[str, str]  # a store's folder, or the settings that name it
 
 
 @contextmanager
-def opened(where: Where) -> Iterator[Stores]:
+def opened(where: StoreLocation) -> Iterator[Stores]:
     """The store, caught up."""
     settings = where if isinstance(where, Mapping) else {"HEADWATER_URL": str(where)}
     with closing(open_stores(read_settings(settings), create=False)) as stores:
@@ -62,7 +62,7 @@ def opened(where: Where) -> Iterator[Stores]:
         yield stores
 
 
-def look(where: Where, *, refused: bool = False) -> Seen:
+def inspect_store(where: StoreLocation, *, refused: bool = False) -> StoreState:
     """What is there, after checking that it is whole: digests, bytes, numbers, and that a replay agrees.
 
     `refused` says that events were refused, which is on record.
@@ -102,7 +102,7 @@ def digest_of_listing(database: Database, info: VersionInfo) -> str:
 
 
 def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[BlobLocation, bytes]]:
-    """Where each file of a version is, and its digest, after checking that the version is what its listing says."""
+    """The location and digest of each file of a version, after checking the version's digest."""
     assert digest_of_listing(database, info) == info.digest, f"{info.collection}:v{info.version} is half there"
     for page in queries.all_entries(database, info.layers):
         for entry in page:
@@ -125,9 +125,9 @@ def _fingerprints(database: Database) -> dict[str, str]:
         return dict(table_fingerprints(connection))
 
 
-def _seen(database: Database, infos: dict[str, list[VersionInfo]]) -> Seen:
+def _seen(database: Database, infos: dict[str, list[VersionInfo]]) -> StoreState:
     runs = queries.runs(database, NAMESPACE, limit=ROWS_MAX)
-    return Seen(
+    return StoreState(
         versions={
             _last(name): [
                 Version(info.digest, info.entry_count, tuple(sorted(info.aliases)))

@@ -9,29 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import NAMESPACE, Desk, Ended
-from tests.faults.stores import look
+from tests.faults.processes import NAMESPACE, Ended, Workspace
+from tests.faults.stores import inspect_store
 from tests.support.disks import read_only
 
 ERROR, USAGE, NOT_FOUND = 1, 2, 3
 
 
-def with_data(desk: Desk) -> Desk:
-    """A desk with `data:v0` in its store."""
-    desk.fill("data", files=5)
-    desk.command("log", "data", "--name", "data", "--type", "dataset").well()
-    return desk
+def with_data(workspace: Workspace) -> Workspace:
+    """A workspace with `data:v0` in its store."""
+    workspace.fill("data", files=5)
+    workspace.command("log", "data", "--name", "data", "--type", "dataset").succeeded()
+    return workspace
 
 
 @pytest.fixture
-def filled_desk(desk: Desk) -> Desk:
-    return with_data(desk)
+def filled_workspace(workspace: Workspace) -> Workspace:
+    return with_data(workspace)
 
 
 @pytest.fixture(scope="module")
-def lasting_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def kept_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """One for all mistakes: after each of them it is as it was."""
-    return with_data(Desk.in_folder(tmp_path_factory.mktemp("lasting")))
+    return with_data(Workspace.in_folder(tmp_path_factory.mktemp("lasting")))
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -43,7 +43,7 @@ def snapshot(folder: Path) -> dict[str, str]:
     }
 
 
-def assert_told(ended: Ended, code: int, *words: str) -> None:
+def assert_refused(ended: Ended, code: int, *words: str) -> None:
     assert ended.code == code, ended
     assert "Traceback" not in ended.err
     for word in words:
@@ -75,26 +75,26 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_told_and_what_was_there_stays(lasting_desk: Desk, mistake: Mistake) -> None:
-    before = look(lasting_desk.store).versions
+def test_a_mistake_is_told_and_what_was_there_stays(kept_workspace: Workspace, mistake: Mistake) -> None:
+    before = inspect_store(kept_workspace.store).versions
 
-    ended = lasting_desk.command(*mistake.command)
+    ended = kept_workspace.command(*mistake.command)
 
-    assert_told(ended, mistake.code, *mistake.words)
-    assert look(lasting_desk.store).versions == before
-
-
-def test_another_type_for_an_artifact_is_refused_naming_both(filled_desk: Desk) -> None:
-    before = look(filled_desk.store).versions
-
-    ended = filled_desk.command("log", "data", "--name", "data", "--type", "model")
-
-    assert_told(ended, ERROR, f"{NAMESPACE}/data", "dataset", "model")
-    assert look(filled_desk.store, refused=True).versions == before
+    assert_refused(ended, mistake.code, *mistake.words)
+    assert inspect_store(kept_workspace.store).versions == before
 
 
-def test_the_errors_of_the_sdk_say_the_same(filled_desk: Desk) -> None:
-    filled_desk.run("""
+def test_another_type_for_an_artifact_is_refused_naming_both(filled_workspace: Workspace) -> None:
+    before = inspect_store(filled_workspace.store).versions
+
+    ended = filled_workspace.command("log", "data", "--name", "data", "--type", "model")
+
+    assert_refused(ended, ERROR, f"{NAMESPACE}/data", "dataset", "model")
+    assert inspect_store(filled_workspace.store, refused=True).versions == before
+
+
+def test_the_errors_of_the_sdk_say_the_same(filled_workspace: Workspace) -> None:
+    filled_workspace.run("""
         import headwater
         from headwater import errors
 
@@ -127,52 +127,52 @@ def test_the_errors_of_the_sdk_say_the_same(filled_desk: Desk) -> None:
             refused(errors.EventRejected, run.finish, "team/faults/data", "dataset", "model")
             refused(errors.EventRejected, other.wait, "team/faults/data", "dataset", "model")
         refused(errors.InvalidInput, lambda: run.log_artifact("data"), run.path, "finished")
-    """).well()
+    """).succeeded()
 
-    assert look(filled_desk.store, refused=True).numbers("data") == 1
+    assert inspect_store(filled_workspace.store, refused=True).numbers("data") == 1
 
 
 # Stores that are not what they should be
 
 
 @pytest.mark.parametrize("command", [("ls",), ("get", "data"), ("show", "data"), ("runs",), ("doctor",)])
-def test_a_store_that_is_not_there_is_said_and_not_made(desk: Desk, command: tuple[str, ...]) -> None:
-    ended = desk.command(*command)
+def test_a_store_that_is_not_there_is_said_and_not_made(workspace: Workspace, command: tuple[str, ...]) -> None:
+    ended = workspace.command(*command)
 
     assert ended.code == ERROR
-    assert str(desk.store) in ended.err + ended.out
+    assert str(workspace.store) in ended.err + ended.out
     assert "HEADWATER_URL" in ended.err + ended.out
-    assert not desk.store.exists()
+    assert not workspace.store.exists()
 
 
-def test_the_api_of_a_store_that_is_not_there_says_so(desk: Desk) -> None:
-    ended = desk.run("import headwater; headwater.Api()")
+def test_the_api_of_a_store_that_is_not_there_says_so(workspace: Workspace) -> None:
+    ended = workspace.run("import headwater; headwater.Api()")
 
     assert ended.code == ERROR
-    assert f"StoreUnavailable: there is no headwater store at {desk.store}" in ended.err
+    assert f"StoreUnavailable: there is no headwater store at {workspace.store}" in ended.err
 
 
 LOG = ("log", "data", "--name", "data")
 
 
-def test_a_folder_of_somebody_else_is_left_alone(desk: Desk) -> None:
-    desk.fill("data", files=1)
-    desk.store.mkdir()
-    (desk.store / "thesis.tex").write_text("mine")
-    before = snapshot(desk.store)
+def test_a_folder_of_somebody_else_is_left_alone(workspace: Workspace) -> None:
+    workspace.fill("data", files=1)
+    workspace.store.mkdir()
+    (workspace.store / "thesis.tex").write_text("mine")
+    before = snapshot(workspace.store)
 
     for command in (LOG, ("ls",)):
-        assert_told(desk.command(*command), ERROR, str(desk.store))
-    assert "thesis.tex" in desk.command(*LOG).err
-    assert snapshot(desk.store) == before
+        assert_refused(workspace.command(*command), ERROR, str(workspace.store))
+    assert "thesis.tex" in workspace.command(*LOG).err
+    assert snapshot(workspace.store) == before
 
 
-def test_a_store_that_is_a_file_is_said(desk: Desk) -> None:
-    desk.fill("data", files=1)
-    desk.store.write_text("mine")
+def test_a_store_that_is_a_file_is_said(workspace: Workspace) -> None:
+    workspace.fill("data", files=1)
+    workspace.store.write_text("mine")
 
-    assert_told(desk.command(*LOG), ERROR, str(desk.store))
-    assert desk.store.read_text() == "mine"
+    assert_refused(workspace.command(*LOG), ERROR, str(workspace.store))
+    assert workspace.store.read_text() == "mine"
 
 
 def in_database(file: str, statement: str) -> Callable[[Path], None]:
@@ -203,97 +203,97 @@ NEWER = {
 
 
 @pytest.mark.parametrize("part", NEWER)
-def test_a_newer_format_is_refused_with_a_word_about_upgrading(filled_desk: Desk, part: str) -> None:
-    NEWER[part](filled_desk.store)
-    before = snapshot(filled_desk.store)
+def test_a_newer_format_is_refused_with_a_word_about_upgrading(filled_workspace: Workspace, part: str) -> None:
+    NEWER[part](filled_workspace.store)
+    before = snapshot(filled_workspace.store)
 
     for command in (LOG, ("ls",)):
-        assert_told(filled_desk.command(*command), ERROR, "99", str(filled_desk.store), "pgrade")
-    assert snapshot(filled_desk.store) == before
+        assert_refused(filled_workspace.command(*command), ERROR, "99", str(filled_workspace.store), "pgrade")
+    assert snapshot(filled_workspace.store) == before
 
 
 @pytest.mark.parametrize(
     "file", ["headwater.json", "blobs/headwater-blobs.json", "log/log.db", "projection/projection.db"]
 )
 def test_a_store_with_a_foreign_file_in_the_place_of_ours_is_refused_and_left_alone(
-    filled_desk: Desk, file: str
+    filled_workspace: Workspace, file: str
 ) -> None:
-    (filled_desk.store / file).write_bytes(b"\xff\xfe this is something else entirely" * 50)
-    before = snapshot(filled_desk.store)
+    (filled_workspace.store / file).write_bytes(b"\xff\xfe this is something else entirely" * 50)
+    before = snapshot(filled_workspace.store)
 
     for command in (LOG, ("ls",)):
-        assert_told(filled_desk.command(*command), ERROR, str(filled_desk.store))
-    assert snapshot(filled_desk.store) == before
+        assert_refused(filled_workspace.command(*command), ERROR, str(filled_workspace.store))
+    assert snapshot(filled_workspace.store) == before
 
 
-def test_a_projection_that_was_thrown_away_is_built_anew_by_the_next_command(filled_desk: Desk) -> None:
-    for file in (filled_desk.store / "projection").iterdir():
+def test_a_projection_that_was_thrown_away_is_built_anew_by_the_next_command(filled_workspace: Workspace) -> None:
+    for file in (filled_workspace.store / "projection").iterdir():
         file.unlink()
-    (filled_desk.store / "projection").rmdir()
+    (filled_workspace.store / "projection").rmdir()
 
-    assert "v0" in filled_desk.command("ls", "data").well().out
+    assert "v0" in filled_workspace.command("ls", "data").succeeded().out
 
 
-def test_a_store_that_can_only_be_read_is_read_and_refuses_to_log(filled_desk: Desk) -> None:
-    with read_only(filled_desk.store) as view:
-        visitor = Desk(filled_desk.folder, view, filled_desk.cache)
-        visitor.command("get", "data", "out").well()
-        listed = visitor.command("ls", "data").well()
+def test_a_store_that_can_only_be_read_is_read_and_refuses_to_log(filled_workspace: Workspace) -> None:
+    with read_only(filled_workspace.store) as view:
+        visitor = Workspace(filled_workspace.folder, view, filled_workspace.cache)
+        visitor.command("get", "data", "out").succeeded()
+        listed = visitor.command("ls", "data").succeeded()
         logged = visitor.command(*LOG)
         wrote = visitor.run("import headwater; headwater.init()")
 
     assert "v0" in listed.out
-    assert (filled_desk.folder / "out" / "00000.bin").exists()
-    assert_told(logged, ERROR, str(view), "HEADWATER_URL")
+    assert (filled_workspace.folder / "out" / "00000.bin").exists()
+    assert_refused(logged, ERROR, str(view), "HEADWATER_URL")
     assert "StoreReadOnly" in wrote.err
-    assert look(filled_desk.store).numbers("data") == 1
+    assert inspect_store(filled_workspace.store).numbers("data") == 1
 
 
 # Bytes that are not what they were
 
 
-def packs(desk: Desk) -> list[Path]:
-    return [path for path in (desk.store / "blobs" / "objects" / "packs").rglob("*") if path.is_file()]
+def packs(workspace: Workspace) -> list[Path]:
+    return [path for path in (workspace.store / "blobs" / "objects" / "packs").rglob("*") if path.is_file()]
 
 
-def test_a_flipped_byte_in_a_stored_pack_is_named_and_no_wrong_file_appears(filled_desk: Desk) -> None:
-    (pack,) = packs(filled_desk)
+def test_a_flipped_byte_in_a_stored_pack_is_named_and_no_wrong_file_appears(filled_workspace: Workspace) -> None:
+    (pack,) = packs(filled_workspace)
     damaged = bytearray(pack.read_bytes())
     damaged[250] ^= 1
     pack.chmod(0o644)
     pack.write_bytes(damaged)
 
-    ended = filled_desk.command("get", "data", "out")
+    ended = filled_workspace.command("get", "data", "out")
 
-    assert_told(ended, ERROR, pack.name)
-    original = filled_desk.folder / "data"
-    for landed in (path for path in (filled_desk.folder / "out").rglob("*") if path.is_file()):
+    assert_refused(ended, ERROR, pack.name)
+    original = filled_workspace.folder / "data"
+    for landed in (path for path in (filled_workspace.folder / "out").rglob("*") if path.is_file()):
         assert landed.read_bytes() == (original / landed.name).read_bytes(), f"{landed} is not what was logged"
-    assert not (filled_desk.folder / "out" / "00002.bin").exists()
+    assert not (filled_workspace.folder / "out" / "00002.bin").exists()
 
 
-def test_a_deleted_object_is_named_and_the_rest_of_the_store_works(filled_desk: Desk) -> None:
-    (pack,) = packs(filled_desk)
+def test_a_deleted_object_is_named_and_the_rest_of_the_store_works(filled_workspace: Workspace) -> None:
+    (pack,) = packs(filled_workspace)
     pack.unlink()
 
-    assert_told(filled_desk.command("get", "data", "out"), ERROR, pack.name)
-    assert "v0" in filled_desk.command("ls", "data").well().out
-    (filled_desk.folder / "data" / "more.txt").write_text("more")
-    filled_desk.command("log", "data/more.txt", "--name", "other").well()
-    filled_desk.command("get", "other", "out").well()
+    assert_refused(filled_workspace.command("get", "data", "out"), ERROR, pack.name)
+    assert "v0" in filled_workspace.command("ls", "data").succeeded().out
+    (filled_workspace.folder / "data" / "more.txt").write_text("more")
+    filled_workspace.command("log", "data/more.txt", "--name", "other").succeeded()
+    filled_workspace.command("get", "other", "out").succeeded()
 
 
-def test_a_truncated_object_is_named(filled_desk: Desk) -> None:
-    (pack,) = packs(filled_desk)
+def test_a_truncated_object_is_named(filled_workspace: Workspace) -> None:
+    (pack,) = packs(filled_workspace)
     pack.chmod(0o644)
     with open(pack, "r+b") as file:
         file.truncate(pack.stat().st_size // 2)
 
-    assert_told(filled_desk.command("get", "data", "out"), ERROR, pack.name)
+    assert_refused(filled_workspace.command("get", "data", "out"), ERROR, pack.name)
 
 
-def test_an_immutable_file_that_changed_before_it_was_read_is_named(desk: Desk) -> None:
-    ended = desk.run("""
+def test_an_immutable_file_that_changed_before_it_was_read_is_named(workspace: Workspace) -> None:
+    ended = workspace.run("""
         import headwater
         with open("large.bin", "wb") as file:
             file.write(bytes(2_000_000))
@@ -308,4 +308,4 @@ def test_an_immutable_file_that_changed_before_it_was_read_is_named(desk: Desk) 
     assert ended.code == ERROR
     assert "FileChanged" in ended.err
     assert "large.bin" in ended.err
-    assert look(desk.store).versions == {}
+    assert inspect_store(workspace.store).versions == {}

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.faults.processes import Desk
-from tests.faults.stores import look
+from tests.faults.processes import Workspace
+from tests.faults.stores import inspect_store
 
 
 @pytest.fixture
-def desk(shared_desk: Desk) -> Desk:
+def workspace(shared_workspace: Workspace) -> Workspace:
     """What is asked here is asked in each way to run."""
-    return shared_desk
+    return shared_workspace
 
 
 # What a worker of a data loader does: it uses what its parent's run uses, and logs something of its own.
@@ -76,12 +76,14 @@ WORKERS = """
 
 
 @pytest.mark.parametrize("how", ["process fork", "process spawn", "process forkserver", "pool fork", "fork"])
-def test_workers_log_their_own_and_the_parents_pending_artifacts_are_logged_once(desk: Desk, how: str) -> None:
-    desk.fill("data", files=10)
+def test_workers_log_their_own_and_the_parents_pending_artifacts_are_logged_once(
+    workspace: Workspace, how: str
+) -> None:
+    workspace.fill("data", files=10)
 
-    desk.run(WORKERS, how).well()
+    workspace.run(WORKERS, how).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     workers = {f"worker-{i}" for i in range(3)}
     assert set(seen.versions) == {"data", "after", *workers, *(f"pending-{i}" for i in range(20))}
     assert all(len(versions) == 1 for versions in seen.versions.values())
@@ -90,8 +92,8 @@ def test_workers_log_their_own_and_the_parents_pending_artifacts_are_logged_once
 
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(0)", "os.kill(os.getpid(), 9)"])
-def test_a_child_that_ends_inside_its_parents_run_does_not_finish_it(desk: Desk, ending: str) -> None:
-    ended = desk.run(f"""
+def test_a_child_that_ends_inside_its_parents_run_does_not_finish_it(workspace: Workspace, ending: str) -> None:
+    ended = workspace.run(f"""
         import os, sys, time
         import headwater
         with headwater.init(id="parent") as run:
@@ -104,15 +106,15 @@ def test_a_child_that_ends_inside_its_parents_run_does_not_finish_it(desk: Desk,
                 {ending}
             os.waitpid(child, 0)
             assert headwater.Api().run("parent").state == "running"
-    """).well()
+    """).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert seen.runs == {"parent": "finished"}, ended
     assert seen.numbers("one") == 1
 
 
-def test_a_child_of_a_fork_goes_on_with_the_parents_run(desk: Desk) -> None:
-    desk.run("""
+def test_a_child_of_a_fork_goes_on_with_the_parents_run(workspace: Workspace) -> None:
+    workspace.run("""
         import os
         import headwater
         run = headwater.init(id="parent")
@@ -132,15 +134,17 @@ def test_a_child_of_a_fork_goes_on_with_the_parents_run(desk: Desk) -> None:
         assert headwater.Api().run("parent").state == "running"
         run.log_artifact(filled)
         run.finish()
-    """).well()
+    """).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert seen.numbers("filled-before") == seen.numbers("own") == 1
     assert seen.outputs == {("parent", "filled-before", 0), ("parent", "own", 0)}
 
 
-def test_children_of_a_fork_upsert_what_their_parent_filled_and_drafts_of_what_it_asked_for(desk: Desk) -> None:
-    ended = desk.run("""
+def test_children_of_a_fork_upsert_what_their_parent_filled_and_drafts_of_what_it_asked_for(
+    workspace: Workspace,
+) -> None:
+    ended = workspace.run("""
         import os
         import headwater
 
@@ -178,7 +182,7 @@ def test_children_of_a_fork_upsert_what_their_parent_filled_and_drafts_of_what_i
                 file.write("new")
         in_children(*drafts)
         finish("based")
-    """).well()
+    """).succeeded()
 
     assert ended.out.splitlines() == [
         "filled:v0 large small-0 small-1 small-2",
@@ -186,8 +190,8 @@ def test_children_of_a_fork_upsert_what_their_parent_filled_and_drafts_of_what_i
     ]
 
 
-def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: Desk) -> None:
-    desk.run("""
+def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(workspace: Workspace) -> None:
+    workspace.run("""
         import os
         import headwater
         from headwater._commit.write_queue import WriteQueue
@@ -202,17 +206,17 @@ def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(desk: De
                 try:
                     artifact.wait()
                 except headwater.HeadwaterError as error:
-                    assert "before a fork" in str(error), error
+                    assert "before it forked" in str(error), error
                     os._exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    """).well()
+    """).succeeded()
 
-    assert look(desk.settings()).numbers("one") == 1
+    assert inspect_store(workspace.settings()).numbers("one") == 1
 
 
 @pytest.mark.slow
-def test_children_forked_at_any_moment_of_the_logging_threads_work_disturb_nothing(desk: Desk) -> None:
-    desk.run("""
+def test_children_forked_at_any_moment_of_the_logging_threads_work_disturb_nothing(workspace: Workspace) -> None:
+    workspace.run("""
         import os
         import headwater
         with headwater.init(id="parent") as run:
@@ -232,16 +236,16 @@ def test_children_forked_at_any_moment_of_the_logging_threads_work_disturb_nothi
                     os._exit(0)
                 children.append(child)
             assert {os.waitpid(child, 0)[1] for child in children} == {0}
-    """).well()
+    """).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert (seen.numbers("shared"), seen.numbers("children")) == (40, 40)
     assert all(seen.numbers(f"own-{i}") == 1 for i in range(40))
     assert seen.runs == {"parent": "finished"}
 
 
-def test_threads_that_log_at_once_each_get_their_versions(desk: Desk) -> None:
-    desk.run("""
+def test_threads_that_log_at_once_each_get_their_versions(workspace: Workspace) -> None:
+    workspace.run("""
         from concurrent.futures import ThreadPoolExecutor
         import headwater
         with headwater.init(id="r") as run:
@@ -255,9 +259,9 @@ def test_threads_that_log_at_once_each_get_their_versions(desk: Desk) -> None:
                         assert headwater.Api().artifact(artifact.qualified_name).digest == artifact.digest
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(log, range(8)))
-    """).well()
+    """).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert seen.numbers("shared") == 40
     assert all(seen.numbers(f"own-{number}") == 10 for number in (0, 2, 4, 6))
 
@@ -284,10 +288,12 @@ UNFINISHED = """
         ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "failed"),
     ],
 )
-def test_a_run_left_open_is_finished_at_exit_with_everything_logged(desk: Desk, ending: str, state: str) -> None:
-    desk.run(f"{UNFINISHED}\n    {ending}\n")
+def test_a_run_left_open_is_finished_at_exit_with_everything_logged(
+    workspace: Workspace, ending: str, state: str
+) -> None:
+    workspace.run(f"{UNFINISHED}\n    {ending}\n")
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert len(seen.versions) == 30
     assert seen.runs == {"left-open": state}
 
@@ -295,9 +301,9 @@ def test_a_run_left_open_is_finished_at_exit_with_everything_logged(desk: Desk, 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize(("ending", "state"), [("pass", "finished"), ("raise RuntimeError('broken')", "failed")])
 def test_a_run_left_open_in_a_process_of_multiprocessing_is_finished_too(
-    desk: Desk, method: str, ending: str, state: str
+    workspace: Workspace, method: str, ending: str, state: str
 ) -> None:
-    desk.run(f"""
+    workspace.run(f"""
         import multiprocessing
         import headwater
 
@@ -317,13 +323,13 @@ def test_a_run_left_open_in_a_process_of_multiprocessing_is_finished_too(
                 child.join()
     """)
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert len(seen.versions) == 5
     assert seen.runs == {"parent": "finished", "left-open": state}
 
 
-def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(desk: Desk) -> None:
-    desk.run("""
+def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(workspace: Workspace) -> None:
+    workspace.run("""
         import headwater
         first = headwater.init(id="first")
         artifact = headwater.Artifact("one", "dataset")
@@ -335,15 +341,15 @@ def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(desk: De
             assert headwater.Api().run("first").state == "running"
         assert (first.state, second.state) == ("running", "finished")
         first.log_artifact(__file__, name="script")
-    """).well()
+    """).succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert set(seen.versions) == {"one", "script"}
     assert seen.runs == {"first": "finished", "second": "finished"}
     assert seen.uses == {("second", "one", 0)}
 
 
-def test_what_could_not_be_logged_before_exit_is_said(desk: Desk) -> None:
+def test_what_could_not_be_logged_before_exit_is_said(workspace: Workspace) -> None:
     script = """
         import os, shutil, sys
         import headwater, psycopg
@@ -360,17 +366,17 @@ def test_what_could_not_be_logged_before_exit_is_said(desk: Desk) -> None:
             with psycopg.connect(os.environ["HEADWATER_DATABASE_URL"]) as database:
                 database.execute(f"DROP SCHEMA {sys.argv[1]} CASCADE")
     """
-    store = desk.settings().get("HEADWATER_DATABASE_SCHEMA", str(desk.store))
+    store = workspace.settings().get("HEADWATER_DATABASE_SCHEMA", str(workspace.store))
 
-    ended = desk.run(script, store)
+    ended = workspace.run(script, store)
 
     assert "some artifacts were not logged" in ended.err, ended
     assert store in ended.err
     assert "Traceback" not in ended.err
 
 
-def test_a_rejection_that_nobody_waited_for_is_said_at_exit(desk: Desk) -> None:
-    ended = desk.run("""
+def test_a_rejection_that_nobody_waited_for_is_said_at_exit(workspace: Workspace) -> None:
+    ended = workspace.run("""
         import headwater
         run = headwater.init(id="r")
         for kind in ("dataset", "model"):

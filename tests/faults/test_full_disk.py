@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import Desk, Ended, content
-from tests.faults.stores import look, opened
+from tests.faults.processes import Ended, Workspace, content
+from tests.faults.stores import inspect_store, opened
 from tests.support.disks import can_mount, filled, small_disk
 
 DISK_BYTES = 16 * 1024 * 1024
@@ -24,60 +24,60 @@ def room_bytes(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def disk_desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk whose store is on a disk that can be filled, with a first version in it."""
+def disk_workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace whose store is on a disk that can be filled, with a first version in it."""
     with ExitStack() as stack:
-        desk = Desk.in_folder(tmp_path)
+        workspace = Workspace.in_folder(tmp_path)
         if can_mount():
-            desk.store = stack.enter_context(small_disk(DISK_BYTES)) / "store"
-        first = desk.fill("first", files=5)
+            workspace.store = stack.enter_context(small_disk(DISK_BYTES)) / "store"
+        first = workspace.fill("first", files=5)
         (first / "large.bin").write_bytes(content("first", LARGE_BYTES))
-        desk.command("log", "first", "--name", "first").well()
-        large = desk.fill("large", files=5, seed=1)
+        workspace.command("log", "first", "--name", "first").succeeded()
+        large = workspace.fill("large", files=5, seed=1)
         (large / "large.bin").write_bytes(content("large", LARGE_BYTES))
-        yield desk
+        yield workspace
 
 
 @contextmanager
-def full(desk: Desk, *, room_bytes: int = 0) -> Iterator[None]:
+def full(workspace: Workspace, *, room_bytes: int = 0) -> Iterator[None]:
     """A while in which the store's disk takes no more. Without mounting nothing is taken at all."""
     if can_mount():
-        with filled(desk.store.parent, leave_bytes=room_bytes):
+        with filled(workspace.store.parent, leave_bytes=room_bytes):
             yield
         return
-    desk.refused = desk.store
+    workspace.refused = workspace.store
     yield
-    desk.refused = None
+    workspace.refused = None
 
 
-def assert_says_that_it_is_full(ended: Ended, desk: Desk) -> None:
+def assert_says_that_it_is_full(ended: Ended, workspace: Workspace) -> None:
     assert ended.code == 1, ended
     assert "full" in ended.err
-    assert str(desk.store) in ended.err
+    assert str(workspace.store) in ended.err
     assert "Traceback" not in ended.err
 
 
 def test_logging_on_a_full_disk_names_the_folder_and_succeeds_once_there_is_room(
-    disk_desk: Desk, room_bytes: int
+    disk_workspace: Workspace, room_bytes: int
 ) -> None:
-    before = look(disk_desk.store).versions
+    before = inspect_store(disk_workspace.store).versions
 
-    with full(disk_desk, room_bytes=room_bytes):
-        refused = disk_desk.command(*LOG_LARGE)
+    with full(disk_workspace, room_bytes=room_bytes):
+        refused = disk_workspace.command(*LOG_LARGE)
 
-    assert_says_that_it_is_full(refused, disk_desk)
-    assert look(disk_desk.store).versions == before
-    assert disk_desk.command(*LOG_LARGE).well().out == "team/faults/large:v0\n"
-    assert look(disk_desk.store).numbers("large") == 1
+    assert_says_that_it_is_full(refused, disk_workspace)
+    assert inspect_store(disk_workspace.store).versions == before
+    assert disk_workspace.command(*LOG_LARGE).succeeded().out == "team/faults/large:v0\n"
+    assert inspect_store(disk_workspace.store).numbers("large") == 1
 
 
-def test_on_a_full_disk_everything_can_be_read(disk_desk: Desk) -> None:
-    with full(disk_desk, room_bytes=ROOM_BYTES):  # readers of a write-ahead log share a small file about it
-        disk_desk.command("get", "first", "out").well()
-        listed = disk_desk.command("ls").well()
+def test_on_a_full_disk_everything_can_be_read(disk_workspace: Workspace) -> None:
+    with full(disk_workspace, room_bytes=ROOM_BYTES):  # readers of a write-ahead log share a small file about it
+        disk_workspace.command("get", "first", "out").succeeded()
+        listed = disk_workspace.command("ls").succeeded()
 
     assert "first" in listed.out
-    assert (disk_desk.folder / "out" / "large.bin").read_bytes() == content("first", LARGE_BYTES)
+    assert (disk_workspace.folder / "out" / "large.bin").read_bytes() == content("first", LARGE_BYTES)
 
 
 # Fills the disk from within, at the point that is meant, and makes room again.
@@ -129,78 +129,78 @@ FILLING = """
 
 @pytest.mark.parametrize("point", ["appending", "projecting"])
 def test_a_disk_that_fills_while_events_are_written_is_said_and_with_room_the_same_artifact_is_logged(
-    disk_desk: Desk, point: str
+    disk_workspace: Workspace, point: str
 ) -> None:
     if not can_mount():
-        assert_the_refusal_comes_from_the_folder(disk_desk, point)
+        assert_the_refusal_comes_from_the_folder(disk_workspace, point)
         return
 
-    told = disk_desk.run(FILLING, str(disk_desk.store), point).well().out
+    told = disk_workspace.run(FILLING, str(disk_workspace.store), point).succeeded().out
 
     assert "full" in told
-    assert str(disk_desk.store / {"appending": "log", "projecting": "projection"}[point]) in told
-    seen = look(disk_desk.store)
+    assert str(disk_workspace.store / {"appending": "log", "projecting": "projection"}[point]) in told
+    seen = inspect_store(disk_workspace.store)
     assert seen.numbers("second") == 1
     assert seen.runs["r"] == "finished"
 
 
-def assert_the_refusal_comes_from_the_folder(desk: Desk, point: str) -> None:
+def assert_the_refusal_comes_from_the_folder(workspace: Workspace, point: str) -> None:
     """Where nothing can be mounted: only this folder of the store takes no more."""
-    folder = desk.store / {"appending": "log", "projecting": "projection"}[point]
-    desk.refused = folder
-    refused = desk.command(*LOG_LARGE)
-    desk.refused = None
+    folder = workspace.store / {"appending": "log", "projecting": "projection"}[point]
+    workspace.refused = folder
+    refused = workspace.command(*LOG_LARGE)
+    workspace.refused = None
 
     assert refused.code == 1
     assert str(folder) in refused.err
-    desk.command(*LOG_LARGE).well()
-    assert look(desk.store).numbers("large") == 1
+    workspace.command(*LOG_LARGE).succeeded()
+    assert inspect_store(workspace.store).numbers("large") == 1
 
 
 def test_a_disk_too_full_for_a_store_is_said(tmp_path: Path) -> None:
-    desk = Desk.in_folder(tmp_path)
-    desk.fill("data", files=2)
+    workspace = Workspace.in_folder(tmp_path)
+    workspace.fill("data", files=2)
     with ExitStack() as stack:
         if can_mount():
-            desk.store = stack.enter_context(small_disk(DISK_BYTES)) / "store"
-            desk.store.mkdir()
-            with filled(desk.store.parent):
-                refused = desk.command("log", "data", "--name", "data")
+            workspace.store = stack.enter_context(small_disk(DISK_BYTES)) / "store"
+            workspace.store.mkdir()
+            with filled(workspace.store.parent):
+                refused = workspace.command("log", "data", "--name", "data")
         else:
-            desk.store.mkdir()
-            desk.refused = desk.store
-            refused = desk.command("log", "data", "--name", "data")
-            desk.refused = None
+            workspace.store.mkdir()
+            workspace.refused = workspace.store
+            refused = workspace.command("log", "data", "--name", "data")
+            workspace.refused = None
 
         assert refused.code == 1, refused
-        assert str(desk.store) in refused.err
+        assert str(workspace.store) in refused.err
         assert "Traceback" not in refused.err
-        desk.command("log", "data", "--name", "data").well()
-        assert look(desk.store).numbers("data") == 1
+        workspace.command("log", "data", "--name", "data").succeeded()
+        assert inspect_store(workspace.store).numbers("data") == 1
 
 
 def test_a_full_disk_of_the_cache_does_not_matter(tmp_path: Path) -> None:
-    desk = Desk.in_folder(tmp_path)
-    desk.fill("data", files=20)
+    workspace = Workspace.in_folder(tmp_path)
+    workspace.fill("data", files=20)
     with ExitStack() as stack:
         if can_mount():
             disk = stack.enter_context(small_disk(1024 * 1024))
-            desk.cache = disk / "cache"
+            workspace.cache = disk / "cache"
             stack.enter_context(filled(disk))
         else:
-            desk.refused = desk.cache
-        logged = desk.command("log", "data", "--name", "data")
-        again = desk.command("log", "data", "--name", "data")
+            workspace.refused = workspace.cache
+        logged = workspace.command("log", "data", "--name", "data")
+        again = workspace.command("log", "data", "--name", "data")
 
-    assert (logged.well().err, again.well().out) == (
+    assert (logged.succeeded().err, again.succeeded().out) == (
         "headwater: data: v0, 20 of 20 files new, 2.0 kB stored\n",
         "team/faults/data:v0\n",
     )
 
 
-def test_what_a_full_disk_refused_leaves_no_rubbish(disk_desk: Desk) -> None:
-    with full(disk_desk):
-        disk_desk.command(*LOG_LARGE)
+def test_what_a_full_disk_refused_leaves_no_rubbish(disk_workspace: Workspace) -> None:
+    with full(disk_workspace):
+        disk_workspace.command(*LOG_LARGE)
 
-    with opened(disk_desk.store) as stores:
+    with opened(disk_workspace.store) as stores:
         assert list(stores.blobs.abandoned()) == []

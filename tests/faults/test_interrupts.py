@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import WAIT_S, Desk, content
-from tests.faults.stores import look
+from tests.faults.processes import WAIT_S, Workspace, content
+from tests.faults.stores import inspect_store
 
 FILE_BYTES = 16_384
 FILES = 2_500  # more than two packs, so that there is a middle
@@ -33,28 +33,28 @@ POINTS_OF_LOG = [
 
 
 @pytest.fixture
-def large(desk: Desk) -> Desk:
-    desk.fill("data", files=FILES, size=FILE_BYTES)
-    return desk
+def large(workspace: Workspace) -> Workspace:
+    workspace.fill("data", files=FILES, size=FILE_BYTES)
+    return workspace
 
 
 @pytest.mark.parametrize(("point", "moment", "number"), POINTS_OF_LOG)
 def test_log_interrupted_at_a_point_says_so_and_finishes_when_run_again(
-    desk: Desk, point: str, moment: str, number: int
+    workspace: Workspace, point: str, moment: str, number: int
 ) -> None:
-    desk.fill("data", files=30)
+    workspace.fill("data", files=30)
     command = ("log", "data", "--name", "data")
-    interrupted = desk.command(*command, at_point=(point, moment, str(number), "INT"))
+    interrupted = workspace.command(*command, at_point=(point, moment, str(number), "INT"))
 
     assert interrupted.code == INTERRUPTED, interrupted
     assert "headwater: interrupted" in interrupted.err
     assert "Traceback" not in interrupted.err
 
-    assert desk.command(*command).well().out == "team/faults/data:v0\n"
-    assert look(desk.store).numbers("data") == 1
+    assert workspace.command(*command).succeeded().out == "team/faults/data:v0\n"
+    assert inspect_store(workspace.store).numbers("data") == 1
 
 
-def test_log_interrupted_from_outside_while_it_adds_a_large_folder_finishes_when_run_again(large: Desk) -> None:
+def test_log_interrupted_from_outside_while_it_adds_a_large_folder_finishes_when_run_again(large: Workspace) -> None:
     command = large.start_command("log", "data", "--name", "data")
     wait_for_a_file_in(large.store / "blobs" / "staging")
     command.process.send_signal(signal.SIGINT)
@@ -63,27 +63,29 @@ def test_log_interrupted_from_outside_while_it_adds_a_large_folder_finishes_when
     assert interrupted.code == INTERRUPTED, interrupted
     assert "interrupted" in interrupted.err
     assert "Traceback" not in interrupted.err
-    assert look(large.store).numbers("data") == 0
+    assert inspect_store(large.store).numbers("data") == 0
     assert list((large.store / "blobs" / "staging").iterdir()) == [], "what was taken was let go of"
 
-    assert large.command("log", "data", "--name", "data").well().out == "team/faults/data:v0\n"
-    assert look(large.store).versions["data"][0].files == FILES
+    assert large.command("log", "data", "--name", "data").succeeded().out == "team/faults/data:v0\n"
+    assert inspect_store(large.store).versions["data"][0].files == FILES
 
 
-def test_an_interrupt_does_not_wait_for_the_large_files_that_were_not_begun(desk: Desk) -> None:
-    (desk.folder / "data").mkdir()
+def test_an_interrupt_does_not_wait_for_the_large_files_that_were_not_begun(workspace: Workspace) -> None:
+    (workspace.folder / "data").mkdir()
     for i in range(60):
-        (desk.folder / "data" / f"{i}.bin").write_bytes(content(str(i), 2_000_000))
+        (workspace.folder / "data" / f"{i}.bin").write_bytes(content(str(i), 2_000_000))
 
-    interrupted = desk.command("log", "data", "--name", "data", at_point=("taking a large file", "before", "1", "INT"))
+    interrupted = workspace.command(
+        "log", "data", "--name", "data", at_point=("taking a large file", "before", "1", "INT")
+    )
 
     assert interrupted.code == INTERRUPTED, interrupted
-    assert list((desk.store / "blobs" / "staging").iterdir()) == []
-    assert desk.command("log", "data", "--name", "data").well().out == "team/faults/data:v0\n"
-    assert look(desk.store).versions["data"][0].files == 60
+    assert list((workspace.store / "blobs" / "staging").iterdir()) == []
+    assert workspace.command("log", "data", "--name", "data").succeeded().out == "team/faults/data:v0\n"
+    assert inspect_store(workspace.store).versions["data"][0].files == 60
 
 
-def test_what_was_taken_before_an_interrupt_can_still_be_logged(large: Desk) -> None:
+def test_what_was_taken_before_an_interrupt_can_still_be_logged(large: Workspace) -> None:
     large.run(
         """
         import headwater
@@ -103,31 +105,31 @@ def test_what_was_taken_before_an_interrupt_can_still_be_logged(large: Desk) -> 
             run.log_artifact(interrupted)
         """,
         at_point=("taking a pack", "before", "2", "INT"),
-    ).well()
+    ).succeeded()
 
-    seen = look(large.store)
+    seen = inspect_store(large.store)
     assert (seen.versions["kept"][0].files, seen.versions["data"][0].files) == (1, FILES)
 
 
-def test_a_script_interrupted_while_it_adds_ends_with_its_run_failed_and_nothing_logged(large: Desk) -> None:
+def test_a_script_interrupted_while_it_adds_ends_with_its_run_failed_and_nothing_logged(large: Workspace) -> None:
     script = large.start(SCRIPT)
     wait_for_a_file_in(large.store / "blobs" / "staging")
     script.process.send_signal(signal.SIGINT)
     ended = script.wait()
 
     assert "KeyboardInterrupt" in ended.err
-    seen = look(large.store)
+    seen = inspect_store(large.store)
     assert (seen.runs, seen.versions) == ({"r": "failed"}, {})
 
-    large.run(SCRIPT).well()
-    assert look(large.store).versions["data"][0].files == FILES
+    large.run(SCRIPT).succeeded()
+    assert inspect_store(large.store).versions["data"][0].files == FILES
 
 
 @pytest.mark.parametrize("point", ["storing", "appending", "committing the projection"])
 def test_a_script_interrupted_while_it_leaves_a_run_has_still_logged_everything_at_its_end(
-    desk: Desk, point: str
+    workspace: Workspace, point: str
 ) -> None:
-    desk.fill("data", files=30)
+    workspace.fill("data", files=30)
     leaving = """
         import headwater
         run = headwater.init(id="r")
@@ -141,16 +143,16 @@ def test_a_script_interrupted_while_it_leaves_a_run_has_still_logged_everything_
     """
     number = "1" if point == "storing" else "2"
 
-    ended = desk.run(leaving, at_point=(point, "before", number, "INT"))
+    ended = workspace.run(leaving, at_point=(point, "before", number, "INT"))
 
     assert "KeyboardInterrupt" in ended.err
-    seen = look(desk.store)
+    seen = inspect_store(workspace.store)
     assert {name: len(versions) for name, versions in seen.versions.items()} == {"one": 1, "other": 1}
     assert seen.runs["r"] in ("finished", "failed")
 
 
-def test_get_interrupted_says_so_leaves_whole_files_and_finishes_when_run_again(large: Desk) -> None:
-    large.command("log", "data", "--name", "data").well()
+def test_get_interrupted_says_so_leaves_whole_files_and_finishes_when_run_again(large: Workspace) -> None:
+    large.command("log", "data", "--name", "data").succeeded()
     get = ("get", "data", "out")
 
     interrupted = large.command(*get, at_point=("downloading", "before", "3", "INT"))
@@ -162,15 +164,15 @@ def test_get_interrupted_says_so_leaves_whole_files_and_finishes_when_run_again(
     assert 0 < len(landed) < FILES
     assert landed.items() <= files_in(large.folder / "data").items(), "nothing half, nothing else"
 
-    large.command(*get).well()
+    large.command(*get).succeeded()
     assert files_in(large.folder / "out") == files_in(large.folder / "data")
 
 
-def test_a_question_interrupted_says_so(desk: Desk) -> None:
-    desk.fill("data", files=3)
-    desk.command("log", "data", "--name", "data").well()
+def test_a_question_interrupted_says_so(workspace: Workspace) -> None:
+    workspace.fill("data", files=3)
+    workspace.command("log", "data", "--name", "data").succeeded()
 
-    interrupted = desk.command("ls", at_point=("making the projection", "after", "1", "INT"))
+    interrupted = workspace.command("ls", at_point=("making the projection", "after", "1", "INT"))
 
     assert interrupted.code == INTERRUPTED, interrupted
     assert "Traceback" not in interrupted.err

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from headwater_schemas.errors import StoreUnavailable
 
-from tests.faults.processes import Desk, content
-from tests.faults.stores import Seen, look
+from tests.faults.processes import Workspace, content
+from tests.faults.stores import StoreState, inspect_store
 
 # Two runs, four versions, small and large files, an alias and a use. Done twice it changes nothing.
 PIPELINE = """
@@ -57,29 +57,29 @@ POINTS = [
 RANDOM_KILLS = 12
 
 
-def prepared(desk: Desk) -> Desk:
-    first = desk.fill("first", files=60)
+def prepared(workspace: Workspace) -> Workspace:
+    first = workspace.fill("first", files=60)
     (first / "large.bin").write_bytes(content("large", LARGE_FILE_BYTES))
-    second = desk.fill("second", files=60)
+    second = workspace.fill("second", files=60)
     (second / "00007.bin").write_bytes(b"changed")
-    (desk.folder / "weights.bin").write_bytes(content("weights", LARGE_FILE_BYTES))
-    return desk
+    (workspace.folder / "weights.bin").write_bytes(content("weights", LARGE_FILE_BYTES))
+    return workspace
 
 
 @pytest.fixture
-def pipeline(desk: Desk) -> Desk:
-    return prepared(desk)
+def pipeline(workspace: Workspace) -> Workspace:
+    return prepared(workspace)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> StoreState:
     """What the pipeline comes to when nobody kills it."""
-    desk = prepared(Desk.in_folder(tmp_path_factory.mktemp("undisturbed")))
-    desk.run(PIPELINE).well()
-    return look(desk.store)
+    workspace = prepared(Workspace.in_folder(tmp_path_factory.mktemp("undisturbed")))
+    workspace.run(PIPELINE).succeeded()
+    return inspect_store(workspace.store)
 
 
-def test_undisturbed_the_pipeline_makes_four_versions(undisturbed: Seen) -> None:
+def test_undisturbed_the_pipeline_makes_four_versions(undisturbed: StoreState) -> None:
     assert {name: len(versions) for name, versions in undisturbed.versions.items()} == {
         "data": 2,
         "model": 1,
@@ -91,40 +91,40 @@ def test_undisturbed_the_pipeline_makes_four_versions(undisturbed: Seen) -> None
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(("point", "number"), POINTS)
 def test_a_writer_killed_at_a_point_leaves_nothing_half_and_comes_to_the_same_end_when_run_again(
-    pipeline: Desk, undisturbed: Seen, point: str, number: int, moment: str
+    pipeline: Workspace, undisturbed: StoreState, point: str, number: int, moment: str
 ) -> None:
     killed = pipeline.run(PIPELINE, at_point=(point, moment, str(number), "KILL"))
     assert killed.code == -signal.SIGKILL, f"it never came to this point: {killed}"
-    assert_is_part_of(looked_if_there(pipeline.store), undisturbed)
+    assert_is_part_of(inspect_if_created(pipeline.store), undisturbed)
 
-    pipeline.run(PIPELINE).well()
+    pipeline.run(PIPELINE).succeeded()
 
-    assert look(pipeline.store) == undisturbed
+    assert inspect_store(pipeline.store) == undisturbed
 
 
-def test_what_was_acknowledged_before_the_kill_is_there(pipeline: Desk, undisturbed: Seen) -> None:
+def test_what_was_acknowledged_before_the_kill_is_there(pipeline: Workspace, undisturbed: StoreState) -> None:
     writer = pipeline.start(PIPELINE, at_point=("taking a large file", "before", "3", "STOP"))
-    assert writer.line() == "acknowledged"
+    assert writer.read_line() == "acknowledged"
     writer.process.kill()
     writer.wait()
 
-    assert look(pipeline.store).versions["model"] == undisturbed.versions["model"]
+    assert inspect_store(pipeline.store).versions["model"] == undisturbed.versions["model"]
 
 
-def test_a_writer_killed_while_it_projects_lets_another_process_go_on_at_once(pipeline: Desk) -> None:
+def test_a_writer_killed_while_it_projects_lets_another_process_go_on_at_once(pipeline: Workspace) -> None:
     stuck = pipeline.start(PIPELINE, at_point=("committing the projection", "before", "3", "STOP"))
-    assert stuck.line() == "stopped"
+    assert stuck.read_line() == "stopped"
     other = pipeline.start_command("log", "weights.bin", "--name", "other")
     stuck.process.kill()
     stuck.wait()
 
-    assert other.wait().well().out.strip() == "team/faults/other:v0"
-    look(pipeline.store)
+    assert other.wait().succeeded().out.strip() == "team/faults/other:v0"
+    inspect_store(pipeline.store)
 
 
 @pytest.mark.slow
 def test_a_writer_killed_at_random_moments_again_and_again_comes_to_the_same_end(
-    pipeline: Desk, undisturbed: Seen
+    pipeline: Workspace, undisturbed: StoreState
 ) -> None:
     moments = random.Random(20)
     for _ in range(RANDOM_KILLS):
@@ -132,26 +132,26 @@ def test_a_writer_killed_at_random_moments_again_and_again_comes_to_the_same_end
         time.sleep(moments.uniform(0.2, 1.2))
         writer.process.kill()
         writer.wait()
-        assert_is_part_of(looked_if_there(pipeline.store), undisturbed)
+        assert_is_part_of(inspect_if_created(pipeline.store), undisturbed)
 
-    pipeline.run(PIPELINE).well()
+    pipeline.run(PIPELINE).succeeded()
 
-    assert look(pipeline.store) == undisturbed
-    pipeline.command("replay").well()
-    pipeline.command("doctor").well()
+    assert inspect_store(pipeline.store) == undisturbed
+    pipeline.command("replay").succeeded()
+    pipeline.command("doctor").succeeded()
 
 
-def looked_if_there(store: Path) -> Seen | None:
+def inspect_if_created(store: Path) -> StoreState | None:
     """What is there, unless the kill came before there was a whole store."""
     try:
-        return look(store)
+        return inspect_store(store)
     except StoreUnavailable as unavailable:
         if "there is no" not in str(unavailable):
             raise
         return None
 
 
-def assert_is_part_of(seen: Seen | None, whole: Seen) -> None:
+def assert_is_part_of(seen: StoreState | None, whole: StoreState) -> None:
     for name, versions in (seen.versions if seen is not None else {}).items():
         told = [(version.digest, version.files) for version in versions]
         assert told == [(version.digest, version.files) for version in whole.versions[name]][: len(told)]

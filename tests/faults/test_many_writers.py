@@ -5,14 +5,14 @@ from statistics import median
 
 import pytest
 
-from tests.faults.processes import Desk, Started
-from tests.faults.stores import look
+from tests.faults.processes import Started, Workspace
+from tests.faults.stores import inspect_store
 
 
 @pytest.fixture
-def desk(shared_desk: Desk) -> Desk:
+def workspace(shared_workspace: Workspace) -> Workspace:
     """What is asked here is asked in each way to run."""
-    return shared_desk
+    return shared_workspace
 
 
 WRITERS = 16
@@ -66,27 +66,27 @@ READER = """
 """
 
 
-def told_to_go(processes: list[Started]) -> None:
+def start_all(processes: list[Started]) -> None:
     for process in processes:
-        assert process.line() == "ready"
+        assert process.read_line() == "ready"
     for process in processes:
         process.send_line("go")
 
 
 @pytest.mark.slow
-def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(desk: Desk) -> None:
-    desk.run("import headwater; headwater.init().finish()").well()
-    reader = desk.start(READER)
-    writers = [desk.start(WRITER, str(number), str(COMMITS)) for number in range(WRITERS)]
-    told_to_go([reader, *writers])
+def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(workspace: Workspace) -> None:
+    workspace.run("import headwater; headwater.init().finish()").succeeded()
+    reader = workspace.start(READER)
+    writers = [workspace.start(WRITER, str(number), str(COMMITS)) for number in range(WRITERS)]
+    start_all([reader, *writers])
 
-    told = [json.loads(writer.wait().well().out.splitlines()[-1]) for writer in writers]
+    told = [json.loads(writer.wait().succeeded().out.splitlines()[-1]) for writer in writers]
     reader.send_line("stop")
-    looks, versions_seen = map(int, reader.wait().well().out.split())
+    looks, versions_seen = map(int, reader.wait().succeeded().out.split())
 
     shared = [version for one in told if one["name"] == "shared" for version in one["versions"]]
     assert len(set(shared)) == len(shared) == WRITERS // 2 * COMMITS
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert seen.numbers("shared") == len(shared)
     assert all(seen.numbers(f"own-{number}") == COMMITS for number in range(0, WRITERS, 2))
     assert looks > versions_seen > 1
@@ -100,7 +100,7 @@ def report_times(took_s: list[float], looks: int) -> None:
     print(f"one reader beside them: {looks} looks")
 
 
-def test_processes_that_make_the_same_store_at_once_share_it(desk: Desk) -> None:
+def test_processes_that_make_the_same_store_at_once_share_it(workspace: Workspace) -> None:
     script = """
         import sys
         import headwater
@@ -113,33 +113,36 @@ def test_processes_that_make_the_same_store_at_once_share_it(desk: Desk) -> None
                 file.write(sys.argv[1])
             run.log_artifact(artifact)
     """
-    makers = [desk.start(script, str(number)) for number in range(STORES_MADE)]
-    told_to_go(makers)
+    makers = [workspace.start(script, str(number)) for number in range(STORES_MADE)]
+    start_all(makers)
 
     for maker in makers:
-        maker.wait().well()
+        maker.wait().succeeded()
 
-    seen = look(desk.settings())
+    seen = inspect_store(workspace.settings())
     assert seen.numbers("made") == STORES_MADE
     assert set(seen.runs.values()) == {"finished"}
     assert len(seen.runs) == STORES_MADE
 
 
-def test_two_commands_at_once_on_a_new_store_both_do_their_work(desk: Desk) -> None:
-    desk.fill("data", files=5)
-    commands = [desk.start_command("log", "data", "--name", name) for name in ("one", "other")]
+def test_two_commands_at_once_on_a_new_store_both_do_their_work(workspace: Workspace) -> None:
+    workspace.fill("data", files=5)
+    commands = [workspace.start_command("log", "data", "--name", name) for name in ("one", "other")]
 
     for command in commands:
-        command.wait().well()
+        command.wait().succeeded()
 
-    assert {name: len(versions) for name, versions in look(desk.settings()).versions.items()} == {"one": 1, "other": 1}
+    assert {name: len(versions) for name, versions in inspect_store(workspace.settings()).versions.items()} == {
+        "one": 1,
+        "other": 1,
+    }
 
 
-def test_writers_of_the_same_content_at_once_make_one_version(desk: Desk) -> None:
-    desk.fill("data", files=5)
-    commands = [desk.start_command("log", "data", "--name", "same") for _ in range(4)]
+def test_writers_of_the_same_content_at_once_make_one_version(workspace: Workspace) -> None:
+    workspace.fill("data", files=5)
+    commands = [workspace.start_command("log", "data", "--name", "same") for _ in range(4)]
 
-    told = {command.wait().well().out for command in commands}
+    told = {command.wait().succeeded().out for command in commands}
 
     assert told == {"team/faults/same:v0\n"}
-    assert look(desk.settings()).numbers("same") == 1
+    assert inspect_store(workspace.settings()).numbers("same") == 1

@@ -5,14 +5,14 @@ import signal
 
 import pytest
 
-from tests.faults.processes import Desk
-from tests.faults.stores import look
+from tests.faults.processes import Workspace
+from tests.faults.stores import inspect_store
 
 
 @pytest.fixture
-def desk(shared_desk: Desk) -> Desk:
+def workspace(shared_workspace: Workspace) -> Workspace:
     """What is asked here is asked in each way to run."""
-    return shared_desk
+    return shared_workspace
 
 
 WRITERS = 8
@@ -51,45 +51,47 @@ FINISHER = """
 """
 
 
-def start_writers(desk: Desk, numbers: range) -> list:  # type: ignore[type-arg]
-    writers = [desk.start(WRITER, str(number), str(FILES)) for number in numbers]
+def start_writers(workspace: Workspace, numbers: range) -> list:  # type: ignore[type-arg]
+    writers = [workspace.start(WRITER, str(number), str(FILES)) for number in numbers]
     for writer in writers:
-        assert writer.line() == "ready"
+        assert writer.read_line() == "ready"
     return writers
 
 
-def test_processes_that_upsert_at_once_lose_nothing(desk: Desk) -> None:
-    writers = start_writers(desk, range(WRITERS))
+def test_processes_that_upsert_at_once_lose_nothing(workspace: Workspace) -> None:
+    writers = start_writers(workspace, range(WRITERS))
     for writer in writers:
         writer.send_line("go")
     for writer in writers:
-        writer.wait().well()
+        writer.wait().succeeded()
 
-    said = desk.run(FINISHER).well().out.splitlines()[-1]
+    said = workspace.run(FINISHER).succeeded().out.splitlines()[-1]
 
     assert said == f"v0 {WRITERS * FILES + 1} shared.txt"
 
 
-def test_a_seal_that_waits_for_writers_comes_with_the_last_of_them_whenever_the_finish_came(desk: Desk) -> None:
-    writers = start_writers(desk, range(3))
-    finisher = desk.start(FINISHER, "3")
-    assert finisher.line() == "waiting"
-    assert look(desk.settings()).versions == {}
+def test_a_seal_that_waits_for_writers_comes_with_the_last_of_them_whenever_the_finish_came(
+    workspace: Workspace,
+) -> None:
+    writers = start_writers(workspace, range(3))
+    finisher = workspace.start(FINISHER, "3")
+    assert finisher.read_line() == "waiting"
+    assert inspect_store(workspace.settings()).versions == {}
     for writer in writers:
         writer.send_line("go")
-        writer.wait().well()
+        writer.wait().succeeded()
 
-    assert finisher.wait().well().out.splitlines()[-1] == f"v0 {3 * FILES + 1} shared.txt"
+    assert finisher.wait().succeeded().out.splitlines()[-1] == f"v0 {3 * FILES + 1} shared.txt"
 
 
-def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
-    dies, lives = start_writers(desk, range(2))
+def test_a_writer_that_dies_before_it_upserts_blocks_nobody(workspace: Workspace) -> None:
+    dies, lives = start_writers(workspace, range(2))
     os.kill(dies.process.pid, signal.SIGKILL)
     dies.wait()
     lives.send_line("go")
-    lives.wait().well()
+    lives.wait().succeeded()
 
-    assert desk.run(FINISHER).well().out.splitlines()[-1] == f"v0 {FILES + 1} "
+    assert workspace.run(FINISHER).succeeded().out.splitlines()[-1] == f"v0 {FILES + 1} "
 
 
 @pytest.mark.parametrize(
@@ -102,50 +104,50 @@ def test_a_writer_that_dies_before_it_upserts_blocks_nobody(desk: Desk) -> None:
     ids=" ".join,
 )
 def test_a_writer_that_is_killed_while_it_upserts_is_tried_again_under_its_id(
-    desk: Desk, at_point: tuple[str, ...]
+    workspace: Workspace, at_point: tuple[str, ...]
 ) -> None:
-    killed = desk.start(WRITER, "0", str(FILES), at_point=at_point)
-    assert killed.line() == "ready"
+    killed = workspace.start(WRITER, "0", str(FILES), at_point=at_point)
+    assert killed.read_line() == "ready"
     killed.send_line("go")
     assert killed.wait().code == -signal.SIGKILL
-    for writer in start_writers(desk, range(2)):
+    for writer in start_writers(workspace, range(2)):
         writer.send_line("go")
-        writer.wait().well()
+        writer.wait().succeeded()
 
-    assert desk.run(FINISHER, "2").well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
+    assert workspace.run(FINISHER, "2").succeeded().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
 
 
-def test_processes_that_finish_at_once_finish_the_same_version(desk: Desk) -> None:
-    (writer,) = start_writers(desk, range(1))
+def test_processes_that_finish_at_once_finish_the_same_version(workspace: Workspace) -> None:
+    (writer,) = start_writers(workspace, range(1))
     writer.send_line("go")
-    writer.wait().well()
+    writer.wait().succeeded()
 
-    finishers = [desk.start(FINISHER) for _ in range(4)]
+    finishers = [workspace.start(FINISHER) for _ in range(4)]
 
-    said = {finisher.wait().well().out.splitlines()[-1] for finisher in finishers}
+    said = {finisher.wait().succeeded().out.splitlines()[-1] for finisher in finishers}
     assert said == {f"v0 {FILES + 1} "}
 
 
-def test_a_writer_that_is_tried_again_under_its_id_counts_once(desk: Desk) -> None:
+def test_a_writer_that_is_tried_again_under_its_id_counts_once(workspace: Workspace) -> None:
     for _ in range(2):
-        (writer,) = start_writers(desk, range(1))
+        (writer,) = start_writers(workspace, range(1))
         writer.send_line("go")
-        writer.wait().well()
-    finisher = desk.start(FINISHER, "2")
-    assert finisher.line() == "waiting"
-    assert look(desk.settings()).versions == {}
-    (other,) = start_writers(desk, range(1, 2))
+        writer.wait().succeeded()
+    finisher = workspace.start(FINISHER, "2")
+    assert finisher.read_line() == "waiting"
+    assert inspect_store(workspace.settings()).versions == {}
+    (other,) = start_writers(workspace, range(1, 2))
     other.send_line("go")
-    other.wait().well()
+    other.wait().succeeded()
 
-    assert finisher.wait().well().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
+    assert finisher.wait().succeeded().out.splitlines()[-1] == f"v0 {2 * FILES + 1} shared.txt"
 
 
-def test_a_writer_that_comes_after_the_seal_is_told_which_version_it_missed(desk: Desk) -> None:
-    early, late = start_writers(desk, range(2))
+def test_a_writer_that_comes_after_the_seal_is_told_which_version_it_missed(workspace: Workspace) -> None:
+    early, late = start_writers(workspace, range(2))
     early.send_line("go")
-    early.wait().well()
-    desk.run(FINISHER).well()
+    early.wait().succeeded()
+    workspace.run(FINISHER).succeeded()
     late.send_line("go")
     ended = late.wait()
 

@@ -27,16 +27,16 @@ def test_the_wheel_in_a_clean_environment_runs_the_readmes_first_example_twice(
     run(install, tmp_path, outside_environment)
     example = tmp_path / "example.py"
     example.write_text(first_example(), "utf-8")
-    desk = {"HOME": str(tmp_path), "PATH": outside_environment["PATH"], "HEADWATER_URL": str(tmp_path / "store")}
+    environment = {"HOME": str(tmp_path), "PATH": outside_environment["PATH"], "HEADWATER_URL": str(tmp_path / "store")}
 
-    first = run([python, str(example)], tmp_path, desk)
-    again = run([python, str(example)], tmp_path, desk)
+    first = run([python, str(example)], tmp_path, environment)
+    again = run([python, str(example)], tmp_path, environment)
 
     assert (tmp_path / "images-as-they-were" / "dog.txt").read_text() == "a dog"
     assert first.stdout.endswith("images-as-they-were\n")
     assert "v1, 1 of 2 files new" in first.stderr
     assert "no new version" in again.stderr
-    shipped = run([str(Path(python).with_name("headwater")), "version"], tmp_path, desk)
+    shipped = run([str(Path(python).with_name("headwater")), "version"], tmp_path, environment)
     assert shipped.stdout.startswith("headwater ")
 
 

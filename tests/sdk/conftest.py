@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from headwater._commit import client as clients
 
-from tests.support.stores import StoreUnderTest, fresh_place
+from tests.support.stores import StoreUnderTest, new_store
 from tests.support.web import Web, serving
 
 
@@ -16,7 +16,7 @@ def store(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("HEADWATER_ENTITY", "team")
     monkeypatch.setenv("HEADWATER_PROJECT", "animals")
     monkeypatch.chdir(tmp_path)
-    with fresh_place(mode, tmp_path / "store") as place:
+    with new_store(mode, tmp_path / "store") as place:
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         yield place

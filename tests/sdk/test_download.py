@@ -19,7 +19,7 @@ from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotF
 from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, put, refusal
 from tests.support import disks
 from tests.support.forked import ForkedProcess
-from tests.support.modes import EMBEDDED, MODES, given_back
+from tests.support.modes import EMBEDDED, MODES, stores_recycled
 from tests.support.stores import StoreUnderTest
 
 TEMPORARY_NAMES = "temporary names"
@@ -48,7 +48,7 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """
     if request.param == TEMPORARY_NAMES:
         monkeypatch.setattr(target, "_DESCRIPTORS", "/nowhere")
-    with given_back():
+    with stores_recycled():
         yield EMBEDDED if request.param == TEMPORARY_NAMES else request.param
 
 

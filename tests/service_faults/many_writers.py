@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def guarded(folder: Path, number: int) -> None:
-    """One line for an error: it is part of what is judged."""
+    """One line for an error: it is part of what is verified."""
     try:
         write(folder, number)
     except HeadwaterError as error:

@@ -1,4 +1,4 @@
-"""Start real processes whose words are kept in files, so that they outlive a kill and never fill a pipe."""
+"""Processes that write to files, so that their output survives a kill and never fills a pipe."""
 
 import json
 import os
@@ -19,8 +19,8 @@ POLL_S = 0.05
 Fault = tuple[str, str, int, str]
 
 
-class Running:
-    """A process of ours."""
+class LoggedProcess:
+    """A process with its output in files."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path, name: str) -> None:
         self.name = name
@@ -40,51 +40,51 @@ class Running:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def words(self) -> str:
-        """What it said to people."""
+    def stderr_text(self) -> str:
+        """Its standard error."""
         return self.err.read_text("utf-8", errors="replace")
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it said to us, one JSON object a line; a line that was cut off does not count."""
+        """The JSON objects that it printed, one per line, without an incomplete last line."""
         text = self.out.read_text("utf-8")
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
-    def until(self, is_so: Callable[[], object], what: str, *, within_s: float = WAIT_S) -> None:
-        """Wait for something that this process brings about."""
+    def wait_until(self, is_so: Callable[[], object], what: str, *, within_s: float = WAIT_S) -> None:
+        """Wait for an effect of this process."""
         deadline = time.monotonic() + within_s
         while not is_so():
             assert self.alive, f"{self.name} ended with {self._process.returncode} before {what}\n{self.output()}"
             assert time.monotonic() < deadline, f"{self.name}: no {what} within {within_s:.0f} s\n{self.output()}"
             time.sleep(POLL_S)
 
-    def until_lines(self, count: int) -> None:
-        """Wait until it has said so many lines."""
-        self.until(lambda: len(self.lines()) >= count, f"{count} lines")
+    def wait_for_lines(self, count: int) -> None:
+        """Wait until it has printed so many lines."""
+        self.wait_until(lambda: len(self.lines()) >= count, f"{count} lines")
 
-    def ended(self, *, within_s: float = WAIT_S) -> int:
+    def exit_code(self, *, within_s: float = WAIT_S) -> int:
         """Wait for its end; returns the exit code, minus the signal's number where one ended it."""
         try:
             return self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} hangs\n{self.output()}") from None
 
-    def ended_well(self) -> None:
-        code = self.ended()
+    def succeeded(self) -> None:
+        code = self.exit_code()
         assert code == 0, f"{self.name} ended with {code}\n{self.output()}"
 
     def was_killed(self) -> None:
-        """Wait for the end that a fault gives it."""
-        code = self.ended()
-        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: it never came to this point\n{self.output()}"
+        """Check that its fault killed it."""
+        code = self.exit_code()
+        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: it did not reach this point\n{self.output()}"
 
     def signal(self, number: int) -> None:
         if self.alive:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, with all that it forked; SIGKILL also ends what is frozen."""
+        """Kill it and its children, even if they are stopped."""
         if self.alive:
-            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session, and so a group, of its own
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a process group of its own
         self._process.wait()
 
     def frozen(self) -> bool:
@@ -93,12 +93,12 @@ class Running:
         return fields[0] == "T"
 
     def output(self) -> str:
-        """Everything it said, for a failure."""
-        return f"{self.out.read_text('utf-8')[-3000:]}\n{self.words()[-6000:]}"
+        """The end of its output, for error messages."""
+        return f"{self.out.read_text('utf-8')[-3000:]}\n{self.stderr_text()[-6000:]}"
 
 
 def command_of(module: str, arguments: list[str], fault: Fault | None) -> list[str]:
-    """What runs a module of this room, with a fault in it where one is given."""
+    """The arguments that run a module of this package, with a fault if one is given."""
     file = str(ROOT.joinpath(*module.split(".")).with_suffix(".py"))
     if fault is None:
         return ["-m", module, *arguments]

@@ -9,9 +9,9 @@ import pytest
 from headwater_schemas.positions import BEFORE_FIRST
 
 from services.kafka import KafkaBroker, KafkaCluster
-from tests.service_faults.judging import Ack, acknowledged, errors, judge, opened
-from tests.service_faults.processes import Running
-from tests.service_faults.stage import Place, Stage, on_stage
+from tests.service_faults.deployment import Deployment, OwnServers, deployed
+from tests.service_faults.processes import LoggedProcess
+from tests.service_faults.verification import Ack, acknowledged, errors, opened, verify
 from tests.support.servers import own_kafka, own_kafka_cluster
 
 WRITERS = 3
@@ -31,19 +31,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture
-def stage(broker: KafkaBroker, tmp_path: Path) -> Iterator[Stage]:
+def deployment(broker: KafkaBroker, tmp_path: Path) -> Iterator[Deployment]:
     broker.start()  # in case the test before failed
-    with on_stage(tmp_path, Place(kafka=broker.address)) as stage:
-        yield stage
+    with deployed(tmp_path, OwnServers(kafka=broker.address)) as deployment:
+        yield deployment
 
 
 class Writers:
     """Some writers that write until they are told to stop."""
 
-    def __init__(self, stage: Stage, *more: object) -> None:
-        self._over = stage.folder / "over"
+    def __init__(self, deployment: Deployment, *more: object) -> None:
+        self._over = deployment.folder / "over"
         self.all = [
-            stage.writer(f"data-{i % 2}", COMMITS_MAX, "--who", f"writer-{i}", "--until", self._over, *more)
+            deployment.writer(f"data-{i % 2}", COMMITS_MAX, "--who", f"writer-{i}", "--until", self._over, *more)
             for i in range(WRITERS)
         ]
 
@@ -51,34 +51,34 @@ class Writers:
         """Wait until each has so many more commits acknowledged than now."""
         wanted = {id(writer): len(acknowledged(writer)) + more for writer in self.all}
 
-        def has(writer: Running) -> bool:
+        def has(writer: LoggedProcess) -> bool:
             return len(acknowledged(writer)) >= wanted[id(writer)]
 
         for writer in self.all:
-            writer.until(lambda writer=writer: has(writer), f"{more} more commits")  # type: ignore[misc]
+            writer.wait_until(lambda writer=writer: has(writer), f"{more} more commits")  # type: ignore[misc]
 
     def end(self) -> list[Ack]:
         """Wait for their end; returns what was acknowledged to them."""
         self._over.touch()
         for writer in self.all:
-            writer.ended_well()
+            writer.succeeded()
         assert {error["error"] for error in errors(*self.all)} <= TOLD
         return acknowledged(*self.all)
 
 
-def judged(stage: Stage, acks: list[Ack]) -> None:
+def verified(deployment: Deployment, acks: list[Ack]) -> None:
     """All of it is there, and nothing besides."""
-    seen = judge(stage, acks)
+    seen = verify(deployment, acks)
     assert {name: seen.count(name) for name in seen.versions} == Counter(ack.name for ack in acks)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [KafkaBroker.stop, KafkaBroker.kill], ids=["stopped", "killed"])
 def test_a_broker_that_is_started_again_has_all_that_was_acknowledged(
-    broker: KafkaBroker, stage: Stage, end: Callable[[KafkaBroker], None]
+    broker: KafkaBroker, deployment: Deployment, end: Callable[[KafkaBroker], None]
 ) -> None:
-    projector = stage.projector()
-    writers = Writers(stage)
+    projector = deployment.projector()
+    writers = Writers(deployment)
     writers.have_written(BEFORE)
 
     end(broker)
@@ -86,14 +86,16 @@ def test_a_broker_that_is_started_again_has_all_that_was_acknowledged(
     broker.start()
 
     writers.have_written(AFTER)
-    judged(stage, writers.end())
+    verified(deployment, writers.end())
     assert projector.alive
 
 
 @pytest.mark.slow
-def test_what_was_written_twice_because_no_answer_came_in_time_counts_once(broker: KafkaBroker, stage: Stage) -> None:
-    stage.projector()
-    writers = Writers(stage, "--append-timeout", APPEND_TIMEOUT_S)
+def test_what_was_written_twice_because_no_answer_came_in_time_counts_once(
+    broker: KafkaBroker, deployment: Deployment
+) -> None:
+    deployment.projector()
+    writers = Writers(deployment, "--append-timeout", APPEND_TIMEOUT_S)
     writers.have_written(BEFORE)
 
     broker.pause()
@@ -101,14 +103,14 @@ def test_what_was_written_twice_because_no_answer_came_in_time_counts_once(broke
     broker.resume()
 
     writers.have_written(AFTER)
-    judged(stage, writers.end())
-    assert doubles(stage) > 0
+    verified(deployment, writers.end())
+    assert doubles(deployment) > 0
 
 
-def doubles(stage: Stage) -> int:
+def doubles(deployment: Deployment) -> int:
     """How many records of the log are there more than once, by their event's id."""
     ids: Counter[bytes] = Counter()
-    with opened(stage) as stores:
+    with opened(deployment) as stores:
         for partition in range(stores.log.partitions):
             after = BEFORE_FIRST
             while records := stores.log.read(partition, after=after):
@@ -121,16 +123,16 @@ def doubles(stage: Stage) -> int:
 def test_nothing_acknowledged_is_lost_with_the_leader_of_three_brokers(tmp_path: Path) -> None:
     with (
         own_kafka_cluster(tmp_path / "kafka") as cluster,
-        on_stage(tmp_path, Place(kafka=cluster.address, copies=3, partitions=1)) as stage,
+        deployed(tmp_path, OwnServers(kafka=cluster.address, copies=3, partitions=1)) as deployment,
     ):
-        projector = stage.projector()
-        writers = Writers(stage)
+        projector = deployment.projector()
+        writers = Writers(deployment)
         writers.have_written(BEFORE)
 
-        cluster.kill(cluster.leader(stage.topic, 0))
+        cluster.kill(cluster.leader(deployment.topic, 0))
         writers.have_written(AFTER)
 
-        judged(stage, writers.end())
+        verified(deployment, writers.end())
         assert projector.alive
 
 
@@ -139,13 +141,13 @@ def test_nothing_acknowledged_is_lost_with_the_leader_of_three_brokers(tmp_path:
 def test_writers_outlast_a_minute_with_two_of_three_brokers_gone(tmp_path: Path) -> None:
     with (
         own_kafka_cluster(tmp_path / "kafka") as cluster,
-        on_stage(tmp_path, Place(kafka=cluster.address, copies=3, partitions=1)) as stage,
+        deployed(tmp_path, OwnServers(kafka=cluster.address, copies=3, partitions=1)) as deployment,
     ):
-        projector = stage.projector()
-        writers = Writers(stage)
+        projector = deployment.projector()
+        writers = Writers(deployment)
         writers.have_written(BEFORE)
 
-        leader = cluster.leader(stage.topic, 0)
+        leader = cluster.leader(deployment.topic, 0)
         follower = (leader + 1) % len(cluster.brokers)
         cluster.kill(leader)
         cluster.kill(follower)
@@ -153,7 +155,7 @@ def test_writers_outlast_a_minute_with_two_of_three_brokers_gone(tmp_path: Path)
         come_back(cluster, leader, follower)
 
         writers.have_written(AFTER)
-        judged(stage, writers.end())
+        verified(deployment, writers.end())
         assert projector.alive
 
 

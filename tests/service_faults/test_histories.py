@@ -1,4 +1,4 @@
-"""Many writers with faults in between, judged by what each of them was told."""
+"""Many writers with faults in between, verified by what each of them was told."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from headwater_producer.producer import Producer
 from headwater_schemas.events import VersionCommitted
 
 from services.kafka import KafkaBroker
+from tests.service_faults.deployment import NAMESPACE, Deployment, OwnServers, deployed
 from tests.service_faults.history import Operation, problems, problems_of_draft
-from tests.service_faults.judging import judge, opened
 from tests.service_faults.many_writers import DRAFT, DRAFTED, SHARED
-from tests.service_faults.stage import NAMESPACE, Place, Stage, on_stage
+from tests.service_faults.verification import opened, verify
 from tests.support.servers import own_kafka
 
 WRITERS = 32
@@ -28,22 +28,22 @@ SOAK_S = 180.0
 NEVER = float("inf")
 
 
-class Play:
+class Scenario:
     """A store with its writers and projectors, and what may happen to them."""
 
-    def __init__(self, stage: Stage, broker: KafkaBroker) -> None:
-        self.stage, self.broker = stage, broker
-        self.projectors = [stage.projector(), stage.projector()]
-        self.folder = stage.folder / "operations"
+    def __init__(self, deployment: Deployment, broker: KafkaBroker) -> None:
+        self.deployment, self.broker = deployment, broker
+        self.projectors = [deployment.projector(), deployment.projector()]
+        self.folder = deployment.folder / "operations"
         self.folder.mkdir()
-        self._writers = stage.run("tests.service_faults.many_writers", self.folder, WRITERS)
-        self._writers.until(lambda: self._began() == WRITERS, f"{WRITERS} writers at work")
+        self._writers = deployment.run("tests.service_faults.many_writers", self.folder, WRITERS)
+        self._writers.wait_until(lambda: self._began() == WRITERS, f"{WRITERS} writers at work")
         self.killed: set[int] = set()
 
     def kill_a_projector(self) -> None:
         """And start another."""
         self.projectors.pop(0).kill()
-        self.projectors.append(self.stage.projector())
+        self.projectors.append(self.deployment.projector())
 
     def restart_the_broker(self) -> None:
         self.broker.stop()
@@ -66,7 +66,7 @@ class Play:
     def end(self) -> None:
         """Wait for the writers to end by themselves."""
         (self.folder / "over").touch()
-        self._writers.ended_well()
+        self._writers.succeeded()
         codes = self._writers.lines()[-1]["codes"]
         wanted = [-signal.SIGKILL if number in self.killed else 0 for number in range(WRITERS)]
         assert codes == wanted, self._writers.output()
@@ -106,42 +106,42 @@ def operation_of(writer: str, begun: dict[str, Any], ended: dict[str, Any]) -> O
 
 
 @contextmanager
-def playing(folder: Path) -> Iterator[Play]:
-    with own_kafka(folder / "kafka") as broker, on_stage(folder, Place(kafka=broker.address)) as stage:
-        yield Play(stage, broker)
+def running_scenario(folder: Path) -> Iterator[Scenario]:
+    with own_kafka(folder / "kafka") as broker, deployed(folder, OwnServers(kafka=broker.address)) as deployment:
+        yield Scenario(deployment, broker)
 
 
-def judged(play: Play) -> None:
+def verified(scenario: Scenario) -> None:
     """The history agrees with what is there, which agrees with a replay."""
-    play.end()
-    commit_draft(play.stage)
-    seen, operations = judge(play.stage, []), play.operations()
+    scenario.end()
+    commit_draft(scenario.deployment)
+    seen, operations = verify(scenario.deployment, []), scenario.operations()
     print(tally(operations))
     versions = {name: list(enumerate(seen.versions[name])) for name in SHARED}
     assert problems(operations, versions) == []
     assert seen.count(DRAFTED) == 1
-    assert problems_of_draft(operations, drafted(play.stage)) == []
-    play.stage.command("replay").ended_well()
+    assert problems_of_draft(operations, drafted(scenario.deployment)) == []
+    scenario.deployment.command("replay").succeeded()
 
 
-def commit_draft(stage: Stage) -> None:
+def commit_draft(deployment: Deployment) -> None:
     """Once all are done."""
-    with opened(stage) as stores:
+    with opened(deployment) as stores:
         producer = Producer(stores.log, author="the last")
         producer.send([VersionCommitted(collection=f"{NAMESPACE}/{DRAFTED}", draft=DRAFT)])
         producer.confirm()
 
 
-def drafted(stage: Stage) -> list[str]:
+def drafted(deployment: Deployment) -> list[str]:
     """The paths in the version that the shared draft became."""
-    with opened(stage) as stores:
+    with opened(deployment) as stores:
         info = queries.version_info(stores.database, f"{NAMESPACE}/{DRAFTED}", 0)
         assert info is not None
         return [path for paths, _ in queries.listing(stores.database, info.layers) for path in paths]
 
 
 def tally(operations: list[Operation]) -> str:
-    """Said, not judged."""
+    """Said, not verified."""
     kinds = sorted({(one.kind, one.outcome) for one in operations})
     counts = [f"{sum((one.kind, one.outcome) == kind for one in operations)} {kind[0]} {kind[1]}" for kind in kinds]
     return ", ".join(counts)
@@ -149,12 +149,12 @@ def tally(operations: list[Operation]) -> str:
 
 @pytest.mark.slow
 def test_what_32_writers_were_told_is_true_whatever_happens_to_projectors_broker_and_writers(tmp_path: Path) -> None:
-    with playing(tmp_path) as play:
-        for fault in (play.kill_a_projector, play.restart_the_broker, play.kill_a_writer):
+    with running_scenario(tmp_path) as scenario:
+        for fault in (scenario.kill_a_projector, scenario.restart_the_broker, scenario.kill_a_writer):
             time.sleep(CALM_S)
             fault()
         time.sleep(CALM_S)
-        judged(play)
+        verified(scenario)
 
 
 @pytest.mark.soak
@@ -163,17 +163,17 @@ def test_what_32_writers_were_told_is_true_whatever_happens_to_projectors_broker
 @pytest.mark.parametrize("seed", range(2))
 def test_what_32_writers_were_told_is_true_after_minutes_of_faults(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
-    with playing(tmp_path) as play:
+    with running_scenario(tmp_path) as scenario:
         faults: list[Callable[[], None]] = [
-            play.kill_a_projector,
-            play.restart_the_broker,
-            play.kill_the_broker,
-            play.freeze_the_broker,
-            play.kill_a_writer,
+            scenario.kill_a_projector,
+            scenario.restart_the_broker,
+            scenario.kill_the_broker,
+            scenario.freeze_the_broker,
+            scenario.kill_a_writer,
         ]
         over_at = time.monotonic() + SOAK_S
         while time.monotonic() < over_at:
             time.sleep(dice.uniform(CALM_S, 5 * CALM_S))
             dice.choice(faults)()
         time.sleep(CALM_S)
-        judged(play)
+        verified(scenario)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.service_faults.judging import acknowledged, judge
-from tests.service_faults.stage import Stage, on_stage
+from tests.service_faults.deployment import Deployment, deployed
+from tests.service_faults.verification import acknowledged, verify
 from tests.support.projector_host import projected
 
 LARGE_BYTES = 20_000_000  # three parts of an upload
@@ -26,41 +26,41 @@ BETWEEN_UPLOAD_AND_EVENT = [
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with on_stage(tmp_path) as stage, projected(stage.environment):
-        yield stage
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with deployed(tmp_path) as deployment, projected(deployment.environment):
+        yield deployment
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("point", "moment", "number"), [*MID_UPLOAD, *BETWEEN_UPLOAD_AND_EVENT])
 def test_a_writer_killed_between_its_bytes_and_its_events_leaves_nothing_half_and_ends_well_when_run_again(
-    stage: Stage, point: str, moment: str, number: int
+    deployment: Deployment, point: str, moment: str, number: int
 ) -> None:
-    killed = stage.writer("model", 2, "--large", LARGE_BYTES, fault=(point, moment, number, "KILL"))
+    killed = deployment.writer("model", 2, "--large", LARGE_BYTES, fault=(point, moment, number, "KILL"))
     killed.was_killed()
-    assert judge(stage, acknowledged(killed)).count("model") <= 2
+    assert verify(deployment, acknowledged(killed)).count("model") <= 2
 
-    again = stage.writer("model", 2, "--large", LARGE_BYTES)
-    again.ended_well()
+    again = deployment.writer("model", 2, "--large", LARGE_BYTES)
+    again.succeeded()
 
     assert len(acknowledged(again)) == 2
-    assert judge(stage, acknowledged(killed, again)).count("model") == 2
+    assert verify(deployment, acknowledged(killed, again)).count("model") == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("moment", "number"), [("before", 3), ("after", 2)])
 def test_a_writer_killed_in_the_middle_of_a_batch_ends_well_when_run_again(
-    stage: Stage, moment: str, number: int
+    deployment: Deployment, moment: str, number: int
 ) -> None:
-    killed = stage.writer("data", TOGETHER, "--together", fault=("appending to Kafka", moment, number, "KILL"))
+    killed = deployment.writer("data", TOGETHER, "--together", fault=("appending to Kafka", moment, number, "KILL"))
     killed.was_killed()
-    assert judge(stage, acknowledged(killed)).count("data") < TOGETHER
+    assert verify(deployment, acknowledged(killed)).count("data") < TOGETHER
 
-    again = stage.writer("data", TOGETHER, "--together")
-    again.ended_well()
+    again = deployment.writer("data", TOGETHER, "--together")
+    again.succeeded()
 
     assert len(acknowledged(again)) == TOGETHER
-    assert judge(stage, acknowledged(killed, again)).count("data") == TOGETHER
+    assert verify(deployment, acknowledged(killed, again)).count("data") == TOGETHER
 
 
 @pytest.mark.slow
@@ -69,16 +69,16 @@ def test_a_writer_killed_in_the_middle_of_a_batch_ends_well_when_run_again(
     [("sending a part", "before", 2), ("publishing", "after", 1), ("appending to Kafka", "after", 1)],
 )
 def test_a_command_interrupted_at_a_point_says_so_and_finishes_when_run_again(
-    stage: Stage, tmp_path: Path, point: str, moment: str, number: int
+    deployment: Deployment, tmp_path: Path, point: str, moment: str, number: int
 ) -> None:
     large = tmp_path / "large.bin"
     large.write_bytes(os.urandom(LARGE_BYTES))
     log = ("log", str(large), "--name", "model", "--type", "model")
 
-    interrupted = stage.command(*log, fault=(point, moment, number, "INT"))
+    interrupted = deployment.command(*log, fault=(point, moment, number, "INT"))
 
-    assert interrupted.ended() == INTERRUPTED
-    assert "headwater: interrupted" in interrupted.words()
-    assert "Traceback" not in interrupted.words()
-    stage.command(*log).ended_well()
-    assert judge(stage, []).count("model") == 1
+    assert interrupted.exit_code() == INTERRUPTED
+    assert "headwater: interrupted" in interrupted.stderr_text()
+    assert "Traceback" not in interrupted.stderr_text()
+    deployment.command(*log).succeeded()
+    assert verify(deployment, []).count("model") == 1

@@ -17,9 +17,9 @@ from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
 
 from tests.kafka import topics
-from tests.service_faults.judging import acknowledged, errors, judge, judge_what_is_there, opened
-from tests.service_faults.processes import Running
-from tests.service_faults.stage import NAMESPACE, Projecting, Stage, on_stage
+from tests.service_faults.deployment import NAMESPACE, Deployment, ProjectorProcess, deployed
+from tests.service_faults.processes import LoggedProcess
+from tests.service_faults.verification import acknowledged, errors, opened, verify, verify_projected
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,9 @@ DAMAGED = "damaged"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with on_stage(tmp_path) as stage:
-        yield stage
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with deployed(tmp_path) as deployment:
+        yield deployment
 
 
 def records(log: EventLog) -> list[Record]:
@@ -45,18 +45,18 @@ def records(log: EventLog) -> list[Record]:
     return found
 
 
-def put(stage: Stage, *found: Record | NewRecord) -> None:
+def put(deployment: Deployment, *found: Record | NewRecord) -> None:
     """Records as somebody puts them there past headwater."""
-    servers = stage.environment["HEADWATER_KAFKA_SERVERS"]
+    servers = deployment.environment["HEADWATER_KAFKA_SERVERS"]
     with closing(KafkaProducer(bootstrap_servers=servers)) as bare:
         for one in found:
             partition = one.position.partition if isinstance(one, Record) else one.partition
             headers = list(one.headers)
-            bare.send(stage.topic, one.payload, one.key.encode(), headers, partition=partition).get(CONFIRM_S)
+            bare.send(deployment.topic, one.payload, one.key.encode(), headers, partition=partition).get(CONFIRM_S)
 
 
-def is_well(writer: Running, commits: int) -> None:
-    writer.ended_well()
+def assert_succeeded(writer: LoggedProcess, commits: int) -> None:
+    writer.succeeded()
     assert errors(writer) == []
     assert len(acknowledged(writer)) == commits
 
@@ -64,8 +64,8 @@ def is_well(writer: Running, commits: int) -> None:
 class Apart:
     """Two artifacts, and a run for each, such that one pair meets the other in no partition."""
 
-    def __init__(self, stage: Stage) -> None:
-        with opened(stage) as stores:
+    def __init__(self, deployment: Deployment) -> None:
+        with opened(deployment) as stores:
             self.stopped = stores.log.partition_of(key_of("stopped"))
             others = (f"other-{i}" for i in range(1000))
             self.name = next(name for name in others if stores.log.partition_of(key_of(name)) != self.stopped)
@@ -73,68 +73,68 @@ class Apart:
             run_keys = ((run, keys.run_key(f"{NAMESPACE}/{run}")) for run in ids)
             self.run = next(run for run, key in run_keys if stores.log.partition_of(key) != self.stopped)
 
-    def writer(self, stage: Stage, commits: int, start: int) -> Running:
-        return stage.writer(self.name, commits, "--who", self.run, "--start", start)
+    def writer(self, deployment: Deployment, commits: int, start: int) -> LoggedProcess:
+        return deployment.writer(self.name, commits, "--who", self.run, "--start", start)
 
 
 def key_of(name: str) -> str:
     return keys.collection_key(f"{NAMESPACE}/{name}")
 
 
-def test_records_that_somebody_put_in_twice_count_once(stage: Stage) -> None:
-    stage.projector()
-    first = stage.writer("data", 5)
-    is_well(first, 5)
+def test_records_that_somebody_put_in_twice_count_once(deployment: Deployment) -> None:
+    deployment.projector()
+    first = deployment.writer("data", 5)
+    assert_succeeded(first, 5)
 
-    with opened(stage) as stores:
-        put(stage, *records(stores.log), *reversed(records(stores.log)))
-    second = stage.writer("data", 5, "--start", 5)
-    is_well(second, 5)
+    with opened(deployment) as stores:
+        put(deployment, *records(stores.log), *reversed(records(stores.log)))
+    second = deployment.writer("data", 5, "--start", 5)
+    assert_succeeded(second, 5)
 
-    assert judge(stage, acknowledged(first, second)).count("data") == 10
+    assert verify(deployment, acknowledged(first, second)).count("data") == 10
 
 
-def test_a_record_that_is_too_large_is_refused_before_it_is_sent_and_hurts_nobody(stage: Stage) -> None:
-    stage.projector()
-    writer = stage.writer("data", 1)
-    is_well(writer, 1)
+def test_a_record_that_is_too_large_is_refused_before_it_is_sent_and_hurts_nobody(deployment: Deployment) -> None:
+    deployment.projector()
+    writer = deployment.writer("data", 1)
+    assert_succeeded(writer, 1)
 
-    with opened(stage) as stores, pytest.raises(InvalidInput, match="900,001 bytes; at most 900,000"):
+    with opened(deployment) as stores, pytest.raises(InvalidInput, match="900,001 bytes; at most 900,000"):
         stores.log.append([NewRecord(key_of("data"), b"\0" * (EVENT_BYTES_MAX + 1))], timeout_s=CONFIRM_S)
-    later = stage.writer("data", 2)
-    is_well(later, 2)
+    later = deployment.writer("data", 2)
+    assert_succeeded(later, 2)
 
-    assert judge(stage, acknowledged(writer, later)).count("data") == 2
+    assert verify(deployment, acknowledged(writer, later)).count("data") == 2
 
 
 @pytest.mark.parametrize("payload", [b"poison", b"\0" * (EVENT_BYTES_MAX + 1)], ids=["damaged", "too large"])
 def test_what_does_not_decode_lets_its_artifact_wait_until_it_is_resolved_and_all_others_go_on(
-    stage: Stage, payload: bytes
+    deployment: Deployment, payload: bytes
 ) -> None:
-    projector = stage.projector()
-    before = stage.writer(DAMAGED, 1)
-    is_well(before, 1)
+    projector = deployment.projector()
+    before = deployment.writer(DAMAGED, 1)
+    assert_succeeded(before, 1)
 
-    put(stage, NewRecord(key_of(DAMAGED), payload))
-    waiting = stage.writer(DAMAGED, 2, "--tries", 1)
-    others = stage.writer("others", 3)
-    is_well(others, 3)
-    waiting.ended_well()
+    put(deployment, NewRecord(key_of(DAMAGED), payload))
+    waiting = deployment.writer(DAMAGED, 2, "--tries", 1)
+    others = deployment.writer("others", 3)
+    assert_succeeded(others, 3)
+    waiting.succeeded()
     assert {error["error"] for error in errors(waiting)} == {"StoreUnavailable"}
     assert "is parked behind an event that cannot be decoded" in errors(waiting)[0]["text"]
     assert acknowledged(waiting) == []
-    assert judge(stage, acknowledged(before, others), dead_letters=1).count(DAMAGED) == 1
+    assert verify(deployment, acknowledged(before, others), dead_letters=1).count(DAMAGED) == 1
 
-    resolve(stage, payload)
-    again = stage.writer(DAMAGED, 3)
-    is_well(again, 3)
-    assert judge(stage, acknowledged(before, others, again)).count(DAMAGED) == 3
+    resolve(deployment, payload)
+    again = deployment.writer(DAMAGED, 3)
+    assert_succeeded(again, 3)
+    assert verify(deployment, acknowledged(before, others, again)).count(DAMAGED) == 3
     assert projector.health()[0] == 200
 
 
-def resolve(stage: Stage, payload: bytes) -> None:
+def resolve(deployment: Deployment, payload: bytes) -> None:
     """As an operator does who decides to go on without it."""
-    with opened(stage) as stores:
+    with opened(deployment) as stores:
         (at,) = [record.position for record in records(stores.log) if record.payload == payload]
         producer = Producer(stores.log, author="operator")
         key = key_of(DAMAGED)
@@ -142,75 +142,79 @@ def resolve(stage: Stage, payload: bytes) -> None:
         producer.confirm()
 
 
-def test_an_unknown_schema_stops_its_partition_loudly_and_no_other(stage: Stage) -> None:
-    projector = stage.projector()
-    before = stage.writer("stopped", 1)
-    is_well(before, 1)
-    apart = Apart(stage)
+def test_an_unknown_schema_stops_its_partition_loudly_and_no_other(deployment: Deployment) -> None:
+    projector = deployment.projector()
+    before = deployment.writer("stopped", 1)
+    assert_succeeded(before, 1)
+    apart = Apart(deployment)
 
-    put(stage, NewRecord("anything", UNKNOWN_SCHEMA, partition=apart.stopped))
-    stopped_loudly(projector, apart.stopped, "a newer headwater wrote the event")
-    waiting = stage.writer("stopped", 1, "--start", 1, *IMPATIENT)
-    going_on = apart.writer(stage, 3, 0)
+    put(deployment, NewRecord("anything", UNKNOWN_SCHEMA, partition=apart.stopped))
+    assert_stopped(projector, apart.stopped, "a newer headwater wrote the event")
+    waiting = deployment.writer("stopped", 1, "--start", 1, *IMPATIENT)
+    going_on = apart.writer(deployment, 3, 0)
 
-    is_well(going_on, 3)
-    told_the_truth(waiting)
-    assert judge_what_is_there(stage, acknowledged(before, going_on)).count("stopped") == 1
+    assert_succeeded(going_on, 3)
+    acknowledgements_hold(waiting)
+    assert verify_projected(deployment, acknowledged(before, going_on)).count("stopped") == 1
 
 
-def test_records_that_were_deleted_under_the_projector_stop_their_partition_and_no_other(stage: Stage) -> None:
-    first = stage.projector()
-    before = stage.writer("stopped", 1)
-    is_well(before, 1)
-    apart = Apart(stage)
+def test_records_that_were_deleted_under_the_projector_stop_their_partition_and_no_other(
+    deployment: Deployment,
+) -> None:
+    first = deployment.projector()
+    before = deployment.writer("stopped", 1)
+    assert_succeeded(before, 1)
+    apart = Apart(deployment)
     first.signal(signal.SIGTERM)
-    first.ended_well()
-    told_the_truth(stage.writer("stopped", 1, "--start", 1, *IMPATIENT))
+    first.succeeded()
+    acknowledgements_hold(deployment.writer("stopped", 1, "--start", 1, *IMPATIENT))
 
-    with closing(open_servers(stage.profile, create=False)) as stores:
+    with closing(open_servers(deployment.profile, create=False)) as stores:
         end = stores.log.end(apart.stopped)
-    topics.delete_records(stage.topic, apart.stopped, end)
-    projector = stage.projector()
+    topics.delete_records(deployment.topic, apart.stopped, end)
+    projector = deployment.projector()
 
-    stopped_loudly(projector, apart.stopped, "were deleted")
-    going_on = apart.writer(stage, 3, 0)
-    is_well(going_on, 3)
-    assert judge_what_is_there(stage, acknowledged(before, going_on)).count("stopped") == 1
+    assert_stopped(projector, apart.stopped, "were deleted")
+    going_on = apart.writer(deployment, 3, 0)
+    assert_succeeded(going_on, 3)
+    assert verify_projected(deployment, acknowledged(before, going_on)).count("stopped") == 1
 
 
-def stopped_loudly(projector: Projecting, partition: int, why: str) -> None:
-    projector.until(lambda: f"Partition {partition} is stopped" in projector.words(), "word of a stopped partition")
-    projector.until(lambda: projector.health()[0] == 503, "bad health")
+def assert_stopped(projector: ProjectorProcess, partition: int, why: str) -> None:
+    projector.wait_until(
+        lambda: f"Partition {partition} is stopped" in projector.stderr_text(), "word of a stopped partition"
+    )
+    projector.wait_until(lambda: projector.health()[0] == 503, "bad health")
     stopped = projector.health()[1]["partitions"][str(partition)]["stopped"]
     assert why in stopped
     assert projector.health()[1]["status"] == "stopped"
 
 
-def told_the_truth(writer: Running) -> None:
+def acknowledgements_hold(writer: LoggedProcess) -> None:
     """It was told that what it wrote is safe and not yet counted, and why."""
-    assert writer.ended() != 0
+    assert writer.exit_code() != 0
     assert acknowledged(writer) == []
     assert {error["error"] for error in errors(writer)} == {"StoreUnavailable"}
     assert "did not catch up" in errors(writer)[0]["text"]
 
 
-def test_a_topic_that_was_made_anew_is_refused_by_writers_and_projectors_naming_both(stage: Stage) -> None:
-    projector = stage.projector()
-    before = stage.writer("data", 3)
-    is_well(before, 3)
-    writing = stage.writer("other", 10_000, "--tries", 1, "--who", "writing")
-    writing.until_lines(2)
-    with opened(stage) as stores:
+def test_a_topic_that_was_made_anew_is_refused_by_writers_and_projectors_naming_both(deployment: Deployment) -> None:
+    projector = deployment.projector()
+    before = deployment.writer("data", 3)
+    assert_succeeded(before, 3)
+    writing = deployment.writer("other", 10_000, "--tries", 1, "--who", "writing")
+    writing.wait_for_lines(2)
+    with opened(deployment) as stores:
         generation = stores.log.generation
 
-    topics.make_anew(stage.topic)
-    writing.until(lambda: errors(writing), "an error")
+    topics.make_anew(deployment.topic)
+    writing.wait_until(lambda: errors(writing), "an error")
     writing.kill()  # it would go on trying
-    late = stage.writer("data", 1)
+    late = deployment.writer("data", 1)
 
-    assert late.ended() != 0
-    projector.until(lambda: projector.health()[0] == 503, "bad health")
-    for told in (errors(writing)[-1]["text"], late.words(), projector.health()[1]["trouble"]):
+    assert late.exit_code() != 0
+    projector.wait_until(lambda: projector.health()[0] == 503, "bad health")
+    for told in (errors(writing)[-1]["text"], late.stderr_text(), projector.health()[1]["trouble"]):
         assert "was deleted and created again" in told
         assert generation in told
     assert acknowledged(late) == []

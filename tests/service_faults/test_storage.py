@@ -11,8 +11,8 @@ import pytest
 from headwater._stores.servers import open_servers
 
 from services.postgres import Postgres
-from tests.service_faults.judging import acknowledged, errors, judge
-from tests.service_faults.stage import Place, Stage, on_stage
+from tests.service_faults.deployment import Deployment, OwnServers, deployed
+from tests.service_faults.verification import acknowledged, errors, verify
 from tests.support import buckets
 from tests.support.projector_host import projected
 from tests.support.servers import own_minio, own_postgres
@@ -39,20 +39,20 @@ def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing_
 ) -> None:
     with (
         own_postgres(tmp_path / "postgres") as postgres,
-        on_stage(tmp_path, Place(postgres=postgres)) as stage,
+        deployed(tmp_path, OwnServers(postgres=postgres)) as deployment,
     ):
-        projector = stage.projector(fault=("writing the projection", "after", 4, "FREEZE")).working()
-        writer = stage.writer("data", COMMITS)
-        projector.until(projector.frozen, "freezing in a transaction")
+        projector = deployment.projector(fault=("writing the projection", "after", 4, "FREEZE")).joined()
+        writer = deployment.writer("data", COMMITS)
+        projector.wait_until(projector.frozen, "freezing in a transaction")
         time.sleep(AWAY_S)  # the writer waits for what is in it by then
 
         end(postgres)
         projector.signal(signal.SIGCONT)
         time.sleep(AWAY_S)
         postgres.start()
-        writer.ended_well()
+        writer.succeeded()
 
-        assert judge(stage, acknowledged(writer)).count("data") == COMMITS
+        assert verify(deployment, acknowledged(writer)).count("data") == COMMITS
         assert errors(writer) == []
         assert projector.alive
 
@@ -60,18 +60,18 @@ def test_a_database_that_dies_in_the_middle_of_a_batch_has_all_of_it_or_nothing_
 def test_writers_outlast_a_store_of_bytes_that_is_away_for_seconds(tmp_path: Path) -> None:
     with (
         own_minio(tmp_path / "minio") as minio,
-        on_stage(tmp_path, Place(minio=minio)) as stage,
-        projected(stage.environment),
+        deployed(tmp_path, OwnServers(minio=minio)) as deployment,
+        projected(deployment.environment),
     ):
-        writer = stage.writer("data", COMMITS)
-        writer.until(lambda: len(acknowledged(writer)) > 2, "committing")
+        writer = deployment.writer("data", COMMITS)
+        writer.wait_until(lambda: len(acknowledged(writer)) > 2, "committing")
 
         minio.stop()
         time.sleep(AWAY_S)
         minio.start()
-        writer.ended_well()
+        writer.succeeded()
 
-        assert judge(stage, acknowledged(writer)).count("data") == COMMITS
+        assert verify(deployment, acknowledged(writer)).count("data") == COMMITS
         assert errors(writer) == []
 
 
@@ -81,44 +81,44 @@ def test_an_upload_that_is_cut_off_with_its_store_is_an_error_and_the_same_scrip
 ) -> None:
     with (
         own_minio(tmp_path / "minio") as minio,
-        on_stage(tmp_path, Place(minio=minio)) as stage,
-        projected(stage.environment),
+        deployed(tmp_path, OwnServers(minio=minio)) as deployment,
+        projected(deployment.environment),
     ):
-        before = stage.writer("model", 1, "--large", LARGE_BYTES)
-        before.ended_well()
+        before = deployment.writer("model", 1, "--large", LARGE_BYTES)
+        before.succeeded()
         more = ("--start", 1, "--large", LARGE_BYTES, "--tries", 1)
-        writer = stage.writer("model", 1, *more, fault=("sending a part", "before", 2, "FREEZE"))
-        writer.until(writer.frozen, "freezing in an upload")
+        writer = deployment.writer("model", 1, *more, fault=("sending a part", "before", 2, "FREEZE"))
+        writer.wait_until(writer.frozen, "freezing in an upload")
 
         getattr(minio, end)()
         writer.signal(signal.SIGCONT)
-        assert writer.ended() != 0
-        assert minio.endpoint.partition("//")[2] in writer.words() + str(errors(writer))
+        assert writer.exit_code() != 0
+        assert minio.endpoint.partition("//")[2] in writer.stderr_text() + str(errors(writer))
         minio.start()
-        again = stage.writer("model", 2, "--large", LARGE_BYTES)
-        again.ended_well()
+        again = deployment.writer("model", 2, "--large", LARGE_BYTES)
+        again.succeeded()
 
-        assert judge(stage, acknowledged(before, writer, again)).count("model") == 2
+        assert verify(deployment, acknowledged(before, writer, again)).count("model") == 2
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with on_stage(tmp_path) as stage, projected(stage.environment):
-        yield stage
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with deployed(tmp_path) as deployment, projected(deployment.environment):
+        yield deployment
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_an_object_that_went_bad_is_an_error_that_names_it_and_all_others_can_be_read(
-    stage: Stage, damage: str
+    deployment: Deployment, damage: str
 ) -> None:
-    writer = stage.writer("model", 1, "--large", LARGE_BYTES)
-    writer.ended_well()
-    (name,) = [name for name in names(stage) if name.startswith("files/")]
-    whole = buckets.raw(stage.s3, name)
-    buckets.write(stage.s3, name, damaged(whole, damage))
+    writer = deployment.writer("model", 1, "--large", LARGE_BYTES)
+    writer.succeeded()
+    (name,) = [name for name in names(deployment) if name.startswith("files/")]
+    whole = buckets.raw(deployment.s3, name)
+    buckets.write(deployment.s3, name, damaged(whole, damage))
 
-    reader = stage.run("tests.service_faults.reader", "model:v0", "large.bin", "who.txt")
-    reader.ended_well()
+    reader = deployment.run("tests.service_faults.reader", "model:v0", "large.bin", "who.txt")
+    reader.succeeded()
 
     refused, read = reader.lines()
     assert refused["error"] == "BlobCorrupt"
@@ -126,8 +126,8 @@ def test_an_object_that_went_bad_is_an_error_that_names_it_and_all_others_can_be
     assert read == {"path": "who.txt", "bytes": len("writer 0")}
 
 
-def names(stage: Stage) -> list[str]:
-    with closing(open_servers(stage.profile, create=False)) as stores:
+def names(deployment: Deployment) -> list[str]:
+    with closing(open_servers(deployment.profile, create=False)) as stores:
         return [stored.name for stored in stores.blobs.list_objects()]
 
 

@@ -55,7 +55,7 @@ class Machine:
 def machine(tmp_path: Path, outside_environment: Mapping[str, str]) -> Iterator[Machine]:
     machine = Machine(tmp_path / "servers", outside_environment)
     yield machine
-    machine.services("down").well()
+    machine.services("down").succeeded()
 
 
 @pytest.fixture
@@ -70,22 +70,22 @@ def bare(tmp_path: Path, outside_environment: Mapping[str, str]) -> Machine:
 def test_servers_run_until_they_are_stopped_and_keep_their_data(machine: Machine) -> None:
     programs()  # so that what is timed below is the start alone
 
-    said = machine.services("up", "--native").well().out
+    said = machine.services("up", "--native").succeeded().out
     exports = dict(line.removeprefix("export ").split("=", 1) for line in said.splitlines())
     assert exports == machine.servers.environment()
     with psycopg.connect(exports["HEADWATER_DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE kept ()")
-    assert machine.services("status").well().out.splitlines()[:3] == [f"{title}: up" for title in TITLES]
+    assert machine.services("status").succeeded().out.splitlines()[:3] == [f"{title}: up" for title in TITLES]
     processes = [machine.process(name) for name in ("kafka", "postgres", "minio")]
 
-    assert machine.services("up", "--native").well().out == said  # twice is once
+    assert machine.services("up", "--native").succeeded().out == said  # twice is once
     assert [machine.process(name) for name in ("kafka", "postgres", "minio")] == processes
-    machine.services("down").well()
+    machine.services("down").succeeded()
     assert [process for process in processes if process is None or process.alive] == []
     assert machine.services("status").code == 1
 
     (machine.folder / "ports.json").unlink()  # so that they start on others: the data must not mind
-    again = machine.services("up", "--native").well().out
+    again = machine.services("up", "--native").succeeded().out
     assert again != said
     with psycopg.connect(machine.servers.environment()["HEADWATER_DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
@@ -93,14 +93,14 @@ def test_servers_run_until_they_are_stopped_and_keep_their_data(machine: Machine
 
 @pytest.mark.slow
 def test_a_server_that_died_is_seen_and_started_again_alone(machine: Machine) -> None:
-    machine.services("up", "--native").well()
+    machine.services("up", "--native").succeeded()
     kafka, minio = machine.process("kafka"), machine.process("minio")
     assert minio is not None
 
     minio.signal(signal.SIGKILL)
     assert minio.ends_within(WAIT_S)
     seen = machine.services("status")
-    machine.services("up", "--native").well()
+    machine.services("up", "--native").succeeded()
 
     assert (seen.code, seen.out.splitlines()[:3]) == (1, ["Kafka: up", "PostgreSQL: up", "MinIO: down"])
     assert machine.process("kafka") == kafka
@@ -109,15 +109,15 @@ def test_a_server_that_died_is_seen_and_started_again_alone(machine: Machine) ->
 
 @pytest.mark.slow
 def test_a_process_that_was_given_a_servers_number_is_left_alone(machine: Machine) -> None:
-    machine.services("up", "--native").well()
-    machine.services("down").well()
+    machine.services("up", "--native").succeeded()
+    machine.services("down").succeeded()
     me = Process.of(os.getpid())
     assert me is not None
     (machine.folder / "minio" / "process.json").write_text(json.dumps([me.pid, "an earlier boot:1"]))
     (machine.folder / "servers.json").write_text(json.dumps({"engine": "native", **EXAMPLE.to_dict()}))
 
     assert machine.services("status").code == 1
-    machine.services("down").well()
+    machine.services("down").succeeded()
 
     assert me.alive
 
@@ -133,7 +133,7 @@ EXAMPLE = Servers(
 
 @pytest.mark.slow
 def test_addresses_are_kept_where_only_their_owner_reads_them(machine: Machine) -> None:
-    machine.services("up", "--native").well()
+    machine.services("up", "--native").succeeded()
 
     assert stat.S_IMODE((machine.folder / "servers.json").stat().st_mode) == 0o600
 
@@ -204,7 +204,7 @@ def test_a_download_that_fails_says_what_the_tool_said_and_leaves_nothing(
 
 
 def test_ending_what_was_never_started_is_no_error(bare: Machine) -> None:
-    assert "nothing was started here" in bare.services("down").well().err
+    assert "nothing was started here" in bare.services("down").succeeded().err
     assert bare.services("status").code == 1
 
 

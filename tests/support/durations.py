@@ -60,6 +60,8 @@ class Recorder:
             _write(KEPT, {**{name: s for name, s in _read(KEPT).items() if _exists(name)}, **self.durations})
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self.durations:
+            return
         slowest = sorted(self.durations.items(), key=lambda one: -one[1])[:SLOWEST_SHOWN]
         terminalreporter.write_sep("=", f"slowest {SLOWEST_SHOWN} tests")
         for name, seconds in slowest:

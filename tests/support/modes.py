@@ -80,8 +80,8 @@ def topic_of(folder: Path, partitions: int = PARTITIONS) -> topics.FreshTopic:
 
 
 @contextmanager
-def given_back() -> Iterator[None]:
-    """What a test used of the servers is there for the next one."""
+def stores_recycled() -> Iterator[None]:
+    """Empty what a test used of the servers, for the next test."""
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ def _host_of(process_id: int) -> "subprocess.Popen[str]":
     )
 
 
-def _tell(line: str) -> None:
+def _send(line: str) -> None:
     process = _host_of(os.getpid())
     assert process.stdin is not None
     assert process.stdout is not None
@@ -71,11 +71,11 @@ def projected(environment: Mapping[str, str], generation: str | None = None) -> 
 
     `generation` is that of the topic, which is made where it is not given and there is none.
     """
-    _tell(f"start {json.dumps({'environment': dict(environment), 'generation': generation})}")
+    _send(f"start {json.dumps({'environment': dict(environment), 'generation': generation})}")
     try:
         yield
     finally:
-        _tell(f"stop {environment['HEADWATER_KAFKA_TOPIC']}")
+        _send(f"stop {environment['HEADWATER_KAFKA_TOPIC']}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The plan of a test run, as a plugin: which tests run, in what order, and what they wait for.
 
-With workers each worker collects, chooses and sorts, and all must come to the same list. What that depends on, the
-controlling process tells them; what they find out, they tell it at the end.
+With workers, each of them collects, selects and sorts the tests, and all must arrive at the same list. The controlling
+process sends them what that depends on, and they report what they found at the end.
 """
 
 import json
@@ -16,27 +16,27 @@ from tests.support.durations import Durations, Recorder, known, longest_first
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a worker is told. A run without workers keeps the order of the files."""
+class WorkerInput:
+    """What all workers must know alike. A run without workers keeps the order of the files."""
 
     durations: Durations = field(default_factory=dict)  # of earlier runs
     servers_last: bool = False  # the programs of the servers are still to be built
 
     @classmethod
-    def of_machine(cls) -> "Told":
+    def of_machine(cls) -> "WorkerInput":
         return cls(known(), not servers.programs_are_there())
 
 
 @dataclass
-class Found:
-    """What collecting showed."""
+class Findings:
+    """What was found out while collecting."""
 
     in_one_way_only: list[str] = field(default_factory=list)
     sample: str = ""
 
 
-_TOLD = pytest.StashKey[Told]()
-_FOUND = pytest.StashKey[Found]()
+_INPUT = pytest.StashKey[WorkerInput]()
+_FINDINGS = pytest.StashKey[Findings]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,37 +46,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FOUND] = Found()
+    config.stash[_FINDINGS] = Findings()
     if hasattr(config, "workerinput"):
-        config.stash[_TOLD] = Told(**json.loads(config.workerinput["plan"]))
+        config.stash[_INPUT] = WorkerInput(**json.loads(config.workerinput["plan"]))
         return
-    config.stash[_TOLD] = Told()
+    config.stash[_INPUT] = WorkerInput()
     config.pluginmanager.register(Recorder(), "durations")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker what all workers are told."""
-    if not node.config.stash[_TOLD].durations:
-        node.config.stash[_TOLD] = Told.of_machine()
-    node.workerinput["plan"] = json.dumps(asdict(node.config.stash[_TOLD]))
+    """Give a worker what all workers are given."""
+    if not node.config.stash[_INPUT].durations:
+        node.config.stash[_INPUT] = WorkerInput.of_machine()
+    node.workerinput["plan"] = json.dumps(asdict(node.config.stash[_INPUT]))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """Compare the ways to run before any test is left out, then choose and sort."""
-    found, told = config.stash[_FOUND], config.stash[_TOLD]
+    findings, given = config.stash[_FINDINGS], config.stash[_INPUT]
     if mode_summary.is_whole(config):
         by_way = mode_summary.tests_by_way(item.nodeid for item in items)
-        found.in_one_way_only = mode_summary.in_one_way_only(by_way)
+        findings.in_one_way_only = mode_summary.in_one_way_only(by_way)
     yield
     chosen, sample = selection.choose(items, config.getoption("--on-servers"))
-    found.sample = str(sample or "")
+    findings.sample = str(sample or "")
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    if told.durations:
-        chosen = longest_first(chosen, told.durations)
-    if told.servers_last:
+    if given.durations:
+        chosen = longest_first(chosen, given.durations)
+    if given.servers_last:
         chosen.sort(key=selection.needs_servers)
     items[:] = chosen
 
@@ -97,21 +97,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    found = session.config.stash[_FOUND]
+    findings = session.config.stash[_FINDINGS]
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["found"] = json.dumps(asdict(found))
-    elif found.in_one_way_only:
+        session.config.workeroutput["findings"] = json.dumps(asdict(findings))
+    elif findings.in_one_way_only:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    if "found" in (told := getattr(node, "workeroutput", {})):
-        node.config.stash[_FOUND] = Found(**json.loads(told["found"]))
+    if "findings" in (output := getattr(node, "workeroutput", {})):
+        node.config.stash[_FINDINGS] = Findings(**json.loads(output["findings"]))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    found = config.stash[_FOUND]
-    mode_summary.write_summary(terminalreporter, found.in_one_way_only)
-    if found.sample:
-        terminalreporter.write_line(found.sample)
+    findings = config.stash[_FINDINGS]
+    mode_summary.write_summary(terminalreporter, findings.in_one_way_only)
+    if findings.sample:
+        terminalreporter.write_line(findings.sample)

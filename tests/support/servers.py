@@ -101,7 +101,7 @@ def servers() -> Servers:
 
 
 def start() -> None:
-    """Have the servers started, and their programs built where they are missing, without waiting for it."""
+    """Begin to start the servers, and to build their programs if necessary, without waiting."""
     run = _run()
     if RUNNING_VARIABLE not in run.environment:
         with suppress(ServicesFailed):  # which the tests that ask for servers get to see
@@ -263,8 +263,8 @@ def _await_servers(run: Run) -> Servers:
     return Servers.from_json((run.folder / "servers.json").read_text())
 
 
-def keep(folder: Path, controller: Process) -> None:
-    """Start the servers, say where they are, and end them when the run is over."""
+def run_keeper(folder: Path, controller: Process) -> None:
+    """Start the servers, write their addresses to a file, and stop them when the run is over."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     native: NativeServers | None = None
     building: subprocess.Popen[bytes] | None = None
@@ -279,10 +279,10 @@ def keep(folder: Path, controller: Process) -> None:
         _write(folder / "failed.txt", str(error))
     finally:
         for server in native.all if native else ():
-            server.kill()  # nobody will miss the data
+            server.kill()  # the data is disposable
         if building is not None and building.poll() is None:
             os.killpg(building.pid, signal.SIGKILL)
-        if not controller.alive:  # which would have removed it
+        if not controller.alive:  # which would otherwise remove it
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -298,11 +298,11 @@ def _build_programs() -> "subprocess.Popen[bytes]":
 
 
 def _write(path: Path, text: str) -> None:
-    """Make a file that is there whole or not at all."""
+    """Write a file that is complete as soon as it exists."""
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.rename(path)
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), Process(int(sys.argv[2]), sys.argv[3]))
+    run_keeper(Path(sys.argv[1]), Process(int(sys.argv[2]), sys.argv[3]))

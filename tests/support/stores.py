@@ -75,8 +75,8 @@ class StoreUnderTest:
 
 
 @contextmanager
-def fresh_place(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
-    """A store that is empty, and projected where that takes somebody."""
+def new_store(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
+    """An empty store, with a projector if it needs one."""
     if mode == EMBEDDED:
         yield StoreUnderTest(mode, folder, {"HEADWATER_URL": str(folder)})
         return

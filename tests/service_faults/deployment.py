@@ -1,4 +1,4 @@
-"""One store on servers, and the processes that work with it."""
+"""A store on servers, and the processes that use it."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from headwater_blobs.s3.settings import S3Settings
 from services.minio import Minio
 from services.postgres import Postgres
 from services.versions import USER
-from tests.service_faults.processes import Fault, Running, command_of
+from tests.service_faults.processes import Fault, LoggedProcess, command_of
 from tests.support import buckets
 from tests.support.modes import database_url
 from tests.support.servers import fresh_bucket_name, fresh_topic_name, servers
@@ -31,27 +31,27 @@ _ENDPOINT = re.compile(r"Health and metrics are at (http://\S+)/health")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Servers to be broken; those that are not named are the ones that all tests share."""
+class OwnServers:
+    """Servers of one test, to be broken; the shared ones are used for those that are None."""
 
     kafka: str | None = None
     postgres: Postgres | None = None
     minio: Minio | None = None
     partitions: int = PARTITIONS
-    copies: int = 1  # of each record
+    copies: int = 1  # replicas of each record
 
 
-class Projecting(Running):
+class ProjectorProcess(LoggedProcess):
     """A projector process."""
 
-    def working(self) -> "Projecting":
-        """This, once it has joined its group."""
-        self.until(lambda: "are assigned to this process" in self.words(), "partitions")
+    def joined(self) -> "ProjectorProcess":
+        """Wait until it has joined its group; returns itself."""
+        self.wait_until(lambda: "are assigned to this process" in self.stderr_text(), "partitions")
         return self
 
     def health(self) -> tuple[int, dict[str, Any]]:
-        """Status code and what it says."""
-        (endpoint,) = _ENDPOINT.findall(self.words())
+        """The status code and content of its health page."""
+        (endpoint,) = _ENDPOINT.findall(self.stderr_text())
         try:
             with urllib.request.urlopen(f"{endpoint}/health", timeout=10) as answer:
                 return answer.status, json.load(answer)
@@ -60,13 +60,13 @@ class Projecting(Running):
 
 
 @dataclass
-class Stage:
-    """Where a test plays."""
+class Deployment:
+    """Where a store is, and its processes."""
 
     folder: Path
     environment: Mapping[str, str]
     s3: S3Settings
-    started: list[Running] = field(default_factory=list)
+    started: list[LoggedProcess] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 
     @property
@@ -79,44 +79,44 @@ class Stage:
     def topic(self) -> str:
         return self.environment["HEADWATER_KAFKA_TOPIC"]
 
-    def writer(self, name: str, commits: int, *more: object, fault: Fault | None = None) -> Running:
-        """A process that logs versions of an artifact; see `writer`."""
+    def writer(self, name: str, commits: int, *more: object, fault: Fault | None = None) -> LoggedProcess:
+        """Start a process that logs versions of an artifact; see `writer`."""
         return self.run("tests.service_faults.writer", name, commits, *more, fault=fault)
 
-    def run(self, module: str, *arguments: object, fault: Fault | None = None) -> Running:
-        """A process of this room."""
+    def run(self, module: str, *arguments: object, fault: Fault | None = None) -> LoggedProcess:
+        """Start a module of this package."""
         command = command_of(module, [str(argument) for argument in arguments], fault)
-        return self._started(Running(command, self.environment, self.folder, f"writer-{next(self._numbers)}"))
+        return self._started(LoggedProcess(command, self.environment, self.folder, f"writer-{next(self._numbers)}"))
 
-    def command(self, *arguments: str, fault: Fault | None = None) -> Running:
-        """`headwater ARGUMENTS`."""
+    def command(self, *arguments: str, fault: Fault | None = None) -> LoggedProcess:
+        """Start `headwater ARGUMENTS`."""
         command = ["-m", "headwater", *arguments]
         if fault is not None:
             command = ["-m", "tests.service_faults.at_point", *map(str, fault), "headwater", *arguments]
-        return self._started(Running(command, self.environment, self.folder, f"command-{next(self._numbers)}"))
+        return self._started(LoggedProcess(command, self.environment, self.folder, f"command-{next(self._numbers)}"))
 
-    def projector(self, *, fault: Fault | None = None) -> Projecting:
-        """A projector process. Who needs it to work already waits for `working`."""
+    def projector(self, *, fault: Fault | None = None) -> ProjectorProcess:
+        """Start a projector; `joined` waits until it works."""
         command = command_of("tests.service_faults.projector", [], fault)
-        process = Projecting(command, self.environment, self.folder, f"projector-{next(self._numbers)}")
+        process = ProjectorProcess(command, self.environment, self.folder, f"projector-{next(self._numbers)}")
         self.started.append(process)
         return process
 
-    def _started(self, process: Running) -> Running:
+    def _started(self, process: LoggedProcess) -> LoggedProcess:
         self.started.append(process)
         return process
 
 
 @contextmanager
-def on_stage(folder: Path, place: Place = Place()) -> Iterator[Stage]:
-    """A store that is not there yet. No process of it outlives the block."""
+def deployed(folder: Path, place: OwnServers = OwnServers()) -> Iterator[Deployment]:
+    """A store that does not exist yet. Its processes end with the block."""
     s3 = _bucket(place.minio)
-    stage = Stage(folder / "stage", _environment(folder, place, s3), s3)
-    stage.folder.mkdir()
+    deployment = Deployment(folder / "processes", _environment(folder, place, s3), s3)
+    deployment.folder.mkdir()
     try:
-        yield stage
+        yield deployment
     finally:
-        for process in stage.started:
+        for process in deployment.started:
             process.kill()
     if place.minio is None:
         buckets.remove(s3)
@@ -128,7 +128,7 @@ def _bucket(minio: Minio | None) -> S3Settings:
     return S3Settings(minio.endpoint, fresh_bucket_name(), USER, minio.password)
 
 
-def _environment(folder: Path, place: Place, s3: S3Settings) -> dict[str, str]:
+def _environment(folder: Path, place: OwnServers, s3: S3Settings) -> dict[str, str]:
     topic = fresh_topic_name()
     return {
         "HEADWATER_URL": "profile:faults",

@@ -1,4 +1,4 @@
-"""Look at what is in a store after a fault, past the SDK: nothing lost, nothing twice, nothing half."""
+"""Verify a store after a fault, without the SDK: nothing is lost, duplicated or incomplete."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +12,8 @@ from headwater_consumer.queries import VersionInfo
 from headwater_schemas.names import CollectionName
 
 from tests.faults.stores import check_replay, contents_of, read_back
-from tests.service_faults.processes import Running
-from tests.service_faults.stage import NAMESPACE, Stage
+from tests.service_faults.deployment import NAMESPACE, Deployment
+from tests.service_faults.processes import LoggedProcess
 
 ROWS_MAX = 10_000
 CATCH_UP_S = 90.0
@@ -21,7 +21,7 @@ CATCH_UP_S = 90.0
 
 @dataclass(frozen=True)
 class Ack:
-    """What a writer was told."""
+    """An acknowledgement that a writer received."""
 
     name: str
     version: int
@@ -29,8 +29,8 @@ class Ack:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a store answers: the digests of each artifact's versions, in order."""
+class ObservedVersions:
+    """The digests of each artifact's versions in a store, in order."""
 
     versions: dict[str, list[str]]
 
@@ -38,8 +38,8 @@ class Seen:
         return len(self.versions.get(name, ()))
 
 
-def acknowledged(*processes: Running) -> list[Ack]:
-    """All that these writers were told is there."""
+def acknowledged(*processes: LoggedProcess) -> list[Ack]:
+    """All acknowledgements that these writers received."""
     return [
         Ack(line["name"], line["version"], line["digest"])
         for process in processes
@@ -48,22 +48,24 @@ def acknowledged(*processes: Running) -> list[Ack]:
     ]
 
 
-def errors(*processes: Running) -> list[dict[str, Any]]:
-    """All that these writers were told instead."""
+def errors(*processes: LoggedProcess) -> list[dict[str, Any]]:
+    """All errors that these writers received."""
     return [line for process in processes for line in process.lines() if "error" in line]
 
 
 @contextmanager
-def opened(stage: Stage) -> Iterator[Stores]:
+def opened(deployment: Deployment) -> Iterator[Stores]:
     """The store, caught up by its projectors."""
-    with closing(open_servers(stage.profile, create=False)) as stores:
+    with closing(open_servers(deployment.profile, create=False)) as stores:
         stores.projection.catch_up(timeout_s=CATCH_UP_S)
         yield stores
 
 
-def judge(stage: Stage, acks: Iterable[Ack], *, rejections: int = 0, dead_letters: int = 0) -> Seen:
-    """Everything that can be checked from the outside, checked. All that was acknowledged is in there, once."""
-    with opened(stage) as stores:
+def verify(
+    deployment: Deployment, acks: Iterable[Ack], *, rejections: int = 0, dead_letters: int = 0
+) -> ObservedVersions:
+    """Check all that can be checked from the outside, and that all acknowledged versions exist exactly once."""
+    with opened(deployment) as stores:
         seen = _seen(stores, acks)
         health = queries.health(stores.database)
         assert (health.rejections, health.open_dead_letters) == (rejections, dead_letters)
@@ -71,13 +73,13 @@ def judge(stage: Stage, acks: Iterable[Ack], *, rejections: int = 0, dead_letter
     return seen
 
 
-def judge_what_is_there(stage: Stage, acks: Iterable[Ack]) -> Seen:
-    """As `judge`, where a partition is stopped, so that nobody can catch up, or replay."""
-    with closing(open_servers(stage.profile, create=False)) as stores:
+def verify_projected(deployment: Deployment, acks: Iterable[Ack]) -> ObservedVersions:
+    """As `verify`, while a partition is stopped, so that the projection cannot catch up."""
+    with closing(open_servers(deployment.profile, create=False)) as stores:
         return _seen(stores, acks)
 
 
-def _seen(stores: Stores, acks: Iterable[Ack]) -> Seen:
+def _seen(stores: Stores, acks: Iterable[Ack]) -> ObservedVersions:
     versions: dict[str, list[str]] = {}
     for collection in queries.collections(stores.database, NAMESPACE, limit=ROWS_MAX):
         infos = queries.version_infos(stores.database, collection.collection, limit=ROWS_MAX)
@@ -88,9 +90,9 @@ def _seen(stores: Stores, acks: Iterable[Ack]) -> Seen:
         versions[name] = [info.digest for info in infos]
     for ack in acks:
         digests = versions.get(ack.name, [])
-        assert digests[ack.version : ack.version + 1] == [ack.digest], f"{ack} was acknowledged, and is not there"
-        assert digests.count(ack.digest) == 1, f"{ack} is there twice"
-    return Seen(versions)
+        assert digests[ack.version : ack.version + 1] == [ack.digest], f"{ack} was acknowledged but does not exist"
+        assert digests.count(ack.digest) == 1, f"{ack} exists twice"
+    return ObservedVersions(versions)
 
 
 def _check_content(stores: Stores, infos: list[VersionInfo]) -> None:
