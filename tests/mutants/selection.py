@@ -2,30 +2,20 @@
 
 from pathlib import Path
 
-_CONSUMER = tuple(
-    f"tests/consumer/test_{name}.py"
-    for name in (
-        "projector_rules",
-        "refused_openings",
-        "reasons_of_conflicts",
-        "hostile_texts",
-        "bounds",
-        "drafts",
-        "conflicts",
-        "dead_letters",
-        "updates",
-        "settings",
-        "runner",
-        "layers",
-        "projector_laws",
-    )
-)
-# The longest beginning of a module's path counts. A module of the core that none names is an error.
-TESTS: dict[str, tuple[str, ...]] = {
-    "schemas/": ("tests/schemas", "tests/producer"),
-    "producer/": ("tests/producer",),
-    "consumer/headwater_consumer/": _CONSUMER,
-    "sdk/headwater/_commit/": ("tests/queue", "tests/sdk/test_shared_drafts.py"),
+_PROJECTOR = ("projector_rules", "refused_openings", "hostile_texts", "reasons_of_conflicts", "bounds")
+_WRITING = ("drafts", "conflicts", "dead_letters", "updates", "settings", "runner")
+_LAWS = ("layers", "projector_laws")
+
+# By the beginning of a module's path, of which the longest counts: its tests in stages, nearest first. A later stage
+# runs only where no test of the earlier ones failed, so that most faults cost few tests.
+TESTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "schemas/": (("tests/schemas", "tests/producer"),),
+    "producer/": (("tests/producer",),),
+    "consumer/headwater_consumer/": tuple(
+        tuple(f"tests/consumer/test_{name}.py" for name in names) for names in (_PROJECTOR, _WRITING, _LAWS)
+    ),
+    "sdk/headwater/_commit/": (("tests/queue",), ("tests/sdk/test_shared_drafts.py",)),
+    "sdk/headwater/_commit/shared_drafts.py": (("tests/sdk/test_shared_drafts.py",), ("tests/queue",)),
 }
 # Of those, what takes long and tells little about a single fault, or needs a server after all.
 LEFT_OUT = (
@@ -58,8 +48,9 @@ def part_of(path: str) -> str:
     return max((beginning for beginning in TESTS if path.startswith(beginning)), key=len)
 
 
-def concerning(path: str) -> tuple[str, ...]:
-    """The folders and files of tests that concern a module; those that are called as it is come first."""
-    tests = TESTS[part_of(path)]
-    namesake = Path(tests[0], f"test_{Path(path).stem}.py")
-    return (namesake.as_posix(), *tests) if namesake.exists() else tests
+def concerning(path: str) -> tuple[tuple[str, ...], ...]:
+    """The folders and files of tests that concern a module, in stages; those that are called as it is come first."""
+    stages = TESTS[part_of(path)]
+    namesakes = [Path(folder, f"test_{Path(path).stem}.py") for folder in stages[0]]
+    first = tuple(namesake.as_posix() for namesake in namesakes if namesake.exists())
+    return (first, *stages) if first else stages

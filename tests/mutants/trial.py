@@ -21,7 +21,10 @@ from tests.mutants.faults import Fault
 from tests.mutants.selection import LEFT_OUT
 
 ROOMS = ("schemas", "runtime", "eventlog", "blobs", "producer", "consumer", "sdk")
-LIBRARIES = ("blake3", "fastavro", "kafka", "minio", "numpy", "psycopg", "pytest", "sqlalchemy", "xxhash")
+LIBRARIES = (
+    *("blake3", "click", "fastavro", "hypothesis.strategies", "kafka", "minio", "numpy", "psycopg", "pytest"),
+    *("pytest_timeout", "rich.progress", "sqlalchemy.dialects.sqlite", "urllib3", "xdist.plugin", "xxhash"),
+)
 OUTPUT = "output.txt"
 OPTIONS = (
     *("-q", "-x", "--tb=no", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.mutants.few_examples"),
@@ -51,24 +54,27 @@ class Copy:
         """A module's text, without any fault."""
         return (self.folder / path).read_text("utf-8")
 
-    def run(self, tests: Sequence[str], limit_s: float) -> Trial:
-        """Run `tests` until the first one fails, or the time is over."""
+    def run(self, stages: Sequence[Sequence[str]], limit_s: float) -> Trial:
+        """Run tests, stage by stage, until the first one fails or the time is over."""
         began = time.monotonic()
-        process = os.fork()
-        if not process:
-            _test_and_exit(self.folder, tests)
-        code = _wait_for(process, began + limit_s)
-        seconds = time.monotonic() - began
-        if code is None:
-            return Trial(TIMED_OUT, seconds, "")
-        return Trial(SURVIVED, seconds, "") if code == PASSED else Trial(KILLED, seconds, self._first_failed())
+        for tests in stages:
+            process = os.fork()
+            if not process:
+                _test_and_exit(self.folder, tests)
+            code = _wait_for(process, began + limit_s)
+            seconds = time.monotonic() - began
+            if code is None:
+                return Trial(TIMED_OUT, seconds, "")
+            if code != PASSED:
+                return Trial(KILLED, seconds, self._first_failed())
+        return Trial(SURVIVED, seconds, "")
 
-    def run_with(self, fault: Fault, tests: Sequence[str], limit_s: float) -> Trial:
+    def run_with(self, fault: Fault, stages: Sequence[Sequence[str]], limit_s: float) -> Trial:
         """The same with `fault` in its module."""
         before = self.text(fault.path)
         self._write(fault.path, fault.within(before))
         try:
-            return self.run(tests, limit_s)
+            return self.run(stages, limit_s)
         finally:
             self._write(fault.path, before)
 

@@ -100,22 +100,39 @@ def test_another_refusal_is_raised_and_nothing_is_sent_again(store: StoreUnderTe
 # --- the thread that logs in the background -----------------------------------------------------------------------
 
 
-class _Sleepy(threading.Condition):
-    """Where the logging thread waits for the next task: when its time is over, first something else may happen."""
+class Sleep:
+    """How the logging threads of one test wait for their next task: when the time is over, something may happen."""
 
     as_it_ends: Callable[[], None] | None = None
 
+
+class _Sleepy(threading.Condition):
+    def __init__(self, sleep: Sleep) -> None:
+        super().__init__()
+        self._sleep = sleep
+
     def wait(self, timeout: float | None = None) -> bool:
         is_idle = threading.current_thread().name == "headwater-logging" and (timeout or 0.0) > IDLE_S_MIN
-        if not is_idle or _Sleepy.as_it_ends is None:
+        if not is_idle or self._sleep.as_it_ends is None:
             return super().wait(timeout)
         notified = super().wait(0.05)
-        if not notified and (act := _Sleepy.as_it_ends) is not None:
-            _Sleepy.as_it_ends = None
-            self.release()  # as it is between the end of the time and the moment in which the thread has it again
+        if not notified:
+            act, self._sleep.as_it_ends = self._sleep.as_it_ends, None
+            self.release()  # as it is between the end of the time and the moment in which the thread has the lock again
             act()
             self.acquire()
         return notified
+
+
+@pytest.fixture
+def sleep(monkeypatch: pytest.MonkeyPatch) -> Sleep:
+    sleep, real = Sleep(), threading.Condition
+
+    def condition(lock: object = None) -> threading.Condition:
+        return _Sleepy(sleep) if lock is None else real(lock)  # type: ignore[arg-type] # as it was given
+
+    monkeypatch.setattr(threading, "Condition", condition)
+    return sleep
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
@@ -125,28 +142,20 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_task_that_is_put_just_as_the_idle_wait_ends_is_done(
-    monkeypatch: pytest.MonkeyPatch, store: StoreUnderTest
-) -> None:
-    monkeypatch.setattr(threading, "Condition", _Sleepy)
+def test_a_task_that_is_put_just_as_the_idle_wait_ends_is_done(store: StoreUnderTest, sleep: Sleep) -> None:
     put: list[headwater.Artifact] = []
     with headwater.init() as run:
-        _wait_for(lambda: not run._writer.client.queue.busy)
-
-        _Sleepy.as_it_ends = lambda: put.append(run.log_artifact(filled({"a": "1"})))
+        sleep.as_it_ends = lambda: put.append(run.log_artifact(filled({"a": "1"})))
         run.log_artifact(filled({"b": "1"}, "waker")).wait()
 
         _wait_for(lambda: bool(put) and put[0].state != "pending")
     assert put[0].version == "v0"
 
 
-def test_the_next_task_starts_another_thread_once_the_idle_one_ended(
-    monkeypatch: pytest.MonkeyPatch, store: StoreUnderTest
-) -> None:
-    monkeypatch.setattr(threading, "Condition", _Sleepy)
+def test_the_next_task_starts_another_thread_once_the_idle_one_ended(store: StoreUnderTest, sleep: Sleep) -> None:
     of_other_tests = set(threading.enumerate())
     with headwater.init() as run:
-        _Sleepy.as_it_ends = lambda: None
+        sleep.as_it_ends = lambda: None
         run.log_artifact(filled({"a": "1"})).wait()
         _wait_for(lambda: set(threading.enumerate()) <= of_other_tests)
 
