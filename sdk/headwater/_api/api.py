@@ -50,7 +50,7 @@ class Api:
     def artifact_versions(self, type: str, name: str) -> Sequence[Artifact]:
         """The versions of `[[entity/]project/]name` that are not deleted, newest first.
 
-        Raises: NotFound; InvalidName; InvalidInput if the artifact's type is not `type_name`.
+        Raises: NotFound; InvalidName; InvalidInput if the artifact's type is not `type`.
         """
         return self.artifact_collection(type, name).artifacts()
 

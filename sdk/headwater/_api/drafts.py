@@ -55,7 +55,7 @@ class OpenDraft:
 
     @property
     def last_event_at(self) -> datetime:
-        """When a writer last sent something, UTC."""
+        """The time of the last event of the draft, in UTC."""
         return datetime.fromtimestamp(self._info.last_event_us / 1_000_000, UTC)
 
     def discard(self) -> None:

@@ -38,14 +38,14 @@ class Artifact(Building):
     def __init__(
         self, name: str, type: str = "", description: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Raises: InvalidName for name or type, which both are needed; InvalidMetadata."""
+        """Both `name` and `type` are required. Raises: InvalidName for either; InvalidMetadata."""
         state = ArtifactState(name, type)
         super().__init__(state)
         state.attributes.set_description(description)
         if metadata is not None:
             state.attributes.set_metadata(metadata)
 
-    # --- what it is
+    # --- identity and state
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class Artifact(Building):
 
     @property
     def project(self) -> str:
-        """The project it is in. Raises: InvalidInput before it is logged."""
+        """The project it belongs to. Raises: InvalidInput before it is logged."""
         return self._state.namespace[1]
 
     @property
@@ -91,8 +91,8 @@ class Artifact(Building):
     def state(self) -> str:
         """The stage of its lifecycle.
 
-        "draft" while it is filled; "pending" while it is being logged; "refused" if a rule rejected it, for the reason
-        that `wait()` raises; "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
+        "draft" while it is filled; "pending" while it is being logged; "refused" if a rule rejected it (`wait()` raises
+        an error with the reason); "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
         """
         return self._state.stage
 
@@ -115,12 +115,12 @@ class Artifact(Building):
 
     @property
     def created_at(self) -> datetime:
-        """When the version was sealed, UTC. Raises: InvalidInput before it is logged."""
+        """The time when the version was sealed, in UTC. Raises: InvalidInput before it is logged."""
         return _time(self._state.known_info().created_us)
 
     @property
     def updated_at(self) -> datetime:
-        """When an attribute of the version last changed, UTC. Raises: InvalidInput before it is logged."""
+        """The time of the last change to an attribute, in UTC. Raises: InvalidInput before it is logged."""
         return _time(self._state.known_info().updated_us)
 
     @property
@@ -128,7 +128,7 @@ class Artifact(Building):
         """The paths that several writers of its shared draft added; the last event counted for each."""
         return self._state.stored().contested_paths()
 
-    # --- its attributes: changed in place, and recorded by logging or `save`
+    # --- attributes: changed in place, recorded by logging or `save`
 
     @property
     def description(self) -> str | None:
@@ -141,7 +141,7 @@ class Artifact(Building):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """A JSON object; change single keys or assign all of it. Raises on assignment: InvalidMetadata."""
+        """A JSON object; change single keys or assign a new object. Assigning raises: InvalidMetadata."""
         return self._state.current_attributes().metadata
 
     @metadata.setter
@@ -176,7 +176,7 @@ class Artifact(Building):
     def ttl(self, time: timedelta | None) -> None:
         self._state.current_attributes().set_ttl(time)
 
-    # --- what it holds
+    # --- content
 
     @property
     def manifest(self) -> Manifest:
@@ -204,8 +204,7 @@ class Artifact(Building):
         return find_entry(self._state, name)
 
     def get(self, name: str | PurePath) -> object:
-        """The table that was added under `name` with `add`. After `finish_artifact`, waits for the parts of all
-        writers.
+        """The table that was added under `name` with `add`. After `finish_artifact`, waits until the draft is sealed.
 
         Raises: NotFound, ContentError.
         """
@@ -218,20 +217,21 @@ class Artifact(Building):
     def new_draft(self) -> "Artifact":
         """A draft of the next version; entries that you do not change are inherited from this version.
 
-        Description and metadata are copied as they are now recorded; aliases, tags and time to live are not. Raises:
-        InvalidInput before this artifact is logged; NotFound if it was deleted.
+        The recorded description and metadata are copied; aliases, tags and time to live are not. Raises: InvalidInput
+        before this artifact is logged; NotFound if it was deleted.
         """
         if self._state.known_info().deleted:
             raise NotFound(f"{self.qualified_name} was deleted, so no draft can start from it. Use another version.")
         return _artifact_in(self._state.next_draft())
 
-    # --- recording it
+    # --- logging, saving, deleting
 
     def save(self) -> "Artifact":
         """Log a new artifact or draft, or save changed attributes of a version. Waits, and returns self.
 
         A logged artifact becomes an output of the active run, if there is one. For a version, only your changes are
-        sent, so two people who edit it do not overwrite each other's changes; an alias of another version moves.
+        sent, so two people who edit it do not overwrite each other's changes; an alias that is on another version
+        moves.
         Raises: EventRejected, InvalidMetadata, StoreError.
         """
         self._state.save()
@@ -258,7 +258,7 @@ class Artifact(Building):
         """What deleting it would free, and what depends on it. Cost: reads its listing."""
         return self._state.stored().preview_deletion()
 
-    # --- fetching it
+    # --- downloading
 
     def download(
         self,

@@ -28,10 +28,10 @@ def init(
     tags: Iterable[str] | None = None,
     id: str | None = None,
 ) -> Run:
-    """Start a run, or resume the run with this `id`, replacing its description. Reads the settings.
+    """Start a run, or resume the run with this `id`. Reads the settings.
 
-    Use it as a context manager or call `finish()`. A run that is still open when the interpreter exits is finished
-    then.
+    Resuming keeps inputs and outputs, and replaces job type, group, config, name and tags. Use the run as a context
+    manager or call `finish()`; a run that is still open when the interpreter exits is finished automatically.
     Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, StoreError.
     """
     settings = read_settings()

@@ -43,7 +43,7 @@ class Run:
         self.name = display_name or writer.run.id
         self.tags = tuple(tags)
 
-    # --- what it is
+    # --- identity and state
 
     @property
     def id(self) -> str:
@@ -75,7 +75,7 @@ class Run:
         """ "running", "finished" or "failed", as known to this object."""
         return self._writer.state
 
-    # --- what it does
+    # --- inputs and outputs
 
     def log_artifact(
         self,
@@ -104,7 +104,7 @@ class Run:
         writers. Nothing is visible before the draft is sealed. Returns immediately; `wait()` waits until the entries
         are recorded.
         Raises: InvalidInput without an id, after the run has ended, or if the artifact was logged; InvalidName. Waiting
-        raises EventRejected if the draft was sealed before, naming the version.
+        raises EventRejected naming the version if the draft is already sealed.
         """
         writer = self._writer
         writer.check_running()

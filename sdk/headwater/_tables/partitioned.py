@@ -44,7 +44,7 @@ class PartitionedTable:
         return read_schema(self._bound(), self._found()[0][1])[0]
 
     def __len__(self) -> int:
-        """The rows of all parts. Cost: each part is fetched, its values are not decoded. Raises: as `iterrows`."""
+        """The number of rows in all parts. Cost: fetches each part without decoding it. Raises: see `iterrows`."""
         columns: list[str] | None = None
         length = 0
         for name, path in self._found():
@@ -55,7 +55,7 @@ class PartitionedTable:
         return length
 
     def __bool__(self) -> bool:
-        """True: whether there are rows is for `len`, which has to look."""
+        """Always True, even without rows: calling `len` would fetch all parts."""
         return True
 
     def iterrows(self) -> Iterator[tuple[int, TableRow]]:

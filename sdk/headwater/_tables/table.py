@@ -34,11 +34,11 @@ class Table:
         data: Iterable[Iterable[Any]] | Any | None = None,
         dataframe: Any | None = None,
     ) -> None:
-        """Rows with the names of their columns, or a pandas data frame as `data` or `dataframe`.
+        """Takes column names and rows, or a pandas data frame as `data` or `dataframe`.
 
-        With a data frame `columns` chooses some of its columns, in that order; its index is left out.
-        Raises: InvalidInput for a ragged row, naming it, for a value that cannot be stored, and for columns that are
-        not unique text.
+        With a data frame, `columns` selects columns and their order; the index is ignored.
+        Raises: InvalidInput naming a row with the wrong number of values or a value that cannot be stored, or if column
+        names are not unique strings.
         """
         if dataframe is not None and data is not None:
             raise InvalidInput("a table is made from `data` or from `dataframe`, not from both. Leave one out.")
@@ -106,7 +106,7 @@ class Table:
     to_pandas = get_dataframe
 
     def __eq__(self, other: object) -> bool:
-        """Same columns and the same values of the same types in the same order; NaN is NaN, and 1 is not 1.0."""
+        """Whether columns and rows are equal, in order, including types: 1 differs from 1.0, and NaN equals NaN."""
         if not isinstance(other, Table):
             return NotImplemented
         if self._columns != other._columns or len(self) != len(other):
