@@ -14,62 +14,62 @@ PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # ensurepip is what some systems package apart from Python; venv without it makes an environment that has no pip.
 IS_GOOD := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
-help:  ## show these words
+help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 
 setup: $(INSTALLED)  ## create .venv with everything in it; does nothing while it is up to date
 
-demo: setup  ## run a real pipeline: digits to data sets, four models and their lineage
+demo: setup  ## run a real pipeline: images of digits, data sets, four models and their lineage
 	$(BIN)/python examples/digits_pipeline.py
 
-demo-services: setup  ## the same on real servers: Kafka, PostgreSQL and MinIO, started for it
+demo-services: setup  ## run the demo on Kafka, PostgreSQL and MinIO, which it starts
 	@$(BIN)/python -m services.demo
 
-test: lint  ## check everything: set up, lint, all tests, those on servers by turns (SAMPLE=0 to 4, or by day)
+test: lint  ## run what CI runs: lint, all tests on a folder, and a daily sample on servers (or SAMPLE=0 to 4)
 	$(PYTEST) --on-servers $(or $(SAMPLE),sample)
 
-test-all: lint  ## check everything: set up, lint, every test there is
+test-all: lint  ## lint, and run all tests but the soak tests, on a folder and on servers
 	$(PYTEST)
 
-test-fast: setup  ## run the tests that take moments and need no servers
+test-fast: setup  ## run the quick tests, which need no servers
 	$(PYTEST) -m "not slow and not soak" --on-servers none
 
-soak: setup  ## run the tests that take minutes: long outages and many writers, on real servers
+soak: setup  ## run the longest tests: long outages and many writers, on servers
 	$(BIN)/pytest -m soak
 
-sim: setup  ## simulate 20,000 schedules of faults, from SEED (0 unless given)
+sim: setup  ## simulate 20,000 fault schedules, starting from SEED (default: 0)
 	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --schedules 20000
 
-mutants: setup  ## put N (100) single faults into the core at random, from SEED (0), and say which the fast tests notice
+mutants: setup  ## mutation testing: N mutants (default: 100) of the core, from SEED (default: 0)
 	nice -n 15 $(BIN)/python -m tests.mutants --seed $(or $(SEED),0) --count $(or $(N),100)
 
-lint: setup  ## check style, types and the direction of imports
+lint: setup  ## check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: setup  ## mend what can be mended by machine
+fix: setup  ## apply automatic fixes of style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup  ## measure; prints one JSON line a figure
+bench: setup  ## run the benchmarks; prints one line of JSON per result
 	$(BIN)/python -m bench
 
 build: setup  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
-services: setup  ## start Kafka, PostgreSQL and MinIO on this machine, and say how to use them
+services: setup  ## start Kafka, PostgreSQL and MinIO on this machine; prints the settings to export
 	@$(BIN)/python -m services up
 
-services-down: setup  ## end what `make services` started; the data is kept
+services-down: setup  ## stop the servers that `make services` started; the data is kept
 	@$(BIN)/python -m services down
 
-clean:  ## remove .venv, caches and what was built
+clean:  ## remove .venv, caches and build results
 	rm -rf .venv .build .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A set-up that was cut off has no stamp; its environment is taken up again where it has pip, and made anew where not.
+# An interrupted setup leaves no stamp; its environment is reused if it has pip, and recreated otherwise.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	  for python in $(PYTHONS); do \
