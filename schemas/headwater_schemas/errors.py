@@ -62,7 +62,7 @@ class InvalidSettings(InvalidInput):
 
 
 class NotFound(HeadwaterError, LookupError):
-    """The requested thing was never recorded."""
+    """Nothing was recorded under the requested name."""
 
 
 class Reason(StrEnum):
@@ -117,7 +117,7 @@ class ReferenceChanged(ContentError):
 
 
 class Differences(ContentError):
-    """A folder differs from a version. The message names the first few paths of each kind, the lists have all."""
+    """A folder differs from a version. The message names the first paths of each kind; the lists contain all."""
 
     def __init__(self, root: str, missing: list[str], changed: list[str], extra: list[str]) -> None:
         kinds = (("missing", missing), ("changed", changed), ("not in the version", extra))
@@ -145,11 +145,11 @@ class UnknownSchema(HeadwaterError):
 
 
 class StoreError(HeadwaterError):
-    """A log, a database or a blob store fails."""
+    """A log, a database or a blob store failed."""
 
 
 class StoreUnavailable(StoreError):
-    """Missing, not answering, or full."""
+    """The store is missing, does not respond, or is full."""
 
 
 class StoreReadOnly(StoreError):
@@ -157,7 +157,7 @@ class StoreReadOnly(StoreError):
 
 
 class StoreNotOurs(StoreError):
-    """Something else than a headwater store was found; it was not changed."""
+    """Something other than a headwater store was found; it was not changed."""
 
 
 class FormatTooNew(StoreError):

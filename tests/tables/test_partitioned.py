@@ -53,7 +53,7 @@ def test_columns_may_stand_in_another_order_in_a_part() -> None:
 def test_a_part_with_other_columns_is_an_error_that_names_it_and_the_difference() -> None:
     found = joined({"1": row(1, 2), "2": Table(["a", "c", "d"], [[1, 2, 3]])})
 
-    message = r"the part 'parts/2' lacks 'b' and has 'c', 'd' besides: .* which are 'a', 'b'"
+    message = r"the part 'parts/2' lacks 'b' and also has 'c', 'd': .* which are 'a', 'b'"
     with pytest.raises(InvalidInput, match=message):
         list(found.iterrows())
     with pytest.raises(InvalidInput, match=message):

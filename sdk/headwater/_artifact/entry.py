@@ -51,13 +51,13 @@ class Entry:
 
     @property
     def digest(self) -> str | None:
-        """ "xxh3:…" for a file, with the algorithm as prefix; the checksum of a reference, None if it has none."""
+        """The digest of a file, such as "xxh3:…"; the checksum of a reference, None if it has none."""
         content = self._content
         return content.checksum if isinstance(content, Reference) else digests.to_text(content[0])
 
     @property
     def size(self) -> int | None:
-        """In bytes; None for a reference of unknown size."""
+        """The size in bytes; None for a reference of unknown size."""
         return self._content.size if isinstance(self._content, Reference) else self._content[1]
 
     @property

@@ -16,8 +16,8 @@ class PartitionedTable:
 
     Names are compared character by character, so `table_10` comes before `table_2`: pad numbers with zeros. All parts
     have the same columns, in the order of the first part. Add it to an artifact with
-    `artifact.add(PartitionedTable("parts"), "name")`; the result of `artifact.get("name")` can be read, one part after
-    another.
+    `artifact.add(PartitionedTable("parts"), "name")`; `artifact.get("name")` returns one that can be read, part by
+    part.
     """
 
     def __init__(self, parts_path: str | PurePath) -> None:
@@ -85,7 +85,7 @@ class PartitionedTable:
         if self._source is None:
             raise InvalidInput(
                 f"this PartitionedTable only names the folder {self._parts_path!r}. Add it to an artifact, and read "
-                "what `artifact.get(name)` gives."
+                "the table that `artifact.get(name)` returns."
             )
         self._source.wait_for_seal()
         return self._source
@@ -96,7 +96,7 @@ class PartitionedTable:
         found = [(name_of_table(path), path) for path in source.paths_under(self._parts_path) if is_table(path)]
         if not found:
             raise NotFound(
-                f"{source.name} has no table under {self._parts_path!r}, so there is nothing to join. Add the parts "
+                f"{source.name} has no table under {self._parts_path!r}, so there is nothing to read. Add the parts "
                 f"with `artifact.add(table, '{self._parts_path}/…')`, or give another folder."
             )
         return sorted(found)
@@ -122,12 +122,12 @@ def partitions_of(source: TableSource, parts_path: str) -> PartitionedTable:
 
 
 def _check_same(columns: list[str], found: list[str], part: str) -> None:
-    """Raises: InvalidInput when a part's columns are not those of the first, in whatever order."""
+    """Raises: InvalidInput if a part's columns differ from those of the first, other than in order."""
     missing = [column for column in columns if column not in set(found)]
     more = [column for column in found if column not in set(columns)]
     if missing or more:
         lacks = f" lacks {', '.join(map(repr, missing))}" if missing else ""
-        has = f" has {', '.join(map(repr, more))} besides" if more else ""
+        has = f" also has {', '.join(map(repr, more))}" if more else ""
         raise InvalidInput(
             f"the part {part!r}{lacks}{' and' if lacks and has else ''}{has}: all parts need the columns of the first, "
             f"which are {', '.join(map(repr, columns)) or 'none'}. Correct that part, or move it elsewhere."
