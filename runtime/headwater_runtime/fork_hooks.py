@@ -67,15 +67,15 @@ def keep_forever(inherited: object) -> None:
 
 
 def _before_fork() -> None:
-    _run([hooks.before for hooks in reversed(_registered)])
+    _run([hooks.before for hooks in reversed(tuple(_registered))])  # other threads may drop objects meanwhile
 
 
 def _after_fork_in_parent() -> None:
-    _run([hooks.in_parent for hooks in _registered])
+    _run([hooks.in_parent for hooks in tuple(_registered)])
 
 
 def _after_fork_in_child() -> None:
-    _run([hooks.in_child for hooks in _registered])
+    _run([hooks.in_child for hooks in tuple(_registered)])
 
 
 def _run(functions: list[Callable[[], None] | None]) -> None:

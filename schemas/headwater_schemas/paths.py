@@ -7,7 +7,7 @@ batch in one pass.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import PurePath
 
 from headwater_schemas.errors import InvalidPath
@@ -83,9 +83,9 @@ def folders_of(path: str) -> list[str]:
     return [path[:i] for i, character in enumerate(path) if character == "/"]
 
 
-def folders_of_all(paths: Iterable[str]) -> set[str]:
-    """The folders that any of `paths` implies."""
-    direct = {path.rpartition("/")[0] for path in paths}
+def folders_of_all(paths: Iterable[str], *, known: Set[str] = frozenset()) -> set[str]:
+    """The folders that any of `paths` implies, without those that a known one implies. Cost: the new folders'."""
+    direct = {path.rpartition("/")[0] for path in paths} - known
     direct.discard("")
     return direct.union(*map(folders_of, direct))
 

@@ -72,7 +72,8 @@ class PagedList(Sequence[T], Generic[R, T]):
         if not page:
             self._complete = True
             return False
-        self._members += map(self._member_of, page)
+        members = [self._member_of(row) for row in page]  # all of them, before any counts: Ctrl-C must not double one
+        self._members += members
         self._last = page[-1]
         return True
 

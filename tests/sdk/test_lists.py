@@ -113,6 +113,23 @@ def test_slices_are_those_of_a_list(start: int | None, stop: int | None) -> None
         assert listed[start:stop:step] == expected[start:stop:step]
 
 
+def test_reading_that_is_interrupted_within_a_page_doubles_nothing_when_it_is_taken_up_again() -> None:
+    interrupts = [KeyboardInterrupt()]
+
+    def member(number: int) -> int:
+        if number == 1 and interrupts:
+            raise interrupts.pop()
+        return number
+
+    listed = PagedList(
+        lambda last: list(range(VERSIONS))[0 if last is None else last + 1 :], lambda _: VERSIONS, member
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(listed)
+
+    assert list(listed) == list(range(VERSIONS))
+
+
 def test_collections_keep_their_place_while_all_their_versions_are_deleted() -> None:
     for name in "abcdefg":
         log(name)

@@ -25,7 +25,8 @@ class RemoteProjection(ProjectionView):
         polls = POLL.start(deadline=deadline)
         while not self._covers(cut, deadline):
             if not polls.pause():
-                raise StoreUnavailable(self._timeout_message(cut, timeout_s))
+                self._raise_timeout(cut, timeout_s)
+                return
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
@@ -41,15 +42,18 @@ class RemoteProjection(ProjectionView):
                 raise
             return False
 
-    def _timeout_message(self, cut: Cut, timeout_s: float) -> str:
+    def _raise_timeout(self, cut: Cut, timeout_s: float) -> None:
+        """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
         offsets = self.offsets()
         behind = {
             partition: offset - offsets.get(partition, BEFORE_FIRST)
             for partition, offset in cut.offsets.items()
             if offset > offsets.get(partition, BEFORE_FIRST)
         }
+        if not behind:
+            return
         worst = max(behind, key=behind.__getitem__)
-        return (
+        raise StoreUnavailable(
             f"{self._database.name} did not catch up within {timeout_s:.0f} s: partition {worst} is "
             f"{behind[worst]:,} records behind. What was written is safe. Check that `headwater projector` runs, and "
             "what its health endpoint reports."

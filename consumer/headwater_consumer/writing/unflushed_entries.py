@@ -64,7 +64,7 @@ class UnflushedEntries:
         for rows in self._pending.pop(layer, ()):
             self._counts[layer] += len(rows)
             kinds.update([(row[_PATH], row[_KIND]) for row in rows])
-            folders.update(folders_of_all(row[_PATH] for row in rows if row[_KIND] != REMOVED))
+            folders |= folders_of_all((row[_PATH] for row in rows if row[_KIND] != REMOVED), known=folders)
 
 
 class DraftLayerStack:
