@@ -108,7 +108,7 @@ def test_an_artifact_that_was_refused_says_so() -> None:
             wrong.wait()
 
     assert wrong.state == "refused"
-    with headwater.init() as run, pytest.raises(InvalidInput, match=r"refused.*wait\(\)` raises the reason"):
+    with headwater.init() as run, pytest.raises(InvalidInput, match=r"rejected.*wait\(\)` raises the reason"):
         run.log_artifact(wrong)
 
 

@@ -102,6 +102,7 @@ def _version(tmp_path: Path) -> headwater.Artifact:
 def test_no_descriptor_is_left_after_a_download(tmp_path: Path) -> None:
     version = _version(tmp_path)
     version.download(tmp_path / "warm")  # what the store keeps open is open by now
+    gc.collect()  # what earlier tests left
     before = len(os.listdir("/proc/self/fd"))
 
     for number in range(3):
@@ -117,6 +118,7 @@ def test_no_descriptor_is_left_after_a_download(tmp_path: Path) -> None:
 def test_no_descriptor_is_left_after_a_download_that_failed(tmp_path: Path) -> None:
     version = _version(tmp_path)
     version.download(tmp_path / "warm")
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     (tmp_path / "elsewhere").unlink()
     (tmp_path / "out" / "d").mkdir(parents=True)

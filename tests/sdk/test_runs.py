@@ -47,7 +47,7 @@ def test_a_finished_run_logs_nothing_more() -> None:
     run.finish()
     run.finish()
 
-    with pytest.raises(InvalidInput, match="over"):
+    with pytest.raises(InvalidInput, match="has ended"):
         run.log_artifact(note("n", "late"))
 
 
