@@ -23,9 +23,10 @@ NAMES = [
     file_name(PROJECT, XXH3, ATTEMPTS_MAX - 1),
     pack_name(f"{'e' * NAME_LENGTH_MAX}/{'p' * NAME_LENGTH_MAX}"),
 ]
+KINDS = ["pack", "xxh3", "blake3", "last attempt", "longest project"]  # the name of a pack is random, a test id is not
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES, ids=KINDS)
 def test_a_name_that_was_given_is_one_and_says_its_project(name: str) -> None:
     assert is_object_name(name)
     assert project_of(name) == "/".join(name.split("/")[1:3])
@@ -88,7 +89,7 @@ def test_a_name_is_given_in_a_project_only(project: str) -> None:
             give()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES, ids=KINDS)
 def test_every_beginning_of_a_name_can_be_asked_for(name: str) -> None:
     assert [prefix for end in range(len(name) + 1) if not is_name_prefix(prefix := name[:end])] == []
 
