@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headwater_runtime.files import is_temporary, sync_folder, write_atomically
+from headwater_runtime.files import is_temporary, link_to_new, sync_folder, write_atomically
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import (
@@ -47,7 +47,6 @@ WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk writes these while the next are re
 _KIND = "headwater blob store"
 _STAGING, _OBJECTS = "staging", "objects"
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _UUID_DIGITS = 32
 
 
@@ -227,7 +226,7 @@ class FolderBlobStore:
 
     def _link(self, source: str, target: str) -> None:
         try:
-            _link_or_rename(source, target)
+            _link_or_copy(source, target)
         except FileNotFoundError:
             if not os.path.exists(source):
                 raise StoreUnavailable(
@@ -235,7 +234,7 @@ class FolderBlobStore:
                 ) from None
             self._durable.clear()
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            _link_or_rename(source, target)
+            _link_or_copy(source, target)
 
     def _make_durable(self, folder: str) -> None:
         """Sync the names in `folder`, and those of its parents that are not known to be durable.
@@ -405,27 +404,19 @@ def _create(folder: str) -> None:
             sync_folder(str(parent))
 
 
-def _link_or_rename(source: str, target: str) -> None:
-    """Give `source` the name `target` too. Raises: FileExistsError, FileNotFoundError."""
+def _link_or_copy(source: str, target: str) -> None:
+    """Give `source`, which stays, the name `target` too. Raises: FileExistsError, FileNotFoundError."""
+    if link_to_new(source, target):
+        return
+    copy = source[:-_UUID_DIGITS] + uuid.uuid4().hex  # of the same writer, so that `abandoned` lists it after a crash
     try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.exists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
-        # Without links a copy gets the name, because `source` must stay.
-        copy = (
-            source[:-_UUID_DIGITS] + uuid.uuid4().hex
-        )  # the same writer's name, so that `abandoned` lists it after a crash
-        try:
-            shutil.copyfile(source, copy)
-            with open(copy, "rb") as file:
-                os.fsync(file.fileno())
-            os.rename(copy, target)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(copy)
+        shutil.copyfile(source, copy)
+        with open(copy, "rb") as file:
+            os.fsync(file.fileno())
+        os.rename(copy, target)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(copy)
 
 
 def _listing(found: Iterable[tuple[str, str]], folder: str) -> Iterator[StoredObject]:

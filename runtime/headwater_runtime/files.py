@@ -43,6 +43,22 @@ def move_into_place(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def link_to_new(source: str | Path, target: str | Path) -> bool:
+    """Give `source` the name `target` too. False, with nothing done, on a file system without hard links.
+
+    Raises: FileExistsError, on either kind of file system; FileNotFoundError.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        return False
+    return True
+
+
 def make_folders(folder: Path) -> None:
     """Make `folder` and its parents, durably, unless they exist. Raises: OSError."""
     missing = [folder]
@@ -67,11 +83,5 @@ def sync_folder(folder: str | Path) -> None:
 
 def _rename_to_new(source: Path, target: Path) -> None:
     """Give `source` the name `target`. Raises: FileExistsError."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.exists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+    if not link_to_new(source, target):
         os.rename(source, target)

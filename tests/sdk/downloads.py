@@ -30,6 +30,21 @@ LARGE = PACKED_FILE_BYTES_MAX + 12_345
 RECORDED = b"what was recorded" * 1000  # of a reference, unless something else is given
 
 
+@pytest.fixture(autouse=True)
+def quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that prints nothing, and requests that go through no proxy."""
+    monkeypatch.setenv("HEADWATER_QUIET", "true")
+    for name in os.environ:
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder to download into, which does not exist yet."""
+    return tmp_path / "root"
+
+
 def page(web: Web, path: str, content: bytes = RECORDED, etag: str = "abc") -> Reference:
     """A reference to a page of that content."""
     uri = web.put(f"/{path}", Page(content, etag=f'"{etag}"'))

@@ -35,25 +35,14 @@ from tests.sdk.downloads import (
     referring,
     refusal,
 )
+from tests.sdk.downloads import quiet_store as quiet_store
+from tests.sdk.downloads import root as root
 from tests.support.forked import DEVNULL, ForkedProcess
 from tests.support.stores import StoreUnderTest
 from tests.support.web import Web
 
 FILES = {"README": b"what this is", "images/0.png": bytes(range(256)) * 16, "large.bin": os.urandom(LARGE)}
 COLLECTION = "team/animals/images"
-
-
-@pytest.fixture(autouse=True)
-def _quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADWATER_QUIET", "true")
-    for name in os.environ:
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
 
 
 def local(path: Path, content: bytes = RECORDED, name: str = "local") -> Reference:

@@ -4,26 +4,14 @@ import os
 from pathlib import Path
 
 import headwater
-import pytest
 from headwater._commit.client import forget_client
 from headwater.errors import ReferenceChanged
 from headwater_schemas.entries import Reference
 
 from tests.sdk.downloads import LARGE, RECORDED, client, content_of, page, put, referring, refusal
+from tests.sdk.downloads import quiet_store as quiet_store
+from tests.sdk.downloads import root as root
 from tests.support.web import Web
-
-
-@pytest.fixture(autouse=True)
-def _quiet_store(store: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADWATER_QUIET", "true")
-    for name in os.environ:
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
 
 
 def test_what_was_fetched_for_an_etag_is_known_by_its_bytes_and_only_the_damaged_is_fetched_again(
