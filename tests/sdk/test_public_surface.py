@@ -94,3 +94,22 @@ def test_filling_an_artifact_class_loads_no_database() -> None:
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert printed.stdout.strip() == "False"
+
+
+def test_the_help_of_every_command_loads_none_of_the_heavy_libraries() -> None:
+    """A shell asks for it at each press of Tab, so it must not cost what the command itself will."""
+    script = """
+import sys
+from click.testing import CliRunner
+from headwater.cli import cli
+for command in cli.list_commands(None):
+    assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0, command
+    loaded = {"sqlalchemy", "kafka", "minio", "numpy", "fastavro"} & set(sys.modules)
+    assert not loaded, f"{command} loads {loaded}"
+print(len(cli.list_commands(None)))
+"""
+
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert printed.returncode == 0, printed.stderr
+    assert int(printed.stdout) > 0

@@ -8,7 +8,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.queries import VersionInfo
 from headwater_consumer.queries.differences import EntryContent, diff_layers
 
-ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+CHANGES = ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,20 @@
 """`headwater dead-letters`: list, retry or skip undecodable events."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.queries import DeadLetterInfo
 from headwater_schemas.errors import NotFound
 from headwater_schemas.events import DeadLetterResolved
 
-from headwater._commit.client import Client
 from headwater.cli.options import json_option
 from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
 from headwater.cli.resolve import open_store
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import DeadLetterInfo
+
+    from headwater._commit.client import Client
 
 SHOWN_MAX = 100
 
@@ -25,6 +28,8 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
 
     Upgrade before you skip: a newer release may be able to decode the event.
     """
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     client, _ = open_store(None, None)
     if retry and skip:
         raise click.UsageError("--retry and --skip exclude each other: give one of them.")
@@ -42,7 +47,7 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
         report_empty("no dead letters: all events could be decoded")
 
 
-def _resolve(client: Client, letters: list[DeadLetterInfo], position: str, decision: str, *, as_json: bool) -> None:
+def _resolve(client: "Client", letters: "list[DeadLetterInfo]", position: str, decision: str, *, as_json: bool) -> None:
     letter = next((one for one in letters if _position(one) == position), None)
     if letter is None:
         raise NotFound(f"no dead letter at {position!r}. `headwater dead-letters` lists them.")
@@ -54,11 +59,11 @@ def _resolve(client: Client, letters: list[DeadLetterInfo], position: str, decis
         click.echo(f"{letter.key}: {decision} {position}; {counted(letter.waiting, 'parked event')} released")
 
 
-def _print(letters: list[DeadLetterInfo]) -> None:
+def _print(letters: "list[DeadLetterInfo]") -> None:
     rows = [(_position(one), one.key, time_text(one.time_us), f"{one.waiting:,}", one.error) for one in letters]
     columns = ("partition/offset", "key", "written", "parked", "error")
     print_table(columns, rows, fold=("key", "error"), right=("parked",))
 
 
-def _position(letter: DeadLetterInfo) -> str:
+def _position(letter: "DeadLetterInfo") -> str:
     return f"{letter.partition}/{letter.offset}"

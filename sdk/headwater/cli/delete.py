@@ -2,22 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput
 
-from headwater._api.collections import find_collection
 from headwater._artifact.artifact import Artifact, stored_version
-from headwater._artifact.deletion import DeletePreview
-from headwater._artifact.lookup import find_artifact
-from headwater._commit.client import Client
 from headwater._progress import format_bytes
 from headwater.cli.completion import complete_artifact, complete_version
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import counted, print_json
 from headwater.cli.resolve import open_store, parse_name
+
+if TYPE_CHECKING:
+    from headwater._artifact.deletion import DeletePreview
+    from headwater._commit.client import Client
 
 DEPENDENTS_SHOWN = 10  # of each kind; --json prints all
 
@@ -38,6 +37,8 @@ def rm_command(
     Reports how many bytes become reclaimable and which runs and versions depend on them. If one name is wrong, nothing
     is deleted.
     """
+    from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
+
     for name in names:
         if ":" not in name:
             raise click.UsageError(f"{name!r} has no version. Write {name}:v3, or use `headwater prune {name}`.")
@@ -81,6 +82,8 @@ def prune_command(
 
     A version is used if a run used it or if another version refers to its entries.
     """
+    from headwater._api.collections import find_collection  # deferred: sqlalchemy
+
     client, settings = open_store(entity, project)
     collection, selector = parse_name(name, settings)
     if selector is not None:
@@ -114,8 +117,10 @@ def _check_aliases(artifacts: Iterable[Artifact]) -> None:
         raise InvalidInput(f"{'; '.join(held)}. Move them first, or pass --delete-aliases. Nothing was deleted.")
 
 
-def _bytes_freed(client: Client, artifacts: list[Artifact], previews: list[DeletePreview]) -> int:
+def _bytes_freed(client: "Client", artifacts: list[Artifact], previews: "list[DeletePreview]") -> int:
     """Includes content that the versions share only with each other."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     if len(artifacts) == 1:
         return previews[0].bytes_freed
     versions: dict[str, list[int]] = defaultdict(list)
@@ -126,7 +131,7 @@ def _bytes_freed(client: Client, artifacts: list[Artifact], previews: list[Delet
     return sum(queries.reclaimable_bytes(database, collection, numbers) for collection, numbers in versions.items())
 
 
-def _as_json(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> dict[str, Any]:
+def _as_json(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "versions": [version for preview in previews for version in preview.versions],
@@ -138,7 +143,7 @@ def _as_json(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> dic
     }
 
 
-def _print(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> None:
+def _print(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> None:
     for preview in previews if dry_run else ():
         aliases = f", with the aliases {', '.join(preview.aliases)}" if preview.aliases else ""
         click.echo(f"would delete {', '.join(preview.versions)}{aliases}")
@@ -151,7 +156,7 @@ def _print(previews: list[DeletePreview], freed: int, *, dry_run: bool) -> None:
     click.echo(_reclaimable(freed, dry_run=dry_run))
 
 
-def _all(previews: list[DeletePreview], name: str) -> list[str]:
+def _all(previews: "list[DeletePreview]", name: str) -> list[str]:
     return list(dict.fromkeys(one for preview in previews for one in getattr(preview, name)))
 
 

@@ -3,36 +3,30 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer.queries.differences import EntryContent
 from headwater_schemas.digests import to_text
 
 from headwater._artifact.artifact import Artifact, stored_version
-from headwater._content.differences import (
-    ADDED,
-    CHANGED,
-    REMOVED,
-    AttributeChange,
-    EntryChange,
-    attribute_changes,
-    entry_changes,
-)
 from headwater._progress import format_bytes
 from headwater.cli.completion import complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import json_text, print_json, print_table, report_omitted
 from headwater.cli.resolve import version_named
 
+if TYPE_CHECKING:
+    from headwater_consumer.queries.differences import EntryContent
+
+    from headwater._content.differences import AttributeChange, EntryChange
+
 EXIT_DIFFERENT = 1
-CHANGES = (ADDED, REMOVED, CHANGED)
 
 
 class Summary:
     """Counts all changes and keeps the first `limit` of them."""
 
-    def __init__(self, changes: Iterable[EntryChange], limit: int) -> None:
+    def __init__(self, changes: "Iterable[EntryChange]", limit: int) -> None:
         self.first: list[EntryChange] = []
         self.counts: Counter[str] = Counter()
         self.growth: Counter[str] = Counter()  # bytes
@@ -47,6 +41,8 @@ class Summary:
         return self.counts.total()
 
     def as_text(self) -> str:
+        from headwater._content.differences import CHANGES  # deferred: sqlalchemy
+
         counts = [
             f"{self.counts[change]:,} {change} ({signed(self.growth[change])})"
             for change in CHANGES
@@ -69,6 +65,8 @@ def diff_command(
 
     Diffing related versions costs only the size of the change. Aliases, tags and time to live are not compared.
     """
+    from headwater._content.differences import attribute_changes, entry_changes  # deferred: sqlalchemy
+
     old, new = version_named(before, entity, project), version_named(after, entity, project)
     old_version, new_version = stored_version(old), stored_version(new)
     summary = Summary(entry_changes(new_version.database, old_version.info, new_version.info), limit)
@@ -87,7 +85,7 @@ def signed(growth: int) -> str:
     return f"{'-' if growth < 0 else '+'}{format_bytes(abs(growth))}"
 
 
-def _print(old: Artifact, new: Artifact, summary: Summary, attributes: list[AttributeChange]) -> None:
+def _print(old: Artifact, new: Artifact, summary: Summary, attributes: "list[AttributeChange]") -> None:
     if not summary.total and not attributes:
         click.echo(f"{old.qualified_name} and {new.qualified_name} are the same.")
         return
@@ -101,14 +99,14 @@ def _print(old: Artifact, new: Artifact, summary: Summary, attributes: list[Attr
     click.echo(summary.as_text() or "The entries are the same.")
 
 
-def _sizes(change: EntryChange) -> tuple[str, str]:
+def _sizes(change: "EntryChange") -> tuple[str, str]:
     before, after = [
         "" if held is None or held.size is None else format_bytes(held.size) for held in (change.before, change.after)
     ]
     return before, after
 
 
-def _name(change: AttributeChange) -> str:
+def _name(change: "AttributeChange") -> str:
     return change.field if change.key is None else f"{change.field} {change.key}"
 
 
@@ -116,7 +114,9 @@ def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
-def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: list[AttributeChange]) -> dict[str, Any]:
+def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: "list[AttributeChange]") -> dict[str, Any]:
+    from headwater._content.differences import CHANGES  # deferred: sqlalchemy
+
     return {
         "before": old.qualified_name,
         "after": new.qualified_name,
@@ -136,7 +136,7 @@ def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: list[At
     }
 
 
-def _held_json(held: EntryContent | None) -> dict[str, Any] | None:
+def _held_json(held: "EntryContent | None") -> dict[str, Any] | None:
     """An entry in the format of `ls`."""
     if held is None:
         return None

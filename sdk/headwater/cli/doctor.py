@@ -1,20 +1,19 @@
 """`headwater doctor`: check settings, connections and store."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
-from headwater_consumer import queries
 from headwater_schemas.errors import HeadwaterError, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
-from headwater._stores.maintenance import damaged_objects, missing_objects
-from headwater._stores.opening import open_stores
-from headwater._stores.stores import Stores
 from headwater.cli.options import json_option
 from headwater.cli.output import console, counted, print_json, printable
+
+if TYPE_CHECKING:
+    from headwater._stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
 NAMES_SHOWN = 10
@@ -85,6 +84,9 @@ def _check_servers(profile: Profile) -> list[Result]:
 
 
 def _check_store(settings: Settings, *, content: bool) -> list[Result]:
+    from headwater._stores.maintenance import damaged_objects, missing_objects  # deferred: sqlalchemy
+    from headwater._stores.opening import open_stores  # deferred: sqlalchemy
+
     try:
         stores = open_stores(settings, create=False)
     except HeadwaterError as error:
@@ -101,7 +103,9 @@ def _check_store(settings: Settings, *, content: bool) -> list[Result]:
         stores.close()
 
 
-def _check_log(stores: Stores) -> list[Result]:
+def _check_log(stores: "Stores") -> list[Result]:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     failure = _catch_up(stores)
     ends, offsets = stores.log.ends(), queries.health(stores.database).offsets
     behind = sum(end - offsets.get(partition, BEFORE_FIRST) for partition, end in ends.items())
@@ -119,7 +123,7 @@ def _check_log(stores: Stores) -> list[Result]:
     return [access, log, projection]
 
 
-def _catch_up(stores: Stores) -> str | None:
+def _catch_up(stores: "Stores") -> str | None:
     """Why the projection cannot catch up with the log, if it cannot."""
     try:
         if not stores.read_only:
@@ -129,7 +133,9 @@ def _catch_up(stores: Stores) -> str | None:
     return None
 
 
-def _check_events(stores: Stores) -> list[Result]:
+def _check_events(stores: "Stores") -> list[Result]:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     health = queries.health(stores.database)
     rejected = Result("rejected events", "ok", "none")
     if health.rejections:
@@ -146,7 +152,7 @@ def _check_events(stores: Stores) -> list[Result]:
     return [rejected, dead_letters]
 
 
-def _check_blobs(stores: Stores) -> list[Result]:
+def _check_blobs(stores: "Stores") -> list[Result]:
     count, size = 0, 0
     for stored in stores.blobs.list_objects():
         count += 1

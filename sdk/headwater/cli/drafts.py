@@ -1,15 +1,19 @@
 """`headwater drafts`: list open drafts, or discard one."""
 
+from typing import TYPE_CHECKING
+
 import click
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.names import CollectionName
 
-from headwater._api.drafts import OpenDraft, open_drafts
 from headwater._config.settings import Settings
 from headwater.cli.completion import complete_artifact
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
 from headwater.cli.resolve import open_store, parse_name
+
+if TYPE_CHECKING:
+    from headwater._api.drafts import OpenDraft
 
 PRIVATE = "(private)"  # the draft of a single writer
 
@@ -25,6 +29,8 @@ def drafts_command(
     name: str | None, distributed_id: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """List the open drafts of a project, or discard one."""
+    from headwater._api.drafts import open_drafts  # deferred: sqlalchemy
+
     client, settings = open_store(entity, project)
     namespace = f"{settings.entity}/{settings.project}"
     drafts = _of_artifact(name, list(open_drafts(client, namespace)), settings)
@@ -43,13 +49,13 @@ def drafts_command(
         report_empty(f"{namespace} has no open drafts" + ("" if name is None else f" of {name}"))
 
 
-def draft_text(draft: OpenDraft) -> str:
+def draft_text(draft: "OpenDraft") -> str:
     """A draft in one line."""
     entries = counted(draft.entries, "entry", "entries")
     return f"draft {draft.distributed_id or PRIVATE} of {draft.collection} with {entries}"
 
 
-def draft_json(draft: OpenDraft) -> dict[str, object]:
+def draft_json(draft: "OpenDraft") -> dict[str, object]:
     """A draft for JSON output."""
     return {
         "artifact": draft.collection,
@@ -63,7 +69,7 @@ def draft_json(draft: OpenDraft) -> dict[str, object]:
     }
 
 
-def _of_artifact(name: str | None, drafts: list[OpenDraft], settings: Settings) -> list[OpenDraft]:
+def _of_artifact(name: str | None, drafts: "list[OpenDraft]", settings: Settings) -> "list[OpenDraft]":
     if name is None:
         return drafts
     collection, selector = parse_name(name, settings)
@@ -72,7 +78,7 @@ def _of_artifact(name: str | None, drafts: list[OpenDraft], settings: Settings) 
     return [draft for draft in drafts if draft.collection == collection]
 
 
-def _with_id(distributed_id: str, drafts: list[OpenDraft]) -> OpenDraft:
+def _with_id(distributed_id: str, drafts: "list[OpenDraft]") -> "OpenDraft":
     found = [draft for draft in drafts if draft.distributed_id == distributed_id]
     if not found:
         raise NotFound(f"no open draft has the id {distributed_id!r}. `headwater drafts` lists open drafts.")
@@ -82,7 +88,7 @@ def _with_id(distributed_id: str, drafts: list[OpenDraft]) -> OpenDraft:
     return found[0]
 
 
-def _print(drafts: list[OpenDraft]) -> None:
+def _print(drafts: "list[OpenDraft]") -> None:
     rows = [
         (
             CollectionName.parse(draft.collection).name,

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact, stored_version
@@ -145,6 +144,8 @@ def _edit(names: list[str], given: tuple[str, ...], *, remove: bool) -> None:
 
 def _version_with(alias: str, artifact: Artifact) -> str | None:
     """The version of the same artifact that currently has an alias."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     stored = stored_version(artifact)
     version = queries.resolve_version(stored.database, stored.info.collection, alias)
     return None if version is None else f"v{version}"

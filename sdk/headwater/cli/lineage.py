@@ -1,16 +1,17 @@
 """`headwater lineage`: print the upstream or downstream graph of a version as a tree."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.queries import lineage
 
-from headwater._artifact.resolve import find_version
-from headwater._commit.client import Client
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import console, print_json, printable
 from headwater.cli.resolve import open_store
+
+if TYPE_CHECKING:
+    from headwater_consumer import queries
+
+    from headwater._commit.client import Client
 
 GUIDE_COLUMNS = 4  # indentation per level of a tree
 GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
@@ -23,6 +24,10 @@ GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 @json_option
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show the runs and versions that a version was made from, as a tree."""
+    from headwater_consumer.queries import lineage  # deferred: sqlalchemy
+
+    from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
+
     client, settings = open_store(entity, project)
     info = find_version(client, name, settings.entity, settings.project)
     walk = lineage.descendants if down else lineage.ancestry
@@ -38,7 +43,7 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
         click.echo("The tree was truncated. Start from a version closer to the ones you need.", err=True)
 
 
-def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str, *, levels_max: int) -> Any:
+def _drawn(client: "Client", lines: "list[queries.TreeLine]", namespace: str, *, levels_max: int) -> Any:
     """A tree; nodes deeper than `levels_max` are not indented further but labelled with their level."""
     from rich.markup import escape
     from rich.tree import Tree
@@ -55,8 +60,10 @@ def _drawn(client: Client, lines: list[queries.TreeLine], namespace: str, *, lev
     return branches[0]
 
 
-def _label(client: Client, line: queries.TreeLine, namespace: str) -> str:
+def _label(client: "Client", line: "queries.TreeLine", namespace: str) -> str:
     """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     if line.run is not None:
         run = queries.run_info(client.stores.database, line.run)
         job = f" ({run.job_type})" if run is not None and run.job_type else ""
@@ -69,7 +76,7 @@ def _label(client: Client, line: queries.TreeLine, namespace: str) -> str:
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
 
 
-def _as_json(found: queries.Lineage) -> dict[str, Any]:
+def _as_json(found: "queries.Lineage") -> dict[str, Any]:
     return {
         "artifact": f"{found.collection}:v{found.version}",
         "direction": "up" if found.upstream else "down",

@@ -10,8 +10,6 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact
-from headwater._artifact.lookup import check_expected_type
-from headwater._run.init import init
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_json
@@ -153,6 +151,8 @@ def log_command(
 
     The contents of folders are added at the top level, files under their own names.
     """
+    from headwater._run.init import init  # deferred: sqlalchemy
+
     draft = _draft_options(distributed_id, finish, writers)
     content = ContentOptions(paths, folder, references, removed, immutable, not no_checksum)
     _check_content(content, which["base"], draft)
@@ -193,6 +193,8 @@ def _new_artifact(
     entity: str | None, project: str | None, *, name: str | None, type_name: str | None, base: str | None
 ) -> tuple[Artifact, list[Artifact]]:
     """A new artifact or a draft, and its base as a list of inputs."""
+    from headwater._artifact.lookup import check_expected_type  # deferred: sqlalchemy
+
     if base is None:
         if name is None:
             raise click.UsageError("the artifact has no name. Give --name or --base.")

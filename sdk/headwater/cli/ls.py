@@ -1,24 +1,25 @@
 """`headwater ls`: list the artifacts of a project, the versions of an artifact, or the files of a version."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.queries import EntryInfo, VersionInfo
 from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import CollectionName, RunName
 from headwater_schemas.paths import normalize
 
-from headwater._artifact.resolve import find_version
-from headwater._commit.client import Client
 from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
 from headwater.cli.resolve import open_store, parse_name
 from headwater.cli.show import version_json
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import EntryInfo, VersionInfo
+
+    from headwater._commit.client import Client
 
 
 @click.command("ls", short_help="List artifacts, versions or files.")
@@ -38,6 +39,8 @@ def ls_command(
     as_json: bool,
 ) -> None:
     """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION."""
+    from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
+
     client, settings = open_store(entity, project)
     collection, selector = (None, None) if name is None else parse_name(name, settings)
     if type_name is not None and collection is not None:
@@ -54,7 +57,9 @@ def ls_command(
         _list_entries(client, info, prefix, limit, as_json)
 
 
-def _list_collections(client: Client, project: str, type_name: str | None, limit: int, as_json: bool) -> None:
+def _list_collections(client: "Client", project: str, type_name: str | None, limit: int, as_json: bool) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
     if as_json:
         print_json(
@@ -74,7 +79,9 @@ def _list_collections(client: Client, project: str, type_name: str | None, limit
         report_omitted(queries.count_collections(client.stores.database, project, type=type_name) - limit)
 
 
-def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -> None:
+def _list_versions(client: "Client", collection: str, limit: int, as_json: bool) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     found = queries.version_infos(client.stores.database, collection, limit=limit)
     if not found and queries.collection_info(client.stores.database, collection) is None:
         raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of the project.")
@@ -88,7 +95,7 @@ def _list_versions(client: Client, collection: str, limit: int, as_json: bool) -
         report_omitted(queries.count_versions(client.stores.database, collection, after=found[-1].version))
 
 
-def _print_versions(found: list[VersionInfo]) -> None:
+def _print_versions(found: "list[VersionInfo]") -> None:
     rows = [
         (
             f"v{info.version}",
@@ -104,7 +111,9 @@ def _print_versions(found: list[VersionInfo]) -> None:
     print_table(columns, rows, fold=("aliases",), right=("files", "size"))
 
 
-def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: int, as_json: bool) -> None:
+def _list_entries(client: "Client", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     folder = "" if prefix is None else normalize(prefix)
     found = queries.entries_page(client.stores.database, info.layers, prefix=folder, limit=limit + 1)
     if folder and not found:
@@ -122,18 +131,18 @@ def _list_entries(client: Client, info: VersionInfo, prefix: str | None, limit: 
         click.echo("There are more; --limit shows them.", err=True)
 
 
-def _print_entries(shown: Sequence[EntryInfo]) -> None:
+def _print_entries(shown: "Sequence[EntryInfo]") -> None:
     rows = [
         (entry.path, "" if entry.size is None else format_bytes(entry.size), _content_text(entry)) for entry in shown
     ]
     print_table(("path", "size", "content"), rows, fold=("path",), right=("size",), cut="content")
 
 
-def _content_text(entry: EntryInfo) -> str:
+def _content_text(entry: "EntryInfo") -> str:
     return short_digest(to_text(entry.digest)) if entry.digest is not None else entry.uri or ""
 
 
-def _entry_json(entry: EntryInfo) -> dict[str, Any]:
+def _entry_json(entry: "EntryInfo") -> dict[str, Any]:
     digest = None if entry.digest is None else to_text(entry.digest)
     return {
         "path": entry.path,

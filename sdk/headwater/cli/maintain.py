@@ -1,18 +1,18 @@
 """`headwater maintain` and `headwater replay`: regular maintenance, and rebuilding the projection."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts
 
-from headwater._api.drafts import OpenDraft
-from headwater._commit.client import Client
-from headwater._stores.maintenance import replay_store
 from headwater.cli.drafts import draft_json, draft_text
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_json
 from headwater.cli.resolve import open_store
+
+if TYPE_CHECKING:
+    from headwater._api.drafts import OpenDraft
+    from headwater._commit.client import Client
 
 
 @click.command("maintain", short_help="Discard idle drafts.")
@@ -44,6 +44,8 @@ def replay_command(replace: bool, as_json: bool) -> None:
 
     Exits with code 1 if they differ. --replace also works if the current projection is missing or damaged.
     """
+    from headwater._stores.maintenance import replay_store  # deferred: sqlalchemy
+
     report = replay_store(replace=replace)
     if as_json:
         print_json(report.as_json())
@@ -54,8 +56,13 @@ def replay_command(replace: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _discard_idle(client: Client, project: str | None) -> list[OpenDraft]:
+def _discard_idle(client: "Client", project: str | None) -> "list[OpenDraft]":
     """The discarded drafts, without those that a writer has added to in the meantime."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts  # deferred: sqlalchemy
+
+    from headwater._api.drafts import OpenDraft  # deferred: sqlalchemy
+
     database, now_us = client.stores.database, time.time_ns() // 1000
     idle = discard_idle_drafts(database, client.session.producer, now_us=now_us, project=project)
     client.session.confirm(projected=True)

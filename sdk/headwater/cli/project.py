@@ -1,17 +1,18 @@
 """`headwater project`: show or change the settings of a project."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer.queries.projects import project_settings
 from headwater_schemas import digests, metadata
 from headwater_schemas.events import SettingsChanged
 from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, DRAFT_IDLE_DAYS_MAX
 
-from headwater._commit.client import Client
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_fields, print_json
 from headwater.cli.resolve import open_store
+
+if TYPE_CHECKING:
+    from headwater._commit.client import Client
 
 
 @click.command("project", short_help="Show or change the settings of a project.")
@@ -29,6 +30,8 @@ def project_command(
     draft_idle_days: int | None, digest_algorithm: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """Show the settings of a project, or change them for everyone."""
+    from headwater_consumer.queries.projects import project_settings  # deferred: sqlalchemy
+
     given = {DRAFT_IDLE_DAYS: draft_idle_days, DIGEST_ALGORITHM: digest_algorithm}
     patch = {name: value for name, value in given.items() if value is not None}
     client, settings = open_store(entity, project, create=bool(patch))
@@ -43,7 +46,7 @@ def project_command(
         print_fields([("project", namespace), *fields])
 
 
-def _change(client: Client, namespace: str, patch: dict[str, Any]) -> None:
+def _change(client: "Client", namespace: str, patch: dict[str, Any]) -> None:
     event = SettingsChanged(project=namespace, settings=metadata.encode(patch, "settings"))
     client.send([event]).result()
     client.catch_up()

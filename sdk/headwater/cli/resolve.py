@@ -1,20 +1,24 @@
 """Opens the store and finds the versions that a command line names."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from headwater_schemas.names import ArtifactReference, CollectionName, check_name
 
 from headwater._artifact.artifact import Artifact
-from headwater._artifact.lookup import find_artifact
-from headwater._commit.client import Client, client_for
 from headwater._config.settings import Settings, read_settings
 
+if TYPE_CHECKING:
+    from headwater._commit.client import Client
 
-def open_store(entity: str | None, project: str | None, *, create: bool = False) -> tuple[Client, Settings]:
+
+def open_store(entity: str | None, project: str | None, *, create: bool = False) -> "tuple[Client, Settings]":
     """A client that has caught up with the log, and the settings with `--entity` and `--project` applied.
 
     Raises: StoreUnavailable when there is no store and `create` is not set; InvalidName.
     """
+    from headwater._commit.client import client_for  # deferred: sqlalchemy
+
     settings = read_settings()
     settings = dataclasses.replace(
         settings,
@@ -28,6 +32,8 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
 
 def version_named(name: str, entity: str | None, project: str | None) -> Artifact:
     """The version that NAME, NAME:ALIAS or NAME:v3 refers to. Raises: NotFound, InvalidName."""
+    from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
+
     client, settings = open_store(entity, project)
     return find_artifact(client, name, settings.entity, settings.project)
 

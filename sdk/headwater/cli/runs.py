@@ -1,15 +1,12 @@
 """`headwater runs`: list the runs of a project, or show one with its inputs and outputs."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.queries import RunInfo
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import RunName
 
-from headwater._commit.client import Client
 from headwater._config.settings import Settings
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import (
@@ -23,6 +20,11 @@ from headwater.cli.output import (
     time_text,
 )
 from headwater.cli.resolve import open_store
+
+if TYPE_CHECKING:
+    from headwater_consumer.queries import RunInfo
+
+    from headwater._commit.client import Client
 
 
 @click.command("runs", short_help="List runs, or show one run.")
@@ -51,7 +53,11 @@ def runs_command(
         _show(client, _named(client, run, settings), limit, as_json=as_json)
 
 
-def _list(client: Client, project: str, limit: int, job_type: str | None, group: str | None, *, as_json: bool) -> None:
+def _list(
+    client: "Client", project: str, limit: int, job_type: str | None, group: str | None, *, as_json: bool
+) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     database = client.stores.database
     found = queries.runs(database, project, limit=limit, job_type=job_type, group=group)
     if as_json:
@@ -65,7 +71,7 @@ def _list(client: Client, project: str, limit: int, job_type: str | None, group:
         report_omitted(queries.count_runs(database, project, after=last, job_type=job_type, group=group))
 
 
-def _print_table(found: list[RunInfo]) -> None:
+def _print_table(found: "list[RunInfo]") -> None:
     rows = [
         (
             RunName.parse(run.run).id,
@@ -82,8 +88,10 @@ def _print_table(found: list[RunInfo]) -> None:
     print_table(columns, rows, fold=("name", "job type", "group"), right=("took",))
 
 
-def _named(client: Client, text: str, settings: Settings) -> RunInfo:
+def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     given = text.split("/")
     namespace = [settings.entity, settings.project]
     name = str(RunName.parse("/".join([*namespace[: max(0, 3 - len(given))], *given])))
@@ -93,7 +101,9 @@ def _named(client: Client, text: str, settings: Settings) -> RunInfo:
     return found
 
 
-def _show(client: Client, run: RunInfo, limit: int, *, as_json: bool) -> None:
+def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     database = client.stores.database
     used = [f"{use.collection}:v{use.version}" for use in queries.inputs_of(database, run.run, limit=limit + 1)]
     logged = [f"{name}:v{version}" for name, version in queries.outputs_of(database, run.run, limit=limit + 1)]
@@ -105,7 +115,7 @@ def _show(client: Client, run: RunInfo, limit: int, *, as_json: bool) -> None:
         click.echo("The run used or logged more versions; --limit shows them.", err=True)
 
 
-def _fields(run: RunInfo) -> list[tuple[str, str]]:
+def _fields(run: "RunInfo") -> list[tuple[str, str]]:
     return [
         ("run", run.run),
         ("name", run.display_name or ""),
@@ -120,7 +130,7 @@ def _fields(run: RunInfo) -> list[tuple[str, str]]:
     ]
 
 
-def _run_json(run: RunInfo) -> dict[str, Any]:
+def _run_json(run: "RunInfo") -> dict[str, Any]:
     return {
         "run": run.run,
         "name": run.display_name,
@@ -135,5 +145,5 @@ def _run_json(run: RunInfo) -> dict[str, Any]:
     }
 
 
-def _duration(run: RunInfo) -> str:
+def _duration(run: "RunInfo") -> str:
     return "" if run.finished_us is None else f"{(run.finished_us - run.started_us) / 1_000_000:.1f} s"

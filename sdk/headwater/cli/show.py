@@ -1,18 +1,19 @@
 """`headwater show`: show a version."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_consumer import queries
-from headwater_consumer.database import Database
-from headwater_consumer.queries import VersionInfo
 
 from headwater._artifact.artifact import stored_version
 from headwater._progress import format_bytes
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import iso, json_text, print_fields, print_json, time_text
 from headwater.cli.resolve import version_named
+
+if TYPE_CHECKING:
+    from headwater_consumer.database import Database
+    from headwater_consumer.queries import VersionInfo
 
 REFERENCES_SCANNED_MAX = 50_000  # entries that are read to count references; keeps `show` fast
 CONTESTED_SHOWN = 100
@@ -34,7 +35,7 @@ def show_command(name: str, entity: str | None, project: str | None, as_json: bo
         print_fields(_for_people(fields, info))
 
 
-def version_json(info: VersionInfo) -> dict[str, Any]:
+def version_json(info: "VersionInfo") -> dict[str, Any]:
     """A version for JSON output, in `ls` and `show`."""
     return {
         "artifact": f"{info.collection}:v{info.version}",
@@ -55,7 +56,9 @@ def version_json(info: VersionInfo) -> dict[str, Any]:
     }
 
 
-def _details(database: Database, info: VersionInfo) -> dict[str, Any]:
+def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     contested = queries.contested_paths(database, info.collection, info.version, limit=CONTESTED_SHOWN)
     return {
         "base": None if info.base is None else f"v{info.base}",
@@ -68,14 +71,16 @@ def _details(database: Database, info: VersionInfo) -> dict[str, Any]:
     }
 
 
-def _references(database: Database, info: VersionInfo) -> int | None:
+def _references(database: "Database", info: "VersionInfo") -> int | None:
     """The number of references; None if counting them would take long."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
     if info.entry_count > REFERENCES_SCANNED_MAX:
         return None
     return sum(entry.uri is not None for page in queries.all_entries(database, info.layers) for entry in page)
 
 
-def _for_people(fields: dict[str, Any], info: VersionInfo) -> list[tuple[str, str]]:
+def _for_people(fields: dict[str, Any], info: "VersionInfo") -> list[tuple[str, str]]:
     plain = {name: _text(value) for name, value in fields.items() if name != "ttl_seconds"}
     plain |= {
         "files": f"{info.entry_count:,}",
