@@ -7,7 +7,8 @@ SHELL := bash
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTHONS := python3.13 python3.12 python3.11 python3
-# Without compiled modules, each of the many processes of the tests would compile all of headwater again.
+# Modules are compiled when they are first imported: of what is installed, most never are. Without compiled modules, each
+# of the many processes of the tests would compile all of headwater again.
 unexport PYTHONDONTWRITEBYTECODE
 # The tests are sorted before they are dealt out, the longest first; xdist keeps that order.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
@@ -80,5 +81,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "None of $(PYTHONS) on the PATH is Python 3.11 or newer with venv and ensurepip. Install one and try again." >&2; \
 	  exit 1; }
 	@echo "Installing into .venv."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[service,tables,gs,test,demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[service,tables,gs,test,demo]'
 	@touch $@
