@@ -16,6 +16,7 @@ from headwater.cli import _MODULES
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.keys import collection_key
 
+from tests.cli.commands import Done
 from tests.support.forked import PIPE, ForkedProcess
 from tests.support.history import UNDECODABLE
 from tests.support.stores import StoreUnderTest
@@ -25,12 +26,19 @@ pytestmark = pytest.mark.usefixtures("store")
 README = Path(__file__).parents[2] / "README.md"
 
 
+def run(*arguments: str, **environment: str) -> Done:
+    """Run `headwater ARGUMENTS`, with more in its environment."""
+    command = ["-m", "headwater", *arguments]
+    process = ForkedProcess(command, env={**os.environ, **environment}, stdout=PIPE, stderr=PIPE)
+    out, err = process.communicate(timeout=120)
+    return Done(process.wait(), out, err)
+
+
 def headwater(*arguments: str, expect: int = 0) -> str:
     """What the command printed. Its exit code must be `expect`."""
-    process = ForkedProcess(["-m", "headwater", *arguments], stdout=PIPE, stderr=PIPE)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == expect, out + err
-    return out if expect == 0 else out + err
+    done = run(*arguments)
+    assert done.code == expect, done
+    return done.out if expect == 0 else done.out + done.err
 
 
 def ask(*arguments: str) -> Any:
@@ -81,11 +89,10 @@ def test_lineage_goes_up_and_down(images: Path) -> None:
 def test_a_long_listing_says_that_it_was_cut(images: Path) -> None:
     headwater("log", str(images), "--name", "pets")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "headwater", "ls", "pets:v0", "-n", "1"], capture_output=True, text=True, check=True
-    )
+    done = run("ls", "pets:v0", "-n", "1")
 
-    assert "2 more" in done.stderr
+    assert done.code == 0
+    assert "2 more" in done.err
 
 
 def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
@@ -116,13 +123,10 @@ def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:
 
 
 def test_a_projector_of_a_folder_is_refused() -> None:
-    environment = {**os.environ, "HEADWATER_URL": "./folder"}
-    done = subprocess.run(
-        [sys.executable, "-m", "headwater", "projector"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = run("projector", HEADWATER_URL="./folder")
 
-    assert done.returncode == 1
-    assert "HEADWATER_URL=profile:NAME" in done.stderr
+    assert done.code == 1
+    assert "HEADWATER_URL=profile:NAME" in done.err
 
 
 def spoil_events_of(collection: str) -> None:

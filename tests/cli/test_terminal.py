@@ -13,6 +13,7 @@ import pytest
 from headwater.cli import _MODULES
 
 from tests.cli.commands import ask, headwater, run
+from tests.support.forked import PIPE, ForkedProcess
 
 LONG = "a-long-folder-name/with-another-folder/and-a-third-one-below/picture-number-1.jpeg"
 COLUMNS = 80
@@ -22,11 +23,11 @@ def seen(*arguments: str, **more: str) -> list[str]:
     """The lines that a command prints to a real terminal of eighty columns, without colours."""
     terminal, inside = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "dumb", **more}
-    command = [sys.executable, "-m", "headwater", *arguments]
-    with subprocess.Popen(command, stdout=inside, stderr=subprocess.PIPE, env=environment) as process:
-        os.close(inside)
-        printed = read_all(terminal)
-        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+    with open(inside, "wb", buffering=0) as screen:
+        process = ForkedProcess(["-m", "headwater", *arguments], env=environment, stdout=screen, stderr=PIPE)
+    printed = read_all(terminal)
+    _, problems = process.communicate(60)
+    assert process.returncode == 0, problems
     return printed.decode().splitlines()
 
 
@@ -150,8 +151,8 @@ def test_a_width_that_is_no_number_is_no_width(images: Path, monkeypatch: pytest
 def test_an_answer_that_cannot_be_written_is_an_error(images: Path, arguments: tuple[str, ...]) -> None:
     headwater("log", str(images), "-n", "pets")
 
-    with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "headwater", *arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    with open("/dev/full", "wb") as full:
+        process = ForkedProcess(["-m", "headwater", *arguments], stdout=full, stderr=PIPE)
+    _, problems = process.communicate(60)
 
-    assert (done.returncode, done.stderr) == (1, "headwater: cannot write the output: No space left on device.\n")
+    assert (process.returncode, problems) == (1, "headwater: cannot write the output: No space left on device.\n")
