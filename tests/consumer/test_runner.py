@@ -23,6 +23,7 @@ from tests.support.history import History, open_history
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
 from tests.support.projections import apply_records, empty, project_all
+from tests.support.warm_processes import warm
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 DATABASES_MADE = 40
@@ -178,13 +179,12 @@ def _look(file: Path, ready: Signal, answers: "multiprocessing.SimpleQueue[list[
 
 
 def test_a_reader_never_sees_half_a_batch(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
     with open_history("embedded", tmp_path) as history:
         for n in range(PAIRS):
             _write_version(history, b"%d" % n, DIGITS)
             _write_version(history, b"%d" % n, MODEL)
-        ready, answers = spawn.Event(), spawn.SimpleQueue()
-        reader = spawn.Process(target=_look, args=(tmp_path / "projection.db", ready, answers))
+        ready, answers = warm.Event(), warm.SimpleQueue()
+        reader = warm.Process(target=_look, args=(tmp_path / "projection.db", ready, answers))
         reader.start()
         assert ready.wait(60)
 

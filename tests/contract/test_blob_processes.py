@@ -22,6 +22,7 @@ from headwater_schemas.object_names import file_name, pack_name
 from tests.contract.blob_stores import PROJECT, WAIT_S, StorePlace, digest_of, put_file, put_pack, streamed, unbuffered
 from tests.contract.blob_stores import place as place
 from tests.contract.blob_stores import store as store
+from tests.support.warm_processes import warm
 
 PROCESSES = 16
 THREADS = 8
@@ -30,7 +31,6 @@ STAGED_SLOWLY_BYTES = 64 * CHUNK_BYTES
 LARGE_BYTES = 512 * 1024 * 1024
 MEMORY_GROWTH_MAX = 64 * 1024 * 1024
 
-_spawn = multiprocessing.get_context("spawn")
 _fork = multiprocessing.get_context("fork")
 
 
@@ -45,8 +45,8 @@ class Worker:
     """A process of its own that runs `act(*args, answers)`; what it sends is waited for, but not for ever."""
 
     def __init__(self, act: Callable[..., None], *args: object) -> None:
-        self._answers, send = _spawn.Pipe(duplex=False)
-        self._process = _spawn.Process(target=act, args=(*args, send))
+        self._answers, send = warm.Pipe(duplex=False)
+        self._process = warm.Process(target=act, args=(*args, send))
         self._process.start()
         send.close()  # so that a worker that dies is an end of file here
         self.process_id = self._process.pid
@@ -86,7 +86,7 @@ def test_the_same_large_content_published_by_sixteen_processes_at_once_is_stored
     content = random.Random(3).randbytes(3 * CHUNK_BYTES)
     source = tmp_path / "source"
     source.write_bytes(content)
-    start = _spawn.Barrier(PROCESSES)
+    start = warm.Barrier(PROCESSES)
     workers = [Worker(_publish_the_same, place, str(source), start) for _ in range(PROCESSES)]
 
     outcomes = [worker.answer() for worker in workers]

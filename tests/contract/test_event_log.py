@@ -1,6 +1,5 @@
 """What `EventLog` promises, of every adapter."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -19,13 +18,13 @@ from headwater_schemas.headers import HEADERS_BYTES_MAX
 from headwater_schemas.positions import BEFORE_FIRST
 
 from tests.contract.event_logs import LogPlace, each_adapter, fresh_place
+from tests.support.warm_processes import warm
 
 WAIT_S = 60.0
 PROCESSES = 16
 APPENDS_EACH = 8
 BATCH = 5
 
-_spawn = multiprocessing.get_context("spawn")
 pytestmark = each_adapter
 
 
@@ -255,8 +254,8 @@ def _append_and_wait(place: LogPlace, pipe: Connection) -> None:
 
 
 def test_a_record_is_there_when_its_writer_is_killed_right_after_the_append(place: LogPlace) -> None:
-    ours, theirs = _spawn.Pipe()
-    writer = _spawn.Process(target=_append_and_wait, args=(place, theirs))
+    ours, theirs = warm.Pipe()
+    writer = warm.Process(target=_append_and_wait, args=(place, theirs))
     writer.start()
     theirs.close()  # ours is told so, should the writer fail
     positions = ours.recv()
@@ -280,8 +279,8 @@ def _append_for_ever(place: LogPlace, pipe: Connection) -> None:
 
 
 def test_a_writer_killed_in_the_middle_leaves_every_confirmed_append_and_no_part_of_one(place: LogPlace) -> None:
-    ours, theirs = _spawn.Pipe(duplex=False)
-    writer = _spawn.Process(target=_append_for_ever, args=(place, theirs))
+    ours, theirs = warm.Pipe(duplex=False)
+    writer = warm.Process(target=_append_for_ever, args=(place, theirs))
     writer.start()
     theirs.close()
     confirmed = [ours.recv() for _ in range(20)]
@@ -309,7 +308,7 @@ def _append_some(place: LogPlace, name: int, everyone: Barrier) -> None:
 
 
 def _run(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
-    processes = [_spawn.Process(target=target, args=each) for each in arguments]
+    processes = [warm.Process(target=target, args=each) for each in arguments]
     for process in processes:
         process.start()
     for process in processes:
@@ -318,7 +317,7 @@ def _run(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> N
 
 
 def test_sixteen_processes_append_at_once_and_nothing_is_lost_or_out_of_order(place: LogPlace) -> None:
-    everyone = _spawn.Barrier(PROCESSES)
+    everyone = warm.Barrier(PROCESSES)
 
     _run(_append_some, [(place, name, everyone) for name in range(PROCESSES)])
 

@@ -1,7 +1,6 @@
 """What the embedded log does on a disk that is full, fails or cannot be written."""
 
 import contextlib
-import multiprocessing
 import os
 import resource
 import sqlite3
@@ -18,14 +17,13 @@ from tests.embedded.embedded_logs import WAIT_S, append, contents, payloads
 from tests.embedded.embedded_logs import folder as folder
 from tests.embedded.embedded_logs import opened_log as opened_log
 from tests.support.disks import can_mount, filled, read_only, small_disk, written_by_others
+from tests.support.warm_processes import warm
 
 SMALL_DISK_BYTES = 2 * 1024 * 1024
 
-_spawn = multiprocessing.get_context("spawn")
-
 
 def _in_a_process(action: Callable[..., None], *arguments: Any) -> None:
-    process = _spawn.Process(target=action, args=arguments)
+    process = warm.Process(target=action, args=arguments)
     process.start()
     process.join(WAIT_S)
     assert process.exitcode == 0

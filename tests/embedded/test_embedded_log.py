@@ -1,6 +1,5 @@
 """What only the embedded log does: its file, its clock, its lock."""
 
-import multiprocessing
 import random
 import sqlite3
 import threading
@@ -16,8 +15,7 @@ from headwater_schemas.positions import BEFORE_FIRST
 from tests.embedded.embedded_logs import WAIT_S, append, contents, payloads
 from tests.embedded.embedded_logs import folder as folder
 from tests.embedded.embedded_logs import opened_log as opened_log
-
-_spawn = multiprocessing.get_context("spawn")
+from tests.support.warm_processes import warm
 
 # The file
 
@@ -110,7 +108,7 @@ def _append_with_a_jumping_clock(folder: Path, seed: int) -> None:
 
 
 def test_append_time_never_goes_back_between_processes_whose_clocks_differ(folder: Path) -> None:
-    processes = [_spawn.Process(target=_append_with_a_jumping_clock, args=(folder, seed)) for seed in range(4)]
+    processes = [warm.Process(target=_append_with_a_jumping_clock, args=(folder, seed)) for seed in range(4)]
     for process in processes:
         process.start()
     for process in processes:

@@ -1,6 +1,5 @@
 """How an embedded log is made and opened, and what is refused in its place."""
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -16,8 +15,7 @@ from headwater_schemas.errors import FormatTooNew, HeadwaterError, StoreNotOurs,
 from tests.embedded.embedded_logs import WAIT_S, append, contents, execute, payloads
 from tests.embedded.embedded_logs import folder as folder
 from tests.embedded.embedded_logs import opened_log as opened_log
-
-_spawn = multiprocessing.get_context("spawn")
+from tests.support.warm_processes import warm
 
 # Opening
 
@@ -194,8 +192,8 @@ def _report_generation(folder: Path, pipe: Any, everyone: Any) -> None:
 
 def test_processes_that_make_a_log_at_once_make_one(folder: Path) -> None:
     count = 6
-    queue, everyone = _spawn.Queue(), _spawn.Barrier(count)
-    processes = [_spawn.Process(target=_report_generation, args=(folder, queue, everyone)) for _ in range(count)]
+    queue, everyone = warm.Queue(), warm.Barrier(count)
+    processes = [warm.Process(target=_report_generation, args=(folder, queue, everyone)) for _ in range(count)]
     for process in processes:
         process.start()
     generations = {queue.get(timeout=WAIT_S) for _ in processes}

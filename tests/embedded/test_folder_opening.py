@@ -1,7 +1,6 @@
 """How a folder becomes a blob store and is opened, and what is left alone."""
 
 import json
-import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreUnavailabl
 
 from tests.embedded.folder_stores import everything_in, put
 from tests.embedded.folder_stores import store as store
+from tests.support.warm_processes import warm
 
 WAIT_S = 60.0
-
-_spawn = multiprocessing.get_context("spawn")
 
 
 def test_opening_an_empty_or_absent_folder_makes_a_store_that_keeps_its_identity(tmp_path: Path) -> None:
@@ -96,8 +94,8 @@ def _open_and_tell(folder: str, results: Connection) -> None:
 
 
 def test_processes_that_make_one_store_at_once_agree_whose_it_is(tmp_path: Path) -> None:
-    pipes = [_spawn.Pipe(duplex=False) for _ in range(8)]
-    makers = [_spawn.Process(target=_open_and_tell, args=(str(tmp_path / "blobs"), send)) for _, send in pipes]
+    pipes = [warm.Pipe(duplex=False) for _ in range(8)]
+    makers = [warm.Process(target=_open_and_tell, args=(str(tmp_path / "blobs"), send)) for _, send in pipes]
     for maker in makers:
         maker.start()
     for _, send in pipes:

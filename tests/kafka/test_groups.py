@@ -1,6 +1,5 @@
 """Sharing partitions among members of a group."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -19,11 +18,10 @@ from kafka import KafkaConsumer
 
 from tests.kafka import topics
 from tests.kafka.topics import PARTITIONS, WAIT_S, opened, records_of
+from tests.support.warm_processes import warm
 
 SESSION_S = 6.0  # the least that brokers allow
 ALL = frozenset(range(PARTITIONS))
-
-_spawn = multiprocessing.get_context("spawn")
 
 
 class Member:
@@ -283,8 +281,8 @@ def _poll_for_ever(where: KafkaSettings, group_id: str, pipe: Connection) -> Non
 
 @pytest.mark.slow  # as long as a session
 def test_what_a_killed_member_had_goes_to_the_others(log: KafkaEventLog, where: KafkaSettings, group_id: str) -> None:
-    ours, theirs = _spawn.Pipe(duplex=False)
-    process = _spawn.Process(target=_poll_for_ever, args=(where, group_id, theirs))
+    ours, theirs = warm.Pipe(duplex=False)
+    process = warm.Process(target=_poll_for_ever, args=(where, group_id, theirs))
     process.start()
     theirs.close()
     while ours.recv() != PARTITIONS:

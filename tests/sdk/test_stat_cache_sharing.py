@@ -1,6 +1,5 @@
 """One cache that several processes, threads and forks use at once."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ from tests.sdk.stat_caches import LoggedFolder, log, truth
 from tests.sdk.stat_caches import cache as cache
 from tests.sdk.stat_caches import place as place
 from tests.sdk.stat_caches import tree as tree
+from tests.support.warm_processes import warm
 
 
 def test_of_two_that_remember_at_once_the_first_is_kept_whole(place: Path, tree: Path) -> None:
@@ -59,8 +59,7 @@ def edit_and_log(place: Path, tree: Path, seed: int) -> None:
 
 
 def test_processes_that_remember_one_tree_at_once_leave_it_true(place: Path, tree: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=edit_and_log, args=(place, tree, seed)) for seed in range(3)]
+    processes = [warm.Process(target=edit_and_log, args=(place, tree, seed)) for seed in range(3)]
     for process in processes:
         process.start()
     for process in processes:
