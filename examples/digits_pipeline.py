@@ -38,6 +38,8 @@ FAINT = 30  # what is not brighter is dust on the scanner
 TEST_SHARE = 0.25
 WEIGHT_DIGITS = 6  # significant digits kept of each weight, so that the same training gives the same file
 
+LARGE_MODULES = ["PIL.Image", "sklearn.datasets", "sklearn.discriminant_analysis", "sklearn.svm"]
+
 METHODS: dict[str, ClassifierMixin] = {
     "discriminant": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
     "logistic": LogisticRegression(C=0.1, max_iter=1000),
@@ -123,9 +125,10 @@ def prepare(raw: headwater.Artifact, work: Path) -> headwater.Artifact:
 
 def train_all(split: headwater.Artifact, work: Path) -> list[str]:
     """Train every method in a process of its own, and return the names of the models."""
-    spawn = multiprocessing.get_context("spawn")
-    names: SimpleQueue[str] = spawn.SimpleQueue()
-    processes = [spawn.Process(target=train_in_process, args=(names, split.name, method, work)) for method in METHODS]
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(LARGE_MODULES)  # imported once for all of them
+    names: SimpleQueue[str] = server.SimpleQueue()
+    processes = [server.Process(target=train_in_process, args=(names, split.name, method, work)) for method in METHODS]
     for process in processes:
         process.start()
     for process in processes:

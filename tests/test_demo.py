@@ -18,6 +18,7 @@ import pytest
 from headwater._commit.client import client_for, forget_client
 from headwater._config.settings import read_settings
 
+from tests.support.forked import PIPE, ForkedProcess
 from tests.support.modes import MODES
 from tests.support.stores import StoreUnderTest, new_store
 
@@ -44,8 +45,10 @@ class Demo:
 
     def ask(self, *arguments: str) -> Any:
         """What `headwater … --json` answers."""
-        command = [sys.executable, "-m", "headwater", *arguments, "--json"]
-        return json.loads(subprocess.check_output(command, env=self.environment, timeout=TIMEOUT_S))
+        process = ForkedProcess(["-m", "headwater", *arguments, "--json"], env=self.environment, stdout=PIPE)
+        answer, _ = process.communicate(TIMEOUT_S)
+        assert process.returncode == 0, answer
+        return json.loads(answer)
 
 
 @pytest.fixture(scope="session")
