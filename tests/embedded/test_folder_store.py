@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import gc
 import os
 import random
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from headwater_schemas.object_names import file_name, pack_name
 
 from tests.embedded.folder_stores import PROJECT, digest_of, put, stage
 from tests.embedded.folder_stores import store as store
+from tests.support.descriptors import open_under
 
 # Layout
 
@@ -147,27 +147,25 @@ def test_a_store_that_went_away_is_unavailable_and_not_missing_a_blob(store: Fol
 
 def test_reading_many_objects_keeps_few_files_open(store: FolderBlobStore) -> None:
     found = [put(store, i.to_bytes(4, "big")) for i in range(3 * OPEN_OBJECTS_MAX)]
-    gc.collect()  # other tests' files are not this store's
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_under(folder := Path(store.folder)))
 
     for one in found:
         store.read(*one)
 
-    assert len(os.listdir("/proc/self/fd")) <= before + OPEN_OBJECTS_MAX
+    assert len(open_under(folder)) <= before + OPEN_OBJECTS_MAX
     store.close()
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(open_under(folder)) <= before
 
 
 def test_a_store_that_nobody_holds_lets_go_of_its_files(tmp_path: Path) -> None:
     store = FolderBlobStore.open(tmp_path / "blobs")
-    gc.collect()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_under(tmp_path))
     store.read(*put(store, b"content"))
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert len(open_under(tmp_path)) == before + 1
 
     del store
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_under(tmp_path)) == before
 
 
 # File systems that can less, or more

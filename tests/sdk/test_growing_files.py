@@ -11,6 +11,7 @@ from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX
 from headwater_schemas import digests
 
 from tests.sdk.conftest import store as store
+from tests.support.descriptors import open_under
 from tests.support.modes import EMBEDDED
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -76,17 +77,6 @@ def _digest_of(content: bytes) -> bytes:
     return digests.pack(digests.XXH3, digests.one_shot(digests.XXH3)(content))
 
 
-def _open_under(folder: Path) -> list[str]:
-    """What this process has open in `folder`."""
-    found = []
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        except FileNotFoundError:
-            continue  # the listing itself
-    return [path for path in found if path.startswith(str(folder))]
-
-
 def _version(tmp_path: Path) -> headwater.Artifact:
     files = {"a": b"1", "d/e/b": b"2", "large.bin": os.urandom(3 * MIB), "d/Mixed Case": b"3"}
     artifact = headwater.Artifact("data", "dataset")
@@ -99,11 +89,24 @@ def _version(tmp_path: Path) -> headwater.Artifact:
         return run.log_artifact(artifact).wait()
 
 
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """No garbage is collected: what is closed is closed because nothing refers to it."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _open_for_downloads(tmp_path: Path) -> list[str]:
+    """What is open in the test's folder, apart from what the store and the cache keep open."""
+    return [path for path in open_under(tmp_path) if "/store/" not in path and "/cache/" not in path]
+
+
+@pytest.mark.usefixtures("without_collections")
 def test_no_descriptor_is_left_after_a_download(tmp_path: Path) -> None:
     version = _version(tmp_path)
     version.download(tmp_path / "warm")  # what the store keeps open is open by now
-    gc.collect()  # what earlier tests left
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_under(tmp_path)
 
     for number in range(3):
         version.download(tmp_path / f"out-{number}")
@@ -111,15 +114,15 @@ def test_no_descriptor_is_left_after_a_download(tmp_path: Path) -> None:
         version.checkout(tmp_path / f"checked-out-{number}")
         version.verify(tmp_path / f"out-{number}")
 
-    assert [path for path in _open_under(tmp_path) if "/store/" not in path and "/cache/" not in path] == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert _open_for_downloads(tmp_path) == []
+    assert open_under(tmp_path) == before
 
 
+@pytest.mark.usefixtures("without_collections")
 def test_no_descriptor_is_left_after_a_download_that_failed(tmp_path: Path) -> None:
     version = _version(tmp_path)
     version.download(tmp_path / "warm")
-    gc.collect()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_under(tmp_path)
     (tmp_path / "elsewhere").unlink()
     (tmp_path / "out" / "d").mkdir(parents=True)
     (tmp_path / "file").write_text("in the way")
@@ -128,6 +131,46 @@ def test_no_descriptor_is_left_after_a_download_that_failed(tmp_path: Path) -> N
         with pytest.raises(headwater.errors.HeadwaterError):
             version.download(root)
 
-    gc.collect()  # an error refers to the frames that it came through, and they to it
-    assert [path for path in _open_under(tmp_path) if "/store/" not in path and "/cache/" not in path] == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert _open_for_downloads(tmp_path) == []
+    assert open_under(tmp_path) == before
+
+
+@pytest.mark.usefixtures("without_collections")
+@pytest.mark.parametrize("method", ["download", "checkout", "verify"])
+@pytest.mark.parametrize("blocked", ["a", "d", "d/e", "large.bin", "elsewhere"])
+def test_no_descriptor_is_left_where_something_blocks_a_name(tmp_path: Path, method: str, blocked: str) -> None:
+    version = _version(tmp_path)
+    version.download(tmp_path / "warm")
+    before = open_under(tmp_path)
+    in_the_way = tmp_path / "out" / blocked
+    in_the_way.parent.mkdir(parents=True)
+    if blocked in ("d", "d/e"):
+        in_the_way.write_text("a file")
+    else:
+        in_the_way.mkdir()
+    (tmp_path / "out" / ".git").mkdir()  # which a checkout refuses
+
+    with pytest.raises(headwater.errors.HeadwaterError):
+        getattr(version, method)(tmp_path / "out")
+
+    assert open_under(tmp_path) == before
+
+
+@pytest.mark.usefixtures("without_collections")
+def test_no_descriptor_is_left_where_several_threads_fail(tmp_path: Path) -> None:
+    artifact = headwater.Artifact("data", "dataset")
+    for number in range(8):
+        (tmp_path / f"elsewhere-{number}").write_bytes(b"referred to")
+        artifact.add_reference((tmp_path / f"elsewhere-{number}").as_uri(), name=f"d/{number}")
+    with headwater.init() as run:
+        version = run.log_artifact(artifact).wait()
+    version.download(tmp_path / "warm")
+    before = open_under(tmp_path)
+    for number in range(8):
+        (tmp_path / f"elsewhere-{number}").unlink()
+
+    for attempt in range(8):
+        with pytest.raises(headwater.errors.HeadwaterError):
+            version.download(tmp_path / f"out-{attempt}")
+
+    assert open_under(tmp_path) == before

@@ -23,6 +23,7 @@ def run_in_threads(act: Callable[[T], None], items: Collection[T], count: int, s
     `stopped` is set on an error or an interrupt; `act` should check it regularly, and raise when it is set.
     """
     todo, done = iter(items), SimpleQueue[BaseException | None]()
+    error: BaseException | None = None
     threads = [
         threading.Thread(target=_work, args=(act, todo, done, stopped), name="headwater-downloading", daemon=True)
         for _ in range(min(count, len(items)))
@@ -31,7 +32,8 @@ def run_in_threads(act: Callable[[T], None], items: Collection[T], count: int, s
         thread.start()
     try:
         for _ in range(len(items)):
-            if (error := done.get()) is not None:
+            error = done.get()
+            if error is not None:
                 raise error
     except BaseException:
         stopped.set()
@@ -39,6 +41,11 @@ def run_in_threads(act: Callable[[T], None], items: Collection[T], count: int, s
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
         raise
+    finally:
+        # The frames of an error hold folders open; if they led back to it, only a garbage collection would close them.
+        error = None
+        while not done.empty():
+            done.get_nowait()
 
 
 def _work(
