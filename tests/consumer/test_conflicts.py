@@ -9,7 +9,7 @@ from headwater_consumer.layers import stored
 from headwater_consumer.queries import entries as entries_module
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import EntryAdded, EntryRemoved, Event
+from headwater_schemas.events import EntryAdded, EntryRemoved, Event, own_draft
 from headwater_schemas.paths import folders_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,3 +225,18 @@ def test_an_own_draft_is_its_writers_to_check(history: History) -> None:
     history.write(*events, added(draft, {"a/b": b"2"}), committed(draft))
 
     assert rejections_of(history.database) == []
+
+
+@pytest.mark.parametrize("there", [{"b": b"1", "a/b": b"2"}, {"a": b"1"}], ids=["a folder", "a file"])
+def test_a_base_that_was_sealed_in_the_same_batch_is_in_the_way_as_any_other(
+    databases: Databases, there: dict[str, bytes]
+) -> None:
+    own, wanted = own_draft("1"), ({"a": b"3"} if "a/b" in there else {"a/b": b"3"})
+    events = (opened(own), added(own, there), committed(own), opened(base=0), added(SHARED, wanted))
+
+    with databases.empty() as database:
+        history = History(MemoryLog(), database)
+        history.writer().write(*events)
+        history.project()
+
+        assert rejections_of(database) == [Reason.PATH_CONFLICT]

@@ -1,7 +1,7 @@
 """Entries that a batch of events added and the database does not have yet, and a draft's layers with them on top."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headwater_schemas.paths import folders_of_all
@@ -39,6 +39,10 @@ class UnflushedEntries:
         self._flushed.update(self._folders)
         self._pending.clear()
         self._kinds.clear()
+
+    def holds(self, layers: Iterable[int]) -> bool:
+        """Whether any of `layers` has rows that the database does not have."""
+        return any(self._pending.get(layer) or self._kinds.get(layer) for layer in layers)
 
     def kinds(self, layer: int) -> Mapping[str, int]:
         """`EntryRow.kind` of the row that counts, by path, of what is unflushed."""

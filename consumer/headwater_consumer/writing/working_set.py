@@ -95,7 +95,10 @@ class WorkingSet:
         return sorted(path for path, is_present in present.items() if is_present)
 
     def path_conflict(self, layers: Sequence[int], paths: Sequence[str]) -> tuple[str, str] | None:
-        # Without a flush, which for every event of a shared draft would cost more than the query.
+        # Without a flush for the draft's own rows, which for every event of a shared draft would cost more than the
+        # query. A base that was sealed in this batch may have such rows too, and they are few.
+        if self._unflushed.holds(layers[1:]):
+            self.flush()
         own = self.get(LayerRow, layers[0])
         row_count = 0 if own is None else own.row_count
         stack = DraftLayerStack(self._adapter, self._connection, layers, self._unflushed, row_count=row_count)
