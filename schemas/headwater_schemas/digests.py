@@ -13,6 +13,7 @@ from blake3 import blake3
 from xxhash import xxh3_128, xxh3_128_digest
 
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
 
 XXH3 = "xxh3"
 BLAKE3 = "blake3"
@@ -52,7 +53,8 @@ def algorithm_of(packed: bytes) -> str:
     name = _NAMES.get(packed[0]) if packed else None
     if name is None or len(packed) != 1 + DIGEST_BYTES[name]:
         raise InvalidInput(
-            f"{packed.hex()!r} is not a stored digest, which is a byte for the algorithm and 16 or 32 of the digest."
+            f"'{packed[:40].hex()}' is not a stored digest, which is a byte for the algorithm and 16 or 32 of the "
+            "digest."
         )
     return name
 
@@ -65,7 +67,7 @@ def to_text(packed: bytes) -> str:
 def check_algorithm(algorithm: str) -> str:
     """Return `algorithm`. Raises: InvalidInput when it is unknown."""
     if algorithm not in _CODES:
-        raise InvalidInput(f"{algorithm!r} is not a digest algorithm. Use one of: {', '.join(_CODES)}.")
+        raise InvalidInput(f"{quoted(algorithm, 100)} is not a digest algorithm. Use one of: {', '.join(_CODES)}.")
     return algorithm
 
 

@@ -1,29 +1,37 @@
 """Metadata and config: JSON objects in canonical form, within fixed bounds.
 
 Canonical: sorted keys, no white space, no escapes of non-ASCII characters. Equal values have equal text.
+
+The projector decodes what others wrote, so what is valid, and the words of each refusal, depend on the text alone: not
+on the release of Python, its settings or the depth of the stack.
 """
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from headwater_schemas.errors import InvalidMetadata
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import INTEGER_DIGITS_MAX, METADATA_BYTES_MAX, METADATA_DEPTH_MAX
 
-METADATA_BYTES_MAX = 262_144
-METADATA_DEPTH_MAX = 32
 KEY_SHOWN_MAX = 256  # characters, in an error
-INTEGER_DIGITS_MAX = 4300  # what Python converts to text and back by default
+TEXT_SHOWN_MAX = 60  # characters, in an error
 INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
 
 JsonObject = dict[str, Any]
+_Place = tuple[object, ...]  # what a value belongs to: "metadata" or such, then keys and indexes
+
+# A string, as far as it goes, or a bracket. Never backtracks: a hostile text costs no more than its length.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
     """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the invalid key."""
     if not isinstance(value, Mapping):
         raise InvalidMetadata(f"{kind} must be a dictionary, not {type(value).__name__}.")
-    plain = _plain(value, kind, 1)
+    plain = _plain(value, (kind,), 1)
     text = _canonical(plain)
     if (size := len(text.encode())) > METADATA_BYTES_MAX:
         raise _too_large(plain, size, kind)
@@ -34,12 +42,14 @@ def decode(text: str) -> JsonObject:
     """Read what `encode` wrote. Raises: InvalidMetadata for anything else."""
     if (size := len(text.encode("utf-8", "replace"))) > METADATA_BYTES_MAX:
         raise InvalidMetadata(f"metadata is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are allowed.")
+    if _is_too_deep(text):
+        raise _too_deep("metadata")
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidMetadata(f"metadata is not JSON: {error}.") from None
+        value = json.loads(text, parse_int=_parse_integer)
+    except json.JSONDecodeError:  # what it says differs between releases of Python
+        raise _not_canonical(text) from None
     if not isinstance(value, dict) or encode(value) != text:
-        raise InvalidMetadata(f"metadata is not a canonical JSON object: {text[:60]!r}. Write what `encode` returns.")
+        raise _not_canonical(text)
     return value
 
 
@@ -61,18 +71,49 @@ def _canonical(plain: Any) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets outside strings are nested too deep, which a parser would notice by its stack."""
+    if text.count("{") + text.count("[") <= METADATA_DEPTH_MAX:
+        return False
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        if depth > METADATA_DEPTH_MAX:
+            return True
+    return False
+
+
+def _parse_integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > INTEGER_DIGITS_MAX:
+        raise _integer_too_long("metadata")
+    return int(digits)
+
+
+def _not_canonical(text: str) -> InvalidMetadata:
+    shown = quoted(text, TEXT_SHOWN_MAX)
+    return InvalidMetadata(f"metadata is not a canonical JSON object: {shown}. Write what `encode` returns.")
+
+
+def _too_deep(at: str) -> InvalidMetadata:
+    return InvalidMetadata(f"{at} is nested deeper than {METADATA_DEPTH_MAX} levels. Flatten it.")
+
+
+def _integer_too_long(at: str) -> InvalidMetadata:
+    return InvalidMetadata(f"{at} is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Store it as text.")
+
+
 def _too_large(plain: JsonObject, size: int, kind: str) -> InvalidMetadata:
     sizes = {key: len(_canonical(value).encode()) for key, value in plain.items()}
     key = max(sizes, key=sizes.__getitem__)
-    most = f"{kind}[{key!r}] alone has {sizes[key]:,}: store that" if len(key) <= KEY_SHOWN_MAX else "Store it"
+    most = f"{kind}[{quoted(key)}] alone has {sizes[key]:,}: store that" if len(key) <= KEY_SHOWN_MAX else "Store it"
     return InvalidMetadata(
         f"{kind} is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are stored. {most} as a file instead."
     )
 
 
-def _plain(value: Any, at: str, depth: int) -> Any:
+def _plain(value: Any, at: _Place, depth: int) -> Any:
     if depth > METADATA_DEPTH_MAX:
-        raise InvalidMetadata(f"{at} is nested deeper than {METADATA_DEPTH_MAX} levels. Flatten it.")
+        raise _too_deep(_shown(at))
     if isinstance(value, str):
         return _text(value, at)
     if value is None or isinstance(value, bool):
@@ -81,34 +122,42 @@ def _plain(value: Any, at: str, depth: int) -> Any:
         return _integer(value, at)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidMetadata(f"{at} is {value!r}, which JSON cannot hold. Use a string or leave it out.")
+            raise InvalidMetadata(f"{_shown(at)} is {value}, which JSON cannot hold. Use a string or leave it out.")
         return value
     if isinstance(value, Mapping):
-        return {_key(key, at): _plain(below, f"{at}[{key!r}]", depth + 1) for key, below in value.items()}
+        return {_key(key, at): _plain(below, (*at, key), depth + 1) for key, below in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(below, f"{at}[{i}]", depth + 1) for i, below in enumerate(value)]
+        return [_plain(below, (*at, i), depth + 1) for i, below in enumerate(value)]
     if callable(getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
         item = value.item()  # a NumPy scalar or 0-d array
         if type(item) is not type(value):  # a long double returns itself
             return _plain(item, at, depth)
-    raise InvalidMetadata(f"{at} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+    raise InvalidMetadata(f"{_shown(at)} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
 
 
-def _integer(number: int, at: str) -> int:
+def _integer(number: int, at: _Place) -> int:
     if abs(number) > INTEGER_MAX:
-        raise InvalidMetadata(f"{at} is an integer of more than {INTEGER_DIGITS_MAX:,} digits. Store it as text.")
+        raise _integer_too_long(_shown(at))
     return number
 
 
-def _key(key: Any, at: str) -> str:
+def _key(key: Any, at: _Place) -> str:
     if not isinstance(key, str):
-        raise InvalidMetadata(f"{at} has the key {key!r}, a {type(key).__name__}. JSON keys are text.")
+        raise InvalidMetadata(f"{_shown(at)} has the key {key!a:.100}, a {type(key).__name__}. JSON keys are text.")
     return _text(key, at)
 
 
-def _text(text: str, at: str) -> str:
+def _text(text: str, at: _Place) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidMetadata(f"{at} holds text that is not valid Unicode: {text!r}.") from None
+        shown = quoted(text, TEXT_SHOWN_MAX)
+        raise InvalidMetadata(f"{_shown(at)} holds text that is not valid Unicode: {shown}.") from None
     return str.__str__(text)  # its characters; str() of an enumeration's member would be its name
+
+
+def _shown(at: _Place) -> str:
+    """`metadata['a'][0]`"""
+    kind, *steps = at
+    keys = (quoted(str.__str__(step), KEY_SHOWN_MAX) if isinstance(step, str) else step for step in steps)
+    return "".join((str(kind), *(f"[{key}]" for key in keys)))

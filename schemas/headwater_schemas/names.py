@@ -1,40 +1,58 @@
-"""The grammar of names, and the qualified names built from them.
+"""The grammar of names, and the qualified names built from them. `limits` has their lengths.
 
-entity, project, collection, run id   letters, digits, `_`, `-`, `.`; 1 to 128 characters; not `.` or `..`
-alias, tag                            printable; no `/`, no `:`; 1 to 128 characters; never like `v12`
-type                                  printable; 1 to 128 characters
-distributed_id                        printable; 1 to 256 characters
-free text                             at most 65,536 characters; no NUL
+entity, project, collection, run id,
+rule, subscription, role               letters, digits, `_`, `-`, `.`; not `.` or `..`
+alias, tag                             printable; no `/`, no `:`; never like `v12`
+type, distributed_id, principal        printable
+id of a draft with one writer          letters, digits, `_`, `-`
+label, free text                       no NUL; may be empty
+
+Printable is what `frozen_unicode` calls so, without a space at either end.
 """
 
 import re
 from dataclasses import dataclass
 
 from headwater_schemas.errors import InvalidName
-
-NAME_LENGTH_MAX = 128
-DISTRIBUTED_ID_LENGTH_MAX = 256
-TEXT_LENGTH_MAX = 65_536  # characters
-TAGS_MAX = 256  # per event; bounds the size of an event and the length of a message
+from headwater_schemas.frozen_unicode import is_printable, quoted
+from headwater_schemas.limits import (
+    DISTRIBUTED_ID_LENGTH_MAX,
+    LABEL_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    OWN_DRAFT_ID_LENGTH_MAX,
+    PRINCIPAL_LENGTH_MAX,
+    TEXT_LENGTH_MAX,
+    VERSION_DIGITS_MAX,
+)
 
 LATEST = "latest"
 
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
+_NOT_DRAFT_ID = re.compile(r"[^A-Za-z0-9_\-]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-_VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})")  # fits a signed 64-bit number
+_VERSION = re.compile(rf"v(0|[1-9][0-9]{{0,{VERSION_DIGITS_MAX - 1}}})")  # fits a signed 64-bit number
 _VERSION_LIKE = re.compile(r"v[0-9]+")
 
 
 def check_name(name: object, kind: str) -> str:
-    """Return `name` if it can name a `kind` ("entity", "project", "collection", "run"); raise InvalidName if not."""
+    """Return `name` if it can name a `kind` ("entity", "project", "rule"); raise InvalidName if not."""
     text = _check_length(name, f"{kind} name", NAME_LENGTH_MAX)
     if wrong := _NOT_NAME.search(text):
         raise InvalidName(
-            f"{kind} name {text!r} contains {wrong.group()!r}. Use letters, digits, '_', '-' and '.' only."
+            f"{kind} name {quoted(text)} contains {quoted(wrong[0])}. Use letters, digits, '_', '-' and '.' only."
         )
     if text in (".", ".."):
-        raise InvalidName(f"{kind} name {text!r} means a folder. Use at least one letter, digit, '_' or '-'.")
+        raise InvalidName(f"{kind} name {quoted(text)} means a folder. Use at least one letter, digit, '_' or '-'.")
     return text
+
+
+def check_project(project: object) -> str:
+    """Return `project` if it is `entity/project`; raise InvalidName if not."""
+    entity, slash, name = project.partition("/") if isinstance(project, str) else ("", "", "")
+    if not slash:
+        shown = quoted(project) if isinstance(project, str) else type(project).__name__
+        raise InvalidName(f"project {shown} is not of the form entity/project. Name both.")
+    return f"{check_name(entity, 'entity')}/{check_name(name, 'project')}"
 
 
 def check_alias(alias: object, kind: str = "alias") -> str:
@@ -42,10 +60,12 @@ def check_alias(alias: object, kind: str = "alias") -> str:
     text = _check_printable(alias, kind, NAME_LENGTH_MAX)
     for forbidden in "/:":
         if forbidden in text:
-            raise InvalidName(f"{kind} {text!r} contains {forbidden!r}, which separates names. Use another character.")
+            raise InvalidName(
+                f"{kind} {quoted(text)} contains {quoted(forbidden)}, which separates names. Use another character."
+            )
     if _VERSION_LIKE.fullmatch(text):
         raise InvalidName(
-            f"{kind} {text!r} looks like a version number, which only headwater assigns. Use another name."
+            f"{kind} {quoted(text)} looks like a version number, which only headwater assigns. Use another name."
         )
     return text
 
@@ -60,18 +80,29 @@ def check_distributed_id(distributed_id: object) -> str:
     return _check_printable(distributed_id, "distributed_id", DISTRIBUTED_ID_LENGTH_MAX)
 
 
-def check_text(text: object, kind: str) -> str:
-    """Return `text` if it can be stored as free text (a description, a reason); raise InvalidName if not.
-
-    NUL is refused because not every database can store it.
-    """
-    if not isinstance(text, str):
-        raise InvalidName(f"{kind} must be text, not {type(text).__name__}.")
-    if len(text) > TEXT_LENGTH_MAX:
-        raise InvalidName(f"{kind} has {len(text):,} characters; at most {TEXT_LENGTH_MAX:,} are stored. Shorten it.")
-    if found := _NOT_TEXT.search(text):
-        raise InvalidName(f"{kind} contains {found.group()!r}, which cannot be stored. Remove it.")
+def check_own_draft_id(identity: object) -> str:
+    """Return `identity` if it can name a draft with one writer; raise InvalidName if not."""
+    text = _check_length(identity, "draft id", OWN_DRAFT_ID_LENGTH_MAX)
+    if wrong := _NOT_DRAFT_ID.search(text):
+        raise InvalidName(
+            f"draft id {quoted(text)} contains {quoted(wrong[0])}. Use letters, digits, '_' and '-' only."
+        )
     return text
+
+
+def check_principal(principal: object) -> str:
+    """Return `principal` if it can name somebody who is granted a role; raise InvalidName if not."""
+    return _check_printable(principal, "principal", PRINCIPAL_LENGTH_MAX)
+
+
+def check_label(text: object, kind: str) -> str:
+    """Return `text` if it can be stored as a label (a job type, a group, an author); raise InvalidName if not."""
+    return _check_storable(text, kind, LABEL_LENGTH_MAX)
+
+
+def check_text(text: object, kind: str) -> str:
+    """Return `text` if it can be stored as free text (a description, a reason); raise InvalidName if not."""
+    return _check_storable(text, kind, TEXT_LENGTH_MAX)
 
 
 def parse_version(text: str) -> int | None:
@@ -144,11 +175,13 @@ class ArtifactReference:
     def parse(cls, text: str) -> "ArtifactReference":
         """Raises: InvalidName when `text` has another shape or holds an invalid name."""
         if not isinstance(text, str) or not text:
-            raise InvalidName(f"an artifact is named by text such as 'digits:latest', not {text!r}.")
+            raise InvalidName(f"an artifact is named by text such as 'digits:latest', not {text!a:.100}.")
         path, colon, selector = text.partition(":")
         parts = path.split("/")
         if len(parts) > 3:
-            raise InvalidName(f"{text!r} has {len(parts)} parts. Write name, project/name or entity/project/name.")
+            raise InvalidName(
+                f"{quoted(text)} has {len(parts)} parts. Write name, project/name or entity/project/name."
+            )
         for part, kind in zip(reversed(parts), ("collection", "project", "entity"), strict=False):
             check_name(part, kind)
         if colon and parse_version(selector) is None:
@@ -161,7 +194,8 @@ class ArtifactReference:
 def _split(text: str, kind: str) -> list[str]:
     parts = text.split("/")
     if len(parts) != 3:
-        raise InvalidName(f"{kind} {text!r} is not of the form entity/project/{'id' if kind == 'run' else 'name'}.")
+        form = f"entity/project/{'id' if kind == 'run' else 'name'}"
+        raise InvalidName(f"{kind} {quoted(text)} is not of the form {form}. Write all three.")
     return parts
 
 
@@ -176,12 +210,29 @@ def _check_length(value: object, kind: str, length_max: int) -> str:
     if not value:
         raise InvalidName(f"{kind} is empty. Give it at least one character.")
     if len(value) > length_max:
-        raise InvalidName(f"{kind} {value[:40]!r}… has {len(value)} characters; at most {length_max} are allowed.")
+        raise InvalidName(
+            f"{kind} {quoted(value, 40)} has {len(value):,} characters; at most {length_max:,} are allowed. Shorten it."
+        )
     return value
 
 
 def _check_printable(value: object, kind: str, length_max: int) -> str:
     text = _check_length(value, kind, length_max)
-    if not text.isprintable() or text != text.strip():
-        raise InvalidName(f"{kind} {text!r} has a control character, or white space at its ends. Remove it.")
+    if not is_printable(text):
+        raise InvalidName(
+            f"{kind} {quoted(text)} has a control character, or one that Unicode 14.0 does not have. Remove it."
+        )
+    if text != text.strip(" "):  # every other white space is not printable
+        raise InvalidName(f"{kind} {quoted(text)} has white space at its ends. Remove it.")
+    return text
+
+
+def _check_storable(text: object, kind: str, length_max: int) -> str:
+    """NUL is refused because not every database can store it."""
+    if not isinstance(text, str):
+        raise InvalidName(f"{kind} must be text, not {type(text).__name__}.")
+    if len(text) > length_max:
+        raise InvalidName(f"{kind} has {len(text):,} characters; at most {length_max:,} are stored. Shorten it.")
+    if found := _NOT_TEXT.search(text):
+        raise InvalidName(f"{kind} contains {quoted(found[0])}, which cannot be stored. Remove it.")
     return text

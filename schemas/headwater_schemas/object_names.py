@@ -14,16 +14,17 @@ import uuid
 
 from headwater_schemas import digests, names
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import ATTEMPT_MAX, OBJECT_NAME_LENGTH_MAX
 
 PACKS = "packs"
 FILES = "files"
-ATTEMPTS_MAX = 1_000_000_000  # exclusive; keeps a name short enough for every file system
 
 _PACK_LEAF = re.compile(r"[0-9a-f]{32}")
 _FILE_LEAF = re.compile(
     "(?:"
     + "|".join(f"{name}-[0-9a-f]{{{2 * size}}}" for name, size in digests.DIGEST_BYTES.items())
-    + ")-(?:0|[1-9][0-9]{0,8})"
+    + f")-(?:0|[1-9][0-9]{{0,{len(str(ATTEMPT_MAX)) - 1}}})"
 )
 _LEAVES = {PACKS: _PACK_LEAF, FILES: _FILE_LEAF}
 
@@ -38,8 +39,8 @@ def file_name(project: str, digest: bytes, attempt: int = 0) -> str:
 
     Raises: InvalidName for the project, InvalidInput for the digest or the attempt.
     """
-    if not 0 <= attempt < ATTEMPTS_MAX:
-        raise InvalidInput(f"attempt {attempt} is out of range: 0 to {ATTEMPTS_MAX - 1:,}.")
+    if not 0 <= attempt <= ATTEMPT_MAX:
+        raise InvalidInput(f"attempt {attempt} is out of range: 0 to {ATTEMPT_MAX:,}.")
     return f"{FILES}/{_check_project(project)}/{digests.to_text(digest).replace(':', '-')}-{attempt}"
 
 
@@ -53,7 +54,7 @@ def check_object_name(name: str) -> str:
     """Return `name` if it has exactly one of the shapes above. Raises: InvalidInput for anything else."""
     if not is_object_name(name):
         raise InvalidInput(
-            f"{str(name)[:300]!r} is not the name of an object; nothing was done. "
+            f"{quoted(str(name), 300)} is not the name of an object; nothing was done. "
             "Names are packs/ENTITY/PROJECT/… and files/ENTITY/PROJECT/…; check the event that recorded this one."
         )
     return name
@@ -61,7 +62,7 @@ def check_object_name(name: str) -> str:
 
 def is_object_name(name: object) -> bool:
     """Whether `name` has exactly one of the shapes above."""
-    parts = name.split("/") if isinstance(name, str) else []
+    parts = name.split("/") if isinstance(name, str) and len(name) <= OBJECT_NAME_LENGTH_MAX else []
     leaf = _LEAVES.get(parts[0]) if len(parts) == 4 else None
     return leaf is not None and leaf.fullmatch(parts[3]) is not None and _are_names(parts[1], parts[2])
 

@@ -1,20 +1,18 @@
 """The grammar of paths inside a version.
 
 A path is relative, uses forward slashes, has no empty, `.` or `..` segment, no control character and no lone
-surrogate. Unicode is not normalised. `normalize` converts a path to that form or raises; `find_invalid` checks a whole
-batch in one pass.
+surrogate. Unicode is not normalised, and characters of any version of it are welcome. `normalize` converts a path to
+that form or raises; `find_invalid` checks a whole batch in one pass.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from pathlib import PurePath
 
+from headwater_schemas import frozen_unicode
 from headwater_schemas.errors import InvalidPath
-
-PATH_BYTES_MAX = 2048  # in UTF-8
-SEGMENT_BYTES_MAX = 255  # the limit of common file systems, so that every version can be downloaded
-PATH_DEPTH_MAX = 128
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import PATH_BYTES_MAX, PATH_DEPTH_MAX, SEGMENT_BYTES_MAX
 
 _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # One pass over paths joined and framed by newlines: an empty or dot segment, or a forbidden character other than the
@@ -30,9 +28,9 @@ def normalize(path: str | PurePath) -> str:
     text = _text_of(path)
     segments = [segment for segment in text.split("/") if segment not in ("", ".")]
     if not segments:
-        raise InvalidPath(f"{text!r} names no file. Give a path inside the artifact, such as 'data/train.csv'.")
+        raise InvalidPath(f"{quoted(text)} names no file. Give a path inside the artifact, such as 'data/train.csv'.")
     if ".." in segments:
-        raise InvalidPath(f"{text!r} leads out of the artifact with '..'. Give a path inside it.")
+        raise InvalidPath(f"{quoted(text)} leads out of the artifact with '..'. Give a path inside it.")
     return _check("/".join(segments))
 
 
@@ -52,7 +50,7 @@ def find_invalid(paths: Sequence[str]) -> str | None:
 
 
 def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Two different `paths`, or folders of theirs, that look the same (are equal after Unicode NFC), or None."""
+    """Two different `paths`, or folders of theirs, that look the same (have one NFC form), or None."""
     plain: list[str] = []  # each is its own NFC form, so that they cannot collide with each other
     seen: dict[str, str] = {}
     for path in paths:
@@ -60,7 +58,7 @@ def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
             plain.append(path)
             continue
         for name in (path, *folders_of(path)):
-            other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+            other = seen.setdefault(composed(name), name)
             if other != name:
                 return other, name
     # Three characters outside ASCII have their NFC form inside it: the Kelvin sign, the Greek question mark and varia.
@@ -74,8 +72,13 @@ def other_spellings(path: str) -> list[str]:
     """The composed (NFC) and the decomposed (NFD) form of `path`, where they differ from it."""
     if path.isascii():
         return []
-    forms = dict.fromkeys(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    forms = dict.fromkeys((composed(path), frozen_unicode.normalize("NFD", path)))
     return [form for form in forms if form != path]
+
+
+def composed(path: str) -> str:
+    """The NFC form of Unicode 14.0: the same text for all paths that look the same."""
+    return path if path.isascii() else frozen_unicode.normalize("NFC", path)
 
 
 def folders_of(path: str) -> list[str]:
@@ -105,7 +108,7 @@ def conflict_reason(path: str, other: str) -> str:
 
 def file_and_folder_text(path: str) -> str:
     """What is wrong with a path that `file_and_folder` finds."""
-    return f"{path!r} would be a file and a folder at once"
+    return f"{quoted(path)} would be a file and a folder at once"
 
 
 def look_alike_text(path: str, other: str) -> str:
@@ -121,25 +124,26 @@ def range_of_folder(folder: str) -> tuple[str, str]:
 def _text_of(path: str | PurePath) -> str:
     if isinstance(path, PurePath):
         if path.is_absolute() or path.drive or path.root:
-            raise InvalidPath(f"{str(path)!r} is absolute. Give a path relative to the artifact's root.")
+            raise InvalidPath(f"{quoted(str(path))} is absolute. Give a path relative to the artifact's root.")
         return path.as_posix()
     if not isinstance(path, str):
         raise InvalidPath(f"a path must be text or a PurePath, not {type(path).__name__}.")
     if path.startswith("/"):
-        raise InvalidPath(f"{path!r} is absolute. Give a path relative to the artifact's root.")
+        raise InvalidPath(f"{quoted(path)} is absolute. Give a path relative to the artifact's root.")
     return path
 
 
 def _check(path: str) -> str:
     if found := _FORBIDDEN_CHARACTER.search(path):
         raise InvalidPath(
-            f"{path!r} contains {found.group()!r}: control characters and undecodable bytes are not allowed. Rename it."
+            f"{quoted(path)} contains {quoted(found[0])}: control characters and undecodable bytes are not allowed. "
+            "Rename it."
         )
     segments = path.split("/")
     if len(path.encode()) > PATH_BYTES_MAX or len(segments) > PATH_DEPTH_MAX:
-        raise InvalidPath(f"{path[:60]!r}… exceeds {PATH_BYTES_MAX} bytes or {PATH_DEPTH_MAX} levels. Shorten it.")
+        raise InvalidPath(f"{quoted(path, 60)} exceeds {PATH_BYTES_MAX} bytes or {PATH_DEPTH_MAX} levels. Shorten it.")
     if any(len(segment.encode()) > SEGMENT_BYTES_MAX for segment in segments):
-        raise InvalidPath(f"{path[:60]!r}… has a name of more than {SEGMENT_BYTES_MAX} bytes. Shorten it.")
+        raise InvalidPath(f"{quoted(path, 60)} has a name of more than {SEGMENT_BYTES_MAX} bytes. Shorten it.")
     return path
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from headwater_schemas import digests
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import DRAFT_IDLE_DAYS_MAX
 
 DIGEST_ALGORITHM = "digest_algorithm"  # for new content
 DRAFT_IDLE_DAYS = "draft_idle_days"  # after so many days without an event, maintenance discards a draft
 
 DEFAULTS: Mapping[str, Any] = {DIGEST_ALGORITHM: digests.DEFAULT_ALGORITHM, DRAFT_IDLE_DAYS: 7}
-DRAFT_IDLE_DAYS_MAX = 36_500
 
 
 def check_settings(patch: Mapping[str, Any]) -> None:
@@ -20,10 +21,12 @@ def check_settings(patch: Mapping[str, Any]) -> None:
     """
     for name, value in sorted(patch.items()):
         if name not in _ALLOWED:
-            raise InvalidInput(f"{name[:100]!r} is no setting of a project. Use one of: {', '.join(sorted(_ALLOWED))}.")
+            raise InvalidInput(
+                f"{quoted(name, 100)} is no setting of a project. Use one of: {', '.join(sorted(_ALLOWED))}."
+            )
         is_valid, allowed = _ALLOWED[name]
         if value is not None and not is_valid(value):
-            raise InvalidInput(f"the setting {name} cannot be {value!r:.100}. Use {allowed}.")
+            raise InvalidInput(f"the setting {name} cannot be {value!a:.100}. Use {allowed}.")
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _retry(resolved: DeadLetterResolved) -> DeadLetterResolved:
 def test_each_partition_waits_for_its_own_dead_letters_of_a_project(mode: str, tmp_path: Path) -> None:
     log, database = MemoryLog(2), open_database(mode, tmp_path / "projection.db")
     history, key = History(log, database), keys.project_key(PROJECT)
-    granted = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=("x",)))
+    granted = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))
     log.append([NewRecord(key, granted.payload[:-1], (), 1)])
 
     log.append([NewRecord(key, granted.payload, (), partition) for partition in (0, 1)])

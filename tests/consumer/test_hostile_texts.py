@@ -46,10 +46,10 @@ from headwater_schemas.events import (
     own_draft,
     shared_draft,
 )
-from headwater_schemas.names import TEXT_LENGTH_MAX
+from headwater_schemas.limits import TEXT_LENGTH_MAX
 
 from tests.consumer.inspection import Databases, rejections_of, rows_of
-from tests.support.history import CLOCK, UNDECODABLE, History, files_of
+from tests.support.history import CLOCK, UNDECODABLE, History, files_of, pack_of
 from tests.support.memory_log import MemoryLog
 
 PROJECT = "team/vision"
@@ -91,8 +91,8 @@ HISTORY: tuple[Event, ...] = (
     VersionDeleted(collection=DIGITS, version=0, delete_aliases=True),
     VersionRestored(collection=DIGITS, version=0),
     DraftDiscarded(collection=DIGITS, draft=OWN),
-    BlobsCondemned(project=PROJECT, objects=("packs/a", "files/b")),
-    BlobsMoved(project=PROJECT, moves=(Move("packs/a", 1, 2, "packs/c", 3),)),
+    BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 7), pack_of(PROJECT, 8))),
+    BlobsMoved(project=PROJECT, moves=(Move(pack_of(PROJECT, 7), 1, 2, pack_of(PROJECT, 9), 3),)),
     RulesChanged(project=PROJECT, rule="expiry", value='{"a":"b"}'),
     AccessGranted(project=PROJECT, principal="grace@harvard", role="writer"),
     AccessRevoked(project=PROJECT, principal="grace@harvard", role="writer"),

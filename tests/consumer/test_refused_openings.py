@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import DraftOpened, own_draft, shared_draft
-from headwater_schemas.names import DISTRIBUTED_ID_LENGTH_MAX, NAME_LENGTH_MAX
+from headwater_schemas.limits import DISTRIBUTED_ID_LENGTH_MAX, NAME_LENGTH_MAX
 
 from tests.consumer.inspection import Databases, rejections_of, rows_of
 from tests.support.history import History

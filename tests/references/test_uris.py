@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 from headwater._references.schemes import can_fetch, fetch, look_up
-from headwater._references.uris import URI_BYTES_MAX, check_uri, redacted
+from headwater._references.uris import check_uri, redacted
 from headwater._references.verification import content_algorithm
 from headwater.errors import InvalidInput
 from headwater_schemas.entries import Reference
+from headwater_schemas.limits import URI_BYTES_MAX
 
 
 @pytest.mark.parametrize("uri", ["hdfs://cluster/data/train.csv", "ftp://host/a/train.csv", "dvc+x:train.csv"])

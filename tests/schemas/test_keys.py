@@ -1,10 +1,12 @@
 """Keys of records, and ids of events."""
 
+import re
 import uuid
 
 import pytest
 from headwater_schemas import keys
-from headwater_schemas.errors import InvalidInput
+from headwater_schemas.errors import InvalidInput, InvalidName
+from headwater_schemas.limits import KEY_LENGTH_MAX, NAME_LENGTH_MAX
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,5 +54,33 @@ def test_a_new_session_is_a_session_id_and_never_the_same() -> None:
     ["", "g" * 32, "a" * 31, "a" * 33, SESSION.upper(), "{" + SESSION + "}", str(uuid.UUID(SESSION)), f"{SESSION}\n"],
 )
 def test_another_spelling_of_a_session_is_refused_because_it_would_give_the_same_id(session: str) -> None:
-    with pytest.raises(InvalidInput, match="is not a session id: 32 hexadecimal digits, lower case"):
-        keys.event_id(session, "run:a/b/c", 0)
+    for use in (lambda: keys.event_id(session, "run:a/b/c", 0), lambda: keys.check_session(session)):
+        with pytest.raises(InvalidInput, match="is not a session id: 32 hexadecimal digits, lower case"):
+            use()
+
+
+LONGEST = "/".join("x" * NAME_LENGTH_MAX for _ in range(3))
+KEYS = [keys.collection_key("a/b/c"), keys.run_key("a/b/c"), keys.project_key("a/b"), keys.collection_key(LONGEST)]
+NO_KEYS = ["", "k", "run", "run:", "run:a/b", "run:a/b/c\n", "project:a/b/c", "project:a/..", "Run:a/b/c", "run:a/b/ü"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_was_made_here_is_one_and_is_stored_as_it_is(key: str) -> None:
+    assert keys.check_key(key) == keys.stored_key(key) == key
+
+
+def test_the_longest_key_has_the_length_of_the_table() -> None:
+    assert len(keys.collection_key(LONGEST)) == KEY_LENGTH_MAX
+
+
+@pytest.mark.parametrize("key", [*NO_KEYS, "x" * 5000, "collection:" + LONGEST + "x", "\ud800", "\x00"])
+def test_any_other_key_is_refused_and_stored_as_a_short_stand_in(key: str) -> None:
+    with pytest.raises(InvalidName):
+        keys.check_key(key)
+
+    assert re.fullmatch("unknown:[0-9a-f]{32}", keys.stored_key(key))
+    assert keys.check_key(keys.stored_key(key)) == keys.stored_key(keys.stored_key(key))
+
+
+def test_different_keys_have_different_stand_ins() -> None:
+    assert len(set(map(keys.stored_key, NO_KEYS))) == len(NO_KEYS)

@@ -1,8 +1,10 @@
 """Metadata and config: one spelling, within bounds, and errors that name the key."""
 
 import enum
+import inspect
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 from headwater_schemas import metadata
 from headwater_schemas.errors import InvalidMetadata
-from headwater_schemas.metadata import INTEGER_MAX, METADATA_BYTES_MAX, METADATA_DEPTH_MAX, decode, encode, merge
+from headwater_schemas.limits import METADATA_BYTES_MAX, METADATA_DEPTH_MAX
+from headwater_schemas.metadata import INTEGER_MAX, decode, encode, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,8 +58,8 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -
         ),
         ({"a": np.float32(0.5), "b": np.str_("x")}, '{"a":0.5,"b":"x"}'),
         ({"a": Colour.RED, Colour.RED: Level.HIGH}, '{"a":"red","red":3}'),
-        ({"a": INTEGER_MAX}, '{"a":' + "9" * 4300 + "}"),
-        ({"a": -INTEGER_MAX}, '{"a":-' + "9" * 4300 + "}"),
+        ({"a": INTEGER_MAX}, '{"a":' + "9" * 640 + "}"),
+        ({"a": -INTEGER_MAX}, '{"a":-' + "9" * 640 + "}"),
     ],
     ids=range(9),
 )
@@ -80,7 +83,7 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         ({"weights": np.zeros(3)}, r"metadata\['weights'\] is a ndarray"),
         ({"a": np.longdouble(1)}, r"metadata\['a'\] is a longdouble"),
         ({"a": np.array(np.longdouble(1))}, r"metadata\['a'\] is a longdouble"),
-        ({"a": 10**4300}, r"metadata\['a'\] is an integer of more than 4,300 digits"),
+        ({"a": 10**640}, r"metadata\['a'\] is an integer of more than 640 digits"),
         ({"a": "\ud800"}, r"metadata\['a'\] holds text that is not valid Unicode"),
         ({"\ud800": 1}, "metadata holds text that is not valid Unicode"),
         ({"a": lambda: None}, r"metadata\['a'\] is a function"),
@@ -160,14 +163,76 @@ def test_what_was_given_is_not_changed() -> None:
         '{"a":"\ud800"}',
         '{"a":' * 40 + "1" + "}" * 40,
         '{"a":' + "[" * 100_000,
-        '{"a":' + "1" * 5000 + "}",
+        '{"a":' + "1" * 641 + "}",
+        '{"a":-' + "1" * 100_000 + "}",
+        '{"a":"' + '\\"' * 100_000,
+        '{"a":"' + '"' * 100_000,
+        '{"a":' + "]" * 100_000 + "[" * 40,
+        '{"a":1,}',
+        "\ufeff{}",
         '{"a":"' + "x" * METADATA_BYTES_MAX + '"}',
     ],
-    ids=range(19),
+    ids=range(25),
 )
 def test_text_that_is_not_canonical_is_refused(text: str) -> None:
     with pytest.raises(InvalidMetadata, match="metadata"):
         decode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a":1,}', "metadata is not a canonical JSON object: '{\"a\":1,}'. Write what `encode` returns."),
+        ("", "metadata is not a canonical JSON object: ''. Write what `encode` returns."),
+        ('{"a":NaN}', "metadata['a'] is nan, which JSON cannot hold. Use a string or leave it out."),
+        ("[" * 33, "metadata is nested deeper than 32 levels. Flatten it."),
+        ('{"a":' + "[" * 200_000, "metadata is nested deeper than 32 levels. Flatten it."),
+        ('{"a":' + "9" * 641 + "}", "metadata is an integer of more than 640 digits. Store it as text."),
+        ('{"\\ud800":1}', r"metadata holds text that is not valid Unicode: '\ud800'."),
+        (
+            '{"\U0001fae8":',
+            r"""metadata is not a canonical JSON object: '{"\U0001fae8":'. Write what `encode` returns.""",
+        ),
+    ],
+    ids=range(8),
+)
+def test_every_refusal_has_words_of_its_own_and_none_of_a_library(text: str, message: str) -> None:
+    with pytest.raises(InvalidMetadata) as refused:
+        decode(text)
+
+    assert str(refused.value) == message
+
+
+def test_neither_the_depth_of_the_stack_nor_the_limit_of_digits_decides() -> None:
+    texts = [encode(nested(METADATA_DEPTH_MAX)), "[" * 33, encode({"a": INTEGER_MAX}), '{"a":' + "9" * 641 + "}"]
+    expected = [outcome(text) for text in texts]
+    digits = sys.get_int_max_str_digits()
+    try:
+        sys.set_int_max_str_digits(sys.int_info.str_digits_check_threshold)
+        assert [outcome(text) for text in texts] == expected
+    finally:
+        sys.set_int_max_str_digits(digits)
+
+    assert at_depth(sys.getrecursionlimit() - 150, lambda: [outcome(text) for text in texts]) == expected
+
+
+def outcome(text: str) -> object:
+    try:
+        return decode(text)
+    except InvalidMetadata as refused:
+        return str(refused)
+
+
+def at_depth(depth: int, act: Callable[[], object]) -> object:
+    """The result of `act`, called from so many frames."""
+    frames = len(inspect.stack(0))
+    return at_depth(depth, act) if frames < depth else act()
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    value = {"a": "[" * 100, '"[{\\': ["]" * 100]}
+
+    assert decode(encode(value)) == value
 
 
 @given(text=st.text(max_size=60) | st.text('{}[]",:019.eE-aNtrue \\u', max_size=30))

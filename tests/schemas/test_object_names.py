@@ -3,9 +3,8 @@
 import pytest
 from headwater_schemas import digests, object_names
 from headwater_schemas.errors import InvalidInput, InvalidName
-from headwater_schemas.names import NAME_LENGTH_MAX
+from headwater_schemas.limits import ATTEMPT_MAX, NAME_LENGTH_MAX, OBJECT_NAME_LENGTH_MAX
 from headwater_schemas.object_names import (
-    ATTEMPTS_MAX,
     file_name,
     is_name_prefix,
     is_object_name,
@@ -20,7 +19,7 @@ NAMES = [
     pack_name(PROJECT),
     file_name(PROJECT, XXH3),
     file_name(PROJECT, BLAKE3, 7),
-    file_name(PROJECT, XXH3, ATTEMPTS_MAX - 1),
+    file_name(PROJECT, XXH3, ATTEMPT_MAX),
     pack_name(f"{'e' * NAME_LENGTH_MAX}/{'p' * NAME_LENGTH_MAX}"),
 ]
 KINDS = ["pack", "xxh3", "blake3", "last attempt", "longest project"]  # the name of a pack is random, a test id is not
@@ -36,6 +35,13 @@ def test_a_file_is_called_by_its_content_and_a_pack_never_twice() -> None:
     assert file_name(PROJECT, XXH3, 3) == f"files/{PROJECT}/xxh3-{bytes(range(16)).hex()}-3"
     assert file_name(PROJECT, XXH3) == file_name(PROJECT, XXH3, 0)
     assert pack_name(PROJECT) != pack_name(PROJECT)
+
+
+def test_the_longest_name_has_the_length_of_the_table() -> None:
+    longest = file_name(f"{'e' * NAME_LENGTH_MAX}/{'p' * NAME_LENGTH_MAX}", BLAKE3, ATTEMPT_MAX)
+
+    assert is_object_name(longest)
+    assert len(longest) == OBJECT_NAME_LENGTH_MAX
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_a_file_is_called_by_its_content_and_a_pack_never_twice() -> None:
         f"files/team/vision/{'0' * 32}",
         f"files/team/vision/xxh3-{'0' * 32}",
         f"files/team/vision/xxh3-{'0' * 32}-01",
-        f"files/team/vision/xxh3-{'0' * 32}-{ATTEMPTS_MAX}",
+        f"files/team/vision/xxh3-{'0' * 32}-{ATTEMPT_MAX + 1}",
         f"files/team/vision/blake3-{'0' * 32}-0",
         f"packs/team/vision/{'0' * 32}\n",
         7,
@@ -76,7 +82,7 @@ def test_an_error_about_a_long_name_is_short() -> None:
     assert 300 < len(str(refused.value)) < 600
 
 
-@pytest.mark.parametrize("attempt", [-1, ATTEMPTS_MAX])
+@pytest.mark.parametrize("attempt", [-1, ATTEMPT_MAX + 1])
 def test_an_attempt_beyond_its_range_is_refused_naming_both(attempt: int) -> None:
     with pytest.raises(InvalidInput, match=f"{attempt} is out of range: 0 to 999,999,999"):
         file_name(PROJECT, XXH3, attempt)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.settings import DEFAULTS, DRAFT_IDLE_DAYS_MAX, check_settings, with_defaults
+from headwater_schemas.limits import DRAFT_IDLE_DAYS_MAX
+from headwater_schemas.settings import DEFAULTS, check_settings, with_defaults
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from headwater._ingest.scan import CTIME_NS, INODE, MTIME_NS, NUMBERS_PER_FILE, SIZE, scan, scan_file
 from headwater_schemas.errors import HeadwaterError, InvalidFile, InvalidPath
-from headwater_schemas.paths import PATH_DEPTH_MAX
+from headwater_schemas.limits import PATH_DEPTH_MAX
 
 NOBODY = 65534
 

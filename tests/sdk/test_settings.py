@@ -13,7 +13,8 @@ from headwater._config.profile import ProfileKey, profile_keys
 from headwater._config.settings import SETTINGS_BYTES_MAX, all_settings, read_settings, redact
 from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_schemas.errors import InvalidSettings
-from headwater_schemas.names import NAME_LENGTH_MAX, check_name
+from headwater_schemas.limits import NAME_LENGTH_MAX
+from headwater_schemas.names import check_name
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def _bad(random: Random, name: str) -> Task:
     collection, which = random.choice(COLLECTIONS), random.randrange(9)
 
     def send_bad_input(writer: Writer) -> Iterator[None]:
-        draft = own_draft(f"bad of {name}")
+        draft = own_draft(f"bad-of-{name}")
         opening = DraftOpened(collection=collection, draft=draft, type=TYPE)
         # Somebody else's content: objects are each project's own.
         own = CollectionName.parse(opening.collection).namespace
@@ -206,7 +206,7 @@ def _bad_events(which: int, opening: DraftOpened, file: FileRow) -> Sequence[Eve
         1: [AliasMoved(collection=collection, alias="far", version=999)],
         2: [opening, VersionCommitted(collection=collection, draft=draft, aliases=("a/b",))],
         3: [opening, VersionCommitted(collection=collection, draft=draft, expected_digest="0" * 64)],
-        4: [EntryAdded(collection=collection, draft=own_draft("never opened")), commit],
+        4: [EntryAdded(collection=collection, draft=own_draft("never-opened")), commit],
         5: [RunFinished(run="e/p/never-started", state="finished")],
         6: [
             AliasMoved(collection=collection, alias="far", version=0),

@@ -358,7 +358,10 @@ def _administer(drama: _Drama) -> None:
     told: Event = drama.one_of(
         (
             types.BlobsCondemned(project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
-            types.BlobsMoved(project=PROJECT, moves=(types.Move("packs/x", 0, 5, "packs/y", 10),)),
+            types.BlobsMoved(
+                project=PROJECT,
+                moves=(types.Move(object_name(COLLECTIONS[0], 2), 0, 5, object_name(COLLECTIONS[0], 3), 10),),
+            ),
             types.SettingsChanged(project=PROJECT, settings=drama.one_of(SETTINGS)),
             types.AccessGranted(project=PROJECT, principal="ann", role="reader"),
             types.AccessRevoked(project=PROJECT, principal="ann", role="reader"),

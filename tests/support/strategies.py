@@ -11,8 +11,9 @@ from headwater_schemas import digests, metadata
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
 from headwater_schemas.events import Event, Origin, Stamped
+from headwater_schemas.frozen_unicode import is_printable
+from headwater_schemas.limits import SEGMENT_BYTES_MAX
 from headwater_schemas.names import check_alias
-from headwater_schemas.paths import SEGMENT_BYTES_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -54,7 +55,7 @@ def printable_texts(*, max_size: int = 12) -> SearchStrategy[str]:
     """Printable, not empty, no white space at the ends: types and distributed ids."""
     characters = st.characters(exclude_categories=["C", "Z"])
     return st.text(characters | st.just(" "), min_size=1, max_size=max_size).filter(
-        lambda text: text.isprintable() and text == text.strip()
+        lambda text: is_printable(text) and text == text.strip(" ")
     )
 
 

@@ -11,7 +11,7 @@ from headwater._tables.canonical import TAG_DECODERS
 from headwater._tables.cells import VALUE_DEPTH_MAX
 from headwater._tables.parquet import CELLS_MAX, DECODED_BYTES_MAX
 from headwater._tables.table import COLUMNS_MAX
-from headwater_schemas.metadata import INTEGER_DIGITS_MAX
+from headwater_schemas.limits import INTEGER_DIGITS_MAX
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "tables.md").read_text("utf-8")
 SCRIPT_S_MAX = 120  # far more than one takes, on a busy machine too

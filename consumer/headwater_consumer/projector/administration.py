@@ -16,7 +16,7 @@ from headwater_schemas.events import (
     SubscriptionAdded,
     SubscriptionRemoved,
 )
-from headwater_schemas.names import check_text
+from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.settings import check_settings
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation
@@ -42,9 +42,6 @@ def blobs_condemned(context: EventContext, event: BlobsCondemned, state: State) 
 
 def blobs_moved(event: BlobsMoved) -> list[Change]:
     """Reads of these ranges are redirected. Entries are written once and do not change."""
-    for move in event.moves:
-        check_text(move.object_name, "object name")
-        check_text(move.to_object_name, "object name")
     return [
         Put(RelocatedRangeRow(move.object_name, move.offset, move.length, move.to_object_name, move.to_offset))
         for move in event.moves
@@ -58,13 +55,13 @@ def dead_letter_resolved(context: EventContext, event: DeadLetterResolved, state
     if event.decision not in DEAD_LETTER_DECISIONS:
         known = ", ".join(DEAD_LETTER_DECISIONS)
         raise RuleViolation(
-            Reason.INVALID, f"{event.decision!r} is not a decision about a dead letter. Use one of: {known}."
+            Reason.INVALID, f"{quoted(event.decision)} is not a decision about a dead letter. Use one of: {known}."
         )
     is_first = parked is not None and (parked.partition, parked.offset) == (event.partition, event.offset)
     if letter is None or letter.key != event.key or not is_first:
         raise RuleViolation(
             Reason.INVALID,
-            f"no dead letter of {event.key!r} waits at {event.partition}/{event.offset}. "
+            f"no dead letter of {quoted(event.key)} waits at {event.partition}/{event.offset}. "
             "Name the first one that waits, and write to its partition.",
         )
     changes: list[Change] = [

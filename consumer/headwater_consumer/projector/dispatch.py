@@ -1,11 +1,10 @@
 """One event in, changes out: what all events have in common, and which handler applies each."""
 
-from dataclasses import fields
+from dataclasses import replace
 from typing import assert_never
 
 from headwater_schemas.errors import InvalidInput, Reason
 from headwater_schemas.events import (
-    EVENT_TYPES,
     AccessGranted,
     AccessRevoked,
     AliasMoved,
@@ -18,7 +17,6 @@ from headwater_schemas.events import (
     EntryAdded,
     EntryRemoved,
     Event,
-    Origin,
     RulesChanged,
     RunFinished,
     RunStarted,
@@ -32,21 +30,15 @@ from headwater_schemas.events import (
     VersionRestored,
     WriterDone,
 )
-from headwater_schemas.names import check_text
+from headwater_schemas.field_checks import check_fields
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.keys import UNKNOWN_SESSION, check_session
 
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection
 from headwater_consumer.projector.facts import version_updates
 from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import SessionMarkRow
-
-_JSON_FIELDS = ("config", "metadata", "metadata_patch", "settings", "value")  # bounded by `metadata.decode`
-_TEXT_TYPES = (str, str | None, tuple[str, ...])
-# Type → its fields that hold text.
-_TEXTS: dict[type, tuple[str, ...]] = {
-    record: tuple(f.name for f in fields(record) if f.type in _TEXT_TYPES and f.name not in _JSON_FIELDS)
-    for record in (Origin, *EVENT_TYPES)
-}
 
 
 def apply(context: EventContext, event: Event, state: State) -> list[Change]:
@@ -55,6 +47,11 @@ def apply(context: EventContext, event: Event, state: State) -> list[Change]:
     None when the event has been applied before. An event that breaks a rule only adds the record of its rejection.
     """
     origin = context.origin
+    try:
+        check_session(origin.session)
+    except InvalidInput as invalid:  # nothing can be counted for it
+        nobody = replace(context, origin=replace(origin, session=UNKNOWN_SESSION))
+        return [rejection(nobody, event, RuleViolation(Reason.INVALID, str(invalid)))]
     mark = state.get(SessionMarkRow, context.position.partition, origin.session, context.key)
     last = -1 if mark is None else mark.sequence
     if origin.sequence <= last:
@@ -67,25 +64,17 @@ def apply(context: EventContext, event: Event, state: State) -> list[Change]:
     try:
         if event.key != context.key:
             raise RuleViolation(
-                Reason.INVALID, f"the event is about {event.key!r} but was sent under the key {context.key!r}."
+                Reason.INVALID,
+                f"the event is about {quoted(event.key)} but was sent under the key {quoted(context.key)}.",
             )
-        _check_texts(context, event)
+        check_fields(origin)
+        check_fields(event)
         changes = _handle(context, event, state)
         return [advanced, *changes, *version_updates(state, context, changes)]
     except RuleViolation as violation:
         return [advanced, rejection(context, event, violation)]
     except InvalidInput as invalid:
         return [advanced, rejection(context, event, RuleViolation(Reason.INVALID, str(invalid)))]
-
-
-def _check_texts(context: EventContext, event: Event) -> None:
-    """Free text in an event must be something that every database can store."""
-    for owner in (context.origin, event):
-        for name in _TEXTS[type(owner)]:
-            found = getattr(owner, name)
-            for text in found if isinstance(found, tuple) else (found,):
-                if text is not None:
-                    check_text(text, name)
 
 
 def _handle(  # noqa: C901 - one branch an event, no other logic

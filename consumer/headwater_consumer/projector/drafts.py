@@ -21,6 +21,7 @@ from headwater_schemas.events import (
     EntryRemoved,
     WriterDone,
 )
+from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.names import RunName
 
@@ -28,7 +29,6 @@ from headwater_consumer.projector.draft_rules import (
     check_base,
     check_batch,
     check_conflicts,
-    check_draft_name,
     check_grammar,
     check_objects,
     check_size,
@@ -54,7 +54,6 @@ EntryTuple = tuple[object, ...]
 
 def opened(context: EventContext, event: DraftOpened, state: State) -> list[Change]:
     """Open a draft. Opening it again, as each writer of a shared draft does, must name the same type and base."""
-    check_draft_name(event)
     check_type_of_collection(state.get(CollectionRow, event.collection), event.type)
     before = state.get(DraftRow, event.collection, event.draft)
     if before is not None:
@@ -182,7 +181,7 @@ def _opened_again(context: EventContext, event: DraftOpened, before: DraftRow) -
     if before.type != event.type:
         raise RuleViolation(
             Reason.TYPE_MISMATCH,
-            f"{describe(event)} was opened with type {before.type!r}, not {event.type!r}. Use that type.",
+            f"{describe(event)} was opened with type {quoted(before.type)}, not {quoted(event.type)}. Use that type.",
         )
     if before.base != event.base:
         raise RuleViolation(

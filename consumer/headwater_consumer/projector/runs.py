@@ -5,7 +5,9 @@ import json
 from headwater_schemas import metadata
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import RUN_STATES_FINAL, RunFinished, RunStarted
-from headwater_schemas.names import TAGS_MAX, RunName, check_alias
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.names import RunName, check_alias
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
 from headwater_consumer.projector.facts import change_fact
@@ -45,7 +47,8 @@ def finished(context: EventContext, event: RunFinished, state: State) -> list[Ch
     if event.state not in RUN_STATES_FINAL:
         raise RuleViolation(
             Reason.INVALID,
-            f"{event.state!r} is not a final state of run {event.run}. Use one of: {', '.join(RUN_STATES_FINAL)}.",
+            f"{quoted(event.state)} is not a final state of run {event.run}. "
+            f"Use one of: {', '.join(RUN_STATES_FINAL)}.",
         )
     if state.get(RunRow, event.run) is None:
         raise RuleViolation(Reason.INVALID, f"run {event.run} has not started, so it cannot finish. Start it first.")

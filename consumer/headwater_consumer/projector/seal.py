@@ -9,8 +9,9 @@ from headwater_schemas import codec, lthash, metadata
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import WRITERS_MAX, Stamped, VersionCommitted, WriterDone
+from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.lthash import NOTHING, ContentSum
-from headwater_schemas.names import LATEST, TAGS_MAX, CollectionName, RunName, check_alias
+from headwater_schemas.names import LATEST, CollectionName, RunName, check_alias
 
 from headwater_consumer.projector.draft_rules import check_size, check_type_of_collection, describe
 from headwater_consumer.projector.drafts import base_chain, open_draft, sum_of, writer_of

@@ -10,7 +10,9 @@ from headwater_schemas.events import (
     VersionRecalled,
     VersionRestored,
 )
-from headwater_schemas.names import LATEST, TAGS_MAX, RunName, check_alias
+from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.names import LATEST, RunName, check_alias
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
 from headwater_consumer.projector.facts import add_tag, clear_attribute, end_fact, set_alias, set_attribute
@@ -38,7 +40,7 @@ def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[
     if event.expected is not None and event.expected.version != at_present:
         raise RuleViolation(
             Reason.ALIAS_MOVED,
-            f"alias {event.alias!r} of {event.collection} is {_where(at_present)}, "
+            f"alias {quoted(event.alias)} of {event.collection} is {_where(at_present)}, "
             f"not {_where(event.expected.version)}. Read it again and retry.",
         )
     notification = announce(context, 0, event.name, event.collection, {"alias": event.alias, "version": event.version})

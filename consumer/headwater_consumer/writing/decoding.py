@@ -1,16 +1,15 @@
 """From records of the log to records with events: where and when each was first written, and what it contains."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from headwater_eventlog.port import Record
 from headwater_schemas import codec, headers
 from headwater_schemas.errors import UndecodableEvent, UnknownSchema
 from headwater_schemas.events import Stamped
+from headwater_schemas.keys import stored_key
 from headwater_schemas.positions import OFFSETS_MAX, PARTITIONS_MAX, Position
 
 from headwater_consumer.projector import DecodedRecord
-from headwater_consumer.projector.event_context import without_nul
 
 TIME_US_MAX = 2**63 - 1  # what a column of the database can hold
 
@@ -34,18 +33,10 @@ def _decode(record: Record, not_before_us: int) -> DecodedRecord:
     content: Stamped | UndecodableEvent
     try:
         position, time_us = _first_written(record)
-        content = _with_storable_session(codec.decode(record.payload))
+        content = codec.decode(record.payload)
     except UndecodableEvent as error:
         content = error
-    return DecodedRecord(without_nul(record.key), record.payload, position, max(time_us, not_before_us), content)
-
-
-def _with_storable_session(stamped: Stamped) -> Stamped:
-    """The session of an event is stored even when the event is rejected."""
-    session = without_nul(stamped.origin.session)
-    if session == stamped.origin.session:
-        return stamped
-    return replace(stamped, origin=replace(stamped.origin, session=session))
+    return DecodedRecord(stored_key(record.key), record.payload, position, max(time_us, not_before_us), content)
 
 
 def _first_written(record: Record) -> tuple[Position, int]:

@@ -2,7 +2,8 @@
 
 from headwater_producer.commits import CommitVersion, Upsert
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.names import TAGS_MAX, CollectionName
+from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.names import CollectionName
 
 from headwater._commit.client import Client
 from headwater._commit.commit_task import CommitTask

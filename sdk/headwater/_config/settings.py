@@ -13,7 +13,8 @@ from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from headwater_schemas.errors import InvalidName, InvalidSettings
-from headwater_schemas.names import NAME_LENGTH_MAX, check_name
+from headwater_schemas.limits import NAME_LENGTH_MAX
+from headwater_schemas.names import check_name
 
 from headwater._config.profile import Profile, read_profile
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.events import VersionDescribed
-from headwater_schemas.names import TAGS_MAX, check_alias, check_text
+from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.names import check_alias, check_text
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.paths import (
     colliding_forms,
+    composed,
     file_and_folder_text,
     folders_of_all,
     look_alike_text,
@@ -154,7 +154,7 @@ class Content:
         """The first of `names`, paths or folders, that looks like another one of the content, after that one."""
         folders, forms = self._names()
         for name in names:
-            form = name if name.isascii() else normalize("NFC", name)
+            form = composed(name)
             other = forms.get(form)
             if other is None and form != name and (form in self.files or form in self.references or form in folders):
                 other = form  # one of the few characters whose form is in ASCII
@@ -171,7 +171,7 @@ class Content:
 
 
 def _forms(names: Iterable[str]) -> dict[str, str]:
-    return {normalize("NFC", name): name for name in names if not name.isascii()}
+    return {composed(name): name for name in names if not name.isascii()}
 
 
 def _taken(path: str, other: str) -> InvalidPath:

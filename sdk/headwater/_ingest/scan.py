@@ -19,7 +19,8 @@ from operator import attrgetter
 from typing import NoReturn
 
 from headwater_schemas.errors import InvalidFile, InvalidPath
-from headwater_schemas.paths import PATH_DEPTH_MAX, colliding_forms, find_invalid, normalize
+from headwater_schemas.limits import PATH_DEPTH_MAX
+from headwater_schemas.paths import colliding_forms, find_invalid, normalize
 
 NUMBERS_PER_FILE = 4
 INODE, SIZE, MTIME_NS, CTIME_NS = range(NUMBERS_PER_FILE)

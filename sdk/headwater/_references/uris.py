@@ -3,13 +3,12 @@
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from headwater_schemas import references
 from headwater_schemas.errors import InvalidInput
 
 WEB_SCHEMES = ("http", "https")
-URI_BYTES_MAX = 8192  # in UTF-8; web servers rarely accept longer ones (RFC 9110, 4.1, recommends 8,000)
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # RFC 3986, 3.1; a single letter would be a Windows drive
-_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Parameters of signed addresses, which give access to anyone and expire after hours.
 _SIGNATURES = {
     "access_token",
@@ -36,16 +35,7 @@ def check_uri(uri: str) -> str:
 
     Raises: InvalidInput when it has no scheme, is too long, or has a control character, user info or a signature.
     """
-    if not isinstance(uri, str):
-        raise InvalidInput(f"a URI must be a string, not {type(uri).__name__}.")
-    if found := _FORBIDDEN_CHARACTER.search(uri):
-        raise InvalidInput(
-            f"a URI contains {found.group()!r}: control characters cannot be recorded. Percent-encode it."
-        )
-    if (size := len(uri.encode())) > URI_BYTES_MAX:
-        raise InvalidInput(
-            f"a URI has {size:,} bytes, and at most {URI_BYTES_MAX:,} can be recorded. Use a shorter one."
-        )
+    references.check_uri(uri)
     if not _SCHEME.match(uri):
         raise InvalidInput(
             f"{uri[:100]!r} has no scheme such as 'https:' or 's3:'. Pass a full URI. For a local file use "
@@ -98,7 +88,7 @@ def name_from_uri(uri: str) -> str:
         plain = unquote(last, errors="strict")
     except UnicodeDecodeError:
         return last
-    return last if "/" in plain or _FORBIDDEN_CHARACTER.search(plain) else plain
+    return last if "/" in plain or references.FORBIDDEN_CHARACTER.search(plain) else plain
 
 
 def ends_with_slash(uri: str) -> bool:

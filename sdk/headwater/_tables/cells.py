@@ -15,7 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.metadata import INTEGER_DIGITS_MAX, INTEGER_MAX
+from headwater_schemas.limits import INTEGER_DIGITS_MAX
+from headwater_schemas.metadata import INTEGER_MAX
 
 VALUE_DEPTH_MAX = 32  # levels of lists and dictionaries in one cell, which any JSON reader supports
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from headwater_schemas import digests, metadata
 from headwater_schemas.events import SettingsChanged
-from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, DRAFT_IDLE_DAYS_MAX
+from headwater_schemas.limits import DRAFT_IDLE_DAYS_MAX
+from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS
 
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_fields, print_json
