@@ -28,6 +28,7 @@ KAFKA_SETTINGS = {
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",  # a group of one member need not wait for others
+    "group.min.session.timeout.ms": "1000",  # by default 6 s, which every test of a killed member would wait for
 }
 POSTGRES_SETTINGS = {
     "max_connections": "200",  # projectors and test workers share one server

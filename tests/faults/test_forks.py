@@ -354,7 +354,12 @@ def test_what_could_not_be_logged_before_exit_is_said(workspace: Workspace) -> N
         import os, shutil, sys
         import headwater, psycopg
         from headwater._commit.write_queue import WriteQueue
+        from headwater._stores import servers
+        from headwater_producer import producer
+        from headwater_runtime.retries import Backoff
         WriteQueue._work = lambda queue: None  # so that nothing is logged before the store is gone
+        servers.OUTAGE_S = 1.0  # the store does not come back
+        producer.APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=2)
         run = headwater.init(id="r")
         artifact = headwater.Artifact("one", "dataset")
         with artifact.new_file("it.txt") as file:

@@ -84,6 +84,9 @@ def test_on_a_full_disk_everything_can_be_read(disk_workspace: Workspace) -> Non
 FILLING = """
     import os, sys
     import headwater
+    from headwater_producer import producer
+    from headwater_runtime.retries import Backoff
+    producer.APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=2)  # no room comes by itself
     where, point = sys.argv[1], sys.argv[2]
     filler = os.path.join(os.path.dirname(where), "filler")
 

@@ -18,22 +18,24 @@ from kafka import KafkaConsumer
 
 from tests.kafka import topics
 from tests.kafka.topics import PARTITIONS, WAIT_S, opened, records_of
+from tests.support.sessions import SESSION_S, SHORT_SESSION_S
 from tests.support.warm_processes import warm
 
-SESSION_S = 6.0  # the least that brokers allow
 ALL = frozenset(range(PARTITIONS))
 
 
 class Member:
     """A member that keeps its positions, and in `table` those of everybody, as the database would."""
 
-    def __init__(self, log: KafkaEventLog, group_id: str, table: dict[int, int]) -> None:
+    def __init__(
+        self, log: KafkaEventLog, group_id: str, table: dict[int, int], *, session_s: float = SESSION_S
+    ) -> None:
         self.table = table
         self.assigned: list[tuple[int, ...]] = []
         self.revoked: list[tuple[int, ...]] = []
         self.payloads: list[bytes] = []
         self.group = KafkaGroup(
-            log, group_id, on_assigned=self._on_assigned, on_revoked=self._on_revoked, session_timeout_s=SESSION_S
+            log, group_id, on_assigned=self._on_assigned, on_revoked=self._on_revoked, session_timeout_s=session_s
         )
 
     def _on_assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
@@ -273,13 +275,12 @@ def test_a_member_that_never_hears_of_the_topic_says_so(
 
 def _poll_for_ever(where: KafkaSettings, group_id: str, pipe: Connection) -> None:
     with opened(where) as log:
-        member = Member(log, group_id, {})
+        member = Member(log, group_id, {}, session_s=SHORT_SESSION_S)
         while True:
             member.poll()
             pipe.send(len(member.group.assigned))
 
 
-@pytest.mark.slow  # as long as a session
 def test_what_a_killed_member_had_goes_to_the_others(log: KafkaEventLog, where: KafkaSettings, group_id: str) -> None:
     ours, theirs = warm.Pipe(duplex=False)
     process = warm.Process(target=_poll_for_ever, args=(where, group_id, theirs))

@@ -4,8 +4,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -25,14 +23,15 @@ from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.events import VersionCommitted
 
+from tests.support.forked import ForkedProcess
 from tests.support.history import APPEND_TIMEOUT_S, History
 from tests.support.modes import database_url
 from tests.support.projections import project_all
 from tests.support.servers import fresh_topic_name, servers
+from tests.support.sessions import SESSION_S
 
 ROOT = Path(__file__).parent.parent.parent
 PARTITIONS = 2
-SESSION_S = 6.0  # the least that brokers allow
 WAIT_S = 40.0
 SAMPLE_S = 0.1
 PROJECT = "team/vision"
@@ -144,12 +143,8 @@ class Process:
             **options,
         }
         with self._output_file.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.projectors.process", json.dumps(given)],
-                cwd=ROOT,
-                stdout=out,
-                stderr=out,
-            )
+            command = ["-m", "tests.projectors.process", json.dumps(given)]
+            self._process = ForkedProcess(command, cwd=ROOT, stdout=out, stderr=out)
 
     def output(self) -> str:
         return self._output_file.read_text()

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from tests.projectors.harness import PARTITIONS, SESSION_S, Deployment, Process, started, until
+from tests.projectors.harness import PARTITIONS, Deployment, Process, started, until
+from tests.support.sessions import SESSION_S, SHORT_SESSION_S
 
 ALL = set(range(PARTITIONS))
 
@@ -31,7 +32,8 @@ def test_two_projectors_share_the_partitions_and_apply_each_event_once(deploymen
 
 @pytest.mark.slow  # as long as a session
 def test_what_a_killed_projector_had_goes_to_the_other(deployment: Deployment) -> None:
-    with started(deployment, "killed") as killed, started(deployment, "heir") as heir:
+    killed_later = started(deployment, "killed", session_timeout_s=SHORT_SESSION_S)
+    with killed_later as killed, started(deployment, "heir") as heir:
         _share(killed, heir)
         deployment.commit_everywhere(5)
         killed.send(signal.SIGKILL)
@@ -45,7 +47,8 @@ def test_what_a_killed_projector_had_goes_to_the_other(deployment: Deployment) -
 @pytest.mark.slow  # longer than a session
 def test_a_projector_suspended_in_a_batch_beyond_its_session_finds_its_compare_refused(deployment: Deployment) -> None:
     deployment.commit_everywhere(3)
-    with started(deployment, "suspended", suspend_in_batch=True) as suspended:
+    options = {"suspend_in_batch": True, "session_timeout_s": SHORT_SESSION_S}
+    with started(deployment, "suspended", **options) as suspended:
         suspended.until_output("reached the first batch")
         with started(deployment, "heir"):
             until(deployment.is_up_to_date, deployment.positions)
@@ -62,7 +65,8 @@ def test_a_projector_suspended_in_a_batch_beyond_its_session_finds_its_compare_r
 @pytest.mark.slow  # longer than the time between two polls
 def test_a_batch_that_outlasts_the_poll_interval_ends_well(deployment: Deployment) -> None:
     deployment.commit_everywhere(3)
-    with started(deployment, "slow", first_batch_s=SESSION_S + 3, max_poll_interval_s=SESSION_S + 1) as slow:
+    options = {"session_timeout_s": SHORT_SESSION_S, "max_poll_interval_s": SHORT_SESSION_S + 1}
+    with started(deployment, "slow", first_batch_s=SHORT_SESSION_S + 3, **options) as slow:
         slow.until_output("reached the first batch")
         with started(deployment, "other") as other:
             until(deployment.is_up_to_date, deployment.positions)

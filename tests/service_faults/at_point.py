@@ -9,6 +9,7 @@ import sys
 import time
 
 from tests.faults import at_point
+from tests.support.sessions import SHORT_SESSION_S
 
 POINTS = {
     "sending a part": "headwater_blobs.s3.uploads:_send",
@@ -18,7 +19,7 @@ POINTS = {
     "applying a batch": "headwater_consumer.writing.runner:Projector._apply",
     "sealing": "headwater_consumer.projector.seal:_seal",
 }
-SLOW_S = 8.0  # longer than the session of a projector
+SLOW_S = SHORT_SESSION_S + 2  # longer than the session of a projector with a fault
 
 
 class Fault(at_point._Fault):

@@ -22,6 +22,7 @@ from tests.service_faults.processes import Fault, LoggedProcess, command_of
 from tests.support import buckets
 from tests.support.modes import database_url
 from tests.support.servers import fresh_bucket_name, fresh_topic_name, servers
+from tests.support.sessions import SESSION_S, SHORT_SESSION_S
 
 ENTITY, PROJECT = "team", "faults"
 NAMESPACE = f"{ENTITY}/{PROJECT}"
@@ -95,9 +96,10 @@ class Deployment:
             command = ["-m", "tests.service_faults.at_point", *map(str, fault), "headwater", *arguments]
         return self._started(LoggedProcess(command, self.environment, self.folder, f"command-{next(self._numbers)}"))
 
-    def projector(self, *, fault: Fault | None = None) -> ProjectorProcess:
-        """Start a projector; `joined` waits until it works."""
-        command = command_of("tests.service_faults.projector", [], fault)
+    def projector(self, *, fault: Fault | None = None, session_s: float | None = None) -> ProjectorProcess:
+        """Start a projector; `joined` waits until it works. One with a fault is soon missed unless told otherwise."""
+        session_s = session_s or (SHORT_SESSION_S if fault else SESSION_S)
+        command = command_of("tests.service_faults.projector", [str(session_s)], fault)
         process = ProjectorProcess(command, self.environment, self.folder, f"projector-{next(self._numbers)}")
         self.started.append(process)
         return process
