@@ -21,6 +21,7 @@ PROJECT = "team/vision"
 DIGITS, MODEL = f"{PROJECT}/digits", f"{PROJECT}/model"
 NIGHTLY, TRAINING = f"{PROJECT}/nightly", f"{PROJECT}/training"
 MISSING = queries.Outcome(None, False)
+UNCOMMITTED = queries.Outcome(None, False, is_uncommitted=True)
 
 
 def _info(history: History, version: int, collection: str = DIGITS, *, at: int | None = None) -> queries.VersionInfo:
@@ -338,6 +339,8 @@ def test_a_long_list_of_edges_is_cut_at_the_limit(history: History) -> None:
 def test_a_draft_is_open_then_a_version_or_a_deduplicated_one(history: History) -> None:
     opened, events = history.draft(DIGITS, {"a": b"1"})
     history.write(*events)
+    waiting, events = history.draft(DIGITS, {"a": b"1"})
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=waiting, writers=1))
     discarded, events = history.draft(DIGITS, {"a": b"2"})
     history.write(*events, DraftDiscarded(collection=DIGITS, draft=discarded))
     names = []
@@ -346,10 +349,11 @@ def test_a_draft_is_open_then_a_version_or_a_deduplicated_one(history: History) 
         history.write(*events, VersionCommitted(collection=DIGITS, draft=name))
         names.append((DIGITS, name))
 
-    found = queries.outcomes(history.database, [(DIGITS, opened), (DIGITS, discarded), *names, (DIGITS, "own:never")])
+    asked = [(DIGITS, opened), (DIGITS, waiting), (DIGITS, discarded), *names]
+    found = queries.outcomes(history.database, [*asked, (DIGITS, "own:never")])
 
-    expected = [MISSING, MISSING, queries.Outcome(0, False), queries.Outcome(0, True)]
-    assert found == dict(zip([(DIGITS, opened), (DIGITS, discarded), *names], expected, strict=True))
+    expected = [UNCOMMITTED, MISSING, MISSING, queries.Outcome(0, False), queries.Outcome(0, True)]
+    assert found == dict(zip(asked, expected, strict=True))
 
 
 def test_many_drafts_are_asked_for_at_once(history: History) -> None:
@@ -360,7 +364,7 @@ def test_many_drafts_are_asked_for_at_once(history: History) -> None:
         drafts.append((DIGITS, draft))
     history.project()
 
-    assert queries.outcomes(history.database, drafts) == dict.fromkeys(drafts, MISSING)
+    assert queries.outcomes(history.database, drafts) == dict.fromkeys(drafts, UNCOMMITTED)
     assert queries.outcomes(history.database, []) == {}
 
 

@@ -82,3 +82,14 @@ def test_a_draft_is_opened_with_all_that_the_grammar_allows(history: History, ev
     assert rows_of(history.database, "SELECT collection, draft, type FROM drafts") == [
         (event.collection, event.draft, event.type)
     ]
+
+
+def test_a_shared_draft_is_not_opened_again_with_another_type(history: History) -> None:
+    history.write(OPENED)
+
+    history.write(DraftOpened(collection=DIGITS, draft=OPENED.draft, type="model"), by="bert")
+
+    assert rejections_of(history.database) == [Reason.TYPE_MISMATCH]
+    ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
+    assert message == (f"the draft 'epoch-1' of {DIGITS} was opened with type 'dataset', not 'model'. Use that type.")
+    assert rows_of(history.database, "SELECT type FROM drafts") == [("dataset",)]

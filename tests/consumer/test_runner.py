@@ -359,6 +359,8 @@ def test_time_never_goes_back_even_where_restored_records_say_so(database: Datab
         (headers.ORIGINAL_POSITION, b"g/99999999/0"),
         (headers.ORIGINAL_POSITION, b"\xff"),
         (headers.ORIGINAL_TIME, b"yesterday"),
+        (headers.ORIGINAL_TIME, b"-1"),
+        (headers.ORIGINAL_TIME, b"%d" % 2**63),
         (headers.ORIGINAL_TIME, b"99999999999999999999"),
     ],
 )
@@ -371,6 +373,19 @@ def test_a_header_that_cannot_be_read_makes_a_dead_letter(history: History, name
 
     assert rows_of(history.database, "SELECT key, decision FROM dead_letters") == [(record.key, None)]
     assert len(versions_of(history.database, MODEL)) == 1
+
+
+@pytest.mark.parametrize("time_us", [1, 2**63 - 1])
+def test_a_restored_record_may_have_any_time_that_the_database_can_hold(history: History, time_us: int) -> None:
+    log = MemoryLog()
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    said = ((headers.ORIGINAL_TIME, b"%d" % time_us),)
+    for event in (*events, VersionCommitted(collection=DIGITS, draft=draft)):
+        log.append([NewRecord(event.key, history.writer().stamp(event).payload, said)])
+
+    project_all(log, Projector(log, history.database))
+
+    assert rows_of(history.database, "SELECT created_us FROM versions") == [(time_us,)]
 
 
 def _open_each_at_its_time(folder: Path, first_at_s: float, failures: "multiprocessing.Queue[list[str]]") -> None:

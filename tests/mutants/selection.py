@@ -51,6 +51,7 @@ def part_of(path: str) -> str:
 def concerning(path: str) -> tuple[tuple[str, ...], ...]:
     """The folders and files of tests that concern a module, in stages; those that are called as it is come first."""
     stages = TESTS[part_of(path)]
-    namesakes = [Path(folder, f"test_{Path(path).stem}.py") for folder in stages[0]]
+    folders = {test if not test.endswith(".py") else Path(test).parent.as_posix(): None for test in stages[0]}
+    namesakes = [Path(folder, f"test_{Path(path).stem}.py") for folder in folders]
     first = tuple(namesake.as_posix() for namesake in namesakes if namesake.exists())
     return (first, *stages) if first else stages

@@ -80,6 +80,23 @@ def test_after_an_error_the_thread_waits_for_the_next_task_and_then_tries_again(
     assert desk.asked.count("send a") == 1
 
 
+@pytest.mark.usefixtures("impatient")
+def test_after_an_error_the_thread_waits_also_where_more_tasks_wait_behind_those_that_were_sent() -> None:
+    desk = ObservedQueue()
+    desk.confirms.extend([gone()] * 1000)
+
+    class First(ScriptedTask):
+        def send(self) -> None:
+            desk.put("b", needs_prior_outcomes=True)
+            super().send()
+
+    desk.queue.put(First(desk, "a"))
+    wait_for(lambda: "confirm projected" in desk.asked)
+    time.sleep(0.1)
+
+    assert desk.asked == ["send a", "confirm projected"], "trying at once is of no use"
+
+
 @alone
 def test_where_no_thread_can_be_started_who_waits_does_it() -> None:
     desk = ObservedQueue()

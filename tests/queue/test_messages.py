@@ -2,9 +2,15 @@
 
 import headwater
 import pytest
+from headwater._active_run import active_run
+from headwater._commit import client as clients
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_schemas.errors import StoreError
+from headwater_schemas.events import Event
 
 from tests.queue.artifacts import filled, many
+from tests.queue.conftest import BeforeAppend
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -111,3 +117,21 @@ def test_logging_what_is_there_says_so(capsys: Printed, quiet: bool) -> None:
         run.log_artifact(filled({"a": "1"})).wait()
 
     assert messages(capsys) == ([] if quiet else ["pets: same content as v0, no new version; latest → v0"])
+
+
+@pytest.mark.usefixtures("no_thread")
+@loud_or_quiet
+def test_what_cannot_be_logged_at_the_end_of_a_process_is_said_even_to_those_who_want_quiet(
+    capsys: Printed, quiet: bool, before_append: BeforeAppend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(log: EmbeddedEventLog, events: list[Event]) -> None:
+        raise StoreError("the log is broken. Repair it.")
+
+    monkeypatch.setattr(active_run, "_active", [])  # the run will not be finished
+    headwater.init().log_artifact(filled({"a": "1"}))
+    before_append(refuse)
+    messages(capsys)
+    for client in list(clients._clients.values()):
+        clients.forget_client(client)
+
+    assert messages(capsys) == ["some artifacts were not logged: the log is broken. Repair it."]

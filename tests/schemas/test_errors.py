@@ -134,3 +134,14 @@ def test_a_message_is_a_sentence_and_names_no_class(raise_it: Callable[[], Any])
     assert set(re.findall(r"\w+", message)) & _CLASS_NAMES == set()
     assert len(message.split()) >= 5
     assert message.endswith(".")
+
+
+@pytest.mark.parametrize(("count", "rest"), [(1, ""), (20, ""), (21, ", …"), (1000, ", …")])
+def test_differences_name_the_first_paths_and_say_where_there_are_more(count: int, rest: str) -> None:
+    paths = [f"{number:04}" for number in range(count)]
+
+    differences = errors.Differences("out", [], paths, ["extra"])
+
+    shown = ", ".join(map(repr, paths[:20]))
+    assert f"{count:,} changed: {shown}{rest}; 1 not in the version: 'extra'." in str(differences)
+    assert (differences.missing, differences.changed, differences.extra) == ([], paths, ["extra"])

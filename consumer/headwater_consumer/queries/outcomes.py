@@ -22,8 +22,8 @@ def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tupl
         for start in range(0, len(drafts), KEYS_PER_STATEMENT_MAX):
             chunk = padded(drafts[start : start + KEYS_PER_STATEMENT_MAX])
             values = {f"{name}_{i}": part for i, key in enumerate(chunk) for name, part in zip("cd", key, strict=True)}
-            for collection, draft, version, deduplicated in _drafts(len(chunk)).rows(connection, **values):
-                found[collection, draft] = Outcome(version, bool(deduplicated))
+            for collection, draft, version, *facts in _drafts(len(chunk)).rows(connection, **values):
+                found[collection, draft] = Outcome(version, *map(bool, facts))
     return found
 
 
@@ -69,7 +69,8 @@ def _drafts(keys: int) -> CompiledStatement:
         and_(DRAFTS.c.collection == bindparam(f"c_{i}"), DRAFTS.c.draft == bindparam(f"d_{i}")) for i in range(keys)
     ]
     columns = (DRAFTS.c.collection, DRAFTS.c.draft, DRAFTS.c.version, DRAFTS.c.deduplicated)
-    return CompiledStatement(select(*columns).where(or_(*matches)))
+    is_uncommitted = and_(DRAFTS.c.closed_position.is_(None), DRAFTS.c.commit_payload.is_(None))
+    return CompiledStatement(select(*columns, is_uncommitted).where(or_(*matches)))
 
 
 def _open_rejections() -> Select[Any]:

@@ -108,6 +108,7 @@ class Outcome:
 
     version: int | None  # None while it is open, and when it was discarded
     deduplicated: bool  # it became an existing version with the same content
+    is_uncommitted: bool = False  # it is open, and no commit of it was applied
 
 
 @dataclass(frozen=True, slots=True)

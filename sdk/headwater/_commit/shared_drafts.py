@@ -137,7 +137,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:
         self._session.raise_rejection([closing])
-        if outcome is None:
+        if outcome is None or outcome.is_uncommitted:
             raise self._blocked()
         committed = None if outcome.version is None else Committed(outcome.version, outcome.deduplicated)
         if not self._session.quiet:

@@ -1,0 +1,46 @@
+"""What a batch reads is loaded together: it costs as many statements however many drafts and runs it is about."""
+
+from collections.abc import Callable
+
+import pytest
+from headwater_consumer.writing.runner import Projector
+from headwater_schemas.events import DraftOpened, EntryAdded, EntryRemoved, Event, RunStarted, WriterDone
+
+from tests.consumer.inspection import Databases, rejections_of
+from tests.support.history import History, files_of
+from tests.support.memory_log import MemoryLog
+from tests.support.projections import project_all
+
+PROJECT = "team/vision"
+DRAFT = "own:first"
+FEW, MANY = 2, 12
+
+EVENTS: dict[str, Callable[[str], Event]] = {
+    "opened": lambda name: DraftOpened(collection=name, draft="own:second", type="dataset"),
+    "added": lambda name: EntryAdded(collection=name, draft=DRAFT, files=files_of(PROJECT, {"a": b"1"})),
+    "removed": lambda name: EntryRemoved(collection=name, draft=DRAFT, paths=("a",)),
+    "done": lambda name: WriterDone(collection=name, draft=DRAFT),
+    "started": lambda name: RunStarted(run=name),
+}
+
+
+def _statements(databases: Databases, event: Callable[[str], Event], count: int) -> int:
+    """How many statements a batch costs that has such an event about each of so many collections with an open draft."""
+    asked: list[None] = []
+    names = [f"{PROJECT}/{number}" for number in range(count)]
+    with databases.empty() as database:
+        history = History(MemoryLog(), database)
+        history.write(*[DraftOpened(collection=name, draft=DRAFT, type="dataset") for name in names])
+        history.writer().write(*map(event, names))
+        project_all(history.log, Projector(history.log, database, progress=lambda: asked.append(None)))
+        assert rejections_of(database) == []
+    return len(asked)
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS.keys())
+def test_a_batch_costs_as_many_statements_however_much_it_is_about(
+    databases: Databases, event: Callable[[str], Event]
+) -> None:
+    few = _statements(databases, event, FEW)
+
+    assert 0 < few == _statements(databases, event, MANY)
