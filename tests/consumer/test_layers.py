@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from tests.consumer.events import (
-    DIGITS,
-    committed,
-    paths,
-)
+from headwater_schemas.events import VersionDeleted
+
+from tests.consumer.events import DIGITS, SHARED, committed, opened, paths
 from tests.consumer.inspection import digest_of, listing_of, rows_of, versions_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
@@ -49,6 +47,18 @@ def test_marks_of_removal_are_not_kept_where_nothing_is_below(history: History) 
 
     assert paths(history, 1) == {"b", "c"}
     assert rows_of(history.database, "SELECT count(*) FROM entries WHERE kind = 2") == [(0,)]
+
+
+def test_a_draft_that_brings_nothing_leaves_no_layer(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    history.write(opened(base=0))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True), committed(SHARED))
+    history.commit(DIGITS)
+
+    first, same, empty = rows_of(history.database, "SELECT layers FROM versions ORDER BY version")
+    assert (same, empty) == (first, ("",))
+    assert len(rows_of(history.database, "SELECT layer FROM layers")) == 1
+    assert [paths(history, number) for number in range(3)] == [{"a"}, {"a"}, set()]
 
 
 def test_chains_stay_logarithmic_and_old_versions_stay_what_they_are(mode: str, tmp_path: Path) -> None:

@@ -1,19 +1,44 @@
 """A process that forks in the middle of something: the child has a queue and locks of its own."""
 
 import os
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import headwater
 import pytest
 from headwater._commit import client as clients
+from headwater_schemas.events import VersionCommitted
 
 from tests.queue.artifacts import filled
+from tests.queue.test_disturbed import on_log
 from tests.support.stores import StoreUnderTest
 
 ENDS_WITHIN_S = 20.0
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def in_child(check: Callable[[], bool]) -> bool:
+    """Whether `check` holds in a forked child, and the child ends in time."""
+    child = os.fork()
+    if not child:
+        holds = False
+        try:
+            holds = check()
+        finally:
+            os._exit(not holds)
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
 
 
 class Lookups:
@@ -39,50 +64,47 @@ def looking_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups]:
     lookups.go_on.set()
 
 
-def _exit_code_of(process: int) -> int | None:
-    """None where it did not end in time; then it is ended."""
-    deadline = time.monotonic() + ENDS_WITHIN_S
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(process, 9)
-    os.waitpid(process, 0)
-    return None
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_continues_a_version_although_the_parent_began_with_another_project_as_it_forked(
     store: StoreUnderTest, looking_up: Lookups
 ) -> None:
+    def log_to_another_project() -> None:
+        with headwater.init(project="plants") as run:
+            run.log_artifact(filled({"a": "1"}, "trees")).wait()
+
+    def continue_version() -> bool:
+        draft = version.new_draft()
+        with draft.new_file("b") as file:
+            file.write("2")
+        with headwater.init() as run:
+            return run.log_artifact(draft).wait().version == "v1"
+
     with headwater.init() as run:
         version = run.log_artifact(filled({"a": "1"})).wait()
     looking_up.held = True
-    thread = threading.Thread(target=_log_to_another_project)
+    thread = threading.Thread(target=log_to_another_project)
     thread.start()
     assert looking_up.began.wait(ENDS_WITHIN_S)
 
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            draft = version.new_draft()
-            with draft.new_file("b") as file:
-                file.write("2")
-            with headwater.init() as run:
-                code = int(run.log_artifact(draft).wait().version != "v1")
-        finally:
-            os._exit(code)
-    code_of_child = _exit_code_of(child)
+    is_continued = in_child(continue_version)
     looking_up.go_on.set()
     thread.join()
 
-    assert code_of_child == 0
+    assert is_continued
     assert headwater.Api().artifact("pets:latest").file_count == 2
     assert headwater.Api().artifact("team/plants/trees:latest").version == "v0"
 
 
-def _log_to_another_project() -> None:
-    with headwater.init(project="plants") as run:
-        run.log_artifact(filled({"a": "1"}, "trees")).wait()
+@pytest.mark.usefixtures("no_thread")
+def test_a_child_that_ends_the_run_leaves_to_the_parent_what_the_parent_put(store: StoreUnderTest) -> None:
+    def finish_run() -> bool:
+        run.finish()
+        return [event for event in on_log(store) if isinstance(event, VersionCommitted)] == []
+
+    with headwater.init() as run:
+        artifact = run.log_artifact(filled({"a": "1"}))
+        assert artifact.state == "pending"
+
+        assert in_child(finish_run)
+
+    assert artifact.version == "v0"
+    assert len([event for event in on_log(store) if isinstance(event, VersionCommitted)]) == 1
