@@ -26,6 +26,7 @@ from headwater_schemas.events import (
 from sqlalchemy import select
 
 from tests.consumer.events import DIGITS, MODEL, PROJECT, SHARED, added, committed, opened
+from tests.consumer.pure_fold import records_of
 from tests.support.history import History, pack_of
 from tests.support.memory_log import MemoryLog
 
@@ -73,7 +74,7 @@ def _rows_of(database: Database) -> dict[str, list[str]]:
     """Every row but the cursor, which is the runner's, by the name of its type."""
     with database.snapshot() as connection:
         rows = {
-            row_type.__name__: sorted(repr(row_type(*row)) for row in connection.execute(select(table_of(row_type))))
+            row_type.__name__: sorted(ascii(row_type(*row)) for row in connection.execute(select(table_of(row_type))))
             for row_type in ROW_TYPES
             if row_type is not LogPositionRow
         }
@@ -83,22 +84,10 @@ def _rows_of(database: Database) -> dict[str, list[str]]:
 def test_the_projector_folds_a_log_where_no_database_can_be_imported(tmp_path: Path) -> None:
     history = History(MemoryLog(), Database.open_sqlite(tmp_path / "projection.db"))
     _write_everything(history)
-    records = [
-        {
-            "generation": record.position.generation,
-            "partition": record.position.partition,
-            "offset": record.position.offset,
-            "time_us": record.time_us,
-            "key": record.key,
-            "payload": record.payload.hex(),
-        }
-        for record in history.log.read(0, after=-1)
-    ]
-
     folded = subprocess.run(
         [sys.executable, "-m", "tests.consumer.no_database", "tests.consumer.pure_fold"],
         cwd=ROOT,
-        input=json.dumps(records),
+        input=records_of(history.log),
         capture_output=True,
         text=True,
         timeout=FOLD_TIMEOUT_S,
