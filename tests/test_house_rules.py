@@ -64,6 +64,37 @@ _FOLDERS = "|".join(("work", "root", "home", "Users"))
 _HOSTS = "|".join(("py" + "pi", "python" + "hosted", "index" + "-url", "artifact" + "ory"))
 MACHINE_WORDS = re.compile(rf"(?<![\w.~}}-])/(?:{_FOLDERS})/\w|{_HOSTS}")
 
+# What decides or words what a projection stores may not ask the interpreter about characters: its answer changes with
+# its version of Unicode. `frozen_unicode` asks for all of them.
+JUDGES_OF_REPLAYS = ("schemas/headwater_schemas/", "consumer/headwater_consumer/projector/")
+LOCAL_WORDS = frozenset(  # messages for whoever called, which nothing stores; and the one place that may ask
+    f"schemas/headwater_schemas/{module}.py" for module in ("errors", "frozen_unicode", "positions")
+)
+ABOUT_WHITE_SPACE = frozenset(("lstrip", "rstrip", "rsplit", "split", "strip"))  # where they name no characters
+ABOUT_CHARACTERS = ABOUT_WHITE_SPACE | frozenset(
+    [
+        "capitalize",
+        "casefold",
+        "isalnum",
+        "isalpha",
+        "isdecimal",
+        "isdigit",
+        "isidentifier",
+        "islower",
+        "isnumeric",
+        "isprintable",
+        "isspace",
+        "istitle",
+        "isupper",
+        "lower",
+        "splitlines",
+        "swapcase",
+        "title",
+        "upper",
+    ]
+)
+CLASS_OF_CHARACTERS = re.compile(r"\\[dDsSwWbB]")
+
 UNDONE = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X:")))
 
 
@@ -227,3 +258,27 @@ def defined_names(tree: ast.Module) -> Iterator[str]:
                 yield name
             case ast.Attribute(attr=name, value=ast.Name(id="self" | "cls"), ctx=ast.Store()):
                 yield name
+
+
+def test_nothing_that_a_projection_stores_depends_on_the_interpreters_unicode() -> None:
+    """A replay under a later Python must give the same rows: texts are judged and quoted by `frozen_unicode`."""
+    judges = [name for name in SHIPPED if name.startswith(JUDGES_OF_REPLAYS) and name not in LOCAL_WORDS]
+
+    assert [place for name in judges for place in asked_of_interpreter(name)] == []
+
+
+def asked_of_interpreter(name: str) -> Iterator[str]:
+    for node in ast.walk(SHIPPED[name]):
+        match node:
+            case ast.FormattedValue(conversion=conversion) if conversion == ord("r"):
+                yield f"{name}:{node.lineno}: !r"
+            case ast.Call(func=ast.Name(id="repr")):
+                yield f"{name}:{node.lineno}: repr"
+            case ast.Call(func=ast.Attribute(attr=asked), args=arguments) if asked in ABOUT_CHARACTERS:
+                if not (arguments and asked in ABOUT_WHITE_SPACE):
+                    yield f"{name}:{node.lineno}: {asked}"
+            case ast.Import() | ast.ImportFrom() if "unicodedata" in ast.unparse(node):
+                yield f"{name}:{node.lineno}: unicodedata"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=[ast.Constant(value=str(pattern)), *_]):
+                if CLASS_OF_CHARACTERS.search(pattern):
+                    yield f"{name}:{node.lineno}: {pattern}"
