@@ -20,6 +20,7 @@ from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import Event, Origin, ProjectEvent, Stamped
+from headwater_schemas.limits import LABEL_LENGTH_MAX
 from headwater_schemas.positions import Cut, Position
 
 RECORDS_PER_APPEND = 512
@@ -52,12 +53,12 @@ class SentEvent:
 
 
 def user_at_host() -> str:
-    """`user@host` of this process, for people to read."""
+    """`user@host` of this process, for people to read; no longer than an event may say."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{socket.gethostname()}"[:LABEL_LENGTH_MAX]
 
 
 def utc_now() -> datetime:

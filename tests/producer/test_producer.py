@@ -13,6 +13,7 @@ from headwater_schemas import headers, keys
 from headwater_schemas.codec import EVENT_BYTES_MAX, EventTooLarge
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreUnavailable
 from headwater_schemas.events import AccessGranted, RunFinished, RunStarted, VersionRecalled
+from headwater_schemas.names import check_label
 from headwater_schemas.positions import Cut
 
 from tests.contract.test_blob_processes import in_a_fork
@@ -78,6 +79,12 @@ def test_who_writes_is_the_user_and_the_machine(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert user_at_host() == f"{os.getuid()}@{socket.gethostname()}"
+
+
+def test_an_author_with_an_absurd_name_can_still_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "x" * 5000)
+
+    assert check_label(user_at_host(), "author")
 
 
 def test_each_producer_is_a_session_of_its_own() -> None:

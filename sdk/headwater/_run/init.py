@@ -6,7 +6,7 @@ from typing import Any
 
 from headwater_schemas import metadata
 from headwater_schemas.events import RunStarted
-from headwater_schemas.names import RunName, check_name, check_text
+from headwater_schemas.names import RunName, check_label, check_name
 
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
@@ -44,7 +44,7 @@ def init(
     tag_list = tuple(Names(() if tags is None else tags))
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
-            check_text(text, kind)
+            check_label(text, kind)
     client = client_for(settings, create=True)
     started = RunStarted(
         run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list

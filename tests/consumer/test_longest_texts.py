@@ -1,0 +1,136 @@
+"""The longest texts that the limits allow are projected, on both databases; keys that nobody makes harm none."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from headwater_eventlog.port import KEY_BYTES_MAX, NewRecord
+from headwater_schemas import codec, digests
+from headwater_schemas.entries import FileRow, Reference
+from headwater_schemas.events import (
+    AccessGranted,
+    AliasMoved,
+    ArtifactUsed,
+    BlobsCondemned,
+    BlobsMoved,
+    EntryAdded,
+    EntryRemoved,
+    Move,
+    RulesChanged,
+    RunStarted,
+    SubscriptionAdded,
+    VersionCommitted,
+    VersionRecalled,
+    WriterDone,
+    own_draft,
+    shared_draft,
+)
+from headwater_schemas.limits import (
+    ATTEMPT_MAX,
+    CHECKSUM_LENGTH_MAX,
+    DISTRIBUTED_ID_LENGTH_MAX,
+    LABEL_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    OBJECT_VERSION_LENGTH_MAX,
+    OWN_DRAFT_ID_LENGTH_MAX,
+    PATH_BYTES_MAX,
+    PRINCIPAL_LENGTH_MAX,
+    SEGMENT_BYTES_MAX,
+    TEXT_LENGTH_MAX,
+)
+from headwater_schemas.object_names import file_name
+
+from tests.consumer.events import DIGITS, opened
+from tests.consumer.inspection import Databases, rejections_of, rows_of, versions_of
+from tests.support.entries import of_rows
+from tests.support.history import History, digest_of
+from tests.support.memory_log import MemoryLog
+
+_RANDOM = Random(0)
+
+
+def _letters(length: int) -> str:
+    return "".join(_RANDOM.choices("abcdefghijklmnopqrstuvwxyz0123456789_-", k=length))
+
+
+def _characters(length: int) -> str:
+    """Printable characters of four bytes each."""
+    return "".join(chr(_RANDOM.randrange(0x20000, 0x2A6D7)) for _ in range(length))
+
+
+def _path() -> str:
+    size = SEGMENT_BYTES_MAX // 4
+    segments = [_characters(size) for _ in range(PATH_BYTES_MAX // SEGMENT_BYTES_MAX)]
+    return "/".join(segments)
+
+
+PROJECT = f"{_letters(NAME_LENGTH_MAX)}/{_letters(NAME_LENGTH_MAX)}"
+COLLECTION, RUN = f"{PROJECT}/{_letters(NAME_LENGTH_MAX)}", f"{PROJECT}/{_letters(NAME_LENGTH_MAX)}"
+ALIASES, TAGS = (_characters(NAME_LENGTH_MAX),), (_characters(NAME_LENGTH_MAX),)
+PATH = _path()
+OBJECTS = [file_name(PROJECT, digests.pack(digests.BLAKE3, bytes([n] * 32)), ATTEMPT_MAX) for n in range(3)]
+FILES = of_rows([FileRow(PATH, digest_of(b"1"), 1, OBJECTS[0], 0)], digests.XXH3)
+REFERENCES = (Reference("r", "s3://b/r", _characters(CHECKSUM_LENGTH_MAX), 1, _characters(OBJECT_VERSION_LENGTH_MAX)),)
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [own_draft(_letters(OWN_DRAFT_ID_LENGTH_MAX)), shared_draft(_characters(DISTRIBUTED_ID_LENGTH_MAX))],
+    ids=["own", "shared"],
+)
+def test_the_longest_texts_are_projected(databases: Databases, draft: str) -> None:
+    labels = {name: _characters(LABEL_LENGTH_MAX) for name in ("job_type", "group", "display_name")}
+    of_draft = {"collection": COLLECTION, "draft": draft}
+    with databases.empty() as database:
+        history = History(MemoryLog(), database)
+        history.write(
+            RunStarted(run=RUN, **labels, tags=TAGS),
+            opened(draft, collection=COLLECTION, type=_characters(NAME_LENGTH_MAX)),
+            EntryAdded(**of_draft, files=FILES, references=REFERENCES, writer=RUN),
+            EntryAdded(**of_draft, files=FILES, writer=None),
+            EntryRemoved(**of_draft, paths=("none",), folders=(PATH,), writer=RUN),
+            WriterDone(**of_draft, writer=RUN),
+            VersionCommitted(**of_draft, aliases=ALIASES, tags=TAGS, run=RUN, description="é" * TEXT_LENGTH_MAX),
+            AliasMoved(collection=COLLECTION, alias=ALIASES[0], version=0),
+            ArtifactUsed(collection=COLLECTION, version=0, run=RUN, requested=f"{COLLECTION}:{ALIASES[0]}"),
+            VersionRecalled(collection=COLLECTION, version=0, reason=_characters(TEXT_LENGTH_MAX)),
+            AccessGranted(project=PROJECT, principal=_characters(PRINCIPAL_LENGTH_MAX), role=_letters(NAME_LENGTH_MAX)),
+            RulesChanged(project=PROJECT, rule=_letters(NAME_LENGTH_MAX), value="{}"),
+            SubscriptionAdded(project=PROJECT, subscription=_letters(NAME_LENGTH_MAX), settings="{}"),
+            BlobsMoved(project=PROJECT, moves=(Move(OBJECTS[1], 0, 1, OBJECTS[2], 0),)),
+            BlobsCondemned(project=PROJECT, objects=(OBJECTS[1],)),
+        )
+
+        assert rejections_of(database) == []
+        assert [number for number, _ in versions_of(database, COLLECTION)] == [0]
+
+
+@pytest.mark.parametrize("key", ["x" * KEY_BYTES_MAX, "collection:a/b", "k\x00", f"run:{'r' * 3000}"], ids=range(4))
+def test_a_record_under_a_key_that_nobody_makes_is_kept_and_harms_no_other(databases: Databases, key: str) -> None:
+    with databases.empty() as database:
+        history = History(log := MemoryLog(), database)
+        payload = history.writer("odd").stamp(RunStarted(run=RUN)).payload
+        log.append([NewRecord(key, payload), NewRecord(key, payload[:-1]), NewRecord(key, payload)])
+
+        history.commit(DIGITS, {"a": b"1"})
+
+        assert len(versions_of(database, DIGITS)) == 1
+        ((refused,),) = rows_of(database, "SELECT key FROM rejections")
+        ((parked,),) = rows_of(database, "SELECT key FROM dead_letters")
+        assert refused == parked
+        assert parked.startswith("unknown:")
+
+
+@pytest.mark.parametrize("session", ["", "A" * 32, "x" * 5000, "0" * 31 + "\x00"], ids=range(4))
+def test_an_event_of_no_session_is_refused_and_harms_no_other(databases: Databases, session: str) -> None:
+    with databases.empty() as database:
+        history = History(log := MemoryLog(), database)
+        stamped = codec.decode(history.writer("odd").stamp(RunStarted(run=RUN)).payload)
+        of_nobody = replace(stamped, origin=replace(stamped.origin, session=session))
+        log.append([NewRecord(of_nobody.event.key, codec.encode(of_nobody))])
+
+        history.commit(DIGITS, {"a": b"1"})
+
+        assert rows_of(database, "SELECT session, reason FROM rejections") == [("", "invalid")]
+        assert rows_of(database, "SELECT run FROM runs") == []
+        assert len(versions_of(database, DIGITS)) == 1
