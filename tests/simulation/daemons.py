@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from headwater_consumer import queries
+from headwater_consumer.database import driver_connection
 from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord, Record
@@ -114,8 +115,9 @@ class Operator(Process):
 
     def _open_letters(self) -> list[tuple[int, int, str]]:
         sql = 'SELECT partition, "offset", key FROM dead_letters WHERE decision IS NULL ORDER BY 1, 2'
-        with self.world.database.snapshot() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql).fetchall()]
+        with self.world.database.autocommit() as connection:
+            found: list[tuple[int, int, str]] = driver_connection(connection).execute(sql).fetchall()
+        return found
 
 
 class Reader(Process):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from headwater_consumer.database import Database
+from headwater_consumer.database import Database, driver_connection
 from headwater_schemas.positions import BEFORE_FIRST
 from sqlalchemy import Connection
 
@@ -59,8 +59,8 @@ class ProcessDatabase(Database):
             connection.exec_driver_sql(f"PRAGMA max_page_count = {PAGES_MAX}")
 
     def _check_cursor(self, before: dict[int, int]) -> dict[int, int]:
-        with self._real.snapshot() as connection:
-            rows = connection.exec_driver_sql('SELECT partition, "offset" FROM log_positions').fetchall()
+        with self._real.autocommit() as connection:
+            rows = driver_connection(connection).execute('SELECT partition, "offset" FROM log_positions').fetchall()
         now = {row[0]: row[1] for row in rows}
         for partition, offset in before.items():
             if now.get(partition, BEFORE_FIRST) < offset:
