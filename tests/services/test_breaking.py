@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from minio import Minio as Client
 
-from services.kafka import KafkaCluster
+from services.kafka import CLASS_ARCHIVE, KafkaCluster
 from services.ports import LOOPBACK
 from services.processes import Process, Server
 from services.versions import USER
@@ -145,6 +145,13 @@ def test_a_kill_leaves_no_process_of_the_server(server: Server) -> None:
     server.kill()
 
     assert [member for member in family if member.alive] == []
+
+
+def test_a_broker_starts_from_the_classes_that_an_earlier_one_loaded(tmp_path: Path) -> None:
+    with own_kafka(tmp_path) as broker:
+        assert broker.process is not None
+
+        assert CLASS_ARCHIVE in Path(f"/proc/{broker.process.pid}/maps").read_text()
 
 
 def test_a_cluster_goes_on_without_one_broker_and_loses_nothing_confirmed(tmp_path: Path) -> None:
