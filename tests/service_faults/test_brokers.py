@@ -1,5 +1,6 @@
 """Brokers are restarted, killed and frozen while writers write."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ WRITERS = 3
 BEFORE, AFTER = 4, 4  # commits of each writer that are acknowledged on either side of a fault
 COMMITS_MAX = 10_000  # more than anybody waits for
 APPEND_TIMEOUT_S = 2.0
-FROZEN_S = 7.0  # longer than that
+FROZEN_S = 4.0  # longer than that
 AWAY_S = 1.0
 LONG_S = 60.0
 TOLD = {"DurabilityUnknown", "StoreUnavailable"}
@@ -95,15 +96,21 @@ def test_what_was_written_twice_because_no_answer_came_in_time_counts_once(
     broker: KafkaBroker, deployment: Deployment
 ) -> None:
     deployment.projector()
-    writers = Writers(deployment, "--append-timeout", APPEND_TIMEOUT_S)
+    impatient = ("--append-timeout", APPEND_TIMEOUT_S)
+    writers = Writers(deployment, *impatient)
+    # The others may all be waiting for the projection when the broker freezes; this one is about to append.
+    appending = deployment.writer("apart", 2, *impatient, fault=("appending to Kafka", "before", 2, "FREEZE"))
     writers.have_written(BEFORE)
+    appending.wait_until(appending.frozen, "freezing before it appends")
 
     broker.pause()
+    appending.signal(signal.SIGCONT)
     time.sleep(FROZEN_S)
     broker.resume()
 
     writers.have_written(AFTER)
-    verified(deployment, writers.end())
+    appending.succeeded()
+    verified(deployment, [*writers.end(), *acknowledged(appending)])
     assert doubles(deployment) > 0
 
 

@@ -5,6 +5,7 @@ process sends them what that depends on, and they report what they found at the 
 """
 
 import json
+import os
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -43,6 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--on-servers", choices=selection.CHOICES, default=selection.ALL, help="which of the tests on servers to run"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """With servers, one worker more than there are processors: much of the time, tests wait for servers."""
+    processors = len(os.sched_getaffinity(0))
+    return processors if config.getoption("--on-servers") == selection.NONE else processors + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
