@@ -11,7 +11,7 @@ from tests.service_faults.deployment import Deployment, deployed
 from tests.service_faults.verification import acknowledged, errors, verify
 
 COMMITS = 12
-MANY_ENTRIES = 200_000  # whose seal takes seconds
+MANY_ENTRIES = 50_000  # a large seal, which the fault makes a long one
 
 
 @pytest.fixture
