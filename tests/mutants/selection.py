@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-_PROJECTOR = ("projector_rules", "refused_openings", "hostile_texts", "reasons_of_conflicts", "bounds")
-_WRITING = ("drafts", "conflicts", "dead_letters", "updates", "settings", "runner")
+_PROJECTOR = (
+    *("projector_rules", "refused_openings", "refused_sizes", "hostile_texts", "reasons_of_conflicts", "notifications"),
+    *("bounds", "batch_cost"),
+)
+_WRITING = ("drafts", "conflicts", "dead_letters", "updates", "settings", "runner", "replay")
 _LAWS = ("layers", "projector_laws")
 
 # By the beginning of a module's path, of which the longest counts: its tests in stages, nearest first. A later stage
