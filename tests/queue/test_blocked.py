@@ -16,23 +16,24 @@ from tests.support.history import UNDECODABLE
 from tests.support.stores import StoreUnderTest
 
 PETS = "team/animals/pets"
+WAIT_S = 5  # a writer that is not told waits in vain
 BLOCKED = f"{PETS} is parked behind an event that cannot be decoded.*headwater doctor"
 
 
 def _log(run: headwater.Run) -> None:
-    run.log_artifact(filled({"a": "1"})).wait()
+    run.log_artifact(filled({"a": "1"})).wait(WAIT_S)
 
 
 def _upsert(run: headwater.Run) -> None:
-    run.upsert_artifact(filled({"a": "1"}), distributed_id="job-1").wait()
+    run.upsert_artifact(filled({"a": "1"}), distributed_id="job-1").wait(WAIT_S)
 
 
 def _finish(run: headwater.Run) -> None:
-    run.finish_artifact(filled({"a": "1"}), distributed_id="job-1").wait()
+    run.finish_artifact(filled({"a": "1"}), distributed_id="job-1").wait(WAIT_S)
 
 
 def _finish_with_writers(run: headwater.Run) -> None:
-    run.finish_artifact(filled({"a": "1"}), distributed_id="job-1", writers=1).wait(timeout=5)
+    run.finish_artifact(filled({"a": "1"}), distributed_id="job-1", writers=1).wait(WAIT_S)
 
 
 @pytest.mark.parametrize(
