@@ -11,7 +11,7 @@ from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX
 from headwater_schemas import digests
 
 from tests.sdk.conftest import store as store
-from tests.support.descriptors import open_under
+from tests.support.descriptors import open_under, opened_since
 from tests.support.modes import EMBEDDED
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -115,7 +115,7 @@ def test_no_descriptor_is_left_after_a_download(tmp_path: Path) -> None:
         version.verify(tmp_path / f"out-{number}")
 
     assert _open_for_downloads(tmp_path) == []
-    assert open_under(tmp_path) == before
+    assert opened_since(tmp_path, before) == []
 
 
 @pytest.mark.usefixtures("without_collections")
@@ -132,7 +132,7 @@ def test_no_descriptor_is_left_after_a_download_that_failed(tmp_path: Path) -> N
             version.download(root)
 
     assert _open_for_downloads(tmp_path) == []
-    assert open_under(tmp_path) == before
+    assert opened_since(tmp_path, before) == []
 
 
 @pytest.mark.usefixtures("without_collections")
@@ -153,7 +153,7 @@ def test_no_descriptor_is_left_where_something_blocks_a_name(tmp_path: Path, met
     with pytest.raises(headwater.errors.HeadwaterError):
         getattr(version, method)(tmp_path / "out")
 
-    assert open_under(tmp_path) == before
+    assert opened_since(tmp_path, before) == []
 
 
 @pytest.mark.usefixtures("without_collections")
@@ -173,4 +173,4 @@ def test_no_descriptor_is_left_where_several_threads_fail(tmp_path: Path) -> Non
         with pytest.raises(headwater.errors.HeadwaterError):
             version.download(tmp_path / f"out-{attempt}")
 
-    assert open_under(tmp_path) == before
+    assert opened_since(tmp_path, before) == []

@@ -1,6 +1,8 @@
 """What this process has open. Only one folder counts: threads of earlier tests open and close files and sockets too."""
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -13,3 +15,8 @@ def open_under(folder: Path) -> list[str]:
         except FileNotFoundError:
             continue  # the listing itself, or closed meanwhile
     return sorted(path for path in found if Path(path).is_relative_to(folder))
+
+
+def opened_since(folder: Path, before: Sequence[str]) -> list[str]:
+    """What is open in `folder` and was not `before`. What was closed does not count: idle threads close what they had."""
+    return sorted((Counter(open_under(folder)) - Counter(before)).elements())
