@@ -50,7 +50,8 @@ class Bucket:
 
     def end(self) -> None:
         client = buckets.client_of(self.settings)
-        for one in client.list_objects(self.name, recursive=True, include_version=True):
+        every = list(client.list_objects(self.name, recursive=True, include_version=True))  # a page begins after the last
+        for one in every:
             client.remove_object(self.name, one.object_name or "", version_id=one.version_id)
         client.remove_bucket(self.name)
 
