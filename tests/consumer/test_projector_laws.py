@@ -1,7 +1,7 @@
 """What holds for every history: how it is cut, doubled, interleaved or repeated changes nothing that can be asked."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from headwater_schemas.events import Event, Stamped
 from headwater_schemas.paths import folders_of
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import or_, select
+from sqlalchemy import Select, Table, null, select
 
 from tests.consumer.inspection import (
     Databases,
@@ -269,30 +269,27 @@ _FACTS = [table_of(row_type) for row_type in ROW_TYPES if row_type.is_fact]
 _EDGES = [RUN_INPUTS, RUN_OUTPUTS]
 
 
-def _as_of(database: Database, at: int) -> list[list[tuple[object, ...]]]:
-    """What every table of facts and edges says was the case at a position."""
-    seen = []
-    with database.snapshot() as connection:
-        for table in (*_FACTS, *_EDGES):
-            attributes = [column for column in table.columns if column.name not in ("from_position", "to_position")]
-            statement = select(*attributes).where(table.c.from_position <= at).order_by(*attributes)
-            if "to_position" in table.c:
-                statement = statement.where(or_(table.c.to_position.is_(None), table.c.to_position > at))
-            seen.append([tuple(row) for row in connection.execute(statement)])
-    return seen
+def _asked(table: Table, *, now: bool) -> Select[Any]:
+    """All rows of a table with their positions, or those that are open without."""
+    attributes = [column for column in table.columns if column.name not in ("from_position", "to_position")]
+    ended = table.c.to_position if "to_position" in table.c else null()
+    if now:
+        return select(*attributes).where(ended.is_(None)).order_by(*attributes)
+    return select(table.c.from_position, ended, *attributes).order_by(*attributes)
 
 
-def _open_now(database: Database) -> list[list[tuple[object, ...]]]:
-    """What the open rows hold: the present, as a reader without a position sees it."""
-    seen = []
+_OPEN_NOW = [_asked(table, now=True) for table in (*_FACTS, *_EDGES)]  # the present, for a reader without a position
+_EVER = [_asked(table, now=False) for table in (*_FACTS, *_EDGES)]
+
+
+def _shown(database: Database, statements: Sequence[Select[Any]]) -> list[list[tuple[object, ...]]]:
     with database.snapshot() as connection:
-        for table in (*_FACTS, *_EDGES):
-            attributes = [column for column in table.columns if column.name not in ("from_position", "to_position")]
-            statement = select(*attributes).order_by(*attributes)
-            if "to_position" in table.c:
-                statement = statement.where(table.c.to_position.is_(None))
-            seen.append([tuple(row) for row in connection.execute(statement)])
-    return seen
+        return [[tuple(row) for row in connection.execute(statement)] for statement in statements]
+
+
+def _as_of(rows: list[tuple[Any, ...]], at: int) -> list[tuple[object, ...]]:
+    """What rows with their positions say was the case at a position."""
+    return [row[2:] for row in rows if row[0] <= at and (row[1] is None or row[1] > at)]
 
 
 @given(histories())
@@ -303,10 +300,11 @@ def test_what_is_asked_as_of_a_position_is_what_was_the_case_then(databases: Dat
         then = []
         for record in written.log.read(0, after=-1):
             projector.project_batch(0)
-            then.append((record.position.number, _open_now(database)))
+            then.append((record.position.number, _shown(database, _OPEN_NOW)))
 
+        ever = _shown(database, _EVER)
         for at, seen in then:
-            assert _as_of(database, at) == seen
+            assert [_as_of(rows, at) for rows in ever] == seen
 
 
 @given(histories(steps_max=8))
