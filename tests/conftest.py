@@ -20,7 +20,7 @@ settings.register_profile("dev", _ALWAYS, max_examples=50)
 settings.register_profile("ci", _ALWAYS, max_examples=75, derandomize=True)  # the same examples on every run
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
-pytest_plugins = ["tests.support.run_plan"]
+pytest_plugins = ["tests.support.run_plan", "tests.support.memory_files"]
 
 _OUTSIDE = dict(os.environ)  # as it was before any test ran
 
@@ -41,8 +41,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees, or leaves a trace in, the home, the settings or the stores of whoever runs it."""
+def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees, or leaves a trace in, the home, the settings or the stores of whoever runs it.
+
+    The folder comes first, so that it is deleted last, by functions of the system that no test patches any more.
+    """
     for name in os.environ:
         if name.startswith(("HEADWATER_", "XDG_")):
             monkeypatch.delenv(name)
