@@ -50,8 +50,8 @@ class Bucket:
 
     def end(self) -> None:
         client = buckets.client_of(self.settings)
-        every = list(client.list_objects(self.name, recursive=True, include_version=True))  # a page begins after the last
-        for one in every:
+        # All are listed before one is removed: where the last of a page is gone, the next page may leave one out.
+        for one in list(client.list_objects(self.name, recursive=True, include_version=True)):
             client.remove_object(self.name, one.object_name or "", version_id=one.version_id)
         client.remove_bucket(self.name)
 
