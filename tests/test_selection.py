@@ -1,10 +1,12 @@
 """Which tests run, and in what order."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support import durations
 from tests.support.durations import longest_first
 from tests.support.node_ids import folder_of, split_way, without_group
 from tests.support.selection import DAYS, sampled
@@ -51,9 +53,17 @@ def item(node_id: str, group: str = "") -> Any:
 
 def test_long_tests_come_first_in_whole_groups_and_the_others_as_they_were() -> None:
     items = [item("short"), item("a@one", "one"), item("long"), item("new"), item("b@one", "one")]
-    durations = {"short": 2.0, "a": 4.0, "long": 9.0, "b": 6.0}
+    seconds = {"short": 2.0, "a": 4.0, "long": 9.0, "b": 6.0}
 
-    assert [one.nodeid for one in longest_first(items, durations)] == ["a@one", "b@one", "long", "short", "new"]
+    assert [one.nodeid for one in longest_first(items, seconds)] == ["a@one", "b@one", "long", "short", "new"]
+
+
+def test_a_machine_that_ran_no_tests_yet_knows_the_long_ones_that_there_are() -> None:
+    named = json.loads(durations.SEED.read_text("utf-8"))
+
+    assert named
+    gone = [name for name in named if not durations.exists(name)]
+    assert gone == [], "run `python -m tests.support.durations` after a full run"
 
 
 @pytest.mark.parametrize(

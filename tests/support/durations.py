@@ -57,7 +57,7 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         if self.durations:
-            _write(KEPT, {**{name: s for name, s in _read(KEPT).items() if _exists(name)}, **self.durations})
+            _write(KEPT, {**{name: s for name, s in _read(KEPT).items() if exists(name)}, **self.durations})
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.durations:
@@ -80,8 +80,10 @@ def _by_folder(durations: Mapping[str, float]) -> dict[str, tuple[int, float]]:
     return {folder: (len(all_s), sum(all_s)) for folder, all_s in sorted(found.items(), key=lambda one: -sum(one[1]))}
 
 
-def _exists(name: str) -> bool:
-    return (ROOT / name.partition("::")[0]).is_file()
+def exists(name: str) -> bool:
+    """Whether a test of this name, whatever its parameters, still stands in its file."""
+    file, _, test = name.partition("[")[0].partition("::")
+    return (ROOT / file).is_file() and f"def {test}(" in (ROOT / file).read_text("utf-8")
 
 
 def _read(path: Path) -> Durations:
@@ -101,4 +103,4 @@ def _write(path: Path, durations: Durations) -> None:
 
 
 if __name__ == "__main__":
-    _write(SEED, {name: round(seconds) for name, seconds in known().items() if seconds >= LONG_S and _exists(name)})
+    _write(SEED, {name: round(seconds) for name, seconds in known().items() if seconds >= LONG_S and exists(name)})
