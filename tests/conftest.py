@@ -61,6 +61,12 @@ def mode(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+@pytest.fixture
+def modes() -> tuple[str, ...]:
+    """All ways to run, for a test that compares them."""
+    return MODES
+
+
 @pytest.fixture(scope="session")
 def outside_environment() -> Mapping[str, str]:
     """The environment as it was given to the test run, for the few tests that need the machine's own tools set up."""

@@ -135,8 +135,10 @@ def test_the_bytes_said_are_those_in_the_store(demo: Demo) -> None:
     assert stored_in_all(demo.second) == sum(len(demo.store.read(name)) for name in demo.store.objects())
 
 
-def test_the_versions_digests_and_lineage_are_the_same_in_both_ways_to_run(demos: Callable[[str], Demo]) -> None:
-    one, other = (_recorded(demos(way)) for way in MODES)
+def test_the_versions_digests_and_lineage_are_the_same_in_both_ways_to_run(
+    demos: Callable[[str], Demo], modes: tuple[str, ...]
+) -> None:
+    one, other = (_recorded(demos(way)) for way in modes)
 
     assert one == other
 

@@ -45,7 +45,6 @@ from tests.support.histories import (
     interleaved_anew,
 )
 from tests.support.memory_log import Written, write
-from tests.support.modes import MODES
 from tests.support.projections import apply_records
 from tests.support.strategies import stamped
 
@@ -113,11 +112,13 @@ def test_a_replay_equals_what_was_projected_as_it_came(databases: Databases, his
 
 
 @given(histories())
-def test_every_database_gives_one_fingerprint(databases_of: Callable[[str], Databases], history: History) -> None:
+def test_every_database_gives_one_fingerprint(
+    databases_of: Callable[[str], Databases], modes: tuple[str, ...], history: History
+) -> None:
     written = write(history)
 
     found = set()
-    for mode in MODES:
+    for mode in modes:
         with databases_of(mode).empty() as database:
             found.add(fingerprint_of(project(written, database)))
 

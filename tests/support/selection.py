@@ -24,6 +24,7 @@ CHOICES = (ALL, NONE, BY_DAY, *map(str, range(DAYS)))
 
 _ON_SERVERS = ("tests/kafka/", "tests/s3/", "tests/projectors/", "tests/service_faults/", "tests/services/")
 _BUCKET, _GOOGLE = "bucket", "_stand_in"  # fixtures of tests that use one server: MinIO, or Google's stand-in
+_MODES = "modes"  # the fixture of tests that compare the ways to run: they run in every sample
 _SERVERS_BENCH = "-services]"
 
 _ALWAYS = (
@@ -57,12 +58,16 @@ def needs_servers(item: pytest.Item) -> bool:
     """Whether a test uses real servers, by where it is, its way to run and its fixtures."""
     if item.nodeid.startswith(_ON_SERVERS) or _SERVERS_BENCH in item.nodeid or is_on_servers(item.nodeid):
         return True
-    return _BUCKET in _fixtures(item) or needs_google(item)
+    return _BUCKET in _fixtures(item) or needs_google(item) or _compares_modes(item)
 
 
 def needs_google(item: pytest.Item) -> bool:
     """Whether a test uses the stand-in for Google Cloud Storage."""
     return _GOOGLE in _fixtures(item)
+
+
+def _compares_modes(item: pytest.Item) -> bool:
+    return _MODES in _fixtures(item)
 
 
 def is_on_servers(node_id: str) -> bool:
@@ -79,7 +84,7 @@ def choose(items: Sequence[pytest.Item], choice: str) -> tuple[list[pytest.Item]
         return [item for item in items if not needs_servers(item)], None
     day = (_day_of_head() if choice == BY_DAY else int(choice)) % DAYS
     names = [without_group(item.nodeid) for item in items if needs_servers(item)]
-    chosen = sampled(names, day)
+    chosen = sampled(names, day) | {without_group(item.nodeid) for item in items if _compares_modes(item)}
     kept = [item for item in items if not needs_servers(item) or without_group(item.nodeid) in chosen]
     return kept, Sample(day, len(chosen), len(names))
 
