@@ -18,5 +18,5 @@ def open_under(folder: Path) -> list[str]:
 
 
 def opened_since(folder: Path, before: Sequence[str]) -> list[str]:
-    """What is open in `folder` and was not `before`. What was closed does not count: idle threads close what they had."""
+    """What is open in `folder` and was not `before`. What was closed does not count: idle threads close theirs."""
     return sorted((Counter(open_under(folder)) - Counter(before)).elements())
