@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from headwater_runtime.fair_lock import fair_lock
 from headwater_runtime.pools import Pool
+from headwater_schemas import header_block
 from headwater_schemas.errors import DurabilityUnknown, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
 
-from headwater_eventlog import header_block
 from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.log_file import (
     GET_ACCESS,
@@ -97,6 +97,10 @@ class EmbeddedEventLog:
         return self._generation
 
     @property
+    def ancestors(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def partitions(self) -> int:
         return PARTITIONS
 
@@ -115,7 +119,8 @@ class EmbeddedEventLog:
             if self._read_only or not connection.is_writable:
                 raise StoreReadOnly(f"the log {self._path} is read-only here: nothing was written. {GET_ACCESS}")
             first = self._write(connection.database, rows, deadline)
-        return [Position(self.generation, 0, offset) for offset in range(first, first + len(rows))]
+        epoch = len(self.ancestors)
+        return [Position(epoch, 0, offset) for offset in range(first, first + len(rows))]
 
     def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
         check_partition(partition, PARTITIONS)
@@ -181,7 +186,7 @@ class EmbeddedEventLog:
         raise StoreUnavailable(f"{self._path} kept changing during {READ_TRIES_MAX} attempts to read it. Try again.")
 
     def _records(self, rows: Iterable[tuple[int, int, str, bytes, bytes]]) -> list[Record]:
-        generation, unpack = self.generation, header_block.unpack
+        epoch, unpack = len(self.ancestors), header_block.unpack
         records: list[Record] = []
         left_bytes = BYTES_PER_READ_MAX
         for offset, time_us, key, headers, payload in rows:
@@ -189,7 +194,7 @@ class EmbeddedEventLog:
             if left_bytes < 0 and records:
                 break
             try:
-                records.append(Record(Position(generation, 0, offset), time_us, key, payload, unpack(headers)))
+                records.append(Record(Position(epoch, 0, offset), time_us, key, payload, unpack(headers)))
             except ValueError as error:
                 raise StoreUnavailable(f"{self._path} is damaged at offset {offset}: {error}. {RESTORE}") from None
         return records

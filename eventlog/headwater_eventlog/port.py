@@ -65,6 +65,14 @@ class EventLog(Protocol):
         ...
 
     @property
+    def ancestors(self) -> tuple[str, ...]:
+        """The generations of the logs whose records were restored into this one, oldest first; empty for most logs.
+
+        Their number is the epoch of this log's own positions.
+        """
+        ...
+
+    @property
     def partitions(self) -> int:
         """The number of partitions, which are numbered from 0; fixed for the log's lifetime."""
         ...

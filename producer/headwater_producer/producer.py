@@ -19,7 +19,7 @@ from headwater_eventlog.port import EventLog, NewRecord
 from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
-from headwater_schemas.events import Event, Origin, ProjectEvent, Stamped
+from headwater_schemas.events import BroadcastEvent, Event, Origin, Stamped
 from headwater_schemas.limits import LABEL_LENGTH_MAX
 from headwater_schemas.positions import Cut, Position
 
@@ -161,13 +161,15 @@ class Producer:
         key = event.key
         sequence = sequences.get(key, self._sequences.get(key, 0))
         sequences[key] = sequence + 1
-        origin = Origin(session=self.session, sequence=sequence, clock=self._clock(), who=self._author, message=message)
+        origin = Origin(
+            session=self.session, sequence=sequence, clock=self._clock(), author=self._author, message=message
+        )
         return Stamped(origin, event)
 
     def _records(self, stamped: Stamped) -> list[NewRecord]:
-        """One record; of a project event, which every partition needs to judge its own, one for each partition."""
+        """One record; of a broadcast, one for each partition."""
         key, payload, of_event = stamped.event.key, codec.encode(stamped), headers.of_event(stamped)
-        if not isinstance(stamped.event, ProjectEvent):
+        if not isinstance(stamped.event, BroadcastEvent):
             return [NewRecord(key, payload, of_event)]
         return [NewRecord(key, payload, of_event, partition) for partition in range(self._log.partitions)]
 

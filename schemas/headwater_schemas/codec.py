@@ -175,9 +175,8 @@ def _converter(hint: Any, of_record: Callable[[type], Convert], sequence: Callab
         assert isinstance(item, type)
         convert_item = of_record(item)
         return lambda values: sequence([convert_item(value) for value in values])
-    optional = [argument for argument in get_args(hint) if is_dataclass(argument)]
-    if optional:
-        assert isinstance(optional[0], type)
-        convert_present = of_record(optional[0])
-        return lambda value: None if value is None else convert_present(value)
-    return None
+    present = next((part for part in get_args(hint) if is_dataclass(part) or get_origin(part) is tuple), None)
+    convert_present = None if present is None else _converter(present, of_record, sequence)
+    if convert_present is None:
+        return None
+    return lambda value: None if value is None else convert_present(value)

@@ -4,8 +4,9 @@ A batch of files has columns, because a version can have a million of them and o
 more than all the rest. Events carry `FileEntries`; row i of every column describes one file.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from headwater_schemas import digests
@@ -34,6 +35,7 @@ class FileRow(NamedTuple):
     size: int  # bytes
     object_name: str
     offset: int  # bytes from the object's start
+    executable: bool = False
 
     @property
     def location(self) -> BlobLocation:
@@ -62,6 +64,7 @@ class FileEntries:
     objects: list[str]  # the names of the objects; each is used by a row
     object_indexes: list[int]  # row → index in `objects`
     offsets: list[int]  # row → bytes from the object's start
+    executable: list[int] = field(default_factory=list)  # rows whose file is executable, ascending
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -75,8 +78,9 @@ class FileEntries:
         sizes: Iterable[int],
         names: Sequence[str],
         offsets: Iterable[int],
+        executable: Iterable[int] = (),
     ) -> "FileEntries":
-        """From columns with digests in the stored form and an object name for each row."""
+        """From columns with digests in the stored form and an object name for each row; see the class."""
         width = 1 + digests.DIGEST_BYTES[algorithm]
         joined = b"".join(packed_digests)
         assert len(joined) == width * len(packed_digests), "mixed digest algorithms in one batch"
@@ -89,15 +93,16 @@ class FileEntries:
             objects=list(index_of),
             object_indexes=[index_of[name] for name in names],
             offsets=list(offsets),
+            executable=list(executable),
         )
 
     def slice(self, start: int, end: int) -> "FileEntries":
         """Rows `start` to `end`, exclusive, with the objects that they use."""
         names = [self.objects[i] for i in self.object_indexes[start:end]]
         packed = self.packed_digests()[start:end]
-        return self.of_columns(
-            self.algorithm, self.paths[start:end], packed, self.sizes[start:end], names, self.offsets[start:end]
-        )
+        executable = [row - start for row in self.executable if start <= row < end]
+        columns = (self.paths[start:end], packed, self.sizes[start:end], names, self.offsets[start:end])
+        return self.of_columns(self.algorithm, *columns, executable)
 
     def packed_digests(self) -> list[bytes]:
         """Each row's digest in the stored form."""
@@ -108,7 +113,9 @@ class FileEntries:
     def rows(self) -> Iterator[FileRow]:
         """Rows from columns."""
         names = [self.objects[i] for i in self.object_indexes]
-        return map(FileRow, self.paths, self.packed_digests(), self.sizes, names, self.offsets)
+        executable = set(self.executable)
+        flags = [row in executable for row in range(len(self))]
+        return map(FileRow, self.paths, self.packed_digests(), self.sizes, names, self.offsets, flags)
 
     def check(self) -> None:
         """Raises: InvalidInput when the columns are inconsistent or a number is out of range."""
@@ -126,33 +133,61 @@ class FileEntries:
                 f"{len(self.objects):,} or more. Sizes and offsets are at least 0, and indexes "
                 "name one of the listed objects."
             )
+        rows = self.executable
+        if rows and (rows[0] < 0 or rows[-1] >= count or any(row >= later for row, later in pairwise(rows))):
+            raise InvalidInput(
+                f"a batch of {count:,} entries lists executable rows that are not ascending numbers below {count:,}. "
+                "Name each executable row once, in order."
+            )
 
 
 NO_FILES = FileEntries(paths=[], digests=b"", sizes=[], objects=[], object_indexes=[], offsets=[])
 
 
-def file_leaves(paths: Iterable[str], packed_digests: Iterable[bytes], sizes: Iterable[int]) -> list[bytes]:
-    """The canonical leaf of each file: tag, length-prefixed path, length-prefixed digest, size. Not its location.
+def file_leaves(
+    paths: Iterable[str], packed_digests: Iterable[bytes], sizes: Iterable[int], executable: Collection[int] = ()
+) -> list[bytes]:
+    """The canonical leaf of each file: tag, length-prefixed path, length-prefixed digest, size, attributes.
 
-    Lengths are 4 bytes and sizes 8 bytes, big-endian; a prefix before every variable field makes leaves unambiguous.
+    `executable`: the rows whose file is executable. The location is not part of a leaf. Lengths are 4 bytes (1 for the
+    digest) and sizes 8 bytes, big-endian; a prefix before every variable field makes leaves unambiguous.
     """
-    return [
-        b"%b%b%b%c%b%b" % (_FILE_TAG, len(name).to_bytes(4, "big"), name, len(digest), digest, size.to_bytes(8, "big"))
+    leaves = [
+        b"%b%b%b%c%b%b%b"
+        % (_FILE_TAG, len(name).to_bytes(4, "big"), name, len(digest), digest, size.to_bytes(8, "big"), _NO_ATTRIBUTES)
         for name, digest, size in zip(map(str.encode, paths), packed_digests, sizes, strict=True)
     ]
+    for row in executable:
+        leaves[row] = leaves[row].removesuffix(_NO_ATTRIBUTES) + _EXECUTABLE
+    return leaves
+
+
+def file_identity(digest: bytes, executable: bool) -> bytes:
+    """What differs when a path has another file: its digest (stored form) or its executable bit."""
+    return digest + b"x" if executable else digest
 
 
 def reference_leaf(reference: Reference) -> bytes:
-    """The canonical leaf of a reference: tag, length-prefixed path and URI, then each optional field, length-prefixed.
+    """The canonical leaf of a reference: tag, length-prefixed path and URI, each optional field, attributes.
 
-    An absent field is the length 0xffffffff, so that it differs from an empty one.
+    Optional fields are length-prefixed too; an absent one is the length 0xffffffff, so that it differs from an empty
+    one.
     """
     size = None if reference.size is None else reference.size.to_bytes(8, "big")
     optional = (_encode(reference.checksum), size, _encode(reference.object_version))
     fields = [reference.path.encode(), reference.uri.encode(), *optional]
-    return _REFERENCE_TAG + b"".join(
-        b"\xff\xff\xff\xff" if field is None else len(field).to_bytes(4, "big") + field for field in fields
-    )
+    lengths = [b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") for value in fields]
+    written = [length + (value or b"") for length, value in zip(lengths, fields, strict=True)]
+    return b"".join((_REFERENCE_TAG, *written, _NO_ATTRIBUTES))
+
+
+def _attributes(*names: bytes) -> bytes:
+    """The end of a leaf: the number of attributes, then each length-prefixed name, sorted."""
+    return len(names).to_bytes(4, "big") + b"".join(len(name).to_bytes(4, "big") + name for name in sorted(names))
+
+
+_NO_ATTRIBUTES = _attributes()
+_EXECUTABLE = _attributes(b"executable")
 
 
 def _encode(text: str | None) -> bytes | None:

@@ -86,6 +86,10 @@ class Reason(StrEnum):
     ALIAS_HELD = "alias-held"
     BLOB_CONDEMNED = "blob-condemned"
     NOT_PERMITTED = "not-permitted"
+    LATEST_MOVED = "latest-moved"
+    COMMIT_CONFLICT = "commit-conflict"
+    SESSION_RETIRED = "session-retired"
+    SKIPPED = "skipped"
 
 
 class EventRejected(HeadwaterError):

@@ -37,7 +37,7 @@ class Origin:
     session: str  # of one writer process: 32 hexadecimal digits
     sequence: int  # dense from 0 per (session, key)
     clock: datetime  # UTC, from the writer's clock; shown to people, never used for order
-    who: str  # "user@host", or the authenticated name
+    author: str  # "user@host", or the authenticated name
     message: str | None = None  # why, for people
 
 
@@ -72,7 +72,7 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectEvent:
-    """An event about a whole project. Written to every partition."""
+    """An event about a whole project."""
 
     project: str  # "entity/project"
 
@@ -120,6 +120,34 @@ class WriterDone(DraftEvent):
     writer: str | None = None  # see `EntryAdded`
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedVersion:
+    """The version that an alias must point to for an event to count."""
+
+    version: int | None  # None: to no version
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Reserved: several commits that count together or not at all."""
+
+    id: str  # UUID: 32 hexadecimal digits, lower case
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Reserved: where a version was committed first, if that was in another store."""
+
+    store: str  # generation of its log
+    version: str  # "entity/project/name:vN"
+    author: str
+    time: datetime  # UTC
+
+
+EDIT_EXISTING = "edit-existing"  # a right: a commit may change attributes of a version that already has its content
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionCommitted(DraftEvent):
     """Seal a draft. A second commit of a sealed draft is the same version."""
@@ -133,6 +161,10 @@ class VersionCommitted(DraftEvent):
     ttl_seconds: int | None = None  # None: not given
     expected_digest: str | None = None  # of the content that a single writer sent; None for several writers
     writers: int | None = None  # seal when so many writers are done; None seals now
+    expect_latest: ExpectedVersion | None = None  # seal only while "latest" is this version; None: any
+    rights: tuple[str, ...] | None = None  # what the author may do, see EDIT_EXISTING; None: everything
+    transaction: Transaction | None = None  # reserved
+    imported: Imported | None = None  # reserved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,14 +172,7 @@ class DraftDiscarded(DraftEvent):
     """An open draft is deleted with its entries."""
 
     name: ClassVar[str] = "draft-discarded"
-    untouched_since_us: int | None = None  # only if no event changed it after this append time; None: always
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedAlias:
-    """The version that an alias must point to for a move to count."""
-
-    version: int | None  # None: to no version
+    last_event: str | None = None  # only if this is the id of the last event about it; None: always
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +182,7 @@ class AliasMoved(CollectionEvent):
     name: ClassVar[str] = "alias-moved"
     alias: str
     version: int | None  # None removes it
-    expected: ExpectedAlias | None = None  # None: any
+    expected: ExpectedVersion | None = None  # None: any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +256,19 @@ class RunFinished(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlobsCondemned(ProjectEvent):
+class ProjectBroadcast:
+    """An event about a project that is written to every partition."""
+
+    project: str  # "entity/project"
+    broadcast: str  # UUID, the same in every partition: 32 hexadecimal digits, lower case
+
+    @property
+    def key(self) -> str:
+        return keys.broadcast_key(self.project)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobsCondemned(ProjectBroadcast):
     """These objects will be deleted; no later event may rely on them."""
 
     name: ClassVar[str] = "blobs-condemned"
@@ -263,18 +300,33 @@ class DeadLetterResolved:
 
     name: ClassVar[str] = "dead-letter-resolved"
     key: str  # of the parked collection, run or project
+    epoch: int
     partition: int
     offset: int
     decision: str  # "skip": continue without it; "retry": decode it again with this release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RulesChanged(ProjectEvent):
+class RulesChanged(ProjectBroadcast):
     """A rule changed for later events."""
 
     name: ClassVar[str] = "rules-changed"
     rule: str
     value: str  # canonical JSON object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsRetired:
+    """Sessions that started earlier may write no more, and what was kept about them is deleted. Written to every
+    partition."""
+
+    name: ClassVar[str] = "sessions-retired"
+    broadcast: str  # see `ProjectBroadcast`
+    before_ms: int  # sessions that started before this are retired: milliseconds since 1970, UTC
+
+    @property
+    def key(self) -> str:
+        return keys.broadcast_key()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +391,7 @@ Event = (
     | BlobsMoved
     | DeadLetterResolved
     | RulesChanged
+    | SessionsRetired
     | AccessGranted
     | AccessRevoked
     | SettingsChanged
@@ -347,6 +400,7 @@ Event = (
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
+BroadcastEvent = BlobsCondemned | SessionsRetired | RulesChanged  # written to every partition
 RUN_STATES_FINAL = ("finished", "failed")
 DEAD_LETTER_DECISIONS = ("skip", "retry")
 

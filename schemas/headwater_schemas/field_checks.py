@@ -12,7 +12,7 @@ from typing import Any
 from headwater_schemas.errors import InvalidName
 from headwater_schemas.events import OWN_DRAFT, SHARED_DRAFT, Event, Move, Origin
 from headwater_schemas.frozen_unicode import quoted
-from headwater_schemas.keys import check_key, check_session
+from headwater_schemas.keys import check_broadcast, check_key, check_session
 from headwater_schemas.names import (
     ArtifactReference,
     CollectionName,
@@ -66,6 +66,8 @@ def _check_move(move: Move) -> None:
 CHECKS: Mapping[str, Check] = {
     "alias": check_alias,
     "aliases": check_alias,
+    "author": partial(check_label, kind="author"),
+    "broadcast": check_broadcast,
     "collection": CollectionName.parse,
     "decision": partial(check_label, kind="decision"),
     "description": partial(check_text, kind="description"),
@@ -75,6 +77,7 @@ CHECKS: Mapping[str, Check] = {
     "group": partial(check_label, kind="group"),
     "job_type": partial(check_label, kind="job_type"),
     "key": check_key,
+    "last_event": partial(check_label, kind="last_event"),
     "message": partial(check_text, kind="message"),
     "moves": _check_move,
     "objects": check_object_name,
@@ -83,6 +86,7 @@ CHECKS: Mapping[str, Check] = {
     "reason": partial(check_text, kind="reason"),
     "references": check_reference,
     "requested": ArtifactReference.parse,
+    "rights": partial(check_label, kind="right"),
     "role": partial(check_name, kind="role"),
     "rule": partial(check_name, kind="rule"),
     "run": RunName.parse,
@@ -93,12 +97,14 @@ CHECKS: Mapping[str, Check] = {
     "tags_added": partial(check_alias, kind="tag"),
     "tags_removed": partial(check_alias, kind="tag"),
     "type": check_type,
-    "who": partial(check_label, kind="who"),
     "writer": RunName.parse,
 }
 # Decoded by `metadata.decode` and `paths.find_invalid`, which bound them.
 CHECKED_ELSEWHERE = frozenset(
-    ("config", "files", "folders", "metadata", "metadata_patch", "paths", "settings", "value")
+    (
+        *("config", "files", "folders", "metadata", "metadata_patch", "paths", "settings", "value"),
+        *("imported", "transaction"),  # refused
+    )
 )
 
 

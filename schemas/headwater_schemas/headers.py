@@ -3,6 +3,8 @@
 Source: CloudEvents 1.0, Kafka protocol binding, binary content mode (header names start with `ce_`).
 """
 
+import re
+
 from headwater_schemas.events import Stamped
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -10,14 +12,34 @@ Headers = tuple[tuple[str, bytes], ...]
 CONTENT_TYPE = "content-type"
 AVRO = b"application/avro"
 
+# By these a record that cannot be decoded can still be skipped in its writer's order.
+SESSION = "hw_session"
+SEQUENCE = "hw_sequence"  # decimal
+
 # Reserved: this release never sets them; every release must preserve them when it copies a record.
 GRANT = "hw_grant"
-SIGNATURE = "hw_signature"  # over the raw payload and the key
+SIGNATURE = "hw_signature"  # over the key, the raw payload, the grant and the identity of the log
 ORIGINAL_POSITION = "hw_original_position"  # on restored records: "GENERATION/PARTITION/OFFSET"
-ORIGINAL_TIME = "hw_original_time"  # on restored records: the append time in microseconds since 1970, UTC
+ORIGINAL_TIME = "hw_original_time"  # on restored records: when it took effect, in microseconds since 1970, UTC
 RESERVED = (GRANT, SIGNATURE, ORIGINAL_POSITION, ORIGINAL_TIME)
 
 HEADERS_BYTES_MAX = 65_536
+
+_SESSION = re.compile(rb"[0-9a-f]{32}")
+_SEQUENCE = re.compile(rb"0|[1-9][0-9]{0,18}")
+_SEQUENCE_MAX = 2**63 - 1
+
+
+def session_of(headers: Headers) -> str | None:
+    """The session of a record's writer; None where its header is missing or invalid."""
+    found = dict(headers).get(SESSION, b"")
+    return found.decode() if _SESSION.fullmatch(found) else None
+
+
+def sequence_of(headers: Headers) -> int | None:
+    """The number of a record in its writer's order; None where its header is missing or invalid."""
+    found = dict(headers).get(SEQUENCE, b"")
+    return int(found) if _SEQUENCE.fullmatch(found) and int(found) <= _SEQUENCE_MAX else None
 
 
 def of_event(stamped: Stamped) -> Headers:
@@ -31,4 +53,6 @@ def of_event(stamped: Stamped) -> Headers:
         ("ce_subject", stamped.event.key.encode()),
         ("ce_time", origin.clock.isoformat().encode()),
         (CONTENT_TYPE, AVRO),
+        (SESSION, origin.session.encode()),
+        (SEQUENCE, str(origin.sequence).encode()),
     )

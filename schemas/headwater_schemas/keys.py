@@ -4,6 +4,8 @@ A key contains the kind of its subject, so that a run and an artifact of the sam
 """
 
 import re
+import secrets
+import time
 import uuid
 
 from blake3 import blake3
@@ -16,13 +18,15 @@ from headwater_schemas.names import CollectionName, RunName, check_project
 COLLECTION = "collection"
 RUN = "run"
 PROJECT = "project"
+BROADCAST = "broadcast"
 UNKNOWN = "unknown"  # stands for a key of no known shape
 UNKNOWN_SESSION = ""  # stands for what is no session
 
-_CHECKS = {COLLECTION: CollectionName.parse, RUN: RunName.parse, PROJECT: check_project}
 _UNKNOWN_KEY = re.compile(rf"{UNKNOWN}:[0-9a-f]{{32}}")
 # Lower case only: two different sessions must not give the same event id.
 _SESSION = re.compile(rf"[0-9a-f]{{{SESSION_DIGITS}}}")
+_BROADCAST = re.compile(r"[0-9a-f]{32}")
+_START_DIGITS = 12  # of a session id: milliseconds since 1970
 
 
 def collection_key(collection: str) -> str:
@@ -42,13 +46,13 @@ def check_key(key: object) -> str:
     """Return `key` if it is exactly one that this module makes; raise InvalidName if not."""
     if isinstance(key, str) and len(key) <= KEY_LENGTH_MAX:
         kind, _, name = key.partition(":")
-        if check := _CHECKS.get(kind):
+        if check := _NAME_CHECKS.get(kind):
             check(name)
             return key
         if _UNKNOWN_KEY.fullmatch(key):
             return key
     shown = quoted(key, 100) if isinstance(key, str) else type(key).__name__
-    raise InvalidName(f"{shown} is not the key of a record. Use one of collection:…, run:… or project:….")
+    raise InvalidName(f"{shown} is not the key of a record. Use one of collection:…, run:…, project:… or broadcast:….")
 
 
 def stored_key(key: str) -> str:
@@ -72,9 +76,42 @@ def check_session(session: object) -> str:
     return session
 
 
+def broadcast_key(project: str = "") -> str:
+    """The key of events that are written to every partition, about a project or the whole store.
+
+    A key of their own: within each partition a writer's events of one key are numbered without a gap.
+    """
+    return f"{BROADCAST}:{project}"
+
+
+def check_broadcast(broadcast: object) -> str:
+    """Return `broadcast` if it can identify an event of all partitions; raise InvalidInput if not."""
+    if not isinstance(broadcast, str) or not _BROADCAST.fullmatch(broadcast):
+        shown = quoted(broadcast, 100) if isinstance(broadcast, str) else type(broadcast).__name__
+        raise InvalidInput(
+            f"{shown} is not the id of a broadcast: 32 hexadecimal digits, lower case. Make another one."
+        )
+    return broadcast
+
+
+def _check_scope(project: str) -> None:
+    if project:
+        check_project(project)
+
+
 def new_session() -> str:
-    """A new session id: 32 hexadecimal digits, lower case."""
-    return uuid.uuid4().hex
+    """A new session id: its start (milliseconds since 1970, UTC) in 12 hexadecimal digits, then 20 random ones."""
+    return f"{time.time_ns() // 1_000_000:0{_START_DIGITS}x}{secrets.token_hex(10)}"
+
+
+def session_start_ms(session: str) -> int:
+    """When a session started by its writer's clock, in milliseconds since 1970, UTC. Raises: InvalidInput."""
+    return int(check_session(session)[:_START_DIGITS], 16)
+
+
+def first_session(start_ms: int) -> str:
+    """The lowest id of a session that started at `start_ms`; ids sort by start."""
+    return f"{max(0, start_ms):0{_START_DIGITS}x}{'0' * 20}"
 
 
 def event_id(session: str, key: str, sequence: int) -> str:
@@ -84,3 +121,6 @@ def event_id(session: str, key: str, sequence: int) -> str:
     `session` is not a session id.
     """
     return str(uuid.uuid5(uuid.UUID(hex=check_session(session)), f"{key}\n{sequence}"))
+
+
+_NAME_CHECKS = {COLLECTION: CollectionName.parse, RUN: RunName.parse, PROJECT: check_project, BROADCAST: _check_scope}

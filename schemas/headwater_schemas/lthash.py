@@ -23,6 +23,7 @@ _LEAVES_PER_SUM = 256  # 512 KiB, which fits in the processor's cache
 
 _VERSION_TAG = b"headwater/version/1\x00"  # final
 ALGORITHM = "lthash16x1024-blake3"
+DIGEST_PREFIX = "lthash:"  # of digests by that algorithm, as text
 
 EMPTY = bytes(STATE_BYTES)
 
@@ -72,9 +73,10 @@ class ContentSum:
         )
 
     def digest(self) -> str:
-        """The version's digest: BLAKE3 over algorithm, entry count, total bytes and state, as 64 hexadecimal digits."""
+        """The version's digest, `lthash:` and 64 hexadecimal digits: BLAKE3 over algorithm, count, bytes and state."""
         numbers = self.count.to_bytes(8, "big") + self.size_bytes.to_bytes(8, "big")
-        return blake3(_VERSION_TAG + ALGORITHM.encode() + b"\x00" + numbers + self.state).hexdigest()
+        hashed = blake3(_VERSION_TAG + ALGORITHM.encode() + b"\x00" + numbers + self.state)
+        return DIGEST_PREFIX + hashed.hexdigest()
 
 
 NOTHING = ContentSum()

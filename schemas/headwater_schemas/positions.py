@@ -1,7 +1,8 @@
 """Positions and cuts of the log.
 
-A position is (log generation, partition, offset). A cut is one offset per partition and means "everything up to and
-including these"; clients treat it as opaque text.
+A position is (epoch, partition, offset). The epoch counts the logs that came before the one that a record was first
+written to: 0 in a log that began empty, 1 in one that was restored from such a log. A cut is one offset per partition
+and means "everything up to and including these"; clients treat it as opaque text.
 """
 
 import base64
@@ -13,30 +14,41 @@ from dataclasses import dataclass, field
 from headwater_schemas.errors import InvalidInput
 
 BEFORE_FIRST = -1  # the offset before the first record of a partition
-PARTITIONS_MAX = 1 << 15
-_OFFSET_BITS = 48
+_PARTITION_BITS, _EPOCH_BITS, _OFFSET_BITS = 12, 8, 43  # 63 in all, as stored numbers have a sign
+PARTITIONS_MAX = 1 << _PARTITION_BITS
+EPOCHS_MAX = 1 << _EPOCH_BITS
 OFFSETS_MAX = 1 << _OFFSET_BITS
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """The position of one record. Offsets increase within a partition; gaps are allowed."""
+    """Where a record was first written. Within a partition epochs and offsets increase; gaps are allowed."""
 
-    generation: str  # the log's identity, assigned when it was created
+    epoch: int
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"{self.epoch}/{self.partition}/{self.offset}"
+
     @property
     def number(self) -> int:
-        """Partition and offset as one 63-bit number: unique within a log, increasing within a partition."""
-        return position_number(self.partition, self.offset)
+        """The position as one 63-bit number: unique, and increasing within a partition."""
+        return position_number(self.epoch, self.partition, self.offset)
 
 
-def position_number(partition: int, offset: int) -> int:
-    """`partition` in the upper 15 bits, `offset` in the lower 48."""
+def position_number(epoch: int, partition: int, offset: int) -> int:
+    """`partition` in the upper 12 bits, `epoch` in the next 8, `offset` in the lower 43."""
     assert 0 <= partition < PARTITIONS_MAX, partition
+    assert 0 <= epoch < EPOCHS_MAX, epoch
     assert BEFORE_FIRST <= offset < OFFSETS_MAX, offset
-    return (partition << _OFFSET_BITS) + offset
+    return (partition << _EPOCH_BITS + _OFFSET_BITS) + (epoch << _OFFSET_BITS) + offset
+
+
+def position_of(number: int) -> Position:
+    """The position with this number."""
+    epoch = number >> _OFFSET_BITS & EPOCHS_MAX - 1
+    return Position(epoch, number >> _EPOCH_BITS + _OFFSET_BITS, number & OFFSETS_MAX - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +59,7 @@ class Cut:
     offsets: Mapping[int, int] = field(default_factory=dict)  # partition → offset; missing: nothing of it
 
     def including(self, position: Position) -> "Cut":
-        """The smallest cut that includes this one and `position`."""
-        assert position.generation == self.generation, (position, self.generation)
+        """The smallest cut that includes this one and `position`, which must be of the same log."""
         offset = max(self.offsets.get(position.partition, BEFORE_FIRST), position.offset)
         return Cut(self.generation, {**self.offsets, position.partition: offset})
 

@@ -141,7 +141,7 @@ def test_a_dead_letter_is_listed_and_what_waits_behind_it_let_go_on(images: Path
     spoil_events_of("team/animals/pets")
     headwater("log", str(images / "1.txt"), "--name", "other")  # all others go on
     (letter,) = ask("dead-letters")
-    place = f"{letter['partition']}/{letter['offset']}"
+    place = letter["position"]
     assert letter["key"] == collection_key("team/animals/pets")
     assert "dead letters" in headwater("doctor", expect=1)
 

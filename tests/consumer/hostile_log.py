@@ -27,6 +27,7 @@ from headwater_schemas.events import (
 from headwater_schemas.limits import INTEGER_DIGITS_MAX, METADATA_DEPTH_MAX, TEXT_LENGTH_MAX
 
 from tests.consumer.events import DIGITS, PROJECT, added, committed, opened
+from tests.support.histories import BROADCAST
 from tests.support.history import History
 
 RUN = f"{PROJECT}/r1"
@@ -145,8 +146,8 @@ def _with_text(text: str) -> Iterator[Event]:
     yield VersionDescribed(collection=DIGITS, version=0, description=text)
     yield VersionDescribed(collection=DIGITS, version=0, tags_added=(text,))
     yield AccessGranted(project=PROJECT, principal=text, role=text)
-    yield BlobsCondemned(project=PROJECT, objects=(text,))
-    yield DeadLetterResolved(key=f"collection:{DIGITS}", partition=0, offset=0, decision=text)
+    yield BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(text,))
+    yield DeadLetterResolved(key=f"collection:{DIGITS}", epoch=0, partition=0, offset=0, decision=text)
     yield EntryAdded(collection=DIGITS, draft=shared_draft("s"), references=(Reference(f"r{text}", f"s3://b/{text}"),))
 
 
@@ -154,7 +155,7 @@ def _with_json(text: str) -> Iterator[Event]:
     yield RunStarted(run=RUN, config=text)
     yield VersionDescribed(collection=DIGITS, version=0, metadata=text)
     yield VersionDescribed(collection=DIGITS, version=0, metadata_patch=text)
-    yield RulesChanged(project=PROJECT, rule="r", value=text)
+    yield RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="r", value=text)
     yield SettingsChanged(project=PROJECT, settings=text)
     yield SubscriptionAdded(project=PROJECT, subscription="s", settings=text)
     yield SettingsChanged(project=PROJECT, settings=f'{{"draft_idle_days":{text}}}')
@@ -187,6 +188,6 @@ def _odd_records(history: History) -> Iterator[NewRecord]:
         origin = replace(stamped.origin, session=session)
         yield NewRecord(stamped.event.key, codec.encode(Stamped(origin, stamped.event)))
     for who, message in ((EMOJI_OF_15, "m"), ("ada", EMOJI_OF_15 * 3), ("x" * 2000, None)):
-        origin = replace(stamped.origin, who=who, message=message)
+        origin = replace(stamped.origin, author=who, message=message)
         yield NewRecord(stamped.event.key, codec.encode(Stamped(origin, stamped.event)))
     yield from (NewRecord(f"run:{PROJECT}/r{end}", payload[:end]) for end in range(0, len(payload), 7))

@@ -10,7 +10,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.fingerprint import fingerprint
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES
-from headwater_consumer.rows import REFERENCE, REMOVED, ProjectionRow
+from headwater_consumer.rows import EXECUTABLE, REFERENCE, REMOVED, ProjectionRow
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.lthash import sum_of
@@ -31,12 +31,12 @@ _POSITIONS = {
     "opened_position",
     "closed_position",
     "created_position",
-    "applied_position",
-    "resolved_position",
+    "commit_position",
     "layer",
+    "ordinal",
 }
 _TIMES = {"time_us", "last_event_us", "created_us", "started_us"}
-_PLACE_IN_TEXT = re.compile(r"\b[0-9]+/[0-9]+\b")
+_PLACE_IN_TEXT = re.compile(r"\b[0-9]+/[0-9]+/[0-9]+\b")
 
 
 class Databases:
@@ -124,10 +124,6 @@ def _without_place(column: str, row: Any, written: Written) -> object:
     match column:
         case "layers":
             return tuple(written.step_of(int(layer)) for layer in value.split(",") if layer)
-        case "offset":
-            return written.step_at[row["partition"], value]
-        case "ordinal":
-            return written.step_at[row["layer"] >> 48, value]
         case "message" if "partition" in row:  # of a rejection
             return _PLACE_IN_TEXT.sub("P/O", value)
     return value
@@ -159,7 +155,7 @@ def _leaf(path: str, entry: Entry) -> bytes:
     kind, size, digest, _, _, uri, checksum, object_version = entry
     if kind == REFERENCE:
         return reference_leaf(Reference(path, uri, checksum, size, object_version))  # type: ignore[arg-type]
-    return file_leaves([path], [digest], [size])[0]  # type: ignore[list-item]
+    return file_leaves([path], [digest], [size], [0] if kind == EXECUTABLE else ())[0]  # type: ignore[list-item]
 
 
 def versions_of(database: Database, collection: str) -> list[tuple[int, str]]:
@@ -169,4 +165,4 @@ def versions_of(database: Database, collection: str) -> list[tuple[int, str]]:
 
 def rejections_of(database: Database) -> list[str]:
     """The reasons, in the order of the log."""
-    return [reason for (reason,) in rows_of(database, 'SELECT reason FROM rejections ORDER BY partition, "offset"')]
+    return [reason for (reason,) in rows_of(database, "SELECT reason FROM rejections ORDER BY position")]

@@ -1,22 +1,42 @@
 """The projector's `State` in memory: plain dictionaries, without any database."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from headwater_consumer.layers.path_conflicts import NO_EXCLUSIONS, Exclusions, first_path_conflict
-from headwater_consumer.projector.state import AddEntries, Change, DropLayer, MergeLayers, Put, RemoveDuplicates
+from headwater_consumer.projector.state import (
+    AddEntries,
+    Change,
+    Delete,
+    DropLayer,
+    DropWriters,
+    MergeLayers,
+    Put,
+    RemoveDuplicates,
+    RetireSessions,
+)
 from headwater_consumer.rows import (
     DELETED,
     REMOVED,
     AliasRow,
+    BroadcastRow,
+    CondemnedObjectRow,
+    DraftRow,
+    DraftWriterRow,
     EntryRow,
     LayerRow,
     ParkedRecordRow,
     ProjectionRow,
+    RejectionRow,
+    SessionMarkRow,
     VersionAttributeRow,
     VersionRow,
 )
+from headwater_schemas.events import OWN_DRAFT
+from headwater_schemas.keys import first_session
+from headwater_schemas.positions import position_of
 
 R = TypeVar("R", bound=ProjectionRow)
 Rows = dict[tuple[Any, ...], Any]
@@ -69,7 +89,11 @@ class MemoryState:
 
     def parked_records(self, partition: int, key: str) -> list[ParkedRecordRow]:
         parked = [row for row in self._all(ParkedRecordRow) if (row.partition, row.key) == (partition, key)]
-        return sorted((row for row in parked if row.applied_position is None), key=lambda row: row.offset)
+        return sorted(parked, key=lambda row: row.position)
+
+    def waiting_commits(self, collection: str, draft: str) -> list[DraftWriterRow]:
+        of_draft = [row for row in self._all(DraftWriterRow) if (row.collection, row.draft) == (collection, draft)]
+        return sorted((row for row in of_draft if row.commit_position is not None), key=attrgetter("commit_position"))
 
     # --- writing
 
@@ -90,6 +114,34 @@ class MemoryState:
                 case DropLayer(layer):
                     self.entries.pop(layer, None)
                     self.rows[LayerRow].pop((layer,), None)
+                case Delete(row):
+                    self.rows[type(row)].pop(tuple(getattr(row, name) for name in type(row).primary_key))
+                case DropWriters(collection, draft):
+                    self._delete(DraftWriterRow, lambda row: (row.collection, row.draft) == (collection, draft))
+                case RetireSessions():
+                    self._retire(change)
+
+    def _retire(self, change: RetireSessions) -> None:
+        first = first_session(change.before_ms)
+        for row_type in (SessionMarkRow, RejectionRow, BroadcastRow):
+            self._delete(row_type, lambda row: row.partition == change.partition and row.session < first)
+        self._delete(
+            DraftRow,
+            lambda row: (
+                row.closed_position is not None
+                and position_of(row.closed_position).partition == change.partition
+                and row.draft.startswith(OWN_DRAFT)
+                and row.session < first
+            ),
+        )
+        self._delete(
+            CondemnedObjectRow,
+            lambda row: row.partition == change.partition and row.condemned_ms < change.condemned_ms,
+        )
+
+    def _delete(self, row_type: type[ProjectionRow], is_over: Callable[[Any], bool]) -> None:
+        for key in [key for key, row in self.rows[row_type].items() if is_over(row)]:
+            del self.rows[row_type][key]
 
     def _merge(self, layer: int, layers: Sequence[int], bottom: bool) -> None:
         merged: dict[str, EntryRow] = {}

@@ -16,7 +16,7 @@ from headwater_schemas.events import Event
 from headwater_schemas.paths import colliding_forms, folders_of
 
 from tests.consumer.inspection import Listing, digest_of
-from tests.support.histories import LONG_AGO_US, Damage, Resolve, Step
+from tests.support.histories import Damage, Resolve, Step
 
 
 class ModelRejection(Exception):
@@ -51,7 +51,15 @@ class ModelDraft:
     listing: Listing
     path_writers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → writers that wrote it
     done: set[str] = field(default_factory=set)
-    commit: types.VersionCommitted | None = None  # waits for writers
+    commits: list[tuple[int, types.VersionCommitted]] = field(default_factory=list)  # that wait, and their steps
+    session: str = ""  # that opened it
+    last_event: str = ""
+    forgotten: bool = False  # closed, of one writer, and its session is retired
+
+    @property
+    def closed(self) -> bool:
+        return self.version is not None or self.discarded
+
     version: int | None = None
     discarded: bool = False
 
@@ -93,7 +101,9 @@ class Model:
         self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
         self.run_states: dict[str, str] = {}
         self.condemned: set[str] = set()
+        self.session_of: dict[int, str] = {}  # step → who sent it
         self.rejections: list[tuple[int, Reason]] = []  # (step, why), as they came
+        self._retired_before = ""
         self._sequences: dict[tuple[str, str], int] = {}
         self._waiting: dict[str, list[Step]] = {}  # key → the dead letter, and what came after it
 
@@ -112,6 +122,10 @@ class Model:
             self._apply_in_sequence(step)
 
     def _apply_in_sequence(self, step: Step) -> None:
+        self.session_of[step.number] = step.origin.session
+        if step.origin.session < self._retired_before:
+            self.rejections.append((step.number, Reason.SESSION_RETIRED))
+            return
         stream = (step.origin.session, step.key)
         expected = self._sequences.get(stream, -1) + 1
         if step.origin.sequence < expected:
@@ -137,6 +151,18 @@ class Model:
             before = self._said_of_versions(what)
             meaning(self, step, what)
             self._note_updates(step, what, before)
+            if isinstance(what, types.DraftEvent):
+                self.collections[what.collection].drafts[what.draft].last_event = step.event_id
+
+    def retire(self, before_ms: int) -> None:
+        self._retired_before = max(self._retired_before, f"{before_ms:012x}")
+        self.rejections = [
+            (number, reason) for number, reason in self.rejections if self.session_of[number] >= self._retired_before
+        ]
+        for collection in self.collections.values():
+            for name, draft in collection.drafts.items():
+                of_one = name.startswith(types.OWN_DRAFT)
+                draft.forgotten |= of_one and draft.closed and draft.session < self._retired_before
 
     def _said_of_versions(self, event: Event) -> list[tuple[object, ...]]:
         """What is said about each version of the event's collection, and what names it."""
@@ -187,12 +213,15 @@ def _opened(model: Model, step: Step, event: types.DraftOpened) -> None:
         there = event.base < len(collection.versions) and collection.versions[event.base].live
         _reject_if(not there, Reason.BASE_UNKNOWN)
         listing = dict(collection.versions[event.base].listing)
-    collection.drafts[event.draft] = ModelDraft(event.type, event.base, listing)
+    collection.drafts[event.draft] = ModelDraft(event.type, event.base, listing, session=step.origin.session)
 
 
 def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
     draft = model.collections[event.collection].open_draft(event.draft)
-    entries: Listing = {row.path: (0, row.size, row.digest, *row[3:], None, None, None) for row in event.files.rows()}
+    entries: Listing = {
+        row.path: (3 if row.executable else 0, row.size, row.digest, *row[3:5], None, None, None)
+        for row in event.files.rows()
+    }
     for found in event.references:
         entries[found.path] = (1, found.size, None, None, None, found.uri, found.checksum, found.object_version)
     folders = {folder for path in entries for folder in folders_of(path)}
@@ -202,7 +231,7 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
         _reject_if(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
     for path in entries:
-        draft.path_writers[path].add(event.writer or step.origin.session)
+        draft.path_writers[path].add(_writer(step, event))
 
 
 def _cannot_join(paths: set[str], there: set[str]) -> bool:
@@ -222,31 +251,76 @@ def _removed(model: Model, step: Step, event: types.EntryRemoved) -> None:
     within = [path for path in draft.listing if set(folders_of(path)) & set(event.folders)]
     for path in {*event.paths, *within}:
         draft.listing.pop(path, None)
-        draft.path_writers[path].add(event.writer or step.origin.session)
+        draft.path_writers[path].add(_writer(step, event))
+
+
+def _writer(step: Step, event: types.EntryAdded | types.EntryRemoved) -> str:
+    is_shared = event.draft.startswith(types.SHARED_DRAFT)
+    return (event.writer or step.origin.session) if is_shared else "the only one"
 
 
 def _done(model: Model, step: Step, event: types.WriterDone) -> None:
     collection = model.collections[event.collection]
     draft = collection.open_draft(event.draft)
+    _reject_if(not event.draft.startswith(types.SHARED_DRAFT), Reason.INVALID)
     draft.done.add(event.writer or step.origin.session)
-    commit = draft.commit
-    if commit is not None and len(draft.done) >= (commit.writers or 0):
+    if draft.commits and len(draft.done) >= (draft.commits[0][1].writers or 0):
+        waiting, draft.commits = draft.commits, []
         try:
-            _seal(collection, draft, commit)
-        except ModelRejection:
-            draft.commit = None
-            raise
+            _seal(collection, draft, [event for _, event in waiting])
+        except ModelRejection as rejection:
+            by_writer = {_committer(model, number, commit): number for number, commit in waiting}
+            model.rejections += [(number, rejection.reason) for number in sorted(by_writer.values())]
+
+
+def _committer(model: Model, number: int, event: types.VersionCommitted) -> str:
+    return event.run or model.session_of[number]
 
 
 def _committed(model: Model, step: Step, event: types.VersionCommitted) -> None:
     collection = model.collections[event.collection]
     if event.draft in collection.drafts and collection.drafts[event.draft].version is not None:
+        _committed_again(collection, event)
         return
     draft = collection.open_draft(event.draft)
+    together = [*(commit for _, commit in draft.commits), event]
     if event.writers is not None and len(draft.done) < event.writers:
-        draft.commit = event
+        _reject_if(len({commit.writers for commit in together}) > 1, Reason.COMMIT_CONFLICT)
+        _united(together)
+        draft.commits.append((step.number, event))
     else:
-        _seal(collection, draft, event)
+        _seal(collection, draft, [event, *(commit for _, commit in draft.commits)])
+        draft.commits = []
+
+
+def _committed_again(collection: ModelCollection, event: types.VersionCommitted) -> None:
+    number = collection.drafts[event.draft].version
+    assert number is not None
+    version, (attributes, tags, aliases) = collection.versions[number], _united([event])
+    if attributes or tags or aliases:
+        collection.live_version(number)
+        for name, value in attributes.items():
+            _reject_if(version.facts.get(name, value) != value, Reason.COMMIT_CONFLICT)
+        changes = any(version.facts.get(name) != value for name, value in attributes.items())
+        changes = changes or not tags <= version.tags or any(collection.aliases.get(a) != number for a in aliases)
+        _reject_if(changes and event.rights == (), Reason.NOT_PERMITTED)
+    version.facts.update(attributes)
+    version.tags |= tags
+    version.outputs |= {event.run} if event.run and version.live else set()
+    collection.aliases.update(dict.fromkeys(aliases, number))
+
+
+def _united(commits: Sequence[types.VersionCommitted]) -> tuple[dict[str, str], set[str], set[str]]:
+    """What commits of one draft give together: attributes, tags, aliases."""
+    given: dict[str, str] = {}
+    for commit in commits:
+        ttl = None if commit.ttl_seconds is None else str(commit.ttl_seconds)
+        texts = {"description": commit.description, "metadata": commit.metadata, "ttl": ttl}
+        for name, value in texts.items():
+            if value is not None:
+                _reject_if(given.setdefault(name, value) != value, Reason.COMMIT_CONFLICT)
+    tags, aliases = ({name for commit in commits for name in getattr(commit, kind)} for kind in ("tags", "aliases"))
+    return given, tags, aliases
 
 
 def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
@@ -254,11 +328,16 @@ def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
     draft = collection.drafts.get(event.draft)
     if draft is None or not draft.discarded:
         draft = collection.open_draft(event.draft)
-        _reject_if(event.untouched_since_us == LONG_AGO_US, Reason.DRAFT_TOUCHED)
+        _reject_if(event.last_event not in (None, draft.last_event), Reason.DRAFT_TOUCHED)
         draft.discarded = True
 
 
-def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCommitted) -> None:
+def _seal(collection: ModelCollection, draft: ModelDraft, commits: Sequence[types.VersionCommitted]) -> None:
+    """Seal by the first of several commits; what the others give is united with it."""
+    event = commits[0]
+    if event.expect_latest is not None:
+        _reject_if(event.expect_latest.version != collection.aliases.get("latest"), Reason.LATEST_MOVED)
+    attributes, tags, aliases = _united(commits)
     digest = digest_of(draft.listing)
     _reject_if(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
     _reject_if(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
@@ -273,12 +352,12 @@ def _seal(collection: ModelCollection, draft: ModelDraft, event: types.VersionCo
         collection.versions.append(ModelVersion(draft.listing, contested))
     number = draft.version = same[0] if same else len(collection.versions) - 1
     version = collection.versions[number]
-    ttl = None if event.ttl_seconds is None else str(event.ttl_seconds)
-    attributes = {"description": event.description, "metadata": event.metadata, "ttl": ttl}
-    version.facts.update({name: value for name, value in attributes.items() if value is not None})
-    version.tags |= set(event.tags)
-    version.outputs |= {event.run} if event.run else set()
-    collection.aliases.update(dict.fromkeys(("latest", *event.aliases), number))
+    version.outputs |= {commit.run for commit in commits if commit.run}
+    collection.aliases["latest"] = number
+    if not same or event.rights != ():
+        version.facts.update(attributes)
+        version.tags |= tags
+        collection.aliases.update(dict.fromkeys(aliases, number))
 
 
 def _content(listing: Listing) -> dict[str, tuple[object, ...]]:
@@ -359,6 +438,11 @@ def _settings_changed(model: Model, step: Step, event: types.SettingsChanged) ->
     _reject_if("unheard_of" in event.settings, Reason.INVALID)
 
 
+def _retired(model: Model, step: Step, event: types.SessionsRetired) -> None:
+    _reject_if(step.origin.session < f"{event.before_ms:012x}", Reason.INVALID)
+    model.retire(event.before_ms)
+
+
 def _condemned(model: Model, step: Step, event: types.BlobsCondemned) -> None:
     model.condemned |= set(event.objects)
 
@@ -379,5 +463,6 @@ _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
     types.RunStarted: _started,
     types.RunFinished: _finished,
     types.BlobsCondemned: _condemned,
+    types.SessionsRetired: _retired,
     types.SettingsChanged: _settings_changed,
 }

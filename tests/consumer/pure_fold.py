@@ -32,8 +32,9 @@ def fold(records: Sequence[dict[str, object]]) -> MemoryState:
             content = codec.decode(payload)
         except UndecodableEvent as error:
             content = error
-        position = Position(str(record["generation"]), int(str(record["partition"])), int(str(record["offset"])))
-        decoded = DecodedRecord(stored_key(str(record["key"])), payload, position, int(str(record["time_us"])), content)
+        position = Position(int(str(record["epoch"])), int(str(record["partition"])), int(str(record["offset"])))
+        key, time_us = stored_key(str(record["key"])), int(str(record["time_us"]))
+        decoded = DecodedRecord(key, payload, (), position, time_us, content)
         for changes in apply_record(decoded, state):
             state.write(changes)
     return state
@@ -44,7 +45,7 @@ def records_of(log: "MemoryLog") -> str:
     return json.dumps(
         [
             {
-                "generation": record.position.generation,
+                "epoch": record.position.epoch,
                 "partition": record.position.partition,
                 "offset": record.position.offset,
                 "time_us": record.time_us,

@@ -12,14 +12,14 @@ from tests.support.memory_log import MemoryLog
 from tests.support.projections import project_all
 
 PROJECT = "team/vision"
-DRAFT = "own:first"
+DRAFT, SHARED = "own:first", "shared:first"
 FEW, MANY = 2, 12
 
 EVENTS: dict[str, Callable[[str], Event]] = {
     "opened": lambda name: DraftOpened(collection=name, draft="own:second", type="dataset"),
     "added": lambda name: EntryAdded(collection=name, draft=DRAFT, files=files_of(PROJECT, {"a": b"1"})),
     "removed": lambda name: EntryRemoved(collection=name, draft=DRAFT, paths=("a",)),
-    "done": lambda name: WriterDone(collection=name, draft=DRAFT),
+    "done": lambda name: WriterDone(collection=name, draft=SHARED),
     "started": lambda name: RunStarted(run=name),
 }
 
@@ -30,7 +30,8 @@ def _statements(databases: Databases, event: Callable[[str], Event], count: int)
     names = [f"{PROJECT}/{number}" for number in range(count)]
     with databases.empty() as database:
         history = History(MemoryLog(), database)
-        history.write(*[DraftOpened(collection=name, draft=DRAFT, type="dataset") for name in names])
+        drafts = [(name, draft) for name in names for draft in (DRAFT, SHARED)]
+        history.write(*[DraftOpened(collection=name, draft=draft, type="dataset") for name, draft in drafts])
         history.writer().write(*map(event, names))
         project_all(history.log, Projector(history.log, database, progress=lambda: asked.append(None)))
         assert rejections_of(database) == []

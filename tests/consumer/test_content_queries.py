@@ -11,6 +11,7 @@ from headwater_consumer.rows import FILE, REFERENCE
 from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
 from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryRemoved, Move, VersionCommitted
 
+from tests.support.histories import BROADCAST
 from tests.support.history import History, digest_of, pack_of
 
 PROJECT = "team/vision"
@@ -211,7 +212,7 @@ def test_content_in_a_condemned_object_is_found_in_another_or_not_at_all(history
     for pack in range(4):
         history.commit(DIGITS, {"a": b"same", f"only-{pack}": b"%d" % pack}, pack=pack)
     condemned = tuple(pack_of(PROJECT, pack) for pack in range(3))
-    history.write(BlobsCondemned(project=PROJECT, objects=condemned))
+    history.write(BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=condemned))
     wanted = [digest_of(content) for content in (b"same", b"0", b"3")]
 
     places = queries.stored_locations(history.database, PROJECT, wanted)
@@ -228,7 +229,7 @@ def test_content_that_was_rewritten_is_found_and_read_where_it_is_now(history: H
     history.write(
         BlobsMoved(project=PROJECT, moves=(Move(old, 2, 7, new, 100),)),
         BlobsMoved(project=PROJECT, moves=(Move(new, 103, 4, newest, 0),)),
-        BlobsCondemned(project=PROJECT, objects=(old,)),
+        BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(old,)),
     )
     expected = {"b": BlobLocation(new, 100, 3), "c": BlobLocation(newest, 0, 4)}
 

@@ -1,12 +1,21 @@
 """What does not decode: who waits for it, who does not, and how it goes on."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from headwater_eventlog.port import NewRecord
-from headwater_schemas import codec, keys
+from headwater_schemas import codec, header_block, keys
 from headwater_schemas.errors import Reason, UndecodableEvent
-from headwater_schemas.events import BlobsCondemned, DeadLetterResolved, Stamped, VersionDeleted
+from headwater_schemas.events import (
+    BlobsCondemned,
+    DeadLetterResolved,
+    Event,
+    Stamped,
+    VersionDeleted,
+    VersionRestored,
+)
+from headwater_schemas.positions import Position
 
 from tests.consumer.events import (
     DIGITS,
@@ -17,6 +26,7 @@ from tests.consumer.events import (
     paths,
 )
 from tests.consumer.inspection import rejections_of, rows_of, versions_of
+from tests.support.histories import BROADCAST
 from tests.support.history import History, pack_of
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
@@ -29,11 +39,15 @@ def _damage(history: History, key: str = KEY) -> DeadLetterResolved:
     whole = history.writer("nobody").stamp(VersionDeleted(collection=DIGITS, version=0), sequence=0)
     (position,) = history.log.append([NewRecord(key, whole.payload[:-1])], timeout_s=5)
     history.project()
-    return DeadLetterResolved(key=key, partition=position.partition, offset=position.offset, decision="skip")
+    return _resolved(key, position, "skip")
+
+
+def _resolved(key: str, at: Position, decision: str) -> DeadLetterResolved:
+    return DeadLetterResolved(key=key, epoch=at.epoch, partition=at.partition, offset=at.offset, decision=decision)
 
 
 def _open_letters(history: History) -> int:
-    return len(rows_of(history.database, "SELECT 1 FROM dead_letters WHERE decision IS NULL"))
+    return len(rows_of(history.database, "SELECT 1 FROM dead_letters"))
 
 
 def test_a_dead_letter_lets_its_collection_wait_and_all_others_go_on(history: History) -> None:
@@ -56,7 +70,7 @@ def test_what_waited_behind_a_dead_letter_applies_in_order_once_it_is_skipped(hi
 
     assert [paths(history, n) for n in range(2)] == [{"a"}, {"a", "b"}]
     assert rows_of(history.database, "SELECT DISTINCT position FROM versions") == [(at,)]
-    assert rows_of(history.database, "SELECT DISTINCT applied_position FROM parked_records") == [(at,)]
+    assert rows_of(history.database, "SELECT 1 FROM parked_records UNION ALL SELECT 1 FROM parked_keys") == []
     assert _open_letters(history) == 0
 
 
@@ -67,7 +81,7 @@ def test_subscribers_are_told_of_what_waited_where_it_was_let_go_on(history: His
 
     at = history.write(resolved, by="operator")
 
-    told = rows_of(history.database, 'SELECT "offset", record_index, kind FROM outbox ORDER BY "offset", record_index')
+    told = rows_of(history.database, "SELECT position, record_index, kind FROM outbox ORDER BY position, record_index")
     assert told == [(at, 0, "version-committed"), (at, 1, "version-committed")]
 
 
@@ -113,22 +127,58 @@ def test_a_dead_letter_that_decodes_by_now_is_judged_before_what_came_after_it(
         patched.setattr(codec, "decode", an_older_release)
         (at,) = history.log.append([opening], timeout_s=5)
         history.write(*events[1:], committed(SHARED))
-    resolved = DeadLetterResolved(key=KEY, partition=at.partition, offset=at.offset, decision="retry")
 
-    history.write(resolved, by="operator")
+    history.write(_resolved(KEY, at, "retry"), by="operator")
 
     assert paths(history, 0) == {"a"}
     assert rejections_of(history.database) == []
 
 
 def _retry(resolved: DeadLetterResolved) -> DeadLetterResolved:
-    return DeadLetterResolved(key=resolved.key, partition=resolved.partition, offset=resolved.offset, decision="retry")
+    return dataclasses.replace(resolved, decision="retry")
+
+
+def test_skipping_a_record_moves_its_writers_mark_and_tells_the_writer(history: History) -> None:
+    opening, adding, commit = (history.writer().stamp(event) for event in _whole_draft(history))
+    damaged = dataclasses.replace(opening, payload=opening.payload[:-1])
+    (at,) = history.log.append([damaged], timeout_s=5)
+    history.log.append([adding, commit], timeout_s=5)
+    history.project()
+
+    history.write(_resolved(KEY, at, "skip"), by="operator")
+    history.commit(DIGITS, {"b": b"2"})
+
+    assert rejections_of(history.database) == [Reason.SKIPPED, Reason.DRAFT_UNKNOWN, Reason.DRAFT_UNKNOWN]
+    assert [paths(history, n) for n, _ in versions_of(history.database, DIGITS)] == [{"b"}]
+    ((session, sequence),) = rows_of(
+        history.database, "SELECT session, sequence FROM rejections WHERE reason = ?", Reason.SKIPPED
+    )
+    assert (session, sequence) == (history.writer().session, 0)
+
+
+def test_a_dead_letter_keeps_its_headers_and_so_does_what_waits(history: History) -> None:
+    first, second = (history.writer().stamp(VersionRestored(collection=DIGITS, version=0)) for _ in range(2))
+    history.log.append([dataclasses.replace(first, payload=first.payload[:-1]), second], timeout_s=5)
+    history.project()
+
+    ((letter,),) = rows_of(history.database, "SELECT headers FROM dead_letters")
+    ((parked,),) = rows_of(history.database, "SELECT headers FROM parked_records")
+
+    assert header_block.unpack(bytes(letter)) == first.headers
+    assert header_block.unpack(bytes(parked)) == second.headers
+
+
+def _whole_draft(history: History) -> list[Event]:
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    return [*events, committed(draft)]
 
 
 def test_each_partition_waits_for_its_own_dead_letters_of_a_project(mode: str, tmp_path: Path) -> None:
     log, database = MemoryLog(2), open_database(mode, tmp_path / "projection.db")
-    history, key = History(log, database), keys.project_key(PROJECT)
-    granted = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))
+    history, key = History(log, database), keys.broadcast_key(PROJECT)
+    granted = history.writer("admin").stamp(
+        BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),), broadcast=BROADCAST)
+    )
     log.append([NewRecord(key, granted.payload[:-1], (), 1)])
 
     log.append([NewRecord(key, granted.payload, (), partition) for partition in (0, 1)])
@@ -143,7 +193,9 @@ def test_an_object_is_condemned_for_a_partition_by_that_partitions_own_event(mod
     log, database = MemoryLog(2), open_database(mode, tmp_path / "projection.db")
     history = History(log, database)
     elsewhere = 1 - log.partition_of(KEY)
-    condemned = history.writer("admin").stamp(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))
+    condemned = history.writer("admin").stamp(
+        BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),), broadcast=BROADCAST)
+    )
     log.append([NewRecord(condemned.key, condemned.payload, (), elsewhere)])
     history.project()
 

@@ -20,12 +20,12 @@ RUN = f"{PROJECT}/nightly"
 
 
 def _notifications(history: History) -> list[tuple[int, int, str, str, dict[str, object]]]:
-    """(offset, record index, kind, subject, body) of all, in the order of the log."""
+    """(position, record index, kind, subject, body) of all, in the order of the log."""
     rows = rows_of(
         history.database,
-        'SELECT "offset", record_index, kind, subject, body FROM outbox ORDER BY "offset", record_index',
+        "SELECT position, record_index, kind, subject, body FROM outbox ORDER BY position, record_index",
     )
-    return [(offset, index, kind, subject, json.loads(body)) for offset, index, kind, subject, body in rows]
+    return [(position, index, kind, subject, json.loads(body)) for position, index, kind, subject, body in rows]
 
 
 def test_a_commit_is_announced_with_its_version_digest_draft_and_run(history: History) -> None:

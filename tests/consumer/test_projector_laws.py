@@ -9,11 +9,13 @@ from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES, RUN_INPUTS, RUN_OUTPUTS
+from headwater_consumer.rows import EXECUTABLE, FILE
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import codec
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileRow
+from headwater_schemas.errors import Reason
 from headwater_schemas.events import Event, Stamped
 from headwater_schemas.paths import folders_of
 from hypothesis import given
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Select, Table, null, select
 
 from tests.consumer.inspection import (
+    Content,
     Databases,
     content_of,
     digest_of,
@@ -78,7 +81,13 @@ def test_events_sent_twice_count_once(databases: Databases, history: History, da
         project(once, first)
         project(twice, second)
 
-        assert content_of(second, twice) == content_of(first, once)
+        assert _without_retired(content_of(second, twice)) == _without_retired(content_of(first, once))
+
+
+def _without_retired(content: Content) -> Content:
+    """Less the refusals of retired sessions, whose marks are gone: an event that comes again then is refused."""
+    rejections = {row for row in content["rejections"] if Reason.SESSION_RETIRED not in row}
+    return {**content, "rejections": rejections}
 
 
 @given(histories(), st.data())
@@ -182,7 +191,12 @@ def _rows(listing: dict[str, int], *, of_object: int = 0) -> list[FileRow]:
 def _meant(listing: dict[str, int]) -> str:
     """The digest that a version of this content must have."""
     rows = _rows(listing)
-    return digest_of({row.path: (0, row.size, row.digest, None, None, None, None, None) for row in rows})
+    return digest_of(
+        {
+            row.path: (EXECUTABLE if row.executable else FILE, row.size, row.digest, None, None, None, None, None)
+            for row in rows
+        }
+    )
 
 
 def _sender(teller: Teller, draft: str) -> Callable[..., None]:
@@ -357,8 +371,8 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
 
 
 def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:
-    found = rows_of(database, 'SELECT partition, "offset", reason FROM rejections')
-    return Counter((written.step_at[partition, offset], reason) for partition, offset, reason in found)
+    found = rows_of(database, "SELECT position, reason FROM rejections")
+    return Counter((written.step_of(position), reason) for position, reason in found)
 
 
 def _check_collection(database: Database, written: Written, name: str, expected: ModelCollection) -> None:
@@ -371,7 +385,7 @@ def _check_collection(database: Database, written: Written, name: str, expected:
     assert dict(rows_of(database, aliases, name)) == expected.aliases
     drafts = "SELECT draft, version, closed_position IS NOT NULL FROM drafts WHERE collection = ?"
     assert {draft: (version, bool(closed)) for draft, version, closed in rows_of(database, drafts, name)} == {
-        draft: (model.version, model.version is not None or model.discarded) for draft, model in expected.drafts.items()
+        draft: (model.version, model.closed) for draft, model in expected.drafts.items() if not model.forgotten
     }
 
 

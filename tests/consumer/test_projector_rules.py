@@ -16,7 +16,7 @@ from headwater_schemas.events import (
     EntryAdded,
     EntryRemoved,
     Event,
-    ExpectedAlias,
+    ExpectedVersion,
     VersionDeleted,
     VersionDescribed,
     VersionRecalled,
@@ -38,6 +38,7 @@ from tests.consumer.events import (
     version_of,
 )
 from tests.consumer.inspection import listing_of, rejections_of, rows_of, versions_of
+from tests.support.histories import ANOTHER_EVENT, BROADCAST
 from tests.support.history import History, pack_of
 
 # --- refusals -----------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def _discarded_draft(history: History) -> Event:
 
 def _touched_draft(history: History) -> Event:
     history.write(opened(), added(SHARED, {"a": b"1"}))
-    return DraftDiscarded(collection=DIGITS, draft=SHARED, untouched_since_us=0)
+    return DraftDiscarded(collection=DIGITS, draft=SHARED, last_event=ANOTHER_EVENT)
 
 
 def _file_and_folder(history: History) -> Event:
@@ -102,7 +103,7 @@ def _deleted_version(history: History) -> Event:
 def _alias_elsewhere(history: History) -> Event:
     history.commit(DIGITS, {"a": b"1"}, aliases=["best"])
     history.commit(DIGITS, {"a": b"2"})
-    return AliasMoved(collection=DIGITS, alias="best", version=1, expected=ExpectedAlias(1))
+    return AliasMoved(collection=DIGITS, alias="best", version=1, expected=ExpectedVersion(1))
 
 
 def _alias_held(history: History) -> Event:
@@ -112,8 +113,24 @@ def _alias_held(history: History) -> Event:
 
 def _condemned_object(history: History) -> Event:
     history.write(opened())
-    history.write(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT),)))
+    history.write(BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(pack_of(PROJECT),)))
     return added(SHARED, {"a": b"1"})
+
+
+def _latest_elsewhere(history: History) -> Event:
+    history.commit(DIGITS, {"a": b"1"})
+    history.write(opened())
+    return committed(SHARED, expect_latest=ExpectedVersion(None))
+
+
+def _another_description(history: History) -> Event:
+    history.write(opened(), committed(SHARED, description="first"))
+    return committed(SHARED, description="second")
+
+
+def _without_the_right(history: History) -> Event:
+    history.write(opened(), committed(SHARED))
+    return committed(SHARED, tags=("mine",), rights=())
 
 
 def _bad_path(history: History) -> Event:
@@ -137,13 +154,17 @@ REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.ALIAS_MOVED: _alias_elsewhere,
     Reason.ALIAS_HELD: _alias_held,
     Reason.BLOB_CONDEMNED: _condemned_object,
+    Reason.LATEST_MOVED: _latest_elsewhere,
+    Reason.COMMIT_CONFLICT: _another_description,
+    Reason.NOT_PERMITTED: _without_the_right,
 }
 NOT_HERE = {
     Reason.SEQUENCE_GAP: "moves no mark; it has tests of its own below",
     Reason.PATH_UNKNOWN: "kept free: taking out what is not there leaves it not there",
-    Reason.NOT_PERMITTED: "kept free for when access is judged",
+    Reason.SESSION_RETIRED: "moves no mark; see `test_sessions`",
+    Reason.SKIPPED: "an operator's decision; see `test_dead_letters`",
 }
-_BOOKS = {"rejections", "sessions", "log_positions"}  # what a refusal may write to
+_BOOKS = {"rejections", "sessions"}  # what a refusal may write to
 
 
 def _tables(history: History) -> dict[str, str]:
@@ -407,9 +428,9 @@ def test_an_alias_moves_only_from_where_it_was_expected(history: History) -> Non
     history.commit(DIGITS, {"a": b"1"})
     history.commit(DIGITS, {"a": b"2"})
 
-    history.write(AliasMoved(collection=DIGITS, alias="best", version=0, expected=ExpectedAlias(None)))
-    history.write(AliasMoved(collection=DIGITS, alias="best", version=1, expected=ExpectedAlias(0)))
-    history.write(AliasMoved(collection=DIGITS, alias="best", version=0, expected=ExpectedAlias(None)))
+    history.write(AliasMoved(collection=DIGITS, alias="best", version=0, expected=ExpectedVersion(None)))
+    history.write(AliasMoved(collection=DIGITS, alias="best", version=1, expected=ExpectedVersion(0)))
+    history.write(AliasMoved(collection=DIGITS, alias="best", version=0, expected=ExpectedVersion(None)))
 
     assert aliases(history) == {"latest": 1, "best": 1}
     assert rejections_of(history.database) == [Reason.ALIAS_MOVED]

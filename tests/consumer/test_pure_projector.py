@@ -17,6 +17,7 @@ from headwater_schemas.events import (
     DeadLetterResolved,
     DraftDiscarded,
     EntryRemoved,
+    SessionsRetired,
     SettingsChanged,
     VersionDeleted,
     VersionDescribed,
@@ -27,6 +28,7 @@ from sqlalchemy import select
 
 from tests.consumer.events import DIGITS, MODEL, PROJECT, SHARED, added, committed, opened
 from tests.consumer.pure_fold import records_of
+from tests.support.histories import BROADCAST
 from tests.support.history import History, pack_of
 from tests.support.memory_log import MemoryLog
 
@@ -57,8 +59,9 @@ def _write_everything(history: History) -> None:
         ),
         VersionDeleted(collection=DIGITS, version=1, delete_aliases=True),
         VersionRestored(collection=DIGITS, version=1),
-        BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 1),)),
+        BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(pack_of(PROJECT, 1),)),
         SettingsChanged(project=PROJECT, settings='{"draft_idle_days":3}'),
+        SessionsRetired(broadcast=BROADCAST, before_ms=1),
     )
     draft, events = history.draft(DIGITS, {"never": b"5"})
     history.write(*events, DraftDiscarded(collection=DIGITS, draft=draft))
@@ -66,7 +69,8 @@ def _write_everything(history: History) -> None:
     history.commit(MODEL, {"m": b"1"}, type="model", run=FIT)
     letter = next(r.position for r in history.log.read(0, after=-1) if r.payload == b"no event at all")
     history.write(
-        DeadLetterResolved(key=f"collection:{MODEL}", partition=0, offset=letter.offset, decision="skip"), by="operator"
+        DeadLetterResolved(key=f"collection:{MODEL}", epoch=0, partition=0, offset=letter.offset, decision="skip"),
+        by="operator",
     )
 
 
@@ -96,4 +100,6 @@ def test_the_projector_folds_a_log_where_no_database_can_be_imported(tmp_path: P
     assert folded.returncode == 0, folded.stderr
     expected = _rows_of(history.database)
     assert json.loads(folded.stdout) == expected
-    assert {row_type.__name__ for row_type in ROW_TYPES} - expected.keys() == {"LogPositionRow", "RelocatedRangeRow"}
+    ended = {"DeadLetterRow", "DraftWriterRow", "ParkedKeyRow", "ParkedRecordRow"}
+    nowhere = {row_type.__name__ for row_type in ROW_TYPES} - expected.keys()
+    assert nowhere == {"LogPositionRow", "RelocatedRangeRow", *ended}

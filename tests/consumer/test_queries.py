@@ -339,7 +339,7 @@ def test_a_long_list_of_edges_is_cut_at_the_limit(history: History) -> None:
 def test_a_draft_is_open_then_a_version_or_a_deduplicated_one(history: History) -> None:
     opened, events = history.draft(DIGITS, {"a": b"1"})
     history.write(*events)
-    waiting, events = history.draft(DIGITS, {"a": b"1"})
+    waiting, events = history.draft(DIGITS, {"a": b"1"}, draft="shared:waiting")
     history.write(*events, VersionCommitted(collection=DIGITS, draft=waiting, writers=1))
     discarded, events = history.draft(DIGITS, {"a": b"2"})
     history.write(*events, DraftDiscarded(collection=DIGITS, draft=discarded))
@@ -423,7 +423,7 @@ def test_health_counts_what_waits_for_somebody(history: History) -> None:
     last = history.commit(MODEL, {"m": b"1"})
 
     waiting = queries.health(history.database)
-    resolved = DeadLetterResolved(key=f"collection:{MODEL}", partition=0, offset=letter, decision="skip")
+    resolved = DeadLetterResolved(key=f"collection:{MODEL}", epoch=0, partition=0, offset=letter, decision="skip")
     end = history.write(resolved, by="operator")
     after = queries.health(history.database)
 

@@ -14,6 +14,7 @@ from headwater_consumer.writing.runner import RECORDS_PER_BATCH_MAX, Projector
 from headwater_schemas.events import AliasMoved, ArtifactUsed, BlobsCondemned, VersionCommitted, VersionDeleted
 from sqlalchemy import update
 
+from tests.support.histories import BROADCAST
 from tests.support.history import History, pack_of
 from tests.support.modes import open_database
 from tests.support.projections import project_all
@@ -43,7 +44,7 @@ def _full_of_everything(history: History) -> None:
         VersionDeleted(collection=DIGITS, version=1, delete_aliases=True),
         ArtifactUsed(collection=DIGITS, version=0, run=FIT, requested="digits:best"),
         AliasMoved(collection=DIGITS, alias="best", version=99),
-        BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 1),)),
+        BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(pack_of(PROJECT, 1),)),
     )
     history.append_undecodable(f"collection:{MODEL}")
     history.commit(MODEL, {"m": b"1"}, type="model", run=FIT)

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
+from headwater_consumer.database.row_mapping import SCHEMA
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.writing import runner, working_set
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
-from headwater_schemas.events import Stamped, VersionCommitted
+from headwater_schemas.events import RunStarted, Stamped, VersionCommitted
 from headwater_schemas.positions import Cut
 
-from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
+from tests.consumer.events import paths
+from tests.consumer.inspection import Databases, fingerprint_of, rows_of, versions_of
 from tests.support.history import History, open_history
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
@@ -312,11 +314,22 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
 # --- restored records ---------------------------------------------------------------------------------------------
 
 
-def _restored(record: Record) -> NewRecord:
+NEXT_CENTURY_US = 4_102_444_800_000_000  # after all that tests write
+
+
+def _restored(record: Record, generation: str) -> NewRecord:
     position = record.position
-    place = f"{position.generation}/{position.partition}/{position.offset}".encode()
-    said = ((headers.ORIGINAL_POSITION, place), (headers.ORIGINAL_TIME, b"%d" % record.time_us))
-    return NewRecord(record.key, record.payload, (*record.headers, *said))
+    place = f"{generation}/{position.partition}/{position.offset}".encode()
+    original = ((headers.ORIGINAL_POSITION, place), (headers.ORIGINAL_TIME, b"%d" % record.time_us))
+    return NewRecord(record.key, record.payload, (*record.headers, *original))
+
+
+def _restored_log(history: History) -> MemoryLog:
+    """A log that was restored from the history's, with other offsets."""
+    generation = history.log.generation
+    log = MemoryLog(generation="restored", ancestors=(generation,), start_us=NEXT_CENTURY_US)
+    log.append([_restored(record, generation) for record in history.log.read(0, after=-1)])
+    return log
 
 
 def test_restored_records_stand_where_and_when_they_were_first_written(history: History, database: Database) -> None:
@@ -324,25 +337,58 @@ def test_restored_records_stand_where_and_when_they_were_first_written(history: 
     broken = history.writer().stamp(VersionCommitted(collection=MODEL, draft="own:x"))
     history.log.append([NewRecord(broken.key, broken.payload[:-1])], timeout_s=5)
     history.commit(MODEL, {"w": b"1"}, type="model")
-    log = MemoryLog(generation="restored")
-    log.append([NewRecord("run:team/vision/r", b"?")])  # so that every offset is another
+    log = _restored_log(history)
 
-    log.append([_restored(record) for record in history.log.read(0, after=-1)])
     project_all(log, Projector(log, database))
 
     for table in ("versions", "entries", "aliases", "outbox", "parked_records"):
-        there = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
-        assert rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3") == there
+        before = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        columns = [column.name for column in SCHEMA.tables[table].columns]
+        after = rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        assert [_without_headers(columns, row) for row in after] == [_without_headers(columns, row) for row in before]
+
+
+def _without_headers(columns: list[str], row: tuple[object, ...]) -> dict[str, object]:
+    return {name: value for name, value in zip(columns, row, strict=True) if name != "headers"}
+
+
+def test_what_is_written_after_a_restore_never_meets_what_was_restored(
+    database: Database, databases: Databases
+) -> None:
+    """Layers, facts and keys are named by positions, and the new log comes to the offsets of the old one."""
+    with databases.empty() as of_old:
+        old = History(MemoryLog(first_offset=40), of_old)
+        for n in range(5):
+            old.commit(DIGITS, {f"{n}": b"old"}, base=n - 1 if n else None)
+        log = _restored_log(old)
+    restored = History(log, database)
+    restored.project()
+    for _ in range(5):
+        restored.new_draft()  # whose names the old log has
+
+    for n in range(20):
+        restored.commit(DIGITS, {f"new-{n}": b"new"}, base=n + 4, by="bert")
+
+    assert paths(restored, 4) == {f"{n}" for n in range(5)}
+    assert paths(restored, 24) == {*(f"{n}" for n in range(5)), *(f"new-{n}" for n in range(20))}
+    assert _reached_again(old.log, log)
+
+
+def _reached_again(old: EventLog, new: EventLog) -> bool:
+    """Whether a log has new records at offsets of the log that it was restored from."""
+    theirs = {record.position.offset for record in old.read(0, after=-1)}
+    news = [r for r in new.read(0, after=-1) if headers.ORIGINAL_TIME not in dict(r.headers)]
+    return not theirs.isdisjoint(record.position.offset for record in news)
 
 
 @pytest.mark.parametrize("records_per_batch", [1, 100])
 def test_time_never_goes_back_even_where_restored_records_say_so(database: Database, records_per_batch: int) -> None:
-    log = MemoryLog()
+    log = MemoryLog(ancestors=("g",))
     history = History(log, database)
     _write_version(history, b"1")
     draft, events = history.draft(DIGITS, {"a": b"2"})
-    long_ago = ((headers.ORIGINAL_TIME, b"1000"),)
-    for event in (*events, VersionCommitted(collection=DIGITS, draft=draft)):
+    for offset, event in enumerate((*events, VersionCommitted(collection=DIGITS, draft=draft))):
+        long_ago = ((headers.ORIGINAL_POSITION, b"g/0/%d" % offset), (headers.ORIGINAL_TIME, b"1000"))
         log.append([NewRecord(event.key, history.writer().stamp(event).payload, long_ago)])
 
     project_all(log, Projector(log, database, records_per_batch=records_per_batch))
@@ -351,41 +397,54 @@ def test_time_never_goes_back_even_where_restored_records_say_so(database: Datab
     assert first == second
 
 
+POSITION, TIME = b"g/0/7", b"1000"
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("position", "time_us"),
     [
-        (headers.ORIGINAL_POSITION, b"nowhere"),
-        (headers.ORIGINAL_POSITION, b"g/0/-1"),
-        (headers.ORIGINAL_POSITION, b"g/99999999/0"),
-        (headers.ORIGINAL_POSITION, b"\xff"),
-        (headers.ORIGINAL_TIME, b"yesterday"),
-        (headers.ORIGINAL_TIME, b"-1"),
-        (headers.ORIGINAL_TIME, b"%d" % 2**63),
-        (headers.ORIGINAL_TIME, b"99999999999999999999"),
+        (b"nowhere", TIME),
+        (b"another/0/7", TIME),
+        (b"g/0/-1", TIME),
+        (b"g/99999999/0", TIME),
+        (b"g/1/7", TIME),
+        (b"\xff", TIME),
+        (POSITION, b"yesterday"),
+        (POSITION, b"-1"),
+        (POSITION, b"99999999999999999999"),
+        (POSITION, b"%d" % NEXT_CENTURY_US),
+        (POSITION, None),
     ],
+    ids=str,
 )
-def test_a_header_that_cannot_be_read_makes_a_dead_letter(history: History, name: str, value: bytes) -> None:
+def test_a_restored_record_whose_headers_make_no_sense_is_a_dead_letter(
+    database: Database, position: bytes, time_us: bytes | None
+) -> None:
+    log = MemoryLog(ancestors=("g",))
+    history = History(log, database)
     history.commit(DIGITS, {"a": b"1"})
     record = history.writer().stamp(VersionCommitted(collection=DIGITS, draft="own:x"))
-    history.log.append([NewRecord(record.key, record.payload, ((name, value),))], timeout_s=5)
+    given = [(headers.ORIGINAL_POSITION, position)]
+    given += [] if time_us is None else [(headers.ORIGINAL_TIME, time_us)]
+    log.append([NewRecord(record.key, record.payload, tuple(given))])
 
     history.commit(MODEL, {"w": b"1"}, type="model")
 
-    assert rows_of(history.database, "SELECT key, decision FROM dead_letters") == [(record.key, None)]
-    assert len(versions_of(history.database, MODEL)) == 1
+    assert rows_of(database, "SELECT key FROM dead_letters") == [(record.key,)]
+    assert len(versions_of(database, MODEL)) == 1
 
 
-@pytest.mark.parametrize("time_us", [1, 2**63 - 1])
-def test_a_restored_record_may_have_any_time_that_the_database_can_hold(history: History, time_us: int) -> None:
+def test_a_log_that_was_not_restored_does_not_believe_headers_about_an_earlier_place(database: Database) -> None:
     log = MemoryLog()
-    draft, events = history.draft(DIGITS, {"a": b"1"})
-    said = ((headers.ORIGINAL_TIME, b"%d" % time_us),)
-    for event in (*events, VersionCommitted(collection=DIGITS, draft=draft)):
-        log.append([NewRecord(event.key, history.writer().stamp(event).payload, said)])
+    history = History(log, database)
+    absurd = ((headers.ORIGINAL_POSITION, b"memory/0/99"), (headers.ORIGINAL_TIME, b"%d" % (2**62)))
+    started = history.writer().stamp(RunStarted(run="team/vision/r"))
+    log.append([NewRecord(started.key, started.payload, absurd)])
 
-    project_all(log, Projector(log, history.database))
+    history.commit(DIGITS, {"a": b"1"})
 
-    assert rows_of(history.database, "SELECT created_us FROM versions") == [(time_us,)]
+    ((created_us,),) = rows_of(database, "SELECT created_us FROM versions")
+    assert created_us == log.read(0, after=-1)[-1].time_us
 
 
 def _open_each_at_its_time(folder: Path, first_at_s: float, failures: "multiprocessing.Queue[list[str]]") -> None:

@@ -12,7 +12,7 @@ from headwater_producer.producer import Producer, user_at_host
 from headwater_schemas import headers, keys
 from headwater_schemas.codec import EVENT_BYTES_MAX, EventTooLarge
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreUnavailable
-from headwater_schemas.events import AccessGranted, RunFinished, RunStarted, VersionRecalled
+from headwater_schemas.events import AccessGranted, RulesChanged, RunFinished, RunStarted, VersionRecalled
 from headwater_schemas.names import check_label
 from headwater_schemas.positions import Cut
 
@@ -64,8 +64,8 @@ def test_an_event_says_who_wrote_it_when_and_why() -> None:
     producer.confirm()
 
     first, second = (stamped.origin for stamped in on_log(log))
-    assert (first.who, first.message, first.clock) == (WHO, "because", datetime(2025, 1, 2, tzinfo=UTC))
-    assert (second.who, second.message, second.clock) == (WHO, None, datetime(2025, 1, 2, 0, 0, 1, tzinfo=UTC))
+    assert (first.author, first.message, first.clock) == (WHO, "because", datetime(2025, 1, 2, tzinfo=UTC))
+    assert (second.author, second.message, second.clock) == (WHO, None, datetime(2025, 1, 2, 0, 0, 1, tzinfo=UTC))
     assert first.session == second.session == producer.session
     (record, _) = log.read(0, after=-1)
     assert record.headers == headers.of_event(on_log(log)[0])
@@ -112,17 +112,18 @@ def test_an_event_that_is_too_large_is_refused_naming_its_size_and_the_limit() -
         producer_on(MemoryLog()).send([of_size(EVENT_BYTES_MAX)])
 
 
-def test_administration_is_the_same_event_in_every_partition() -> None:
+def test_a_broadcast_is_the_same_event_in_every_partition() -> None:
     producer = producer_on(log := MemoryLog(3))
+    granted = AccessGranted(project="team/vision", principal="grace", role="writer")
 
-    sent = producer.send([AccessGranted(project="team/vision", principal="grace", role="writer"), started()])
+    sent = producer.send([RulesChanged(broadcast="0" * 32, project="team/vision", rule="r", value="{}"), granted])
     assert producer.pending == 4
     producer.confirm()
 
-    assert [one.sequence for one in sent] == [0, 0]
-    granted = [[s for s in on_log(log, partition) if isinstance(s.event, AccessGranted)] for partition in range(3)]
-    assert [len(found) for found in granted] == [1, 1, 1]
-    assert len({found[0].id for found in granted}) == 1
+    assert [one.sequence for one in sent] == [0, 0], "of keys of their own, so that no partition misses a number"
+    changed = [[s for s in on_log(log, partition) if isinstance(s.event, RulesChanged)] for partition in range(3)]
+    assert [len(found) for found in changed] == [1, 1, 1]
+    assert len({found[0].id for found in changed}) == 1
     assert sum(len(on_log(log, partition)) for partition in range(3)) == 4
 
 

@@ -150,7 +150,7 @@ NOT_REFERENCES: Any = (1,)
         with_origin(clock=1_735_689_600),
         with_origin(clock=datetime(2025, 1, 1)),
         with_origin(message=5),
-        with_origin(who="lone \ud800 surrogate"),
+        with_origin(author="lone \ud800 surrogate"),
         Stamped(ORIGIN, EntryAdded(collection="e/p/c", draft="own:1", files=NO_COLUMNS)),
         Stamped(ORIGIN, EntryAdded(collection="e/p/c", draft="own:1", references=NOT_REFERENCES)),
         Stamped(ORIGIN, EntryRemoved(collection="e/p/c", draft="own:1", paths=NO_COLUMNS)),

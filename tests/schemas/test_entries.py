@@ -74,14 +74,16 @@ def test_no_files_are_a_batch_too() -> None:
     assert list(NO_FILES.rows()) == []
 
 
-def test_a_files_leaf_is_tag_path_digest_and_size() -> None:
+def test_a_files_leaf_is_tag_path_digest_size_and_attributes() -> None:
     digest = b"\x01" + bytes(range(16))
 
-    leaf = file_leaves(["data/ä.csv"], [digest], [5000])
+    leaves = file_leaves(["data/ä.csv", "data/ä.csv"], [digest, digest], [5000, 5000], [1])
 
     path = "data/ä.csv".encode()
-    assert leaf == [
-        b"headwater/entry/1\x00F" + struct.pack(">I", len(path)) + path + b"\x11" + digest + struct.pack(">Q", 5000)
+    plain = b"headwater/entry/1\x00F" + struct.pack(">I", len(path)) + path + b"\x11" + digest + struct.pack(">Q", 5000)
+    assert leaves == [
+        plain + b"\x00\x00\x00\x00",
+        plain + b"\x00\x00\x00\x01" + b"\x00\x00\x00\x0aexecutable",
     ]
 
 
@@ -91,9 +93,14 @@ def test_a_references_leaf_is_tag_path_uri_and_what_is_known() -> None:
 
     head = b"headwater/entry/1\x00R" + b"\x00\x00\x00\x01p" + b"\x00\x00\x00\x06s3://b"
     assert reference_leaf(known) == (
-        head + b"\x00\x00\x00\x06etag:1" + b"\x00\x00\x00\x08" + struct.pack(">Q", 5) + b"\x00\x00\x00\x01v"
+        head
+        + b"\x00\x00\x00\x06etag:1"
+        + b"\x00\x00\x00\x08"
+        + struct.pack(">Q", 5)
+        + b"\x00\x00\x00\x01v"
+        + b"\x00\x00\x00\x00"
     )
-    assert reference_leaf(unknown) == head + b"\xff" * 12
+    assert reference_leaf(unknown) == head + b"\xff" * 12 + b"\x00" * 4
 
 
 @given(one=strategies.references(), other=strategies.references())
@@ -105,8 +112,13 @@ def test_different_references_have_different_leaves(one: Reference, other: Refer
 def test_different_files_have_different_leaves_and_their_place_does_not_count(
     one: list[FileRow], other: list[FileRow]
 ) -> None:
-    assert (leaves_of(one) == leaves_of(other)) == ([row[:3] for row in one] == [row[:3] for row in other])
+    assert (leaves_of(one) == leaves_of(other)) == (contents_of(one) == contents_of(other))
+
+
+def contents_of(rows: list[FileRow]) -> list[tuple[object, ...]]:
+    return [(row.path, row.digest, row.size, row.executable) for row in rows]
 
 
 def leaves_of(rows: list[FileRow]) -> list[bytes]:
-    return file_leaves([row.path for row in rows], [row.digest for row in rows], [row.size for row in rows])
+    executable = [i for i, row in enumerate(rows) if row.executable]
+    return file_leaves([row.path for row in rows], [row.digest for row in rows], [row.size for row in rows], executable)

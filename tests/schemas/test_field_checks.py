@@ -11,7 +11,7 @@ from headwater_schemas.field_checks import CHECKED_ELSEWHERE, CHECKS, check_draf
 from headwater_schemas.limits import DISTRIBUTED_ID_LENGTH_MAX, OWN_DRAFT_ID_LENGTH_MAX
 
 NUMBERS = (int, bool, int | None, datetime)
-WITHOUT_TEXT = {"expected"}  # records of numbers
+WITHOUT_TEXT = {"expected", "expect_latest"}  # records of numbers
 
 
 def fields_with_text() -> Iterator[str]:

@@ -117,7 +117,7 @@ def head_of(name: str) -> bytes:
     micros = int(ORIGIN.clock.timestamp()) * 1_000_000 + ORIGIN.clock.microsecond
     assert ORIGIN.message is not None
     origin = text(ORIGIN.session) + zigzag(ORIGIN.sequence) + zigzag(micros)
-    head = PAYLOADS[name][:PREFIX_BYTES] + origin + text(ORIGIN.who) + zigzag(1) + text(ORIGIN.message)
+    head = PAYLOADS[name][:PREFIX_BYTES] + origin + text(ORIGIN.author) + zigzag(1) + text(ORIGIN.message)
     assert PAYLOADS[name].startswith(head)
     return head
 
@@ -129,7 +129,7 @@ def filled(head: bytes, item: bytes, tail: bytes = b"") -> bytes:
 
 
 DRAFT = text("e/p/c") + text("own:1")
-NO_FILES = text("xxh3") + b"\x00" * 6
+NO_FILES = text("xxh3") + b"\x00" * 7
 
 CLAIMS: dict[str, bytes] = {
     "a text of 2^62 bytes": head_of("writer-done") + zigzag(1 << 62),
@@ -145,7 +145,7 @@ CLAIMS: dict[str, bytes] = {
 }
 FULL: dict[str, bytes] = {
     "empty texts": filled(head_of("entry-removed") + DRAFT, b"\x00", b"\x00" * 2),
-    "paths without columns": filled(head_of("entry-added") + DRAFT + text("xxh3"), b"\x00", b"\x00" * 7),
+    "paths without columns": filled(head_of("entry-added") + DRAFT + text("xxh3"), b"\x00", b"\x00" * 8),
     "the smallest references": filled(head_of("entry-added") + DRAFT + NO_FILES, b"\x00" * 5, b"\x00"),
     "the smallest moves": filled(head_of("blobs-moved") + text("e/p"), b"\x00" * 5),
     "a block for each text": head_of("entry-removed") + DRAFT + b"\x02\x00" * 400_000 + b"\x00" * 3,

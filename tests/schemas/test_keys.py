@@ -1,6 +1,7 @@
 """Keys of records, and ids of events."""
 
 import re
+import time
 import uuid
 
 import pytest
@@ -18,11 +19,15 @@ SESSION = "0123456789abcdef0123456789abcdef"
 def test_a_run_an_artifact_and_a_project_of_one_name_have_different_keys() -> None:
     name = "vision/digits/a"
 
-    assert [keys.collection_key(name), keys.run_key(name), keys.project_key(name)] == [
+    found = [keys.collection_key(name), keys.run_key(name), keys.project_key(name), keys.broadcast_key(name)]
+
+    assert found == [
         "collection:vision/digits/a",
         "run:vision/digits/a",
         "project:vision/digits/a",
+        "broadcast:vision/digits/a",
     ]
+    assert keys.broadcast_key() == "broadcast:"
 
 
 def test_the_id_of_an_event_is_final() -> None:
@@ -47,6 +52,15 @@ def test_a_new_session_is_a_session_id_and_never_the_same() -> None:
 
     assert len(sessions) == 100
     assert all(keys.event_id(session, "run:a/b/c", 0) for session in sessions)
+
+
+def test_sessions_sort_by_their_start() -> None:
+    started = [keys.new_session() for _ in range(3)]
+    start_ms = keys.session_start_ms(started[0])
+
+    assert abs(start_ms - time.time() * 1000) < 60_000
+    assert all(keys.first_session(start_ms) <= session < keys.first_session(start_ms + 60_000) for session in started)
+    assert keys.session_start_ms(keys.first_session(start_ms)) == start_ms
 
 
 @pytest.mark.parametrize(

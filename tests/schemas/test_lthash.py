@@ -30,14 +30,15 @@ def state_by_hand(leaves: list[bytes]) -> bytes:
 def digest_by_hand(leaves: list[bytes], size_bytes: int) -> str:
     head = b"headwater/version/1\x00lthash16x1024-blake3\x00"
     counts = len(leaves).to_bytes(8, "big") + size_bytes.to_bytes(8, "big")
-    return blake3(head + counts + state_by_hand(leaves)).hexdigest()
+    return "lthash:" + blake3(head + counts + state_by_hand(leaves)).hexdigest()
 
 
 def leaves_of(vector: dict[str, Any]) -> list[bytes]:
     files = vector["files"]
     packed = [bytes.fromhex(digest) for _, digest, _ in files]
     references = [reference_leaf(Reference(*fields)) for fields in vector["references"]]
-    return file_leaves([path for path, _, _ in files], packed, [size for _, _, size in files]) + references
+    paths, sizes = [path for path, _, _ in files], [size for _, _, size in files]
+    return file_leaves(paths, packed, sizes, vector["executable"]) + references
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["what"])

@@ -138,7 +138,9 @@ def resolve(deployment: Deployment, payload: bytes) -> None:
         (at,) = [record.position for record in records(stores.log) if record.payload == payload]
         producer = Producer(stores.log, author="operator")
         key = key_of(DAMAGED)
-        producer.send([DeadLetterResolved(key=key, partition=at.partition, offset=at.offset, decision="skip")])
+        producer.send(
+            [DeadLetterResolved(key=key, epoch=at.epoch, partition=at.partition, offset=at.offset, decision="skip")]
+        )
         producer.confirm()
 
 

@@ -10,7 +10,7 @@ from headwater_eventlog.port import NewRecord, Record
 from headwater_producer.producer import Producer, Timer
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import DEAD_LETTER_DECISIONS, DeadLetterResolved
-from headwater_schemas.positions import BEFORE_FIRST
+from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
 
 from tests.simulation import simulated_blobs, simulated_database, simulated_log, views
 from tests.simulation.checks import check_read, check_seen
@@ -92,19 +92,19 @@ class Operator(Process):
         world = self.world
         timer = Timer(lambda: world.now_s, world.sleep)
         producer = Producer(ProcessLog(self), author=self.name, clock=world.clock, timer=timer)
-        decided: set[tuple[int, int]] = set()
+        decided: set[Position] = set()
         while True:
             yield
-            for partition, offset, key in self._open_letters():
-                if (partition, offset) not in decided and world.random.random() < 0.5:
-                    decided.add((partition, offset))
+            for at, key in self._open_letters():
+                if at not in decided and world.random.random() < 0.5:
+                    decided.add(at)
                     # Tried again it is a dead letter still, and is decided about once more.
                     decision = world.random.choice(DEAD_LETTER_DECISIONS)
                     if decision == "retry":
                         decided.clear()
-                    event = DeadLetterResolved(key=key, partition=partition, offset=offset, decision=decision)
-                    producer.send([event])
-                    self.note(f"decides to {decision} {partition}/{offset}")
+                    place = {"epoch": at.epoch, "partition": at.partition, "offset": at.offset}
+                    producer.send([DeadLetterResolved(key=key, **place, decision=decision)])
+                    self.note(f"decides to {decision} {at}")
             try:
                 producer.confirm(timeout_s=1)
             except (DurabilityUnknown, StoreUnavailable):
@@ -113,11 +113,11 @@ class Operator(Process):
     def idle(self) -> bool:
         return not self._open_letters()
 
-    def _open_letters(self) -> list[tuple[int, int, str]]:
-        sql = 'SELECT partition, "offset", key FROM dead_letters WHERE decision IS NULL ORDER BY 1, 2'
+    def _open_letters(self) -> list[tuple[Position, str]]:
+        sql = "SELECT position, key FROM dead_letters ORDER BY 1"
         with self.world.database.autocommit() as connection:
-            found: list[tuple[int, int, str]] = driver_connection(connection).execute(sql).fetchall()
-        return found
+            found = driver_connection(connection).execute(sql).fetchall()
+        return [(position_of(number), key) for number, key in found]
 
 
 class Reader(Process):

@@ -11,6 +11,7 @@ from headwater_consumer.queries.results import VersionInfo
 from headwater_eventlog.port import Record
 from headwater_schemas.errors import Reason, UndecodableEvent
 from headwater_schemas.events import Event, Stamped
+from headwater_schemas.positions import Position, position_of
 
 from tests.simulation import views
 from tests.simulation.ledger import Entry, EventKey
@@ -28,8 +29,7 @@ class End:
     content: dict[tuple[str, int], dict[str, Entry]] = field(default_factory=dict)
     drafts: dict[tuple[str, str], tuple[int | None, int | None]] = field(default_factory=dict)  # → version, closed at
     rejections: dict[EventKey, list[str]] = field(default_factory=lambda: defaultdict(list))  # but for gaps
-    parked: set[tuple[int, int]] = field(default_factory=set)  # (partition, offset) of what waited for an operator
-    rejected_at: dict[tuple[int, int], EventKey] = field(default_factory=dict)  # (partition, offset), gaps too
+    rejected_at: dict[Position, EventKey] = field(default_factory=dict)  # gaps too
 
     @classmethod
     def of(cls, world: World) -> "End":
@@ -38,14 +38,13 @@ class End:
             for version in views.versions_of(end.database, collection):
                 end.versions[collection, version.version] = version
                 end.content[collection, version.version] = views.content_of(end.database, version)
-        end.parked = {(row[0], row[1]) for row in end.rows('SELECT partition, "offset" FROM parked_records')}
         for collection, draft, number, closed in end.rows(
             "SELECT collection, draft, version, closed_position FROM drafts"
         ):
             end.drafts[collection, draft] = (number, closed)
-        sql = 'SELECT session, key, sequence, reason, partition, "offset" FROM rejections ORDER BY 5, 6'
-        for session, key, sequence, reason, partition, offset in end.rows(sql):
-            end.rejected_at[partition, offset] = (session, key, sequence)
+        sql = "SELECT session, key, sequence, reason, position FROM rejections ORDER BY position"
+        for session, key, sequence, reason, position in end.rows(sql):
+            end.rejected_at[position_of(position)] = (session, key, sequence)
             if reason != Reason.SEQUENCE_GAP:
                 end.rejections[session, key, sequence].append(reason)
         return end
@@ -63,6 +62,21 @@ class End:
             if sequence == marks.get((session, record.key), -1) + 1:
                 marks[session, record.key] = sequence
                 found[session, record.key, sequence] = (record, stamped.event)
+        return found
+
+    @cached_property
+    def parked(self) -> set[Position]:
+        """Where records are that may have waited for an operator: after one of their key that does not decode."""
+        found: set[Position] = set()
+        for records in self.world.log.partitions:
+            damaged: set[str] = set()
+            for record in records:
+                if record.key in damaged:
+                    found.add(record.position)
+                try:
+                    views.decoded(record.payload)
+                except UndecodableEvent:
+                    damaged.add(record.key)
         return found
 
     def decoded(self) -> Iterator[tuple[Stamped, Record]]:

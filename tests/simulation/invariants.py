@@ -174,10 +174,10 @@ def _every_event_counts_once(end: End) -> None:
 
 def _announcements(end: End) -> Counter[EventKey]:
     """How many records of each event told subscribers something."""
-    at = {(r.position.partition, r.position.offset): s for s, r in end.decoded()}
+    at = {r.position.number: s for s, r in end.decoded()}
     found: Counter[EventKey] = Counter()
-    for partition, offset, kind in end.rows('SELECT DISTINCT partition, "offset", kind FROM outbox'):
-        stamped = at[partition, offset]
+    for position, kind in end.rows("SELECT DISTINCT position, kind FROM outbox"):
+        stamped = at[position]
         if stamped.event.name == kind:  # a record that lets others go on tells what those say
             found[stamped.origin.session, stamped.event.key, stamped.origin.sequence] += 1
     return found
@@ -194,9 +194,7 @@ def _marks_are_where_the_log_is(end: End) -> None:
 def _aliases_are_what_was_told(end: End) -> None:
     """Subscribers who only heard the outbox know where every alias is that is moved by hand."""
     heard: dict[tuple[str, str], int] = {}
-    for collection, kind, text in end.rows(
-        'SELECT subject, kind, body FROM outbox ORDER BY partition, "offset", record_index'
-    ):
+    for collection, kind, text in end.rows("SELECT subject, kind, body FROM outbox ORDER BY position, record_index"):
         body = json.loads(text)
         if kind == AliasMoved.name and body["version"] is not None:
             heard[collection, body["alias"]] = body["version"]

@@ -64,8 +64,8 @@ def _stretches(end: End, partition: int) -> Iterator[tuple[Sequence[Record], boo
 
 def _is_only_refused(end: End, record: Record) -> bool:
     """Whether the record itself was refused, at once: not what waited behind it, nor a commit that it completed."""
-    key = end.rejected_at.get((record.position.partition, record.position.offset))
-    if key is None or (record.position.partition, record.position.offset) in end.parked:
+    key = end.rejected_at.get(record.position)
+    if key is None or record.position in end.parked:
         return False
     origin = views.decoded(record.payload).origin
     return key == (origin.session, record.key, origin.sequence)

@@ -44,7 +44,7 @@ class SimulatedLog:
         offset = self.end(number) + 1 + self._world.random.randint(0, OFFSETS_SKIPPED_MAX)
         time_us = int(self._world.clock().timestamp() * 1_000_000)
         time_us = max(time_us, there[-1].time_us if there else 0)
-        position = Position(GENERATION, number, offset)
+        position = Position(0, number, offset)
         there.append(Record(position, time_us, record.key, record.payload, record.headers))
         return position
 
@@ -65,6 +65,7 @@ class ProcessLog:
     def __init__(self, process: Process) -> None:
         self._process, self._world = process, process.world
         self.generation = GENERATION
+        self.ancestors: tuple[str, ...] = ()
         self.partitions = len(self._world.log.partitions)
 
     def partition_of(self, key: str) -> int:
@@ -130,4 +131,4 @@ def _names(records: Sequence[NewRecord]) -> str:
 
 def _name(record: NewRecord) -> str:
     stamped = views.decoded(record.payload)
-    return f"{stamped.event.name}#{stamped.origin.sequence} of {stamped.origin.who}"
+    return f"{stamped.event.name}#{stamped.origin.sequence} of {stamped.origin.author}"

@@ -13,7 +13,7 @@ from headwater_schemas.events import (
     DraftOpened,
     EntryAdded,
     Event,
-    ExpectedAlias,
+    ExpectedVersion,
     RunFinished,
     RunStarted,
     VersionCommitted,
@@ -125,7 +125,7 @@ def _alias(random: Random, name: str) -> Task:
         latest, _ = writer.content_of_latest(collection)
         yield
         target = None if takes_off or latest is None else writer.world.random.randint(0, latest)
-        expected = ExpectedAlias(latest) if conditional else None
+        expected = ExpectedVersion(latest) if conditional else None
         writer.send([AliasMoved(collection=collection, alias=alias, version=target, expected=expected)])
         yield from writer.wait()
 

@@ -24,10 +24,12 @@ from tests.support.entries import of_rows
 
 PROJECT = "team/vision"
 COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
-SESSIONS = tuple(f"{n:032x}" for n in (1, 2, 3))
+SESSIONS = tuple(f"{1000 * n:012x}{n:020x}" for n in (1, 2, 3))  # they started one, two and three seconds after 1970
+RETIRED_BEFORE_MS = (500, 1_500)  # the start of no session, and of the first
 RUNS = (f"{PROJECT}/r1", f"{PROJECT}/r2")
 PATHS = ("a", "b", "d/a", "d/b", "d/e/f", "é", "z")
-LONG_AGO_US, LATER_US = 0, 2**60  # before and after everything in a history
+ANOTHER_EVENT = "00000000-0000-5000-8000-000000000000"  # the id of no event
+BROADCAST = "0123456789abcdef0123456789abcdef"
 ODD_PATHS = ("d", "a/b", "e\u0301", "e\u0301/x")  # which cannot be beside some of those
 SETTINGS = ('{"draft_idle_days":1}', '{"digest_algorithm":"blake3","draft_idle_days":null}', '{"unheard_of":1}')
 FOLDERS = ("d", "d/e", "nowhere")
@@ -44,7 +46,7 @@ def object_name(collection: str, n: int) -> str:
 def file_row(collection: str, path: str, content: int, *, of_object: int = 0) -> FileRow:
     """A file whose bytes are told apart by a number."""
     digest = digests.pack(digests.XXH3, content.to_bytes(16, "big"))
-    return FileRow(path, digest, content + 1, object_name(collection, of_object), 100 * content)
+    return FileRow(path, digest, content + 1, object_name(collection, of_object), 100 * content, content % 5 == 4)
 
 
 def files(rows: Sequence[FileRow]) -> FileEntries:
@@ -77,8 +79,17 @@ class Step:
 
     @property
     def everywhere(self) -> bool:
-        """Whether it is written to every partition: administration is judged by all."""
-        return self.key.startswith(keys.PROJECT)
+        """Whether it is written to every partition: each judges it for itself."""
+        return isinstance(self.what, types.BroadcastEvent)
+
+    @property
+    def is_administration(self) -> bool:
+        """Whether events of other keys are judged by it."""
+        return self.key.startswith((keys.PROJECT, keys.BROADCAST))
+
+    @property
+    def event_id(self) -> str:
+        return keys.event_id(self.origin.session, self.key, self.origin.sequence)
 
 
 History = list[Step]
@@ -101,7 +112,7 @@ class Teller:
         sequence = self._sequences[session, key]
         if not isinstance(what, Damage):  # whoever wrote that was no writer of ours
             self._sequences[session, key] += 1
-        step = Step(self._told, key, Origin(session=session, sequence=sequence, clock=CLOCK, who="ann"), what)
+        step = Step(self._told, key, Origin(session=session, sequence=sequence, clock=CLOCK, author="ann"), what)
         self._told += 1
         (self.lost if lose else self.steps).append(step)
         return step
@@ -128,7 +139,7 @@ def interleaved_anew(draw: Callable[[SearchStrategy[str]], str], history: Sequen
             anew.append(streams[draw(st.sampled_from(waiting))].pop(0))
 
     for step in history:
-        if step.everywhere:
+        if step.is_administration:
             settle()
             anew.append(step)
         else:
@@ -252,8 +263,9 @@ def _say_commit(drama: _Drama) -> None:
 
 def _discard(drama: _Drama) -> None:
     collection, draft = drama.draft()
-    since_us = drama.one_of((None, LONG_AGO_US, LATER_US))
-    drama.tell(types.DraftDiscarded(collection=collection, draft=draft, untouched_since_us=since_us))
+    last = [step for step in drama.teller.steps if getattr(step.what, "draft", None) == draft][-1:]
+    last_event = drama.one_of((None, ANOTHER_EVENT, *(step.event_id for step in last)))
+    drama.tell(types.DraftDiscarded(collection=collection, draft=draft, last_event=last_event))
 
 
 def _speak(drama: _Drama, collection: str, draft: str, session: str) -> None:
@@ -289,8 +301,10 @@ def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitte
         tags=drama.some(TAGS, 1),
         run=drama.one_of((None, *RUNS)),
         ttl_seconds=drama.one_of((None, None, 60)),
-        expected_digest=drama.one_of((*[None] * 19, "0" * 64)),
+        expected_digest=drama.one_of((*[None] * 19, "lthash:0")),
         writers=drama.one_of((*[None] * 3, 1, 2)) if draft.startswith(types.SHARED_DRAFT) else None,
+        expect_latest=drama.one_of((*[None] * 9, types.ExpectedVersion(None), types.ExpectedVersion(0))),
+        rights=drama.one_of((*[None] * 4, (), (types.EDIT_EXISTING,))),
     )
 
 
@@ -301,7 +315,7 @@ def _type(drama: _Drama) -> str:
 def _move_alias(drama: _Drama) -> None:
     collection = drama.collection_with_versions()
     versions = st.integers(0, drama.versions[collection])
-    expected = drama.maybe(st.builds(types.ExpectedAlias, st.none() | versions))
+    expected = drama.maybe(st.builds(types.ExpectedVersion, st.none() | versions))
     alias, version = drama.one_of(ALIASES), drama.maybe(versions)
     drama.tell(types.AliasMoved(collection=collection, alias=alias, version=version, expected=expected))
 
@@ -357,7 +371,7 @@ def _run(drama: _Drama) -> None:
 def _administer(drama: _Drama) -> None:
     told: Event = drama.one_of(
         (
-            types.BlobsCondemned(project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
+            types.BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
             types.BlobsMoved(
                 project=PROJECT,
                 moves=(types.Move(object_name(COLLECTIONS[0], 2), 0, 5, object_name(COLLECTIONS[0], 3), 10),),
@@ -367,7 +381,8 @@ def _administer(drama: _Drama) -> None:
             types.AccessRevoked(project=PROJECT, principal="ann", role="reader"),
             types.SubscriptionAdded(project=PROJECT, subscription="hook", settings="{}"),
             types.SubscriptionRemoved(project=PROJECT, subscription="hook"),
-            types.RulesChanged(project=PROJECT, rule="retention", value='{"days":3}'),
+            types.SessionsRetired(broadcast=BROADCAST, before_ms=drama.one_of(RETIRED_BEFORE_MS)),
+            types.RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="retention", value='{"days":3}'),
         )
     )
     drama.tell(told)
@@ -406,7 +421,7 @@ def _resolve(drama: _Drama) -> None:
     if drama.letters:
         letter = drama.one_of(drama.letters)
         decision = Resolve(letter.number, drama.one_of(("skip", "skip", "skip", "retry", "shrug")))
-        drama.teller.tell(decision, session=f"{99:032x}", key=letter.key)
+        drama.teller.tell(decision, session="f" * 32, key=letter.key)
 
 
 _SCENES: dict[Callable[[_Drama], None], int] = {

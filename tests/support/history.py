@@ -76,7 +76,7 @@ class Writer:
         if sequence is None:
             sequence = self._sequences.get(event.key, 0)
             self._sequences[event.key] = sequence + 1
-        origin = Origin(session=self.session, sequence=sequence, clock=CLOCK, who=self._who)
+        origin = Origin(session=self.session, sequence=sequence, clock=CLOCK, author=self._who)
         stamped = Stamped(origin, event)
         return NewRecord(event.key, codec.encode(stamped), headers.of_event(stamped))
 

@@ -8,7 +8,7 @@ from headwater_eventlog.port import NewRecord, Record
 from headwater_schemas import codec
 from headwater_schemas import events as types
 from headwater_schemas.events import Stamped
-from headwater_schemas.positions import BEFORE_FIRST, Position
+from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
 
 from tests.support.histories import Damage, Resolve, Step
 
@@ -18,8 +18,19 @@ START_US = 1_700_000_000_000_000  # append time of the first record
 class MemoryLog:
     """An `EventLog` in memory with any number of partitions. As on Kafka, offsets only grow but are not dense."""
 
-    def __init__(self, partitions: int = 1, generation: str = "memory") -> None:
+    def __init__(
+        self,
+        partitions: int = 1,
+        generation: str = "memory",
+        *,
+        ancestors: tuple[str, ...] = (),
+        start_us: int = START_US,
+        first_offset: int = 0,
+    ) -> None:
+        self._first_offset = first_offset
+        self._start_us = start_us
         self.generation = generation
+        self.ancestors = ancestors
         self.partitions = partitions
         self._records: list[list[Record]] = [[] for _ in range(partitions)]
         self._appended = 0
@@ -45,10 +56,10 @@ class MemoryLog:
 
     def _append(self, new: NewRecord) -> Position:
         partition = self.partition_of(new.key) if new.partition is None else new.partition
-        before = self.end(partition)
-        position = Position(self.generation, partition, before + (3 if before % 5 == 4 else 1))
+        before = self.end(partition) if self._records[partition] else self._first_offset - 1
+        position = Position(len(self.ancestors), partition, before + (3 if before % 5 == 4 else 1))
         self._appended += 1  # no two records have the same time, so that a time says which record it is of
-        time_us = START_US + 1_000 * self._appended
+        time_us = self._start_us + 1_000 * self._appended
         self._records[partition].append(Record(position, time_us, new.key, new.payload, new.headers))
         return position
 
@@ -71,7 +82,8 @@ class Written:
 
     def step_of(self, position_number: int) -> int:
         """The step at a position given as one number."""
-        return self.step_at[position_number >> 48, position_number & (1 << 48) - 1]
+        position = position_of(position_number)
+        return self.step_at[position.partition, position.offset]
 
     def _payload(self, step: Step, partition: int) -> bytes:
         what = step.what
@@ -80,7 +92,9 @@ class Written:
             return codec.encode(Stamped(step.origin, lost))[:-1]
         if isinstance(what, Resolve):
             at = min(o for (p, o), number in self.step_at.items() if (p, number) == (partition, what.letter))
-            what = types.DeadLetterResolved(key=step.key, partition=partition, offset=at, decision=what.decision)
+            what = types.DeadLetterResolved(
+                key=step.key, epoch=0, partition=partition, offset=at, decision=what.decision
+            )
         return codec.encode(Stamped(step.origin, what))
 
 

@@ -65,6 +65,7 @@ class _AssignedLog:
 
     def __init__(self, consumer: _Consumer, topic: str, generation: str, partitions: int) -> None:
         self.generation, self.partitions = generation, partitions
+        self.ancestors: tuple[str, ...] = ()
         self.all = [TopicPartition(topic, number) for number in range(partitions)]
         self._consumer = consumer
         self._times = AppendTimes()
@@ -72,7 +73,7 @@ class _AssignedLog:
         self._before: dict[int, int] = {}  # partition → the offset after which the records were read
 
     def arrived(self, partition: int, found: Sequence[Any]) -> None:
-        records = self._times.records(self.generation, partition, found)
+        records = self._times.records(len(self.ancestors), partition, found)
         self._records.setdefault(partition, []).extend(records)
 
     def read(self, partition: int, *, after: int, limit: int) -> Sequence[Record]:

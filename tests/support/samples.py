@@ -21,16 +21,19 @@ from headwater_schemas.events import (
     EntryAdded,
     EntryRemoved,
     Event,
-    ExpectedAlias,
+    ExpectedVersion,
+    Imported,
     Move,
     Origin,
     RulesChanged,
     RunFinished,
     RunStarted,
+    SessionsRetired,
     SettingsChanged,
     Stamped,
     SubscriptionAdded,
     SubscriptionRemoved,
+    Transaction,
     VersionCommitted,
     VersionDeleted,
     VersionDescribed,
@@ -44,10 +47,10 @@ from headwater_schemas.events import (
 from tests.support.entries import of_rows
 
 ORIGIN = Origin(
-    session="0123456789abcdef0123456789abcdef",
+    session="0194250a8f1abcdef0123456789abcde",
     sequence=300,
     clock=datetime(2025, 1, 2, 3, 4, 5, 678901, UTC),
-    who="ada@analytical",
+    author="ada@analytical",
     message="größer",
 )
 COLLECTION = "vision/digits/images"
@@ -55,12 +58,13 @@ RUN = "vision/digits/run-7"
 PROJECT = "vision/digits"
 OWN = own_draft("00112233445566778899aabbccddeeff")
 SHARED = shared_draft("nightly 2025-01-02")
+BROADCAST = "ffeeddccbbaa99887766554433221100"
 
 _FILES = of_rows(
     [
         FileRow("train/0.png", digests.pack(digests.BLAKE3, bytes(range(32))), 312, "packs/a", 0),
         FileRow("train/ä.png", digests.pack(digests.BLAKE3, bytes(range(32, 64))), 70_000, "files/b", 512),
-        FileRow("train/2.png", digests.pack(digests.BLAKE3, bytes(range(64, 96))), 0, "packs/a", 312),
+        FileRow("train/2.png", digests.pack(digests.BLAKE3, bytes(range(64, 96))), 0, "packs/a", 312, True),
     ],
     digests.BLAKE3,
 )
@@ -71,12 +75,9 @@ _REFERENCES = (
 
 _RELEASED: list[tuple[int, Event]] = [
     (1, DraftOpened(collection=COLLECTION, draft=OWN, type="dataset", base=3)),
-    (1, EntryAdded(collection=COLLECTION, draft=OWN, files=_FILES, references=_REFERENCES)),
-    (2, EntryAdded(collection=COLLECTION, draft=SHARED, files=_FILES, references=_REFERENCES, writer=RUN)),
-    (1, EntryRemoved(collection=COLLECTION, draft=SHARED, paths=("train/1.png", "x"), folders=("test",))),
-    (2, EntryRemoved(collection=COLLECTION, draft=SHARED, paths=("train/1.png",), folders=("test",), writer=RUN)),
-    (1, WriterDone(collection=COLLECTION, draft=SHARED)),
-    (2, WriterDone(collection=COLLECTION, draft=SHARED, writer=RUN)),
+    (1, EntryAdded(collection=COLLECTION, draft=SHARED, files=_FILES, references=_REFERENCES, writer=RUN)),
+    (1, EntryRemoved(collection=COLLECTION, draft=SHARED, paths=("train/1.png",), folders=("test",), writer=RUN)),
+    (1, WriterDone(collection=COLLECTION, draft=SHARED, writer=RUN)),
     (
         1,
         VersionCommitted(
@@ -88,13 +89,18 @@ _RELEASED: list[tuple[int, Event]] = [
             tags=("clean",),
             run=RUN,
             ttl_seconds=86_400,
-            expected_digest="ab" * 32,
+            expected_digest=f"lthash:{'ab' * 32}",
             writers=4,
+            expect_latest=ExpectedVersion(version=1),
+            rights=("edit-existing",),
+            transaction=Transaction(id="00112233445566778899aabbccddeeff", members=2),
+            imported=Imported(
+                store="0f" * 16, version="other/digits/images:v9", author="grace@harvard", time=ORIGIN.clock
+            ),
         ),
     ),
-    (1, DraftDiscarded(collection=COLLECTION, draft=OWN)),
-    (2, DraftDiscarded(collection=COLLECTION, draft=SHARED, untouched_since_us=1_735_787_045_678_901)),
-    (1, AliasMoved(collection=COLLECTION, alias="best", version=2, expected=ExpectedAlias(version=1))),
+    (1, DraftDiscarded(collection=COLLECTION, draft=SHARED, last_event="ad4d55b5-b5da-5b5e-8bdb-7a5b4d2f8ec1")),
+    (1, AliasMoved(collection=COLLECTION, alias="best", version=2, expected=ExpectedVersion(version=1))),
     (1, ArtifactUsed(collection=COLLECTION, version=2, run=RUN, requested="images:best")),
     (
         1,
@@ -124,10 +130,11 @@ _RELEASED: list[tuple[int, Event]] = [
         ),
     ),
     (1, RunFinished(run=RUN, state="failed")),
-    (1, BlobsCondemned(project=PROJECT, objects=("packs/a", "files/b"))),
+    (1, BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=("packs/a", "files/b"))),
     (1, BlobsMoved(project=PROJECT, moves=(Move("packs/a", 1, 2, "packs/c", 3), Move("packs/b", 4, 5, "packs/c", 6)))),
-    (1, DeadLetterResolved(key=f"collection:{COLLECTION}", partition=31, offset=123_456, decision="skip")),
-    (1, RulesChanged(project=PROJECT, rule="expiry", value='{"days":30}')),
+    (1, DeadLetterResolved(key=f"collection:{COLLECTION}", epoch=2, partition=31, offset=123_456, decision="skip")),
+    (1, SessionsRetired(broadcast=BROADCAST, before_ms=1_735_700_000_000)),
+    (1, RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="expiry", value='{"days":30}')),
     (1, AccessGranted(project=PROJECT, principal="grace@harvard", role="writer")),
     (1, AccessRevoked(project=PROJECT, principal="grace@harvard", role="writer")),
     (1, SettingsChanged(project=PROJECT, settings='{"digest":"blake3"}')),

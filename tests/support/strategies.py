@@ -14,6 +14,7 @@ from headwater_schemas.events import Event, Origin, Stamped
 from headwater_schemas.frozen_unicode import is_printable
 from headwater_schemas.limits import SEGMENT_BYTES_MAX
 from headwater_schemas.names import check_alias
+from headwater_schemas.positions import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -105,7 +106,7 @@ def file_rows(draw: st.DrawFn, algorithm: str, max_size: int = 6) -> list[FileRo
     """Files with distinct paths."""
     chosen = draw(st.lists(paths(), max_size=max_size, unique=True))
     object_names = st.sampled_from(["pack-1", "pack-2", "file-3"])
-    row = st.tuples(packed_digests(algorithm), sizes(), object_names, sizes())
+    row = st.tuples(packed_digests(algorithm), sizes(), object_names, sizes(), st.booleans())
     return [FileRow(path, *draw(row)) for path in chosen]
 
 
@@ -161,7 +162,7 @@ def origins() -> SearchStrategy[Origin]:
         session=sessions(),
         sequence=st.integers(0, INT64_MAX),
         clock=clocks(),
-        who=texts(),
+        author=texts(),
         message=st.none() | texts(),
     )
 
@@ -205,6 +206,7 @@ _BY_WRITER = {**_IN_DRAFT, "writer": _optional(run_names())}
 _IN_VERSION = {**_IN_COLLECTION, "version": versions()}
 _IN_RUN = {"run": run_names()}
 _IN_PROJECT = {"project": project_names()}
+_BROADCAST = {"broadcast": st.uuids().map(lambda identity: identity.hex)}
 _IDENTITIES = {"principal": texts(), "role": texts()}
 
 EVENTS: dict[type[Event], SearchStrategy[Any]] = {
@@ -225,16 +227,18 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         ttl_seconds=_optional(st.integers(0, INT64_MAX)),
         expected_digest=_optional(st.binary(min_size=32, max_size=32).map(bytes.hex)),
         writers=_optional(st.integers(1, INT32_MAX)),
+        expect_latest=_optional(st.builds(types.ExpectedVersion, _optional(versions()))),
+        rights=_optional(_several(texts())),
+        transaction=_optional(st.builds(types.Transaction, texts(), st.integers(1, INT32_MAX))),
+        imported=_optional(st.builds(types.Imported, texts(), texts(), texts(), clocks())),
     ),
-    types.DraftDiscarded: st.builds(
-        types.DraftDiscarded, **_IN_DRAFT, untouched_since_us=_optional(st.integers(0, INT64_MAX))
-    ),
+    types.DraftDiscarded: st.builds(types.DraftDiscarded, **_IN_DRAFT, last_event=_optional(texts())),
     types.AliasMoved: st.builds(
         types.AliasMoved,
         **_IN_COLLECTION,
         alias=aliases(),
         version=_optional(versions()),
-        expected=_optional(st.builds(types.ExpectedAlias, _optional(versions()))),
+        expected=_optional(st.builds(types.ExpectedVersion, _optional(versions()))),
     ),
     types.ArtifactUsed: st.builds(types.ArtifactUsed, **_IN_VERSION, run=run_names(), requested=texts()),
     types.VersionDescribed: st.builds(
@@ -260,7 +264,7 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         tags=_several(aliases()),
     ),
     types.RunFinished: st.builds(types.RunFinished, **_IN_RUN, state=st.sampled_from(types.RUN_STATES_FINAL)),
-    types.BlobsCondemned: st.builds(types.BlobsCondemned, **_IN_PROJECT, objects=_several(texts())),
+    types.BlobsCondemned: st.builds(types.BlobsCondemned, **_BROADCAST, **_IN_PROJECT, objects=_several(texts())),
     types.BlobsMoved: st.builds(
         types.BlobsMoved,
         **_IN_PROJECT,
@@ -269,11 +273,15 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
     types.DeadLetterResolved: st.builds(
         types.DeadLetterResolved,
         key=texts(),
-        partition=st.integers(0, 2**15 - 1),
-        offset=st.integers(0, 2**48 - 1),
+        epoch=st.integers(0, EPOCHS_MAX - 1),
+        partition=st.integers(0, PARTITIONS_MAX - 1),
+        offset=st.integers(0, OFFSETS_MAX - 1),
         decision=st.sampled_from(types.DEAD_LETTER_DECISIONS),
     ),
-    types.RulesChanged: st.builds(types.RulesChanged, **_IN_PROJECT, rule=texts(), value=canonical_json()),
+    types.SessionsRetired: st.builds(types.SessionsRetired, **_BROADCAST, before_ms=st.integers(0, INT64_MAX)),
+    types.RulesChanged: st.builds(
+        types.RulesChanged, **_BROADCAST, **_IN_PROJECT, rule=texts(), value=canonical_json()
+    ),
     types.AccessGranted: st.builds(types.AccessGranted, **_IN_PROJECT, **_IDENTITIES),
     types.AccessRevoked: st.builds(types.AccessRevoked, **_IN_PROJECT, **_IDENTITIES),
     types.SettingsChanged: st.builds(types.SettingsChanged, **_IN_PROJECT, settings=canonical_json()),

@@ -2,6 +2,7 @@
 
 Every table, by name; its rows in the order of the primary key; each value with a byte for its kind and, where its
 length varies, its length. Nothing of the database's own is part of it: no row ids, no order of insertion, no metadata.
+Nor is the cursor, which differs in a log that was restored.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from blake3 import blake3
 from sqlalchemy import Connection, select
 
 from headwater_consumer.database.row_mapping import table_of
-from headwater_consumer.database.tables import ROW_TYPES
+from headwater_consumer.database.tables import FINGERPRINTED
 from headwater_consumer.rows import ProjectionRow
 
 ROWS_PER_FETCH = 4096
@@ -28,7 +29,7 @@ def fingerprint(connection: Connection) -> str:
 
 def table_fingerprints(connection: Connection) -> Iterator[tuple[str, str]]:
     """(table, digest of its rows) for every table, to find where two projections differ."""
-    for row_type in sorted(ROW_TYPES, key=lambda row_type: table_of(row_type).name):
+    for row_type in sorted(FINGERPRINTED, key=lambda row_type: table_of(row_type).name):
         yield table_of(row_type).name, _digest_of(connection, row_type)
 
 

@@ -82,6 +82,10 @@ class DatabaseAdapter(Protocol):
         """Write rows; those with the same primary key are replaced. Each key comes once."""
         ...
 
+    def delete_rows(self, connection: Connection, row_type: type[ProjectionRow], keys: Sequence[Values]) -> None:
+        """Delete the rows with these primary keys; those that are missing are fine."""
+        ...
+
     def insert_row(self, connection: Connection, row: ProjectionRow) -> bool:
         """Insert a row; False when its primary key is taken, also by a transaction that commits meanwhile."""
         ...

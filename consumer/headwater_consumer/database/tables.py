@@ -6,10 +6,12 @@ from headwater_consumer.database.row_mapping import TABLES, map_row
 # --- the log
 LOG_POSITIONS = map_row(rows.LogPositionRow, "log_positions")
 SESSIONS = map_row(rows.SessionMarkRow, "sessions")
+RETIRED_SESSIONS = map_row(rows.RetiredSessionsRow, "retired_sessions")
+BROADCASTS = map_row(rows.BroadcastRow, "broadcasts", wide=True)
 REJECTIONS = map_row(rows.RejectionRow, "rejections", indexes=(("session", "key", "sequence"),))
 DEAD_LETTERS = map_row(rows.DeadLetterRow, "dead_letters", wide=True)
 PARKED_KEYS = map_row(rows.ParkedKeyRow, "parked_keys")
-PARKED_RECORDS = map_row(rows.ParkedRecordRow, "parked_records", indexes=(("partition", "key", "offset"),), wide=True)
+PARKED_RECORDS = map_row(rows.ParkedRecordRow, "parked_records", indexes=(("partition", "key", "position"),), wide=True)
 OUTBOX = map_row(rows.OutboxRow, "outbox", wide=True)
 
 # --- content
@@ -46,5 +48,7 @@ RELOCATED_RANGES = map_row(rows.RelocatedRangeRow, "relocated_ranges")
 PROJECT_FACTS = map_row(rows.ProjectFactRow, "project_facts")
 PROJECTION_META = map_row(rows.MetaRow, "projection_meta")
 
-# All that depends on the log alone, and so belongs to the fingerprint.
+# All that depends on the log alone.
 ROW_TYPES = tuple(row_type for row_type in TABLES if row_type is not rows.MetaRow)
+# All that depends on the events alone: not where this log has them.
+FINGERPRINTED = tuple(row_type for row_type in ROW_TYPES if row_type is not rows.LogPositionRow)

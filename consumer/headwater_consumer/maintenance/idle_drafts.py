@@ -19,8 +19,8 @@ def discard_idle_drafts(
 ) -> list[DraftInfo]:
     """Send an event that discards each open draft that was idle for as long as its project allows.
 
-    A draft that gets an event meanwhile stays open: the discarding event names the time since when it was idle, and is
-    rejected then. The caller confirms. `project`: "entity/project"; None for all. Raises: as `Producer.send`.
+    A draft that gets an event meanwhile stays open: the discarding event names the last one, and is rejected then. The
+    caller confirms. `project`: "entity/project"; None for all. Raises: as `Producer.send`.
     """
     days_of: dict[str, int] = {}
     sent: list[DraftInfo] = []
@@ -31,7 +31,7 @@ def discard_idle_drafts(
         since_us = now_us - days_of[of_project] * _US_PER_DAY
         if draft.last_event_us > since_us:
             continue
-        event = DraftDiscarded(collection=draft.collection, draft=draft.draft, untouched_since_us=since_us)
+        event = DraftDiscarded(collection=draft.collection, draft=draft.draft, last_event=draft.last_event)
         producer.send([event], message=f"idle for {days_of[of_project]} days")
         sent.append(draft)
         if len(sent) == DISCARDED_MAX:

@@ -1,6 +1,6 @@
 """Handlers of events about the store and its projects: objects, dead letters, rules, grants and settings."""
 
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import Reason
@@ -10,34 +10,57 @@ from headwater_schemas.events import (
     AccessRevoked,
     BlobsCondemned,
     BlobsMoved,
+    BroadcastEvent,
     DeadLetterResolved,
     RulesChanged,
+    SessionsRetired,
     SettingsChanged,
     SubscriptionAdded,
     SubscriptionRemoved,
 )
 from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.keys import first_session
+from headwater_schemas.object_names import project_of
+from headwater_schemas.positions import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, position_number
 from headwater_schemas.settings import check_settings
 
-from headwater_consumer.projector.event_context import EventContext, RuleViolation
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text
 from headwater_consumer.projector.facts import change_fact, end_fact
-from headwater_consumer.projector.state import Change, Put, State
+from headwater_consumer.projector.state import Change, Delete, Put, RetireSessions, State
 from headwater_consumer.rows import (
     SETTINGS,
+    BroadcastRow,
     CondemnedObjectRow,
     DeadLetterRow,
     ParkedKeyRow,
     ParkedRecordRow,
     ProjectFactRow,
+    RejectionRow,
     RelocatedRangeRow,
+    RetiredSessionsRow,
+    SessionMarkRow,
 )
+
+# After its condemnation an object can still be known to a session that read the projection before, by a clock that
+# differs from that of whoever condemned it.
+CONDEMNED_KEPT_MS = 24 * 60 * 60 * 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def blobs_condemned(context: EventContext, event: BlobsCondemned, state: State) -> list[Change]:
     """No later entry in this partition may name these objects. Condemning one again changes nothing."""
-    partition = context.position.partition
-    new = [name for name in dict.fromkeys(event.objects) if state.get(CondemnedObjectRow, name, partition) is None]
-    return [Put(CondemnedObjectRow(name, partition, context.position_number)) for name in new]
+    partition, condemned_ms = context.position.partition, _clock_ms(context)
+    changes: list[Change] = [_received(context, event)]
+    for name in dict.fromkeys(event.objects):
+        if project_of(name) != event.project:
+            raise RuleViolation(
+                Reason.INVALID,
+                f"object {name} does not belong to {event.project}, so it cannot be condemned there. "
+                "Name the project that owns it.",
+            )
+        if state.get(CondemnedObjectRow, name, partition) is None:
+            changes.append(Put(CondemnedObjectRow(name, partition, event.broadcast, condemned_ms)))
+    return changes
 
 
 def blobs_moved(event: BlobsMoved) -> list[Change]:
@@ -48,31 +71,89 @@ def blobs_moved(event: BlobsMoved) -> list[Change]:
     ]
 
 
+def sessions_retired(context: EventContext, event: SessionsRetired, state: State) -> list[Change]:
+    """Sessions that started earlier may write no more to this partition; what was kept about them is deleted."""
+    partition = context.position.partition
+    if context.origin.session < first_session(event.before_ms):
+        raise RuleViolation(
+            Reason.INVALID,
+            f"sessions that started before {time_text(event.before_ms * 1000)} cannot be retired by one of them. "
+            "Begin a new session, or name an earlier time.",
+        )
+    changes: list[Change] = [_received(context, event)]
+    before = state.get(RetiredSessionsRow, partition)
+    if before is None or before.before_ms < event.before_ms:
+        changes.append(Put(RetiredSessionsRow(partition, event.before_ms)))
+        changes.append(RetireSessions(partition, event.before_ms, event.before_ms - CONDEMNED_KEPT_MS))
+    return changes
+
+
 def dead_letter_resolved(context: EventContext, event: DeadLetterResolved, state: State) -> list[Change]:
-    """Record the decision; `records.resume_parked` then applies what waited."""
+    """Carry out the decision; `records.resume_parked` then applies what waited."""
     parked = state.get(ParkedKeyRow, context.position.partition, event.key)
-    letter = state.get(DeadLetterRow, event.partition, event.offset)
+    number = _position_number(event)
+    letter = None if number is None else state.get(DeadLetterRow, number)
     if event.decision not in DEAD_LETTER_DECISIONS:
         known = ", ".join(DEAD_LETTER_DECISIONS)
         raise RuleViolation(
             Reason.INVALID, f"{quoted(event.decision)} is not a decision about a dead letter. Use one of: {known}."
         )
-    is_first = parked is not None and (parked.partition, parked.offset) == (event.partition, event.offset)
-    if letter is None or letter.key != event.key or not is_first:
+    if letter is None or parked is None or parked.position != letter.position:
         raise RuleViolation(
             Reason.INVALID,
-            f"no dead letter of {quoted(event.key)} waits at {event.partition}/{event.offset}. "
+            f"no dead letter of {quoted(event.key)} waits at {event.epoch}/{event.partition}/{event.offset}. "
             "Name the first one that waits, and write to its partition.",
         )
-    changes: list[Change] = [
-        Put(replace(letter, decision=event.decision, resolved_position=context.effective_position))
+    if event.decision == "skip":
+        return [Delete(letter), *_skipped(context, letter, state)]
+    # It is applied again as the first parked record: its position is lower than all of theirs.
+    content = (letter.key, letter.payload, letter.headers, letter.session, letter.sequence)
+    return [Delete(letter), Put(ParkedRecordRow(letter.position, letter.partition, *content, letter.time_us))]
+
+
+def _position_number(event: DeadLetterResolved) -> int | None:
+    """The number of the position that an event names; None where it is none."""
+    ranges = ((event.epoch, EPOCHS_MAX), (event.partition, PARTITIONS_MAX), (event.offset, OFFSETS_MAX))
+    if not all(0 <= value < end for value, end in ranges):
+        return None
+    return position_number(event.epoch, event.partition, event.offset)
+
+
+def _skipped(context: EventContext, letter: DeadLetterRow, state: State) -> list[Change]:
+    """Move its writer's mark, so that what the writer sent after it counts, and tell the writer."""
+    if letter.session is None or letter.sequence is None:
+        return []
+    mark = state.get(SessionMarkRow, letter.partition, letter.session, letter.key)
+    if letter.sequence != (0 if mark is None else mark.sequence + 1):
+        return []
+    message = "the event could not be decoded, and an operator skipped it. Log again what it was about."
+    return [
+        Put(SessionMarkRow(letter.partition, letter.session, letter.key, letter.sequence)),
+        Put(
+            RejectionRow(
+                position=letter.position,
+                partition=letter.partition,
+                key=letter.key,
+                session=letter.session,
+                sequence=letter.sequence,
+                event="",
+                reason=Reason.SKIPPED.value,
+                message=message,
+                time_us=context.time_us,
+            )
+        ),
     ]
-    if event.decision == "retry":
-        # It is applied again as the first parked record: its offset is lower than all of theirs.
-        changes.append(
-            Put(ParkedRecordRow(letter.partition, letter.offset, letter.key, letter.payload, letter.time_us, None))
-        )
-    return changes
+
+
+def _received(context: EventContext, event: BroadcastEvent) -> Put:
+    """This partition has the event."""
+    origin = context.origin
+    sent = (origin.session, context.key, origin.sequence)
+    return Put(BroadcastRow(event.broadcast, context.position.partition, *sent, context.payload))
+
+
+def _clock_ms(context: EventContext) -> int:
+    return (context.origin.clock - _EPOCH) // timedelta(milliseconds=1)
 
 
 def declared(
@@ -89,7 +170,8 @@ def declared(
     fact = ProjectFactRow(
         context.position.partition, event.project, kind, name, value, context.effective_position, None
     )
-    return [*change_fact(state, context, fact)]
+    received = [_received(context, event)] if isinstance(event, RulesChanged) else []
+    return [*received, *change_fact(state, context, fact)]
 
 
 def withdrawn(context: EventContext, event: AccessRevoked | SubscriptionRemoved, state: State) -> list[Change]:

@@ -20,6 +20,7 @@ from headwater_schemas.events import (
     RulesChanged,
     RunFinished,
     RunStarted,
+    SessionsRetired,
     SettingsChanged,
     SubscriptionAdded,
     SubscriptionRemoved,
@@ -32,13 +33,13 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.field_checks import check_fields
 from headwater_schemas.frozen_unicode import quoted
-from headwater_schemas.keys import UNKNOWN_SESSION, check_session
+from headwater_schemas.keys import UNKNOWN_SESSION, check_session, first_session
 
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection
 from headwater_consumer.projector.facts import version_updates
 from headwater_consumer.projector.state import Change, Put, State
-from headwater_consumer.rows import SessionMarkRow
+from headwater_consumer.rows import RetiredSessionsRow, SessionMarkRow
 
 
 def apply(context: EventContext, event: Event, state: State) -> list[Change]:
@@ -52,6 +53,11 @@ def apply(context: EventContext, event: Event, state: State) -> list[Change]:
     except InvalidInput as invalid:  # nothing can be counted for it
         nobody = replace(context, origin=replace(origin, session=UNKNOWN_SESSION))
         return [rejection(nobody, event, RuleViolation(Reason.INVALID, str(invalid)))]
+    retired = state.get(RetiredSessionsRow, context.position.partition)
+    if retired is not None and origin.session < first_session(retired.before_ms):
+        # Without a mark: one that was deleted must never read as "nothing was applied yet".
+        message = "the session of this writer is retired. Log it again from a new process."
+        return [rejection(context, event, RuleViolation(Reason.SESSION_RETIRED, message))]
     mark = state.get(SessionMarkRow, context.position.partition, origin.session, context.key)
     last = -1 if mark is None else mark.sequence
     if origin.sequence <= last:
@@ -113,6 +119,8 @@ def _handle(  # noqa: C901 - one branch an event, no other logic
             return administration.blobs_condemned(context, event, state)
         case BlobsMoved():
             return administration.blobs_moved(event)
+        case SessionsRetired():
+            return administration.sessions_retired(context, event, state)
         case DeadLetterResolved():
             return administration.dead_letter_resolved(context, event, state)
         case RulesChanged() | AccessGranted() | SettingsChanged() | SubscriptionAdded():

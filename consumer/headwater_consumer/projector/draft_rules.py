@@ -33,6 +33,15 @@ def describe(event: DraftEvent) -> str:
     return f"a draft of {event.collection}"
 
 
+def check_shared(event: DraftEvent) -> None:
+    """Raises: RuleViolation for a draft that has one writer, where several are meant."""
+    if not event.draft.startswith(SHARED_DRAFT):
+        raise RuleViolation(
+            Reason.INVALID,
+            f"{describe(event)} has one writer, so none can be waited for. Use a distributed_id for several writers.",
+        )
+
+
 def check_size(event: DraftEvent, total: ContentSum) -> None:
     """Raises: RuleViolation when the sum of all sizes is more than can be stored, which no real sizes reach."""
     if total.size_bytes > SIZE_BYTES_MAX:

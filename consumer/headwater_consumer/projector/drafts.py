@@ -35,9 +35,10 @@ from headwater_consumer.projector.draft_rules import (
     check_type_of_collection,
     describe,
 )
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, time_text
-from headwater_consumer.projector.state import AddEntries, Change, DropLayer, Put, State
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
+from headwater_consumer.projector.state import AddEntries, Change, DropLayer, DropWriters, Put, State
 from headwater_consumer.rows import (
+    EXECUTABLE,
     FILE,
     REFERENCE,
     REMOVED,
@@ -67,6 +68,8 @@ def opened(context: EventContext, event: DraftOpened, state: State) -> list[Chan
         base=event.base,
         layer=context.position_number,
         opened_position=context.effective_position,
+        session=context.origin.session,
+        last_event=context.event_id,
         last_event_us=context.time_us,
         batches=0,
         writers=0,
@@ -75,9 +78,11 @@ def opened(context: EventContext, event: DraftOpened, state: State) -> list[Chan
         sum_count=0,
         sum_bytes=0,
         commit_payload=None,
+        commit_attributes=None,
         closed_position=None,
         version=None,
         deduplicated=False,
+        attributes_ignored=False,
     )
     return [Put(draft), Put(LayerRow(context.position_number, 0))]
 
@@ -93,14 +98,14 @@ def entries_added(context: EventContext, event: EntryAdded, state: State) -> lis
         check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
     writer, changes = _writer_of(context, event, draft, state)
     sizes = event.files.sizes
-    leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes)
+    leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes, event.files.executable)
     leaves += [reference_leaf(reference) for reference in event.references]
     size_bytes = sum(sizes) + sum(reference.size or 0 for reference in event.references)
     rows: list[EntryTuple] = _file_rows(draft.layer, context, writer, event.files)
     rows += [_reference_row(draft.layer, context, writer, reference) for reference in event.references]
     total = sum_of(draft).plus(lthash.sum_of(leaves, size_bytes))
     check_size(event, total)
-    return [*changes, *_extended(context, draft, state, rows, total, new_writer=bool(changes))]
+    return [*changes, *_extended(context, draft, state, rows, total, writer)]
 
 
 def entries_removed(context: EventContext, event: EntryRemoved, state: State) -> list[Change]:
@@ -118,9 +123,9 @@ def entries_removed(context: EventContext, event: EntryRemoved, state: State) ->
     within = [path for folder in event.folders for path in state.paths_under(layers, folder)]
     paths = list(dict.fromkeys([*event.paths, *within]))
     writer, changes = _writer_of(context, event, draft, state)
-    offset = context.position.offset
-    rows: list[EntryTuple] = [(draft.layer, path, offset, writer, REMOVED, *repeat(None, 7)) for path in paths]
-    return [*changes, *_extended(context, draft, state, rows, sum_of(draft), new_writer=bool(changes))]
+    ordinal = context.position_number
+    rows: list[EntryTuple] = [(draft.layer, path, ordinal, writer, REMOVED, *repeat(None, 7)) for path in paths]
+    return [*changes, *_extended(context, draft, state, rows, sum_of(draft), writer)]
 
 
 def discarded(context: EventContext, event: DraftDiscarded, state: State) -> list[Change]:
@@ -129,22 +134,15 @@ def discarded(context: EventContext, event: DraftDiscarded, state: State) -> lis
     if draft is not None and draft.closed_position is not None and draft.version is None:
         return []
     draft = open_draft(event, state)
-    since_us = event.untouched_since_us
-    if since_us is not None and draft.last_event_us > since_us:
+    if event.last_event is not None and event.last_event != draft.last_event:
         raise RuleViolation(
             Reason.DRAFT_TOUCHED,
-            f"{describe(event)} was to be discarded if it had no event after {time_text(since_us)}, but it had one at "
-            f"{time_text(draft.last_event_us)}. It stays open.",
+            f"{describe(event)} was to be discarded as it was after event {event.last_event}, but {draft.last_event} "
+            "came later. It stays open.",
         )
-    closed = replace(
-        draft,
-        closed_position=context.effective_position,
-        sum_state=b"",
-        commit_payload=None,
-        last_event_us=context.time_us,
-    )
+    closed = replace(touched(without_commit(draft), context), closed_position=context.effective_position, sum_state=b"")
     notification = announce(context, 0, event.name, event.collection, {"draft": event.draft})
-    return [Put(closed), DropLayer(draft.layer), notification]
+    return [Put(closed), DropLayer(draft.layer), *drop_writers(draft), notification]
 
 
 def open_draft(event: DraftEvent, state: State) -> DraftRow:
@@ -171,6 +169,21 @@ def _check_open(event: DraftEvent, draft: DraftRow) -> None:
         raise RuleViolation(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
 
 
+def touched(draft: DraftRow, context: EventContext) -> DraftRow:
+    """A draft with this event as the last one about it."""
+    return replace(draft, last_event=context.event_id, last_event_us=context.time_us)
+
+
+def without_commit(draft: DraftRow) -> DraftRow:
+    """A draft for whose writers no commit waits."""
+    return replace(draft, commit_payload=None, commit_attributes=None)
+
+
+def drop_writers(draft: DraftRow) -> list[Change]:
+    """Delete the rows of a draft's writers, which only a shared one has."""
+    return [DropWriters(draft.collection, draft.draft)] if draft.draft.startswith(SHARED_DRAFT) else []
+
+
 def sum_of(draft: DraftRow) -> ContentSum:
     """The sum of all that was added to a draft, duplicates included."""
     return ContentSum(draft.sum_state, draft.sum_count, draft.sum_bytes)
@@ -189,7 +202,7 @@ def _opened_again(context: EventContext, event: DraftOpened, before: DraftRow) -
             f"{describe(event)} was opened on {_base_name(before.base)}, not on {_base_name(event.base)}. "
             "All its writers must start from the same version; use a new distributed_id to start from another.",
         )
-    return [Put(replace(before, last_event_us=context.time_us))]
+    return [Put(touched(before, context))]
 
 
 def _base_name(base: int | None) -> str:
@@ -207,28 +220,33 @@ def writer_of(context: EventContext, event: EntryAdded | EntryRemoved | WriterDo
     return context.origin.session if event.writer is None else str(RunName.parse(event.writer))
 
 
+def new_writer(event: DraftEvent, writer: str) -> DraftWriterRow:
+    """A writer that has sent nothing yet."""
+    return DraftWriterRow(event.collection, event.draft, writer, None, False, None, None, None)
+
+
 def _writer_of(
     context: EventContext, event: EntryAdded | EntryRemoved, draft: DraftRow, state: State
 ) -> tuple[int, list[Change]]:
     """The number of the event's writer in this draft, and the change that gives it one if it has none yet."""
     writer = writer_of(context, event)
+    if not event.draft.startswith(SHARED_DRAFT):
+        return 0, []  # it has one writer
     known = state.get(DraftWriterRow, draft.collection, draft.draft, writer)
     if known is not None and known.number is not None:
         return known.number, []
-    done = known is not None and known.done
-    return draft.writers, [Put(DraftWriterRow(draft.collection, draft.draft, writer, draft.writers, done))]
+    return draft.writers, [Put(replace(known or new_writer(event, writer), number=draft.writers))]
 
 
 def _extended(
-    context: EventContext, draft: DraftRow, state: State, rows: list[EntryTuple], total: ContentSum, *, new_writer: bool
+    context: EventContext, draft: DraftRow, state: State, rows: list[EntryTuple], total: ContentSum, writer: int
 ) -> list[Change]:
     layer = state.get(LayerRow, draft.layer)
     assert layer is not None, "a draft and its layer are created by one event"
     grown = replace(
-        draft,
-        last_event_us=context.time_us,
+        touched(draft, context),
         batches=draft.batches + 1,
-        writers=draft.writers + new_writer,
+        writers=max(draft.writers, writer + 1),
         sum_state=total.state,
         sum_count=total.count,
         sum_bytes=total.size_bytes,
@@ -240,7 +258,10 @@ def _file_rows(layer: int, context: EventContext, writer: int, files: FileEntrie
     """Rows in the order of EntryRow's fields, by columns: there may be thousands."""
     names = [files.objects[i] for i in files.object_indexes]
     nothing = repeat(None)
-    columns = (repeat(layer), files.paths, repeat(context.position.offset), repeat(writer), repeat(FILE), files.sizes)
+    kinds = [FILE] * len(files)
+    for row in files.executable:
+        kinds[row] = EXECUTABLE
+    columns = (repeat(layer), files.paths, repeat(context.position_number), repeat(writer), kinds, files.sizes)
     location = (files.packed_digests(), names, files.offsets)
     return list(zip(*columns, *location, nothing, nothing, nothing, strict=False))
 
@@ -248,7 +269,7 @@ def _file_rows(layer: int, context: EventContext, writer: int, files: FileEntrie
 def _reference_row(layer: int, context: EventContext, writer: int, reference: Reference) -> EntryTuple:
     outside = (reference.uri, reference.checksum, reference.object_version)
     nowhere = (None, None, None)
-    return (layer, reference.path, context.position.offset, writer, REFERENCE, reference.size, *nowhere, *outside)
+    return (layer, reference.path, context.position_number, writer, REFERENCE, reference.size, *nowhere, *outside)
 
 
 def base_chain(draft: DraftRow, state: State) -> LayerChain:

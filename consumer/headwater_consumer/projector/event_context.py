@@ -8,6 +8,7 @@ from typing import Any
 
 from headwater_schemas.errors import HeadwaterError, Reason
 from headwater_schemas.events import Event, Origin
+from headwater_schemas.keys import event_id
 from headwater_schemas.positions import Position
 
 from headwater_consumer.projector.state import Put
@@ -24,12 +25,18 @@ class EventContext:
     effective_position: int  # from which facts count: a parked event counts from the position that resumed it
     time_us: int  # append time, monotonic within a partition
     key: str  # the record's key
+    payload: bytes  # the event as it came
     origin: Origin
 
     @property
     def position_number(self) -> int:
         """The record's position as one number."""
         return self.position.number
+
+    @property
+    def event_id(self) -> str:
+        """The event's id, which is the same every time it is sent."""
+        return event_id(self.origin.session, self.key, self.origin.sequence)
 
 
 class RuleViolation(HeadwaterError):
@@ -55,11 +62,11 @@ def time_text(time_us: int) -> str:
 
 def rejection(context: EventContext, event: Event, violation: RuleViolation) -> Put:
     """The record of a rejection, by which the event's writer finds it."""
-    position, origin = context.position, context.origin
+    origin = context.origin
     return Put(
         RejectionRow(
-            partition=position.partition,
-            offset=position.offset,
+            position=context.position_number,
+            partition=context.position.partition,
             key=context.key,
             session=origin.session,
             sequence=origin.sequence,
@@ -73,6 +80,5 @@ def rejection(context: EventContext, event: Event, violation: RuleViolation) -> 
 
 def announce(context: EventContext, record_index: int, kind: str, subject: str, body: Mapping[str, Any]) -> Put:
     """A notification for subscribers; `record_index` counts from 0 within one event."""
-    position = context.position
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Put(OutboxRow(position.partition, position.offset, record_index, kind, subject, text, context.time_us))
+    return Put(OutboxRow(context.position_number, record_index, kind, subject, text, context.time_us))

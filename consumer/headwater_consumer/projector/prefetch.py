@@ -33,6 +33,7 @@ from headwater_consumer.rows import (
     DraftWriterRow,
     LayerRow,
     ProjectionRow,
+    RetiredSessionsRow,
     RunRow,
     RunStateRow,
     SessionMarkRow,
@@ -48,6 +49,7 @@ RowKey = tuple[type[ProjectionRow], tuple[Any, ...]]  # a row type, and the look
 def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
     """The single rows that applying `event` will most likely read."""
     yield SessionMarkRow, (context.position.partition, context.origin.session, context.key)
+    yield RetiredSessionsRow, (context.position.partition,)
     if isinstance(event, RunEvent):
         yield RunRow, (event.run,)
         yield RunStateRow, (event.run,)

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from headwater_schemas import codec
+from headwater_schemas import codec, header_block
 from headwater_schemas.errors import UndecodableEvent
 from headwater_schemas.events import DeadLetterResolved, Stamped
-from headwater_schemas.positions import Position
+from headwater_schemas.headers import Headers, sequence_of, session_of
+from headwater_schemas.positions import Position, position_of
 
 from headwater_consumer.projector.dispatch import apply
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.prefetch import RowKey, first_prefetch, second_prefetch
-from headwater_consumer.projector.state import Change, Put, State
+from headwater_consumer.projector.state import Change, Delete, Put, State
 from headwater_consumer.rows import DeadLetterRow, OutboxRow, ParkedKeyRow, ParkedRecordRow
 
 
@@ -26,30 +27,39 @@ class DecodedRecord:
 
     key: str
     payload: bytes
+    headers: Headers
     position: Position  # where it was first written: restored records carry that in a header
     time_us: int  # when, monotonic within a partition
     content: Stamped | UndecodableEvent
 
     def context(self, stamped: Stamped) -> EventContext:
         """The context of its event."""
-        return EventContext(self.position, self.position.number, self.time_us, self.key, stamped.origin)
+        number = self.position.number
+        return EventContext(self.position, number, self.time_us, self.key, self.payload, stamped.origin)
+
+    def parked(self) -> ParkedRecordRow:
+        """The row of this record while it waits."""
+        number, partition = self.position.number, self.position.partition
+        kept = header_block.pack(self.headers)
+        origin = (session_of(self.headers), sequence_of(self.headers))
+        return ParkedRecordRow(number, partition, self.key, self.payload, kept, *origin, self.time_us)
 
 
 def apply_record(record: DecodedRecord, state: State) -> Iterator[list[Change]]:
     """The changes that one record makes, in steps: each must be in `state` before the next is asked for."""
-    content, partition, offset = record.content, record.position.partition, record.position.offset
+    content, partition = record.content, record.position.partition
     resolves = isinstance(content, Stamped) and isinstance(content.event, DeadLetterResolved)
     parked = state.get(ParkedKeyRow, partition, record.key)
-    if parked is not None and parked.offset is not None and not resolves:
-        yield [Put(ParkedRecordRow(partition, offset, record.key, record.payload, record.time_us, None))]
+    if parked is not None and not resolves:
+        yield [Put(record.parked())]
     elif isinstance(content, UndecodableEvent):
-        letter = DeadLetterRow(partition, offset, record.key, record.payload, str(content), record.time_us, None, None)
-        yield [Put(letter), Put(ParkedKeyRow(partition, record.key, offset))]
+        letter = dead_letter(record.parked(), str(content))
+        yield [Put(letter), Put(ParkedKeyRow(partition, record.key, letter.position))]
     else:
         context = record.context(content)
         changes = apply(context, content.event, state)
         yield changes
-        if resolves and any(isinstance(change, Put) and isinstance(change.row, DeadLetterRow) for change in changes):
+        if resolves and any(isinstance(change, Delete) and isinstance(change.row, DeadLetterRow) for change in changes):
             yield from resume_parked(context, state)
 
 
@@ -62,26 +72,31 @@ def resume_parked(resolved: EventContext, state: State) -> Iterator[list[Change]
     partition, key = resolved.position.partition, resolved.key
     record_index = count()
     for parked in state.parked_records(partition, key):
-        applied = Put(replace(parked, applied_position=resolved.effective_position))
+        applied = Delete(parked)
         try:
             stamped = codec.decode(parked.payload)
         except UndecodableEvent as error:
-            letter = DeadLetterRow(
-                parked.partition, parked.offset, key, parked.payload, str(error), parked.time_us, None, None
-            )
-            yield [applied, Put(letter), Put(ParkedKeyRow(parked.partition, key, parked.offset))]
+            letter = dead_letter(parked, str(error))
+            yield [applied, Put(letter), Put(ParkedKeyRow(partition, key, letter.position))]
             return
-        position = Position(resolved.position.generation, parked.partition, parked.offset)
-        context = EventContext(position, resolved.effective_position, parked.time_us, key, stamped.origin)
+        position, effective = position_of(parked.position), resolved.effective_position
+        context = EventContext(position, effective, parked.time_us, key, parked.payload, stamped.origin)
         yield [applied, *_moved_to(resolved, apply(context, stamped.event, state), record_index)]
-    yield [Put(ParkedKeyRow(partition, key, None))]
+    open_key = state.get(ParkedKeyRow, partition, key)
+    assert open_key is not None, "a dead letter was resolved, so its key was parked"
+    yield [Delete(open_key)]
+
+
+def dead_letter(parked: ParkedRecordRow, error: str) -> DeadLetterRow:
+    """The dead letter that a record becomes."""
+    content = (parked.key, parked.payload, parked.headers, parked.session, parked.sequence)
+    return DeadLetterRow(parked.position, parked.partition, *content, error, parked.time_us)
 
 
 def _moved_to(resolved: EventContext, changes: list[Change], record_index: Iterator[int]) -> list[Change]:
     """Notifications move to where the dead letter was resolved: subscribers are past the parked record's position."""
-    partition, offset = resolved.position.partition, resolved.position.offset
     return [
-        Put(replace(change.row, partition=partition, offset=offset, record_index=next(record_index)))
+        Put(replace(change.row, position=resolved.position_number, record_index=next(record_index)))
         if isinstance(change, Put) and isinstance(change.row, OutboxRow)
         else change
         for change in changes

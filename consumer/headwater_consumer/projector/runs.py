@@ -33,7 +33,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
         display_name=event.display_name,
         config=event.config,
         tags=json.dumps(tags, ensure_ascii=False),
-        author=context.origin.who,
+        author=context.origin.author,
         started_us=context.time_us,
         from_position=context.effective_position,
         to_position=None,

@@ -5,25 +5,49 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from headwater_schemas import codec, lthash, metadata
+from headwater_schemas import codec, lthash
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import WRITERS_MAX, Stamped, VersionCommitted, WriterDone
-from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.events import VersionCommitted, WriterDone
 from headwater_schemas.lthash import NOTHING, ContentSum
-from headwater_schemas.names import LATEST, CollectionName, RunName, check_alias
+from headwater_schemas.names import CollectionName
+from headwater_schemas.positions import position_of
 
-from headwater_consumer.projector.draft_rules import check_size, check_type_of_collection, describe
-from headwater_consumer.projector.drafts import base_chain, open_draft, sum_of, writer_of
+from headwater_consumer.projector.commit_attributes import (
+    NOTHING_GIVEN,
+    check_commit,
+    check_latest,
+    committed_again,
+    given_by,
+    link_runs,
+    may_edit_existing,
+    set_attributes,
+    waiting_commit,
+)
+from headwater_consumer.projector.draft_rules import check_shared, check_size, check_type_of_collection, describe
+from headwater_consumer.projector.drafts import (
+    base_chain,
+    drop_writers,
+    new_writer,
+    open_draft,
+    sum_of,
+    touched,
+    without_commit,
+    writer_of,
+)
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
-from headwater_consumer.projector.facts import add_tag, set_alias, set_attribute
-from headwater_consumer.projector.state import Change, DropLayer, MergeLayers, Put, RemoveDuplicates, State
+from headwater_consumer.projector.state import (
+    Change,
+    DropLayer,
+    MergeLayers,
+    Put,
+    RemoveDuplicates,
+    State,
+)
 from headwater_consumer.rows import (
-    DESCRIPTION,
-    FILE,
-    METADATA,
+    EXECUTABLE,
+    FILE_KINDS,
     REMOVED,
-    TTL,
     CollectionRow,
     ContestedPathRow,
     DraftRow,
@@ -31,7 +55,6 @@ from headwater_consumer.rows import (
     EntryRow,
     LayerChain,
     LayerRow,
-    RunOutputRow,
     VersionDigestRow,
     VersionLayerRow,
     VersionRow,
@@ -44,44 +67,89 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def committed(context: EventContext, event: VersionCommitted, state: State) -> list[Change]:
     """Seal a draft now, or when the last writer that it waits for is done. A sealed draft does not change."""
-    _check_commit(event)
+    check_commit(event)
     draft = state.get(DraftRow, event.collection, event.draft)
     if draft is not None and draft.version is not None:
-        return []
+        return committed_again(context, event, draft.version, state)
     draft = open_draft(event, state)
+    if event.writers is not None:
+        check_shared(event)
     if event.writers is not None and draft.writers_done < event.writers:
-        payload = codec.encode(Stamped(context.origin, event))
-        return [Put(replace(draft, commit_payload=payload, last_event_us=context.time_us))]
+        return _wait(context, event, draft, state)
     return _seal(context, event, draft, state)
 
 
 def writer_done(context: EventContext, event: WriterDone, state: State) -> list[Change]:
     """One more writer is done; twice counts once. The last one that a commit waits for seals the draft."""
     draft = open_draft(event, state)
+    check_shared(event)
     writer = writer_of(context, event)
     known = state.get(DraftWriterRow, event.collection, event.draft, writer)
     if known is not None and known.done:
         return []
-    number = None if known is None else known.number
-    draft = replace(draft, writers_done=draft.writers_done + 1, last_event_us=context.time_us)
-    changes: list[Change] = [Put(DraftWriterRow(event.collection, event.draft, writer, number, True))]
+    draft = replace(touched(draft, context), writers_done=draft.writers_done + 1)
+    changes: list[Change] = [Put(replace(known or new_writer(event, writer), done=True))]
     if draft.commit_payload is None:
         return [*changes, Put(draft)]
-    pending = codec.decode(draft.commit_payload)
-    commit = pending.event
-    assert isinstance(commit, VersionCommitted)
+    pending, commit = codec.decode(draft.commit_payload), waiting_commit(draft.commit_payload)
     assert commit.writers is not None
     if draft.writers_done < commit.writers:
         return [*changes, Put(draft)]
     # The version, or its rejection, belongs to the commit's author: the last writer did nothing wrong.
-    of_commit = replace(context, origin=pending.origin)
+    of_commit = replace(context, origin=pending.origin, payload=draft.commit_payload)
     try:
         return [*changes, *_seal(of_commit, commit, draft, state)]
     except RuleViolation as violation:
-        return [*changes, Put(replace(draft, commit_payload=None)), rejection(of_commit, commit, violation)]
+        return [*changes, Put(without_commit(draft)), *_reject_waiting(of_commit, commit, violation, state)]
+
+
+def _wait(context: EventContext, event: VersionCommitted, draft: DraftRow, state: State) -> list[Change]:
+    """Keep a commit until the writers that it waits for are done. What several of them give is united."""
+    if draft.commit_payload is None:
+        waiting = replace(touched(draft, context), commit_payload=context.payload)
+    else:
+        first = waiting_commit(draft.commit_payload)
+        if first.writers != event.writers:
+            raise RuleViolation(
+                Reason.COMMIT_CONFLICT,
+                f"a commit of {describe(event)} already waits for {first.writers:,} writers, and this one for "
+                f"{event.writers:,}. Give all commits of a draft the same number.",
+            )
+        given = given_by(draft, event)
+        waiting = replace(touched(draft, context), commit_attributes=given.to_json())
+    writer = event.run or context.origin.session
+    known = state.get(DraftWriterRow, event.collection, event.draft, writer) or new_writer(event, writer)
+    position, origin = context.position_number, context.origin
+    sent = replace(known, commit_position=position, commit_session=origin.session, commit_sequence=origin.sequence)
+    return [Put(waiting), Put(sent)]
+
+
+def _reject_waiting(
+    context: EventContext, commit: VersionCommitted, violation: RuleViolation, state: State
+) -> Iterator[Change]:
+    """Each commit that waits gets the rejection, at its own position, and waits no more."""
+    for waiting in state.waiting_commits(commit.collection, commit.draft):
+        assert waiting.commit_position is not None
+        assert waiting.commit_session is not None
+        assert waiting.commit_sequence is not None
+        origin = replace(context.origin, session=waiting.commit_session, sequence=waiting.commit_sequence)
+        of_waiting = replace(context, position=position_of(waiting.commit_position), origin=origin)
+        yield rejection(of_waiting, commit, violation)
+        yield Put(replace(waiting, commit_position=None, commit_session=None, commit_sequence=None))
+
+
+def _runs_of(event: VersionCommitted, draft: DraftRow, state: State) -> Iterator[str]:
+    """The runs that commit a draft: that of `event`, and those of the commits that wait."""
+    if event.run is not None:
+        yield event.run
+    if draft.commit_payload is not None:
+        writers = [waiting.writer for waiting in state.waiting_commits(draft.collection, draft.draft)]
+        yield from (writer for writer in writers if "/" in writer)  # the others are sessions
 
 
 def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state: State) -> list[Change]:
+    check_latest(event, state)
+    given = given_by(draft, event)
     sealed = _content_of(draft, state)
     check_size(event, sealed.content)
     digest = sealed.content.digest()
@@ -100,19 +168,20 @@ def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state
     else:
         version, changes = _new_version(context, event, draft, collection, sealed, state)
     deduplicated = same is not None and same.version is not None
+    may_set = not deduplicated or may_edit_existing(event)
     closed = replace(
-        draft,
+        touched(without_commit(draft), context),
         closed_position=context.effective_position,
         version=version,
         deduplicated=deduplicated,
+        attributes_ignored=not may_set and given != NOTHING_GIVEN,
         sum_state=b"",  # not needed any more, and the largest field
-        commit_payload=None,
-        last_event_us=context.time_us,
     )
-    attributes = _set_attributes(context, event, version, state)
-    run_edge = _link_run(context, event, version, state, deduplicated=deduplicated)
+    attributes = set_attributes(context, event.collection, version, given if may_set else NOTHING_GIVEN, state)
+    edges = link_runs(context, event.collection, version, _runs_of(event, draft, state), state)
     body = {"version": version, "digest": digest, "deduplicated": deduplicated, "draft": event.draft, "run": event.run}
-    return [*changes, Put(closed), *attributes, *run_edge, announce(context, 0, event.name, event.collection, body)]
+    notification = announce(context, 0, event.name, event.collection, body)
+    return [*changes, Put(closed), *attributes, *edges, *drop_writers(draft), notification]
 
 
 # --- content ------------------------------------------------------------------------------------------------------
@@ -170,10 +239,10 @@ def _sum_of_rows(rows: Iterable[EntryRow]) -> ContentSum:
 
 
 def _leaf(row: EntryRow) -> bytes:
-    if row.kind == FILE:
+    if row.kind in FILE_KINDS:
         assert row.digest is not None
         assert row.size is not None
-        return file_leaves([row.path], [row.digest], [row.size])[0]
+        return file_leaves([row.path], [row.digest], [row.size], [0] if row.kind == EXECUTABLE else ())[0]
     assert row.uri is not None
     return reference_leaf(Reference(row.path, row.uri, row.checksum, row.size, row.object_version))
 
@@ -212,7 +281,7 @@ def _new_version(
         position=context.effective_position,
         created_us=context.time_us,
         clock_us=(context.origin.clock - _EPOCH) // timedelta(microseconds=1),
-        author=context.origin.who,
+        author=context.origin.author,
         message=context.origin.message,
     )
     contested = [Put(ContestedPathRow(event.collection, number, path)) for path in sealed.contested]
@@ -257,64 +326,3 @@ def _rows_of(layer: int, state: State) -> int:
     row = state.get(LayerRow, layer)
     assert row is not None, "a version names a layer that does not exist"
     return row.row_count
-
-
-# --- attributes ---------------------------------------------------------------------------------------------------
-
-
-def _check_commit(event: VersionCommitted) -> None:
-    for alias in event.aliases:
-        check_alias(alias)
-    for tag in event.tags:
-        check_alias(tag, "tag")
-    for kind, names in (("tags", event.tags), ("aliases", event.aliases)):
-        if len(names) > TAGS_MAX:
-            raise RuleViolation(
-                Reason.INVALID,
-                f"the commit of {describe(event)} has {len(names):,} {kind}; at most {TAGS_MAX} are allowed. "
-                "Set the others after it.",
-            )
-    if event.metadata is not None:
-        metadata.decode(event.metadata)
-    if event.run is not None:
-        RunName.parse(event.run)
-    if event.writers is not None and not 1 <= event.writers <= WRITERS_MAX:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"the commit of {describe(event)} waits for {event.writers:,} writers; 1 to {WRITERS_MAX:,} are allowed.",
-        )
-    if event.ttl_seconds is not None and event.ttl_seconds <= 0:
-        raise RuleViolation(
-            Reason.INVALID,
-            f"the commit of {describe(event)} has a time to live of {event.ttl_seconds} s. Give a positive number.",
-        )
-
-
-def _set_attributes(context: EventContext, event: VersionCommitted, version: int, state: State) -> list[Change]:
-    """Set only what was given: an existing version with the same content keeps its other attributes."""
-    name = event.collection
-    given = {
-        DESCRIPTION: event.description,
-        METADATA: event.metadata,
-        TTL: None if event.ttl_seconds is None else str(event.ttl_seconds),
-    }
-    changes: list[Change] = []
-    for field_name, value in given.items():
-        if value is not None:
-            changes += set_attribute(state, context, name, version, field_name, value)
-    for tag in dict.fromkeys(event.tags):
-        changes += add_tag(state, context, name, version, tag)
-    for alias in dict.fromkeys((LATEST, *event.aliases)):
-        changes += set_alias(state, context, name, alias, version)
-    return changes
-
-
-def _link_run(
-    context: EventContext, event: VersionCommitted, version: int, state: State, *, deduplicated: bool
-) -> list[Change]:
-    """The edge to the run that logged it, which a new version cannot have yet."""
-    if event.run is None or (
-        deduplicated and state.get(RunOutputRow, event.collection, version, event.run) is not None
-    ):
-        return []
-    return [Put(RunOutputRow(event.collection, version, event.run, context.effective_position))]

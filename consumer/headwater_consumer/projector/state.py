@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from headwater_consumer.rows import AliasRow, EntryRow, ParkedRecordRow, ProjectionRow
+from headwater_consumer.rows import AliasRow, DraftWriterRow, EntryRow, ParkedRecordRow, ProjectionRow
 
 R = TypeVar("R", bound=ProjectionRow)
 
@@ -53,7 +53,34 @@ class DropLayer:
     layer: int
 
 
-Change = Put | AddEntries | RemoveDuplicates | MergeLayers | DropLayer
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a row."""
+
+    row: ProjectionRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropWriters:
+    """Delete the rows of a draft's writers."""
+
+    collection: str
+    draft: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetireSessions:
+    """Delete what a partition keeps about sessions that started before `before_ms`.
+
+    These are marks, rejections, broadcasts, closed drafts of one writer, and objects condemned before `condemned_ms`.
+    """
+
+    partition: int
+    before_ms: int
+    condemned_ms: int
+
+
+Change = Put | AddEntries | RemoveDuplicates | MergeLayers | DropLayer | Delete | DropWriters | RetireSessions
 
 
 class State(Protocol):
@@ -99,6 +126,10 @@ class State(Protocol):
 
     def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
         """The lowest version of this content that is not deleted."""
+        ...
+
+    def waiting_commits(self, collection: str, draft: str) -> list[DraftWriterRow]:
+        """The writers of a draft whose commit waits for others, in the order of their commits."""
         ...
 
     def parked_records(self, partition: int, key: str) -> Iterable[ParkedRecordRow]:

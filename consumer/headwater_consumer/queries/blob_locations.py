@@ -125,7 +125,7 @@ def _any_relocated() -> CompiledStatement:
 
 @cache
 def _any_condemned() -> CompiledStatement:
-    return CompiledStatement(select(CONDEMNED_OBJECTS.c.position).limit(1))
+    return CompiledStatement(select(CONDEMNED_OBJECTS.c.partition).limit(1))
 
 
 @cache

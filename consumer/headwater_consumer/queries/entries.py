@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
+from headwater_schemas.entries import BlobLocation, Reference, file_identity, reference_leaf
 from headwater_schemas.paths import range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
@@ -23,7 +23,7 @@ from headwater_consumer.layers.path_conflicts import Exclusions, first_path_conf
 from headwater_consumer.layers.stored import StoredLayerStack
 from headwater_consumer.queries.blob_locations import current_locations
 from headwater_consumer.queries.results import EntryInfo
-from headwater_consumer.rows import FILE, REMOVED
+from headwater_consumer.rows import EXECUTABLE, FILE_KINDS, REMOVED
 
 PATHS_PER_SNAPSHOT = 10_000  # bounds how long one snapshot is open, and the memory of the query
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
@@ -60,11 +60,10 @@ def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") 
 def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
     """Path and identity of every entry by path, in pages of columns: for detecting changes.
 
-    The identity tells one content of a path from another: a file's digest in the stored form, or all fields of a
-    reference (`reference_leaf`).
+    The identity tells one content of a path from another: `file_identity` or `reference_leaf`.
     """
     for rows in pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
-        yield [row[0] for row in rows], [row[2] if row[1] == FILE else _reference_identity(row) for row in rows]
+        yield [row[0] for row in rows], list(map(_identity, rows))
 
 
 def entry(database: Database, layers: Sequence[int], path: str) -> EntryInfo | None:
@@ -208,8 +207,10 @@ def entries_at(connection: Connection, layers: Sequence[int], paths: Sequence[st
     return [info for info in infos if info.kind != REMOVED]
 
 
-def _reference_identity(row: Any) -> bytes:
-    path, _, _, size, uri, checksum, object_version = row
+def _identity(row: Any) -> bytes:
+    path, kind, digest, size, uri, checksum, object_version = row
+    if kind in FILE_KINDS:
+        return file_identity(digest, kind == EXECUTABLE)
     return reference_leaf(Reference(path, uri, checksum, size, object_version))
 
 
@@ -223,7 +224,7 @@ def _located_entries(database: Database, rows: Sequence[Any]) -> list[EntryInfo]
 
 def _located(connection: Connection, infos: list[EntryInfo]) -> list[EntryInfo]:
     """The same, each file with its current location."""
-    files = [i for i, info in enumerate(infos) if info.kind == FILE]
+    files = [i for i, info in enumerate(infos) if info.kind in FILE_KINDS]
     places = [_place(infos[i]) for i in files]
     for i, before, now in zip(files, places, current_locations(connection, places), strict=True):
         if now is not before:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from headwater_schemas.errors import Reason
+from headwater_schemas.positions import position_of
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
 from headwater_consumer.database import Database
@@ -49,7 +50,8 @@ def rejections_of(database: Database, session: str, *, limit: int = 100) -> list
 def dead_letters(database: Database, *, limit: int = 100) -> list[DeadLetterInfo]:
     """The events that wait for a decision, oldest first, at most `limit`."""
     with database.autocommit() as connection:
-        return [DeadLetterInfo(*row) for row in _dead_letters().tuples(connection, limit=limit)]
+        rows = _dead_letters().rows(connection, limit=limit)
+    return [DeadLetterInfo(row.key, position_of(row.position), row.error, row.time_us, row.waiting) for row in rows]
 
 
 def health(database: Database) -> Health:
@@ -94,7 +96,7 @@ def _first_rejection() -> CompiledStatement:
             REJECTIONS.c.key == bindparam("key"),
             REJECTIONS.c.sequence.between(bindparam("first"), bindparam("last")),
         )
-        .order_by(REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
+        .order_by(REJECTIONS.c.sequence, REJECTIONS.c.position)
         .limit(1)
     )
 
@@ -103,19 +105,18 @@ def _first_rejection() -> CompiledStatement:
 def _rejections_of_session() -> CompiledStatement:
     return CompiledStatement(
         _open_rejections()
-        .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.partition, REJECTIONS.c.offset)
+        .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.position)
         .limit(bindparam("limit"))
     )
 
 
 @cache
 def _counts() -> CompiledStatement:
-    letters, parked = DEAD_LETTERS, PARKED_RECORDS
     return CompiledStatement(
         select(
             select(func.count()).select_from(REJECTIONS).scalar_subquery(),
-            select(func.count()).select_from(letters).where(letters.c.decision.is_(None)).scalar_subquery(),
-            select(func.count()).select_from(parked).where(parked.c.applied_position.is_(None)).scalar_subquery(),
+            select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
+            select(func.count()).select_from(PARKED_RECORDS).scalar_subquery(),
         )
     )
 
@@ -124,15 +125,11 @@ def _counts() -> CompiledStatement:
 def _dead_letters() -> CompiledStatement:
     letters, parked = DEAD_LETTERS.c, PARKED_RECORDS.c
     waiting = (
-        select(func.count())
-        .where(parked.partition == letters.partition, parked.key == letters.key, parked.applied_position.is_(None))
-        .scalar_subquery()
+        select(func.count()).where(parked.partition == letters.partition, parked.key == letters.key).scalar_subquery()
     )
-    columns = (letters.key, letters.partition, letters.offset, letters.error, letters.time_us, waiting)
-    order = (letters.time_us, letters.partition, letters.offset)
-    return CompiledStatement(
-        select(*columns).where(letters.decision.is_(None)).order_by(*order).limit(bindparam("limit"))
-    )
+    columns = (letters.key, letters.position, letters.error, letters.time_us, waiting.label("waiting"))
+    order = (letters.time_us, letters.position)
+    return CompiledStatement(select(*columns).order_by(*order).limit(bindparam("limit")))
 
 
 @cache

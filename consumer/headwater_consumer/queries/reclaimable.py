@@ -28,7 +28,7 @@ from headwater_consumer.database.tables import (
 )
 from headwater_consumer.queries.entries import entries_at, pages, rows_of_layer
 from headwater_consumer.queries.runs import EDGES_MAX
-from headwater_consumer.rows import FILE, LayerChain, parse_chain
+from headwater_consumer.rows import FILE_KINDS, LayerChain, parse_chain
 
 ROWS_PER_PAGE = 5_000
 _COLUMNS = ("path", "kind", "digest", "size")
@@ -73,7 +73,7 @@ def _candidates(database: Database, chain: LayerChain, holders: "_Holders") -> I
         own = next((i for i, layer in enumerate(chain) if holders.chains_with(connection, layer)), len(chain))
         nearest = holders.fewest_above(connection, chain[own]) if own < len(chain) else ()
     for rows in pages(database, chain[:own], _COLUMNS, "", None, ROWS_PER_PAGE):
-        yield {digest: size for _, kind, digest, size in rows if kind == FILE}
+        yield {digest: size for _, kind, digest, size in rows if kind in FILE_KINDS}
     for layer in nearest:
         yield from _contents_where_named(database, chain, layer)
 

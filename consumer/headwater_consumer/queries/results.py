@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from headwater_schemas.positions import Position
+
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
@@ -57,6 +59,7 @@ class DraftInfo:
     writers: int  # how many sent any
     writers_done: int  # how many declared that they are done
     waiting_for: int | None  # how many writers its commit waits for; None: no commit waits
+    last_event: str  # id of the last event about it
     last_event_us: int  # when the last event about it was appended
     version: int | None  # what it was sealed as
     discarded: bool
@@ -82,7 +85,7 @@ class EntryInfo(NamedTuple):
     """One path of a version. A tuple, because a version can have a million of them."""
 
     path: str
-    kind: int  # rows.FILE or rows.REFERENCE
+    kind: int  # rows.FILE, rows.EXECUTABLE or rows.REFERENCE
     size: int | None  # bytes; None for a reference of unknown size
     digest: bytes | None  # stored form; None for a reference
     object_name: str | None  # where the bytes are now, see `blob_locations`; None for a reference
@@ -167,8 +170,7 @@ class DeadLetterInfo:
     """An event that could not be decoded and waits for a decision."""
 
     key: str  # whose later events wait
-    partition: int
-    offset: int
+    position: Position
     error: str
     time_us: int
     waiting: int  # parked events of the key

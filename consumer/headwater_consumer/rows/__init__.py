@@ -18,15 +18,27 @@ from headwater_consumer.rows.administration import (
     RelocatedRangeRow,
 )
 from headwater_consumer.rows.base import ProjectionRow
-from headwater_consumer.rows.content import FILE, REFERENCE, REMOVED, DraftRow, DraftWriterRow, EntryRow, LayerRow
+from headwater_consumer.rows.content import (
+    EXECUTABLE,
+    FILE,
+    FILE_KINDS,
+    REFERENCE,
+    REMOVED,
+    DraftRow,
+    DraftWriterRow,
+    EntryRow,
+    LayerRow,
+)
 from headwater_consumer.rows.layer_chain import LayerChain, format_chain, parse_chain
 from headwater_consumer.rows.log import (
+    BroadcastRow,
     DeadLetterRow,
     LogPositionRow,
     OutboxRow,
     ParkedKeyRow,
     ParkedRecordRow,
     RejectionRow,
+    RetiredSessionsRow,
     SessionMarkRow,
 )
 from headwater_consumer.rows.runs import RUNNING, RunInputRow, RunOutputRow, RunRow, RunStateRow
@@ -50,7 +62,9 @@ from headwater_consumer.rows.versions import (
 __all__ = [
     "DELETED",
     "DESCRIPTION",
+    "EXECUTABLE",
     "FILE",
+    "FILE_KINDS",
     "METADATA",
     "RECALLED",
     "REFERENCE",
@@ -59,6 +73,7 @@ __all__ = [
     "SETTINGS",
     "TTL",
     "AliasRow",
+    "BroadcastRow",
     "CollectionRow",
     "CondemnedObjectRow",
     "ContestedPathRow",
@@ -77,6 +92,7 @@ __all__ = [
     "ProjectionRow",
     "RejectionRow",
     "RelocatedRangeRow",
+    "RetiredSessionsRow",
     "RunInputRow",
     "RunOutputRow",
     "RunRow",

@@ -12,12 +12,14 @@ SETTINGS = "settings"  # ProjectFactRow.kind and name of a project's settings
 class CondemnedObjectRow(ProjectionRow):
     """An object that no later event of a partition may rely on, from the first event there that condemned it.
 
-    Each partition decides by its own events, so that a replay decides the same in whatever order partitions come.
+    Each partition decides by its own events, so that a replay decides the same in whatever order partitions come. Ends
+    when every session that may have known the object is retired.
     """
 
     object_name: str
     partition: int
-    position: int
+    broadcast: str
+    condemned_ms: int  # by the clock of whoever condemned it: milliseconds since 1970, UTC
 
 
 @row(key=("object_name", "object_offset", "length", "to_object_name", "to_object_offset"))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from headwater_consumer.rows.base import ProjectionRow, row
 
-FILE, REFERENCE, REMOVED = 0, 1, 2  # EntryRow.kind
+FILE, REFERENCE, REMOVED, EXECUTABLE = 0, 1, 2, 3  # EntryRow.kind; EXECUTABLE is a file, too
+FILE_KINDS = (FILE, EXECUTABLE)
 
 
 @row(key=("layer", "path", "ordinal"))
@@ -14,7 +15,7 @@ class EntryRow(ProjectionRow):
 
     layer: int
     path: str
-    ordinal: int  # offset of the event that added it
+    ordinal: int  # position number of the event that added it
     writer: int  # which writer of the draft, in order of appearance
     kind: int
     size: int | None
@@ -38,7 +39,11 @@ class LayerRow(ProjectionRow):
 @row(key=("collection", "draft"))
 @dataclass(frozen=True, slots=True)
 class DraftRow(ProjectionRow):
-    """A version that is open, sealed or discarded."""
+    """A version that is open, sealed or discarded.
+
+    A draft of one writer ends, once it is closed, when the session that opened it is retired. A shared one stays, so
+    that no straggler opens its id again.
+    """
 
     collection: str
     draft: str
@@ -46,26 +51,33 @@ class DraftRow(ProjectionRow):
     base: int | None
     layer: int
     opened_position: int
-    last_event_us: int  # append time of the last event about it
+    session: str  # that opened it
+    last_event: str  # id of the last event about it
+    last_event_us: int  # append time of that
     batches: int  # events that added or removed entries
     writers: int  # how many writers sent such events
     writers_done: int  # how many writers declared that they are done
     sum_state: bytes  # sum of all leaves that were added, duplicates included
     sum_count: int
     sum_bytes: int
-    commit_payload: bytes | None  # a commit that waits for writers
+    commit_payload: bytes | None  # the first commit that waits for writers, as it came
+    commit_attributes: str | None  # canonical JSON: what it and later ones give together; None for a single one
     closed_position: int | None
     version: int | None  # what it was sealed as; None while open, and when discarded
     deduplicated: bool  # sealed as an existing version, because the content is the same
+    attributes_ignored: bool  # that version kept its own attributes, which the author may not change
 
 
 @row(key=("collection", "draft", "writer"))
 @dataclass(frozen=True, slots=True)
 class DraftWriterRow(ProjectionRow):
-    """A writer of a draft."""
+    """A writer of a draft. Ends when the draft is closed."""
 
     collection: str
     draft: str
     writer: str  # a run, "entity/project/ID", if the events name one; else the session
     number: int | None  # in order of appearance; None if it sent no entries
     done: bool
+    commit_position: int | None  # of its commit that waits for others
+    commit_session: str | None
+    commit_sequence: int | None

@@ -27,67 +27,94 @@ class SessionMarkRow(ProjectionRow):
     sequence: int  # the last one that was applied or rejected
 
 
-@row(key=("partition", "offset"))
+@row(key=("partition",))
 @dataclass(frozen=True, slots=True)
-class RejectionRow(ProjectionRow):
-    """An event that broke a rule."""
+class RetiredSessionsRow(ProjectionRow):
+    """Sessions that started before this may write no more to a partition."""
 
     partition: int
-    offset: int
+    before_ms: int  # milliseconds since 1970, UTC
+
+
+@row(key=("broadcast", "partition"))
+@dataclass(frozen=True, slots=True)
+class BroadcastRow(ProjectionRow):
+    """A partition has this event, which is written to every partition. Nothing acts on it before all of them have it.
+
+    Ends when the session that sent it is retired.
+    """
+
+    broadcast: str
+    partition: int
+    session: str
+    key: str
+    sequence: int
+    payload: bytes  # by which `maintain` writes it to the partitions that lack it
+
+
+@row(key=("position",))
+@dataclass(frozen=True, slots=True)
+class RejectionRow(ProjectionRow):
+    """An event that broke a rule, or that an operator skipped. Ends when its session is retired."""
+
+    position: int
+    partition: int
     key: str
     session: str
     sequence: int
-    event: str  # its name
+    event: str  # its name; "" where it could not be decoded
     reason: str  # errors.Reason
     message: str
     time_us: int
 
 
-@row(key=("partition", "offset"))
+@row(key=("position",))
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow(ProjectionRow):
-    """A record that a known schema could not decode."""
+    """A record that a known schema could not decode. Ends when an operator resolves it."""
 
+    position: int
     partition: int
-    offset: int
     key: str
     payload: bytes
+    headers: bytes  # see `headwater_schemas.header_block`
+    session: str | None  # by its headers
+    sequence: int | None
     error: str
     time_us: int
-    decision: str | None  # None while it is open
-    resolved_position: int | None
 
 
 @row(key=("partition", "key"))
 @dataclass(frozen=True, slots=True)
 class ParkedKeyRow(ProjectionRow):
-    """A key whose later records in one partition wait behind a dead letter there."""
+    """A key whose later records in one partition wait behind a dead letter there. Ends when none waits any more."""
 
     partition: int
     key: str
-    offset: int | None  # of the dead letter; None once the key is no longer parked
+    position: int  # of the dead letter
 
 
-@row(key=("partition", "offset"))
+@row(key=("position",))
 @dataclass(frozen=True, slots=True)
 class ParkedRecordRow(ProjectionRow):
-    """A record that waits behind a dead letter of its key."""
+    """A record that waits behind a dead letter of its key. Ends when it is applied."""
 
+    position: int
     partition: int
-    offset: int
     key: str
     payload: bytes
+    headers: bytes  # as of DeadLetterRow
+    session: str | None
+    sequence: int | None
     time_us: int
-    applied_position: int | None  # None while it waits
 
 
-@row(key=("partition", "offset", "record_index"))
+@row(key=("position", "record_index"))
 @dataclass(frozen=True, slots=True)
 class OutboxRow(ProjectionRow):
-    """A notification for subscribers, in log order."""
+    """A notification for subscribers, in log order within a partition."""
 
-    partition: int
-    offset: int
+    position: int
     record_index: int  # counts from 0 within one record of the log
     kind: str
     subject: str  # the collection or run

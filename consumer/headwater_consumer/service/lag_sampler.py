@@ -47,7 +47,7 @@ class LagSampler(BackgroundThread):
 def _counts() -> CompiledStatement:
     return CompiledStatement(
         select(
-            select(func.count()).select_from(DEAD_LETTERS).where(DEAD_LETTERS.c.decision.is_(None)).scalar_subquery(),
-            select(func.count()).select_from(PARKED_KEYS).where(PARKED_KEYS.c.offset.is_not(None)).scalar_subquery(),
+            select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
+            select(func.count()).select_from(PARKED_KEYS).scalar_subquery(),
         )
     )

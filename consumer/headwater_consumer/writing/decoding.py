@@ -7,59 +7,60 @@ from headwater_schemas import codec, headers
 from headwater_schemas.errors import UndecodableEvent, UnknownSchema
 from headwater_schemas.events import Stamped
 from headwater_schemas.keys import stored_key
-from headwater_schemas.positions import OFFSETS_MAX, PARTITIONS_MAX, Position
+from headwater_schemas.positions import OFFSETS_MAX, Position
 
 from headwater_consumer.projector import DecodedRecord
 
-TIME_US_MAX = 2**63 - 1  # what a column of the database can hold
 
-_ORIGINAL = (headers.ORIGINAL_POSITION, headers.ORIGINAL_TIME)
+def decode_records(
+    records: Sequence[Record], not_before_us: int, ancestors: Sequence[str]
+) -> tuple[list[DecodedRecord], UnknownSchema | None]:
+    """The records up to the first one of an unknown schema, and the error for that one.
 
-
-def decode_records(records: Sequence[Record], not_before_us: int) -> tuple[list[DecodedRecord], UnknownSchema | None]:
-    """The records up to the first one of an unknown schema, and the error for that one."""
+    `ancestors`: the generations of the logs that this one was restored from, oldest first.
+    """
     decoded: list[DecodedRecord] = []
     for record in records:
         try:
-            decoded.append(_decode(record, decoded[-1].time_us if decoded else not_before_us))
+            decoded.append(_decode(record, decoded[-1].time_us if decoded else not_before_us, ancestors))
         except UnknownSchema as error:
             position = record.position
             return decoded, UnknownSchema(f"partition {position.partition} stops at {position.offset}: {error}")
     return decoded, None
 
 
-def _decode(record: Record, not_before_us: int) -> DecodedRecord:
+def _decode(record: Record, not_before_us: int, ancestors: Sequence[str]) -> DecodedRecord:
     position, time_us = record.position, record.time_us
     content: Stamped | UndecodableEvent
     try:
-        position, time_us = _first_written(record)
+        if ancestors:
+            position, time_us = _first_written(record, ancestors)
         content = codec.decode(record.payload)
     except UndecodableEvent as error:
         content = error
-    return DecodedRecord(stored_key(record.key), record.payload, position, max(time_us, not_before_us), content)
+    time_us = max(time_us, not_before_us)
+    return DecodedRecord(stored_key(record.key), record.payload, record.headers, position, time_us, content)
 
 
-def _first_written(record: Record) -> tuple[Position, int]:
-    """Where and when the event was first written: restored records carry that in headers."""
-    original = {name: value for name, value in record.headers if name in _ORIGINAL}
+def _first_written(record: Record, ancestors: Sequence[str]) -> tuple[Position, int]:
+    """Where and when a restored record was first written, by its headers; one without them is a new record.
+
+    Only a log that was restored believes them, and no time after that of the restore: one absurd time would be the
+    least of all later records.
+    """
+    given = dict(record.headers)
     position, time_us = record.position, record.time_us
-    if not original:
+    if (text := given.get(headers.ORIGINAL_POSITION)) is None:
         return position, time_us
     try:
-        if (text := original.get(headers.ORIGINAL_POSITION)) is not None:
-            position = _parse_position(text.decode())
-        if (text := original.get(headers.ORIGINAL_TIME)) is not None:
-            time_us = int(text)
-    except ValueError:  # its message may differ between releases of Python, and would become part of the projection
-        raise UndecodableEvent("the headers of a restored record cannot be read.") from None
-    if not 0 <= time_us <= TIME_US_MAX:
-        raise UndecodableEvent(f"a restored record was written at {time_us}, which is not a time.")
+        generation, partition, offset = text.decode().split("/")
+        position = Position(ancestors.index(generation), int(partition), int(offset))
+        time_us = int(given[headers.ORIGINAL_TIME])
+    except (ValueError, KeyError):  # its message may differ between releases of Python
+        raise UndecodableEvent(
+            "the headers of a restored record name no position in a log that this one was restored from, or no time."
+        ) from None
+    in_place = position.partition == record.position.partition and 0 <= position.offset < OFFSETS_MAX
+    if not in_place or not 0 <= time_us <= record.time_us:
+        raise UndecodableEvent("the headers of a restored record name another partition, or a time that is to come.")
     return position, time_us
-
-
-def _parse_position(text: str) -> Position:
-    generation, partition, offset = text.split("/")
-    position = Position(generation, int(partition), int(offset))
-    if not (0 <= position.partition < PARTITIONS_MAX and 0 <= position.offset < OFFSETS_MAX):
-        raise ValueError(f"{text!r} is not a position")
-    return position

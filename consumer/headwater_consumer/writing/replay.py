@@ -59,6 +59,7 @@ class _LogPrefix:
         self._log = log
         self._ends = ends
         self.generation = log.generation
+        self.ancestors = log.ancestors
         self.partitions = log.partitions
 
     def partition_of(self, key: str) -> int:

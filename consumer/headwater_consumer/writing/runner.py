@@ -88,7 +88,7 @@ class Projector:
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
         """Apply `records`, which follow `cursor` on the log, if that is still the projection's cursor."""
-        decoded, unknown = decode_records(records, cursor.time_us)
+        decoded, unknown = decode_records(records, cursor.time_us, self._log.ancestors)
         if not decoded:
             return _Applied(cursor, 0, unknown)
         last = records[len(decoded) - 1].position

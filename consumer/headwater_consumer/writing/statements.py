@@ -8,14 +8,30 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from headwater_schemas.events import OWN_DRAFT
+from headwater_schemas.keys import first_session
+from headwater_schemas.positions import position_number
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, select, update
 
 from headwater_consumer.database.compiled_statements import compiled_text
 from headwater_consumer.database.conditions import is_deleted
 from headwater_consumer.database.connection import driver_connection
 from headwater_consumer.database.port import DatabaseAdapter
-from headwater_consumer.database.tables import ALIASES, ENTRIES, LAYERS, LOG_POSITIONS, PARKED_RECORDS, VERSIONS
-from headwater_consumer.rows import REMOVED, AliasRow, EntryRow, LogPositionRow, ParkedRecordRow
+from headwater_consumer.database.tables import (
+    ALIASES,
+    BROADCASTS,
+    CONDEMNED_OBJECTS,
+    DRAFT_WRITERS,
+    DRAFTS,
+    ENTRIES,
+    LAYERS,
+    LOG_POSITIONS,
+    PARKED_RECORDS,
+    REJECTIONS,
+    SESSIONS,
+    VERSIONS,
+)
+from headwater_consumer.rows import REMOVED, AliasRow, DraftWriterRow, EntryRow, LogPositionRow, ParkedRecordRow
 
 # --- the cursor -----------------------------------------------------------------------------------------------
 
@@ -114,6 +130,26 @@ def drop_layer(connection: Connection, layer: int) -> None:
     connection.execute(delete(LAYERS).where(LAYERS.c.layer == layer))
 
 
+def drop_writers(connection: Connection, collection: str, draft: str) -> None:
+    """Delete the rows of a draft's writers."""
+    of_draft = (DRAFT_WRITERS.c.collection == collection, DRAFT_WRITERS.c.draft == draft)
+    connection.execute(delete(DRAFT_WRITERS).where(*of_draft))
+
+
+def retire_sessions(connection: Connection, partition: int, before_ms: int, condemned_ms: int) -> None:
+    """Delete what a partition keeps about sessions that started before `before_ms`. Cost: a scan of its drafts."""
+    first = first_session(before_ms)
+    for table in (SESSIONS, REJECTIONS, BROADCASTS):
+        connection.execute(delete(table).where(table.c.partition == partition, table.c.session < first))
+    drafts, of_partition = DRAFTS.c, (position_number(0, partition, 0), position_number(0, partition + 1, 0) - 1)
+    is_closed = drafts.closed_position.between(*of_partition)
+    has_one_writer = drafts.draft.startswith(OWN_DRAFT, autoescape=True)
+    connection.execute(delete(DRAFTS).where(is_closed, has_one_writer, drafts.session < first))
+    objects = CONDEMNED_OBJECTS.c
+    condemned = (objects.partition == partition, objects.condemned_ms < condemned_ms)
+    connection.execute(delete(CONDEMNED_OBJECTS).where(*condemned))
+
+
 # --- queries of the projector ---------------------------------------------------------------------------------
 
 
@@ -141,13 +177,22 @@ def lowest_live_version_with(connection: Connection, collection: str, digest: st
     return found
 
 
+def waiting_commits(connection: Connection, collection: str, draft: str) -> list[DraftWriterRow]:
+    """The writers of a draft whose commit waits for others, in the order of their commits."""
+    table = DRAFT_WRITERS
+    rows = connection.execute(
+        select(table)
+        .where(table.c.collection == collection, table.c.draft == draft, table.c.commit_position.is_not(None))
+        .order_by(table.c.commit_position)
+    )
+    return [DraftWriterRow(*row) for row in rows]
+
+
 def parked_records(connection: Connection, partition: int, key: str) -> list[ParkedRecordRow]:
     """The records that wait in a partition behind a dead letter of `key`, in order."""
     table = PARKED_RECORDS
     rows = connection.execute(
-        select(table)
-        .where(table.c.partition == partition, table.c.key == key, table.c.applied_position.is_(None))
-        .order_by(table.c.offset)
+        select(table).where(table.c.partition == partition, table.c.key == key).order_by(table.c.position)
     )
     return [ParkedRecordRow(*row) for row in rows]
 

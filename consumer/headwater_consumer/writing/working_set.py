@@ -15,8 +15,26 @@ from sqlalchemy import Connection
 
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.layers.path_conflicts import first_path_conflict
-from headwater_consumer.projector.state import AddEntries, Change, DropLayer, MergeLayers, Put, RemoveDuplicates
-from headwater_consumer.rows import REMOVED, AliasRow, EntryRow, LayerRow, ParkedRecordRow, ProjectionRow
+from headwater_consumer.projector.state import (
+    AddEntries,
+    Change,
+    Delete,
+    DropLayer,
+    DropWriters,
+    MergeLayers,
+    Put,
+    RemoveDuplicates,
+    RetireSessions,
+)
+from headwater_consumer.rows import (
+    REMOVED,
+    AliasRow,
+    DraftWriterRow,
+    EntryRow,
+    LayerRow,
+    ParkedRecordRow,
+    ProjectionRow,
+)
 from headwater_consumer.writing import statements
 from headwater_consumer.writing.unflushed_entries import DraftLayerStack, UnflushedEntries
 
@@ -40,6 +58,7 @@ class WorkingSet:
         self.written: Counter[type[ProjectionRow]] = Counter()  # rows that were flushed
         self._rows: dict[type[ProjectionRow], dict[Key, ProjectionRow | None]] = defaultdict(dict)
         self._changed: dict[type[ProjectionRow], dict[Key, ProjectionRow]] = defaultdict(dict)
+        self._deleted: dict[type[ProjectionRow], dict[Key, None]] = defaultdict(dict)
         self._entries: list[tuple[object, ...]] = []
         self._unflushed = UnflushedEntries()  # the same, by layer and path
 
@@ -116,6 +135,10 @@ class WorkingSet:
         self.flush()
         return statements.lowest_live_version_with(self._connection, collection, digest, other_than)
 
+    def waiting_commits(self, collection: str, draft: str) -> list[DraftWriterRow]:
+        self.flush()
+        return statements.waiting_commits(self._connection, collection, draft)
+
     def parked_records(self, partition: int, key: str) -> list[ParkedRecordRow]:
         self.flush()
         return statements.parked_records(self._connection, partition, key)
@@ -144,6 +167,14 @@ class WorkingSet:
                     self.flush()
                     statements.drop_layer(self._connection, layer)
                     self._rows[LayerRow][(layer,)] = None
+                case Delete(row):
+                    self._delete(row)
+                case DropWriters(collection, draft):
+                    self._drop_writers(collection, draft)
+                case RetireSessions(partition, before_ms, condemned_ms):
+                    self.flush()
+                    statements.retire_sessions(self._connection, partition, before_ms, condemned_ms)
+                    self._rows.clear()
 
     def flush(self) -> None:
         """Write everything that changed to the database, in bulk."""
@@ -151,6 +182,10 @@ class WorkingSet:
             self._adapter.insert_entries(self._connection, self._entries)
             self._entries = []
             self._unflushed.clear()
+        for row_type, keys in self._deleted.items():
+            if keys:
+                self._adapter.delete_rows(self._connection, row_type, list(keys))
+                keys.clear()
         for row_type, rows in self._changed.items():
             if rows:
                 self._adapter.upsert_rows(self._connection, row_type, list(rows.values()))
@@ -159,7 +194,25 @@ class WorkingSet:
 
     def _put(self, row: ProjectionRow) -> None:
         row_type = type(row)
-        primary = tuple(getattr(row, name) for name in row_type.primary_key)
+        primary = _primary_key(row)
         self._changed[row_type][primary] = row
+        self._deleted[row_type].pop(primary, None)
         closed = row_type.is_fact and row.to_position is not None  # type: ignore[attr-defined]
         self._rows[row_type][row_type.lookup(row)] = None if closed else row
+
+    def _delete(self, row: ProjectionRow) -> None:
+        row_type = type(row)
+        primary = _primary_key(row)
+        self._changed[row_type].pop(primary, None)
+        self._deleted[row_type][primary] = None
+        self._rows[row_type][row_type.lookup(row)] = None
+
+    def _drop_writers(self, collection: str, draft: str) -> None:
+        self.flush()
+        statements.drop_writers(self._connection, collection, draft)
+        for key in [key for key in self._rows[DraftWriterRow] if key[:2] == (collection, draft)]:
+            del self._rows[DraftWriterRow][key]
+
+
+def _primary_key(row: ProjectionRow) -> Key:
+    return tuple([getattr(row, name) for name in type(row).primary_key])

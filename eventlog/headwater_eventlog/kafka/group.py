@@ -216,9 +216,9 @@ class KafkaGroup:
             self._consumer.resume(self._topic_partition(partition))
 
     def _records(self, found: Mapping[int, Sequence[Any]]) -> dict[int, list[Record]]:
-        generation = self._topic.identity.generation
+        epoch = len(self._topic.identity.ancestors)
         records = {
-            partition: self._times.records(generation, partition, batch)
+            partition: self._times.records(epoch, partition, batch)
             for partition, batch in found.items()
             if batch and partition in self._last and partition not in self._paused
         }

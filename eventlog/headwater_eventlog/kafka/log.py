@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from headwater_runtime import fork_hooks
+from headwater_schemas import header_block
 from headwater_schemas.errors import StoreReadOnly
 from headwater_schemas.positions import Position
 
-from headwater_eventlog import header_block
 from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.kafka.driver import murmur2
 from headwater_eventlog.kafka.reader import ReaderPool
@@ -74,6 +74,10 @@ class KafkaEventLog:
         return self._state.topic.identity.generation
 
     @property
+    def ancestors(self) -> tuple[str, ...]:
+        return self._state.topic.identity.ancestors
+
+    @property
     def partitions(self) -> int:
         return self._state.topic.identity.partitions
 
@@ -97,10 +101,8 @@ class KafkaEventLog:
             raise StoreReadOnly(
                 f"topic {self.settings.topic!r} was opened read-only: nothing was written. Open it for writing."
             )
-        generation, offsets = self.generation, self._state.sender.append(outgoing, deadline)
-        return [
-            Position(generation, record.partition, offset) for record, offset in zip(outgoing, offsets, strict=True)
-        ]
+        epoch, offsets = len(self.ancestors), self._state.sender.append(outgoing, deadline)
+        return [Position(epoch, record.partition, offset) for record, offset in zip(outgoing, offsets, strict=True)]
 
     def read(self, partition: int, *, after: int, limit: int = RECORDS_PER_READ_MAX) -> Sequence[Record]:
         check_partition(partition, self.partitions)

@@ -40,7 +40,7 @@ class AppendTimes:
     def __init__(self) -> None:
         self._last: dict[int, tuple[int, int]] = {}  # partition → offset, time
 
-    def records(self, generation: str, partition: int, found: Sequence[Any]) -> list[Record]:
+    def records(self, epoch: int, partition: int, found: Sequence[Any]) -> list[Record]:
         """Our records for those of the client."""
         before, latest_us = self._last.get(partition, (-1, 0))
         if not found:
@@ -50,7 +50,7 @@ class AppendTimes:
         records = []
         for one in found:
             latest_us = max(latest_us, one.timestamp * 1000)
-            records.append(_record(Position(generation, partition, one.offset), latest_us, one))
+            records.append(_record(Position(epoch, partition, one.offset), latest_us, one))
         self._last[partition] = (found[-1].offset, latest_us)
         return records
 
@@ -116,7 +116,7 @@ class Reader:
             except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:
                 self._topic.verify()
                 raise records_gone(self._topic, partition, after) from error
-        return self._times.records(self._topic.identity.generation, partition, found)
+        return self._times.records(len(self._topic.identity.ancestors), partition, found)
 
     def close(self) -> None:
         close_in_background("reader", lambda: self._consumer.close(autocommit=False, timeout_ms=0))

@@ -55,6 +55,7 @@ class TopicIdentity:
 
     generation: str
     partitions: int
+    ancestors: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"id {self.generation} with {self.partitions} partitions"

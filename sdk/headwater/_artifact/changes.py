@@ -4,7 +4,7 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reason
-from headwater_schemas.events import AliasMoved, Event, ExpectedAlias
+from headwater_schemas.events import AliasMoved, Event, ExpectedVersion
 from headwater_schemas.names import parse_version
 
 from headwater._commit.client import Client
@@ -21,7 +21,7 @@ def save_changes(client: Client, info: queries.VersionInfo, attributes: VersionA
     events += [AliasMoved(collection=collection, alias=alias, version=version) for alias in attributes.aliases_added]
     tasks = [client.send(events, affects_names=True)] if events else []
     for alias in _still_held(client, info, attributes.aliases_removed):
-        expected = ExpectedAlias(version=version)
+        expected = ExpectedVersion(version=version)
         removal = AliasMoved(collection=collection, alias=alias, version=None, expected=expected)
         tasks.append(client.send([removal], affects_names=True))
     for task in tasks:
@@ -48,15 +48,15 @@ def _current_info(client: Client, info: queries.VersionInfo) -> queries.VersionI
     return now
 
 
-def _expected(expect: Any) -> ExpectedAlias | None:
+def _expected(expect: Any) -> ExpectedVersion | None:
     if expect is UNSET:
         return None
     if expect is None:
-        return ExpectedAlias(version=None)
+        return ExpectedVersion(version=None)
     version = parse_version(expect.rpartition(":")[2]) if isinstance(expect, str) else None
     if version is None:
         raise InvalidInput(f"expect must be a version such as 'v3' or None, not {expect!r}.")
-    return ExpectedAlias(version=version)
+    return ExpectedVersion(version=version)
 
 
 def _still_held(client: Client, info: queries.VersionInfo, aliases: list[str]) -> list[str]:

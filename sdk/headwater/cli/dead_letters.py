@@ -40,7 +40,7 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
     if retry or skip:
         _resolve(client, letters, retry or skip or "", "retry" if retry else "skip", as_json=as_json)
     elif as_json:
-        print_json([dataclasses.asdict(letter) for letter in letters])
+        print_json([_as_json(letter) for letter in letters])
     elif letters:
         _print(letters)
     else:
@@ -51,19 +51,26 @@ def _resolve(client: "Client", letters: "list[DeadLetterInfo]", position: str, d
     letter = next((one for one in letters if _position(one) == position), None)
     if letter is None:
         raise NotFound(f"no dead letter at {position!r}. `headwater dead-letters` lists them.")
-    event = DeadLetterResolved(key=letter.key, partition=letter.partition, offset=letter.offset, decision=decision)
+    at = letter.position
+    event = DeadLetterResolved(
+        key=letter.key, epoch=at.epoch, partition=at.partition, offset=at.offset, decision=decision
+    )
     client.send([event]).result()
     if as_json:
-        print_json({**dataclasses.asdict(letter), "decision": decision})
+        print_json({**_as_json(letter), "decision": decision})
     else:
         click.echo(f"{letter.key}: {decision} {position}; {counted(letter.waiting, 'parked event')} released")
 
 
 def _print(letters: "list[DeadLetterInfo]") -> None:
     rows = [(_position(one), one.key, time_text(one.time_us), f"{one.waiting:,}", one.error) for one in letters]
-    columns = ("partition/offset", "key", "written", "parked", "error")
+    columns = ("position", "key", "written", "parked", "error")
     print_table(columns, rows, fold=("key", "error"), right=("parked",))
 
 
+def _as_json(letter: "DeadLetterInfo") -> dict[str, object]:
+    return {**dataclasses.asdict(letter), "position": _position(letter)}
+
+
 def _position(letter: "DeadLetterInfo") -> str:
-    return f"{letter.partition}/{letter.offset}"
+    return str(letter.position)

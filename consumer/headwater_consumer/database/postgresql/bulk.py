@@ -43,6 +43,13 @@ class PostgresqlBulk:
         for start in range(0, len(values), ROWS_PER_STATEMENT_MAX):
             driver.execute(sql, _parameters(driver, kinds, values[start : start + ROWS_PER_STATEMENT_MAX]))
 
+    def delete_rows(self, connection: Connection, row_type: type[ProjectionRow], keys: Sequence[Values]) -> None:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        sql, kinds = _delete(cache_key(row_type)), _types(row_type, row_type.primary_key)
+        for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
+            driver.execute(sql, _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX]))
+
     def insert_row(self, connection: Connection, row: ProjectionRow) -> bool:
         """See `DatabaseAdapter`. Of two transactions that insert at once, the second waits for the first."""
         driver = driver_connection(connection)
@@ -134,6 +141,14 @@ def _upsert(row_type: Any) -> str:
         f"SELECT * FROM unnest({_arrays(row_type, names)}) "
         f"ON CONFLICT ({', '.join(map(_quoted, row_type.primary_key))}) DO {action}"
     )
+
+
+@cache
+def _delete(row_type: Any) -> str:
+    table, names = table_of(row_type), row_type.primary_key
+    same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
+    keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
+    return f"DELETE FROM {table.name} AS r USING {keys} WHERE {same}"  # noqa: S608 - names of our own tables
 
 
 @cache

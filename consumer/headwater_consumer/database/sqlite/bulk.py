@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select
 from sqlalchemy.dialects import sqlite
 
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, SQLITE, compiled_text, padded
@@ -32,6 +32,10 @@ class SqliteBulk:
     def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
         """See `DatabaseAdapter`."""
         driver_connection(connection).executemany(_upsert(cache_key(row_type)), list(map(row_type.values, rows)))
+
+    def delete_rows(self, connection: Connection, row_type: type[ProjectionRow], keys: Sequence[Values]) -> None:
+        """See `DatabaseAdapter`."""
+        driver_connection(connection).executemany(_delete(cache_key(row_type)), keys)
 
     def insert_row(self, connection: Connection, row: ProjectionRow) -> bool:
         """See `DatabaseAdapter`."""
@@ -74,6 +78,13 @@ def _upsert(row_type: Any) -> str:
     if not others:
         return compiled_text(statement.on_conflict_do_nothing(index_elements=key), SQLITE)
     return compiled_text(statement.on_conflict_do_update(index_elements=key, set_=others), SQLITE)
+
+
+@cache
+def _delete(row_type: Any) -> str:
+    table = table_of(row_type)
+    is_it = and_(*[table.c[name] == bindparam(f"key_{name}") for name in row_type.primary_key])
+    return compiled_text(delete(table).where(is_it), SQLITE)
 
 
 @cache

@@ -9,6 +9,7 @@ import struct
 from functools import lru_cache
 
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.headers import HEADERS_BYTES_MAX, Headers
 
 _NUMBER = struct.Struct("<I")
@@ -19,7 +20,8 @@ def pack(headers: Headers) -> bytes:
     """Raises: InvalidInput when a name holds NUL, or names and values together exceed HEADERS_BYTES_MAX."""
     names = "".join([f"{name}\0" for name, _ in headers]).encode()
     if names.count(0) != len(headers):
-        raise InvalidInput(f"a header's name holds NUL: {[name for name, _ in headers]!r}. Remove it.")
+        name = next(name for name, _ in headers if "\0" in name)
+        raise InvalidInput(f"a header's name holds NUL: {quoted(name)}. Remove it.")
     values = [value for _, value in headers]
     sizes = [len(value) for value in values]
     size = len(names) - len(headers) + sum(sizes)

@@ -1,0 +1,247 @@
+"""What commits give their version: by several writers of one draft, for content that exists, and on a condition."""
+
+import pytest
+from headwater_schemas.errors import Reason
+from headwater_schemas.events import (
+    EDIT_EXISTING,
+    ExpectedVersion,
+    Imported,
+    Transaction,
+    VersionCommitted,
+    VersionDeleted,
+    WriterDone,
+)
+
+from tests.consumer.events import DIGITS, PROJECT, SHARED, added, aliases, attributes, committed, opened
+from tests.consumer.inspection import rejections_of, rows_of, versions_of
+from tests.support.history import CLOCK, History
+
+RUNS = (f"{PROJECT}/first", f"{PROJECT}/second")
+
+
+def _tags(history: History, version: int = 0) -> set[str]:
+    sql = "SELECT tag FROM tags WHERE collection = ? AND version = ? AND to_position IS NULL"
+    return {tag for (tag,) in rows_of(history.database, sql, DIGITS, version)}
+
+
+def _loggers(history: History) -> set[str]:
+    return {run for (run,) in rows_of(history.database, "SELECT run FROM run_outputs")}
+
+
+def _message(history: History) -> str:
+    ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
+    return str(message)
+
+
+def _done(history: History, *writers: str) -> None:
+    history.write(*[WriterDone(collection=DIGITS, draft=SHARED, writer=writer) for writer in writers])
+
+
+# --- several commits of one draft ---------------------------------------------------------------------------------
+
+
+def test_commits_that_wait_for_the_same_writers_are_united(history: History) -> None:
+    history.write(opened(), added(SHARED, {"a": b"1"}))
+    history.write(committed(SHARED, writers=2, aliases=("best",), tags=("x",), description="all", run=RUNS[0]))
+    history.write(committed(SHARED, writers=2, aliases=("prod",), tags=("y",), ttl_seconds=60, run=RUNS[1]), by="bert")
+
+    _done(history, *RUNS)
+
+    assert rejections_of(history.database) == []
+    assert aliases(history) == {"latest": 0, "best": 0, "prod": 0}
+    assert _tags(history) == {"x", "y"}
+    assert attributes(history, 0) == {"description": "all", "ttl": "60"}
+    assert _loggers(history) == set(RUNS)
+
+
+def test_a_commit_that_waits_is_united_with_one_that_seals_at_once(history: History) -> None:
+    history.write(opened(), added(SHARED, {"a": b"1"}), committed(SHARED, writers=2, tags=("x",), description="all"))
+
+    history.write(committed(SHARED, tags=("y",)), by="bert")
+
+    assert _tags(history) == {"x", "y"}
+    assert attributes(history, 0) == {"description": "all"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        ({"description": "mine"}, {"description": "yours"}, ("'mine'", "'yours'")),
+        ({"metadata": '{"a":1}'}, {"metadata": '{"a":2}'}, ('{"a":1}', '{"a":2}')),
+        ({"ttl_seconds": 60}, {"ttl_seconds": 61}, ("'60'", "'61'")),
+    ],
+    ids=["description", "metadata", "time to live"],
+)
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_two_commits_that_differ_the_second_is_refused_naming_both(
+    history: History, first: dict[str, object], second: dict[str, object], both: tuple[str, str], waits: bool
+) -> None:
+    writers = {"writers": 1} if waits else {}
+    history.write(opened(), added(SHARED, {"a": b"1"}), committed(SHARED, **writers, **first))
+
+    history.write(committed(SHARED, **writers, **second, tags=("mine",)), by="bert")
+    if waits:
+        _done(history, RUNS[0])
+
+    assert rejections_of(history.database) == [Reason.COMMIT_CONFLICT]
+    assert all(value in _message(history) for value in both)
+    assert len(versions_of(history.database, DIGITS)) == 1
+    assert _tags(history) == set()
+
+
+def test_a_long_text_is_shortened_in_the_message_that_names_it(history: History) -> None:
+    history.write(opened(), committed(SHARED, description="x" * 60_000))
+
+    history.write(committed(SHARED, description="y" * 60_000))
+
+    assert len(_message(history)) < 500
+
+
+def test_commits_that_wait_for_different_numbers_of_writers_are_refused(history: History) -> None:
+    history.write(opened(), committed(SHARED, writers=2))
+
+    history.write(committed(SHARED, writers=3), by="bert")
+
+    assert rejections_of(history.database) == [Reason.COMMIT_CONFLICT]
+    assert "waits for 2 writers" in _message(history)
+
+
+def test_every_commit_that_waits_hears_that_the_draft_was_not_sealed(history: History) -> None:
+    history.write(opened(), added(SHARED, {"a": b"1"}))
+    history.write(committed(SHARED, writers=1, expected_digest="lthash:0", run=RUNS[0]))
+    history.write(committed(SHARED, writers=1, run=RUNS[1]), by="bert")
+
+    _done(history, RUNS[0])
+
+    assert rejections_of(history.database) == [Reason.DIGEST_MISMATCH] * 2
+    sessions = {session for (session,) in rows_of(history.database, "SELECT session FROM rejections")}
+    assert sessions == {history.writer("ada").session, history.writer("bert").session}
+    history.write(committed(SHARED), by="bert")
+    assert _loggers(history) == set(), "what was refused logged nothing"
+
+
+def test_a_second_commit_of_a_sealed_draft_adds_what_it_gives_and_moves_no_latest(history: History) -> None:
+    history.write(opened(), added(SHARED, {"a": b"1"}), committed(SHARED, description="all", run=RUNS[0]))
+    history.commit(DIGITS, {"a": b"2"})
+
+    history.write(committed(SHARED, aliases=("best",), tags=("x",), description="all", run=RUNS[1]), by="bert")
+
+    assert rejections_of(history.database) == []
+    assert aliases(history) == {"latest": 1, "best": 0}
+    assert _tags(history) == {"x"}
+    assert _loggers(history) == set(RUNS)
+
+
+def test_a_second_commit_of_a_draft_whose_version_was_deleted_is_refused_if_it_gives_anything(
+    history: History,
+) -> None:
+    history.write(opened(), committed(SHARED))
+    history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
+
+    history.write(committed(SHARED, run=RUNS[0]))
+    nothing = rejections_of(history.database)
+    history.write(committed(SHARED, tags=("x",)))
+
+    assert nothing == []
+    assert rejections_of(history.database) == [Reason.VERSION_DELETED]
+
+
+def test_writers_of_a_closed_draft_are_not_kept(history: History) -> None:
+    history.write(opened(), added(SHARED, {"a": b"1"}), committed(SHARED, writers=1))
+    before = len(rows_of(history.database, "SELECT 1 FROM draft_writers"))
+
+    _done(history, RUNS[0])
+
+    assert before > 0
+    assert rows_of(history.database, "SELECT 1 FROM draft_writers") == []
+
+
+# --- on a condition -----------------------------------------------------------------------------------------------
+
+
+def test_a_commit_counts_while_latest_is_the_expected_version(history: History) -> None:
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, expect_latest=ExpectedVersion(None)))
+    draft, events = history.draft(DIGITS, {"a": b"2"})
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, expect_latest=ExpectedVersion(0)))
+
+    assert rejections_of(history.database) == []
+    assert aliases(history) == {"latest": 1}
+
+
+def test_a_commit_that_lost_the_race_hears_who_came_first(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    history.commit(DIGITS, {"a": b"2"}, by="grace")
+    draft, events = history.draft(DIGITS, {"a": b"3"})
+
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, expect_latest=ExpectedVersion(0)))
+
+    assert rejections_of(history.database) == [Reason.LATEST_MOVED]
+    assert "latest version is v0, but v1 was logged by grace at 2" in _message(history)
+    assert len(versions_of(history.database, DIGITS)) == 2
+
+
+@pytest.mark.parametrize(
+    "reserved",
+    [
+        {"transaction": Transaction("0" * 32, 2)},
+        {"imported": Imported("0" * 32, "a/b/c:v1", "ada", CLOCK)},
+    ],
+    ids=["transaction", "imported"],
+)
+def test_fields_without_a_meaning_are_refused(history: History, reserved: dict[str, object]) -> None:
+    history.write(opened(), committed(SHARED, **reserved))
+
+    assert rejections_of(history.database) == [Reason.INVALID]
+    assert "has no meaning yet" in _message(history)
+
+
+# --- rights -------------------------------------------------------------------------------------------------------
+
+
+def _log_again(history: History, rights: tuple[str, ...] | None) -> None:
+    """Log content that v0 has, with other attributes, while v1 is the latest."""
+    history.commit(DIGITS, {"a": b"1"}, description="theirs")
+    history.commit(DIGITS, {"a": b"2"}, aliases=("prod",))
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    given = {"description": "mine", "tags": ("x",), "aliases": ("prod",), "ttl_seconds": 1}
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, rights=rights, **given), by="bert")
+
+
+def _ignored(history: History) -> list[bool]:
+    sql = "SELECT attributes_ignored FROM drafts ORDER BY opened_position"
+    return [bool(ignored) for (ignored,) in rows_of(history.database, sql)]
+
+
+@pytest.mark.parametrize("rights", [None, (EDIT_EXISTING,), ("another", EDIT_EXISTING)], ids=str)
+def test_who_may_edit_changes_a_version_that_has_the_content_already(
+    history: History, rights: tuple[str, ...] | None
+) -> None:
+    _log_again(history, rights)
+
+    assert attributes(history, 0) == {"description": "mine", "ttl": "1"}
+    assert aliases(history) == {"latest": 0, "prod": 0}
+    assert _ignored(history) == [False] * 3
+
+
+@pytest.mark.parametrize("rights", [(), ("another",)], ids=str)
+def test_who_may_not_edit_changes_nothing_of_it_and_the_draft_says_so(
+    history: History, rights: tuple[str, ...]
+) -> None:
+    _log_again(history, rights)
+
+    assert rejections_of(history.database) == []
+    assert attributes(history, 0) == {"description": "theirs"}
+    assert aliases(history) == {"latest": 0, "prod": 1}
+    assert _tags(history) == set()
+    assert _ignored(history) == [False, False, True]
+
+
+def test_who_may_not_edit_may_describe_a_version_of_its_own(history: History) -> None:
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    given = {"description": "mine", "tags": ("x",), "aliases": ("best",)}
+
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, rights=(), **given))
+
+    assert (attributes(history, 0), _tags(history), _ignored(history)) == ({"description": "mine"}, {"x"}, [False])
+    assert aliases(history) == {"latest": 0, "best": 0}
