@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+from headwater_consumer.layers.stored import SEEKS_MAX, StoredLayerStack
 from headwater_schemas.events import VersionDeleted
 
 from tests.consumer.events import DIGITS, SHARED, committed, opened, paths
@@ -59,6 +61,19 @@ def test_a_draft_that_brings_nothing_leaves_no_layer(history: History) -> None:
     assert (same, empty) == (first, ("",))
     assert len(rows_of(history.database, "SELECT layer FROM layers")) == 1
     assert [paths(history, number) for number in range(3)] == [{"a"}, {"a"}, set()]
+
+
+@pytest.mark.parametrize("names", [3, 3 * SEEKS_MAX], ids=["sought one by one", "asked for at once"])
+def test_only_what_has_an_entry_under_it_may_be_a_folder(history: History, names: int) -> None:
+    """Whatever else were named would cost a query each."""
+    even = {f"{number:03}" for number in range(0, names, 2)}
+    history.commit(DIGITS, {f"{name}/x": b"1" for name in even} | {"001": b"a file"})
+    ((layer,),) = rows_of(history.database, "SELECT layer FROM layers")
+
+    with history.database.snapshot() as connection:
+        stack = StoredLayerStack(history.database.adapter, connection, [layer])
+        assert stack.possible_folders({f"{number:03}" for number in range(names)}) == even
+        assert stack.possible_folders({"000/x", "00", "1"}) == set()
 
 
 def test_chains_stay_logarithmic_and_old_versions_stay_what_they_are(mode: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from headwater_schemas.paths import (
     folders_of,
     normalize,
     normalize_folder,
+    other_spellings,
     range_of_folder,
 )
 from hypothesis import example, given
@@ -231,3 +232,19 @@ def test_the_range_of_a_folder_holds_what_is_under_it_and_nothing_else(folder: s
     start, end = range_of_folder(folder)
 
     assert (start <= path < end) == path.startswith(f"{folder}/")
+
+
+@pytest.mark.parametrize(
+    ("path", "others"),
+    [
+        ("plain/file", []),
+        ("日本", []),
+        ("caf\u00e9", ["cafe\u0301"]),
+        ("cafe\u0301", ["caf\u00e9"]),
+        ("caf\u00e9/cafe\u0301", ["caf\u00e9/caf\u00e9", "cafe\u0301/cafe\u0301"]),
+        ("\u212a", ["K"]),
+        ("\u00df", []),
+    ],
+)
+def test_a_path_has_other_spellings_where_it_can_be_composed_or_decomposed(path: str, others: list[str]) -> None:
+    assert other_spellings(path) == others
