@@ -40,7 +40,7 @@ def _draft(history: History, draft: str = SHARED) -> queries.DraftInfo:
 
 
 def _messages(history: History) -> list[str]:
-    return [message for (message,) in rows_of(history.database, 'SELECT message FROM rejections ORDER BY "offset"')]
+    return [message for (message,) in rows_of(history.database, "SELECT message FROM rejections ORDER BY position")]
 
 
 # --- writers ------------------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from headwater_consumer import queries
 from headwater_eventlog.port import KEY_BYTES_MAX, NewRecord
 from headwater_schemas import codec, digests
 from headwater_schemas.entries import FileRow, Reference
 from headwater_schemas.events import (
+    SHARED_DRAFT,
     AccessGranted,
     AliasMoved,
     ArtifactUsed,
@@ -37,6 +39,7 @@ from headwater_schemas.limits import (
     PRINCIPAL_LENGTH_MAX,
     SEGMENT_BYTES_MAX,
     TEXT_LENGTH_MAX,
+    URI_BYTES_MAX,
 )
 from headwater_schemas.object_names import file_name
 
@@ -70,7 +73,9 @@ ALIASES, TAGS = (_characters(NAME_LENGTH_MAX),), (_characters(NAME_LENGTH_MAX),)
 PATH = _path()
 OBJECTS = [file_name(PROJECT, digests.pack(digests.BLAKE3, bytes([n] * 32)), ATTEMPT_MAX) for n in range(3)]
 FILES = of_rows([FileRow(PATH, digest_of(b"1"), 1, OBJECTS[0], 0)], digests.XXH3)
-REFERENCES = (Reference("r", "s3://b/r", _characters(CHECKSUM_LENGTH_MAX), 1, _characters(OBJECT_VERSION_LENGTH_MAX)),)
+BUCKET = "s3://"
+URI = BUCKET + _characters((URI_BYTES_MAX - len(BUCKET)) // 4)
+REFERENCES = (Reference("r", URI, _characters(CHECKSUM_LENGTH_MAX), 1, _characters(OBJECT_VERSION_LENGTH_MAX)),)
 
 
 @pytest.mark.parametrize(
@@ -89,20 +94,45 @@ def test_the_longest_texts_are_projected(databases: Databases, draft: str) -> No
             EntryAdded(**of_draft, files=FILES, references=REFERENCES, writer=RUN),
             EntryAdded(**of_draft, files=FILES, writer=None),
             EntryRemoved(**of_draft, paths=("none",), folders=(PATH,), writer=RUN),
-            WriterDone(**of_draft, writer=RUN),
+            *([WriterDone(**of_draft, writer=RUN)] if draft.startswith(SHARED_DRAFT) else []),
             VersionCommitted(**of_draft, aliases=ALIASES, tags=TAGS, run=RUN, description="é" * TEXT_LENGTH_MAX),
             AliasMoved(collection=COLLECTION, alias=ALIASES[0], version=0),
             ArtifactUsed(collection=COLLECTION, version=0, run=RUN, requested=f"{COLLECTION}:{ALIASES[0]}"),
             VersionRecalled(collection=COLLECTION, version=0, reason=_characters(TEXT_LENGTH_MAX)),
             AccessGranted(project=PROJECT, principal=_characters(PRINCIPAL_LENGTH_MAX), role=_letters(NAME_LENGTH_MAX)),
-            RulesChanged(project=PROJECT, rule=_letters(NAME_LENGTH_MAX), value="{}"),
+            RulesChanged(broadcast="0" * 32, project=PROJECT, rule=_letters(NAME_LENGTH_MAX), value="{}"),
             SubscriptionAdded(project=PROJECT, subscription=_letters(NAME_LENGTH_MAX), settings="{}"),
             BlobsMoved(project=PROJECT, moves=(Move(OBJECTS[1], 0, 1, OBJECTS[2], 0),)),
-            BlobsCondemned(project=PROJECT, objects=(OBJECTS[1],)),
+            BlobsCondemned(broadcast="1" * 32, project=PROJECT, objects=(OBJECTS[1],)),
         )
 
         assert rejections_of(database) == []
         assert [number for number, _ in versions_of(database, COLLECTION)] == [0]
+
+
+def test_references_are_found_by_uris_that_differ_only_after_what_an_index_can_hold(databases: Databases) -> None:
+    folder = BUCKET + _characters(1000)
+    uris = {name: f"{folder}{name}/{_characters(20)}" for name in ("a", "b", "bb")}
+    with databases.empty() as database:
+        history = History(MemoryLog(), database)
+        history.commit(DIGITS, references=[Reference(name, uri) for name, uri in uris.items()])
+
+        for name, uri in uris.items():
+            found = [(DIGITS, 0, name)]
+            assert queries.versions_referencing(database, f"{folder}{name}", limit=10) == found
+            assert queries.versions_referencing(database, uri.rpartition("/")[0], limit=10) == found
+        assert queries.versions_referencing(database, folder, limit=10) == []
+        assert queries.versions_referencing(database, folder[:-1], limit=10) == []
+
+
+def test_references_of_the_longest_uris_are_found_below_a_short_one(databases: Databases) -> None:
+    uris = [f"{BUCKET}bucket/{_characters(2000)}" for _ in range(3)]
+    with databases.empty() as database:
+        history = History(MemoryLog(), database)
+        history.commit(DIGITS, references=[Reference(str(n), uri) for n, uri in enumerate(uris)])
+
+        found = queries.versions_referencing(database, f"{BUCKET}bucket", limit=10)
+        assert found == [(DIGITS, 0, "0"), (DIGITS, 0, "1"), (DIGITS, 0, "2")]
 
 
 @pytest.mark.parametrize("key", ["x" * KEY_BYTES_MAX, "collection:a/b", "k\x00", f"run:{'r' * 3000}"], ids=range(4))

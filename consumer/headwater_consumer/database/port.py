@@ -12,13 +12,24 @@ R = TypeVar("R", bound=ProjectionRow)
 Values = tuple[Any, ...]
 
 
+class DataRefused(StoreError):
+    """The database works, but refuses what it was given: too long, out of range, or not unique."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(
+            f"{name} cannot hold what an event says: {text}. Nothing that was recorded is lost: upgrade headwater, or "
+            "report this."
+        )
+
+
 class DatabaseAdapter(Protocol):
     """One database that holds a projection: how to connect, begin transactions and move many rows at once.
 
     Every adapter promises, and `tests/consumer` runs the same tests on both:
 
     - rows come back equal to those that were written, and text sorts by code point;
-    - an error of the driver becomes an error of `headwater_schemas.errors` that names the database and the next step.
+    - an error of the driver becomes an error of `headwater_schemas.errors` that names the database and the next step,
+      and `DataRefused` where the same data would fail again.
     """
 
     @property

@@ -19,7 +19,7 @@ ENTRIES = map_row(
     rows.EntryRow,
     "entries",
     indexes=(("digest", "object_name", "layer"),),
-    sparse_indexes=(("uri", "layer"),),
+    prefix_indexes=(("uri", "layer"),),
 )
 LAYERS = map_row(rows.LayerRow, "layers")
 DRAFTS = map_row(rows.DraftRow, "drafts", indexes=(("closed_position", "collection", "draft"),), wide=True)

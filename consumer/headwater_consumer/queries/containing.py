@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.row_mapping import PREFIX_LENGTH, prefix_of
 from headwater_consumer.database.tables import ENTRIES, VERSION_LAYERS, VERSIONS
 from headwater_consumer.rows import parse_chain
 
@@ -53,9 +54,9 @@ def _occurrences(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Ite
 
 def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]:
     """The references to something below a URI: paths by layer, one layer at a time."""
-    start, end = range_of_folder(uri)
-    for (layer,) in _layers_referring().tuples(connection, start=start, end=end):
-        rows = _references_of_layer().tuples(connection, start=start, end=end, layer=layer)
+    below = _uri_range(uri)
+    for (layer,) in _layers_referring().tuples(connection, **below):
+        rows = _references_of_layer().tuples(connection, **below, layer=layer)
         yield {layer: [path for (path,) in rows]}
 
 
@@ -107,7 +108,7 @@ def _named_by(connection: Connection, layers: Sequence[int], paths: Sequence[str
 @cache
 def _rows_with() -> CompiledStatement:
     name, layer, path = ENTRIES.c.object_name, ENTRIES.c.layer, ENTRIES.c.path
-    at: Any = {key: bindparam(key) for key in ("name", "layer", "path")}
+    at = _parameters("name", "layer", "path")
     later = or_(
         name > at["name"],
         and_(name == at["name"], layer > at["layer"]),
@@ -122,8 +123,21 @@ def _rows_with() -> CompiledStatement:
     )
 
 
+def _uri_range(uri: str) -> dict[str, str]:
+    """What is below `uri`: the parameters of `_is_below`."""
+    start, end = range_of_folder(uri)
+    return {"start": start, "end": end, "first_prefix": start[:PREFIX_LENGTH], "last_prefix": end[:PREFIX_LENGTH]}
+
+
+def _parameters(*names: str) -> dict[str, Any]:
+    return {name: bindparam(name) for name in names}
+
+
 def _is_below() -> ColumnElement[bool]:
-    return and_(ENTRIES.c.uri >= bindparam("start"), ENTRIES.c.uri < bindparam("end"))
+    prefix, at = prefix_of(ENTRIES.c.uri), _parameters(*_uri_range(""))
+    # The index has prefixes alone, and the beginnings of texts are sorted as the texts are.
+    in_index = and_(ENTRIES.c.uri.is_not(None), prefix >= at["first_prefix"], prefix <= at["last_prefix"])
+    return and_(in_index, ENTRIES.c.uri >= at["start"], ENTRIES.c.uri < at["end"])
 
 
 @cache

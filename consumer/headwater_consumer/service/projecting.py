@@ -19,7 +19,7 @@ from headwater_consumer.service.batch_sizing import BatchSizer
 from headwater_consumer.service.port import JoinGroup, PartitionGroup
 from headwater_consumer.service.status import ProjectorStatus
 from headwater_consumer.service.watchdog import Heartbeat
-from headwater_consumer.writing.runner import Projector, StaleProjector
+from headwater_consumer.writing.runner import PartitionStopped, Projector, StaleProjector
 
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
 OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=5.0)  # between attempts while a server is away
@@ -179,8 +179,8 @@ class ProjectorService:
                 "Partition %d was projected by another process, up to %d; continuing there.", partition, cursor.offset
             )
             self._continue_at(cursor)
-        except UnknownSchema as unknown:
-            self._stop_partition(partition, f"{unknown} The other partitions continue.")
+        except (UnknownSchema, PartitionStopped) as error:
+            self._stop_partition(partition, f"{error} The other partitions continue.")
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
         started = time.monotonic()

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headwater_eventlog.port import EventLog, Record
-from headwater_schemas.errors import HeadwaterError, StoreUnavailable, UnknownSchema
+from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable, UnknownSchema
 from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater_consumer.database import Database
+from headwater_consumer.database.port import DataRefused
 from headwater_consumer.projector import DecodedRecord, apply_record, first_keys, second_keys
 from headwater_consumer.rows import LogPositionRow, RejectionRow
 from headwater_consumer.writing import statements
@@ -16,6 +17,10 @@ from headwater_consumer.writing.working_set import WorkingSet
 
 RECORDS_PER_BATCH_MAX = 1000
 BYTES_PER_BATCH_MAX = 8 * 1024 * 1024  # of payloads; decoded they take some ten times as much
+
+
+class PartitionStopped(StoreError):
+    """The database works, but refuses what the next record of a partition says."""
 
 
 class StaleProjector(HeadwaterError):
@@ -53,7 +58,7 @@ class Projector:
         """Apply the next records of `partition`, and return how many; 0 when there are none.
 
         Raises: StaleProjector; UnknownSchema when a newer release wrote the next record, after all before it were
-        applied; StoreUnavailable when the database belongs to another log.
+        applied; PartitionStopped when the database refuses that; StoreUnavailable when it belongs to another log.
         """
         cursor = self.cursor(partition)
         records = self._log.read(partition, after=cursor.offset, limit=self._records_per_batch)
@@ -66,7 +71,8 @@ class Projector:
         """Apply the first of `records`, as many as one transaction should hold, and return the new cursor.
 
         They follow `cursor`, which must be the projection's cursor now: it is not read again. Raises: StaleProjector
-        when it is another; UnknownSchema when a newer release wrote the first of them; StoreUnavailable.
+        when it is another; UnknownSchema when a newer release wrote the first of them; PartitionStopped when the
+        database refuses what that says; StoreUnavailable.
         """
         applied = self._apply(cursor, _bounded(records))
         if applied.unknown is not None and not applied.count:
@@ -87,6 +93,19 @@ class Projector:
         return found
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
+        """Apply `records`, or their first half if the database refuses one: so all before that one are applied.
+
+        Raises: PartitionStopped when it is the first.
+        """
+        try:
+            return self._apply_together(cursor, records)
+        except DataRefused as error:
+            if len(records) > 1:
+                return self._apply(cursor, records[: len(records) // 2])
+            position = records[0].position
+            raise PartitionStopped(f"partition {position.partition} stops at {position.offset}: {error}") from error
+
+    def _apply_together(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
         """Apply `records`, which follow `cursor` on the log, if that is still the projection's cursor."""
         decoded, unknown = decode_records(records, cursor.time_us, self._log.ancestors)
         if not decoded:

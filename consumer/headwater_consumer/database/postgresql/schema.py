@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.port import DataRefused
 from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
 from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
 from headwater_consumer.database.row_mapping import SCHEMA
@@ -22,6 +23,8 @@ KEEPALIVES_IDLE_S = 30  # notices a server that vanished without closing its con
 TCP_TIMEOUT_S = 30
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
+# SQLSTATE classes of errors that repeat with the same data: its values, a constraint, a limit.
+_ABOUT_DATA = ("22", "23", "54")
 _FULL = ("53100", "53200", "53300")  # disk full, out of memory, too many connections: SQLSTATE class 53
 _SERIALISATION = ("40001", "40P01")  # serialization failure, deadlock: the transaction can be tried again
 
@@ -75,6 +78,9 @@ class PostgresqlSchema(PostgresqlBulk):
         """The driver's error as one of ours."""
         state = getattr(error, "sqlstate", None) or ""
         text = self._message_of(error)
+        # The client library refuses some values by itself, and then there is no SQLSTATE.
+        if state.startswith(_ABOUT_DATA) or (not state and isinstance(error, _psycopg().DataError)):
+            return DataRefused(self.name, text)
         if state in _SERIALISATION:
             return StoreUnavailable(f"{self.name} gave way to another transaction: {text}. Try again.")
         if state == "25006":  # read-only transaction

@@ -10,10 +10,12 @@ from headwater_schemas.errors import StoreError, StoreNotOurs, StoreReadOnly, St
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from headwater_consumer.database.port import DataRefused
 from headwater_consumer.database.sqlite.bulk import SqliteBulk
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
+_ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat with the same data
 
 
 class SqliteFile(SqliteBulk):
@@ -44,6 +46,8 @@ class SqliteFile(SqliteBulk):
 
     def to_store_error(self, error: BaseException) -> StoreError:
         """The driver's error as one of ours."""
+        if isinstance(error, _ABOUT_DATA):
+            return DataRefused(self.name, str(error))
         return _to_store_error(self.name, str(error))
 
 
