@@ -11,7 +11,20 @@ from typing import Any
 from headwater_schemas.events import OWN_DRAFT
 from headwater_schemas.keys import first_session
 from headwater_schemas.positions import position_number
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from headwater_consumer.database.compiled_statements import compiled_text
 from headwater_consumer.database.conditions import is_deleted
@@ -49,30 +62,39 @@ def advance(
 
 
 # --- entries --------------------------------------------------------------------------------------------------
+# What ranges over a whole layer is asked range by range: no statement of the writing side takes longer the larger the
+# layer is, whatever the time that a server allows it, and no answer is larger than a range.
+
+PathRange = tuple[str, str]  # the first path and the last one
+ALL_PATHS: PathRange = ("", "")
 
 
-def duplicates(connection: Connection, layer: int) -> Iterator[EntryRow]:
-    """All rows of each path that has several in `layer`, by path and ordinal."""
-    several = select(ENTRIES.c.path).where(ENTRIES.c.layer == layer).group_by(ENTRIES.c.path).having(func.count() > 1)
+def _within(layer: int, paths: PathRange) -> list[ColumnElement[bool]]:
+    of_layer, (first, last) = [ENTRIES.c.layer == layer], paths
+    return of_layer if paths == ALL_PATHS else [*of_layer, ENTRIES.c.path >= first, ENTRIES.c.path <= last]
+
+
+def duplicates(connection: Connection, layer: int, paths: PathRange) -> list[EntryRow]:
+    """All rows of each path between `paths` that has several in `layer`, by path and ordinal."""
+    within = _within(layer, paths)
+    several = select(ENTRIES.c.path).where(*within).group_by(ENTRIES.c.path).having(func.count() > 1)
     rows = connection.execute(
-        select(ENTRIES)
-        .where(ENTRIES.c.layer == layer, ENTRIES.c.path.in_(several))
-        .order_by(ENTRIES.c.path, ENTRIES.c.ordinal)
+        select(ENTRIES).where(*within, ENTRIES.c.path.in_(several)).order_by(ENTRIES.c.path, ENTRIES.c.ordinal)
     )
-    return (EntryRow(*row) for row in rows)
+    return [EntryRow(*row) for row in rows]
 
 
-def remove_duplicates(connection: Connection, layer: int) -> None:
-    """Of each path's rows in `layer` keep only the one with the highest ordinal."""
+def remove_duplicates(connection: Connection, layer: int, paths: PathRange) -> None:
+    """Of each path's rows in `layer`, between `paths`, keep only the one with the highest ordinal."""
     later = ENTRIES.alias("later")
     superseded = exists().where(
         later.c.layer == layer, later.c.path == ENTRIES.c.path, later.c.ordinal > ENTRIES.c.ordinal
     )
-    connection.execute(delete(ENTRIES).where(ENTRIES.c.layer == layer, superseded))
+    connection.execute(delete(ENTRIES).where(*_within(layer, paths), superseded))
 
 
-def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Iterator[tuple[str, str]]:
-    """The paths of `layer`, divided into closed ranges of at most `paths_per_range` rows."""
+def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Iterator[PathRange]:
+    """The paths of `layer`, divided into closed ranges of at most `paths_per_range` rows, and those that repeat."""
     last = ""
     while True:
         page = (
@@ -89,9 +111,9 @@ def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Ite
         last = last_of_page
 
 
-def rows_below(connection: Connection, layer: int, below: Sequence[int], first: str, last: str) -> list[EntryRow]:
-    """The rows of the layers `below` whose paths `layer` has too, between `first` and `last`."""
-    named = select(ENTRIES.c.path).where(ENTRIES.c.layer == layer, ENTRIES.c.path >= first, ENTRIES.c.path <= last)
+def rows_below(connection: Connection, layer: int, below: Sequence[int], paths: PathRange) -> list[EntryRow]:
+    """The rows of the layers `below` whose paths `layer` has too, between `paths`."""
+    named = select(ENTRIES.c.path).where(*_within(layer, paths))
     under = ENTRIES.alias("under")
     rows = connection.execute(select(under).where(under.c.layer.in_(below), under.c.path.in_(named)))
     return [EntryRow(*row) for row in rows]
@@ -107,26 +129,31 @@ def kinds_in_range(connection: Connection, layer: int, start: str, end: str) -> 
     return ((path, kind) for path, kind in rows)
 
 
-def merge_layers(connection: Connection, layer: int, layers: Sequence[int], bottom: bool) -> int:
-    """Write into `layer` what `layers`, topmost first, contain together; returns how many rows that is.
-
-    At the bottom, removals are not kept: there is nothing below that they would hide.
-    """
-    merged = ENTRIES.alias("merged")
+def copy_unnamed(connection: Connection, source: int, layer: int, paths: PathRange) -> int:
+    """Copy into `layer` the rows of `source`, between `paths`, whose paths it does not name; returns how many."""
+    copied = ENTRIES.alias("copied")
+    named = exists().where(copied.c.layer == layer, copied.c.path == ENTRIES.c.path)
     names = [column.name for column in ENTRIES.columns]
-    for source in layers:
-        taken = exists().where(merged.c.layer == layer, merged.c.path == ENTRIES.c.path)
-        rows = select(literal(layer), *[ENTRIES.c[name] for name in names[1:]]).where(ENTRIES.c.layer == source, ~taken)
-        connection.execute(insert(ENTRIES).from_select(names, rows))
-    if bottom:
-        connection.execute(delete(ENTRIES).where(ENTRIES.c.layer == layer, ENTRIES.c.kind == REMOVED))
-    count = connection.execute(select(func.count()).select_from(ENTRIES).where(ENTRIES.c.layer == layer))
-    return int(count.scalar_one())
+    rows = select(literal(layer), *[ENTRIES.c[name] for name in names[1:]]).where(*_within(source, paths), ~named)
+    counted = connection.execute(
+        insert(ENTRIES).from_select(names, rows), execution_options={"preserve_rowcount": True}
+    )
+    return int(counted.rowcount)
+
+
+def remove_removals(connection: Connection, layer: int, paths: PathRange) -> int:
+    """Delete the removals of `layer` between `paths`; returns how many there were."""
+    removals = (*_within(layer, paths), ENTRIES.c.kind == REMOVED)
+    return int(connection.execute(delete(ENTRIES).where(*removals)).rowcount)
+
+
+def remove_entries(connection: Connection, layer: int, paths: PathRange) -> None:
+    """Delete all rows of `layer` between `paths`."""
+    connection.execute(delete(ENTRIES).where(*_within(layer, paths)))
 
 
 def drop_layer(connection: Connection, layer: int) -> None:
-    """Delete all rows of `layer`."""
-    connection.execute(delete(ENTRIES).where(ENTRIES.c.layer == layer))
+    """Delete a layer that has no rows any more."""
     connection.execute(delete(LAYERS).where(LAYERS.c.layer == layer))
 
 
@@ -136,18 +163,29 @@ def drop_writers(connection: Connection, collection: str, draft: str) -> None:
     connection.execute(delete(DRAFT_WRITERS).where(*of_draft))
 
 
-def retire_sessions(connection: Connection, partition: int, before_ms: int, condemned_ms: int) -> None:
-    """Delete what a partition keeps about sessions that started before `before_ms`. Cost: a scan of its drafts."""
+def ended_by_retirement(
+    partition: int, before_ms: int, condemned_ms: int
+) -> list[tuple[Table, list[ColumnElement[bool]]]]:
+    """What a partition keeps about sessions that started before `before_ms`: tables, and which of their rows."""
     first = first_session(before_ms)
-    for table in (SESSIONS, REJECTIONS, BROADCASTS):
-        connection.execute(delete(table).where(table.c.partition == partition, table.c.session < first))
     drafts, of_partition = DRAFTS.c, (position_number(0, partition, 0), position_number(0, partition + 1, 0) - 1)
-    is_closed = drafts.closed_position.between(*of_partition)
     has_one_writer = drafts.draft.startswith(OWN_DRAFT, autoescape=True)
-    connection.execute(delete(DRAFTS).where(is_closed, has_one_writer, drafts.session < first))
     objects = CONDEMNED_OBJECTS.c
-    condemned = (objects.partition == partition, objects.condemned_ms < condemned_ms)
-    connection.execute(delete(CONDEMNED_OBJECTS).where(*condemned))
+    return [
+        *[
+            (kept, [kept.c.partition == partition, kept.c.session < first])
+            for kept in (SESSIONS, REJECTIONS, BROADCASTS)
+        ],
+        (DRAFTS, [drafts.closed_position.between(*of_partition), has_one_writer, drafts.session < first]),
+        (CONDEMNED_OBJECTS, [objects.partition == partition, objects.condemned_ms < condemned_ms]),
+    ]
+
+
+def delete_some(connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], limit: int) -> bool:
+    """Delete at most `limit` of those rows; whether there may be more."""
+    key = tuple_(*table.primary_key.columns)
+    some = select(*table.primary_key.columns).where(*which).limit(limit)
+    return bool(connection.execute(delete(table).where(key.in_(some))).rowcount == limit)
 
 
 # --- queries of the projector ---------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from headwater_consumer.rows import (
     ProjectionRow,
 )
 from headwater_consumer.writing import statements
+from headwater_consumer.writing.statements import ALL_PATHS, PathRange
 from headwater_consumer.writing.unflushed_entries import DraftLayerStack, UnflushedEntries
 
 R = TypeVar("R", bound=ProjectionRow)
@@ -43,6 +44,7 @@ Key = tuple[Any, ...]
 
 ENTRIES_PER_FLUSH_MAX = 50_000  # bounds the memory of a batch; about 30 MB
 HIDDEN_PATHS_PER_QUERY = 5_000
+ROWS_PER_STATEMENT = 50_000  # of the entries of a layer; seconds at most, where a statement has minutes
 
 
 class WorkingSet:
@@ -91,12 +93,13 @@ class WorkingSet:
 
     def duplicates(self, layer: int) -> Iterator[EntryRow]:
         self.flush()
-        return statements.duplicates(self._connection, layer)
+        for paths in self._path_ranges(layer):
+            yield from statements.duplicates(self._connection, layer, paths)
 
     def hidden_by(self, layer: int, below: Sequence[int]) -> Iterator[EntryRow]:
         self.flush()
-        for first, last in statements.path_ranges(self._connection, layer, HIDDEN_PATHS_PER_QUERY):
-            rows = statements.rows_below(self._connection, layer, below, first, last)
+        for paths in statements.path_ranges(self._connection, layer, HIDDEN_PATHS_PER_QUERY):
+            rows = statements.rows_below(self._connection, layer, below, paths)
             depth = {number: i for i, number in enumerate(below)}
             rows.sort(key=lambda row: (row.path, depth[row.layer]))
             for _, of_path in groupby(rows, key=lambda row: row.path):
@@ -157,24 +160,17 @@ class WorkingSet:
                     if len(self._entries) >= ENTRIES_PER_FLUSH_MAX:
                         self.flush()
                 case RemoveDuplicates(layer):
-                    self.flush()
-                    statements.remove_duplicates(self._connection, layer)
+                    self._remove_duplicates(layer)
                 case MergeLayers(layer, layers, bottom):
-                    self.flush()
-                    rows_written = statements.merge_layers(self._connection, layer, layers, bottom)
-                    self._put(LayerRow(layer=layer, row_count=rows_written))
+                    self._merge(layer, layers, bottom=bottom)
                 case DropLayer(layer):
-                    self.flush()
-                    statements.drop_layer(self._connection, layer)
-                    self._rows[LayerRow][(layer,)] = None
+                    self._drop_layer(layer)
                 case Delete(row):
                     self._delete(row)
                 case DropWriters(collection, draft):
                     self._drop_writers(collection, draft)
-                case RetireSessions(partition, before_ms, condemned_ms):
-                    self.flush()
-                    statements.retire_sessions(self._connection, partition, before_ms, condemned_ms)
-                    self._rows.clear()
+                case RetireSessions():
+                    self._retire(change)
 
     def flush(self) -> None:
         """Write everything that changed to the database, in bulk."""
@@ -206,6 +202,43 @@ class WorkingSet:
         self._changed[row_type].pop(primary, None)
         self._deleted[row_type][primary] = None
         self._rows[row_type][row_type.lookup(row)] = None
+
+    def _remove_duplicates(self, layer: int) -> None:
+        self.flush()
+        for paths in self._path_ranges(layer):
+            statements.remove_duplicates(self._connection, layer, paths)
+
+    def _merge(self, layer: int, layers: Sequence[int], *, bottom: bool) -> None:
+        """At the bottom, removals are not kept: there is nothing below that they would hide."""
+        self.flush()
+        ranges = [(source, paths) for source in layers for paths in self._path_ranges(source)]
+        rows = sum(statements.copy_unnamed(self._connection, source, layer, paths) for source, paths in ranges)
+        self._put(LayerRow(layer, rows))
+        if bottom:
+            ranges_of_all = self._path_ranges(layer)
+            rows -= sum(statements.remove_removals(self._connection, layer, paths) for paths in ranges_of_all)
+            self._put(LayerRow(layer, rows))
+
+    def _drop_layer(self, layer: int) -> None:
+        self.flush()
+        for paths in self._path_ranges(layer):
+            statements.remove_entries(self._connection, layer, paths)
+        statements.drop_layer(self._connection, layer)
+        self._rows[LayerRow][(layer,)] = None
+
+    def _path_ranges(self, layer: int) -> Iterable[PathRange]:
+        """All paths of a layer, in as few ranges as a statement each allows."""
+        row = self.get(LayerRow, layer)
+        if row is not None and row.row_count <= ROWS_PER_STATEMENT:
+            return (ALL_PATHS,)
+        return statements.path_ranges(self._connection, layer, ROWS_PER_STATEMENT)
+
+    def _retire(self, change: RetireSessions) -> None:
+        self.flush()
+        for table, ended in statements.ended_by_retirement(change.partition, change.before_ms, change.condemned_ms):
+            while statements.delete_some(self._connection, table, ended, ROWS_PER_STATEMENT):
+                pass
+        self._rows.clear()
 
     def _drop_writers(self, collection: str, draft: str) -> None:
         self.flush()

@@ -1,0 +1,75 @@
+"""Whatever ranges over a whole layer is done range by range: no statement and no answer grows with the layer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from headwater_consumer.writing import working_set
+from headwater_consumer.writing.runner import Projector
+from sqlalchemy import Engine, event
+
+from tests.consumer.events import DIGITS, SHARED, added, committed, opened
+from tests.consumer.inspection import Databases, fingerprint_of, listing_of, rows_of
+from tests.support.history import History
+from tests.support.memory_log import MemoryLog
+from tests.support.projections import project_all
+
+ROWS = 7  # of a statement, instead of thousands
+ENTRIES = 100
+
+
+def _contents(prefix: str, count: int, *, value: bytes = b"1") -> dict[str, bytes]:
+    return {f"{prefix}{n:03}": value for n in range(count)}
+
+
+def _log() -> MemoryLog:
+    """Merges with and without a base below, removals, paths added twice, a draft that is dropped as it is known."""
+    log = MemoryLog()
+    with_writers = History(log, None)  # type: ignore[arg-type] # it writes only
+    write = with_writers.writer().write
+    for base in range(6):
+        draft, events = with_writers.draft(
+            DIGITS,
+            _contents(f"{base}-", ENTRIES - base),
+            base=base - 1 if base else None,
+            removed=[f"{base - 1}-{n:03}" for n in range(0, ENTRIES // 2, 3)] if base else (),
+        )
+        write(*events, committed(draft))
+    write(opened(), *[added(SHARED, _contents("s", ENTRIES, value=b"%d" % n)) for n in range(3)], committed(SHARED))
+    draft, events = with_writers.draft(DIGITS, _contents("0-", ENTRIES))
+    write(*events, committed(draft))
+    return log
+
+
+@contextmanager
+def _rows_of_statements() -> Iterator[list[int]]:
+    """How many entries each statement of the projector reads or writes, as the driver tells."""
+    counts: list[int] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "entries" in statement:
+            counts.append(cursor.rowcount)
+
+    event.listen(Engine, "after_cursor_execute", note)
+    yield counts
+    event.remove(Engine, "after_cursor_execute", note)
+
+
+def test_a_layer_in_ranges_becomes_what_it_becomes_at_once(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = _log()
+    with databases.empty() as at_once, databases.empty() as in_ranges:
+        project_all(log, Projector(log, at_once))
+        monkeypatch.setattr(working_set, "ROWS_PER_STATEMENT", ROWS)
+        steps: list[None] = []
+        with _rows_of_statements() as counts:
+            project_all(log, Projector(log, in_ranges, progress=lambda: steps.append(None)))
+
+        assert fingerprint_of(in_ranges) == fingerprint_of(at_once)
+        assert len(listing_of(in_ranges, DIGITS, 6)) == ENTRIES
+        assert rows_of(in_ranges, "SELECT max(version) FROM versions") == [(6,)], "the last commit was known"
+        # Of a path that was added three times, all three are part of the range.
+        assert ROWS <= max(counts) <= 3 * ROWS
+        assert len(steps) > len([count for count in counts if count > 0]) // 2
