@@ -1,11 +1,17 @@
 """`headwater project` and `headwater maintain`."""
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from headwater._commit.client import client_for, forget_client
+from headwater._config.settings import read_settings
+from headwater_schemas.events import BlobsCondemned
 
 from tests.cli.commands import ask, headwater, refused
+from tests.support.history import Writer, pack_of
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -57,3 +63,37 @@ def test_maintenance_discards_what_nobody_touched_for_the_projects_days(
     assert said == "discarded draft old of team/animals/pets with 3 entries\n"
     assert ask("drafts") == []
     assert [draft["distributed_id"] for draft in ask("drafts", "--project", "plants")] == ["kept"]
+
+
+def test_maintenance_ends_sessions_that_began_long_ago(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    headwater("log", str(images), "-n", "pets")
+    now_ns = time.time_ns() + 10 * DAY_NS
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+
+    _end_of_process()
+
+    assert ask("maintain")["sessions_retired_before"] is None
+    assert ask("maintain", "--retire-sessions-days", "5", "--project", "animals")["sessions_retired_before"] is None
+    said = headwater("maintain", "--retire-sessions-days", "5")
+
+    before = datetime.fromtimestamp((now_ns - 5 * DAY_NS) // 10**9, UTC).isoformat()
+    assert said == f"No idle drafts.\nended the sessions that began before {before}\n"
+    assert ask("maintain", "--retire-sessions-days", "5")["sessions_retired_before"] is None
+    assert "pets:v0" in headwater("show", "pets")
+    assert "x>=2" in refused("maintain", "--retire-sessions-days", "1", code=2)
+
+
+def test_maintenance_completes_what_a_killed_process_wrote_to_one_partition(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+    log = client_for(read_settings(), create=False).stores.log
+    event = BlobsCondemned(broadcast="1" * 32, project="team/animals", objects=(pack_of("team/animals"),))
+    log.append([replace(Writer(log, "killed").stamp(event), partition=0)], timeout_s=30)
+
+    assert ask("maintain", "--project", "plants")["broadcasts_finished"] == 0
+    assert ask("maintain")["broadcasts_finished"] == log.partitions - 1
+    assert ask("maintain")["broadcasts_finished"] == 0
+
+
+def _end_of_process() -> None:
+    """The next command has a session of its own, as each has that runs in a process of its own."""
+    forget_client(client_for(read_settings(), create=False))

@@ -32,7 +32,7 @@ def draft_idle_days(database: Database, project: str) -> int:
 
 @cache
 def _settings() -> CompiledStatement:
-    """Every partition has them; while partitions differ, the first one counts."""
+    """The partition of the project's key has them."""
     table = PROJECT_FACTS
     is_it = (table.c.project == bindparam("project")) & (table.c.kind == bindparam("kind"))
     statement = select(table.c.value).where(is_it, table.c.to_position.is_(None))

@@ -1,6 +1,8 @@
 """`headwater maintain` and `headwater replay`: regular maintenance, and rebuilding the projection."""
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,29 +13,76 @@ from headwater.cli.output import print_json
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headwater_consumer.maintenance.old_sessions import Retirement
+
     from headwater._api.drafts import OpenDraft
     from headwater._commit.client import Client
 
+RETIRED_AFTER_DAYS = 30
+RETIRED_AFTER_DAYS_MIN = 2  # a process begins another session after a day
 
-@click.command("maintain", short_help="Discard idle drafts.")
+
+@click.command("maintain", short_help="Discard idle drafts, and end old sessions.")
+@click.option(
+    "--retire-sessions-days",
+    "days",
+    type=click.IntRange(min=RETIRED_AFTER_DAYS_MIN),
+    default=RETIRED_AFTER_DAYS,
+    show_default=True,
+    help="End writers' sessions that began longer ago.",
+)
 @namespace_options
 @json_option
-def maintain_command(entity: str | None, project: str | None, as_json: bool) -> None:
+def maintain_command(days: int, entity: str | None, project: str | None, as_json: bool) -> None:
     """Discard drafts that have been idle for longer than their project allows.
 
-    Covers all projects, or only the one given with --project. Run it regularly, from any machine.
+    Covers all projects, or only the one given with --project. Without --project, also completes what a killed process
+    wrote to some partitions of the log only, and ends the sessions of writers that began long ago. Run it daily, from
+    any machine.
     """
     client, settings = open_store(entity, project)
     if entity is not None and project is None:
         raise click.UsageError("--entity requires --project.")
-    discarded = _discard_idle(client, None if project is None else f"{settings.entity}/{project}")
+    if project is None:
+        report = MaintenanceReport(
+            _discard_idle(client, None), _finish_broadcasts(client), _retire_sessions(client, days)
+        )
+    else:
+        report = MaintenanceReport(_discard_idle(client, f"{settings.entity}/{project}"))
     if as_json:
-        print_json({"discarded": [draft_json(draft) for draft in discarded]})
+        print_json(report.as_json())
         return
-    for draft in discarded:
-        click.echo(f"discarded {draft_text(draft)}")
-    if not discarded:
-        click.echo("No idle drafts.")
+    for line in report.lines():
+        click.echo(line)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceReport:
+    """What one run of `maintain` did."""
+
+    discarded: "list[OpenDraft]"
+    finished: int = 0  # records written to partitions that lacked them
+    retirement: "Retirement | None" = None
+
+    def as_json(self) -> dict[str, object]:
+        """For scripts."""
+        retired = None if self.retirement is None else _time_text(self.retirement)
+        discarded = [draft_json(draft) for draft in self.discarded]
+        return {"discarded": discarded, "broadcasts_finished": self.finished, "sessions_retired_before": retired}
+
+    def lines(self) -> "Iterator[str]":
+        """For people."""
+        yield from (f"discarded {draft_text(draft)}" for draft in self.discarded)
+        if not self.discarded:
+            yield "No idle drafts."
+        if self.finished:
+            yield f"wrote {self.finished:,} events to partitions that lacked them"
+        if self.retirement is not None:
+            yield f"ended the sessions that began before {_time_text(self.retirement)}"
+            if (draft := self.retirement.held_by) is not None:
+                yield f"no later ones: {draft.draft} of {draft.collection} is open. Commit or discard it."
 
 
 @click.command("replay", short_help="Rebuild the projection from the log and compare.")
@@ -54,6 +103,29 @@ def replay_command(replace: bool, as_json: bool) -> None:
             click.echo(line)
     if not report.ok:
         raise SystemExit(1)
+
+
+def _time_text(retirement: "Retirement") -> str:
+    return datetime.fromtimestamp(retirement.before_ms // 1000, UTC).isoformat()
+
+
+def _finish_broadcasts(client: "Client") -> int:
+    from headwater_consumer.maintenance.broadcasts import finish_broadcasts  # deferred: sqlalchemy
+
+    client.session.catch_up()
+    written = finish_broadcasts(client.stores.database, client.stores.log)
+    if written:
+        client.session.catch_up()
+    return written
+
+
+def _retire_sessions(client: "Client", days: int) -> "Retirement | None":
+    from headwater_consumer.maintenance.old_sessions import retire_sessions  # deferred: sqlalchemy
+
+    now_ms, stores, producer = time.time_ns() // 1_000_000, client.stores, client.session.producer
+    retirement = retire_sessions(stores.database, producer, stores.log.partitions, now_ms=now_ms, days=days)
+    client.session.confirm(projected=True)
+    return retirement
 
 
 def _discard_idle(client: "Client", project: str | None) -> "list[OpenDraft]":
