@@ -7,7 +7,9 @@ from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Reference
 from headwater_schemas.events import EntryAdded, EntryRemoved
 
-NUMBERS_BYTES_MAX = 25  # size, object index and offset of one row, or a text's length, at their longest on the wire
+NUMBERS_BYTES_MAX = (
+    28  # size, object index, offset and executable row, or a text's length, at their longest on the wire
+)
 ROOM_BYTES = 20_000  # for the origin, the collection, the draft and the writer, each bounded by the grammar of names
 
 T = TypeVar("T")

@@ -5,6 +5,7 @@ it is sent. In the other order, a crash in between would leave a version that ca
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ class Upsert:
     type: str
     base: int | None  # the version that the entries are a difference from; None: they are the whole content
     files: Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
+    executable: AbstractSet[str] = frozenset()  # those of `files` that are; it may name others, too
     references: Sequence[Reference] = ()
     removed: Sequence[str] = ()
     message: str | None = None
@@ -113,31 +115,31 @@ def _content_events(
     name = command.collection
     yield DraftOpened(collection=name, draft=draft, type=command.type, base=command.base)
     yield from removal_events(name, draft, command.removed, writer=writer)
-    for files in _columns(command.files, locations):
+    for files in _columns(command, locations):
         yield from file_events(name, draft, files, writer=writer)
     yield from reference_events(name, draft, command.references, writer=writer)
 
 
-def _columns(files: Mapping[str, tuple[bytes, int]], locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
+def _columns(command: Upsert, locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
     """The files of a commit in columns, one batch for each digest algorithm that occurs."""
+    files = command.files
     by_algorithm: dict[str, list[str]] = {}
     if len({digest[0] for digest, _ in files.values()}) == 1:
         by_algorithm[digests.algorithm_of(next(iter(files.values()))[0])] = list(files)
     else:
         for path, (digest, _) in files.items():
             by_algorithm.setdefault(digests.algorithm_of(digest), []).append(path)
-    return [_batch(algorithm, paths, files, locations) for algorithm, paths in by_algorithm.items()]
+    return [_batch(algorithm, paths, command, locations) for algorithm, paths in by_algorithm.items()]
 
 
 def _batch(
-    algorithm: str,
-    paths: Sequence[str],
-    files: Mapping[str, tuple[bytes, int]],
-    locations: Mapping[bytes, BlobLocation],
+    algorithm: str, paths: Sequence[str], command: Upsert, locations: Mapping[bytes, BlobLocation]
 ) -> FileEntries:
+    files, marked = command.files, command.executable
     packed = [files[path][0] for path in paths]
     sizes = [files[path][1] for path in paths]
     found = [locations[digest] for digest in packed]
     names = [location.object_name for location in found]
     offsets = [location.offset for location in found]
-    return FileEntries.of_columns(algorithm, paths, packed, sizes, names, offsets)
+    executable = [row for row, path in enumerate(paths) if path in marked] if marked else ()
+    return FileEntries.of_columns(algorithm, paths, packed, sizes, names, offsets, executable)

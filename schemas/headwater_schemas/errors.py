@@ -28,6 +28,7 @@
 Every message can be shown to a user unchanged: it names the thing, the value found and the next step, and no secret.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 DIFFERENCES_SHOWN_MAX = 20  # of each kind, in a message for people; a version can have a million
@@ -123,19 +124,28 @@ class ReferenceChanged(ContentError):
 class Differences(ContentError):
     """A folder differs from a version. The message names the first paths of each kind; the lists contain all."""
 
-    def __init__(self, root: str, missing: list[str], changed: list[str], extra: list[str]) -> None:
-        kinds = (("missing", missing), ("changed", changed), ("not in the version", extra))
+    def __init__(
+        self, root: str, missing: list[str], changed: list[str], extra: list[str], executable: Sequence[str] = ()
+    ) -> None:
+        """`executable`: paths whose content is the same, but which are executable on one side only."""
+        kinds = (
+            ("missing", missing),
+            ("changed", changed),
+            ("not in the version", extra),
+            ("differently executable", executable),
+        )
         listed = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
         super().__init__(
-            f"{root!r} differs from the version: {listed}. `download` restores missing and changed files, "
+            f"{root!r} differs from the version: {listed}. `download` restores missing, changed and executable files, "
             "`checkout` also removes files that are not in the version."
         )
         self.missing = missing
         self.changed = changed
         self.extra = extra
+        self.executable = list(executable)
 
 
-def _first(paths: list[str]) -> str:
+def _first(paths: Sequence[str]) -> str:
     shown = ", ".join(map(repr, paths[:DIFFERENCES_SHOWN_MAX]))
     return f"{shown}, …" if len(paths) > DIFFERENCES_SHOWN_MAX else shown
 

@@ -1,6 +1,7 @@
 """`headwater diff`, and the question behind it."""
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,24 @@ def test_added_removed_and_changed_entries_are_shown_with_their_sizes(images: Pa
     said = headwater("diff", "pets:v0", "pets:v1")
     assert "1 added (+7 B), 1 removed (-5 B), 1 changed (+7 B)" in said
     assert "horse.txt" in said
+
+
+def test_a_file_that_became_executable_is_shown_as_such(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+    (images / "cat.txt").chmod(0o755)
+    headwater("log", str(images), "-n", "pets")
+
+    (change,) = ask("diff", "pets:v0", "pets:v1")["changes"]
+
+    assert (change["path"], change["change"], change["before"]["digest"]) == (
+        "cat.txt",
+        "changed",
+        change["after"]["digest"],
+    )
+    assert (change["before"]["executable"], change["after"]["executable"]) == (False, True)
+    assert re.search(r"cat.txt +3 B +3 B, executable", headwater("diff", "pets:v0", "pets:v1"))
+    assert re.search(r"cat.txt +3 B, executable +3 B", headwater("diff", "pets:v1", "pets:v0"))
+    assert [(e["path"], e["executable"]) for e in ask("ls", "pets:v1") if e["executable"]] == [("cat.txt", True)]
 
 
 def test_description_and_metadata_are_compared_key_by_key(images: Path) -> None:

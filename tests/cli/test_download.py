@@ -82,5 +82,13 @@ def test_verify_lists_every_difference_and_exits_with_1(tmp_path: Path) -> None:
     assert '"missing": [\n    "train/cow.txt"\n  ]' in done.out
 
 
+def test_verify_lists_what_is_executable_on_one_side_only(tmp_path: Path) -> None:
+    headwater("get", "pets")
+    (tmp_path / "artifacts" / "pets:v0" / "cat.txt").chmod(0o755)
+
+    assert (run("verify", "pets").code, run("verify", "pets").out) == (1, "executable cat.txt\n")
+    assert '"executable": [\n    "cat.txt"\n  ]' in run("verify", "pets", "--json").out
+
+
 def test_a_folder_that_is_not_there_is_named() -> None:
     assert "'nowhere'" in refused("verify", "pets", "nowhere")

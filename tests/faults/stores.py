@@ -100,13 +100,14 @@ def check_replay(stores: Stores) -> None:
 def digest_of_listing(database: Database, info: VersionInfo) -> str:
     """The version's digest, computed from the rows of its listing."""
     rows = [
-        (entry.path, entry.digest, entry.size)
+        (entry.path, entry.digest, entry.size, entry.executable)
         for page in queries.all_entries(database, info.layers)
         for entry in page
         if entry.digest is not None and entry.size is not None
     ]
-    paths, digests, sizes = zip(*rows, strict=True) if rows else ((), (), ())
-    return sum_of(file_leaves(paths, digests, sizes), sum(sizes)).digest()
+    paths, digests, sizes, bits = zip(*rows, strict=True) if rows else ((), (), (), ())
+    executable = [row for row, bit in enumerate(bits) if bit]
+    return sum_of(file_leaves(paths, digests, sizes, executable), sum(sizes)).digest()
 
 
 def contents_of(database: Database, info: VersionInfo) -> Iterator[tuple[BlobLocation, bytes]]:

@@ -46,6 +46,7 @@ def test_a_commit_opens_a_draft_takes_out_adds_and_seals(stager: BlobStager) -> 
         type="dataset",
         base=3,
         files=taken(stager, b"one", b"two"),
+        executable={"1", "not sent"},
         references=[REFERENCE],
         removed=["gone"],
         message="because",
@@ -68,6 +69,7 @@ def test_a_commit_opens_a_draft_takes_out_adds_and_seals(stager: BlobStager) -> 
     assert removed == EntryRemoved(collection=COLLECTION, draft=sent.draft, paths=("gone",))
     assert isinstance(files, EntryAdded)
     assert (files.files.paths, files.files.sizes, files.writer) == (["0", "1"], [3, 3], None)
+    assert files.files.executable == [1]
     assert references == EntryAdded(collection=COLLECTION, draft=sent.draft, references=(REFERENCE,))
     assert commit == VersionCommitted(
         collection=COLLECTION,

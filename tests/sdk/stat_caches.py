@@ -54,8 +54,11 @@ def log(
     every = [digest for digest in digests if digest is not None]
     read_digests, read_sizes = [every[row] for row in diff.changed_rows], [sizes[row] for row in diff.changed_rows]
     read = [paths[row] for row in diff.changed_rows]
-    content_sum = diff.updated_sum(read, read_digests, read_sizes)
-    assert content_sum == sum_of(file_leaves(paths, every, sizes), sum(sizes)), "the change gives the sum of the whole"
+    executable = found.executable()
+    read_executable = [i for i, row in enumerate(diff.changed_rows) if row in executable]
+    content_sum = diff.updated_sum(read, read_digests, read_sizes, read_executable)
+    whole = sum_of(file_leaves(paths, every, sizes, executable), sum(sizes))
+    assert content_sum == whole, "the change gives the sum of the whole"
     kept = cache.store_scan(found, diff, read_digests, read_sizes, content_sum)
     return LoggedFolder(dict(zip(paths, every, strict=True)), content_sum, read, kept)
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import headwater
 import pytest
@@ -405,8 +406,8 @@ def test_a_file_that_changes_while_it_is_added_to_another_store_is_logged_as_it_
     monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))  # which has neither, so that they are read
     scan = headwater._artifact.building.scan
 
-    def scan_and_change(*arguments: object) -> object:
-        found = scan(*arguments)  # type: ignore[arg-type]
+    def scan_and_change(*arguments: Any, **options: Any) -> object:
+        found = scan(*arguments, **options)
         (root / "cat").write_text("purr")
         return found
 

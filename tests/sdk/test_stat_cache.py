@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from headwater._ingest import scan_diff
-from headwater._ingest.scan import scan, scan_file
+from headwater._ingest.scan import EXECUTABLE, scan, scan_file
 from headwater._ingest.scan_diff import CHUNK_NAMES, CHUNK_NAMES_MAX, COARSE_TICK_NS, FINE_TICK_NS, is_settled
 from headwater._ingest.stat_cache import StatCache
 from headwater_schemas.digests import BLAKE3, XXH3
@@ -50,6 +50,30 @@ def test_only_what_changed_is_read(cache: StatCache, tree: Path) -> None:
     assert again.digests == truth(tree)
 
 
+def test_a_file_that_became_executable_is_noticed_even_if_its_times_are_the_same(cache: StatCache, tree: Path) -> None:
+    log(cache, tree)
+    alone = settled_file(tree / "folder-0" / "file-00")
+    cache.store_file(alone, digest_of(b"0"))
+    found = scan(tree)
+    for stats in (alone.stats, found.folders[0].stats):
+        stats[EXECUTABLE] = 1
+
+    assert cache.lookup_file(alone, XXH3) is None
+    diff = cache.diff_scan(found, XXH3)
+    assert (diff.changed_rows, diff.superseded) == ([0], [("folder-0/file-00", digest_of(b"0"), 1, False)])
+
+
+def test_the_sum_of_a_tree_follows_what_is_executable_in_it(cache: StatCache, tree: Path) -> None:
+    plain = log(cache, tree)
+    (tree / "folder-0" / "file-00").chmod(0o755)
+    executable = log(cache, tree)
+    (tree / "folder-0" / "file-00").chmod(0o644)
+    again = log(cache, tree)
+
+    assert executable.read == again.read == ["folder-0/file-00"]
+    assert executable.content_sum != plain.content_sum == again.content_sum
+
+
 def test_a_diff_lists_what_the_sum_no_longer_contains(cache: StatCache, tree: Path) -> None:
     log(cache, tree, "images")
     (tree / "folder-0" / "file-00").write_bytes(b"changed")
@@ -57,8 +81,8 @@ def test_a_diff_lists_what_the_sum_no_longer_contains(cache: StatCache, tree: Pa
 
     diff = cache.diff_scan(scan(tree, "images"), XXH3)
 
-    expected = {("images/folder-0/file-00", digest_of(b"0"), 1)}
-    expected |= {(f"images/folder-1/file-{i:02}", digest_of(b"%d" % i), len(b"%d" % i)) for i in (1, 4, 7, 10)}
+    expected = {("images/folder-0/file-00", digest_of(b"0"), 1, False)}
+    expected |= {(f"images/folder-1/file-{i:02}", digest_of(b"%d" % i), len(b"%d" % i), False) for i in (1, 4, 7, 10)}
     assert set(diff.superseded) == expected
     assert len(diff.superseded) == len(expected)
 

@@ -25,7 +25,7 @@ def made_up(names: list[str], changed: int | None = None, folders: int = 1) -> S
     numbers = array("q")
     for row in range(len(names)):
         other = 1 if row == changed else 0
-        numbers.extend((row, 4096 + other, 1_700_000_000_000_000_001 + other, 1_700_000_000_000_000_001 + other))
+        numbers.extend((row, 4096 + other, 1_700_000_000_000_000_001 + other, 1_700_000_000_000_000_001 + other, 0))
     step = -(-len(names) // folders)
     cut = [
         ScannedFolder(

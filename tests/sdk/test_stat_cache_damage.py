@@ -90,6 +90,20 @@ def test_a_torn_tree_is_forgotten_whole(cache: StatCache, place: Path, tree: Pat
     assert log(cache, tree).read == []
 
 
+def test_a_cache_of_the_first_layout_gives_way_to_one_of_this_layout(cache: StatCache, place: Path, tree: Path) -> None:
+    log(cache, tree)
+    cache.close()
+    with sqlite3.connect(place) as db:
+        db.execute("ALTER TABLE chunks DROP COLUMN digests")
+        db.execute("PRAGMA user_version = 1")
+
+    first = log(StatCache.open(place), tree)
+    second = log(StatCache.open(place), tree)
+
+    assert (len(first.read), first.kept, first.digests) == (12, True, truth(tree))
+    assert second.read == []
+
+
 @pytest.mark.parametrize("pragma", ["user_version = 2000000", "application_id = 7"])
 def test_an_cache_of_a_newer_release_or_another_program_is_left_alone(
     cache: StatCache, place: Path, tree: Path, pragma: str

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from headwater_consumer.database import Database
 from headwater_consumer.queries.entries import entries_at, rows_of_layer
-from headwater_consumer.rows import REMOVED
+from headwater_consumer.rows import EXECUTABLE, REMOVED
 
 PATHS_PER_PAGE = 5000  # bounds the memory of a page, and how long one snapshot is held
 
@@ -28,6 +28,7 @@ class EntryContent(NamedTuple):
     uri: str | None  # None for a file
     checksum: str | None
     object_version: str | None
+    executable: bool  # False for a reference
 
 
 class EntryDifference(NamedTuple):
@@ -41,7 +42,7 @@ class EntryDifference(NamedTuple):
 def diff_layers(database: Database, before: Sequence[int], after: Sequence[int]) -> Iterator[list[EntryDifference]]:
     """The paths at which two chains of layers have different content, by path and in pages. No page is empty.
 
-    Content is compared by digest: the same bytes under different algorithms differ.
+    Content is compared by digest, so the same bytes under different algorithms differ, and by whether it is executable.
     Cost: the rows of the layers that the chains do not share, and one index look-up for most of them.
     """
     shared = _shared_end(before, after)
@@ -78,7 +79,7 @@ def _named(
     for path, rows in groupby(heapq.merge(*streams), key=_path):
         sides: dict[int, EntryContent | None] = {}
         for _, side, _, row in rows:  # topmost first
-            sides.setdefault(side, None if row[1] == REMOVED else EntryContent(*row[2:]))
+            sides.setdefault(side, None if row[1] == REMOVED else EntryContent._make((*row[2:], row[1] == EXECUTABLE)))
         yield path, sides
 
 
@@ -102,5 +103,6 @@ def _content_at(database: Database, layers: Sequence[int], paths: Sequence[str])
     with database.snapshot() as connection:
         found = entries_at(connection, layers, paths)
     return {
-        info.path: EntryContent(info.size, info.digest, info.uri, info.checksum, info.object_version) for info in found
+        info.path: EntryContent(info.size, info.digest, info.uri, info.checksum, info.object_version, info.executable)
+        for info in found
     }

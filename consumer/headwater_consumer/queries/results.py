@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from headwater_schemas.positions import Position
 
+from headwater_consumer.rows import EXECUTABLE
+
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
@@ -93,6 +95,11 @@ class EntryInfo(NamedTuple):
     uri: str | None
     checksum: str | None
     object_version: str | None
+
+    @property
+    def executable(self) -> bool:
+        """Whether it is an executable file."""
+        return self.kind == EXECUTABLE
 
 
 @dataclass(frozen=True, slots=True)

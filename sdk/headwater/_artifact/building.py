@@ -47,7 +47,7 @@ class Building:
         state = self._state
         state.check_open()
         _check_policy(policy)
-        found = scan_file(local_path)
+        found = scan_file(local_path, over_base=state.content.base is not None)
         path = normalize(os.path.basename(found.location) if name is None else name)
         if not is_tmp:  # else its name is known once it was read
             state.content.check([path])
@@ -58,7 +58,8 @@ class Building:
             (digest, size), deferred = ingest_file(client, stager, found), False
         if is_tmp:
             path = _temporary_name(path, digest)
-        state.add_files([path], [digest], [size], {path: found.location} if deferred else {})
+        executable, location = found.known_executable(), {path: found.location} if deferred else {}
+        state.add_files([path], [digest], [size], executable, location)
         return state.entry(path)
 
     def add_dir(
@@ -72,16 +73,19 @@ class Building:
         state = self._state
         state.check_open()
         _check_policy(policy)
-        found = scan(local_path, "" if name is None else normalize_folder(name))
+        prefix = "" if name is None else normalize_folder(name)
+        found = scan(local_path, prefix, over_base=state.content.base is not None)
         paths = found.paths()
         state.content.check(paths)
         client, stager = state.open()
         if policy == "immutable":
-            state.add_files(paths, *hash_folder(stager, found))
+            digests, sizes, deferred = hash_folder(stager, found)
+            state.add_files(paths, digests, sizes, found.known_executable(), deferred)
             return
         ingested = ingest_folder(client, stager, found)
         state.check_open()
-        state.content.add_folder(ingested.paths, ingested.digests, ingested.sizes, ingested.total, ingested.delta)
+        columns = (ingested.paths, ingested.digests, ingested.sizes, ingested.executable)
+        state.content.add_folder(*columns, ingested.total, ingested.delta)
         state.forget(paths)
 
     @contextlib.contextmanager
@@ -102,7 +106,7 @@ class Building:
             with _writer(raw, mode, encoding) as file:
                 yield file
             digest, size = ingest_spooled(stager, raw)
-        state.add_files([path], [digest], [size], {})
+        state.add_files([path], [digest], [size], (), {})
 
     def add_reference(
         self,

@@ -53,12 +53,17 @@ class Entry:
     def digest(self) -> str | None:
         """The digest of a file, such as "xxh3:…"; the checksum of a reference, None if it has none."""
         content = self._content
-        return content.checksum if isinstance(content, Reference) else digests.to_text(content[0])
+        return content.checksum if isinstance(content, Reference) else digests.to_text(content.digest)
 
     @property
     def size(self) -> int | None:
         """The size in bytes; None for a reference of unknown size."""
-        return self._content.size if isinstance(self._content, Reference) else self._content[1]
+        return self._content.size
+
+    @property
+    def executable(self) -> bool:
+        """Whether it is a stored file that its owner could execute when it was added. A download sets that again."""
+        return not isinstance(self._content, Reference) and self._content.executable
 
     @property
     def is_reference(self) -> bool:

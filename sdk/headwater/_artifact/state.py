@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from headwater_schemas.errors import InvalidInput, InvalidName
@@ -221,11 +221,19 @@ class ArtifactState:
         return self._client, self._stager
 
     def add_files(
-        self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int], deferred: dict[str, str]
+        self,
+        paths: Sequence[str],
+        digests: Sequence[bytes],
+        sizes: Sequence[int],
+        executable: Collection[int] | None,
+        deferred: dict[str, str],
     ) -> None:
-        """Add files whose bytes were ingested, or are `deferred`: read from a location when the artifact is logged."""
+        """Add files whose bytes were ingested, or are `deferred`: read from a location when the artifact is logged.
+
+        `executable` is as in `Content.add_files`.
+        """
         self.check_open()  # again: it may have been logged while they were read or written
-        self.content.add_files(paths, digests, sizes)
+        self.content.add_files(paths, digests, sizes, executable)
         self.forget(paths)
         self._deferred.update(deferred)
 

@@ -12,7 +12,7 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
-from headwater._content.content import ContentDelta, identity
+from headwater._content.content import ContentDelta
 from headwater._progress import format_bytes, notify
 
 SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
@@ -92,6 +92,7 @@ class CommitTask(ContentTask[CommitVersion]):
             self._command,
             base=base.version,
             files={path: files[path] for path in changed if path in files},
+            executable=self._content.executable,
             references=[references[path] for path in changed if path in references],
             removed=removed,
         )
@@ -100,8 +101,7 @@ class CommitTask(ContentTask[CommitVersion]):
         known = self._content.known_delta
         if known is not None and known.digest == base.digest:
             return known
-        changed, removed = {path: file[0] for path, file in self._content.files.items()}, []
-        changed |= {path: identity(reference) for path, reference in self._content.references.items()}
+        changed, removed = self._content.identities(), []
         for paths, identities in queries.listing(self._session.database, base.layers):
             for path, before in zip(paths, identities, strict=True):
                 now = changed.get(path)

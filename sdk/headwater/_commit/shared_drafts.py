@@ -160,8 +160,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         database, content = self._session.database, self._content
         info = queries.version_info(database, self._command.collection, version)
         assert info is not None, "a sealed draft names an existing version"
-        wanted = {path: identity(file) for path, file in content.files.items()}
-        wanted |= {path: identity(reference) for path, reference in content.references.items()}
+        wanted = content.identities()
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
         return {path: identity(file_or_reference(entry)) for path, entry in found.items()} == wanted
 

@@ -103,4 +103,11 @@ class ContentTask(Task[Committed | None], Generic[C]):
         content = self._content
         base = None if content.base is None else content.base.version
         references, removed = list(content.references.values()), content.removed
-        return replace(self._command, base=base, files=content.files, references=references, removed=removed)
+        return replace(
+            self._command,
+            base=base,
+            files=content.files,
+            executable=content.executable,
+            references=references,
+            removed=removed,
+        )

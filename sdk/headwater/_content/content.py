@@ -4,11 +4,11 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from headwater_schemas.entries import Reference, file_leaves, reference_leaf
+from headwater_schemas.entries import Reference, file_identity, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.paths import (
     colliding_forms,
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
 
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
-FileOrReference = FileDigest | Reference  # what is at a path
+
+
+class FileContent(NamedTuple):
+    """The file at a path."""
+
+    digest: bytes  # stored form
+    size: int  # bytes
+    executable: bool
+
+
+FileOrReference = FileContent | Reference  # what is at a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,7 @@ class Content:
 
     def __init__(self) -> None:
         self.files: dict[str, FileDigest] = {}
+        self.executable: set[str] = set()  # the paths of files that are; few, so they are apart
         self.references: dict[str, Reference] = {}
         self.known_delta: ContentDelta | None = None  # from the folder's last scan, while nothing else was added
         self._folders: set[str] | None = set()  # None: to be computed
@@ -51,25 +62,38 @@ class Content:
 
     # --- changing it
 
-    def add_files(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
-        """Add all files or none. Raises: InvalidPath when a path would be a file and a folder at once, or collides."""
+    def add_files(
+        self,
+        paths: Sequence[str],
+        digests: Sequence[bytes],
+        sizes: Sequence[int],
+        executable: Collection[int] | None = (),
+    ) -> None:
+        """Add all files or none; the rows in `executable` are. None: that is unknown, and those of the base stay so.
+
+        Raises: InvalidPath when a path would be a file and a folder at once, or collides.
+        """
         self.check(paths)
         self._grow(paths)
         for path in self.references.keys() & set(paths):
             del self.references[path]
         self.files.update(zip(paths, zip(digests, sizes, strict=True), strict=True))
+        if self.executable:
+            self.executable.difference_update(paths)
+        self.executable.update([paths[row] for row in executable or ()])
 
     def add_folder(
         self,
         paths: Sequence[str],
         digests: Sequence[bytes],
         sizes: Sequence[int],
+        executable: Collection[int] | None,
         total: "ContentSum",
         delta: ContentDelta | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
         alone = not self.files and not self.references
-        self.add_files(paths, digests, sizes)
+        self.add_files(paths, digests, sizes, executable)
         if alone:
             self._sum = total
             self.known_delta = delta
@@ -81,11 +105,13 @@ class Content:
         self._grow(paths)
         for reference in references:
             self.files.pop(reference.path, None)
+            self.executable.discard(reference.path)
             self.references[reference.path] = reference
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove the entries at these paths; each has one."""
         for path in paths:
+            self.executable.discard(path)
             if self.files.pop(path, None) is None:
                 del self.references[path]
         self._sum = self.known_delta = self._folders = self._forms = None
@@ -104,7 +130,14 @@ class Content:
 
     def get(self, path: str) -> FileOrReference | None:
         """What is at `path`."""
-        return self.files.get(path) or self.references.get(path)
+        file = self.files.get(path)
+        return self.references.get(path) if file is None else FileContent(*file, path in self.executable)
+
+    def identities(self) -> dict[str, bytes]:
+        """What tells the content of each path from another: see `identity`."""
+        found = {path: digest for path, (digest, _) in self.files.items()}
+        found |= {path: file_identity(found[path], True) for path in self.executable}
+        return found | {path: reference_leaf(reference) for path, reference in self.references.items()}
 
     def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
         """What is under `folder` ("" for all), by path. The content may not change during the iteration."""
@@ -132,7 +165,7 @@ class Content:
     def sum(self) -> "ContentSum":
         """The sum of all entries; with it the version's digest. Cost: about a microsecond an entry, once."""
         if self._sum is None:
-            self._sum = sum_of_entries(self.files, self.references.values())
+            self._sum = sum_of_entries(self.files, self.executable, self.references.values())
         return self._sum
 
     def _added_under(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
@@ -141,7 +174,10 @@ class Content:
         for path in ordered[bisect_left(ordered, start) :]:
             if end is not None and path >= end:
                 return
-            yield path, self.files[path] if path in self.files else self.references[path]
+            if path in self.files:
+                yield path, FileContent(*self.files[path], path in self.executable)
+            else:
+                yield path, self.references[path]
 
     def _names(self) -> tuple[set[str], dict[str, str]]:
         """All folders, and the NFC forms of all names outside ASCII."""
@@ -179,12 +215,15 @@ def _taken(path: str, other: str) -> InvalidPath:
     return InvalidPath(f"{file_and_folder_text(path)}: it is {other} already. Rename one of them, or remove it first.")
 
 
-def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Reference]) -> "ContentSum":
+def sum_of_entries(
+    files: Mapping[str, FileDigest], executable: Collection[str], references: Iterable[Reference]
+) -> "ContentSum":
     """The sum of these entries alone."""
     from headwater_schemas.lthash import sum_of  # deferred: numpy
 
     digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
-    total = sum_of(file_leaves(files, digests, sizes), sum(sizes))
+    rows = [row for row, path in enumerate(files) if path in executable] if executable else ()
+    total = sum_of(file_leaves(files, digests, sizes, rows), sum(sizes))
     outside = list(references)
     if not outside:
         return total
@@ -193,5 +232,7 @@ def sum_of_entries(files: Mapping[str, FileDigest], references: Iterable[Referen
 
 
 def identity(content: FileOrReference) -> bytes:
-    """What differs when the content of a path differs: the digest of a file, or all fields of a reference."""
-    return reference_leaf(content) if isinstance(content, Reference) else content[0]
+    """What differs when the content of a path differs: see `file_identity`, or all fields of a reference."""
+    if isinstance(content, Reference):
+        return reference_leaf(content)
+    return file_identity(content.digest, content.executable)

@@ -27,6 +27,11 @@ class EntryChange:
         return REMOVED if self.after is None else CHANGED
 
     @property
+    def changes_executable(self) -> bool:
+        """Whether an entry that is in both is executable in one of them."""
+        return self.before is not None and self.after is not None and self.before.executable != self.after.executable
+
+    @property
     def growth(self) -> int:
         """By how many bytes it grew; a reference of unknown size counts as empty."""
         before, after = [(held.size or 0) if held else 0 for held in (self.before, self.after)]

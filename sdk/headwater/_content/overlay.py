@@ -5,7 +5,7 @@ base that a change hides are remembered, because they are subtracted from the su
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.paths import conflict_reason
 
-from headwater._content.content import Content, ContentDelta, FileDigest, FileOrReference, sum_of_entries
+from headwater._content.content import Content, ContentDelta, FileContent, FileDigest, FileOrReference, sum_of_entries
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
@@ -38,19 +38,28 @@ class Overlay(Content):
     def removed(self) -> Sequence[str]:
         return [path for path in self._hidden if path not in self.files and path not in self.references]
 
-    def add_files(self, paths: Sequence[str], digests: Sequence[bytes], sizes: Sequence[int]) -> None:
-        super().add_files(paths, digests, sizes)
+    def add_files(
+        self,
+        paths: Sequence[str],
+        digests: Sequence[bytes],
+        sizes: Sequence[int],
+        executable: Collection[int] | None = (),
+    ) -> None:
+        super().add_files(paths, digests, sizes, executable)
         self._hide(paths)
+        if executable is None:
+            self.executable.update(path for path in paths if _is_executable(self._hidden.get(path)))
 
     def add_folder(
         self,
         paths: Sequence[str],
         digests: Sequence[bytes],
         sizes: Sequence[int],
+        executable: Collection[int] | None,
         total: "ContentSum",  # noqa: ARG002 - of these files alone
         delta: ContentDelta | None,  # noqa: ARG002 - likewise
     ) -> None:
-        self.add_files(paths, digests, sizes)
+        self.add_files(paths, digests, sizes, executable)
 
     def add_references(self, references: Sequence[Reference]) -> None:
         super().add_references(references)
@@ -83,17 +92,17 @@ class Overlay(Content):
 
         if self._sum is None:
             base = self.base
-            files, references = _apart(self._hidden)
             whole = ContentSum(base.sum_state, base.entry_count, base.size_bytes)
-            added = sum_of_entries(self.files, self.references.values())
-            self._sum = whole.minus(sum_of_entries(files, references)).plus(added)
+            added = sum_of_entries(self.files, self.executable, self.references.values())
+            self._sum = whole.minus(sum_of_entries(*_apart(self._hidden))).plus(added)
         return self._sum
 
     def flattened(self) -> Content:
         """The same content without a base. Cost: reads the whole base."""
         whole = Content()
-        files, references = _apart(dict(self.entries()))
-        whole.add_files(list(files), *([list(column) for column in zip(*files.values(), strict=True)] or [[], []]))
+        files, executable, references = _apart(dict(self.entries()))
+        digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
+        whole.add_files(list(files), digests, sizes, [row for row, path in enumerate(files) if path in executable])
         whole.add_references(references)
         return whole
 
@@ -121,11 +130,17 @@ def file_or_reference(info: queries.EntryInfo) -> FileOrReference:
     """What the projection has at a path, in the form that `Content` has."""
     if info.digest is not None:
         assert info.size is not None
-        return info.digest, info.size
+        return FileContent(info.digest, info.size, info.executable)
     assert info.uri is not None
     return Reference(info.path, info.uri, info.checksum, info.size, info.object_version)
 
 
-def _apart(entries: Mapping[str, FileOrReference]) -> tuple[dict[str, FileDigest], list[Reference]]:
-    files = {path: content for path, content in entries.items() if not isinstance(content, Reference)}
-    return files, [content for content in entries.values() if isinstance(content, Reference)]
+def _is_executable(content: FileOrReference | None) -> bool:
+    return isinstance(content, FileContent) and content.executable
+
+
+def _apart(entries: Mapping[str, FileOrReference]) -> tuple[dict[str, FileDigest], set[str], list[Reference]]:
+    """Files, the paths of the executable ones, and references."""
+    files = {path: content[:2] for path, content in entries.items() if isinstance(content, FileContent)}
+    executable = {path for path, content in entries.items() if _is_executable(content)}
+    return files, executable, [content for content in entries.values() if isinstance(content, Reference)]

@@ -56,7 +56,7 @@ class Fetcher:
 
     def fetch(self, page: EntryPage) -> None:
         """Fetch the files of `page` that the target lacks. Raises: as `download`; files that are complete stay."""
-        has_content, missing = self._target.has_content, []
+        missing = []
         large, references = [], []
         for info in page:
             if info.path == self._ahead:
@@ -65,7 +65,7 @@ class Fetcher:
                 references.append(info)
             elif _size(info) > PACKED_FILE_BYTES_MAX:
                 large.append(info)
-            elif has_content(info.path, _size(info), integrity_check(info)):
+            elif self._has_file(info):
                 self._advance(_size(info))
             else:
                 missing.append(info)
@@ -78,15 +78,19 @@ class Fetcher:
         contents = self._blobs.read_many([(location_of(info), _digest(info)) for info in batch])
         write_file = self._target.write_file
         for info, content in zip(batch, contents, strict=True):
-            write_file(info.path, (content,))
+            write_file(info.path, (content,), executable=info.executable)
         self._advance(sum(map(len, contents)))
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
-        is_there = self._target.has_content(info.path, _size(info), integrity_check(info))
-        if is_there or (self._hard_links and self._hard_link(info)):
+        if self._has_file(info) or (self._hard_links and self._hard_link(info)):
             self._advance(_size(info))
         else:
-            self._target.write_file(info.path, self._counted(self._blobs.stream(location_of(info), _digest(info))))
+            pieces = self._counted(self._blobs.stream(location_of(info), _digest(info)))
+            self._target.write_file(info.path, pieces, executable=info.executable)
+
+    def _has_file(self, info: queries.EntryInfo) -> bool:
+        check = integrity_check(info)
+        return self._target.has_content(info.path, _size(info), check, executable=info.executable)
 
     def _hard_link(self, info: queries.EntryInfo) -> bool:
         """Link to the stored object after verifying its bytes; False where a copy is needed."""
@@ -95,7 +99,7 @@ class Fetcher:
             return False
         for _ in self._blobs.stream(location, _digest(info)):
             self._check_not_stopped()
-        return self._target.hard_link(info.path, source)
+        return self._target.hard_link(info.path, source, executable=info.executable)
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
         # What cannot be verified is fetched again: an ETag alone cannot, unless its content was fetched here before.

@@ -21,12 +21,13 @@ from headwater_schemas.errors import InvalidFile
 
 from headwater._download.folders import OpenFolder, remove
 from headwater._download.integrity import IntegrityCheck
+from headwater._ingest.modes import TEMPORARY_PREFIX, is_executable, keeps_executable
 
 OPEN_FOLDERS_MAX = 64  # descriptors kept, well below the 1,024 that a process usually may have
 LINK_ATTEMPTS = 8  # each lost only if another process creates that file between two calls
 CHUNK_BYTES = 1024 * 1024
 FILE_MODE = 0o644  # before the umask
-TEMPORARY_PREFIX = ".headwater-"
+EXECUTABLE_MODE = 0o755
 
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -34,6 +35,7 @@ _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSE_ON_EXEC
 _UNNAMED = os.O_WRONLY | getattr(os, "O_TMPFILE", 0) | _CLOSE_ON_EXEC
 _NAMED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _CLOSE_ON_EXEC
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | _CLOSE_ON_EXEC  # opening a FIFO must not block
+_ALL_MAY_READ, _ALL_MAY_EXECUTE = 0o444, 0o111
 _DESCRIPTORS = "/proc/self/fd"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
 _NOT_A_FOLDER = {errno.ELOOP, errno.ENOTDIR}
@@ -78,6 +80,7 @@ class DownloadTarget:
         self.top = OpenFolder(descriptor, self.root)
         self._unnamed = hasattr(os, "O_TMPFILE") and os.path.isdir(_DESCRIPTORS)
         self._folder: Callable[[str], OpenFolder] = lru_cache(maxsize=OPEN_FOLDERS_MAX)(self._open_folder)
+        self._keeps_executable: bool | None = None  # None: not tried yet
 
     def __enter__(self) -> "DownloadTarget":
         return self
@@ -94,9 +97,13 @@ class DownloadTarget:
         """Create a folder and its parents. Raises: InvalidFile when something else blocks its name."""
         self._folder(path)
 
-    def has_content(self, path: str, size: int | None, check: IntegrityCheck | None) -> bool:
+    def has_content(
+        self, path: str, size: int | None, check: IntegrityCheck | None, *, executable: bool | None = None
+    ) -> bool:
         """Whether the file exists and passes the check. A link never does: it is replaced, not followed.
 
+        It is made `executable` or not, unless that is None. Where that is impossible, or would change another name of
+        the file (a store's own, say), the answer is no.
         Raises: InvalidFile when something other than a file blocks the name, or the file cannot be read.
         """
         parent, _, name = path.rpartition("/")
@@ -109,7 +116,9 @@ class DownloadTarget:
             if stat.S_ISREG(found.st_mode):
                 if check is None or size not in (None, found.st_size):
                     return False
-                return passes_check(folder, name, found.st_size, check)
+                if not passes_check(folder, name, found.st_size, check):
+                    return False
+                return self.is_as_executable(found, executable) or _set_executable(folder, name, executable)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -122,7 +131,15 @@ class DownloadTarget:
             f"{location!r} is not a file, but the version has a file there. Move it elsewhere and download again."
         )
 
-    def write_file(self, path: str, pieces: Pieces) -> None:
+    def is_as_executable(self, found: os.stat_result, executable: bool | None) -> bool:
+        """Whether a file is `executable` or not, as far as the file system keeps that."""
+        if executable is None or is_executable(found.st_mode) == executable:
+            return True
+        if self._keeps_executable is None:
+            self._keeps_executable = keeps_executable(self.top.descriptor)
+        return not self._keeps_executable
+
+    def write_file(self, path: str, pieces: Pieces, *, executable: bool = False) -> None:
         """Write a file that appears after the last of `pieces`, replacing a file or link of that name.
 
         Raises: InvalidFile naming the file when it cannot be written; what `pieces` raises, and then no file appears.
@@ -130,24 +147,27 @@ class DownloadTarget:
         parent, _, name = path.rpartition("/")
         folder = self._folder(parent)
         clear = remove if self._force else _unlink
+        mode = EXECUTABLE_MODE if executable else FILE_MODE
         try:
-            descriptor = self._open_unnamed(folder) if self._unnamed else None
+            descriptor = self._open_unnamed(folder, mode) if self._unnamed else None
             if descriptor is None:
-                self._write_named(folder, name, pieces, clear)
+                self._write_named(folder, name, mode, pieces, clear)
             else:
                 _write_unnamed(descriptor, folder, name, pieces, clear)
         except OSError as error:
             raise _write_error(f"{folder.location}/{name}", error) from error
 
-    def hard_link(self, path: str, source: str) -> bool:
-        """Hard-link `path` to the file `source`, replacing a file or link of that name. False where that is impossible.
+    def hard_link(self, path: str, source: str, *, executable: bool) -> bool:
+        """Hard-link `path` to the file `source`, replacing a file or link of that name.
 
+        False where that is impossible, or `source` is not as `executable` as the file shall be.
         Raises: InvalidFile for its folder, as `write_file`.
         """
         parent, _, name = path.rpartition("/")
         folder = self._folder(parent)
         try:
-            if os.stat(source).st_dev != os.fstat(folder.descriptor).st_dev:  # checked before anything is removed
+            found = os.stat(source)  # checked before anything is removed
+            if found.st_dev != os.fstat(folder.descriptor).st_dev or not self.is_as_executable(found, executable):
                 return False
             _hard_link(source, folder, name, remove if self._force else _unlink)
         except OSError:  # there are many reasons; a copy works, or reports the reason
@@ -188,8 +208,8 @@ class DownloadTarget:
         except OSError as error:
             raise _write_error(location, error) from error
 
-    def _write_named(self, folder: OpenFolder, name: str, pieces: Pieces, clear: Remover) -> None:
-        temporary, descriptor = self._open_temporary(folder)
+    def _write_named(self, folder: OpenFolder, name: str, mode: int, pieces: Pieces, clear: Remover) -> None:
+        temporary, descriptor = self._open_temporary(folder, mode)
         try:
             try:
                 _write(descriptor, pieces)
@@ -207,19 +227,19 @@ class DownloadTarget:
         finally:
             self._temporaries.pop(temporary, None)
 
-    def _open_temporary(self, folder: OpenFolder) -> tuple[str, int]:
+    def _open_temporary(self, folder: OpenFolder, mode: int) -> tuple[str, int]:
         temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}"
         with self._lock:
             if self._closed:
                 raise CancelledError
-            descriptor = os.open(temporary, _NAMED, FILE_MODE, dir_fd=folder.descriptor)
+            descriptor = os.open(temporary, _NAMED, mode, dir_fd=folder.descriptor)
             self._temporaries[temporary] = folder
         return temporary, descriptor
 
-    def _open_unnamed(self, folder: OpenFolder) -> int | None:
+    def _open_unnamed(self, folder: OpenFolder, mode: int) -> int | None:
         """An unnamed file in `folder`; None where the file system does not support it."""
         try:
-            return os.open(".", _UNNAMED, FILE_MODE, dir_fd=folder.descriptor)
+            return os.open(".", _UNNAMED, mode, dir_fd=folder.descriptor)
         except OSError as error:
             if error.errno not in _NO_UNNAMED_FILES:
                 raise
@@ -273,6 +293,22 @@ def _write(descriptor: int, pieces: Pieces) -> None:
         written, size = os.write(descriptor, piece), len(piece)
         while written < size:
             written += os.write(descriptor, memoryview(piece)[written:])
+
+
+def _set_executable(folder: OpenFolder, name: str, executable: bool | None) -> bool:
+    """Make a file executable by whoever may read it, or by nobody. False where it must be written anew."""
+    try:
+        descriptor = os.open(name, _READ, dir_fd=folder.descriptor)
+        try:
+            found = os.fstat(descriptor)
+            mode = stat.S_IMODE(found.st_mode) & ~_ALL_MAY_EXECUTE
+            if found.st_nlink == 1:
+                os.fchmod(descriptor, mode | stat.S_IXUSR | (mode & _ALL_MAY_READ) >> 2 if executable else mode)
+            return found.st_nlink == 1
+        finally:
+            os.close(descriptor)
+    except OSError:  # another user's, for instance; writing it anew works, or reports the reason
+        return False
 
 
 def passes_check(folder: OpenFolder, name: str, size: int, check: IntegrityCheck) -> bool:

@@ -22,14 +22,15 @@ def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
 
     For a reference without a checksum of its content only the size is compared, if known. A reference that cannot be
     fetched may be missing. Empty folders are ignored: a version has none.
-    Raises: Differences naming all files that are missing, changed or extra; InvalidFile when there is no such folder,
-    or something cannot be read.
+    Raises: Differences naming all files that are missing, changed, extra, or executable on one side only; InvalidFile
+    when there is no such folder, or something cannot be read.
     """
     if not os.path.isdir(root):
         raise InvalidFile(f"{str(root)!r} is not a folder, so there is nothing to verify. Download the version first.")
     missing: list[str] = []
     changed: list[str] = []
     extra: list[str] = []
+    executable: list[str] = []
     pages = queries.all_entries(database, layers)
     with DownloadTarget(os.fspath(root), create=False) as target:
         for info, found in pair_by_path(pages, walk(target.top)):
@@ -42,8 +43,10 @@ def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
                     extra.append(found.path)
             elif not _is_unchanged(info, found):
                 changed.append(info.path)
-    if missing or changed or extra:
-        raise Differences(os.fspath(root), missing, changed, extra)
+            elif info.digest is not None and not target.is_as_executable(_stat(found), info.executable):
+                executable.append(info.path)
+    if missing or changed or extra or executable:
+        raise Differences(os.fspath(root), missing, changed, extra, executable)
 
 
 def _is_downloaded(info: queries.EntryInfo) -> bool:
@@ -54,10 +57,14 @@ def _is_downloaded(info: queries.EntryInfo) -> bool:
 def _is_unchanged(info: queries.EntryInfo, found: WalkItem) -> bool:
     """Raises: InvalidFile when it cannot be read."""
     try:
-        there = os.stat(found.name, dir_fd=found.parent.descriptor, follow_symlinks=False)
+        there = _stat(found)
         if not stat.S_ISREG(there.st_mode) or info.size not in (None, there.st_size):
             return False
         check = integrity_check(info)
         return check is None or passes_check(found.parent, found.name, there.st_size, check)
     except OSError as error:
         raise InvalidFile(f"{found.location!r} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _stat(found: WalkItem) -> os.stat_result:
+    return os.stat(found.name, dir_fd=found.parent.descriptor, follow_symlinks=False)

@@ -5,7 +5,8 @@ anything without content of its own (sockets, FIFOs, devices, broken links) is a
 in flat arrays, NUMBERS_PER_FILE per file: an object per file would cost more than the stat call.
 
 The device number is not recorded: it changes when a file system is mounted again, and every file would be read again.
-Inode, size and both times identify one state of a file.
+Inode, size, both times and whether it is executable identify one state of a file. Where the file system does not keep
+which files are executable, none is in a scan.
 """
 
 import errno
@@ -14,7 +15,7 @@ import stat
 import time
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import NoReturn
 
@@ -22,8 +23,10 @@ from headwater_schemas.errors import InvalidFile, InvalidPath
 from headwater_schemas.limits import PATH_DEPTH_MAX
 from headwater_schemas.paths import colliding_forms, find_invalid, normalize
 
-NUMBERS_PER_FILE = 4
-INODE, SIZE, MTIME_NS, CTIME_NS = range(NUMBERS_PER_FILE)
+from headwater._ingest.modes import keeps_executable
+
+NUMBERS_PER_FILE = 5
+INODE, SIZE, MTIME_NS, CTIME_NS, EXECUTABLE = range(NUMBERS_PER_FILE)  # the last is the owner's bit of the mode, or 0
 
 FOLDERS_MAX = 4_000_000  # links can make a few folders look like more than could ever be walked
 
@@ -48,7 +51,7 @@ class ScannedFolder:
 
     path: str  # relative to the scan's root, with forward slashes; "" is the root itself
     names: list[str]  # sorted by code points; never empty
-    stats: "array[int]"  # inode, size, mtime_ns, ctime_ns of each name, one file after the other
+    stats: "array[int]"  # NUMBERS_PER_FILE of each name, one file after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Scan:
     prefix: str  # of each path inside the version: "" or "images/"
     folders: list[ScannedFolder]  # sorted by path
     started_ns: int = field(compare=False)  # this machine's clock, before the first stat
+    knows_executable: bool = field(default=True, compare=False)  # False: the file system does not keep it
 
     def __len__(self) -> int:
         return sum(len(folder.names) for folder in self.folders)
@@ -71,6 +75,21 @@ class Scan:
         """Each row's size in bytes at the time of the scan."""
         return [size for folder in self.folders for size in folder.stats[SIZE::NUMBERS_PER_FILE]]
 
+    def executable(self) -> list[int]:
+        """The rows whose file is executable, ascending."""
+        rows: list[int] = []
+        start = 0
+        for folder in self.folders:
+            bits = folder.stats[EXECUTABLE::NUMBERS_PER_FILE]
+            if any(bits):
+                rows += [start + i for i, bit in enumerate(bits) if bit]
+            start += len(bits)
+        return rows
+
+    def known_executable(self) -> list[int] | None:
+        """As `executable`; None where the file system does not keep it."""
+        return self.executable() if self.knows_executable else None
+
     def locations(self) -> list[str]:
         """Each row's path on this machine."""
         start = os.path.join(self.root, "")
@@ -82,18 +101,26 @@ class ScannedFile:
     """A single file that is added by itself."""
 
     location: str  # absolute
-    stats: "array[int]"  # inode, size, mtime_ns, ctime_ns
+    stats: "array[int]"  # its NUMBERS_PER_FILE
     started_ns: int  # this machine's clock, before the stat
+    knows_executable: bool = True  # False: the file system does not keep it
 
     @property
     def size(self) -> int:
         """Bytes, at the time of the scan."""
         return self.stats[SIZE]
 
+    def known_executable(self) -> list[int] | None:
+        """As `Scan.known_executable`: [0] when it is executable."""
+        if not self.knows_executable:
+            return None
+        return [0] if self.stats[EXECUTABLE] else []
 
-def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
+
+def scan(root: str | os.PathLike[str], prefix: str = "", *, over_base: bool = False) -> Scan:
     """Scan every file below `root`; its path in the version is `prefix`/its path below `root`. Skips empty folders.
 
+    `over_base`: the files may replace executable ones, so that it matters whether the file system keeps that.
     Raises: InvalidFile when `root` is not a folder, or something below cannot be added; InvalidPath for a name that
     cannot be stored, and for two names that look the same.
     """
@@ -105,11 +132,15 @@ def scan(root: str | os.PathLike[str], prefix: str = "") -> Scan:
     folders = sorted(_walk(location), key=attrgetter("path"))
     result = Scan(location, start, folders, started_ns)
     _check_paths(result)
-    return result
+    tells = _tells_executable(location, len(result.executable()), len(result), over_base=over_base)
+    return result if tells else _without_executable(result)
 
 
-def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
-    """Stat one file. Raises: InvalidFile when it is missing, or a folder, a FIFO, a socket or a device."""
+def scan_file(path: str | os.PathLike[str], *, over_base: bool = False) -> ScannedFile:
+    """Stat one file. `over_base` is as in `scan`.
+
+    Raises: InvalidFile when it is missing, or a folder, a FIFO, a socket or a device.
+    """
     started_ns = time.time_ns()
     location = _location(path)
     try:
@@ -120,7 +151,10 @@ def scan_file(path: str | os.PathLike[str]) -> ScannedFile:
         _refuse_kind(location, result.st_mode)
     numbers = array("q")
     _append(numbers, result)
-    return ScannedFile(location, numbers, started_ns)
+    tells = _tells_executable(os.path.dirname(location), bool(numbers[EXECUTABLE]), 1, over_base=over_base)
+    if not tells:
+        numbers[EXECUTABLE] = 0
+    return ScannedFile(location, numbers, started_ns, tells)
 
 
 def _location(path: str | bytes | os.PathLike[str]) -> str:
@@ -190,12 +224,25 @@ def _read_folder(location: str, path: str, handle: str | int) -> tuple[ScannedFo
 
 
 def _append(numbers: "array[int]", result: os.stat_result) -> None:
-    row = (result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns)
+    executable = result.st_mode & stat.S_IXUSR
+    row = (result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns, executable)
     try:
         numbers.extend(row)
     except OverflowError:  # some file systems use all 64 bits of an inode's number
         del numbers[len(numbers) // NUMBERS_PER_FILE * NUMBERS_PER_FILE :]
         numbers.extend([(number + _INT64_SIGN) % (2 * _INT64_SIGN) - _INT64_SIGN for number in row])
+
+
+def _tells_executable(folder: str, executable: int, count: int, *, over_base: bool) -> bool:
+    """Whether the number of executable files in a folder means anything. Only all or none of them is in doubt."""
+    in_doubt = executable == count if executable else over_base
+    return not in_doubt or keeps_executable(folder)
+
+
+def _without_executable(found: Scan) -> Scan:
+    for folder in found.folders:
+        folder.stats[EXECUTABLE::NUMBERS_PER_FILE] = array("q", bytes(8 * len(folder.names)))
+    return replace(found, knows_executable=False)
 
 
 def _paths_in(start: str, folder: ScannedFolder) -> list[str]:

@@ -11,17 +11,17 @@ the file system's clock ("racily clean" in Git). It is stored with an impossible
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from headwater_schemas import digests as digest_forms
-from headwater_schemas.entries import file_leaves
+from headwater_schemas.entries import file_identity, file_leaves
 from xxhash import xxh3_128_intdigest
 
-from headwater._ingest.scan import CTIME_NS, MTIME_NS, NUMBERS_PER_FILE, SIZE, Scan, ScannedFolder
+from headwater._ingest.scan import CTIME_NS, EXECUTABLE, MTIME_NS, NUMBERS_PER_FILE, SIZE, Scan, ScannedFolder
 
 if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
     from headwater_schemas.lthash import ContentSum
@@ -46,6 +46,12 @@ class PreviousFile(NamedTuple):
     path: str
     digest: bytes  # stored form
     size: int  # bytes
+    executable: bool
+
+    @property
+    def identity(self) -> bytes:
+        """As `file_identity`."""
+        return file_identity(self.digest, self.executable)
 
 
 class Chunk(NamedTuple):
@@ -54,7 +60,7 @@ class Chunk(NamedTuple):
     id: int | None  # None until it is stored
     folder: str
     names: bytes  # sorted, in UTF-8, joined by _SEPARATOR; never empty
-    stats: bytes  # inode, size, mtime_ns, ctime_ns of each name, as the machine has them
+    stats: bytes  # NUMBERS_PER_FILE of each name, as the machine has them
     digests: bytes  # raw digest of each name
 
     @property
@@ -122,14 +128,19 @@ class ScanDiff:
                 found += [code + raw for raw in _split_packed(segment.chunk.digests, width)]
         return found
 
-    def updated_sum(self, paths: Iterable[str], digests: Iterable[bytes], sizes: Sequence[int]) -> "ContentSum":
-        """The sum of what was scanned. The columns describe the rows in `changed_rows`, as they were read."""
+    def updated_sum(
+        self, paths: Iterable[str], digests: Iterable[bytes], sizes: Sequence[int], executable: Collection[int]
+    ) -> "ContentSum":
+        """The sum of what was scanned. The columns describe the rows in `changed_rows`, as they were read; those at the
+        indexes `executable` are executable.
+        """
         from headwater_schemas.lthash import sum_of  # deferred: numpy
 
         old_sizes = [file.size for file in self.superseded]
         old_paths, old_digests = [file.path for file in self.superseded], [file.digest for file in self.superseded]
-        old_leaves = file_leaves(old_paths, old_digests, old_sizes)
-        new_leaves = file_leaves(paths, digests, sizes)
+        old_executable = [i for i, file in enumerate(self.superseded) if file.executable]
+        old_leaves = file_leaves(old_paths, old_digests, old_sizes, old_executable)
+        new_leaves = file_leaves(paths, digests, sizes, executable)
         return self.previous_sum.minus(sum_of(old_leaves, sum(old_sizes))).plus(sum_of(new_leaves, sum(sizes)))
 
 
@@ -249,10 +260,13 @@ def _known_digests(
         known.append(previous.pop(name)[1] if same else None)
     start = f"{prefix}{chunk.folder}/" if chunk.folder else prefix
     superseded += [
-        PreviousFile(start + name.decode(), code + raw, _ROW.unpack(numbers)[SIZE])
-        for name, (numbers, raw) in previous.items()
+        _previous(start + name.decode(), code + raw, _ROW.unpack(numbers)) for name, (numbers, raw) in previous.items()
     ]
     return known
+
+
+def _previous(path: str, digest: bytes, numbers: tuple[int, ...]) -> PreviousFile:
+    return PreviousFile(path, digest, numbers[SIZE], bool(numbers[EXECUTABLE]))
 
 
 def _chunks_of(

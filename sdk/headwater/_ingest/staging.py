@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_producer.stager import BlobStager
-from headwater_schemas.entries import file_leaves
+from headwater_schemas.entries import file_identity, file_leaves
 from headwater_schemas.errors import InvalidFile
 
 from headwater._content.content import ContentDelta
@@ -52,6 +52,7 @@ class IngestedFolder:
     paths: list[str]
     digests: list[bytes]  # stored form
     sizes: list[int]
+    executable: list[int] | None  # the rows whose file is; None where the file system does not keep it
     total: "ContentSum"
     delta: ContentDelta | None  # from the cached state of this folder
 
@@ -76,15 +77,18 @@ def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan) -> In
     paths = scanned.paths()
     known = [digest for digest in digests if digest is not None]
     assert len(known) == len(paths), "every file without a cached digest was read"
-    rows = diff.changed_rows
+    rows, known_executable = diff.changed_rows, scanned.known_executable()
+    executable = known_executable or []
     read_paths, read_digests, read_sizes = _select(paths, rows), _select(known, rows), _select(sizes, rows)
+    read_executable = _indexes_of(executable, rows)
     if any(before is not None and before != now for before, now in zip(cached, known, strict=True)):
         # A file was read only because the store lacked it, and has changed since the scan, so the diff is outdated.
-        total = sum_of(file_leaves(paths, known, sizes), sum(sizes))
-        return IngestedFolder(paths, known, sizes, total, None)
-    total = diff.updated_sum(read_paths, read_digests, read_sizes)
+        total = sum_of(file_leaves(paths, known, sizes, executable), sum(sizes))
+        return IngestedFolder(paths, known, sizes, known_executable, total, None)
+    total = diff.updated_sum(read_paths, read_digests, read_sizes, read_executable)
     client.stat_cache.store_scan(scanned, diff, read_digests, read_sizes, total)
-    return IngestedFolder(paths, known, sizes, total, _delta(previous, diff, read_paths, read_digests))
+    delta = _delta(previous, diff, read_paths, _identities(read_digests, read_executable))
+    return IngestedFolder(paths, known, sizes, known_executable, total, delta)
 
 
 def ingest_file(client: IngestClient, stager: BlobStager, scanned: ScannedFile) -> tuple[bytes, int]:
@@ -98,12 +102,14 @@ def ingest_file(client: IngestClient, stager: BlobStager, scanned: ScannedFile) 
     return digest, size
 
 
-def _delta(previous: str | None, diff: ScanDiff, paths: Sequence[str], digests: Sequence[bytes]) -> ContentDelta | None:
-    """The change from content of the digest `previous`, given the paths and digests of the changed rows."""
+def _delta(
+    previous: str | None, diff: ScanDiff, paths: Sequence[str], identities: Sequence[bytes]
+) -> ContentDelta | None:
+    """The change from content of the digest `previous`, given the paths and identities of the changed rows."""
     if previous is None:
         return None
-    superseded = {file.path: file.digest for file in diff.superseded}
-    changed = [path for path, digest in zip(paths, digests, strict=True) if superseded.get(path) != digest]
+    superseded = {file.path: file.identity for file in diff.superseded}
+    changed = [path for path, identity in zip(paths, identities, strict=True) if superseded.get(path) != identity]
     return ContentDelta(previous, changed, sorted(superseded.keys() - set(paths)))
 
 
@@ -233,6 +239,21 @@ def unreadable_file(location: str, error: OSError) -> InvalidFile:
     return InvalidFile(
         f"{location!r} cannot be read: {error.strerror or error}. It was not added; check the file and its disk."
     )
+
+
+def _identities(digests: Sequence[bytes], executable: Sequence[int]) -> list[bytes]:
+    found = list(digests)
+    for i in executable:
+        found[i] = file_identity(found[i], True)
+    return found
+
+
+def _indexes_of(wanted: Sequence[int], rows: Sequence[int]) -> list[int]:
+    """Where in `rows` the `wanted` ones are."""
+    if not wanted:
+        return []
+    of_row = set(wanted)
+    return [i for i, row in enumerate(rows) if row in of_row]
 
 
 def _select(column: Sequence[T], rows: Sequence[int]) -> list[T]:

@@ -1,4 +1,4 @@
-"""The stat cache: the digests of unchanged files, by inode, size, mtime and ctime, so that they are not read again.
+"""The stat cache: the digests of unchanged files, by their stat numbers, so that they are not read again.
 
 One SQLite file per user. It is a cache: when it is locked, full, damaged, newer or missing, files are read again and no
 error is shown. What it does answer must be true, so each tree has a checksum over all that is stored of it; a tree that
@@ -49,7 +49,8 @@ FAILURES_MAX = 3  # after that the cache is disabled until it is opened again
 USED_TICK_S = 3600  # resolution of "least recently used": an unchanged tree is written at most this often
 
 _APPLICATION_ID = 0x48574958  # "HWIX"
-_FORMAT = 1 if sys.byteorder == "little" else 0x101  # numbers are stored in native byte order
+_FORMAT = 2 if sys.byteorder == "little" else 0x102  # numbers are stored in native byte order
+_OLDER_FORMATS = frozenset({1, 0x101})  # without the executable bit: what they say cannot be used, nor is it missed
 _CACHE_KIB = 16 * 1024
 _CONTENT = b"content:"  # prefix of identities that are not local files, whose locations begin with a slash
 
@@ -110,6 +111,8 @@ _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {_FORMAT}",
 )
+
+_DROP = tuple(f"DROP TABLE IF EXISTS {name}" for name in ("trees", "chunks", "files"))
 
 _Result = TypeVar("_Result")
 _TreeKey = tuple[bytes, str, str]  # root, prefix, algorithm
@@ -378,7 +381,7 @@ def _connect(file: str) -> sqlite3.Connection:
         if not _is_ours(db):
             with _transaction(db, "IMMEDIATE"):
                 if not _is_ours(db):  # checked again: another process may have created it meanwhile
-                    for statement in _SCHEMA:
+                    for statement in (*_DROP, *_SCHEMA):
                         db.execute(statement)
         # Deleting the journal each time would cost a new inode each time.
         db.execute("PRAGMA journal_mode = TRUNCATE")
@@ -389,11 +392,16 @@ def _connect(file: str) -> sqlite3.Connection:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
-    """False for an empty file. Raises: _ForeignFile for anything else that is not a cache of this format."""
+    """False for an empty file, or a cache of an older format, to be replaced.
+
+    Raises: _ForeignFile for anything else that is not a cache of this format.
+    """
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if (application_id, version) == (_APPLICATION_ID, _FORMAT):
         return True
+    if application_id == _APPLICATION_ID and version in _OLDER_FORMATS:
+        return False
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id or version or tables:
         raise _ForeignFile

@@ -103,7 +103,10 @@ def _sizes(change: "EntryChange") -> tuple[str, str]:
     before, after = [
         "" if held is None or held.size is None else format_bytes(held.size) for held in (change.before, change.after)
     ]
-    return before, after
+    if not change.changes_executable:
+        return before, after
+    assert change.before is not None
+    return (f"{before}, executable", after) if change.before.executable else (before, f"{after}, executable")
 
 
 def _name(change: "AttributeChange") -> str:
@@ -146,4 +149,5 @@ def _held_json(held: "EntryContent | None") -> dict[str, Any] | None:
         "uri": held.uri,
         "checksum": held.checksum,
         "object_version": held.object_version,
+        "executable": held.executable,
     }

@@ -62,7 +62,7 @@ def verify_command(name: str, root: str | None, entity: str | None, project: str
     """
     artifact = version_named(name, entity, project)
     folder = str(stored_version(artifact).folder(root))
-    differences: dict[str, list[str]] = {"missing": [], "changed": [], "extra": []}
+    differences: dict[str, list[str]] = {"missing": [], "changed": [], "extra": [], "executable": []}
     try:
         artifact.verify(root)
     except Differences as error:

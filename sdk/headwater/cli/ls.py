@@ -151,4 +151,5 @@ def _entry_json(entry: "EntryInfo") -> dict[str, Any]:
         "uri": entry.uri,
         "checksum": entry.checksum,
         "object_version": entry.object_version,
+        "executable": entry.executable,
     }
