@@ -10,12 +10,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from headwater_eventlog.port import EventLog, NewRecord
+from headwater_runtime import fork_hooks
 from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
@@ -31,6 +33,10 @@ CONFIRM_TIMEOUT_S = 120.0  # for all attempts together
 # Six seconds in all where the log refuses at once, as on a full disk: a person may be waiting.
 APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=8)
 SPOOL_BYTES_MAX = 256 * 1024 * 1024  # unconfirmed events, in memory
+# Sessions are retired after a month by default, and their later events refused: a new one begins long before.
+SESSION_AGE_MAX = timedelta(days=1)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
 
@@ -45,11 +51,20 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class SentEvent:
-    """An event that is not confirmed yet, identified as rejections identify it."""
+    """An event that was sent, identified as rejections identify it."""
 
     session: str
     key: str
     sequence: int
+    # Where it is on the log, once that is confirmed; a broadcast is in every partition.
+    positions: list[Position] = field(default_factory=list, compare=False, repr=False)
+
+
+class _Spooled(NamedTuple):
+    """A record that waits to be confirmed, and the event that it is of."""
+
+    record: NewRecord
+    sent: SentEvent
 
 
 def user_at_host() -> str:
@@ -83,33 +98,35 @@ class Producer:
         self._clock = clock
         self._timer = timer
         self._records_per_append = records_per_append
-        self._stamping = threading.Lock()
-        self._appending = threading.Lock()
-        self._spool: deque[NewRecord] = deque()
-        self._sequences: dict[str, int] = {}  # key → the next sequence
-        self._spool_bytes = 0
-        self._cut = Cut(log.generation)
-        self._begin_session()
+        self._begin_anew()
+        fork_hooks.register_object(self, in_child=Producer._begin_anew)
+
+    @property
+    def session(self) -> str:
+        """The session that events are sent in. A process that lives long takes another one now and then."""
+        return self._session
 
     def send(self, events: Sequence[Event], *, message: str | None = None) -> list[SentEvent]:
         """Spool `events` in order, all or none; they are on the log once `confirm` has returned.
 
         Raises: EventTooLarge or InvalidInput when one cannot be encoded; StoreUnavailable when the spool is full.
         """
-        self._after_fork()
-        with self._stamping:
+        with self._spooling:
             if self._spool_bytes > SPOOL_BYTES_MAX:
                 raise StoreUnavailable(
                     f"{self._spool_bytes:,} bytes of events wait for the log, more than {SPOOL_BYTES_MAX:,}. "
                     "Check that the log can be written, then try again."
                 )
+            if not self._spool and self._is_old():
+                self._begin_session()
             sequences: dict[str, int] = {}
             stamped = [self._stamp(event, sequences, message) for event in events]
-            records = [record for s in stamped for record in self._records(s)]
+            sent = [SentEvent(self._session, s.event.key, s.origin.sequence) for s in stamped]
+            spooled = [_Spooled(record, e) for s, e in zip(stamped, sent, strict=True) for record in self._records(s)]
             self._sequences.update(sequences)  # only now: an event that cannot be encoded leaves no gap
-            self._spool.extend(records)
-            self._spool_bytes += sum(len(record.payload) for record in records)
-            return [SentEvent(self.session, s.event.key, s.origin.sequence) for s in stamped]
+            self._spool.extend(spooled)
+            self._spool_bytes += sum(len(record.payload) for record, _ in spooled)
+            return sent
 
     def confirm(self, *, timeout_s: float = CONFIRM_TIMEOUT_S) -> Cut:
         """Wait until all events sent so far are durable; returns the cut that holds them.
@@ -117,34 +134,41 @@ class Producer:
         Raises: StoreUnavailable or DurabilityUnknown when that did not succeed in time. The events stay in the spool,
         and the next `confirm` sends them again.
         """
-        self._after_fork()
         deadline = self._timer.monotonic() + timeout_s
         with self._appending:
-            while self._spool:
-                batch = self._next_batch()
-                positions = self._append(batch, deadline)
-                with self._stamping:
-                    for record in batch:
-                        self._spool.popleft()
-                        self._spool_bytes -= len(record.payload)
-                for position in _last_of_each_partition(positions):
-                    self._cut = self._cut.including(position)
+            while batch := self._next_batch():
+                positions = self._append([record for record, _ in batch], deadline)
+                self._take_out(batch, positions)
             return self._cut
+
+    def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
+        """The smallest cut that holds these events, which are confirmed."""
+        return self._nothing.including(*[position for event in sent for position in event.positions])
 
     @property
     def pending(self) -> int:
         """How many events wait for confirmation."""
         return len(self._spool)
 
-    def _next_batch(self) -> list[NewRecord]:
-        batch: list[NewRecord] = []
+    def _next_batch(self) -> list[_Spooled]:
+        batch: list[_Spooled] = []
         size = 0
-        for record in islice(self._spool, self._records_per_append):
-            size += len(record.payload)
-            if batch and size > BYTES_PER_APPEND:
-                break
-            batch.append(record)
+        with self._spooling:  # other threads send meanwhile
+            for spooled in islice(self._spool, self._records_per_append):
+                size += len(spooled.record.payload)
+                if batch and size > BYTES_PER_APPEND:
+                    break
+                batch.append(spooled)
         return batch
+
+    def _take_out(self, batch: Sequence[_Spooled], positions: Sequence[Position]) -> None:
+        """The first events of the spool are confirmed."""
+        with self._spooling:
+            for (record, sent), position in zip(batch, positions, strict=True):
+                sent.positions.append(position)
+                self._spool.popleft()
+                self._spool_bytes -= len(record.payload)
+        self._cut = self._cut.including(*positions)
 
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
         clock = self._timer.monotonic
@@ -162,7 +186,7 @@ class Producer:
         sequence = sequences.get(key, self._sequences.get(key, 0))
         sequences[key] = sequence + 1
         origin = Origin(
-            session=self.session, sequence=sequence, clock=self._clock(), author=self._author, message=message
+            session=self._session, sequence=sequence, clock=self._clock(), author=self._author, message=message
         )
         return Stamped(origin, event)
 
@@ -173,18 +197,24 @@ class Producer:
             return [NewRecord(key, payload, of_event)]
         return [NewRecord(key, payload, of_event, partition) for partition in range(self._log.partitions)]
 
+    def _is_old(self) -> bool:
+        """Whether the session began long ago, or by a clock that was set since."""
+        age = timedelta(milliseconds=_milliseconds(self._clock()) - keys.session_start_ms(self._session))
+        return abs(age) > SESSION_AGE_MAX
+
     def _begin_session(self) -> None:
-        self.session = keys.new_session()
-        self._pid = os.getpid()
-        self._cut = Cut(self._log.generation)
+        self._session = keys.new_session(_milliseconds(self._clock()))
+        self._sequences: dict[str, int] = {}  # key → the next sequence
 
-    def _after_fork(self) -> None:
-        """Leave the spool to the parent; this process is another writer."""
-        if self._pid != os.getpid():
-            self._stamping, self._appending = threading.Lock(), threading.Lock()
-            self._spool, self._sequences, self._spool_bytes = deque(), {}, 0
-            self._begin_session()
+    def _begin_anew(self) -> None:
+        """Be a writer who has sent nothing. A forked child leaves the spool, and the locks, to its parent."""
+        self._spooling, self._appending = threading.Lock(), threading.Lock()
+        self._spool: deque[_Spooled] = deque()
+        self._spool_bytes = 0
+        self._nothing = self._cut = Cut(self._log.generation)
+        self._begin_session()
 
 
-def _last_of_each_partition(positions: Sequence[Position]) -> list[Position]:
-    return list({position.partition: position for position in positions}.values())
+def _milliseconds(time: datetime) -> int:
+    """Since 1970, UTC."""
+    return (time - _EPOCH) // timedelta(milliseconds=1)

@@ -99,9 +99,13 @@ def _check_scope(project: str) -> None:
         check_project(project)
 
 
-def new_session() -> str:
-    """A new session id: its start (milliseconds since 1970, UTC) in 12 hexadecimal digits, then 20 random ones."""
-    return f"{time.time_ns() // 1_000_000:0{_START_DIGITS}x}{secrets.token_hex(10)}"
+def new_session(start_ms: int | None = None) -> str:
+    """A new session id: its start (milliseconds since 1970, UTC) in 12 hexadecimal digits, then 20 random ones.
+
+    It starts now, unless given by another clock.
+    """
+    start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+    return f"{max(0, start_ms):0{_START_DIGITS}x}{secrets.token_hex(10)}"
 
 
 def session_start_ms(session: str) -> int:

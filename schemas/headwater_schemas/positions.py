@@ -58,10 +58,16 @@ class Cut:
     generation: str
     offsets: Mapping[int, int] = field(default_factory=dict)  # partition → offset; missing: nothing of it
 
-    def including(self, position: Position) -> "Cut":
-        """The smallest cut that includes this one and `position`, which must be of the same log."""
-        offset = max(self.offsets.get(position.partition, BEFORE_FIRST), position.offset)
-        return Cut(self.generation, {**self.offsets, position.partition: offset})
+    def including(self, *positions: Position) -> "Cut":
+        """The smallest cut that includes this one and `positions`, which must be of the same log."""
+        offsets = dict(self.offsets)
+        for position in positions:
+            offsets[position.partition] = max(offsets.get(position.partition, BEFORE_FIRST), position.offset)
+        return Cut(self.generation, offsets)
+
+    def includes(self, other: "Cut") -> bool:
+        """Whether everything in `other`, which must be of the same log, is in this one."""
+        return all(self.offsets.get(partition, BEFORE_FIRST) >= offset for partition, offset in other.offsets.items())
 
     def encode(self) -> str:
         """Opaque text, safe in URLs."""

@@ -3,6 +3,11 @@
 import getpass
 import os
 import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -55,11 +60,12 @@ def test_sequences_are_dense_from_zero_for_each_key() -> None:
 
 
 def test_an_event_says_who_wrote_it_when_and_why() -> None:
-    clock = iter(datetime(2025, 1, 2, tzinfo=UTC) + timedelta(seconds=n) for n in range(9))
+    now = datetime(2025, 1, 2, tzinfo=UTC)
     log = MemoryLog()
-    producer = Producer(log, author=WHO, clock=lambda: next(clock))
+    producer = Producer(log, author=WHO, clock=lambda: now)
 
     producer.send([started()], message="because")
+    now += timedelta(seconds=1)
     producer.send([started(OTHER_RUN)])
     producer.confirm()
 
@@ -309,6 +315,144 @@ def test_time_that_an_append_took_is_not_there_for_the_next_one() -> None:
     assert log.timeouts_s == [30.0, pytest.approx(19.95)]
 
 
+# --- where events are ---------------------------------------------------------------------------------------------
+
+
+def test_events_have_the_smallest_cut_that_holds_them_whatever_else_was_sent() -> None:
+    log = MemoryLog(4)
+    producer = producer_on(log, records_per_append=3)
+    runs = [f"team/vision/r{n}" for n in range(20)]
+
+    sent = [producer.send([started(run), started(run)]) for run in runs]
+    assert producer.cut_of(sent[0]) == Cut(log.generation), "it is not confirmed"
+    producer.confirm()
+
+    for run, events in zip(runs, sent, strict=True):
+        partition = log.partition_of(keys.run_key(run))
+        offset = max(r.position.offset for r in log.read(partition, after=-1) if r.key == keys.run_key(run))
+        assert producer.cut_of(events) == Cut(log.generation, {partition: offset})
+
+
+def test_the_cut_of_a_broadcast_holds_it_in_every_partition() -> None:
+    producer = producer_on(log := MemoryLog(3))
+
+    sent = producer.send([RulesChanged(broadcast="0" * 32, project="team/vision", rule="r", value="{}")])
+    producer.send([started(f"team/vision/r{n}") for n in range(20)])
+    producer.confirm()
+
+    firsts = {partition: log.read(partition, after=-1)[0].position.offset for partition in range(3)}
+    assert producer.cut_of(sent) == Cut(log.generation, firsts)
+    assert producer.cut_of([]) == Cut(log.generation)
+
+
+def test_what_was_sent_twice_is_where_it_was_confirmed() -> None:
+    producer = producer_on(log := FailingLog(DurabilityUnknown("?"), writes_first=True))
+
+    sent = producer.send([started()])
+    producer.confirm()
+
+    assert producer.cut_of(sent) == Cut(log.generation, {0: log.end(0)})
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A machine's clock, which a test sets."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def test_a_process_that_lives_long_takes_a_new_session_long_before_its_own_is_retired() -> None:
+    clock, log = Clock(), MemoryLog()
+    producer = Producer(log, author=WHO, clock=clock)
+
+    sessions = []
+    for _ in range(40):
+        (sent,) = producer.send([started()])
+        producer.confirm()
+        sessions.append(sent.session)
+        clock.now += timedelta(hours=6)
+
+    assert [sent.sequence for sent in producer.send([started()])] == [0], "each session numbers its own events"
+    assert len(set(sessions)) == 8
+    assert all(sessions.count(session) == 5 for session in sessions), "one lasts a day"
+    assert sessions == sorted(sessions)
+    assert keys.session_start_ms(sessions[0]) == 1000 * int(datetime(2026, 1, 2, tzinfo=UTC).timestamp())
+
+
+def test_no_session_ends_while_its_events_are_not_confirmed() -> None:
+    clock, log = Clock(), FailingLog(*[gone() for _ in range(8)])
+    producer = Producer(log, author=WHO, clock=clock, timer=Time().timer())
+
+    (first,) = producer.send([started()])
+    clock.now += timedelta(days=3)
+    with pytest.raises(StoreUnavailable):
+        producer.confirm()
+    (second,) = producer.send([started()])
+    producer.confirm()
+    (third,) = producer.send([started()])
+
+    assert first.session == second.session != third.session
+    assert (first.sequence, second.sequence, third.sequence) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("wrong", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)])
+def test_a_session_that_began_by_a_wrong_clock_ends_once_the_clock_is_right(wrong: datetime) -> None:
+    clock = Clock()
+    right, clock.now = clock.now, wrong
+    producer = Producer(MemoryLog(), author=WHO, clock=clock)
+    before = producer.session
+
+    clock.now = right
+    (sent,) = producer.send([started()])
+
+    assert keys.session_start_ms(before) == 1000 * int(wrong.timestamp())
+    assert keys.session_start_ms(sent.session) == 1000 * int(right.timestamp())
+
+
+# --- threads ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads take turns after almost every instruction."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_threads_send_while_others_confirm() -> None:
+    producer = producer_on(log := MemoryLog(), records_per_append=64)
+    ended = threading.Event()
+
+    def send() -> None:
+        for number in range(150):
+            producer.send([started(f"team/vision/r{number}")] * 10)
+
+    def confirm() -> None:
+        while not ended.is_set() or producer.pending:
+            producer.confirm()
+
+    with ThreadPoolExecutor(4) as threads:
+        confirming = [threads.submit(confirm) for _ in range(2)]
+        for sending in [threads.submit(send) for _ in range(2)]:
+            sending.result()
+        ended.set()
+        for confirmed in confirming:
+            confirmed.result()
+
+    sequences = Counter((s.event.key, s.origin.sequence) for s in on_log(log))
+    assert len(sequences) == 3000
+    assert set(sequences.values()) == {1}
+
+
 # --- after a fork -------------------------------------------------------------------------------------------------
 
 
@@ -329,3 +473,23 @@ def test_a_child_of_a_fork_is_another_writer_and_sends_nothing_of_its_parent() -
     assert session not in (before.session, "")
     assert (sequences, pending, names) == (0, 0, ["version-recalled", "run-started"])
     assert [stamped.origin.session for stamped in on_log(log)] == [before.session]
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_threads_of_a_child_lose_nothing_as_they_become_another_writer() -> None:
+    producer = producer_on(log := MemoryLog())
+    producer.send([started()])
+
+    def in_child() -> tuple[int, int]:
+        together = threading.Barrier(8)
+
+        def send(number: int) -> None:
+            together.wait()
+            producer.send([started(f"team/vision/r{number}")])
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(send, range(8)))
+        producer.confirm()
+        return len(on_log(log)), len({stamped.origin.session for stamped in on_log(log)})
+
+    assert {in_a_fork(in_child) for _ in range(20)} == {(8, 1)}
