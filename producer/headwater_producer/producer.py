@@ -56,8 +56,13 @@ class SentEvent:
     session: str
     key: str
     sequence: int
-    # Where it is on the log, once that is confirmed; a broadcast is in every partition.
-    positions: list[Position] = field(default_factory=list, compare=False, repr=False)
+    copies: int = field(default=1, compare=False, repr=False)  # a broadcast has one in every partition
+    positions: list[Position] = field(default_factory=list, compare=False, repr=False)  # of confirmed copies
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it is durable, with all its copies."""
+        return len(self.positions) == self.copies
 
 
 class _Spooled(NamedTuple):
@@ -98,6 +103,7 @@ class Producer:
         self._clock = clock
         self._timer = timer
         self._records_per_append = records_per_append
+        self._cut = Cut(log.generation)  # of all that is confirmed
         self._begin_anew()
         fork_hooks.register_object(self, in_child=Producer._begin_anew)
 
@@ -121,12 +127,12 @@ class Producer:
                 self._begin_session()
             sequences: dict[str, int] = {}
             stamped = [self._stamp(event, sequences, message) for event in events]
-            sent = [SentEvent(self._session, s.event.key, s.origin.sequence) for s in stamped]
-            spooled = [_Spooled(record, e) for s, e in zip(stamped, sent, strict=True) for record in self._records(s)]
+            spooled = [_spooled(self._session, s, self._records(s)) for s in stamped]
             self._sequences.update(sequences)  # only now: an event that cannot be encoded leaves no gap
-            self._spool.extend(spooled)
-            self._spool_bytes += sum(len(record.payload) for record, _ in spooled)
-            return sent
+            for event in spooled:
+                self._spool.extend(event)
+                self._spool_bytes += sum(len(record.payload) for record, _ in event)
+            return [event[0].sent for event in spooled]
 
     def confirm(self, *, timeout_s: float = CONFIRM_TIMEOUT_S) -> Cut:
         """Wait until all events sent so far are durable; returns the cut that holds them.
@@ -143,7 +149,7 @@ class Producer:
 
     def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
         """The smallest cut that holds these events, which are confirmed."""
-        return self._nothing.including(*[position for event in sent for position in event.positions])
+        return Cut(self._log.generation).including(*[position for event in sent for position in event.positions])
 
     @property
     def pending(self) -> int:
@@ -211,8 +217,13 @@ class Producer:
         self._spooling, self._appending = threading.Lock(), threading.Lock()
         self._spool: deque[_Spooled] = deque()
         self._spool_bytes = 0
-        self._nothing = self._cut = Cut(self._log.generation)
+        self._cut = Cut(self._log.generation)
         self._begin_session()
+
+
+def _spooled(session: str, stamped: Stamped, records: Sequence[NewRecord]) -> list[_Spooled]:
+    sent = SentEvent(session, stamped.event.key, stamped.origin.sequence, len(records))
+    return [_Spooled(record, sent) for record in records]
 
 
 def _milliseconds(time: datetime) -> int:

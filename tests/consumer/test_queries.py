@@ -2,6 +2,7 @@
 
 import pytest
 from headwater_consumer import queries
+from headwater_consumer.queries import SentRange
 from headwater_schemas.errors import NotFound
 from headwater_schemas.events import (
     AliasMoved,
@@ -401,19 +402,37 @@ def test_an_event_that_came_too_early_counts_as_refused_until_it_applies(history
     assert early is not None
     assert early.reason == "sequence-gap"
     assert queries.first_rejection(history.database, session, key, 0, 4) is None
-    assert queries.rejections_of(history.database, session) == []
 
 
-def test_refusals_of_one_session_are_listed_up_to_a_limit(history: History) -> None:
+def test_refusals_are_asked_for_by_ranges_and_by_nothing_else(history: History) -> None:
     history.commit(DIGITS, {"a": b"1"})
-    for _ in range(3):
+    for _ in range(5):
         _refused_alias(history)
-    session = history.writer().session
+    session, key = history.writer().session, f"collection:{DIGITS}"
+    other = history.writer("bob").session
 
-    listed = queries.rejections_of(history.database, session, limit=2)
+    asked = [
+        SentRange(session, key, 6, 6),
+        SentRange(session, key, 0, 4),
+        SentRange(other, key, 0, 9),
+        SentRange(session, f"collection:{DIGITS}x", 0, 9),
+    ]
+    found = queries.rejections(history.database, asked)
 
-    assert [rejection.sequence for rejection in listed] == [3, 4]
-    assert queries.rejections_of(history.database, history.writer("bob").session) == []
+    assert [rejection.sequence for rejection in found] == [3, 4, 6]
+    assert queries.rejections(history.database, []) == []
+
+
+def test_refusals_in_more_ranges_than_one_statement_takes_are_all_found_once(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"})
+    for _ in range(300):
+        history.writer().write(AliasMoved(collection=DIGITS, alias="best", version=99))
+    history.project()
+    session, key = history.writer().session, f"collection:{DIGITS}"
+
+    each = [SentRange(session, key, sequence, sequence + 1) for sequence in range(302)]
+
+    assert [rejection.sequence for rejection in queries.rejections(history.database, each)] == list(range(3, 303))
 
 
 def test_health_counts_what_waits_for_somebody(history: History) -> None:

@@ -6,11 +6,26 @@ import pytest
 from headwater._commit import write_queue
 from headwater_runtime.retries import Retries
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason, StoreUnavailable
+from headwater_schemas.positions import Cut
 
 from tests.producer.logs import Time
 from tests.queue.scripted import ObservedQueue, gone
 
 alone = pytest.mark.usefixtures("no_thread")
+STALLED_S = write_queue.STALLED_PATIENCE_S
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Time passes for the queue only while it pauses."""
+    clock, backoff = Time(), write_queue.OUTAGE_BACKOFF
+
+    def start(*, deadline: float) -> Retries:
+        return backoff.start(deadline=deadline, clock=lambda: clock.now_s, sleep=clock.sleep)
+
+    monkeypatch.setattr(write_queue, "OUTAGE_BACKOFF", SimpleNamespace(start=start))
+    monkeypatch.setattr(write_queue, "time", SimpleNamespace(monotonic=lambda: clock.now_s, sleep=clock.sleep))
+    return clock
 
 
 # --- batches ------------------------------------------------------------------------------------------------------
@@ -25,7 +40,7 @@ def test_tasks_share_one_append_and_one_look_up_in_the_order_of_their_calls() ->
     desk.queue.flush()
 
     assert desk.asked == [
-        "send a", "send b", "send c", "confirm projected", "look up a,b,c", "resolve a", "resolve b", "resolve c"
+        "send a", "send b", "send c", "confirm", "reach", "look up a,b,c", "resolve a", "resolve b", "resolve c"
     ]  # fmt: skip
     assert [task.result() for task in tasks] == ["a", "b", "c"]
     assert not desk.queue.busy
@@ -76,7 +91,7 @@ def test_one_that_can_be_rejected_is_enough_to_wait_for_the_projection() -> None
 
     desk.queue.flush()
 
-    assert desk.asked[2:4] == ["confirm projected", "look up b"]
+    assert desk.asked[2:5] == ["confirm", "reach", "look up b"]
 
 
 @alone
@@ -167,6 +182,115 @@ def test_what_affects_names_does_so_until_it_is_done() -> None:
     assert not desk.queue.affects_names
 
 
+# --- partitions that stand still ----------------------------------------------------------------------------------
+
+
+@alone
+def test_who_waits_for_one_task_does_not_wait_for_the_partitions_of_others() -> None:
+    desk = ObservedQueue()
+    stuck, healthy = desk.put("stuck", partition=1), desk.put("healthy", partition=2)
+    desk.stopped[1] = -1
+
+    assert healthy.result() == "healthy"
+
+    assert desk.waited == [({2}, write_queue.PATIENCE_S)]
+    assert (stuck.done, desk.queue.busy) == (False, True)
+    del desk.stopped[1]
+    assert stuck.result() == "stuck"
+
+
+@alone
+def test_a_partition_that_stands_still_is_waited_for_once_and_delays_no_other_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_queue, "TASKS_PER_BATCH", 2)
+    desk = ObservedQueue()
+    desk.stopped[1] = -1
+    stuck = [desk.put(f"stuck {number}", partition=1) for number in range(5)]
+    healthy = [desk.put(f"healthy {number}", partition=2) for number in range(5)]
+    larger = desk.put("larger", partition=2, needs_prior_outcomes=True)
+
+    assert larger.result() == "larger"
+
+    assert all(task.done for task in healthy)
+    assert not any(task.done for task in stuck)
+    patient = [partitions for partitions, patience_s in desk.waited if patience_s == write_queue.PATIENCE_S]
+    assert sum(1 in partitions for partitions in patient) == 1
+
+
+@alone
+def test_what_a_stopped_partition_delayed_is_done_once_it_moves() -> None:
+    desk = ObservedQueue()
+    desk.stopped[1] = -1
+    first, second = desk.put("first", partition=1), desk.put("second", partition=1)
+    desk.put("other", partition=2).result()
+
+    desk.stopped[1] = 0
+    assert first.result() == "first"
+    assert not second.done
+    del desk.stopped[1]
+    desk.queue.flush()
+
+    assert second.result() == "second"
+    assert desk.asked.count("send first") == desk.asked.count("resolve first") == 1
+
+
+@alone
+def test_a_partition_that_is_only_slow_is_waited_for_patiently_again() -> None:
+    desk = ObservedQueue()
+    desk.stopped[1] = -1
+    tasks = [desk.put(f"{number}", partition=1) for number in range(3)]
+    reach = desk.reach
+
+    def move_and_reach(cut: Cut, *, patience_s: float) -> Cut:
+        desk.stopped[1] += 1
+        return reach(cut, patience_s=patience_s)
+
+    desk.reach = move_and_reach  # type: ignore[method-assign]
+    desk.queue.flush()
+
+    assert all(task.done for task in tasks)
+    assert desk.waited == [({1}, write_queue.PATIENCE_S), ({1}, STALLED_S), ({1}, write_queue.PATIENCE_S)]
+
+
+@alone
+def test_a_projection_that_stands_still_is_reported_after_the_time_of_the_log(clock: Time) -> None:
+    desk = ObservedQueue()
+    desk.stopped[1] = -1
+    stuck, healthy = desk.put("stuck", partition=1), desk.put("healthy", partition=2)
+    reach = desk.reach
+
+    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+        clock.now_s += patience_s
+        return reach(cut, patience_s=patience_s)
+
+    desk.reach = take_time  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match=r"the projection stands still before {1: 0}"):
+        desk.queue.flush()
+
+    assert healthy.done
+    assert not stuck.done
+    assert 120 < clock.now_s < 130
+    with pytest.raises(StoreUnavailable):
+        stuck.result()
+    assert 240 < clock.now_s < 260
+    desk.stopped.clear()
+    assert stuck.result() == "stuck"
+
+
+@alone
+def test_a_projection_that_cannot_be_reached_is_an_error_at_once() -> None:
+    desk = ObservedQueue()
+    desk.reaches.append(gone())
+    task = desk.put("a")
+
+    with pytest.raises(StoreUnavailable):
+        task.result()
+
+    assert task.result() == "a"
+    assert desk.asked.count("send a") == 1
+
+
 # --- tasks that fail ----------------------------------------------------------------------------------------------
 
 
@@ -181,7 +305,7 @@ def test_a_task_that_cannot_be_sent_fails_alone(error: Exception) -> None:
     assert other.result() == "b"
 
     assert (failing.done, failing.failed, failing.unraised_error) == (True, True, error)
-    assert desk.asked == ["send a", "send b", "confirm projected", "look up b", "resolve b"]
+    assert desk.asked == ["send a", "send b", "confirm", "reach", "look up b", "resolve b"]
     for _ in range(2):
         with pytest.raises(type(error)):
             failing.result()
@@ -224,7 +348,7 @@ def test_while_the_log_does_not_answer_tasks_stay_and_are_not_sent_again() -> No
         assert (task.done, desk.queue.busy) == (False, True)
 
     assert task.result() == "a"
-    assert desk.asked == ["send a", *["confirm projected"] * 3, "look up a", "resolve a"]
+    assert desk.asked == ["send a", *["confirm"] * 3, "reach", "look up a", "resolve a"]
 
 
 @alone
@@ -239,19 +363,6 @@ def test_while_the_projection_does_not_answer_tasks_stay_and_are_not_sent_again(
     assert (task.done, task.failed) == (False, False)
     assert task.result() == "a"
     assert desk.asked.count("send a") == 1
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Time passes for the queue only while it pauses."""
-    clock, backoff = Time(), write_queue.OUTAGE_BACKOFF
-
-    def start(*, deadline: float) -> Retries:
-        return backoff.start(deadline=deadline, clock=lambda: clock.now_s, sleep=clock.sleep)
-
-    monkeypatch.setattr(write_queue, "OUTAGE_BACKOFF", SimpleNamespace(start=start))
-    monkeypatch.setattr(write_queue, "time", SimpleNamespace(monotonic=lambda: clock.now_s, sleep=clock.sleep))
-    return clock
 
 
 @alone
@@ -277,7 +388,7 @@ def test_a_server_that_is_back_in_time_is_an_outage_that_nobody_notices(clock: T
     task = desk.put("a", sends=[gone()])
 
     assert task.result() == "a"
-    assert desk.asked == ["send a", "send a", "confirm projected", "look up a", "look up a", "resolve a"]
+    assert desk.asked == ["send a", "send a", "confirm", "reach", "look up a", "look up a", "resolve a"]
 
 
 @alone

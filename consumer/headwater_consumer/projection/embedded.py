@@ -36,10 +36,16 @@ class EmbeddedProjection(ProjectionView):
         if len(ahead) == RECORDS_SCANNED or any(record.key == key for record in ahead):
             self.catch_up(timeout_s=timeout_s)
 
-    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
+    def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut:  # noqa: ARG002 - who waits projects
+        """As `catch_up`, and say that it is there."""
+        self.catch_up(cut, timeout_s=timeout_s)
+        return cut
+
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given; project if nobody else does.
 
-        Raises: StoreUnavailable when that takes longer than `timeout_s`; what `Projector.project_batch` raises.
+        Raises: StoreUnavailable when that takes longer than `timeout_s`, and the `waited_s` before; what
+        `Projector.project_batch` raises.
         """
         cut = self.now() if cut is None else cut
         deadline = time.monotonic() + timeout_s
@@ -49,7 +55,7 @@ class EmbeddedProjection(ProjectionView):
             while not self.covers(cut):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(
-                        f"{self._database.name} did not catch up within {timeout_s:.0f} s. "
+                        f"{self._database.name} did not catch up within {waited_s + timeout_s:.0f} s. "
                         "What was written is safe; try again."
                     )
                 # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken

@@ -1,6 +1,7 @@
 """A projection that other processes keep up: it covers what was written once a projector has applied it."""
 
 import time
+from contextlib import suppress
 
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreUnavailable
@@ -15,17 +16,28 @@ POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3, waits_until_dead
 class RemoteProjection(ProjectionView):
     """A projection that `headwater projector` keeps up, on this machine or another."""
 
-    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
+    def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut:  # noqa: ARG002 - others project
+        """Return when the projection covers `cut`, after `patience_s` at the latest, and say how far it is."""
+        deadline = time.monotonic() + patience_s
+        polls = POLL.start(deadline=deadline)
+        reached = Cut(self._log.generation)
+        while True:
+            with suppress(StoreUnavailable):  # a database that does not respond may do so again
+                reached = self.reached()
+            if reached.includes(cut) or not polls.pause():
+                return reached
+
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given.
 
-        Raises: StoreUnavailable when that takes longer than `timeout_s`.
+        Raises: StoreUnavailable when that takes longer than `timeout_s`. The caller has `waited_s` before.
         """
         cut = self.now() if cut is None else cut
         deadline = time.monotonic() + timeout_s
         polls = POLL.start(deadline=deadline)
         while not self._covers(cut, deadline):
             if not polls.pause():
-                self._raise_timeout(cut, timeout_s)
+                self._raise_timeout(cut, waited_s + timeout_s)
                 return
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:

@@ -4,7 +4,7 @@ from functools import cache
 
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.positions import BEFORE_FIRST, Cut
+from headwater_schemas.positions import Cut
 from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
@@ -26,12 +26,15 @@ class ProjectionView:
                 f"a cut of log {cut.generation} cannot be compared with log {self._log.generation}. "
                 "Write or read again to get a cut of this log."
             )
-        offsets = self.offsets()
-        return all(offsets.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
+        return self.reached().includes(cut)
 
     def now(self) -> Cut:
         """Everything that is on the log now."""
         return Cut(self._log.generation, dict(self._log.ends()))
+
+    def reached(self) -> Cut:
+        """Everything that is in the projection."""
+        return Cut(self._log.generation, self.offsets())
 
     def offsets(self) -> dict[int, int]:
         """Partition → offset of its last record in the projection; records of another log do not count."""

@@ -25,7 +25,7 @@ from headwater_consumer.queries.entries import (
     path_conflict,
 )
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
-from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections_of
+from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections
 from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
 from headwater_consumer.queries.reclaimable import dependents, reclaimable_bytes
 from headwater_consumer.queries.results import (
@@ -40,6 +40,7 @@ from headwater_consumer.queries.results import (
     RejectionInfo,
     RunInfo,
     RunInputInfo,
+    SentRange,
     TreeLine,
     VersionInfo,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "RejectionInfo",
     "RunInfo",
     "RunInputInfo",
+    "SentRange",
     "TreeLine",
     "VersionInfo",
     "all_entries",
@@ -112,7 +114,7 @@ __all__ = [
     "project_has_digest",
     "project_settings",
     "reclaimable_bytes",
-    "rejections_of",
+    "rejections",
     "requested_names",
     "resolve_version",
     "run_info",

@@ -6,12 +6,12 @@ from typing import Any
 
 from headwater_schemas.errors import Reason
 from headwater_schemas.positions import position_of
-from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
 from headwater_consumer.database.tables import DEAD_LETTERS, DRAFTS, LOG_POSITIONS, PARKED_RECORDS, REJECTIONS, SESSIONS
-from headwater_consumer.queries.results import DeadLetterInfo, Health, Outcome, RejectionInfo
+from headwater_consumer.queries.results import DeadLetterInfo, Health, Outcome, RejectionInfo, SentRange
 
 _ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
 
@@ -28,23 +28,29 @@ def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tupl
     return found
 
 
+def rejections(database: Database, ranges: Sequence[SentRange]) -> list[RejectionInfo]:
+    """The events in these ranges that were rejected and not applied later, each range in the order of its events.
+
+    An event that arrives too early is rejected as a gap and applied when it is sent again; then it does not count.
+    Cost: as many look-ups as ranges, whatever else their writers sent.
+    """
+    found: dict[RejectionInfo, None] = {}
+    with database.autocommit() as connection:
+        for start in range(0, len(ranges), KEYS_PER_STATEMENT_MAX):
+            chunk = padded(ranges[start : start + KEYS_PER_STATEMENT_MAX])
+            values = {
+                f"{name}_{i}": part for i, one in enumerate(chunk) for name, part in zip("skfl", one, strict=True)
+            }
+            rows = _rejections(len(chunk)).rows(connection, **values)
+            found |= dict.fromkeys(RejectionInfo(*row) for row in rows)
+    return list(found)
+
+
 def first_rejection(
     database: Database, session: str, key: str, first_sequence: int, last_sequence: int
 ) -> RejectionInfo | None:
-    """The first of a writer's events in this range that was rejected and not applied later.
-
-    An event that arrives too early is rejected as a gap and applied when it is sent again; then it does not count.
-    """
-    with database.autocommit() as connection:
-        row = _first_rejection().first(connection, session=session, key=key, first=first_sequence, last=last_sequence)
-    return None if row is None else RejectionInfo(*row)
-
-
-def rejections_of(database: Database, session: str, *, limit: int = 100) -> list[RejectionInfo]:
-    """The rejected events of one writer that were not applied later; by key and sequence, at most `limit`."""
-    with database.autocommit() as connection:
-        rows = _rejections_of_session().rows(connection, session=session, limit=limit)
-    return [RejectionInfo(*row) for row in rows]
+    """The first in a range, as `rejections`."""
+    return next(iter(rejections(database, [SentRange(session, key, first_sequence, last_sequence)])), None)
 
 
 def dead_letters(database: Database, *, limit: int = 100) -> list[DeadLetterInfo]:
@@ -70,44 +76,32 @@ def _drafts(keys: int) -> CompiledStatement:
     matches = [
         and_(DRAFTS.c.collection == bindparam(f"c_{i}"), DRAFTS.c.draft == bindparam(f"d_{i}")) for i in range(keys)
     ]
-    columns = (DRAFTS.c.collection, DRAFTS.c.draft, DRAFTS.c.version, DRAFTS.c.deduplicated)
+    columns = [DRAFTS.c[name] for name in ("collection", "draft", "version", "deduplicated")]
     is_uncommitted = and_(DRAFTS.c.closed_position.is_(None), DRAFTS.c.commit_payload.is_(None))
-    return CompiledStatement(select(*columns, is_uncommitted).where(or_(*matches)))
-
-
-def _open_rejections() -> Select[Any]:
-    """Rejections of a session, less the events that arrived too early and were applied when they came again."""
-    marks: Any = SESSIONS
-    applied_since = exists().where(
-        marks.c.partition == REJECTIONS.c.partition,
-        marks.c.session == REJECTIONS.c.session,
-        marks.c.key == REJECTIONS.c.key,
-        marks.c.sequence >= REJECTIONS.c.sequence,
-    )
-    healed = and_(REJECTIONS.c.reason == Reason.SEQUENCE_GAP.value, applied_since)
-    return select(*_ANSWER).where(REJECTIONS.c.session == bindparam("session"), ~healed)
+    return CompiledStatement(select(*columns, is_uncommitted, DRAFTS.c.attributes_ignored).where(or_(*matches)))
 
 
 @cache
-def _first_rejection() -> CompiledStatement:
-    return CompiledStatement(
-        _open_rejections()
-        .where(
-            REJECTIONS.c.key == bindparam("key"),
-            REJECTIONS.c.sequence.between(bindparam("first"), bindparam("last")),
+def _rejections(ranges: int) -> CompiledStatement:
+    """Rejections in ranges, less the events that arrived too early and were applied when they came again."""
+    rejected: Any = REJECTIONS.c
+    wanted = [
+        and_(
+            rejected.session == bindparam(f"s_{i}"),
+            rejected.key == bindparam(f"k_{i}"),
+            rejected.sequence.between(bindparam(f"f_{i}"), bindparam(f"l_{i}")),
         )
-        .order_by(REJECTIONS.c.sequence, REJECTIONS.c.position)
-        .limit(1)
+        for i in range(ranges)
+    ]
+    applied_since = exists().where(
+        SESSIONS.c.partition == rejected.partition,
+        SESSIONS.c.session == rejected.session,
+        SESSIONS.c.key == rejected.key,
+        SESSIONS.c.sequence >= rejected.sequence,
     )
-
-
-@cache
-def _rejections_of_session() -> CompiledStatement:
-    return CompiledStatement(
-        _open_rejections()
-        .order_by(REJECTIONS.c.key, REJECTIONS.c.sequence, REJECTIONS.c.position)
-        .limit(bindparam("limit"))
-    )
+    healed = and_(rejected.reason == Reason.SEQUENCE_GAP.value, applied_since)
+    order = (rejected.session, rejected.key, rejected.sequence, rejected.position)
+    return CompiledStatement(select(*_ANSWER).where(or_(*wanted), ~healed).order_by(*order))
 
 
 @cache

@@ -119,6 +119,16 @@ class Outcome:
     version: int | None  # None while it is open, and when it was discarded
     deduplicated: bool  # it became an existing version with the same content
     is_uncommitted: bool = False  # it is open, and no commit of it was applied
+    attributes_ignored: bool = False  # an existing version keeps its own, which the author may not change
+
+
+class SentRange(NamedTuple):
+    """Some of the events that a writer sent under one key."""
+
+    session: str
+    key: str
+    first_sequence: int
+    last_sequence: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from headwater_schemas.errors import HeadwaterError, StoreReadOnly
 from headwater_schemas.events import Event
 
 from headwater._commit.session import WriteSession
+from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
-from headwater._commit.write_queue import Task, WriteQueue
+from headwater._commit.write_queue import WriteQueue
 from headwater._config.settings import Settings
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import notify
@@ -40,6 +41,7 @@ class Client:
         self._stagers: dict[str, BlobStager] = {}
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], None], None] = {}  # in the order in which they were added
+        fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
         _clean_up_at_exit(self)
 
     @property
@@ -113,12 +115,17 @@ class Client:
 
     def check_process(self) -> None:
         """In a forked child: leave what the parent enqueued to the parent, and start with an empty queue."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._queue = self._new_queue()
-            self._lock = threading.Lock()
-            self._exit_actions = {}
-            _clean_up_at_exit(self)
+        if self._pid == os.getpid():
+            return
+        with self._lock:  # of several threads, one does it
+            if self._pid != os.getpid():
+                self._queue = self._new_queue()
+                self._exit_actions = {}
+                _clean_up_at_exit(self)
+                self._pid = os.getpid()  # last: who sees it sees the rest
+
+    def _new_lock_in_child(self) -> None:
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Flush the queue and release everything. What could not be logged is printed."""
@@ -137,8 +144,7 @@ class Client:
         self.stores.close()
 
     def _new_queue(self) -> WriteQueue:
-        session = self.session
-        return WriteQueue(session.confirm, session.look_up_outcomes, outage_s=self.stores.outage_s)
+        return WriteQueue(self.session, outage_s=self.stores.outage_s)
 
 
 _clients: dict[tuple[int, str, str], Client] = {}

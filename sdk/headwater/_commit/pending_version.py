@@ -9,8 +9,8 @@ from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reas
 
 from headwater._commit.client import Client
 from headwater._commit.shared_drafts import FinishTask
+from headwater._commit.task import Task
 from headwater._commit.tasks import Committed
-from headwater._commit.write_queue import Task
 
 SEAL_POLL = Backoff(pause_s_min=0.05, pause_s_max=2.0)  # until the last writer of a shared draft is done
 

@@ -10,8 +10,8 @@ from headwater._commit.commit_task import CommitTask
 from headwater._commit.pending_version import PendingVersion
 from headwater._commit.record import CommitRecord
 from headwater._commit.shared_drafts import FinishTask, SharedDraft, UpsertTask
+from headwater._commit.task import Task
 from headwater._commit.tasks import Committed
-from headwater._commit.write_queue import Task
 from headwater._progress import notify
 
 

@@ -4,6 +4,7 @@ Writers are runs. A run that is resumed under its id, by any process, is the sam
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 
@@ -16,8 +17,9 @@ from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
+from headwater._commit.task import Task
 from headwater._commit.tasks import C, Committed, ContentTask
-from headwater._commit.write_queue import Task, WriteQueue
+from headwater._commit.write_queue import WriteQueue
 from headwater._content.content import identity
 from headwater._content.overlay import file_or_reference
 from headwater._progress import notify
@@ -48,6 +50,10 @@ class _SharedDraftTask(ContentTask[C]):
         super().__init__(queue, session, record, command)
         self._shared = shared
         self._closing: SentEvent | None = None
+
+    @property
+    def sent(self) -> Sequence[SentEvent]:
+        return super().sent if self._closing is None else [self._closing]
 
     def resolve(self) -> bool:
         assert self._sent is not None

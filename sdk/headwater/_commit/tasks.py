@@ -12,7 +12,8 @@ from headwater_schemas.events import Event
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
-from headwater._commit.write_queue import Task, WriteQueue
+from headwater._commit.task import Task
+from headwater._commit.write_queue import WriteQueue
 from headwater._ingest.deferred import ingest_deferred
 
 
@@ -34,6 +35,10 @@ class EventsTask(Task[None]):
         self._session = session
         self._events = events
         self._sent: Sequence[SentEvent] = ()
+
+    @property
+    def sent(self) -> Sequence[SentEvent]:
+        return self._sent
 
     def send(self) -> None:
         self._sent = self._session.producer.send(self._events)
@@ -74,6 +79,10 @@ class ContentTask(Task[Committed | None], Generic[C]):
     @property
     def draft(self) -> tuple[str, str] | None:
         return None if self._sent is None else (self._sent.collection, self._sent.draft)
+
+    @property
+    def sent(self) -> Sequence[SentEvent]:
+        return () if self._sent is None else self._sent.events
 
     def send(self) -> None:
         stager = self._record.stager

@@ -2,7 +2,8 @@
 
 Everything to be logged becomes a task in a queue. A caller who waits processes the queue itself; a background thread
 does it for callers who do not wait. Tasks are processed in batches: their events share one append, one projection and
-one look-up of their outcomes, which is what makes ten thousand small commits cheap.
+one look-up of their outcomes, which is what makes ten thousand small commits cheap. A task waits for the partitions of
+its own events: one that is stopped delays nobody else.
 
 A task ends in one of three ways: its events are accepted, a rule rejects them, or they cannot be sent at all. While the
 log does not answer, tasks stay unfinished, and the next caller who waits tries them again; none is dropped silently.
@@ -10,110 +11,46 @@ log does not answer, tasks stay unfinished, and the next caller who waits tries 
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
 from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreUnavailable
+from headwater_schemas.positions import Cut
+
+from headwater._commit.stalled import StalledPartitions
+from headwater._commit.task import Task, TaskLog
 
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
+PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
+STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
 OUTAGE_BACKOFF = Backoff(pause_s_min=0.1, pause_s_max=2.0)  # while a server is away
 
 T = TypeVar("T")
 
 
-class Task(ABC, Generic[T]):
-    """Something to log. `result` waits for its outcome."""
-
-    needs_prior_outcomes = False  # it is sent once the outcome of every earlier task is known
-    rejectable = True  # a rule may reject it, so it is done only when it was projected
-    affects_names = False  # it may change which version a name or alias resolves to
-
-    def __init__(self, queue: "WriteQueue") -> None:
-        self._queue = queue
-        self._done = False
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        self._error_raised = False
-
-    @property
-    def done(self) -> bool:
-        """Whether it ended, successfully or not."""
-        return self._done
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended with an error."""
-        return self._error is not None
-
-    @property
-    def unraised_error(self) -> BaseException | None:
-        """The error it ended with, if there is one and no caller has seen it yet."""
-        return None if self._error_raised else self._error
-
-    @property
-    def draft(self) -> tuple[str, str] | None:
-        """(collection, draft) whose outcome is the task's, once it was sent; None for plain events."""
-        return None
-
-    @abstractmethod
-    def send(self) -> None:
-        """Hand the events to the producer. Raises: HeadwaterError when they cannot be sent."""
-
-    @abstractmethod
-    def resolve(self) -> bool:
-        """Find the outcome of the events, once they are projected. False: more was sent, and it is not done."""
-
-    def succeed(self, result: T) -> None:
-        """The events were accepted."""
-        self._result, self._done = result, True
-
-    def fail(self, error: BaseException) -> None:
-        """They were rejected, or could not be sent."""
-        self._error, self._done = error, True
-
-    def result(self) -> T:
-        """Wait, and return the result. Raises: EventRejected and others, the error it ended with."""
-        if not self._done:
-            self._queue.flush(until=self)
-        if self._error is not None:
-            self._error_raised = True
-            raise self._error
-        assert self._done, "flush returns when the task is done, or raises"
-        return self._result  # type: ignore[return-value]
-
-
-class Confirm(Protocol):
-    """Waits until what was sent is durable, and where asked until it is projected."""
-
-    def __call__(self, *, projected: bool) -> None: ...
-
-
 class WriteQueue:
     """The queue of one process and store."""
 
-    def __init__(
-        self, confirm: Confirm, look_up_outcomes: Callable[[Sequence[tuple[str, str]]], None], *, outage_s: float
-    ) -> None:
-        """`look_up_outcomes` takes the drafts of tasks. `outage_s`: for how long a server may be away."""
-        self._confirm = confirm
-        self._look_up_outcomes = look_up_outcomes
+    def __init__(self, log: TaskLog, *, outage_s: float) -> None:
+        """`outage_s`: for how long a server may be away."""
+        self._log = log
         self._outage_s = outage_s
         self._queue: deque[Task[Any]] = deque()
         self._sent: list[Task[Any]] = []  # their events are with the producer, their outcome is not known
+        self._stalled = StalledPartitions()
         self._flushing = threading.RLock()
         self._wakeup = threading.Condition()
         self._thread: threading.Thread | None = None
         self._started = 0
         self._ended = 0
 
-    def put(self, task: "Task[T]") -> "Task[T]":
+    def put(self, task: Task[T]) -> Task[T]:
         """Log `task` after all earlier ones. Returns at once."""
         with self._wakeup:
             self._queue.append(task)
@@ -132,24 +69,47 @@ class WriteQueue:
     @property
     def affects_names(self) -> bool:
         """Whether any task that is not done may change which version a name or alias resolves to."""
-        return any(task.affects_names for task in (*self._queue, *self._sent))
+        with self._wakeup:  # others put tasks meanwhile
+            unfinished = (*self._queue, *self._sent)
+        return any(task.affects_names for task in unfinished)
 
-    def flush(self, *, until: "Task[T] | None" = None, progress: Callable[[int, int], None] | None = None) -> None:
+    def flush(self, *, until: Task[T] | None = None, progress: Callable[[int, int], None] | None = None) -> None:
         """Process the queue, to its end or until `until` is done.
 
         `progress` is called with the number of tasks that are done, and of all. Raises: StoreUnavailable and others
         when the log or the projection does not answer; the tasks stay, and the next call continues with them.
         """
-        with self._flushing:
-            ended = self._ended
-            while self.busy and not (until is not None and until.done):
-                self._process_batch()
-                if progress is not None:
-                    progress(self._ended - ended, self._started - ended)
+        ended = self._ended
+        before, since_s = self._progress_of(until), time.monotonic()
+        while self.busy and not (until is not None and until.done):
+            self._process_batch(until)
+            if progress is not None:
+                progress(self._ended - ended, self._started - ended)
+            now = self._progress_of(until)
+            if now != before:
+                before, since_s = now, time.monotonic()
+            elif time.monotonic() - since_s > self._log.timeout_s:
+                self._log.raise_overdue(self._cut_of([until] if until is not None else self._waiting()))
 
-    def _process_batch(self) -> None:
-        while self._queue and len(self._sent) < TASKS_PER_BATCH:
-            if self._sent and self._queue[0].needs_prior_outcomes:
+    def _process_batch(self, until: Task[Any] | None) -> None:
+        """Send tasks, and resolve those whose events are projected. Other threads may do so while this one waits."""
+        with self._flushing:
+            self._send_batch()
+            if self._sent:
+                self._log.confirm()
+            cut, patience_s = self._awaited(until)
+        reached = None
+        if cut is not None:
+            reached = self._log.reach(cut, patience_s=patience_s)
+        with self._flushing:
+            if reached is not None and cut is not None:
+                self._stalled.note(cut, reached)
+            self._resolve_sent(reached)
+
+    def _send_batch(self) -> None:
+        room = TASKS_PER_BATCH - sum(not self._stalled.delays(task) for task in self._sent)
+        while self._queue and room > 0:
+            if self._queue[0].needs_prior_outcomes and not all(map(self._stalled.delays, self._sent)):
                 break
             task = self._queue[0]  # it stays there until it is sent: Ctrl-C may come at any moment, and loses nothing
             try:
@@ -159,14 +119,9 @@ class WriteQueue:
                 self._ended += 1
             else:
                 self._sent.append(task)
-            self._queue.popleft()
-        if self._sent:
-            projected = any(task.rejectable for task in self._sent)
-            self._confirm(projected=projected)
-            if projected:
-                drafts = [task.draft for task in self._sent if task.draft is not None]
-                self._retry(partial(self._look_up_outcomes, drafts))
-            self._resolve_sent()
+                room -= 1
+            with self._wakeup:
+                self._queue.popleft()
 
     def _retry(self, action: Callable[[], None]) -> None:
         """Try `action` again while a server is away, within the time allowed. Raises: what `action` raises."""
@@ -178,11 +133,45 @@ class WriteQueue:
                 if not retries.pause():
                     raise
 
-    def _resolve_sent(self) -> None:
-        sent_more: list[Task[Any]] = []
+    def _progress_of(self, until: Task[Any] | None) -> object:
+        """Changes whenever what is waited for gets on."""
+        return self._ended if until is None or not until.sent else until.sent
+
+    def _waiting(self) -> list[Task[Any]]:
+        """The tasks that are durable, and done once they are projected."""
+        return [task for task in self._sent if task.rejectable and not task.done and task.is_durable]
+
+    def _cut_of(self, tasks: Iterable[Task[Any]]) -> Cut:
+        return self._log.cut_of(event for task in tasks for event in task.sent)
+
+    def _awaited(self, until: Task[Any] | None) -> tuple[Cut | None, float]:
+        """What to wait for and how long: for stalled partitions only where nothing else is waited for."""
+        waiting = self._waiting()
+        if until in waiting:
+            return self._cut_of([until]), PATIENCE_S
+        moving = [task for task in waiting if not self._stalled.delays(task)]
+        if moving:
+            return self._cut_of(moving), PATIENCE_S
+        return (self._cut_of(waiting) if waiting else None), STALLED_PATIENCE_S
+
+    def _is_answered(self, task: Task[Any], reached: Cut | None) -> bool:
+        if not task.is_durable:
+            return False
+        return not task.rejectable or (reached is not None and reached.includes(self._cut_of([task])))
+
+    def _resolve_sent(self, reached: Cut | None) -> None:
+        answered = {id(task) for task in self._sent if not task.done and self._is_answered(task, reached)}
+        asked = [task for task in self._sent if id(task) in answered and task.rejectable]
+        if asked:
+            drafts = [task.draft for task in asked if task.draft is not None]
+            self._retry(partial(self._log.look_up, drafts, [event for task in asked for event in task.sent]))
+        unresolved: list[Task[Any]] = []
         for task in self._sent:
             if task.done:
                 continue  # before an interrupt
+            if id(task) not in answered:
+                unresolved.append(task)
+                continue
             try:
                 done = task.resolve()
             except (HeadwaterError, OSError) as error:
@@ -191,8 +180,8 @@ class WriteQueue:
             if done:
                 self._ended += 1
             else:
-                sent_more.append(task)
-        self._sent = sent_more
+                unresolved.append(task)
+        self._sent = unresolved
 
     # --- the thread for callers who do not wait
 

@@ -2,9 +2,11 @@
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+from headwater_runtime import fork_hooks
 from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreError
 from headwater_schemas.events import RUN_STATES_FINAL, Event, RunFinished
 from headwater_schemas.names import RunName
@@ -15,7 +17,7 @@ from headwater._commit.pending_version import PendingVersion
 from headwater._commit.record import CommitRecord
 from headwater._commit.save import finish_draft, log_version, upsert_part
 from headwater._commit.shared_drafts import SharedDraft
-from headwater._commit.write_queue import Task
+from headwater._commit.task import Task
 from headwater._progress import Progress, notify
 
 TASKS_BETWEEN_CLEANUPS = 256  # after so many more, the tasks that succeeded are dropped
@@ -30,6 +32,8 @@ class RunWriter:
         self._state = state
         self._pid: int | None = None  # the process that started it, and will finish it
         self._tasks: list[Task[Any]] = []  # those that are not done, or ended with an error that nobody has seen
+        self._remembering = threading.Lock()
+        fork_hooks.register_object(self, in_child=RunWriter._new_lock)
 
     @property
     def client(self) -> Client:
@@ -126,9 +130,13 @@ class RunWriter:
         return pending
 
     def _remember_task(self, task: Task[Any]) -> None:
-        self._tasks.append(task)
-        if len(self._tasks) % TASKS_BETWEEN_CLEANUPS == 0:
-            self._tasks = [task for task in self._tasks if not task.done or task.unraised_error is not None]
+        with self._remembering:  # a task that another thread adds meanwhile must not be dropped
+            self._tasks.append(task)
+            if len(self._tasks) % TASKS_BETWEEN_CLEANUPS == 0:
+                self._tasks = [task for task in self._tasks if not task.done or task.unraised_error is not None]
+
+    def _new_lock(self) -> None:
+        self._remembering = threading.Lock()
 
 
 def _is_crashing() -> bool:
