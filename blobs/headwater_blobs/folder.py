@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
 from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
-from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
+from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, first_attempt
 from headwater_blobs.staged_names import check_staged_name, staged_name
 
 MARKER = "headwater-blobs.json"
@@ -93,7 +93,14 @@ class FolderBlobStore:
             os.fdatasync(target)
         return Staged(name, size, None)
 
-    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:  # noqa: ARG002
+    def stage_file(
+        self,
+        source: BinaryIO,
+        algorithm: str,
+        *,
+        project: str,  # noqa: ARG002
+        attempt: Callable[[bytes], int] = first_attempt,  # noqa: ARG002
+    ) -> Staged:
         hasher = digests.new_hasher(algorithm)
         origin = source.fileno()
         expected = os.fstat(origin).st_size
@@ -121,9 +128,12 @@ class FolderBlobStore:
         with _translate_errors(self.folder, 0), suppress(FileNotFoundError):
             os.unlink(path)
 
-    def existing(self, names: Iterable[str]) -> set[str]:
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
         with _translate_errors(self.folder, None):
-            return {name for name in names if _stat_if_there(_path_of(self.folder, name)) is not None}
+            found = {name: _stat_if_there(_path_of(self.folder, name)) for name in names}
+        if None in found.values():
+            self._check_marker()
+        return {name: status.st_size for name, status in found.items() if status is not None}
 
     def read(self, location: BlobLocation, digest: bytes) -> bytes:
         verify.check_location(location)
@@ -175,6 +185,11 @@ class FolderBlobStore:
     def _refuse_if_read_only(self) -> None:
         if self._read_only:
             raise StoreReadOnly(f"the blob store in {self.folder} was opened read-only. Open it for writing.")
+
+    def _check_marker(self) -> None:
+        """Raises: StoreUnavailable when not an object but the whole store is gone."""
+        if not os.path.exists(os.path.join(self.folder, MARKER)):
+            raise _gone(self.folder)
 
     @contextmanager
     def _new_staged(self, size: int) -> Iterator[tuple[str, int]]:
@@ -343,10 +358,14 @@ def _translate_read_errors(name: str, folder: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         if not os.path.exists(os.path.join(folder, MARKER)):
-            raise StoreUnavailable(f"the blob store in {folder} is gone. Check that its disk is mounted.") from None
+            raise _gone(folder) from None
         raise verify.missing(name, folder) from None
     except OSError as error:
         raise StoreUnavailable(f"{name!r} in {folder} is not readable: {error.strerror}. Check the disk.") from error
+
+
+def _gone(folder: str) -> StoreUnavailable:
+    return StoreUnavailable(f"the blob store in {folder} is gone. Check that its disk is mounted.")
 
 
 def _read_identity(folder: str) -> str | None:

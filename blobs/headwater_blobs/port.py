@@ -1,6 +1,6 @@
 """The port of blob stores: what every adapter promises."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -31,6 +31,11 @@ class Staged:
     name: str | None = None  # of the object, in stores that cannot rename and so have stored it under one
 
 
+def first_attempt(digest: bytes) -> int:  # noqa: ARG001
+    """The attempt whose name content gets that was never lost, see `object_names`."""
+    return 0
+
+
 class BlobStore(Protocol):
     """Objects that are written once and read by range.
 
@@ -58,10 +63,13 @@ class BlobStore(Protocol):
         """Stage `contents`, one after the other, as one pack. Raises: StoreUnavailable when full, StoreReadOnly."""
         ...
 
-    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
+    def stage_file(
+        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+    ) -> Staged:
         """Stage all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
 
         By a reflink where the file system can, else by one copy. A store that needs the digest first reads it twice.
+        A store that cannot rename asks `attempt`, by the digest, for the attempt of the object's name.
         Raises: as `stage_pack`; InvalidFile when two readings never agree.
         """
         ...
@@ -81,8 +89,11 @@ class BlobStore(Protocol):
         """
         ...
 
-    def existing(self, names: Iterable[str]) -> set[str]:
-        """The ones of these objects that exist."""
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """The size in bytes of each of these objects that exists. Cost: as little as the store can ask.
+
+        Raises: StoreUnavailable, also where the whole store is gone: then nothing is known about its objects.
+        """
         ...
 
     def read(self, location: BlobLocation, digest: bytes) -> bytes:

@@ -102,7 +102,7 @@ def other_size(object_name: str, expected: int, found: int, store: str) -> BlobC
     )
 
 
-_NEXT_STEP = "Run `headwater doctor --content` to list all damaged objects, and restore them from a copy of the store."
+_NEXT_STEP = "Run `headwater doctor --verify` to list all damaged objects, and restore them from a copy of the store."
 
 
 def _other_bytes(location: BlobLocation, expected: bytes, found: bytes, store: str) -> BlobCorrupt:

@@ -1,16 +1,18 @@
-"""Split the entries of a draft into events that keep within the limits of one event."""
+"""Split the entries of a draft, and moves, into events that keep within the limits of one event."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Reference
-from headwater_schemas.events import EntryAdded, EntryRemoved
+from headwater_schemas.events import BlobsMoved, EntryAdded, EntryRemoved, Move
 
 NUMBERS_BYTES_MAX = (
     28  # size, object index, offset and executable row, or a text's length, at their longest on the wire
 )
 ROOM_BYTES = 20_000  # for the origin, the collection, the draft and the writer, each bounded by the grammar of names
+
+MOVES_PER_EVENT_MAX = 1000  # fewer than 800 bytes each
 
 T = TypeVar("T")
 
@@ -46,6 +48,12 @@ def removal_events(
         yield EntryRemoved(collection=collection, draft=draft, paths=tuple(batch), writer=writer)
     for batch in _split(folders, _text_bytes, _slice):
         yield EntryRemoved(collection=collection, draft=draft, folders=tuple(batch), writer=writer)
+
+
+def move_events(project: str, moves: Sequence[Move]) -> Iterator[BlobsMoved]:
+    """`blobs-moved` events for `moves`."""
+    for start in range(0, len(moves), MOVES_PER_EVENT_MAX):
+        yield BlobsMoved(project=project, moves=tuple(moves[start : start + MOVES_PER_EVENT_MAX]))
 
 
 def _split(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:

@@ -1,7 +1,7 @@
 """Log a version: first its content, then its events.
 
-An event never names a blob that is not yet stored, so all content is published, durably, before the first event about
-it is sent. In the other order, a crash in between would leave a version that cannot be read.
+An event never names a blob that is not stored, so all content is published, durably, or confirmed by the store, before
+the first event about it is sent. In the other order, a crash in between would leave a version that cannot be read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from headwater_schemas.errors import BlobMissing
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
 from headwater_schemas.names import CollectionName
 
-from headwater_producer.batches import file_events, reference_events, removal_events
+from headwater_producer.batches import file_events, move_events, reference_events, removal_events
 from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager, ContentMissing
 
@@ -60,13 +60,14 @@ class SentCommit:
     collection: str
     draft: str
     events: Sequence[SentEvent]  # in order; the outcome of the last one decides
-    locations: Mapping[bytes, BlobLocation]  # of its content, by digest
+    locations: Mapping[bytes, BlobLocation]  # of its content and of what it healed, by digest
 
 
 def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer) -> SentCommit:
     """Publish the content, then send the events. The caller confirms, so that several commits share one append.
 
-    Raises: BlobMissing, which names the path; as `BlobStager.publish` and `Producer.send`. Then no event is sent.
+    Content that was found lost, and is in hand or stored elsewhere in the project, is stored anew. Raises: BlobMissing,
+    which names the path; as `BlobStager.publish` and `Producer.send`. Then no event is sent.
     """
     draft = own_draft(uuid4().hex)
     return _send(command, draft, None, [commit_event(command, draft)], stager, producer)
@@ -105,8 +106,10 @@ def _send(
     except ContentMissing as missing:
         path = next(path for path, (digest, _) in command.files.items() if digest == missing.digest)
         raise BlobMissing(f"{path!r} cannot be logged to {command.collection}: {missing}") from missing
-    events = [*_content_events(command, draft, writer, locations), *then]
-    return SentCommit(command.collection, draft, producer.send(events, message=command.message), locations)
+    healed, moves = stager.heal(command.project)
+    events = [*move_events(command.project, moves), *_content_events(command, draft, writer, locations), *then]
+    sent = producer.send(events, message=command.message)
+    return SentCommit(command.collection, draft, sent, {**healed, **locations})
 
 
 def _content_events(

@@ -9,8 +9,9 @@ given the likely project, so that content for it is published without a copy; co
 import os
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -19,21 +20,23 @@ from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStor
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import BlobMissing, HeadwaterError
+from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreUnavailable
+from headwater_schemas.events import Move
+
+from headwater_producer.stored_content import OBJECT_TRUSTED_S, Clock, StoredContent, StoredLocations
 
 _STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
 
-StoredLocations = Callable[[str, Sequence[bytes]], Mapping[bytes, BlobLocation]]  # of "entity/project", by digest
-
 
 class ContentMissing(BlobMissing):
-    """Content that was neither ingested by this process nor stored before."""
+    """Content that was neither ingested by this process nor stored before, or that the store has lost."""
 
-    def __init__(self, digest: bytes, project: str) -> None:
-        super().__init__(
-            f"content {digests.to_text(digest)} is not stored in {project}, nor was it added by this process. "
-            "Add it again."
-        )
+    def __init__(self, digest: bytes, project: str, lost: BlobLocation | None = None) -> None:
+        if lost is None:
+            problem = f"content {digests.to_text(digest)} is not stored in {project}, nor was it added by this process"
+        else:
+            problem = f"object {lost.object_name!r}, which held content {digests.to_text(digest)}, is gone or damaged"
+        super().__init__(f"{problem}. Add it again from a file that has it.")
         self.digest = digest
 
 
@@ -56,10 +59,19 @@ class BlobStager:
     bytes for each content until `forget`. For large files it is what the store states.
     """
 
-    def __init__(self, store: BlobStore, stored: StoredLocations, *, algorithm: str, project: str) -> None:
+    def __init__(
+        self,
+        store: BlobStore,
+        stored: StoredLocations,
+        *,
+        algorithm: str,
+        project: str,
+        clock: Clock = time.monotonic,
+        trusted_s: float = OBJECT_TRUSTED_S,
+    ) -> None:
         """`project` is where the content will most likely be published: what it has stored is not stored again."""
         self._store = store
-        self._stored = stored
+        self._stored = StoredContent(store, stored, clock=clock, trusted_s=trusted_s)
         self._algorithm = algorithm
         self._hash = digests.one_shot(algorithm)
         self._code = digests.pack(algorithm, b"")
@@ -80,10 +92,15 @@ class BlobStager:
         """The digest algorithm of everything that is ingested here."""
         return self._algorithm
 
-    def ingest(self, contents: Sequence[bytes]) -> list[bytes]:
-        """Ingest small contents (PACKED_FILE_BYTES_MAX each) and return their digests, in order."""
+    def ingest(self, contents: Sequence[bytes], *, verify: bool = False) -> list[bytes]:
+        """Ingest small contents (PACKED_FILE_BYTES_MAX each) and return their digests, in order.
+
+        `verify` reads what is stored of them already, so that what is damaged is stored anew.
+        """
         code, hash_one = self._code, self._hash
         ingested = [code + hash_one(content) for content in contents]
+        if verify:
+            self._stored.verify(self.project, ingested)
         with self._exclusive():
             for digest, content in zip(ingested, contents, strict=True):
                 if not self._use(digest):
@@ -93,31 +110,65 @@ class BlobStager:
                         self._stage_buffered(in_background=True)
         return ingested
 
-    def ingest_file(self, source: BinaryIO) -> tuple[bytes, int]:
+    def ingest_file(self, source: BinaryIO, *, verify: bool = False) -> tuple[bytes, int]:
         """Ingest a file of any size, opened unbuffered; returns the digest and size of what was kept.
 
+        `verify` is as for `ingest`.
         Raises: OSError when the source cannot be read, InvalidFile when it changes each time it is read;
         StoreUnavailable, StoreReadOnly.
         """
         if os.fstat(source.fileno()).st_size <= PACKED_FILE_BYTES_MAX:
             content = source.read(PACKED_FILE_BYTES_MAX + 1)
             if len(content) <= PACKED_FILE_BYTES_MAX:
-                return self.ingest([content])[0], len(content)
+                return self.ingest([content], verify=verify)[0], len(content)
             source.seek(0)  # it grew meanwhile
-        staged = self._store.stage_file(source, self._algorithm, project=self.project)
+        verified: set[bytes] = set()
+
+        def attempt(digest: bytes) -> int:
+            if verify and digest not in verified:
+                verified.add(digest)
+                self._stored.verify(self.project, [digest])
+            return self._stored.attempt(self.project, digest)
+
+        staged = self._store.stage_file(source, self._algorithm, project=self.project, attempt=attempt)
         assert staged.digest is not None
+        if verify:
+            attempt(staged.digest)  # a store that can rename did not ask
         with self._exclusive():
-            if self._use(staged.digest) or self._stored(self.project, [staged.digest]):
+            if self._use(staged.digest) or self._is_stored(staged.digest):
                 self._store.discard(staged)
             else:
                 self._blobs[staged.digest] = _StagedBlob(staged, {staged.digest: (0, staged.size)})
         return staged.digest, staged.size
 
     def missing(self, wanted: Sequence[bytes]) -> set[bytes]:
-        """The digests that are neither ingested nor stored in the likely project, so that their bytes must be read."""
+        """The digests whose bytes must be read: they were not ingested, and the likely project does not have them.
+
+        What it had and lost is missing, too. While the store is away, the projection's word counts: `publish` asks the
+        store again.
+        """
         with self._exclusive():
             unknown = [digest for digest in set(wanted) if not self._use(digest)]
-        return set(unknown).difference(self._stored(self.project, unknown)) if unknown else set()
+        if not unknown:
+            return set()
+        try:
+            return set(unknown) - self._known(unknown)
+        except StoreUnavailable:
+            return set(unknown).difference(self._stored.suggested(self.project, unknown))
+
+    def objects_seen_at(self, ends: Mapping[str, int]) -> float | None:
+        """Since when all of these objects were seen, each at least as far as its end; None if the store lacks one."""
+        return self._stored.objects_seen_at(ends)
+
+    def find_lost(self, project: str, wanted: Iterable[bytes]) -> list[bytes]:
+        """Ask the store for contents that a version of `project` has. `heal` stores anew what was lost.
+
+        Returns what it cannot heal: contents that are neither in hand nor anywhere else in the project.
+        """
+        wanted = list(dict.fromkeys(wanted))
+        found = self._stored.find(project, wanted)
+        with self._exclusive():
+            return [digest for digest in wanted if digest not in found and not self._is_here(digest)]
 
     def publish(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
         """Make these contents objects of `project`, durably, unless they are; returns where each one is.
@@ -138,10 +189,27 @@ class BlobStager:
                 else:
                     found[digest] = BlobLocation(self._publish(blob, project, digest), *blob.ranges[digest])
         if elsewhere:
-            found |= self._stored(project, elsewhere)
+            found |= self._stored.find(project, elsewhere)
             missing = [digest for digest in elsewhere if digest not in found]
             found |= self._copied_from_likely_project(project, missing)
         return found
+
+    def heal(self, project: str) -> tuple[dict[bytes, BlobLocation], list[Move]]:
+        """Store anew what `project` was found to have lost and is in hand, or has another copy there.
+
+        Returns where it is now, and the moves that redirect the reads of all versions that need it. Raises: as
+        `publish`.
+        """
+        lost = self._stored.lost_in(project)
+        if not lost:
+            return {}, []
+        with self._exclusive():
+            here = {digest for digest in lost if self._is_here(digest)}
+        copies = self._stored.find(project, [digest for digest in lost if digest not in here])
+        for digest, location in copies.items():
+            self._copy(digest, location, project)
+        healed = self.publish(project, [*here, *copies])
+        return healed, self._stored.moves(project, healed)
 
     def forget(self, handed_over: Iterable[bytes]) -> None:
         """Drop content that the projection knows now, unless another user of this stager needs it.
@@ -157,10 +225,7 @@ class BlobStager:
                     continue
                 blob = self._blobs.get(digest)
                 if blob is not None and blob.published:
-                    del self._blobs[digest]
-                    del blob.ranges[digest]
-                    if not blob.ranges:
-                        self._discard(blob)
+                    self._drop(digest, blob)
 
     def close(self) -> None:
         """Discard all content that was ingested and not published."""
@@ -182,31 +247,63 @@ class BlobStager:
             self._after_fork()
             yield
 
+    def _drop(self, digest: bytes, blob: _StagedBlob) -> None:
+        del self._blobs[digest]
+        del blob.ranges[digest]
+        if not blob.ranges:
+            self._discard(blob)
+
     def _discard(self, blob: _StagedBlob) -> None:
         if blob.owner == os.getpid():
             self._store.discard(blob.staged)
 
     def _use(self, digest: bytes) -> bool:
         """Whether it is ingested already; counts one more user, so that the first `forget` leaves it for the others."""
-        staging = self._staging
-        is_here = digest in self._buffered or digest in self._blobs or (staging is not None and digest in staging)
+        is_here = self._is_here(digest)
         if is_here:
             self._extra_uses[digest] += 1
         return is_here
 
+    def _is_here(self, digest: bytes) -> bool:
+        """Whether its bytes are in hand. Those of an object that was lost are not: it may share them with the store."""
+        blob, staging = self._blobs.get(digest), self._staging
+        if blob is None:
+            return digest in self._buffered or (staging is not None and digest in staging)
+        if any(self._stored.was_in(project, digest, name) for project, name in blob.published.items()):
+            self._drop(digest, blob)
+            return False
+        return True
+
+    def _is_stored(self, digest: bytes) -> bool:
+        return not self._stored.is_lost(self.project, digest) and bool(self._stored.find(self.project, [digest]))
+
+    def _known(self, wanted: Sequence[bytes]) -> set[bytes]:
+        """Those of the contents that the likely project has, of which no copy was found lost."""
+        found = self._stored.find(self.project, wanted)
+        return found.keys() - set(self._stored.lost_in(self.project))
+
     def _publish(self, blob: _StagedBlob, project: str, digest: bytes) -> str:
         name = blob.published.get(project)
         if name is None:
-            name = _name_in(project, blob.staged, digest)
+            name = self._name_in(project, blob.staged, digest)
             self._store.publish(blob.staged, name)
+            self._stored.note_put(name, blob.staged.size)
             blob.published[project] = name
             self.published_bytes += blob.staged.size
         return name
 
+    def _name_in(self, project: str, staged: Staged, digest: bytes) -> str:
+        """The name to publish under: the one that it has already, if that is in `project`."""
+        if staged.name is not None and object_names.project_of(staged.name) == project:
+            return staged.name
+        if staged.digest is None:
+            return object_names.pack_name(project)
+        return object_names.file_name(project, digest, self._stored.attempt(project, digest))
+
     def _stage_buffered(self, *, in_background: bool) -> None:
         """Stage the buffered contents as a pack. In the background, the next pack fills meanwhile."""
         self._finish_staging()
-        known = self._stored(self.project, list(self._buffered))
+        known = self._known(list(self._buffered))
         contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
         if contents:
             self._staging = _PackStaging(self._store, contents, self.project)
@@ -236,11 +333,12 @@ class BlobStager:
         """Projects share no content: what was skipped because the likely project has it is copied from there."""
         if not missing:
             return {}
-        locations = self._stored(self.project, missing)
+        locations = self._stored.find(self.project, missing) if project != self.project else {}
         for digest in missing:
             location = locations.get(digest)
             if location is None:
-                raise ContentMissing(digest, project)
+                lost = self._stored.lost_place(project, digest) or self._stored.lost_place(self.project, digest)
+                raise ContentMissing(digest, project, lost)
             self._copy(digest, location, project)
         return self.publish(project, missing)
 
@@ -250,7 +348,12 @@ class BlobStager:
                 for chunk in self._store.stream(location, digest):
                     copy.write(chunk)
                 copy.seek(0)
-                staged = self._store.stage_file(copy, digests.algorithm_of(digest), project=project)
+                staged = self._store.stage_file(
+                    copy,
+                    digests.algorithm_of(digest),
+                    project=project,
+                    attempt=lambda copied: self._stored.attempt(project, copied),
+                )
             with self._exclusive():
                 self._blobs[digest] = _StagedBlob(staged, {digest: (0, staged.size)})
             return
@@ -267,13 +370,6 @@ class BlobStager:
             if self._staging is not None:
                 self._staging = _PackStaging(self._store, self._staging.contents, self.project)
                 self._finish_staging()
-
-
-def _name_in(project: str, staged: Staged, digest: bytes) -> str:
-    """The name to publish under: the one that it has already, if that is in `project`."""
-    if staged.name is not None and object_names.project_of(staged.name) == project:
-        return staged.name
-    return object_names.pack_name(project) if staged.digest is None else object_names.file_name(project, digest)
 
 
 class _PackStaging:

@@ -44,6 +44,12 @@ def file_name(project: str, digest: bytes, attempt: int = 0) -> str:
     return f"{FILES}/{_check_project(project)}/{digests.to_text(digest).replace(':', '-')}-{attempt}"
 
 
+def attempt_of(name: str) -> int | None:
+    """The attempt in the name of a large file's object; None for a pack. Raises: as `check_object_name`."""
+    leaf = check_object_name(name).rpartition("/")[2]
+    return None if name.startswith(PACKS) else int(leaf.rpartition("-")[2])
+
+
 def project_of(name: str) -> str:
     """`entity/project` of an object. Raises: InvalidInput as `check_object_name`."""
     _, entity, project, _ = check_object_name(name).split("/")

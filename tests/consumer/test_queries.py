@@ -185,9 +185,9 @@ def test_content_is_known_to_the_whole_project_even_when_it_was_deleted(history:
     digest = _info(history, 0).digest
     history.write(VersionDeleted(collection=DIGITS, version=0, delete_aliases=True))
 
-    assert queries.project_has_digest(history.database, PROJECT, digest)
-    assert not queries.project_has_digest(history.database, "team/vision-2", digest)
-    assert not queries.project_has_digest(history.database, PROJECT, "0" * 64)
+    assert queries.layers_with_digest(history.database, PROJECT, digest)
+    assert queries.layers_with_digest(history.database, "team/vision-2", digest) is None
+    assert queries.layers_with_digest(history.database, PROJECT, "0" * 64) is None
 
 
 # --- collections ------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_a_hostile_name_is_refused_everywhere(store: BlobStore, name: str) -> No
     staged, digest = store.stage_pack([b"content"], project=PROJECT), digest_of(b"content")
     calls: list[Callable[[], object]] = [
         lambda: store.publish(staged, name),
-        lambda: store.existing([name]),
+        lambda: store.sizes([name]),
         lambda: store.read(BlobLocation(name, 0, 7), digest),
         lambda: store.read_many([(BlobLocation(name, 0, 7), digest)]),
         lambda: streamed(store, BlobLocation(name, 0, 7), digest),

@@ -229,8 +229,8 @@ def test_have_says_which_of_the_names_are_there(store: BlobStore, tmp_path: Path
     there = {put_pack(store, b"a")[0][0].object_name, put_file(store, tmp_path / "source", b"b")[0].object_name}
     absent = {pack_name(PROJECT), pack_name("no/body"), file_name(PROJECT, digest_of(b"absent"))}
 
-    assert store.existing([*there, *absent]) == there
-    assert store.existing([]) == set()
+    assert store.sizes([*there, *absent]) == dict.fromkeys(there, 1)
+    assert store.sizes([]) == {}
 
 
 def publish_in(store: BlobStore, project: str, count: int) -> list[str]:

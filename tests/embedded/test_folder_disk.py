@@ -100,7 +100,7 @@ def test_a_disk_that_fills_when_publishing_shows_no_object_and_keeps_what_is_sta
             store.publish(staged, name)
     assert list(store.list_objects()) == []
     store.publish(staged, name)
-    assert store.existing([name]) == {name}
+    assert set(store.sizes([name])) == {name}
 
 
 def test_a_full_disk_at_the_last_sync_keeps_nothing(

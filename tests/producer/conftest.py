@@ -1,6 +1,6 @@
 """A blob store in a folder, and a projection that is a dictionary: a project has stored what a test says it has."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,8 +30,9 @@ def projection() -> Projection:
 def new_stager(store: FolderBlobStore, projection: Projection) -> Callable[..., BlobStager]:
     """Makes one for the usual project; `algorithm` may be another."""
 
-    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
+    def stored(project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()) -> Mapping[bytes, BlobLocation]:
+        found = {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
+        return {digest: place for digest, place in found.items() if place.object_name not in without}
 
     return lambda algorithm=digests.XXH3: BlobStager(store, stored, algorithm=algorithm, project=PROJECT)
 

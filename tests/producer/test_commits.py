@@ -7,7 +7,7 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_producer.commits import CommitVersion, Upsert, send_commit, send_entries
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import BlobLocation, Reference
+from headwater_schemas.entries import Reference
 from headwater_schemas.errors import BlobMissing, StoreUnavailable
 from headwater_schemas.events import (
     OWN_DRAFT,
@@ -19,7 +19,7 @@ from headwater_schemas.events import (
     shared_draft,
 )
 
-from tests.contract.blob_stores import PROJECT, digest_of
+from tests.contract.blob_stores import PROJECT, digest_of, put_pack
 from tests.producer.conftest import Projection
 from tests.producer.logs import FailingLog, on_log, producer_on
 from tests.support.memory_log import MemoryLog
@@ -107,13 +107,13 @@ def test_every_file_says_where_its_bytes_are(stager: BlobStager, store: FolderBl
 
 
 def test_files_of_two_digest_algorithms_are_two_batches(
-    new_stager: Callable[..., BlobStager], projection: Projection
+    new_stager: Callable[..., BlobStager], store: FolderBlobStore, projection: Projection
 ) -> None:
     stager = new_stager(digests.BLAKE3)
     producer = producer_on(log := MemoryLog())
     files = taken(stager, b"a", b"b", b"c")
-    before = digest_of(b"b", digests.XXH3)
-    projection[PROJECT, before] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 0, 1)
+    ((place, before),) = put_pack(store, b"b")
+    projection[PROJECT, before] = place
     files["1"] = (before, 1)
 
     send_commit(CommitVersion(collection=COLLECTION, type="t", base=None, files=files), stager, producer)

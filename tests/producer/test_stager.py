@@ -18,7 +18,7 @@ from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, StoreUnavailable
 from headwater_schemas.object_names import project_of
 
-from tests.contract.blob_stores import PROJECT, digest_of, put_pack, unbuffered
+from tests.contract.blob_stores import PROJECT, digest_of, put_file, put_pack, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until
 from tests.producer.conftest import Projection
 
@@ -160,7 +160,8 @@ def test_a_large_file_is_kept_once_however_often_it_is_taken(
 def test_a_large_file_that_the_project_has_is_not_kept(
     stager: BlobStager, store: FolderBlobStore, projection: Projection, tmp_path: Path
 ) -> None:
-    projection[PROJECT, digest_of(LARGE)] = BlobLocation(f"files/{PROJECT}/xxh3-0-0", 0, len(LARGE))
+    place, _ = put_file(store, tmp_path / "before", LARGE)
+    projection[PROJECT, digest_of(LARGE)] = place
 
     digest = ingest_file(stager, tmp_path / "source")
 
@@ -207,12 +208,12 @@ def test_a_file_of_exactly_one_mib_that_grows_while_it_is_read_is_kept_whole(
 
 
 def test_what_is_neither_taken_nor_stored_is_lacking(
-    stager: BlobStager, projection: Projection, tmp_path: Path
+    stager: BlobStager, store: FolderBlobStore, projection: Projection, tmp_path: Path
 ) -> None:
     waiting, *in_pack = stager.ingest([b"waiting", *PACKFUL])
     large = ingest_file(stager, tmp_path / "source")
-    stored, unknown = digest_of(b"stored"), digest_of(b"unknown")
-    projection[PROJECT, stored] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 0, 6)
+    ((place, stored),), unknown = put_pack(store, b"stored"), digest_of(b"unknown")
+    projection[PROJECT, stored] = place
 
     assert stager.missing([waiting, in_pack[0], large, stored, unknown, unknown]) == {unknown}
     assert stager.missing([waiting, stored]) == set()
@@ -231,12 +232,12 @@ def test_what_another_project_has_stored_is_lacking(stager: BlobStager, projecti
 def test_what_the_project_has_stored_is_left_out_of_a_pack(
     stager: BlobStager, store: FolderBlobStore, projection: Projection
 ) -> None:
-    for i, content in enumerate(SMALL[:10]):
-        projection[PROJECT, digest_of(content)] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
+    for place, digest in put_pack(store, *SMALL[:10]):
+        projection[PROJECT, digest] = place
 
     places = stager.publish(PROJECT, stager.ingest(SMALL))
 
-    assert [found.size for found in store.list_objects()] == [10 * 1000]
+    assert [found.size for found in store.list_objects()] == [10 * 1000] * 2
     assert stager.published_bytes == 10 * 1000
     assert [places[digest_of(content)].offset for content in SMALL[:10]] == [1000 * i for i in range(10)]
 

@@ -139,7 +139,7 @@ def test_a_bucket_that_is_gone_is_said_to_be(settings: S3Settings) -> None:
     store = buckets.open_store(settings)
     buckets.remove(settings)
     attempts: list[Callable[[], object]] = [
-        lambda: store.existing([pack_name(PROJECT)]),
+        lambda: store.sizes([pack_name(PROJECT)]),
         lambda: list(store.list_objects()),
         lambda: store.stage_pack([b"content"], project=PROJECT),
     ]

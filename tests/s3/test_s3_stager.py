@@ -5,7 +5,7 @@ The projection here is a dictionary: what a project has stored is what a test sa
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.object_names import project_of
 
-from tests.contract.blob_stores import PROJECT, digest_of, unbuffered
+from tests.contract.blob_stores import PROJECT, put_pack, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until
 from tests.support import buckets
 
@@ -35,8 +35,9 @@ def projection() -> Projection:
 
 @pytest.fixture
 def stager(store: S3BlobStore, projection: Projection) -> BlobStager:
-    def stored(project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
+    def stored(project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()) -> Mapping[bytes, BlobLocation]:
+        found = {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
+        return {digest: place for digest, place in found.items() if place.object_name not in without}
 
     return BlobStager(store, stored, algorithm=digests.XXH3, project=PROJECT)
 
@@ -120,13 +121,14 @@ def test_sending_begins_while_adding_goes_on(stager: BlobStager, objects: Callab
 def test_what_the_project_has_is_not_sent(
     stager: BlobStager, store: S3BlobStore, objects: Callable[[], list[str]], projection: Projection
 ) -> None:
-    for i, content in enumerate(SMALL):
-        projection[PROJECT, digest_of(content)] = BlobLocation(f"packs/{PROJECT}/{0:032x}", 1000 * i, 1000)
+    for place, digest in put_pack(store, *SMALL):
+        projection[PROJECT, digest] = place
+    before = objects()
 
     places = stager.publish(PROJECT, stager.ingest(SMALL))
 
-    assert objects() == []
-    assert {place.object_name for place in places.values()} == {f"packs/{PROJECT}/{0:032x}"}
+    assert objects() == before
+    assert {place.object_name for place in places.values()} == set(before)
 
 
 @pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])

@@ -1,10 +1,10 @@
 """The blob store in memory, and as one virtual process reaches it: the real contract, simulated trouble."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from headwater_blobs import verify
-from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject
+from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, first_attempt
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
@@ -57,7 +57,9 @@ class ProcessBlobs:
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
         return self._stage(b"".join(contents), None)
 
-    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
+    def stage_file(
+        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+    ) -> Staged:
         data = source.read()
         return self._stage(data, digests.pack(algorithm, digests.one_shot(algorithm)(data)))
 
@@ -74,8 +76,11 @@ class ProcessBlobs:
     def discard(self, staged: Staged) -> None:
         self._blobs.staged.pop(staged.handle, None)
 
-    def existing(self, names: Iterable[str]) -> set[str]:
-        return {name for name in names if name in self._blobs.objects}
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        if self._world.faults.strikes(Fault.UNANSWERED):
+            raise StoreUnavailable("the simulated blobs do not answer.")
+        self._world.overtaken()
+        return {name: len(self._blobs.objects[name]) for name in names if name in self._blobs.objects}
 
     def read(self, place: BlobLocation, digest: bytes) -> bytes:
         verify.check_location(place)

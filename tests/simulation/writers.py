@@ -3,7 +3,7 @@
 A script that crashes is run again from its beginning, as a user would: what it logs then is the same content.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from headwater_producer.batches import file_events
 from headwater_producer.commits import CommitVersion
 from headwater_producer.producer import Producer, SentEvent, Timer
 from headwater_producer.stager import BlobStager
+from headwater_producer.stored_content import OBJECT_TRUSTED_S
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, FileEntries
 from headwater_schemas.errors import ContentError, DurabilityUnknown, StoreUnavailable
@@ -36,6 +37,7 @@ TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
 APPENDED_AT_ONCE = (1, 3, 512, 512)
 CONFIRM_S_MAX = 60.0
+TRUSTED_S = (0.0, 2.0, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
 _THREAD_RATE = 0.15  # how often the process's logging thread is at work when this one stores a blob
 
 Task = Callable[["Writer"], Iterator[None]]
@@ -57,6 +59,7 @@ class Writer(Process):
         super().__init__(world, name)
         self._plan = plan
         self._algorithm = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
+        self._trusted_s = world.random.choice(TRUSTED_S)
         self._projects = world.random.random() < 0.5  # as on a laptop: who waits projects
 
     def script(self) -> Iterator[None]:
@@ -69,7 +72,14 @@ class Writer(Process):
             timer=Timer(lambda: world.now_s, world.sleep),
             records_per_append=world.random.choice(APPENDED_AT_ONCE),
         )
-        self.stager = BlobStager(self.blobs, self._stored_locations, algorithm=self._algorithm, project=PROJECT)
+        self.stager = BlobStager(
+            self.blobs,
+            self._stored_locations,
+            algorithm=self._algorithm,
+            project=PROJECT,
+            clock=lambda: world.now_s,
+            trusted_s=self._trusted_s,
+        )
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
         self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
@@ -161,8 +171,10 @@ class Writer(Process):
 
     # --- parts
 
-    def _stored_locations(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return queries.stored_locations(self.database, project, wanted)
+    def _stored_locations(
+        self, project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()
+    ) -> Mapping[bytes, BlobLocation]:
+        return queries.stored_locations(self.database, project, wanted, without=without)
 
     def _confirmed(self) -> Generator[None, None, Cut]:
         while (cut := self._confirm(timeout_s=self.world.random.uniform(1, CONFIRM_S_MAX))) is None:

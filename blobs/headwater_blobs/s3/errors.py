@@ -103,7 +103,7 @@ def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writin
     if code in _BUSY:
         return StoreUnavailable(
             f"{what}: every attempt was answered with {code}. Either the server's disks are too busy, or they cannot "
-            "read the object. Try later; if it persists, check the server's log and run `headwater doctor --content`."
+            "read the object. Try later; if it persists, check the server's log and run `headwater doctor --verify`."
         )
     return StoreUnavailable(f"{what}: the server refused with {code}. Check its log.")
 

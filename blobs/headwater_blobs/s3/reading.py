@@ -87,5 +87,5 @@ def _broken_off(breaks: int, bucket_client: BucketClient, name: str, at: int) ->
         return verify.missing(name, str(bucket_client.settings))
     return BlobCorrupt(
         f"object {name!r} in {bucket_client.settings} is damaged: the server broke off at byte {at:,}, {breaks} times. "
-        "Run `headwater doctor --content` to list all damaged objects, and restore them from a copy of the store."
+        "Run `headwater doctor --verify` to list all damaged objects, and restore them from a copy of the store."
     )

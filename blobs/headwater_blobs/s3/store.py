@@ -2,7 +2,8 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -15,13 +16,14 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from headwater_blobs import verify
-from headwater_blobs.port import Staged, StoredObject
+from headwater_blobs.port import Staged, StoredObject, first_attempt
 from headwater_blobs.s3 import reading, sources, uploads
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, missing_bucket, translate_errors
 from headwater_blobs.s3.settings import S3Settings
 
 READINGS_MAX = 5  # of a file that keeps changing
+ASKED_ONE_BY_ONE_MAX = 256  # objects of one project and kind; for more, listing all of them is quicker
 RANGE_BYTES_MAX = 4 * 1024 * 1024  # of one request, which takes some milliseconds whatever its size
 
 _EXISTS_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
@@ -72,11 +74,13 @@ class S3BlobStore:
         self._unpublished.add(name)
         return Staged(name, len(body), None, name)
 
-    def stage_file(self, source: BinaryIO, algorithm: str, *, project: str) -> Staged:
+    def stage_file(
+        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+    ) -> Staged:
         self._refuse_if_read_only()
         for _ in range(READINGS_MAX):
             with suppress(sources.SourceChanged):
-                return self._stage_unchanged(source.fileno(), algorithm, project)
+                return self._stage_unchanged(source.fileno(), algorithm, project, attempt)
         shown = repr(source.name) if isinstance(getattr(source, "name", None), str) else "a file"
         raise InvalidFile(
             f"{shown} changed each of {READINGS_MAX} times while it was read; nothing of it was kept. "
@@ -106,12 +110,18 @@ class S3BlobStore:
             self._unpublished.discard(name)  # first: a name that may be deleted twice may be somebody else's by then
             self._delete([name])
 
-    def existing(self, names: Iterable[str]) -> set[str]:
-        wanted = [check_object_name(name) for name in names]
-        sizes = self._bucket_client.map(lambda name: reading.size_of(self._bucket_client, name), wanted)
-        found = {name for name, size in zip(wanted, sizes, strict=True) if size is not None}
-        if len(found) < len(wanted) and not self._exists():  # which the response for a missing object does not reveal
-            raise missing_bucket(self.settings)
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        by_prefix: dict[str, set[str]] = defaultdict(set)
+        for name in names:
+            by_prefix[check_object_name(name).rpartition("/")[0] + "/"].add(name)
+        found: dict[str, int] = {}
+        for prefix, wanted in by_prefix.items():
+            if len(wanted) > ASKED_ONE_BY_ONE_MAX:
+                found |= {one.name: one.size for one in self.list_objects(prefix) if one.name in wanted}
+            else:
+                found |= self._sizes_one_by_one(wanted)
+        if len(found) < sum(map(len, by_prefix.values())) and not self._exists():
+            raise missing_bucket(self.settings)  # which the response for a missing object does not reveal
         return found
 
     def read(self, location: BlobLocation, digest: bytes) -> bytes:
@@ -183,15 +193,20 @@ class S3BlobStore:
                 ):  # another process was faster; the first write shows whether it may be used
                     raise
 
-    def _stage_unchanged(self, source: int, algorithm: str, project: str) -> Staged:
+    def _sizes_one_by_one(self, names: Iterable[str]) -> dict[str, int]:
+        wanted = list(names)
+        sizes = self._bucket_client.map(lambda name: reading.size_of(self._bucket_client, name), wanted)
+        return {name: size for name, size in zip(wanted, sizes, strict=True) if size is not None}
+
+    def _stage_unchanged(self, source: int, algorithm: str, project: str, attempt: Callable[[bytes], int]) -> Staged:
         """Raises: SourceChanged when the file changes meanwhile."""
         if os.fstat(source).st_size <= self._part_bytes:
             with self._bucket_client.slots:
                 small = sources.head_of(source, self._part_bytes + 1)
                 if len(small) <= self._part_bytes:  # unless it grew meanwhile
-                    return self._stage_small(small, algorithm, project)
+                    return self._stage_small(small, algorithm, project, attempt)
         digest, size = sources.digest_of(source, algorithm)
-        name = file_name(project, digest)
+        name = file_name(project, digest, attempt(digest))
         if size > uploads.OBJECT_BYTES_MAX:
             raise InvalidFile(
                 f"a file of {size:,} bytes exceeds the {uploads.OBJECT_BYTES_MAX:,} of one S3 object. Split it."
@@ -201,11 +216,11 @@ class S3BlobStore:
             uploads.upload(self._bucket_client, name, size, parts)
         return Staged(name, size, digest, name)
 
-    def _stage_small(self, content: bytes, algorithm: str, project: str) -> Staged:
+    def _stage_small(self, content: bytes, algorithm: str, project: str, attempt: Callable[[bytes], int]) -> Staged:
         hasher = digests.new_hasher(algorithm)
         hasher.update(content)
         digest = digests.pack(algorithm, hasher.digest())
-        name = file_name(project, digest)
+        name = file_name(project, digest, attempt(digest))
         if not self._has(name, len(content)):
             self._put(name, content)
         return Staged(name, len(content), digest, name)

@@ -4,7 +4,7 @@ Nothing here writes. Each query reads one snapshot and closes it before it retur
 modules are named after their subjects; `results` has the records.
 """
 
-from headwater_consumer.queries.blob_locations import stored_locations
+from headwater_consumer.queries.blob_locations import objects_of, stored_locations
 from headwater_consumer.queries.collections import (
     artifact_types,
     collection_info,
@@ -57,7 +57,7 @@ from headwater_consumer.queries.runs import (
 from headwater_consumer.queries.versions import (
     contested_paths,
     count_versions,
-    project_has_digest,
+    layers_with_digest,
     resolve_version,
     version_info,
     version_infos,
@@ -105,13 +105,14 @@ __all__ = [
     "has_folder",
     "health",
     "inputs_of",
+    "layers_with_digest",
     "listing",
+    "objects_of",
     "open_drafts",
     "outcomes",
     "outputs_of",
     "path_conflict",
     "producers_of",
-    "project_has_digest",
     "project_settings",
     "reclaimable_bytes",
     "rejections",

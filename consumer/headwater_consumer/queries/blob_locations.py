@@ -4,7 +4,7 @@ An entry always names the object that its bytes were first stored in. They may b
 are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -19,18 +19,20 @@ from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_M
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
 DIGESTS_PER_STATEMENT = 256
-CONDEMNED_TRIES_MAX = 16  # objects with one content that are checked; then it counts as not stored, and is stored again
+OBJECTS_TRIED_MAX = 16  # with one content; then it counts as not stored, and is stored again
 MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
 _Wanted = tuple[bytes, str, str]  # a digest; the names after which to search, among packs and among large files
 
 
-def stored_locations(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+def stored_locations(
+    database: Database, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
+) -> dict[bytes, BlobLocation]:
     """Where content of "entity/project" is stored already; content that is not stored is left out.
 
     Content that only an open draft has does not count: it may disappear with the draft, while a sealed version stays.
-    Content of which every copy is in a condemned object counts as not stored. Cost: one index look-up a digest,
-    however many entries have it.
+    Content of which every copy is in a condemned object, or in one `without` which to search, counts as not stored.
+    Cost: one index look-up a digest, however many entries have it.
     """
     with database.snapshot() as connection:
         start, end = range_of_folder(project)
@@ -40,14 +42,14 @@ def stored_locations(database: Database, project: str, digests: Sequence[bytes])
         # Sorted: neighbours in the index are found faster.
         wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
         found: dict[bytes, BlobLocation] = {}
-        for _ in range(CONDEMNED_TRIES_MAX):
+        for _ in range(OBJECTS_TRIED_MAX):
             first = _first_locations(connection, wanted, packs_end, files_end)
-            usable = _usable_locations(connection, first)
+            usable = _usable_locations(connection, first, without)
             found.update(usable)
-            condemned = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
-            if not condemned:
+            unusable = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
+            if not unusable:
                 break
-            wanted = [(d, name, files) if name > packs else (d, packs_end, name) for d, name in condemned]
+            wanted = [(d, name, files) if name > packs else (d, packs_end, name) for d, name in unusable]
     return found
 
 
@@ -56,14 +58,38 @@ def current_locations(connection: Connection, places: Sequence[BlobLocation]) ->
     now = list(places)
     if not _any_relocated().tuples(connection):
         return now
+    rewritten = list(range(len(now)))
     for _ in range(MOVES_MAX):
-        sources = _among(connection, _relocated_objects, (place.object_name for place in now))
-        moved = [(i, _relocated(connection, place)) for i, place in enumerate(now) if place.object_name in sources]
-        for i, place in moved:
-            now[i] = place
-        if all(place.object_name in sources for _, place in moved):
+        sources = _among(connection, _relocated_objects, (now[i].object_name for i in rewritten))
+        moved = {i: _relocated(connection, now[i]) for i in rewritten if now[i].object_name in sources}
+        rewritten = [i for i, place in moved.items() if place != now[i]]
+        for i in rewritten:
+            now[i] = moved[i]
+        if not rewritten:
             break
     return now
+
+
+def objects_of(database: Database, layers: Sequence[int]) -> dict[str, int]:
+    """The objects that hold the content of these layers, each with the end of what is needed of it.
+
+    Content that a layer above hides is included. Cost: reads the entries of the layers.
+    """
+    with database.snapshot() as connection:
+        numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
+        rows = _objects_of_layers(len(numbers)).tuples(connection, **numbers) if layers else ()
+        ends = dict(rows)
+        if not ends or not _any_relocated().tuples(connection):
+            return ends
+        for name in _among(connection, _relocated_objects, ends):
+            del ends[name]
+            places = [
+                BlobLocation(name, *place)
+                for place in _places_in(len(numbers)).tuples(connection, object_name=name, **numbers)
+            ]
+            for place in current_locations(connection, places):
+                ends[place.object_name] = max(ends.get(place.object_name, 0), place.offset + place.size)
+    return ends
 
 
 def _first_locations(
@@ -81,9 +107,13 @@ def _first_locations(
     return found
 
 
-def _usable_locations(connection: Connection, found: dict[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
-    """The current locations, less those in condemned objects."""
+def _usable_locations(
+    connection: Connection, found: dict[bytes, BlobLocation], without: Collection[str]
+) -> dict[bytes, BlobLocation]:
+    """The current locations, less those in condemned objects and in those `without`."""
     now = dict(zip(found, current_locations(connection, list(found.values())), strict=True))
+    if without:
+        now = {digest: place for digest, place in now.items() if place.object_name not in without}
     if not _any_condemned().tuples(connection):
         return now
     condemned = _among(connection, _condemned_objects, (place.object_name for place in now.values()))
@@ -141,8 +171,32 @@ def _condemned_objects(names: int) -> CompiledStatement:
 
 
 @cache
+def _objects_of_layers(layers: int) -> CompiledStatement:
+    """(object, end of what is needed of it)."""
+    columns = ENTRIES.c
+    in_layers = columns.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
+    return CompiledStatement(
+        select(columns.object_name, func.max(columns.object_offset + columns.size))
+        .where(in_layers, columns.object_name.is_not(None))
+        .group_by(columns.object_name)
+    )
+
+
+@cache
+def _places_in(layers: int) -> CompiledStatement:
+    """(offset, size) of each content of the layers in one object."""
+    columns = ENTRIES.c
+    in_layers = columns.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
+    return CompiledStatement(
+        select(columns.object_offset, columns.size)
+        .where(in_layers, columns.object_name == bindparam("object_name"))
+        .distinct()
+    )
+
+
+@cache
 def _move_of() -> CompiledStatement:
-    """The nearest range that contains all of a location."""
+    """The nearest range that contains all of a location. Of several, any would do, and each reader takes the same."""
     return CompiledStatement(
         select(RELOCATED_RANGES)
         .where(
@@ -150,7 +204,12 @@ def _move_of() -> CompiledStatement:
             RELOCATED_RANGES.c.object_offset <= bindparam("start"),
             RELOCATED_RANGES.c.object_offset + RELOCATED_RANGES.c.length >= bindparam("end"),
         )
-        .order_by(RELOCATED_RANGES.c.object_offset.desc())
+        .order_by(
+            RELOCATED_RANGES.c.object_offset.desc(),
+            RELOCATED_RANGES.c.length,
+            RELOCATED_RANGES.c.to_object_name,
+            RELOCATED_RANGES.c.to_object_offset,
+        )
         .limit(1)
     )
 

@@ -28,7 +28,7 @@ from headwater_consumer.database.tables import (
     VERSIONS,
 )
 from headwater_consumer.queries.results import VersionInfo
-from headwater_consumer.rows import DELETED, DESCRIPTION, METADATA, RECALLED, TTL, parse_chain
+from headwater_consumer.rows import DELETED, DESCRIPTION, METADATA, RECALLED, TTL, LayerChain, parse_chain
 
 _ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # kinds of facts, beside the fields of VersionAttributeRow
 
@@ -77,11 +77,12 @@ def version_with_digest(database: Database, collection: str, digest: str) -> int
     return None if row is None else row[0]
 
 
-def project_has_digest(database: Database, project: str, digest: str) -> bool:
-    """Whether any version of "entity/project" has this content, deleted ones included."""
+def layers_with_digest(database: Database, project: str, digest: str) -> LayerChain | None:
+    """The layers of any version of "entity/project" that has this content, deleted ones included."""
     start, end = range_of_folder(project)
     with database.autocommit() as connection:
-        return _version_in_project_with_digest().first(connection, digest=digest, start=start, end=end) is not None
+        row = _layers_in_project_with_digest().first(connection, digest=digest, start=start, end=end)
+    return None if row is None else parse_chain(row[0])
 
 
 def contested_paths(
@@ -240,9 +241,9 @@ def _version_with_digest() -> CompiledStatement:
 
 
 @cache
-def _version_in_project_with_digest() -> CompiledStatement:
+def _layers_in_project_with_digest() -> CompiledStatement:
     return CompiledStatement(
-        select(VERSIONS.c.version)
+        select(VERSIONS.c.layers)
         .where(
             VERSIONS.c.digest == bindparam("digest"),
             VERSIONS.c.collection >= bindparam("start"),

@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from headwater_consumer import queries
@@ -61,12 +61,14 @@ class Client:
                 self._stagers[project] = BlobStager(self.stores.blobs, stored, algorithm=algorithm, project=project)
             return self._stagers[project]
 
-    def _stored_places(self, project: str, digests: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
-        return queries.stored_locations(self.stores.database, project, digests)
+    def _stored_places(
+        self, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
+    ) -> Mapping[bytes, BlobLocation]:
+        return queries.stored_locations(self.stores.database, project, digests, without=without)
 
     def is_stored_version(self, project: str, digest: str) -> bool:
-        """Whether "entity/project" has a version with this content, so that all of it is stored."""
-        return queries.project_has_digest(self.stores.database, project, digest)
+        """Whether "entity/project" has a version with this content, and the store has all of it."""
+        return self.session.whole_versions.has(self.stager(project), project, digest)
 
     # --- logging
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, send_commit
-from headwater_schemas.errors import EventRejected, Reason
+from headwater_schemas import digests
+from headwater_schemas.errors import BlobMissing, EventRejected, Reason
 from headwater_schemas.names import LATEST, CollectionName
 
 from headwater._commit.record import CommitRecord
@@ -71,6 +72,7 @@ class CommitTask(ContentTask[CommitVersion]):
         same = queries.version_with_digest(database, collection, digest)
         if same is not None:
             self._difference = ContentDelta(digest, (), ())
+            self._rely_on(digest)
             not_given: dict[str, Any] = dict.fromkeys(self._inherited)
             return replace(self._command, base=same, files={}, **not_given)
         content = self._content
@@ -87,6 +89,7 @@ class CommitTask(ContentTask[CommitVersion]):
         changed, removed = self._difference.changed, self._difference.removed
         if len(changed) + len(removed) >= self._content.count:
             return self._full_command()
+        self._rely_on(base.digest)
         files, references = self._content.files, self._content.references
         return replace(
             self._command,
@@ -96,6 +99,23 @@ class CommitTask(ContentTask[CommitVersion]):
             references=[references[path] for path in changed if path in references],
             removed=removed,
         )
+
+    def _rely_on(self, digest: str) -> None:
+        """The commit inherits content of the version with this digest. What the store lost of it is looked for.
+
+        Raises: BlobMissing for content that cannot be stored anew.
+        """
+        stager, project = self._record.stager, self._command.project
+        if self._session.whole_versions.has(stager, project, digest):
+            return
+        files = self._content.files
+        gone = set(stager.find_lost(project, [digest for digest, _ in files.values()]))
+        path = next((path for path, (digest, _) in files.items() if digest in gone), None)
+        if path is not None:
+            raise BlobMissing(
+                f"{path!r} cannot be logged to {self._command.collection}: the store has lost its content "
+                f"{digests.to_text(files[path][0])}. Add it again from a file that has it."
+            )
 
     def _difference_from(self, base: queries.VersionInfo) -> ContentDelta:
         known = self._content.known_delta

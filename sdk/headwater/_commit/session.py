@@ -10,6 +10,7 @@ from headwater_schemas.errors import EventRejected, Reason
 from headwater_schemas.keys import collection_key
 from headwater_schemas.positions import Cut
 
+from headwater._commit.whole_versions import WholeVersions
 from headwater._stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 120.0
@@ -21,6 +22,7 @@ class WriteSession:
     def __init__(self, stores: Stores, producer: Producer, *, quiet: bool) -> None:
         self.producer = producer
         self.quiet = quiet  # nothing is printed about what was logged
+        self.whole_versions = WholeVersions(stores.database)
         self._stores = stores
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[SentEvent, queries.RejectionInfo] = {}

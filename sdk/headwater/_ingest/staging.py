@@ -41,7 +41,7 @@ class IngestClient(Protocol):
     def quiet(self) -> bool: ...
 
     def is_stored_version(self, project: str, digest: str) -> bool:
-        """Whether a version with this digest exists, so that its content is stored."""
+        """Whether a version with this digest exists, and the store has its content."""
         ...
 
 

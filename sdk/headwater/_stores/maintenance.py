@@ -146,7 +146,7 @@ def _server_swap(profile: Profile) -> _ProjectionSwap:
 def missing_objects(stores: Stores) -> list[str]:
     """Sorted names of objects that versions need and the store lacks. Cost: reads every entry, checks each object."""
     named = {place.object_name for page in contents(stores.database) for place, _ in page}
-    return sorted(named - stores.blobs.existing(named))
+    return sorted(named - stores.blobs.sizes(named).keys())
 
 
 def damaged_objects(stores: Stores) -> list[str]:

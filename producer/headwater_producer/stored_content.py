@@ -1,0 +1,222 @@
+"""Which content is stored, and where: the projection suggests it, and the store confirms it.
+
+The projection knows what was stored once. Objects can be gone since, cut short or damaged, so the store is asked for
+each object before anything relies on it. Content that was lost is stored anew from bytes in hand, as another object;
+a move then redirects the reads of every version that needs it.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, READ_MANY_BYTES_MAX, BlobStore
+from headwater_schemas.entries import BlobLocation
+from headwater_schemas.errors import ContentError
+from headwater_schemas.events import Move
+from headwater_schemas.object_names import attempt_of
+
+OBJECT_TRUSTED_S = 60.0  # for so long after an object was put or seen, the store is not asked for it again
+OBJECTS_KNOWN_MAX = 65_536  # remembered, about 10 MB of names; beyond that, the store is asked once more
+COPIES_TRIED_MAX = 16  # of one content; if all of them are lost, it is stored anew
+
+Clock = Callable[[], float]  # seconds, never going back
+
+
+class StoredLocations(Protocol):
+    """Where the projection has content of "entity/project", by digest."""
+
+    def __call__(
+        self, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
+    ) -> Mapping[bytes, BlobLocation]:
+        """Content that is nowhere but in the objects `without` is left out."""
+        ...
+
+
+class StoredContent:
+    """The stored content of projects, as one process knows it. Safe to use from threads and after a fork."""
+
+    def __init__(
+        self,
+        store: BlobStore,
+        stored: StoredLocations,
+        *,
+        clock: Clock = time.monotonic,
+        trusted_s: float = OBJECT_TRUSTED_S,
+    ) -> None:
+        self._store = store
+        self._stored = stored
+        self._clock = clock
+        self._trusted_s = trusted_s
+        self._known: dict[str, tuple[float, int]] = {}  # object → when it was put or seen, and its size
+        self._lost: dict[tuple[str, bytes], list[BlobLocation]] = {}  # project and digest → places without it
+
+    def find(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
+        """Where the store has these contents, whole by its size. What is nowhere, or was lost, is left out."""
+        found: dict[bytes, BlobLocation] = {}
+        without: set[str] = set()
+        left = list(wanted)
+        for _ in range(COPIES_TRIED_MAX):
+            places = self._stored(project, left, without=without) if left else {}
+            if not places:
+                break
+            lost = self._lost_among(project, places)
+            found.update(places if not lost else {d: place for d, place in places.items() if d not in lost})
+            for digest, place in lost.items():
+                self._lose(project, digest, place)
+            without.update(place.object_name for place in lost.values())
+            left = list(lost)
+        return found
+
+    def suggested(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
+        """Where the projection has these contents; the store was not asked."""
+        return self._stored(project, wanted)
+
+    def verify(self, project: str, wanted: Iterable[bytes]) -> None:
+        """Read every stored copy of these contents; what is damaged counts as lost from here on."""
+        without: set[str] = set()
+        left = list(wanted)
+        for _ in range(COPIES_TRIED_MAX):
+            places = self._stored(project, left, without=without) if left else {}
+            if not places:
+                break
+            for place, digest in damaged(self._store, [(place, digest) for digest, place in places.items()]):
+                self._lose(project, digest, place)
+            without.update(place.object_name for place in places.values())
+            left = list(places)
+
+    def objects_seen_at(self, ends: Mapping[str, int]) -> float | None:
+        """Since when all of these objects were seen, each at least as far as its end; None if the store lacks one."""
+        now, sizes = self._clock(), self.sizes(ends)
+        if any(sizes.get(name, -1) < end for name, end in ends.items()):
+            return None
+        return min((self._known[name][0] for name in ends if name in self._known), default=now)
+
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """The sizes of those objects that exist. The store is asked for what was not put or seen lately."""
+        since = self._clock() - self._trusted_s
+        known = self._known
+        sizes = {name: known[name][1] if name in known and known[name][0] > since else -1 for name in names}
+        unknown = [name for name, size in sizes.items() if size < 0]
+        if unknown:
+            asked_at, found = self._clock(), self._store.sizes(unknown)
+            for name, size in found.items():
+                self._remember(name, size, asked_at)
+            sizes |= dict.fromkeys(unknown, -1) | found
+        return {name: size for name, size in sizes.items() if size >= 0}
+
+    def note_put(self, name: str, size: int) -> None:
+        """This process has just stored an object."""
+        self._remember(name, size, self._clock())
+
+    def is_lost(self, project: str, digest: bytes) -> bool:
+        """Whether a stored copy of this content was found lost, so that its bytes should be stored anew."""
+        return bool(self._lost) and (project, digest) in self._lost
+
+    def lost_in(self, project: str) -> list[bytes]:
+        """The contents of a project of which a copy was found lost."""
+        return [digest for of, digest in self._lost if of == project] if self._lost else []
+
+    def lost_place(self, project: str, digest: bytes) -> BlobLocation | None:
+        """Where lost content was."""
+        places = self._lost.get((project, digest))
+        return places[0] if places else None
+
+    def was_in(self, project: str, digest: bytes, object_name: str) -> bool:
+        """Whether this content was found lost in this object."""
+        return any(place.object_name == object_name for place in self._lost.get((project, digest), ()))
+
+    def attempt(self, project: str, digest: bytes) -> int:
+        """The attempt whose name a large content has, or is stored under next: a lost object's name never returns."""
+        found = self.find(project, [digest])
+        if digest in found:
+            return attempt_of(found[digest].object_name) or 0
+        lost = [attempt_of(place.object_name) for place in self._lost.get((project, digest), ())]
+        return max((attempt + 1 for attempt in lost if attempt is not None), default=0)
+
+    def moves(self, project: str, stored_anew: Mapping[bytes, BlobLocation]) -> list[Move]:
+        """What redirects reads of lost content to where it is now. From here on it is lost no more."""
+        pairs = [
+            (before, now)
+            for digest, now in stored_anew.items()
+            for before in self._lost.pop((project, digest), ())
+            if before.object_name != now.object_name
+        ]
+        return _joined(sorted(pairs))
+
+    def _lost_among(self, project: str, places: Mapping[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
+        sizes = self.sizes({place.object_name for place in places.values()})
+        lost = {d: place for d, place in places.items() if sizes.get(place.object_name, -1) < place.offset + place.size}
+        if self._lost:
+            lost |= {d: place for d, place in places.items() if place in self._lost.get((project, d), ())}
+        return lost
+
+    def _lose(self, project: str, digest: bytes, place: BlobLocation) -> None:
+        places = self._lost.setdefault((project, digest), [])
+        if place not in places:
+            places.append(place)
+
+    def _remember(self, name: str, size: int, seen_at: float) -> None:
+        if len(self._known) >= OBJECTS_KNOWN_MAX:
+            self._known.clear()
+        self._known[name] = seen_at, size
+
+
+def damaged(store: BlobStore, places: Iterable[tuple[BlobLocation, bytes]]) -> Iterator[tuple[BlobLocation, bytes]]:
+    """Those of these places, given with their digests, that do not have their content. Cost: reads all of it."""
+    batch: list[tuple[BlobLocation, bytes]] = []
+    size = 0
+    for place, digest in sorted(places):
+        if place.size > PACKED_FILE_BYTES_MAX:
+            if not _can_be_streamed(store, place, digest):
+                yield place, digest
+            continue
+        if size + place.size > READ_MANY_BYTES_MAX:
+            yield from _damaged_in(store, batch)
+            batch, size = [], 0
+        batch.append((place, digest))
+        size += place.size
+    yield from _damaged_in(store, batch)
+
+
+def _damaged_in(store: BlobStore, batch: Sequence[tuple[BlobLocation, bytes]]) -> Iterator[tuple[BlobLocation, bytes]]:
+    """As `damaged`, for what may be in memory at once. If one cannot be read, the halves are tried by themselves."""
+    if not batch:
+        return
+    try:
+        store.read_many(batch)
+    except ContentError:
+        if len(batch) == 1:
+            yield batch[0]
+            return
+        middle = len(batch) // 2
+        yield from _damaged_in(store, batch[:middle])
+        yield from _damaged_in(store, batch[middle:])
+
+
+def _can_be_streamed(store: BlobStore, place: BlobLocation, digest: bytes) -> bool:
+    try:
+        for _ in store.stream(place, digest):
+            pass
+    except ContentError:
+        return False
+    return True
+
+
+def _joined(pairs: Sequence[tuple[BlobLocation, BlobLocation]]) -> list[Move]:
+    """Moves of (before, now), in order; neighbours that are neighbours again become one."""
+    moves: list[Move] = []
+    for before, now in pairs:
+        last = moves[-1] if moves else None
+        if last is not None and _follows(last, before, now):
+            moves[-1] = replace(last, length=last.length + before.size)
+        else:
+            moves.append(Move(before.object_name, before.offset, before.size, now.object_name, now.offset))
+    return moves
+
+
+def _follows(last: Move, before: BlobLocation, now: BlobLocation) -> bool:
+    return (before.object_name, before.offset) == (last.object_name, last.offset + last.length) and (
+        now.object_name,
+        now.offset,
+    ) == (last.to_object_name, last.to_offset + last.length)
