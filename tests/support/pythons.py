@@ -77,10 +77,18 @@ def _install(version: str, folder: Path) -> None:
 def _candidates() -> Iterator[str]:
     """From the least wanted to the most."""
     for version in SUPPORTED:
-        yield from map(str, sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")))
+        for root in _pyenv_roots():
+            yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
         if (program := shutil.which(f"python{version}")) is not None:
             yield program
     yield from filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))
+
+
+def _pyenv_roots() -> list[Path]:
+    """Where pyenv keeps releases: a home may be another one, but its programs on the PATH lie in `ROOT/shims`."""
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    roots = [Path.home() / ".pyenv", *(folder.parent for folder in on_path if folder.name == "shims")]
+    return list(dict.fromkeys(roots))
 
 
 def _version_of(program: str) -> str | None:
