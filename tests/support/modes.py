@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-from headwater_consumer.database import Database
+from headwater_consumer.database import FORMAT, Database
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
@@ -99,9 +99,12 @@ def _empty(schema: str) -> bool:
     try:
         with _connection().transaction():
             _connection().execute(_EMPTY.format(schema=schema))
+            found = (
+                _connection().execute(f"SELECT value FROM {schema}.projection_meta WHERE name = 'format'").fetchone()
+            )
     except psycopg.errors.UndefinedTable:
         return False
-    return True
+    return found == (str(FORMAT),)
 
 
 @cache
