@@ -16,9 +16,10 @@ from typing import TypeVar
 from headwater_runtime.fair_lock import fair_lock
 from headwater_runtime.pools import Pool
 from headwater_schemas import header_block
-from headwater_schemas.errors import DurabilityUnknown, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import DurabilityUnknown, StoreNotOurs, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
 
+from headwater_eventlog.ancestry import check_ancestors
 from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.log_file import (
     GET_ACCESS,
@@ -35,12 +36,19 @@ from headwater_eventlog.log_file import (
     retry_while_busy,
     to_store_error,
 )
-from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_READ_MAX, NewRecord, Record
+from headwater_eventlog.port import (
+    BYTES_PER_READ_MAX,
+    RECORDS_PER_READ_MAX,
+    LogIdentity,
+    NewRecord,
+    Record,
+    RecordsGone,
+)
 
 READ_WAIT_S = 30.0  # for another process that recovers the log after a crash; readers never wait for writers
 READ_TRIES_MAX = 100  # of a file that is being replaced, or written while it is read without locks
 
-_LAST = "SELECT offset, time_us FROM records ORDER BY offset DESC LIMIT 1"
+_LAST = "SELECT ifnull(max(offset), -1) FROM records"  # -1: BEFORE_FIRST
 _INSERT = "INSERT INTO records (offset, time_us, key, headers, payload) VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT offset, time_us, key, headers, payload FROM records WHERE offset > ? ORDER BY offset LIMIT ?"
 
@@ -67,7 +75,8 @@ class EmbeddedEventLog:
             unavailable=StoreUnavailable,
             is_usable=LogConnection.is_current,
         )
-        self._generation: str | None = None  # None until the first connection has read it
+        self._identity: LogIdentity | None = None  # None until the first connection has read it
+        self._seen = BEFORE_FIRST  # the highest offset that was there; the file may be replaced by an older copy
         with self._pool.borrowed():
             pass
 
@@ -91,14 +100,33 @@ class EmbeddedEventLog:
         check_application(path)
         return cls(path, read_only=read_only, clock=clock)
 
+    @classmethod
+    def create(cls, folder: Path, *, ancestors: Sequence[str], clock: Callable[[], int] = now_us) -> "EmbeddedEventLog":
+        """Create a log into which the records of others are restored, see `ancestry`, and open it.
+
+        Raises: InvalidInput; StoreNotOurs when there is a log; as `open`.
+        """
+        check_ancestors(ancestors)
+        path = Path(os.path.abspath(folder)) / LOG_FILE
+        if exists(path) or not create_log(path, ancestors):
+            raise StoreNotOurs(
+                f"there is an event log in {path.parent}, and records are restored into a new one only. "
+                "Nothing was changed; choose another folder."
+            )
+        return cls.open(folder, create=False, clock=clock)
+
     @property
     def generation(self) -> str:
-        assert self._generation is not None
-        return self._generation
+        return self._known_identity.generation
 
     @property
     def ancestors(self) -> tuple[str, ...]:
-        return ()
+        return self._known_identity.ancestors
+
+    @property
+    def _known_identity(self) -> LogIdentity:
+        assert self._identity is not None
+        return self._identity
 
     @property
     def partitions(self) -> int:
@@ -119,6 +147,7 @@ class EmbeddedEventLog:
             if self._read_only or not connection.is_writable:
                 raise StoreReadOnly(f"the log {self._path} is read-only here: nothing was written. {GET_ACCESS}")
             first = self._write(connection.database, rows, deadline)
+        self._seen = max(self._seen, first + len(rows) - 1)
         epoch = len(self.ancestors)
         return [Position(epoch, 0, offset) for offset in range(first, first + len(rows))]
 
@@ -129,8 +158,11 @@ class EmbeddedEventLog:
 
     def end(self, partition: int) -> int:
         check_partition(partition, PARTITIONS)
-        last: tuple[int, int] | None = self._query(lambda database: database.execute(_LAST).fetchone())
-        return BEFORE_FIRST if last is None else last[0]
+        seen = self._seen  # before the query: another thread may append meanwhile
+        last: tuple[int] = self._query(lambda database: database.execute(_LAST).fetchone())
+        self._check_whole(last[0], seen)
+        self._seen = max(self._seen, last[0])
+        return last[0]
 
     def ends(self) -> Mapping[int, int]:
         return {partition: self.end(partition) for partition in range(PARTITIONS)}
@@ -142,8 +174,10 @@ class EmbeddedEventLog:
         """Write `rows` in one transaction; returns the offset of the first."""
         try:
             self._begin(database, deadline)
-            last, last_us = database.execute(_LAST).fetchone() or (BEFORE_FIRST, 0)
-            time_us = max(last_us, self._clock())
+            seen = self._seen
+            (last,) = database.execute(_LAST).fetchone()
+            self._check_whole(last, seen)
+            time_us = self._clock()
             database.executemany(_INSERT, ((last + 1 + n, time_us, *row) for n, row in enumerate(rows)))
             self._commit(database)
         except sqlite3.Error as error:
@@ -157,6 +191,16 @@ class EmbeddedEventLog:
     def _begin(self, database: sqlite3.Connection, deadline: float) -> None:
         with fair_lock(str(self._path.with_name(LOCK_FILE)), deadline):
             retry_while_busy(partial(database.execute, "BEGIN IMMEDIATE"), deadline)
+
+    def _check_whole(self, last: int, seen: int) -> None:
+        """Raises: RecordsGone when the file has lost records since it was opened."""
+        if last < seen:
+            raise RecordsGone(
+                f"{self._path} ends at offset {last} and went on to {seen} before: an older copy was put back while it "
+                "was in use, and events that were acknowledged are missing. Nothing was written. Put the newer copy "
+                "back, and open the log again.",
+                partition=0,
+            )
 
     def _commit(self, database: sqlite3.Connection) -> None:
         """SQLite reports a full disk before it writes the commit record; other errors may come after that."""
@@ -201,8 +245,8 @@ class EmbeddedEventLog:
 
     def _connect(self) -> LogConnection:
         connection = LogConnection.open(self._path, read_only=self._read_only)
-        if self._generation not in (None, connection.generation):
+        if self._identity not in (None, connection.log):
             connection.close()
             raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Open it again.")
-        self._generation = connection.generation
+        self._identity = connection.log
         return connection

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,8 @@ from headwater_runtime.fair_lock import HOLDER, fair_lock
 from headwater_runtime.files import make_folders, move_into_place
 from headwater_runtime.pools import no_fork
 from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+
+from headwater_eventlog.port import LogIdentity
 
 LOG_FILE = "log.db"
 LOCK_FILE = "log.lock"
@@ -60,9 +62,9 @@ class LogConnection:
 
     path: Path
     mode: str
-    identity: tuple[int, ...]
+    identity_of_file: tuple[int, ...]
     database: sqlite3.Connection
-    generation: str
+    log: LogIdentity
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool) -> "LogConnection":
@@ -95,7 +97,7 @@ class LogConnection:
         """Whether the path still is this file, and no process wrote to it where it is read without locks."""
         try:
             return (self.is_writable or self.mode == _mode(self.path)) and (
-                self.identity == _identity(self.path, self.mode)
+                self.identity_of_file == _identity(self.path, self.mode)
             )
         except OSError:
             return False
@@ -147,9 +149,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         raise to_store_error(error, path, "it could not be opened") from error
 
 
-def _prepare(database: sqlite3.Connection, path: Path, *, writing: bool) -> str:
-    """Make writes durable, or forbid them; returns the log's generation."""
-    generation = _generation(database, path)
+def _prepare(database: sqlite3.Connection, path: Path, *, writing: bool) -> LogIdentity:
+    """Make writes durable, or forbid them; returns the log's identity."""
+    found = _identity_in(database, path)
     if writing:
         database.execute(
             "PRAGMA journal_mode = WAL"
@@ -157,11 +159,11 @@ def _prepare(database: sqlite3.Connection, path: Path, *, writing: bool) -> str:
         database.execute("PRAGMA synchronous = FULL")
     else:
         database.execute("PRAGMA query_only = ON")
-    return generation
+    return found
 
 
-def _generation(database: sqlite3.Connection, path: Path) -> str:
-    """The log's generation, after checking its format. Raises: FormatTooNew, StoreNotOurs, StoreUnavailable."""
+def _identity_in(database: sqlite3.Connection, path: Path) -> LogIdentity:
+    """The log's identity, after checking its format. Raises: FormatTooNew, StoreNotOurs, StoreUnavailable."""
     try:
         meta: dict[str, str] = dict(database.execute(_META).fetchall())
         found = int(meta["format"])
@@ -174,7 +176,7 @@ def _generation(database: sqlite3.Connection, path: Path) -> str:
             raise StoreNotOurs(
                 f"{path} belongs to {meta['application']!r}, not to headwater's event log. {_USE_ANOTHER}"
             )
-        return meta["generation"]
+        return LogIdentity(meta["generation"], PARTITIONS, tuple(filter(None, meta["ancestors"].split(","))))
     except (KeyError, ValueError) as error:
         raise StoreUnavailable(f"{path} is damaged: its table `meta` lacks {error}. {RESTORE}") from None
 
@@ -200,23 +202,27 @@ def check_application(path: Path) -> None:
         raise StoreNotOurs(f"{path} is an SQLite file of another application (id {found}). {_USE_ANOTHER}")
 
 
-def create_log(path: Path) -> None:
-    """Create an empty log, unless another process just did. Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs."""
+def create_log(path: Path, ancestors: Sequence[str] = ()) -> bool:
+    """Create an empty log, unless another process just did (False).
+
+    Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs.
+    """
     folder = path.parent
     try:
         make_folders(folder)
         with no_fork(), _creation_lock(folder) as held:
             if exists(path):
-                return
+                return False
             if not held:
                 raise StoreUnavailable(
                     f"{folder / LOCK_FILE} is held by another process, which is creating a log. Try again."
                 )
-            _create_exclusively(path)
+            _create_exclusively(path, ancestors)
     except sqlite3.Error as error:
         raise to_store_error(error, path, "no log was created") from error
     except OSError as error:
         raise _os_failure(error, folder) from error
+    return True
 
 
 def _creation_lock(folder: Path) -> AbstractContextManager[bool]:
@@ -225,7 +231,7 @@ def _creation_lock(folder: Path) -> AbstractContextManager[bool]:
     return fair_lock(str(lock), time.monotonic() + OPEN_WAIT_S)
 
 
-def _create_exclusively(path: Path) -> None:
+def _create_exclusively(path: Path, ancestors: Sequence[str]) -> None:
     if os.path.exists(f"{path}-wal"):
         raise StoreUnavailable(
             f"{path} is missing, but {path.name}-wal beside it still has records. "
@@ -236,16 +242,22 @@ def _create_exclusively(path: Path) -> None:
         with suppress(FileNotFoundError):
             os.unlink(leftover)
     with closing(sqlite3.connect(new, isolation_level=None)) as database:
-        _fill(database)
+        _fill(database, ancestors)
     move_into_place(new, path)
 
 
-def _fill(database: sqlite3.Connection) -> None:
+def _fill(database: sqlite3.Connection, ancestors: Sequence[str]) -> None:
     database.execute("PRAGMA synchronous = FULL")
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in _CREATE:
         database.execute(statement)
-    meta = {"application": APPLICATION, "format": FORMAT, "generation": uuid.uuid4().hex, "partitions": PARTITIONS}
+    meta = {
+        "application": APPLICATION,
+        "format": FORMAT,
+        "generation": uuid.uuid4().hex,
+        "partitions": PARTITIONS,
+        "ancestors": ",".join(ancestors),
+    }
     database.executemany("INSERT INTO meta VALUES (?, ?)", [(name, str(value)) for name, value in meta.items()])
     database.execute("PRAGMA journal_mode = WAL").fetchall()
 

@@ -31,10 +31,22 @@ class Record:
     """A record of the log."""
 
     position: Position
-    time_us: int  # append time by the log's clock, microseconds since 1970 UTC; never decreases within a partition
+    time_us: int  # append time by the log's clock, microseconds since 1970 UTC; that may go back
     key: str
     payload: bytes
     headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """Distinguishes one log from another."""
+
+    generation: str
+    partitions: int
+    ancestors: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"id {self.generation} with {self.partitions} partitions"
 
 
 class RecordsGone(StoreUnavailable):
@@ -53,7 +65,7 @@ class EventLog(Protocol):
     - when `append` returns, the records survive a crash of this process and of the machine;
     - records of one `append` to one partition are stored in the order given, all or none of them unless
       DurabilityUnknown is raised; they become visible together where they have less than BYTES_AT_ONCE_MAX;
-    - positions within a partition only increase; gaps are allowed, reuse is not; `time_us` never decreases;
+    - positions within a partition only increase; gaps are allowed, reuse is not;
     - records with equal keys are stored in one partition;
     - `read` returns records in order; it may return one twice after a restart, but never skips one;
     - many processes and threads may append and read at once, also after a fork.
@@ -107,3 +119,8 @@ class EventLog(Protocol):
     def close(self) -> None:
         """Close files and connections. Closing twice is fine."""
         ...
+
+
+def identity_of(log: EventLog) -> LogIdentity:
+    """What a projection remembers of its log."""
+    return LogIdentity(log.generation, log.partitions, log.ancestors)

@@ -16,12 +16,15 @@ AVRO = b"application/avro"
 SESSION = "hw_session"
 SEQUENCE = "hw_sequence"  # decimal
 
-# Reserved: this release never sets them; every release must preserve them when it copies a record.
+# Reserved: writers of events never set them; every release must preserve them when it copies a record.
 GRANT = "hw_grant"
 SIGNATURE = "hw_signature"  # over the key, the raw payload, the grant and the identity of the log
 ORIGINAL_POSITION = "hw_original_position"  # on restored records: "GENERATION/PARTITION/OFFSET"
 ORIGINAL_TIME = "hw_original_time"  # on restored records: when it took effect, in microseconds since 1970, UTC
-RESERVED = (GRANT, SIGNATURE, ORIGINAL_POSITION, ORIGINAL_TIME)
+ORIGINAL_APPEND_TIME = "hw_original_append_time"  # the same, by the clock of the log that it was first written to
+ANCESTORS = "hw_ancestors"  # on the first record of each partition of a restored topic: generations, oldest first
+ORIGINAL = (ORIGINAL_POSITION, ORIGINAL_TIME, ORIGINAL_APPEND_TIME)
+RESERVED = (GRANT, SIGNATURE, *ORIGINAL, ANCESTORS)
 
 HEADERS_BYTES_MAX = 65_536
 
@@ -40,6 +43,12 @@ def sequence_of(headers: Headers) -> int | None:
     """The number of a record in its writer's order; None where its header is missing or invalid."""
     found = dict(headers).get(SEQUENCE, b"")
     return int(found) if _SEQUENCE.fullmatch(found) and int(found) <= _SEQUENCE_MAX else None
+
+
+def without_original(headers: Headers) -> Headers:
+    """The headers that a restored record had before: without the last one of each that a restore adds."""
+    last = {name: number for number, (name, _) in enumerate(headers) if name in ORIGINAL}
+    return tuple(header for number, header in enumerate(headers) if last.get(header[0]) != number)
 
 
 def of_event(stamped: Stamped) -> Headers:

@@ -35,7 +35,8 @@ _POSITIONS = {
     "layer",
     "ordinal",
 }
-_TIMES = {"time_us", "last_event_us", "created_us", "started_us"}
+_TIMES = {"time_us", "append_us", "last_event_us", "created_us", "started_us"}
+_TIME_IN_TEXT = re.compile(r"\b[0-9-]{10} [0-9:]{8} UTC\b")
 _PLACE_IN_TEXT = re.compile(r"\b[0-9]+/[0-9]+/[0-9]+\b")
 
 
@@ -125,7 +126,7 @@ def _without_place(column: str, row: Any, written: Written) -> object:
         case "layers":
             return tuple(written.step_of(int(layer)) for layer in value.split(",") if layer)
         case "message" if "partition" in row:  # of a rejection
-            return _PLACE_IN_TEXT.sub("P/O", value)
+            return _TIME_IN_TEXT.sub("then", _PLACE_IN_TEXT.sub("P/O", value))
     return value
 
 

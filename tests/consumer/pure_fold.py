@@ -34,7 +34,7 @@ def fold(records: Sequence[dict[str, object]]) -> MemoryState:
             content = error
         position = Position(int(str(record["epoch"])), int(str(record["partition"])), int(str(record["offset"])))
         key, time_us = stored_key(str(record["key"])), int(str(record["time_us"]))
-        decoded = DecodedRecord(key, payload, (), position, time_us, content)
+        decoded = DecodedRecord(key, payload, (), position, time_us, time_us, content)
         for changes in apply_record(decoded, state):
             state.write(changes)
     return state

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
-from headwater_consumer.database.row_mapping import SCHEMA
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.writing import runner, working_set
+from headwater_consumer.writing.restore import ancestors_after, restore
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, headers, keys
@@ -317,18 +317,10 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
 NEXT_CENTURY_US = 4_102_444_800_000_000  # after all that tests write
 
 
-def _restored(record: Record, generation: str) -> NewRecord:
-    position = record.position
-    place = f"{generation}/{position.partition}/{position.offset}".encode()
-    original = ((headers.ORIGINAL_POSITION, place), (headers.ORIGINAL_TIME, b"%d" % record.time_us))
-    return NewRecord(record.key, record.payload, (*record.headers, *original))
-
-
 def _restored_log(history: History) -> MemoryLog:
     """A log that was restored from the history's, with other offsets."""
-    generation = history.log.generation
-    log = MemoryLog(generation="restored", ancestors=(generation,), start_us=NEXT_CENTURY_US)
-    log.append([_restored(record, generation) for record in history.log.read(0, after=-1)])
+    log = MemoryLog(generation="restored", ancestors=ancestors_after(history.log), start_us=NEXT_CENTURY_US)
+    restore(history.log, log, timeout_s=5)
     return log
 
 
@@ -341,15 +333,11 @@ def test_restored_records_stand_where_and_when_they_were_first_written(history: 
 
     project_all(log, Projector(log, database))
 
-    for table in ("versions", "entries", "aliases", "outbox", "parked_records"):
+    for table in ("versions", "entries", "aliases", "outbox", "dead_letters", "parked_records"):
         before = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
-        columns = [column.name for column in SCHEMA.tables[table].columns]
-        after = rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
-        assert [_without_headers(columns, row) for row in after] == [_without_headers(columns, row) for row in before]
-
-
-def _without_headers(columns: list[str], row: tuple[object, ...]) -> dict[str, object]:
-    return {name: value for name, value in zip(columns, row, strict=True) if name != "headers"}
+        assert before == rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        assert before
+    assert fingerprint_of(database) == fingerprint_of(history.database)
 
 
 def test_what_is_written_after_a_restore_never_meets_what_was_restored(
@@ -398,6 +386,7 @@ def test_time_never_goes_back_even_where_restored_records_say_so(database: Datab
 
 
 POSITION, TIME = b"g/0/7", b"1000"
+ARABIC_SEVEN = "\N{ARABIC-INDIC DIGIT SEVEN}".encode()  # a digit for `int`
 
 
 @pytest.mark.parametrize(
@@ -412,8 +401,16 @@ POSITION, TIME = b"g/0/7", b"1000"
         (POSITION, b"yesterday"),
         (POSITION, b"-1"),
         (POSITION, b"99999999999999999999"),
-        (POSITION, b"%d" % NEXT_CENTURY_US),
+        (POSITION, b"9999999999999999999"),
         (POSITION, None),
+        (POSITION, b" 1000"),
+        (POSITION, b"1_000"),
+        (POSITION, ARABIC_SEVEN),
+        (b"g/0/+7", TIME),
+        (b"g/0/7_0", TIME),
+        (b"g/0/" + ARABIC_SEVEN, TIME),
+        (b"g/0/8796093022208", TIME),
+        (b"g/0/7/7", TIME),
     ],
     ids=str,
 )
@@ -432,6 +429,21 @@ def test_a_restored_record_whose_headers_make_no_sense_is_a_dead_letter(
 
     assert rows_of(database, "SELECT key FROM dead_letters") == [(record.key,)]
     assert len(versions_of(database, MODEL)) == 1
+
+
+def test_a_restored_record_took_effect_no_later_than_it_was_restored(database: Database) -> None:
+    log = MemoryLog(ancestors=("g",))
+    history = History(log, database)
+    draft, events = history.draft(DIGITS, {"a": b"1"})
+    absurd = ((headers.ORIGINAL_POSITION, POSITION), (headers.ORIGINAL_TIME, b"%d" % NEXT_CENTURY_US))
+    opened = history.writer().stamp(events[0])
+    log.append([NewRecord(opened.key, opened.payload, (*opened.headers, *absurd))])
+    history.writer().write(*events[1:], VersionCommitted(collection=DIGITS, draft=draft))
+
+    history.project()
+
+    ((created_us, append_us),) = rows_of(database, "SELECT created_us, append_us FROM versions")
+    assert created_us == append_us == log.read(0, after=-1)[-1].time_us
 
 
 def test_a_log_that_was_not_restored_does_not_believe_headers_about_an_earlier_place(database: Database) -> None:

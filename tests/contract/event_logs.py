@@ -5,7 +5,7 @@ A place of the log on Kafka is "servers|topic".
 
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from tests.support.servers import servers
 
+CREATE_S = 60.0
 KAFKA_PARTITIONS = 4  # enough to tell them apart, few enough to be quick
 
 RawRecord = tuple[int, int, str, bytes]  # partition, offset, key, payload
@@ -34,6 +35,10 @@ class LogPlace:
     def open(self) -> EventLog:
         return _ADAPTERS[self.adapter].open(self.where)
 
+    def create(self, ancestors: Sequence[str]) -> EventLog:
+        """A log into which those of others are restored."""
+        return _ADAPTERS[self.adapter].create(self.where, ancestors)
+
     def raw(self) -> list[RawRecord]:
         """All records, read without the adapter."""
         return _ADAPTERS[self.adapter].raw(self.where)
@@ -43,6 +48,7 @@ class LogPlace:
 class _Adapter:
     place: Callable[[Path], str]  # from a fresh folder of the test's
     open: Callable[[str], EventLog]
+    create: Callable[[str, Sequence[str]], EventLog]
     raw: Callable[[str], list[RawRecord]]
 
 
@@ -70,10 +76,18 @@ def _raw_kafka(where: str) -> list[RawRecord]:
 
 
 _ADAPTERS = {
-    "embedded": _Adapter(place=str, open=lambda where: EmbeddedEventLog.open(Path(where)), raw=_raw_embedded),
+    "embedded": _Adapter(
+        place=str,
+        open=lambda where: EmbeddedEventLog.open(Path(where)),
+        create=lambda where, ancestors: EmbeddedEventLog.create(Path(where), ancestors=ancestors),
+        raw=_raw_embedded,
+    ),
     "kafka": _Adapter(
         place=lambda _: f"{servers().kafka}|log-{uuid.uuid4().hex}",
         open=lambda where: KafkaEventLog.open(kafka_settings(where), create=True),
+        create=lambda where, ancestors: KafkaEventLog.create(
+            kafka_settings(where), ancestors=ancestors, timeout_s=CREATE_S
+        ),
         raw=_raw_kafka,
     ),
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, topic
-from headwater_eventlog.port import RecordsGone
+from headwater_eventlog.port import RecordsGone, identity_of
 from headwater_schemas.errors import InvalidSettings, StoreError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
@@ -112,7 +112,7 @@ def test_a_topic_made_anew_is_refused_by_a_log_that_is_open(log: KafkaEventLog, 
 
 
 def test_a_topic_made_anew_is_refused_by_who_remembers_the_old_one(log: KafkaEventLog, where: KafkaSettings) -> None:
-    remembered = log.generation, log.partitions
+    remembered = identity_of(log)
     with opened(where, create=False, expect=remembered):
         pass
 
@@ -141,7 +141,7 @@ def test_a_topic_that_was_deleted_is_missed_and_not_made_by_asking(
 
 
 def test_another_number_of_partitions_is_refused(log: KafkaEventLog, where: KafkaSettings) -> None:
-    remembered = log.generation, log.partitions
+    remembered = identity_of(log)
     topics.add_partitions(where.topic, 6)
 
     with pytest.raises(StoreUnavailable, match="had 4 partitions and now has 6"):

@@ -11,7 +11,9 @@ from headwater_consumer.service.http_endpoint import HttpEndpoint
 from headwater_consumer.service.projecting import ProjectorService
 from headwater_consumer.service.status import StatusCode
 from headwater_consumer.service.watchdog import STUCK_EXIT_CODE
+from headwater_consumer.writing.log_check import record_hash
 from headwater_schemas.errors import InvalidSettings
+from headwater_schemas.positions import BEFORE_FIRST
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kafka import topics
@@ -51,8 +53,9 @@ def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(deploym
     with observed(deployment, service) as address:
         until(lambda: service.status.now.stopped)
         deployment.commit(deployment.collection_in(0))
+        cursor = (deployment.log.generation, record_hash(deployment.log.read(0, after=BEFORE_FIRST)[0]))
         with deployment.database.transaction() as connection:  # as one that knows the schema would
-            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1)", (deployment.log.generation,))
+            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1, %s)", cursor)
         until(deployment.is_up_to_date, deployment.positions)
         until(lambda: get(f"{address}/health")[0] == 200)
 

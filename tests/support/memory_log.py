@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headwater_consumer.writing.restore import ancestors_after, restore
 from headwater_eventlog.port import NewRecord, Record
 from headwater_schemas import codec
 from headwater_schemas import events as types
@@ -13,6 +14,7 @@ from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
 from tests.support.histories import Damage, Resolve, Step
 
 START_US = 1_700_000_000_000_000  # append time of the first record
+RESTORED_AFTER_US = 3_600_000_000
 
 
 class MemoryLog:
@@ -54,12 +56,17 @@ class MemoryLog:
     def close(self) -> None:
         pass
 
+    @property
+    def time_us(self) -> int:
+        """By its clock: when the last record was appended."""
+        return self._start_us + 1_000 * self._appended
+
     def _append(self, new: NewRecord) -> Position:
         partition = self.partition_of(new.key) if new.partition is None else new.partition
         before = self.end(partition) if self._records[partition] else self._first_offset - 1
         position = Position(len(self.ancestors), partition, before + (3 if before % 5 == 4 else 1))
         self._appended += 1  # no two records have the same time, so that a time says which record it is of
-        time_us = self._start_us + 1_000 * self._appended
+        time_us = self.time_us
         self._records[partition].append(Record(position, time_us, new.key, new.payload, new.headers))
         return position
 
@@ -69,7 +76,7 @@ class Written:
     """A history on a log, and which step stands where."""
 
     log: MemoryLog
-    step_at: dict[tuple[int, int], int] = field(default_factory=dict)  # (partition, offset) → number of the step
+    step_at: dict[Position, int] = field(default_factory=dict)  # number of the step
     step_at_time: dict[int, int] = field(default_factory=dict)
 
     def append(self, step: Step) -> None:
@@ -77,13 +84,26 @@ class Written:
         for partition in partitions:
             payload = self._payload(step, partition)
             (position,) = self.log.append([NewRecord(step.key, payload, (), partition)])
-            self.step_at[partition, position.offset] = step.number
+            self.step_at[position] = step.number
             self.step_at_time[self.log.read(partition, after=position.offset - 1)[0].time_us] = step.number
 
     def step_of(self, position_number: int) -> int:
         """The step at a position given as one number."""
-        position = position_of(position_number)
-        return self.step_at[position.partition, position.offset]
+        return self.step_at[position_of(position_number)]
+
+    def restored(self, generation: str, *, first_offset: int = 0) -> "Written":
+        """The same history, restored to another log, on which it can go on."""
+        old = self.log
+        after_us = self.log.time_us + RESTORED_AFTER_US
+        log = MemoryLog(
+            old.partitions,
+            generation,
+            ancestors=ancestors_after(old),
+            start_us=after_us,
+            first_offset=first_offset,
+        )
+        restore(old, log, timeout_s=0)
+        return Written(log, dict(self.step_at), dict(self.step_at_time))
 
     def _payload(self, step: Step, partition: int) -> bytes:
         what = step.what
@@ -91,9 +111,9 @@ class Written:
             lost = types.RunFinished(run="team/vision/r", state=f"damaged {step.number}")
             return codec.encode(Stamped(step.origin, lost))[:-1]
         if isinstance(what, Resolve):
-            at = min(o for (p, o), number in self.step_at.items() if (p, number) == (partition, what.letter))
+            at = min(at for at, number in self.step_at.items() if (at.partition, number) == (partition, what.letter))
             what = types.DeadLetterResolved(
-                key=step.key, epoch=0, partition=partition, offset=at, decision=what.decision
+                key=step.key, epoch=at.epoch, partition=partition, offset=at.offset, decision=what.decision
             )
         return codec.encode(Stamped(step.origin, what))
 

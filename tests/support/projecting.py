@@ -12,8 +12,8 @@ from headwater._stores.server_settings import kafka_settings
 from headwater_consumer.database import Database
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
-from headwater_eventlog.kafka.reader import AppendTimes, consumer_options
-from headwater_eventlog.port import EventLog, Record
+from headwater_eventlog.kafka.reader import consumer_options, to_records
+from headwater_eventlog.port import EventLog, Record, identity_of
 from headwater_schemas.errors import StoreError, UnknownSchema
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
@@ -68,12 +68,11 @@ class _AssignedLog:
         self.ancestors: tuple[str, ...] = ()
         self.all = [TopicPartition(topic, number) for number in range(partitions)]
         self._consumer = consumer
-        self._times = AppendTimes()
         self._records: dict[int, list[Record]] = {}
         self._before: dict[int, int] = {}  # partition → the offset after which the records were read
 
     def arrived(self, partition: int, found: Sequence[Any]) -> None:
-        records = self._times.records(len(self.ancestors), partition, found)
+        records = to_records(len(self.ancestors), partition, found)
         self._records.setdefault(partition, []).extend(records)
 
     def read(self, partition: int, *, after: int, limit: int) -> Sequence[Record]:
@@ -98,7 +97,7 @@ class _Projected:
     """One store."""
 
     def __init__(self, log: _AssignedLog, database: Database) -> None:
-        database.bind_to_log(log.generation, log.partitions)
+        database.bind_to_log(identity_of(cast("EventLog", log)))
         self._log = log
         self._projector = Projector(cast("EventLog", log), database)
         self._not_before_s = 0.0

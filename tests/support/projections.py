@@ -40,6 +40,8 @@ def apply_records(projector: Projector, partition: int, records: Sequence[Record
 def empty(database: Database) -> None:
     """Delete all rows; from then on it is the projection of no log."""
     with database.transaction() as connection:
-        connection.execute(PROJECTION_META.delete().where(PROJECTION_META.c.name.in_(("log", "partitions"))))
+        connection.execute(
+            PROJECTION_META.delete().where(PROJECTION_META.c.name.in_(("log", "partitions", "ancestors")))
+        )
         for row_type in ROW_TYPES:
             connection.execute(table_of(row_type).delete())

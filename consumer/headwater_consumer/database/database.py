@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from headwater_eventlog.port import LogIdentity
 from headwater_runtime.pools import Pool
 from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreNotOurs, StoreUnavailable
 from sqlalchemy import Connection, inspect, select
@@ -17,7 +18,7 @@ from headwater_consumer.database.sqlite import SqliteFile, create_sqlite_file
 from headwater_consumer.database.tables import PROJECTION_META
 
 FORMAT = 3  # of the tables; a projection of another format is rebuilt by a replay
-_FORMAT, _LOG, _PARTITIONS = "format", "log", "partitions"  # names in PROJECTION_META
+_FORMAT, _LOG, _PARTITIONS, _ANCESTORS = "format", "log", "partitions", "ancestors"  # names in PROJECTION_META
 
 
 class Database:
@@ -121,18 +122,25 @@ class Database:
         """Which projection this is among those of one server, by whatever address that is reached."""
         return self.adapter.location
 
-    def source_log(self) -> tuple[str, int] | None:
-        """(generation, partitions) of the log that this is the projection of; None while it is bound to none."""
+    def source_log(self) -> LogIdentity | None:
+        """The log that this is the projection of; None while it is bound to none."""
         with self.autocommit() as connection:
             values = {row.name: row.value for row in connection.execute(select(PROJECTION_META))}
-        return (values[_LOG], int(values[_PARTITIONS])) if _LOG in values else None
+        if _LOG not in values:
+            return None
+        return LogIdentity(values[_LOG], int(values[_PARTITIONS]), tuple(filter(None, values[_ANCESTORS].split(","))))
 
-    def bind_to_log(self, generation: str, partitions: int) -> None:
+    def bind_to_log(self, log: LogIdentity) -> None:
         """Make this the projection of one log, unless it is bound already; `source_log` then names that one."""
         with self.transaction() as connection:
             self.adapter.serialize_creation(connection)
             if connection.execute(select(PROJECTION_META).where(PROJECTION_META.c.name == _LOG)).first() is None:
-                rows = [{"name": _LOG, "value": generation}, {"name": _PARTITIONS, "value": str(partitions)}]
+                values = {
+                    _LOG: log.generation,
+                    _PARTITIONS: str(log.partitions),
+                    _ANCESTORS: ",".join(log.ancestors),
+                }
+                rows = [{"name": name, "value": value} for name, value in values.items()]
                 connection.execute(PROJECTION_META.insert(), rows)
 
     # --- tables

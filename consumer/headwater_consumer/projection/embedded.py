@@ -11,6 +11,7 @@ from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
 from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.writing.log_check import before, check_record
 from headwater_consumer.writing.runner import Projector, StaleProjector
 
 RECORDS_SCANNED = 16  # for their keys; projecting more than this is cheaper than scanning them
@@ -31,8 +32,10 @@ class EmbeddedProjection(ProjectionView):
         which are on the log but not yet projected, need not be waited for. Raises: as `catch_up`.
         """
         partition = self._log.partition_of(key)
-        after = self.offsets().get(partition, BEFORE_FIRST)
-        ahead = self._log.read(partition, after=after, limit=RECORDS_SCANNED)
+        if (cursor := self.cursors().get(partition)) is None:
+            ahead = self._log.read(partition, after=BEFORE_FIRST, limit=RECORDS_SCANNED)
+        else:
+            ahead = check_record(cursor, self._log.read(partition, after=before(cursor), limit=RECORDS_SCANNED + 1))
         if len(ahead) == RECORDS_SCANNED or any(record.key == key for record in ahead):
             self.catch_up(timeout_s=timeout_s)
 

@@ -8,6 +8,7 @@ from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.writing.log_check import check_ends
 
 # A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
 POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3, waits_until_deadline=True)
@@ -43,7 +44,12 @@ class RemoteProjection(ProjectionView):
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
         partition = self._log.partition_of(key)
-        self.catch_up(Cut(self._log.generation, {partition: self._log.end(partition)}), timeout_s=timeout_s)
+        cursors = self.cursors()  # first, as in `now`
+        end = self._log.end(partition)
+        cursor = cursors.get(partition)
+        check_ends([] if cursor is None else [cursor], {partition: end})
+        if cursor is None or cursor.offset < end:
+            self.catch_up(Cut(self._log.generation, {partition: end}), timeout_s=timeout_s)
 
     def _covers(self, cut: Cut, deadline: float) -> bool:
         """Whether it does by now; a database that does not respond may do so again before the deadline."""

@@ -10,6 +10,8 @@ from sqlalchemy import bindparam, select
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
 from headwater_consumer.database.tables import LOG_POSITIONS
+from headwater_consumer.rows import LogPositionRow
+from headwater_consumer.writing.log_check import check_cursor, check_ends
 
 
 class ProjectionView:
@@ -29,8 +31,11 @@ class ProjectionView:
         return self.reached().includes(cut)
 
     def now(self) -> Cut:
-        """Everything that is on the log now."""
-        return Cut(self._log.generation, dict(self._log.ends()))
+        """Everything that is on the log now. Raises: RecordsGone when that is less than was projected."""
+        cursors = self.cursors()  # first: what is projected between the two is on the log
+        ends = self._log.ends()
+        check_ends(cursors.values(), ends)
+        return Cut(self._log.generation, dict(ends))
 
     def reached(self) -> Cut:
         """Everything that is in the projection."""
@@ -38,14 +43,25 @@ class ProjectionView:
 
     def offsets(self) -> dict[int, int]:
         """Partition → offset of its last record in the projection; records of another log do not count."""
+        return {partition: cursor.offset for partition, cursor in self.cursors().items()}
+
+    def cursors(self) -> dict[int, LogPositionRow]:
+        """Partition → its cursor; those of another log do not count."""
         with self._database.autocommit() as connection:
-            rows = _offsets_of_generation().tuples(connection, generation=self._log.generation)
-        return dict(rows)
+            rows = _cursors_of_generation().tuples(connection, generation=self._log.generation)
+        return {row[0]: LogPositionRow(*row) for row in rows}
+
+    def check_log(self, *, records: bool) -> None:
+        """Compare the cursor of every partition with the end of the log, and where asked with its record.
+
+        Raises: RecordsGone when an older copy of the log was put back. Cost: one request, and one for each record.
+        """
+        cursors = self.cursors()
+        check_ends(cursors.values(), self._log.ends())
+        for cursor in cursors.values() if records else ():
+            check_cursor(self._log, cursor)
 
 
 @cache
-def _offsets_of_generation() -> CompiledStatement:
-    columns = LOG_POSITIONS.c
-    return CompiledStatement(
-        select(columns.partition, columns.offset).where(columns.generation == bindparam("generation"))
-    )
+def _cursors_of_generation() -> CompiledStatement:
+    return CompiledStatement(select(LOG_POSITIONS).where(LOG_POSITIONS.c.generation == bindparam("generation")))

@@ -108,7 +108,8 @@ def dead_letter_resolved(context: EventContext, event: DeadLetterResolved, state
         return [Delete(letter), *_skipped(context, letter, state)]
     # It is applied again as the first parked record: its position is lower than all of theirs.
     content = (letter.key, letter.payload, letter.headers, letter.session, letter.sequence)
-    return [Delete(letter), Put(ParkedRecordRow(letter.position, letter.partition, *content, letter.time_us))]
+    times = (letter.time_us, letter.append_us)
+    return [Delete(letter), Put(ParkedRecordRow(letter.position, letter.partition, *content, *times))]
 
 
 def _position_number(event: DeadLetterResolved) -> int | None:

@@ -24,6 +24,7 @@ class EventContext:
     position: Position  # of the record itself; ids are derived from it
     effective_position: int  # from which facts count: a parked event counts from the position that resumed it
     time_us: int  # append time, monotonic within a partition
+    append_us: int  # append time by the log's clock, which may go back
     key: str  # the record's key
     payload: bytes  # the event as it came
     origin: Origin

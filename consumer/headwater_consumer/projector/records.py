@@ -30,19 +30,22 @@ class DecodedRecord:
     headers: Headers
     position: Position  # where it was first written: restored records carry that in a header
     time_us: int  # when, monotonic within a partition
+    append_us: int  # when, by the clock of the log that it was first written to
     content: Stamped | UndecodableEvent
 
     def context(self, stamped: Stamped) -> EventContext:
         """The context of its event."""
         number = self.position.number
-        return EventContext(self.position, number, self.time_us, self.key, self.payload, stamped.origin)
+        times = (self.time_us, self.append_us)
+        return EventContext(self.position, number, *times, self.key, self.payload, stamped.origin)
 
     def parked(self) -> ParkedRecordRow:
         """The row of this record while it waits."""
         number, partition = self.position.number, self.position.partition
         kept = header_block.pack(self.headers)
         origin = (session_of(self.headers), sequence_of(self.headers))
-        return ParkedRecordRow(number, partition, self.key, self.payload, kept, *origin, self.time_us)
+        times = (self.time_us, self.append_us)
+        return ParkedRecordRow(number, partition, self.key, self.payload, kept, *origin, *times)
 
 
 def apply_record(record: DecodedRecord, state: State) -> Iterator[list[Change]]:
@@ -80,7 +83,8 @@ def resume_parked(resolved: EventContext, state: State) -> Iterator[list[Change]
             yield [applied, Put(letter), Put(ParkedKeyRow(partition, key, letter.position))]
             return
         position, effective = position_of(parked.position), resolved.effective_position
-        context = EventContext(position, effective, parked.time_us, key, parked.payload, stamped.origin)
+        times = (parked.time_us, parked.append_us)
+        context = EventContext(position, effective, *times, key, parked.payload, stamped.origin)
         yield [applied, *_moved_to(resolved, apply(context, stamped.event, state), record_index)]
     open_key = state.get(ParkedKeyRow, partition, key)
     assert open_key is not None, "a dead letter was resolved, so its key was parked"
@@ -90,7 +94,7 @@ def resume_parked(resolved: EventContext, state: State) -> Iterator[list[Change]
 def dead_letter(parked: ParkedRecordRow, error: str) -> DeadLetterRow:
     """The dead letter that a record becomes."""
     content = (parked.key, parked.payload, parked.headers, parked.session, parked.sequence)
-    return DeadLetterRow(parked.position, parked.partition, *content, error, parked.time_us)
+    return DeadLetterRow(parked.position, parked.partition, *content, error, parked.time_us, parked.append_us)
 
 
 def _moved_to(resolved: EventContext, changes: list[Change], record_index: Iterator[int]) -> list[Change]:

@@ -35,6 +35,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
         tags=json.dumps(tags, ensure_ascii=False),
         author=context.origin.author,
         started_us=context.time_us,
+        append_us=context.append_us,
         from_position=context.effective_position,
         to_position=None,
     )

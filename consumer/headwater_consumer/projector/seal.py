@@ -280,6 +280,7 @@ def _new_version(
         contested_count=len(sealed.contested),
         position=context.effective_position,
         created_us=context.time_us,
+        append_us=context.append_us,
         clock_us=(context.origin.clock - _EPOCH) // timedelta(microseconds=1),
         author=context.origin.author,
         message=context.origin.message,

@@ -26,6 +26,7 @@ class VersionInfo:
     draft: str  # what it was sealed from, see `events.own_draft` and `events.shared_draft`
     contested_count: int  # paths that different writers of its draft wrote
     created_us: int
+    append_us: int  # the same by the log's clock, which may go back
     updated_us: int  # when an alias, a tag or an attribute of it last changed
     author: str
     message: str | None

@@ -132,6 +132,7 @@ def _info(row: Any, facts: dict[str, tuple[str, ...]]) -> VersionInfo:
         contested_count=row.contested_count,
         draft=row.draft,
         created_us=row.created_us,
+        append_us=row.append_us,
         updated_us=int(facts[_UPDATED][0]) if _UPDATED in facts else row.created_us,
         author=row.author,
         message=row.message,

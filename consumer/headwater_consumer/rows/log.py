@@ -14,6 +14,7 @@ class LogPositionRow(ProjectionRow):
     generation: str
     offset: int
     time_us: int  # the highest append time so far; later records count as not before it
+    record: bytes  # the hash of that record: another one there means that another history was put in place
 
 
 @row(key=("partition", "session", "key"))
@@ -82,6 +83,7 @@ class DeadLetterRow(ProjectionRow):
     sequence: int | None
     error: str
     time_us: int
+    append_us: int  # the same by the log's clock
 
 
 @row(key=("partition", "key"))
@@ -107,6 +109,7 @@ class ParkedRecordRow(ProjectionRow):
     session: str | None
     sequence: int | None
     time_us: int
+    append_us: int  # the same by the log's clock
 
 
 @row(key=("position", "record_index"))

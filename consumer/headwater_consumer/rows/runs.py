@@ -21,6 +21,7 @@ class RunRow(ProjectionRow):
     tags: str  # canonical JSON list
     author: str
     started_us: int
+    append_us: int  # the same by the log's clock
     from_position: int
     to_position: int | None
 

@@ -39,6 +39,7 @@ class VersionRow(ProjectionRow):
     contested_count: int  # paths that different writers of its draft wrote
     position: int
     created_us: int
+    append_us: int  # the same by the log's clock, which may go back
     clock_us: int  # the writer's own clock
     author: str
     message: str | None

@@ -62,6 +62,7 @@ class ProjectorService:
         self._stopping = False  # a plain flag: a lock could be held by the very thread that a signal interrupts
         self._group: PartitionGroup | None = None
         self._cursors: dict[int, LogPositionRow] = {}  # assigned partition → its cursor when we last wrote or read it
+        self._unchecked: set[int] = set()  # assigned partitions whose cursor was not compared with the log
         self._retry_at: dict[int, float] = {}  # stopped partition → when to try again
         self._batch_sizer = BatchSizer()
         self._failures = 0  # rounds in a row
@@ -87,6 +88,8 @@ class ProjectorService:
     def _round(self) -> None:
         try:
             self._project(self._poll())
+            for partition in sorted(self._unchecked):
+                self._project_partition(partition, [])
             self._resume_stopped()
         except StoreError as error:
             self._back_off(error)
@@ -135,6 +138,7 @@ class ProjectorService:
             raise _DatabaseAway(str(error)) from error
         self.heartbeat.begin("read from the log", LOG_STUCK_S)
         self._cursors.update(cursors)
+        self._unchecked.update(cursors)
         positions = {partition: cursor.offset for partition, cursor in cursors.items()}
         self.status.assigned(positions)
         _log.info("Partitions %s are assigned to this process.", _listed(partitions))
@@ -144,6 +148,7 @@ class ProjectorService:
         for partition in partitions:
             self._cursors.pop(partition, None)
             self._retry_at.pop(partition, None)
+            self._unchecked.discard(partition)
         self.status.revoked(partitions)
         _log.info("Partitions %s are no longer assigned to this process.", _listed(partitions))
 
@@ -170,6 +175,7 @@ class ProjectorService:
 
     def _project_partition(self, partition: int, records: Sequence[Record]) -> None:
         try:
+            self._check(partition)
             while records and not self._stopping:
                 after = self._apply(self._cursors[partition], records).offset
                 records = [record for record in records if record.position.offset > after]
@@ -181,6 +187,8 @@ class ProjectorService:
             self._continue_at(cursor)
         except (UnknownSchema, PartitionStopped) as error:
             self._stop_partition(partition, f"{error} The other partitions continue.")
+        except RecordsGone as gone:
+            self._stop_partition(partition, str(gone))
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
         started = time.monotonic()
@@ -192,6 +200,13 @@ class ProjectorService:
         self.status.applied(count, self._projector.rejections, time.monotonic() - started)
         return after
 
+    def _check(self, partition: int) -> None:
+        """Compare the cursor with the log, once an assignment. Raises: RecordsGone, StoreError."""
+        if partition in self._unchecked:
+            self.heartbeat.begin(f"compare the cursor of partition {partition} with the log", LOG_STUCK_S)
+            self._projector.check(self._cursors[partition])
+            self._unchecked.discard(partition)
+
     # --- stopped partitions
 
     def _stop_partition(self, partition: int, reason: str) -> None:
@@ -199,6 +214,7 @@ class ProjectorService:
         if self.status.now.stopped.get(partition) != reason:
             _log.error("Partition %d is stopped: %s", partition, reason)
         self.status.stopped(partition, reason)
+        self._unchecked.discard(partition)  # until it is tried again
         self._retry_at[partition] = time.monotonic() + self._stopped_retry_s
         if self._group is not None and partition in self._cursors:
             self._group.seek(partition, self._cursors[partition].offset)
@@ -208,6 +224,7 @@ class ProjectorService:
         """Try stopped partitions again: another process may have projected them, or the log been repaired."""
         for partition in [one for one, at in self._retry_at.items() if at <= time.monotonic()]:
             self._continue_at(self._cursor(partition))
+            self._unchecked.add(partition)
             del self._retry_at[partition]
 
     def _continue_at(self, cursor: LogPositionRow) -> None:

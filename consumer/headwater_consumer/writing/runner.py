@@ -1,7 +1,7 @@
 """Fold the log into the database: read, decode, apply, and move the cursor, in one transaction a batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headwater_eventlog.port import EventLog, Record
 from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable, UnknownSchema
@@ -13,6 +13,7 @@ from headwater_consumer.projector import DecodedRecord, apply_record, first_keys
 from headwater_consumer.rows import LogPositionRow, RejectionRow
 from headwater_consumer.writing import statements
 from headwater_consumer.writing.decoding import decode_records
+from headwater_consumer.writing.log_check import before, check_cursor, check_record, record_hash
 from headwater_consumer.writing.working_set import WorkingSet
 
 RECORDS_PER_BATCH_MAX = 1000
@@ -52,17 +53,18 @@ class Projector:
         self._database = database
         self._records_per_batch = records_per_batch
         self._progress = progress
+        self._checked: dict[int, LogPositionRow] = {}  # partition → the last cursor that is known to be on this log
         self.rejections = 0  # in the batches that this projector applied
 
     def project_batch(self, partition: int) -> int:
         """Apply the next records of `partition`, and return how many; 0 when there are none.
 
         Raises: StaleProjector; UnknownSchema when a newer release wrote the next record, after all before it were
-        applied; PartitionStopped when the database refuses that; StoreUnavailable when it belongs to another log.
+        applied; PartitionStopped when the database refuses that; StoreUnavailable when it belongs to another log;
+        RecordsGone when an older copy of the log was put back.
         """
         cursor = self.cursor(partition)
-        records = self._log.read(partition, after=cursor.offset, limit=self._records_per_batch)
-        applied = self._apply(cursor, _bounded(records))
+        applied = self._apply(cursor, _bounded(self._read_next(cursor)))
         if applied.unknown is not None:
             raise applied.unknown
         return applied.count
@@ -70,9 +72,9 @@ class Projector:
     def apply_next(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
         """Apply the first of `records`, as many as one transaction should hold, and return the new cursor.
 
-        They follow `cursor`, which must be the projection's cursor now: it is not read again. Raises: StaleProjector
-        when it is another; UnknownSchema when a newer release wrote the first of them; PartitionStopped when the
-        database refuses what that says; StoreUnavailable.
+        They follow `cursor`, which must be the projection's cursor now, and checked: it is not read again. Raises:
+        StaleProjector when it is another; UnknownSchema when a newer release wrote the first of them; PartitionStopped
+        when the database refuses what that says; StoreUnavailable.
         """
         applied = self._apply(cursor, _bounded(records))
         if applied.unknown is not None and not applied.count:
@@ -84,13 +86,27 @@ class Projector:
         with self._database.autocommit() as connection:
             found = WorkingSet(self._database.adapter, connection).get(LogPositionRow, partition)
         if found is None:
-            return LogPositionRow(partition, self._log.generation, BEFORE_FIRST, 0)
+            return LogPositionRow(partition, self._log.generation, BEFORE_FIRST, 0, b"")
         if found.generation != self._log.generation:
             raise StoreUnavailable(
                 f"{self._database.name} is the projection of log {found.generation}, but this log is "
                 f"{self._log.generation}. Run `headwater replay --replace` to build a projection of this one."
             )
         return found
+
+    def check(self, cursor: LogPositionRow) -> None:
+        """Compare the record of `cursor` with the one that was projected. Raises: RecordsGone, StoreUnavailable."""
+        check_cursor(self._log, cursor)
+        self._checked[cursor.partition] = cursor
+
+    def _read_next(self, cursor: LogPositionRow) -> Sequence[Record]:
+        """The records after `cursor`; it is checked by the same request, unless it was already."""
+        partition, limit = cursor.partition, self._records_per_batch
+        if self._checked.get(partition) == cursor:
+            return self._log.read(partition, after=cursor.offset, limit=limit)
+        records = check_record(cursor, self._log.read(partition, after=before(cursor), limit=limit + 1))
+        self._checked[partition] = cursor
+        return records[:limit]
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
         """Apply `records`, or their first half if the database refuses one: so all before that one are applied.
@@ -107,21 +123,23 @@ class Projector:
 
     def _apply_together(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
         """Apply `records`, which follow `cursor` on the log, if that is still the projection's cursor."""
-        decoded, unknown = decode_records(records, cursor.time_us, self._log.ancestors)
-        if not decoded:
-            return _Applied(cursor, 0, unknown)
-        last = records[len(decoded) - 1].position
-        after = LogPositionRow(cursor.partition, cursor.generation, last.offset, decoded[-1].time_us)
+        decoded = decode_records(records, cursor.time_us, self._log.ancestors)
+        if not decoded.read:
+            return _Applied(cursor, 0, decoded.unknown)
+        last = records[decoded.read - 1]
+        time_us = decoded.records[-1].time_us if decoded.records else cursor.time_us
+        after = replace(cursor, offset=last.position.offset, time_us=time_us, record=record_hash(last))
         adapter = self._database.adapter
         with self._database.transaction() as connection:
             # Before all else, so that a projector that was overtaken does not apply records to newer rows.
             if not statements.advance(adapter, connection, cursor if cursor.offset != BEFORE_FIRST else None, after):
                 raise StaleProjector(f"partition {cursor.partition} was projected by another process meanwhile.")
             state = WorkingSet(adapter, connection, self._progress)
-            _apply_records(state, decoded)
+            _apply_records(state, decoded.records)
             state.flush()
         self.rejections += state.written[RejectionRow]
-        return _Applied(after, len(decoded), unknown)
+        self._checked[cursor.partition] = after
+        return _Applied(after, decoded.read, decoded.unknown)
 
 
 def _bounded(records: Sequence[Record]) -> Sequence[Record]:

@@ -57,7 +57,7 @@ def advance(
         return adapter.insert_row(connection, after)
     # SQLite and PostgreSQL both evaluate the condition on the row they lock: compare and set.
     sql = _advance_sql(connection.dialect.name)
-    values = (after.offset, after.time_us, before.partition, before.generation, before.offset)
+    values = (after.offset, after.time_us, after.record, before.partition, before.generation, before.offset)
     return bool(driver_connection(connection).execute(sql, values).rowcount == 1)
 
 
@@ -246,7 +246,7 @@ def _advance_sql(dialect: str) -> str:
     columns = LOG_POSITIONS.c
     statement = (
         update(LOG_POSITIONS)
-        .values(offset=bindparam("new_offset"), time_us=bindparam("new_time"))
+        .values(offset=bindparam("new_offset"), time_us=bindparam("new_time"), record=bindparam("new_record"))
         .where(
             columns.partition == bindparam("p"),
             columns.generation == bindparam("g"),

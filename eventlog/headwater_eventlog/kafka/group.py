@@ -29,7 +29,7 @@ from headwater_eventlog.kafka.driver import (
     translate_errors,
 )
 from headwater_eventlog.kafka.log import KafkaEventLog
-from headwater_eventlog.kafka.reader import AppendTimes, consumer_options, records_gone
+from headwater_eventlog.kafka.reader import consumer_options, records_gone, to_records
 from headwater_eventlog.kafka.topic import PROPAGATION_WAIT_S, RETRY
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, Record
 
@@ -65,7 +65,6 @@ class KafkaGroup:
         self._rebalances: deque[_Rebalance] = deque()
         self._last: dict[int, int] = {}  # assigned partition → offset of the last record that `poll` returned
         self._paused: set[int] = set()  # by the caller
-        self._times = AppendTimes()
         self._closed = False
         with translate_errors(self._settings, "nothing was read"):
             self._consumer = create_client(
@@ -218,7 +217,7 @@ class KafkaGroup:
     def _records(self, found: Mapping[int, Sequence[Any]]) -> dict[int, list[Record]]:
         epoch = len(self._topic.identity.ancestors)
         records = {
-            partition: self._times.records(epoch, partition, batch)
+            partition: to_records(epoch, partition, batch)
             for partition, batch in found.items()
             if batch and partition in self._last and partition not in self._paused
         }

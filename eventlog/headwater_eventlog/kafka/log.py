@@ -1,29 +1,32 @@
 """The event log as a Kafka topic: the adapter of `port.EventLog`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 from headwater_runtime import fork_hooks
 from headwater_schemas import header_block
-from headwater_schemas.errors import StoreReadOnly
-from headwater_schemas.positions import Position
+from headwater_schemas.errors import StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST, Position
 
+from headwater_eventlog.ancestry import ancestors_in, ancestry_record, check_ancestors
 from headwater_eventlog.checks import check_append, check_partition
 from headwater_eventlog.kafka.driver import murmur2
 from headwater_eventlog.kafka.reader import ReaderPool
 from headwater_eventlog.kafka.sender import OutgoingRecord, Sender
 from headwater_eventlog.kafka.settings import KafkaSettings
-from headwater_eventlog.kafka.topic import Topic, TopicIdentity, check_config
-from headwater_eventlog.port import RECORDS_PER_READ_MAX, NewRecord, Record
+from headwater_eventlog.kafka.topic import Topic, check_config
+from headwater_eventlog.port import RECORDS_PER_READ_MAX, LogIdentity, NewRecord, Record
 
 HASHES_CACHED = 16_384  # of keys; a hash is computed in Python
+_LISTED_LAST = 0  # the partition that tells a log's ancestors, so that those of an unfinished topic are not believed
 
 
 class _ProcessState:
     """The connections of one process, with the threads that serve them."""
 
-    def __init__(self, settings: KafkaSettings, identity: TopicIdentity | None) -> None:
+    def __init__(self, settings: KafkaSettings, identity: LogIdentity | None) -> None:
         self.topic = Topic(settings, identity)
         self.sender = Sender(self.topic)
         self.readers = ReaderPool(self.topic)
@@ -51,23 +54,40 @@ class KafkaEventLog:
         *,
         create: bool,
         read_only: bool = False,
-        expect: tuple[str, int] | None = None,
+        expect: LogIdentity | None = None,
     ) -> "KafkaEventLog":
         """Open the log in the topic; create the topic where there is none and `create` is set.
 
-        `expect` is the generation and the number of partitions that the caller remembers; any other log is refused.
-        Raises: StoreUnavailable, StoreReadOnly.
+        `expect` is what the caller remembers of it; any other log is refused. Without it, the topic's first record is
+        read for the log's ancestors. Raises: StoreUnavailable, StoreReadOnly.
         """
-        state = _ProcessState(settings, None if expect is None else TopicIdentity(*expect))
-        try:
+        with _closed_on_error(_ProcessState(settings, expect)) as state:
             if create and not read_only:
                 state.topic.create()
             state.topic.verify()
             check_config(state.topic)
-        except BaseException:
-            state.close()
-            raise
-        return cls(settings, state, read_only=read_only)
+            if expect is None:
+                state.topic.has_ancestors(_listed_ancestors(state))
+            return cls(settings, state, read_only=read_only)
+
+    @classmethod
+    def create(cls, settings: KafkaSettings, *, ancestors: Sequence[str], timeout_s: float) -> "KafkaEventLog":
+        """Create a topic into which the records of other logs are restored, see `ancestry`, and open it.
+
+        Raises: InvalidInput; StoreNotOurs when the topic exists; StoreUnavailable, StoreReadOnly, DurabilityUnknown,
+        after which the topic must be deleted.
+        """
+        check_ancestors(ancestors)
+        with _closed_on_error(_ProcessState(settings, None)) as state:
+            if not state.topic.create():
+                raise StoreNotOurs(
+                    f"topic {settings.topic!r} of Kafka at {settings.servers} exists, and records are restored into a "
+                    "new one only. Nothing was changed; choose another name."
+                )
+            state.topic.verify()
+            _list_ancestors(state, ancestors, time.monotonic() + timeout_s)
+            state.topic.has_ancestors(tuple(ancestors))
+            return cls(settings, state, read_only=False)
 
     @property
     def generation(self) -> str:
@@ -135,6 +155,38 @@ class KafkaEventLog:
         if self._closed:
             state.close()
         self._state = state
+
+
+@contextmanager
+def _closed_on_error(state: _ProcessState) -> Iterator[_ProcessState]:
+    try:
+        yield state
+    except BaseException:
+        state.close()
+        raise
+
+
+def _listed_ancestors(state: _ProcessState) -> tuple[str, ...]:
+    """The ancestors, by the first record of the topic. Raises: StoreUnavailable."""
+    if state.topic.end(_LISTED_LAST) == 0:
+        return ()
+    first, *_ = state.readers.read(_LISTED_LAST, BEFORE_FIRST, 1)
+    return ancestors_in(first) or ()
+
+
+def _list_ancestors(state: _ProcessState, ancestors: Sequence[str], deadline: float) -> None:
+    """Write them before anything else. Raises: StoreUnavailable when others wrote first, and as `append`."""
+    others = [partition for partition in range(state.topic.identity.partitions) if partition != _LISTED_LAST]
+    for partitions in (others, [_LISTED_LAST]):
+        records = [ancestry_record(ancestors, partition) for partition in partitions]
+        outgoing = [
+            OutgoingRecord(p, r.key.encode(), r.payload, r.headers) for p, r in zip(partitions, records, strict=True)
+        ]
+        if outgoing and any(state.sender.append(outgoing, deadline)):
+            raise StoreUnavailable(
+                f"another process wrote to topic {state.topic.settings.topic!r} while it was created. "
+                "Delete the topic, end what writes to it, and try again."
+            )
 
 
 @lru_cache(HASHES_CACHED)

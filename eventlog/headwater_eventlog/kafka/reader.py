@@ -7,7 +7,7 @@ missing only where the partition begins after the offset that is needed.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,32 +34,16 @@ IDLE_MAX = 8  # readers that are kept for reuse
 IDENTITY_AGE_S_MAX = 1.0  # since the topic's identity was last verified
 
 
-class AppendTimes:
-    """Makes append times, in microseconds, never decrease within a partition: brokers' clocks may go back."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[int, int]] = {}  # partition → offset, time
-
-    def records(self, epoch: int, partition: int, found: Sequence[Any]) -> list[Record]:
-        """Our records for those of the client."""
-        before, latest_us = self._last.get(partition, (-1, 0))
-        if not found:
-            return []
-        if found[0].offset <= before:
-            latest_us = 0  # reading again from an earlier offset
-        records = []
-        for one in found:
-            latest_us = max(latest_us, one.timestamp * 1000)
-            records.append(_record(Position(epoch, partition, one.offset), latest_us, one))
-        self._last[partition] = (found[-1].offset, latest_us)
-        return records
+def to_records(epoch: int, partition: int, found: Iterable[Any]) -> list[Record]:
+    """Our records for those of the client."""
+    return [_record(Position(epoch, partition, one.offset), one) for one in found]
 
 
-def _record(position: Position, time_us: int, found: Any) -> Record:
+def _record(position: Position, found: Any) -> Record:
     """A record of another application may hold no text, or nothing at all; the projector judges it."""
     key = (found.key or b"").decode("utf-8", "backslashreplace")
     headers = tuple((name, value or b"") for name, value in found.headers)
-    return Record(position, time_us, key, found.value or b"", headers)
+    return Record(position, found.timestamp * 1000, key, found.value or b"", headers)
 
 
 def consumer_options() -> dict[str, Any]:
@@ -98,7 +82,6 @@ class Reader:
     def __init__(self, topic: Topic) -> None:
         self._topic, self._settings = topic, topic.settings
         self._next: dict[int, int] = {}  # partition → offset that its next record has at least
-        self._times = AppendTimes()
         with translate_errors(self._settings, "nothing was read"):
             self._consumer = create_client(
                 KafkaConsumer, self._settings, fetch_max_wait_ms=int(FETCH_WAIT_S * 1000), **consumer_options()
@@ -116,7 +99,7 @@ class Reader:
             except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:
                 self._topic.verify()
                 raise records_gone(self._topic, partition, after) from error
-        return self._times.records(len(self._topic.identity.ancestors), partition, found)
+        return to_records(len(self._topic.identity.ancestors), partition, found)
 
     def close(self) -> None:
         close_in_background("reader", lambda: self._consumer.close(autocommit=False, timeout_ms=0))

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
@@ -27,6 +27,7 @@ from headwater_eventlog.kafka.driver import (
     translate_errors,
 )
 from headwater_eventlog.kafka.settings import KafkaSettings
+from headwater_eventlog.port import LogIdentity
 
 # The bound of one batch of records: a batch of the sender, or the largest record with its key and headers.
 MESSAGE_BYTES_MAX = 1_048_588  # the default of Kafka
@@ -49,22 +50,10 @@ PROPAGATION_WAIT_S = 10.0  # for every broker to know a new topic; until then it
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class TopicIdentity:
-    """Distinguishes one log from another."""
-
-    generation: str
-    partitions: int
-    ancestors: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"id {self.generation} with {self.partitions} partitions"
-
-
 class Topic:
     """Requests about a topic, over a connection of their own that no slow request uses. For any thread."""
 
-    def __init__(self, settings: KafkaSettings, identity: TopicIdentity | None = None) -> None:
+    def __init__(self, settings: KafkaSettings, identity: LogIdentity | None = None) -> None:
         """`identity` is the expected one; without it, the first one that `verify` finds is."""
         self.settings = settings
         self._identity = identity
@@ -75,13 +64,21 @@ class Topic:
         self._closed = False
 
     @property
-    def identity(self) -> TopicIdentity:
+    def identity(self) -> LogIdentity:
         """The identity that `verify` found or that was expected."""
         assert self._identity is not None
         return self._identity
 
-    def create(self) -> None:
-        """Create the topic unless it exists. Safe to call concurrently. Raises: StoreUnavailable, StoreReadOnly."""
+    def has_ancestors(self, ancestors: tuple[str, ...]) -> None:
+        """These are the log's ancestors, which Kafka's description does not tell."""
+        self._identity = replace(self.identity, ancestors=ancestors)
+
+    def create(self) -> bool:
+        """Create the topic unless it exists (False). Safe to call concurrently.
+
+        Raises: StoreUnavailable, StoreReadOnly.
+        """
+        created = True
         settings = self.settings
         config = {
             **RETENTION_CONFIG,
@@ -100,8 +97,10 @@ class Topic:
                 ) from error
             if not isinstance(error.__cause__, errors.TopicAlreadyExistsError):
                 raise
+            created = False
         self._wait_until_ready()
         self._propagated_s = time.monotonic() + PROPAGATION_WAIT_S
+        return created
 
     def verify(self, *, age_s_max: float = 0.0) -> None:
         """Check that the topic still is the expected log; the first one seen becomes the expected one.
@@ -114,7 +113,7 @@ class Topic:
         found = self._identity_of(self.describe())
         if self._identity is None:
             self._identity = found
-        if found != self._identity:
+        if found != replace(self._identity, ancestors=()):
             raise StoreUnavailable(_other_log(self.settings, self._identity, found))
         self._verified_s = now
 
@@ -196,13 +195,13 @@ class Topic:
                 self._admin = create_client(KafkaAdminClient, self.settings)
             return self._admin
 
-    def _identity_of(self, described: Mapping[str, Any]) -> TopicIdentity:
+    def _identity_of(self, described: Mapping[str, Any]) -> LogIdentity:
         found = described["topic_id"]
         if not found:
             raise StoreUnavailable(
                 f"Kafka at {self.settings.servers} has no topic ids, so it is older than 2.8. Upgrade it."
             )
-        return TopicIdentity(uuid.UUID(str(found)).hex, len(described["partitions"]))
+        return LogIdentity(uuid.UUID(str(found)).hex, len(described["partitions"]))
 
     def _wait_until_ready(self) -> None:
         """Wait until each partition can be written; a new topic takes a moment."""
@@ -240,7 +239,7 @@ def check_config(topic: Topic) -> None:
         )
 
 
-def _other_log(settings: KafkaSettings, expected: TopicIdentity, found: TopicIdentity) -> str:
+def _other_log(settings: KafkaSettings, expected: LogIdentity, found: LogIdentity) -> str:
     where = f"topic {settings.topic!r} of Kafka at {settings.servers}"
     if expected.generation == found.generation:
         return (

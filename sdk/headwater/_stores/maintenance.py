@@ -12,7 +12,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.queries.contents import contents
 from headwater_consumer.writing.replay import ReplayResult, replay
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_eventlog.port import EventLog
+from headwater_eventlog.port import EventLog, identity_of
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, HeadwaterError
 
 from headwater._config.profile import Profile
@@ -85,7 +85,7 @@ def replay_store(*, replace: bool) -> ReplayReport:
         try:
             new = swap.open_new()
             with contextlib.closing(new):
-                new.bind_to_log(log.generation, log.partitions)
+                new.bind_to_log(identity_of(log))
                 replayed = _replay_with_progress(log, new, old, quiet=settings.quiet)
             if replace:
                 swap.replace()

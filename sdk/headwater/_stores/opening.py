@@ -7,8 +7,19 @@ from headwater._stores.stores import Stores
 def open_stores(settings: Settings, *, create: bool) -> Stores:
     """Open the store; create it if it is missing and `create` is set.
 
-    Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, InvalidSettings.
+    Raises: StoreUnavailable, also when an older copy of the log was put back; StoreReadOnly, StoreNotOurs,
+    FormatTooNew, InvalidSettings.
     """
+    stores = _opened(settings, create=create)
+    try:
+        stores.projection.check_log(records=settings.profile is None)  # of servers their projectors compare records
+    except BaseException:
+        stores.close()
+        raise
+    return stores
+
+
+def _opened(settings: Settings, *, create: bool) -> Stores:
     if settings.profile is not None:
         from headwater._stores.servers import open_servers  # deferred: kafka, minio, sqlalchemy
 

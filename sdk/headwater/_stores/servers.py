@@ -10,7 +10,7 @@ from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.kafka import diagnostics as kafka
-from headwater_eventlog.port import EventLog
+from headwater_eventlog.port import EventLog, identity_of
 from headwater_schemas.diagnostics import Diagnostic
 from headwater_schemas.errors import HeadwaterError
 
@@ -54,7 +54,7 @@ def open_log(profile: Profile, database: Database, *, create: bool) -> KafkaEven
     # A lost topic is not created again under a projection that knows it: that would be another, empty history.
     log = KafkaEventLog.open(kafka_settings(profile), create=create and known is None, expect=known)
     if known is None:
-        database.bind_to_log(log.generation, log.partitions)
+        database.bind_to_log(identity_of(log))
     return log
 
 
@@ -76,7 +76,7 @@ def _diagnose_database(profile: Profile) -> Diagnostic:
     database = open_database(profile, create=False)
     with closing(database):
         known = database.source_log()
-    of = "of no log yet" if known is None else f"of log {known[0]} with {known[1]} partitions"
+    of = "of no log yet" if known is None else f"of log {known.generation} with {known.partitions} partitions"
     return Diagnostic(True, f"{database.name} responds and holds a projection {of}.")
 
 

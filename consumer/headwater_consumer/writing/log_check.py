@@ -1,0 +1,69 @@
+"""Whether a log still is the one that was projected, or an older copy of it was put back.
+
+The cursor of a partition names its last record by offset and hash. An older copy ends before it, or, once it was
+written to again, has another record there. Going on would skip what is new in the copy and keep what is missing from
+it, so it is refused: by readers and writers, who know both ends, and by projectors, which look at the record as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from blake3 import blake3
+from headwater_eventlog.port import EventLog, Record, RecordsGone
+from headwater_schemas.positions import BEFORE_FIRST
+
+from headwater_consumer.rows import LogPositionRow
+
+_TAG = b"headwater/record/1\x00"
+_HASH_BYTES = 16
+_ADVICE = (
+    "Put the newer copy back. Only if it is lost, run `headwater replay --replace`, which makes the projection what "
+    "this copy says: versions, aliases and runs that only the newer copy had are then gone, and other versions get "
+    "their numbers."
+)
+
+
+def record_hash(record: Record) -> bytes:
+    """Of everything that a log keeps of a record: its time, key, payload and headers, each after its length."""
+    hasher = blake3(_TAG)
+    texts = [text for header in record.headers for text in (header[0].encode(), header[1])]
+    for piece in (b"%d" % record.time_us, record.key.encode(), record.payload, *texts):
+        hasher.update(len(piece).to_bytes(8, "big"))
+        hasher.update(piece)
+    return hasher.digest(_HASH_BYTES)
+
+
+def check_ends(cursors: Iterable[LogPositionRow], ends: Mapping[int, int]) -> None:
+    """Raises: RecordsGone when a partition ends before its cursor, which must have been read before the `ends`."""
+    for cursor in cursors:
+        end = ends.get(cursor.partition, cursor.offset)
+        if end < cursor.offset:
+            raise _put_back(cursor, f"ends at offset {end}, but was projected up to offset {cursor.offset}")
+
+
+def check_record(cursor: LogPositionRow, following: Sequence[Record]) -> Sequence[Record]:
+    """`following`, which are the records from that of `cursor` on, without it. Raises: RecordsGone if it is another."""
+    if cursor.offset == BEFORE_FIRST:
+        return following
+    if not following or following[0].position.offset != cursor.offset:
+        raise _put_back(cursor, f"has no record at offset {cursor.offset}, up to which it was projected")
+    if record_hash(following[0]) != cursor.record:
+        raise _put_back(cursor, f"has another record at offset {cursor.offset} than the one that was projected")
+    return following[1:]
+
+
+def check_cursor(log: EventLog, cursor: LogPositionRow) -> None:
+    """Read the record of a cursor and compare it. Raises: RecordsGone, StoreUnavailable."""
+    check_record(cursor, log.read(cursor.partition, after=before(cursor), limit=1))
+
+
+def before(cursor: LogPositionRow) -> int:
+    """The offset after which the record of `cursor` is the first."""
+    return max(BEFORE_FIRST, cursor.offset - 1)
+
+
+def _put_back(cursor: LogPositionRow, found: str) -> RecordsGone:
+    return RecordsGone(
+        f"partition {cursor.partition} of log {cursor.generation} {found}: an older copy of the log was put in its "
+        f"place, and events that were acknowledged are missing. {_ADVICE}",
+        partition=cursor.partition,
+    )
