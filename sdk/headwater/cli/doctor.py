@@ -108,7 +108,7 @@ def _check_log(stores: "Stores") -> list[Result]:
 
     failure = _catch_up(stores)
     ends, offsets = stores.log.ends(), queries.health(stores.database).offsets
-    behind = sum(end - offsets.get(partition, BEFORE_FIRST) for partition, end in ends.items())
+    behind = sum(max(0, end - offsets.get(partition, BEFORE_FIRST)) for partition, end in ends.items())
     events = counted(sum(end - BEFORE_FIRST for end in ends.values()), "event")
     partitions = counted(len(ends), "partition")
     access = Result("access", "note", "read-only") if stores.read_only else Result("access", "ok", "read and write")
@@ -124,8 +124,9 @@ def _check_log(stores: "Stores") -> list[Result]:
 
 
 def _catch_up(stores: "Stores") -> str | None:
-    """Why the projection cannot catch up with the log, if it cannot."""
+    """Why the projection cannot catch up with the log, if it cannot, or is not that of this copy of it."""
     try:
+        stores.projection.check_log(records=True)
         if not stores.read_only:
             stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
     except StoreUnavailable as error:

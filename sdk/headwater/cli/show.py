@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REFERENCES_SCANNED_MAX = 50_000  # entries that are read to count references; keeps `show` fast
 CONTESTED_SHOWN = 100
 DAY_S = 86_400
+CLOCK_TOLERANCE_US = 60_000_000  # a clock that is off by less misleads nobody
 
 
 @click.command("show", short_help="Show a version.")
@@ -49,11 +50,19 @@ def version_json(info: "VersionInfo") -> dict[str, Any]:
         "metadata": json.loads(info.metadata),
         "logged_by": info.run,
         "created": iso(info.created_us),
+        **_clock_of_log(info),
         "updated": iso(info.updated_us),
         "state": "deleted" if info.deleted else "committed",
         "ttl_seconds": info.ttl_seconds,
         "recalled": info.recalled,
     }
+
+
+def _clock_of_log(info: "VersionInfo") -> dict[str, str]:
+    """When it was created by the clock of the log, where that was set back since an earlier record."""
+    if abs(info.append_us - info.created_us) < CLOCK_TOLERANCE_US:
+        return {}
+    return {"created_by_log_clock": iso(info.append_us)}
 
 
 def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:
