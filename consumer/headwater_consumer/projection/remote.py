@@ -8,6 +8,7 @@ from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.log_check import check_ends
 
 # A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
@@ -33,8 +34,8 @@ class RemoteProjection(ProjectionView):
 
         Raises: StoreUnavailable when that takes longer than `timeout_s`. The caller has `waited_s` before.
         """
-        cut = self.now() if cut is None else cut
         deadline = time.monotonic() + timeout_s
+        cut = self.now_after(self._cursors(deadline)) if cut is None else cut
         polls = POLL.start(deadline=deadline)
         while not self._covers(cut, deadline):
             if not polls.pause():
@@ -44,15 +45,25 @@ class RemoteProjection(ProjectionView):
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
         partition = self._log.partition_of(key)
-        cursors = self.cursors()  # first, as in `now`
+        deadline = time.monotonic() + timeout_s
+        cursor = self._cursors(deadline).get(partition)  # before the end, as in `now_after`
         end = self._log.end(partition)
-        cursor = cursors.get(partition)
         check_ends([] if cursor is None else [cursor], {partition: end})
         if cursor is None or cursor.offset < end:
-            self.catch_up(Cut(self._log.generation, {partition: end}), timeout_s=timeout_s)
+            self.catch_up(Cut(self._log.generation, {partition: end}), timeout_s=max(0.0, deadline - time.monotonic()))
+
+    def _cursors(self, deadline: float) -> dict[int, LogPositionRow]:
+        """All cursors; a database that does not respond may do so again before the deadline."""
+        polls = POLL.start(deadline=deadline)
+        while True:
+            try:
+                return self.cursors()
+            except StoreUnavailable:
+                if not polls.pause():
+                    raise
 
     def _covers(self, cut: Cut, deadline: float) -> bool:
-        """Whether it does by now; a database that does not respond may do so again before the deadline."""
+        """Whether it does by now; as `_cursors`."""
         try:
             return self.covers(cut)
         except StoreUnavailable:

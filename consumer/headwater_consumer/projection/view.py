@@ -1,5 +1,6 @@
 """How far a projection is, compared with its log."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from headwater_eventlog.port import EventLog
@@ -32,7 +33,10 @@ class ProjectionView:
 
     def now(self) -> Cut:
         """Everything that is on the log now. Raises: RecordsGone when that is less than was projected."""
-        cursors = self.cursors()  # first: what is projected between the two is on the log
+        return self.now_after(self.cursors())
+
+    def now_after(self, cursors: Mapping[int, LogPositionRow]) -> Cut:
+        """As `now`. The cursors were read first, so that what is projected between the two is on the log."""
         ends = self._log.ends()
         check_ends(cursors.values(), ends)
         return Cut(self._log.generation, dict(ends))
@@ -57,7 +61,7 @@ class ProjectionView:
         Raises: RecordsGone when an older copy of the log was put back. Cost: one request, and one for each record.
         """
         cursors = self.cursors()
-        check_ends(cursors.values(), self._log.ends())
+        self.now_after(cursors)
         for cursor in cursors.values() if records else ():
             check_cursor(self._log, cursor)
 
