@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 from headwater_consumer.maintenance.old_sessions import Retirement, retire_sessions
+from headwater_eventlog.port import NewRecord
 from headwater_producer.producer import Producer
-from headwater_schemas.events import DraftDiscarded, Event, RunStarted
-from headwater_schemas.keys import first_session
+from headwater_schemas.events import DeadLetterResolved, DraftDiscarded, Event, RunStarted
+from headwater_schemas.keys import first_session, run_key, session_start_ms
+from headwater_schemas.positions import position_of
 
 from tests.consumer.events import DIGITS, PROJECT, SHARED, added, committed, opened
 from tests.consumer.inspection import rows_of
-from tests.support.history import History
+from tests.support.history import UNDECODABLE, History
 
 DAYS = 30
 DAY_MS = 86_400_000
@@ -85,8 +87,7 @@ def test_the_sessions_of_an_open_draft_and_all_later_ones_stay(history: History,
     retirement = _maintain(history)
 
     assert retirement is not None
-    assert retirement.held_by is not None
-    assert (retirement.held_by.collection, retirement.held_by.draft) == (DIGITS, draft)
+    assert retirement.held_by == f"the draft {draft} of {DIGITS} is open; commit or discard it"
     assert {opener, between} < _sessions(history)
     history.writer("60 days ago").write(added(draft, {"a": b"1"}), committed(draft))
     history.project()
@@ -104,3 +105,23 @@ def test_a_discarded_draft_holds_no_session(history: History) -> None:
     retirement = _maintain(history)
 
     assert retirement == Retirement(NOW_MS - DAYS * DAY_MS, None)
+
+
+def test_what_waits_behind_a_dead_letter_counts_when_that_is_decided(history: History) -> None:
+    _say(history, 90, _started(1))
+    key = run_key(f"{PROJECT}/r2")
+    history.log.append([NewRecord(key, UNDECODABLE)], timeout_s=5)
+    waiting = _say(history, 60, _started(2))
+
+    retirement = _maintain(history)
+
+    assert retirement is not None
+    assert retirement.before_ms == session_start_ms(waiting)
+    assert retirement.held_by is not None
+    assert key in retirement.held_by
+    ((letter,),) = rows_of(history.database, "SELECT position FROM dead_letters")
+    place = position_of(letter)
+    epoch, partition, offset = place.epoch, place.partition, place.offset
+    resolved = DeadLetterResolved(key=key, epoch=epoch, partition=partition, offset=offset, decision="skip")
+    _say(history, 1, resolved)
+    assert len(rows_of(history.database, "SELECT run FROM runs")) == 2

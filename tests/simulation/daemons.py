@@ -8,6 +8,7 @@ from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord, Record
 from headwater_producer.producer import Producer, Timer
+from headwater_schemas import keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
 from headwater_schemas.events import DEAD_LETTER_DECISIONS, DeadLetterResolved
 from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
@@ -92,6 +93,7 @@ class Operator(Process):
         world = self.world
         timer = Timer(lambda: world.now_s, world.sleep)
         producer = Producer(ProcessLog(self), author=self.name, clock=world.clock, timer=timer)
+        world.producers[self.name] = producer
         decided: set[Position] = set()
         while True:
             yield
@@ -190,6 +192,8 @@ class Nature(Process):
 
     def _poison(self) -> None:
         records = self.world.random.choice(self.world.log.partitions)
+        # Not of what is for every partition: a retirement that waits for an operator counts from when he decides.
+        records = [record for record in records if not record.key.startswith(keys.BROADCAST)]
         if records:
             record = self.world.random.choice(records)
             position, *_ = self.world.log.accept([NewRecord(record.key, record.payload[:-1])])

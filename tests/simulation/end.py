@@ -10,7 +10,8 @@ from headwater_consumer.database import Database, driver_connection
 from headwater_consumer.queries.results import VersionInfo
 from headwater_eventlog.port import Record
 from headwater_schemas.errors import Reason, UndecodableEvent
-from headwater_schemas.events import Event, Stamped
+from headwater_schemas.events import Event, SessionsRetired, Stamped
+from headwater_schemas.keys import first_session
 from headwater_schemas.positions import Position, position_of
 
 from tests.simulation import views
@@ -28,8 +29,8 @@ class End:
     versions: dict[tuple[str, int], VersionInfo] = field(default_factory=dict)
     content: dict[tuple[str, int], dict[str, Entry]] = field(default_factory=dict)
     drafts: dict[tuple[str, str], tuple[int | None, int | None]] = field(default_factory=dict)  # → version, closed at
-    rejections: dict[EventKey, list[str]] = field(default_factory=lambda: defaultdict(list))  # but for gaps
-    rejected_at: dict[Position, EventKey] = field(default_factory=dict)  # gaps too
+    rejections: dict[EventKey, list[str]] = field(default_factory=lambda: defaultdict(list))  # after a judgement
+    rejected_at: dict[Position, EventKey] = field(default_factory=dict)  # all
 
     @classmethod
     def of(cls, world: World) -> "End":
@@ -45,24 +46,42 @@ class End:
         sql = "SELECT session, key, sequence, reason, position FROM rejections ORDER BY position"
         for session, key, sequence, reason, position in end.rows(sql):
             end.rejected_at[position_of(position)] = (session, key, sequence)
-            if reason != Reason.SEQUENCE_GAP:
+            if reason not in (Reason.SEQUENCE_GAP, Reason.SESSION_RETIRED):  # which any number of copies get
                 end.rejections[session, key, sequence].append(reason)
         return end
 
     @cached_property
-    def effective(self) -> dict[EventKey, tuple[Record, Event]]:
-        """The record of each event that counts, in the order of the log: the first that follows the one before it.
+    def counted(self) -> list[tuple[Stamped, Record]]:
+        """The records that count, in the order of the log: in each partition the first that follows the one before it.
 
         The rule said a second time, in the plainest way, apart from the projector.
         """
-        marks: dict[tuple[str, str], int] = {}
-        found: dict[EventKey, tuple[Record, Event]] = {}
+        marks: dict[tuple[int, str, str], int] = {}
+        retired: dict[int, str] = {}  # partition → the first session that may write there
+        found: list[tuple[Stamped, Record]] = []
         for stamped, record in self.decoded():
-            session, sequence = stamped.origin.session, stamped.origin.sequence
-            if sequence == marks.get((session, record.key), -1) + 1:
-                marks[session, record.key] = sequence
-                found[session, record.key, sequence] = (record, stamped.event)
+            session, sequence, partition = stamped.origin.session, stamped.origin.sequence, record.position.partition
+            writer = (partition, session, record.key)
+            if session >= retired.get(partition, "") and sequence == marks.get(writer, -1) + 1:
+                marks[writer] = sequence
+                found.append((stamped, record))
+                if isinstance(stamped.event, SessionsRetired):
+                    retired[partition] = max(retired.get(partition, ""), first_session(stamped.event.before_ms))
         return found
+
+    @cached_property
+    def effective(self) -> dict[EventKey, tuple[Record, Event]]:
+        """The record of each event that counts; of a broadcast, one of them."""
+        return {
+            (stamped.origin.session, record.key, stamped.origin.sequence): (record, stamped.event)
+            for stamped, record in self.counted
+        }
+
+    @cached_property
+    def first_session(self) -> str:
+        """What is kept about sessions before this one was deleted."""
+        retirements = [event for _, event in self.effective.values() if isinstance(event, SessionsRetired)]
+        return max([first_session(event.before_ms) for event in retirements], default="")
 
     @cached_property
     def parked(self) -> set[Position]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from headwater_consumer import queries
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import AliasMoved, VersionDeleted
+from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionDeleted
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
@@ -41,11 +41,14 @@ def _own_commits_are_what_was_meant(end: End) -> None:
     for commit in end.world.ledger.own:
         name = f"the commit of {commit.draft} to {commit.collection}"
         version, _ = end.drafts.get((commit.collection, commit.draft), (None, None))
+        is_retired = commit.events[-1].session < end.first_session
+        if version is None and is_retired:
+            version = commit.told  # what became of it is kept no longer
         if version is not None:
             shown = end.content[commit.collection, version]
             if shown != commit.meant:
                 raise Violation(f"1, never half visible: {name} meant {commit.meant} but v{version} has {shown}")
-        elif end.world.ledger.is_confirmed(commit.events[-1]):
+        elif end.world.ledger.is_confirmed(commit.events[-1]) and not is_retired:
             reasons = {r for e in commit.events for r in end.rejections.get((e.session, e.key, e.sequence), ())}
             if not reasons or commit.base is None or not reasons <= _BASE_IS_GONE:
                 raise Violation(f"1, never lost: {name} is durable, but was refused for {reasons or 'no reason'}")
@@ -59,8 +62,8 @@ def _shared_drafts_are_what_was_brought(end: End) -> None:
         by_draft[upsert.collection, upsert.draft].append(upsert)
     for (collection, draft), upserts in by_draft.items():
         version, closed = end.drafts.get((collection, draft), (None, None))
-        if version is None or closed is None:
-            continue
+        if version is None or closed is None or any(upsert.event.session < end.first_session for upsert in upserts):
+            continue  # which of them were refused is kept no longer
         meant = dict(_base_of(end, collection, draft))
         for upsert in sorted(filter(_counts_in(end, closed), upserts), key=lambda u: _offset_of(end, u)):
             meant.update(upsert.added)
@@ -105,7 +108,7 @@ def _counts_in(end: End, closed: int) -> Callable[[Upsert], bool]:
 
 def _told_refusals_stand(end: End) -> None:
     for key, reason in end.world.ledger.refused.items():
-        if end.rejections.get(key) != [reason]:
+        if key[0] >= end.first_session and end.rejections.get(key) != [reason]:
             raise Violation(f"6, what was said stands: {key} was refused for {reason}, now: {end.rejections.get(key)}")
 
 
@@ -185,10 +188,26 @@ def _announcements(end: End) -> Counter[EventKey]:
 
 def _marks_are_where_the_log_is(end: End) -> None:
     """Every event is judged once, and the last one judged is the last that can be."""
-    marks = {(session, key): sequence for session, key, sequence in end.effective}
-    rows = end.rows("SELECT session, key, sequence FROM sessions")
-    if marks != {(session, key): sequence for session, key, sequence in rows}:
+    marks = {
+        (record.position.partition, stamped.origin.session, record.key): stamped.origin.sequence
+        for stamped, record in end.counted
+        if stamped.origin.session >= end.first_session
+    }
+    rows = end.rows("SELECT partition, session, key, sequence FROM sessions")
+    if marks != {(partition, session, key): sequence for partition, session, key, sequence in rows}:
         raise Violation(f"3, counts once: the log has {marks} but the projection {rows}")
+
+
+def _broadcasts_are_everywhere(end: End) -> None:
+    """Whatever became of its writer, every partition has such an event once, unless its session was retired before."""
+    having: dict[str, list[int]] = defaultdict(list)
+    for stamped, record in end.counted:
+        if isinstance(stamped.event, BroadcastEvent) and stamped.origin.session >= end.first_session:
+            having[stamped.event.broadcast].append(record.position.partition)
+    everywhere = list(range(len(end.world.log.partitions)))
+    for broadcast, partitions in having.items():
+        if sorted(partitions) != everywhere:
+            raise Violation(f"3, everywhere once: broadcast {broadcast} counts in the partitions {sorted(partitions)}")
 
 
 def _aliases_are_what_was_told(end: End) -> None:
@@ -222,4 +241,5 @@ _PROMISES: tuple[Callable[[End], None], ...] = (
     _told_refusals_stand,
     _every_event_counts_once,
     _marks_are_where_the_log_is,
+    _broadcasts_are_everywhere,
 )

@@ -4,21 +4,26 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
+from headwater_consumer.database import Database
 from headwater_consumer.database.port import DatabaseAdapter
+from headwater_consumer.maintenance import broadcasts
 from headwater_consumer.projector import dispatch, drafts
+from headwater_consumer.queries.broadcasts import missing_broadcasts
 from headwater_consumer.rows import DraftRow, LogPositionRow
 from headwater_consumer.writing import statements
+from headwater_eventlog.port import EventLog, NewRecord
 from headwater_producer import commits
 from headwater_producer.commits import CommitVersion, SentCommit
 from headwater_producer.producer import Producer
 from headwater_producer.stager import BlobStager
-from headwater_schemas import lthash
+from headwater_schemas import codec, keys, lthash
 from headwater_schemas.lthash import ContentSum
 from sqlalchemy import Connection
 
@@ -101,6 +106,31 @@ def with_events_before_blobs() -> Iterator[None]:
         return sent
 
     with patch.object(commits, "send_commit", send_commit):
+        yield
+
+
+@contextmanager
+def without_refusing_retired_sessions() -> Iterator[None]:
+    """Retirement deletes the marks of old sessions, and a late copy of what they sent reads as their first event."""
+    with changed(
+        dispatch.apply, "if retired is not None and origin.session < first", "if False and origin.session < first"
+    ):
+        yield
+
+
+@contextmanager
+def with_broadcasts_finished_anew() -> Iterator[None]:
+    """What a writer left out is written to the other partitions as an event of another session."""
+
+    def finish_broadcasts(database: Database, log: EventLog) -> int:
+        missing = list(missing_broadcasts(database, log.partitions))
+        for partition, row in missing:
+            stamped = codec.decode(bytes(row.payload))
+            anew = replace(stamped, origin=replace(stamped.origin, session=keys.new_session(), sequence=0))
+            log.append([NewRecord(row.key, codec.encode(anew), (), partition)], timeout_s=1)
+        return len(missing)
+
+    with patch.object(broadcasts, "finish_broadcasts", finish_broadcasts):
         yield
 
 

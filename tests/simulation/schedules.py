@@ -6,6 +6,7 @@ from random import Random
 from tests.simulation import invariants
 from tests.simulation.daemons import EmbeddedProjector, GroupProjector, Nature, Operator, Reader
 from tests.simulation.faults import Violation
+from tests.simulation.maintainer import Maintainer
 from tests.simulation.simulated_blobs import SimulatedBlobs
 from tests.simulation.simulated_log import SimulatedLog
 from tests.simulation.tasks import plan
@@ -34,7 +35,7 @@ def _how_to_see(seed: int) -> str:
 def run_schedule(seed: int, home: Home) -> World:
     """Run one schedule. Raises: ScheduleFailed; any other error is a bug, and has the seed and the last steps noted."""
     world = World(seed, home.live())
-    with ids_from(Random(seed)):
+    with ids_from(Random(seed), world):
         _populate(world)
         try:
             world.run()
@@ -58,3 +59,4 @@ def _populate(world: World) -> None:
         kind = random.choice((EmbeddedProjector, GroupProjector))
         world.processes.append(kind(world, f"projector-{number}"))
     world.processes += [Operator(world, "operator"), Reader(world, "reader"), Nature(world, "nature")]
+    world.processes.append(Maintainer(world, "maintainer"))

@@ -1,5 +1,6 @@
 """What writers do: each task is a part of a script, and `plan` draws a script from a schedule's random numbers."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
@@ -14,6 +15,7 @@ from headwater_schemas.events import (
     EntryAdded,
     Event,
     ExpectedVersion,
+    RulesChanged,
     RunFinished,
     RunStarted,
     VersionCommitted,
@@ -30,7 +32,7 @@ from headwater_schemas.object_names import project_of
 
 from tests.simulation import views
 from tests.simulation.ledger import Entry
-from tests.simulation.writers import COLLECTIONS, TYPE, Task, Writer
+from tests.simulation.writers import COLLECTIONS, PROJECT, TYPE, Task, Writer
 
 TASKS_MAX = 4
 FILES_MAX = 4
@@ -48,7 +50,7 @@ WRITERS_MAX = 3
 
 def plan(random: Random, name: str) -> list[Task]:
     """A script."""
-    makers = (_log, _log, _log, _share, _share, _share, _alias, _change, _change, _run, _bad)
+    makers = (_log, _log, _log, _share, _share, _share, _alias, _change, _change, _run, _broadcast, _bad)
     return [random.choice(makers)(random, name) for _ in range(random.randint(1, TASKS_MAX))]
 
 
@@ -176,6 +178,18 @@ def _run(random: Random, name: str) -> Task:
             writer.send([RunFinished(run=f"e/p/{name}", state="finished")])
 
     return run
+
+
+def _broadcast(random: Random, name: str) -> Task:
+    waits, value = random.random() < 0.5, f'{{"of":"{name}"}}'
+
+    def change_rule(writer: Writer) -> Iterator[None]:
+        writer.send([RulesChanged(broadcast=uuid.uuid4().hex, project=PROJECT, rule="expiry", value=value)])
+        yield
+        if waits:
+            yield from writer.wait()
+
+    return change_rule
 
 
 def _bad(random: Random, name: str) -> Task:

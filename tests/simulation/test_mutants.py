@@ -54,6 +54,14 @@ def test_without_the_seal_a_late_entry_changes_a_sealed_version(opened: Home, re
     found(mutants.without_seal, "2, never changes", opened, record_property)
 
 
+def test_without_refusing_retired_sessions_a_late_copy_counts_twice(opened: Home, record_property: Record) -> None:
+    found(mutants.without_refusing_retired_sessions, "counts once", opened, record_property)
+
+
+def test_with_broadcasts_finished_anew_maintenance_comes_to_no_end(opened: Home, record_property: Record) -> None:
+    found(mutants.with_broadcasts_finished_anew, "these still wait", opened, record_property)
+
+
 def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, record_property: Record) -> None:
     found(mutants.without_verified_reads, "verified reads", opened, record_property)
 

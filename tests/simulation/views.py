@@ -21,13 +21,13 @@ from headwater_consumer.rows import (
 from headwater_schemas import codec, lthash
 from headwater_schemas.entries import BlobLocation, Reference, file_leaves, reference_leaf
 from headwater_schemas.events import Stamped
+from headwater_schemas.positions import BEFORE_FIRST, position_of
 from sqlalchemy import Connection
 
 from tests.simulation.ledger import Content, Entry
 
 FACTS = (AliasRow, TagRow, VersionAttributeRow, RunRow, RunStateRow, ProjectFactRow, RunInputRow, RunOutputRow)
 DECODED_MAX = 1024  # a schedule has some fifty records
-_OFFSET_BITS = 48  # of a position number
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, .
     """Every fact as it stood at `cursor`: what began later is left out, what ended later is still open."""
 
     def passed(number: int) -> bool:
-        return number & ((1 << _OFFSET_BITS) - 1) <= cursor.get(number >> _OFFSET_BITS, -1)
+        position = position_of(number)
+        return position.offset <= cursor.get(position.partition, BEFORE_FIRST)
 
     found: set[tuple[Any, ...]] = set()
     for row_type in FACTS:

@@ -18,6 +18,9 @@ from unittest.mock import patch
 
 from headwater_consumer.database import Database, driver_connection
 from headwater_producer import commits
+from headwater_producer.producer import Producer
+from headwater_schemas import keys
+from headwater_schemas.keys import first_session
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from tests.simulation.faults import Crash, Fault, Faults, Violation
@@ -57,6 +60,7 @@ class World:
         self.seen: dict[tuple[str, int], Shown] = {}  # (collection, version) → as it was first seen
         self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
+        self.producers: dict[str, Producer] = {}  # of each process that may still write
         self._overtaking_rate = self.random.choice((0.0, 0.1, 0.3))
         self._depth = 0
 
@@ -98,6 +102,10 @@ class World:
     def clock(self) -> datetime:
         """The clock of some machine: not quite that of the others."""
         return _EPOCH + timedelta(seconds=self.now_s + self.random.uniform(-5, 5))
+
+    def clock_ms(self) -> int:
+        """Milliseconds since 1970 by the clock from which sessions begin."""
+        return int((_EPOCH + timedelta(seconds=self.now_s)).timestamp() * 1000)
 
     def has_projected(self, cut: Cut) -> bool:
         """Whether asking the database for `cut` is worth its cost."""
@@ -151,6 +159,7 @@ class Process:
             next(self._steps)
         except StopIteration:
             self.done = True
+            self.world.producers.pop(self.name, None)
             self.note("is done")
         except Crash as crash:
             self.note(f"CRASH {crash}")
@@ -224,11 +233,18 @@ def home() -> Iterator[Home]:
 
 
 @contextmanager
-def ids_from(random: Random) -> Iterator[None]:
-    """Random ids come from the seed as well, so that a schedule repeats exactly."""
+def ids_from(random: Random, world: World) -> Iterator[None]:
+    """Random ids come from the seed as well, so that a schedule repeats exactly; sessions begin by its time."""
 
     def next_id() -> uuid.UUID:
         return uuid.UUID(int=random.getrandbits(128), version=4)
 
-    with patch.object(uuid, "uuid4", next_id), patch.object(commits, "uuid4", next_id):
+    def new_session() -> str:
+        return f"{first_session(world.clock_ms())[:12]}{random.getrandbits(80):020x}"
+
+    with (
+        patch.object(uuid, "uuid4", next_id),
+        patch.object(commits, "uuid4", next_id),
+        patch.object(keys, "new_session", new_session),
+    ):
         yield

@@ -72,6 +72,7 @@ class Writer(Process):
             timer=Timer(lambda: world.now_s, world.sleep),
             records_per_append=world.random.choice(APPENDED_AT_ONCE),
         )
+        world.producers[self.name] = self.producer
         self.stager = BlobStager(
             self.blobs,
             self._stored_locations,

@@ -3,13 +3,11 @@
 from functools import cache
 
 from headwater_schemas.keys import first_session
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Table, bindparam, func, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
-from headwater_consumer.database.tables import DRAFTS, RETIRED_SESSIONS, SESSIONS
-from headwater_consumer.queries.drafts import draft_info
-from headwater_consumer.queries.results import DraftInfo
+from headwater_consumer.database.tables import DEAD_LETTERS, DRAFTS, PARKED_RECORDS, RETIRED_SESSIONS, SESSIONS
 
 
 def retired_before_ms(database: Database, partitions: int) -> int:
@@ -26,14 +24,22 @@ def any_session_before(database: Database, start_ms: int, partitions: int) -> bo
         return any(_earlier().tuples(connection, partition=p, first=first) for p in range(partitions))
 
 
-def oldest_open_draft(database: Database) -> tuple[str, DraftInfo] | None:
-    """Of the sessions that opened a draft which is still open: the one that started first, and that draft."""
+def oldest_needed_session(database: Database) -> tuple[str, str] | None:
+    """The session that started first of those whose work is not done, and what is left of it, for people.
+
+    Such are the sessions that opened a draft which is still open, and those of records that wait behind a dead letter.
+    """
     with database.autocommit() as connection:
-        row = _oldest().first(connection)
-    if row is None:
-        return None
-    draft = draft_info(database, row.collection, row.draft)
-    return None if draft is None else (row.session, draft)
+        draft, letter, parked = (statement.first(connection) for statement in (_of_draft(), _of_letter(), _of_parked()))
+    needed: list[tuple[str, str]] = []
+    if draft is not None:
+        needed.append((draft.session, f"the draft {draft.draft} of {draft.collection} is open; commit or discard it"))
+    needed += [
+        (record.session, f"a record of {record.key} is undecodable, or waits; see `headwater dead-letters`")
+        for record in (letter, parked)
+        if record is not None
+    ]
+    return min(needed, default=None)
 
 
 # --- statements -------------------------------------------------------------------------------------------------
@@ -53,7 +59,22 @@ def _earlier() -> CompiledStatement:
 
 
 @cache
-def _oldest() -> CompiledStatement:
+def _of_draft() -> CompiledStatement:
     columns = DRAFTS.c
     statement = select(columns.session, columns.collection, columns.draft).where(columns.closed_position.is_(None))
     return CompiledStatement(statement.order_by(columns.session, columns.collection, columns.draft).limit(1))
+
+
+@cache
+def _of_letter() -> CompiledStatement:
+    return _first_of(DEAD_LETTERS)
+
+
+@cache
+def _of_parked() -> CompiledStatement:
+    return _first_of(PARKED_RECORDS)
+
+
+def _first_of(table: Table) -> CompiledStatement:
+    statement = select(table.c.session, table.c.key).where(table.c.session.is_not(None))
+    return CompiledStatement(statement.order_by(table.c.session, table.c.key).limit(1))

@@ -81,8 +81,8 @@ class MaintenanceReport:
             yield f"wrote {self.finished:,} events to partitions that lacked them"
         if self.retirement is not None:
             yield f"ended the sessions that began before {_time_text(self.retirement)}"
-            if (draft := self.retirement.held_by) is not None:
-                yield f"no later ones: {draft.draft} of {draft.collection} is open. Commit or discard it."
+            if self.retirement.held_by is not None:
+                yield f"no later ones: {self.retirement.held_by}"
 
 
 @click.command("replay", short_help="Rebuild the projection from the log and compare.")
