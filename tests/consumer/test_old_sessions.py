@@ -36,7 +36,6 @@ def _maintain(history: History, *, later_days: float = 0) -> Retirement | None:
     now_ms = NOW_MS + int(later_days * DAY_MS)
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     producer = Producer(history.log, author="maintenance", clock=lambda: now)
-    producer.session = first_session(now_ms)
     retirement = retire_sessions(history.database, producer, history.log.partitions, now_ms=now_ms, days=DAYS)
     producer.confirm()
     history.project()
