@@ -12,7 +12,7 @@ from uuid import uuid4
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, FileEntries, Reference
 from headwater_schemas.errors import BlobMissing
-from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.events import DraftOpened, Event, ExpectedVersion, VersionCommitted, own_draft
 from headwater_schemas.names import CollectionName
 
 from headwater_producer.batches import file_events, move_events, reference_events, removal_events
@@ -50,6 +50,7 @@ class CommitVersion(Upsert):
     run: str | None = None
     ttl_seconds: int | None = None
     expected_digest: str | None = None
+    expect_latest: ExpectedVersion | None = None  # commit only if `latest` is this version
     writers: int | None = None  # of a shared draft: how many to wait for
 
 
@@ -94,6 +95,7 @@ def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
         run=command.run,
         ttl_seconds=command.ttl_seconds,
         expected_digest=command.expected_digest,
+        expect_latest=command.expect_latest,
         writers=command.writers,
     )
 

@@ -1,5 +1,6 @@
 """A blob store in a folder, and a projection that is a dictionary: a project has stored what a test says it has."""
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -40,3 +41,12 @@ def new_stager(store: FolderBlobStore, projection: Projection) -> Callable[..., 
 @pytest.fixture
 def stager(new_stager: Callable[..., BlobStager]) -> BlobStager:
     return new_stager()
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads take turns after almost every instruction."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

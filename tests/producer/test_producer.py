@@ -3,10 +3,8 @@
 import getpass
 import os
 import socket
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -416,15 +414,6 @@ def test_a_session_that_began_by_a_wrong_clock_ends_once_the_clock_is_right(wron
 
 
 # --- threads ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def frequent_switches() -> Iterator[None]:
-    """Threads take turns after almost every instruction."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("frequent_switches")

@@ -10,6 +10,7 @@ from headwater_schemas import codec
 from headwater_schemas.events import Event
 from headwater_schemas.positions import Position
 
+from tests.producer.conftest import frequent_switches as frequent_switches
 from tests.sdk.conftest import store as store
 from tests.support.modes import EMBEDDED
 

@@ -5,12 +5,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import headwater
 import pytest
 from headwater._commit import client as clients
-from headwater_schemas.events import VersionCommitted
+from headwater._commit.task import Task
+from headwater._config.settings import read_settings
+from headwater_schemas.events import RunStarted, VersionCommitted
 
 from tests.queue.artifacts import filled
 from tests.queue.test_disturbed import on_log
@@ -92,6 +95,26 @@ def test_a_child_continues_a_version_although_the_parent_began_with_another_proj
     assert is_continued
     assert headwater.Api().artifact("pets:latest").file_count == 2
     assert headwater.Api().artifact("team/plants/trees:latest").version == "v0"
+
+
+@pytest.mark.usefixtures("store", "no_thread", "frequent_switches")
+def test_threads_of_a_child_share_one_queue_from_the_first_moment() -> None:
+    def log_from_threads() -> bool:
+        together = threading.Barrier(8)
+
+        def start_run(number: int) -> Task[None]:
+            together.wait()
+            return client.send([RunStarted(run=f"team/animals/{number}")])
+
+        with ThreadPoolExecutor(8) as threads:
+            tasks = list(threads.map(start_run, range(8)))
+        client.queue.flush()
+        return all(task.done for task in tasks)
+
+    with headwater.init():
+        client = clients.client_for(read_settings(), create=False)
+
+        assert all(in_child(log_from_threads) for _ in range(20))
 
 
 @pytest.mark.usefixtures("no_thread")

@@ -108,7 +108,7 @@ def test_an_artifact_that_was_refused_says_so() -> None:
         with pytest.raises(EventRejected):
             wrong.wait()
 
-    assert wrong.state == "refused"
+    assert wrong.state == "rejected"
     with headwater.init() as run, pytest.raises(InvalidInput, match=r"rejected.*wait\(\)` raises the reason"):
         run.log_artifact(wrong)
 

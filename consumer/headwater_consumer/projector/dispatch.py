@@ -36,7 +36,7 @@ from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import UNKNOWN_SESSION, check_session, first_session
 
 from headwater_consumer.projector import administration, drafts, runs, seal, versions
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection, time_text
 from headwater_consumer.projector.facts import version_updates
 from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import RetiredSessionsRow, SessionMarkRow
@@ -56,7 +56,11 @@ def apply(context: EventContext, event: Event, state: State) -> list[Change]:
     retired = state.get(RetiredSessionsRow, context.position.partition)
     if retired is not None and origin.session < first_session(retired.before_ms):
         # Without a mark: one that was deleted must never read as "nothing was applied yet".
-        message = "the session of this writer is retired. Log it again from a new process."
+        before = time_text(retired.before_ms * 1000)
+        message = (
+            f"the session of this writer began before {before}, and sessions of that age are retired. Check this "
+            "machine's clock, then log it again."
+        )
         return [rejection(context, event, RuleViolation(Reason.SESSION_RETIRED, message))]
     mark = state.get(SessionMarkRow, context.position.partition, origin.session, context.key)
     last = -1 if mark is None else mark.sequence

@@ -13,7 +13,7 @@ from headwater._artifact.building import Building, state_of
 from headwater._artifact.entry import Entry, Manifest, find_entry
 from headwater._artifact.run_resolver import resolve_runs
 from headwater._artifact.state import ArtifactState
-from headwater._content.attributes import Aliases, Names
+from headwater._content.attributes import UNSET, Aliases, Names, expected_version
 from headwater._tables.stored_values import read_value
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Artifact(Building):
     def state(self) -> str:
         """The stage of its lifecycle.
 
-        "draft" while it is filled; "pending" while it is being logged; "refused" if a rule rejected it (`wait()` raises
+        "draft" while it is filled; "pending" while it is being logged; "rejected" if a rule was broken (`wait()` raises
         an error with the reason); "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
         """
         return self._state.stage
@@ -226,15 +226,15 @@ class Artifact(Building):
 
     # --- logging, saving, deleting
 
-    def save(self) -> "Artifact":
+    def save(self, *, expect_latest: str | None = UNSET) -> "Artifact":
         """Log a new artifact or draft, or save changed attributes of a version. Waits, and returns self.
 
         A logged artifact becomes an output of the active run, if there is one. For a version, only your changes are
         sent, so two people who edit it do not overwrite each other's changes; an alias that is on another version
-        moves.
+        moves. With `expect_latest`, see `Run.log_artifact`, a new artifact or draft is logged only if that still holds.
         Raises: EventRejected, InvalidMetadata, StoreError.
         """
-        self._state.save()
+        self._state.save(expected_version("expect_latest", expect_latest))
         return self
 
     def wait(self, timeout: float | None = None) -> "Artifact":

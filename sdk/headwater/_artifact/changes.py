@@ -3,12 +3,11 @@
 from typing import Any
 
 from headwater_consumer import queries
-from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reason
+from headwater_schemas.errors import EventRejected, NotFound, Reason
 from headwater_schemas.events import AliasMoved, Event, ExpectedVersion
-from headwater_schemas.names import parse_version
 
 from headwater._commit.client import Client
-from headwater._content.attributes import UNSET, VersionAttributes
+from headwater._content.attributes import VersionAttributes, expected_version
 
 
 def save_changes(client: Client, info: queries.VersionInfo, attributes: VersionAttributes) -> queries.VersionInfo:
@@ -35,7 +34,9 @@ def save_changes(client: Client, info: queries.VersionInfo, attributes: VersionA
 
 def move_alias(client: Client, info: queries.VersionInfo, alias: str, expect: Any) -> None:
     """Move an alias to a version at once. Raises: EventRejected naming the version that has it, if not as expected."""
-    moved = AliasMoved(collection=info.collection, alias=alias, version=info.version, expected=_expected(expect))
+    moved = AliasMoved(
+        collection=info.collection, alias=alias, version=info.version, expected=expected_version("expect", expect)
+    )
     client.send([moved], affects_names=True).result()
 
 
@@ -46,17 +47,6 @@ def _current_info(client: Client, info: queries.VersionInfo) -> queries.VersionI
     if now is None:
         raise NotFound(f"{info.collection}:v{info.version} is not in the projection. Run `headwater doctor`.")
     return now
-
-
-def _expected(expect: Any) -> ExpectedVersion | None:
-    if expect is UNSET:
-        return None
-    if expect is None:
-        return ExpectedVersion(version=None)
-    version = parse_version(expect.rpartition(":")[2]) if isinstance(expect, str) else None
-    if version is None:
-        raise InvalidInput(f"expect must be a version such as 'v3' or None, not {expect!r}.")
-    return ExpectedVersion(version=version)
 
 
 def _still_held(client: Client, info: queries.VersionInfo, aliases: list[str]) -> list[str]:

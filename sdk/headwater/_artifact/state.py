@@ -5,9 +5,12 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headwater_schemas.errors import InvalidInput, InvalidName
+from headwater_schemas.events import ExpectedVersion
 from headwater_schemas.names import CollectionName, check_name, check_type
 
 from headwater._active_run.active_run import active_run, client_and_namespace
@@ -135,11 +138,13 @@ class ArtifactState:
             self.stored()
         return self.attributes
 
-    def save(self) -> None:
+    def save(self, expect_latest: ExpectedVersion | None) -> None:
         """As `Artifact.save`."""
         if self._stored is None and self._pending is None:
-            self._log_to_active_run()
+            self._log_to_active_run(expect_latest)
             self.wait(None)
+        elif expect_latest is not None:
+            raise InvalidInput(f"{self.name} was logged, so that expect_latest has no meaning. Save it without.")
         else:
             self.become(self.stored().save_changes(self.attributes))
 
@@ -257,7 +262,7 @@ class ArtifactState:
         if self._pending is not None or self._stored is not None:
             raise InvalidInput(
                 f"{self.name} was logged but rejected; `artifact.wait()` raises the reason. Create a new Artifact."
-                if self.stage == "refused"
+                if self.stage == "rejected"
                 else (
                     f"{self.name} was logged, so its content can no longer change. Create the next version with "
                     "`artifact.new_draft()` or a new Artifact."
@@ -266,9 +271,18 @@ class ArtifactState:
 
     # --- logging it
 
-    def log(self, client: "Client", namespace: str, aliases: tuple[str, ...], commit: Commit) -> "PendingVersion":
+    def log(
+        self,
+        client: "Client",
+        namespace: str,
+        aliases: tuple[str, ...],
+        commit: Commit,
+        *,
+        expect_latest: ExpectedVersion | None = None,
+    ) -> "PendingVersion":
         """Log it as a version. Raises: InvalidInput when it was logged before."""
-        return self._commit(self._record(client, namespace, aliases), commit, None)
+        record = replace(self._record(client, namespace, aliases), expect_latest=expect_latest)
+        return self._commit(record, commit, None)
 
     def upsert(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
         """Log it as a part of the shared draft with this id on the log. Raises: as `log`."""
@@ -291,18 +305,19 @@ class ArtifactState:
             record = self._record(client, namespace, (), may_flatten=False)
         return self._commit(record, commit, draft)
 
-    def _log_to_active_run(self) -> None:
+    def _log_to_active_run(self, expect_latest: ExpectedVersion | None) -> None:
         """Log it as an output of the active run, or else of none."""
         from headwater._commit.save import log_version  # deferred: sqlalchemy
 
         run = active_run()
         if run is not None:
-            self.log(run.client, run.namespace, (), run.log)
+            self.log(run.client, run.namespace, (), run.log, expect_latest=expect_latest)
             return
         client, namespace = client_and_namespace()
         if self._collection is not None:  # a draft stays in the project of its base
             namespace = "/".join(self.namespace)
-        self.log(client, namespace, (), lambda record: log_version(client, record, None))
+        commit = partial(log_version, client, run=None)
+        self.log(client, namespace, (), commit, expect_latest=expect_latest)
 
     def _commit(self, record: CommitRecord, commit: Commit, draft: str | None) -> "PendingVersion":
         pending = commit(record)

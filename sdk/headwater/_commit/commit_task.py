@@ -38,12 +38,13 @@ class CommitTask(ContentTask[CommitVersion]):
     def resolve(self) -> bool:
         assert self._sent is not None
         outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
-        if outcome is None or outcome.version is None:
+        committed = None if outcome is None else Committed.of(outcome)
+        if committed is None:
             return self._resolve_rejected()
         self._record.stager.forget(self._sent.locations)
-        committed = Committed(outcome.version, outcome.deduplicated)
         if not self._session.quiet:
             self._report(committed)
+        self._warn_if_ignored(committed)
         self.succeed(committed)
         return True
 

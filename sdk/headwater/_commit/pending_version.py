@@ -33,10 +33,10 @@ class PendingVersion:
 
     @property
     def state(self) -> str:
-        """ "pending", "refused", or "open" as an accepted part of a shared draft."""
+        """ "pending", "rejected", or "open" as an accepted part of a shared draft."""
         if not self._task.done:
             return "pending"
-        return "refused" if self._task.failed else "open"
+        return "rejected" if self._task.failed else "open"
 
     @property
     def is_version(self) -> bool:
@@ -85,10 +85,10 @@ class PendingVersion:
     def _sealed(self) -> queries.VersionInfo | None:
         assert self._draft is not None, "only shared drafts are committed later"
         self._client.catch_up_on(self._collection)
+        self._raise_rejected_seal()  # first: a draft whose own commit was rejected may be a version all the same
         found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
         if found is not None and found.version is not None:
             return self._info(found.version)
-        self._raise_rejected_seal()
         if found is None or found.discarded:
             raise NotFound(
                 f"the draft {self._distributed_id!r} of {self._collection} was discarded. Use a new distributed_id."

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headwater_schemas.events import ExpectedVersion
+
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content
 
@@ -23,5 +25,6 @@ class CommitRecord:
     deferred: Mapping[str, str]  # path → local file that is read when the record is sent
     attributes: VersionAttributes
     aliases: tuple[str, ...] = ()  # that the caller asked for, besides those of `attributes`
+    expect_latest: ExpectedVersion | None = None  # commit only if `latest` is this version
     stager: "BlobStager"  # where the bytes are staged
     part: "PendingVersion | None" = None  # the artifact was upserted to the draft that it finishes, as this part of it

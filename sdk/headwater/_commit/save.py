@@ -65,6 +65,7 @@ def _commit_command(
         ttl_seconds=attributes.ttl_seconds,
         run=run,
         expected_digest=expected_digest,
+        expect_latest=record.expect_latest,
         writers=writers,
     )
 

@@ -145,11 +145,13 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         self._session.raise_rejection([closing])
         if outcome is None or outcome.is_uncommitted:
             raise self._blocked()
-        committed = None if outcome.version is None else Committed(outcome.version, outcome.deduplicated)
+        committed = Committed.of(outcome)
         if not self._session.quiet:
             self._report(committed)
-        if committed is not None and not self._content.count:
-            self._warn_if_empty(committed.version)
+        if committed is not None:
+            self._warn_if_ignored(committed)
+            if not self._content.count:
+                self._warn_if_empty(committed.version)
         self.succeed(committed)
         return True
 

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from headwater_consumer import queries
 from headwater_producer.commits import SentCommit, Upsert
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.events import Event
+from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.write_queue import WriteQueue
 from headwater._ingest.deferred import ingest_deferred
+from headwater._progress import notify
 
 
 class EventsTask(Task[None]):
@@ -56,6 +59,14 @@ class Committed:
 
     version: int
     deduplicated: bool  # the version existed before, with the same content
+    attributes_ignored: bool = False  # and keeps its own attributes, which the author may not change
+
+    @classmethod
+    def of(cls, outcome: queries.Outcome) -> "Committed | None":
+        """None where there is no version."""
+        if outcome.version is None:
+            return None
+        return cls(outcome.version, outcome.deduplicated, outcome.attributes_ignored)
 
 
 C = TypeVar("C", bound=Upsert)
@@ -99,6 +110,15 @@ class ContentTask(Task[Committed | None], Generic[C]):
     @abstractmethod
     def _publish(self, command: C) -> SentCommit:
         """Publish the bytes, and send the events."""
+
+    def _warn_if_ignored(self, committed: Committed) -> None:
+        """What the caller asked for did not happen, though the commit did."""
+        if committed.attributes_ignored:
+            name = CollectionName.parse(self._command.collection).name
+            notify(
+                f"{name}: v{committed.version} keeps its description, tags and aliases: it has this content already, "
+                "and you may log but not change what exists. Ask somebody who may"
+            )
 
     def _blocked(self) -> StoreUnavailable:
         """The error when there is neither an outcome nor a rejection."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from headwater_schemas import metadata as json_metadata
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.events import VersionDescribed
+from headwater_schemas.events import ExpectedVersion, VersionDescribed
 from headwater_schemas.limits import TAGS_MAX
-from headwater_schemas.names import check_alias, check_text
+from headwater_schemas.names import check_alias, check_text, parse_version
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -24,6 +24,21 @@ TTL_SECONDS_MAX = 100 * 365 * 86_400  # a century: what is meant to stay has no 
 UNSET: Any = object()
 
 AliasMover = Callable[[str, Any], None]  # the alias, and where it is expected: a version, None, or UNSET
+
+
+def expected_version(argument: str, expect: Any) -> ExpectedVersion | None:
+    """What a caller expects: a version such as "v3", None for no version, or UNSET for anything.
+
+    Raises: InvalidInput naming the `argument` for anything else.
+    """
+    if expect is UNSET:
+        return None
+    if expect is None:
+        return ExpectedVersion(version=None)
+    version = parse_version(expect.rpartition(":")[2]) if isinstance(expect, str) else None
+    if version is None:
+        raise InvalidInput(f"{argument} must be a version such as 'v3' or None, not {expect!r}.")
+    return ExpectedVersion(version=version)
 
 
 class Names(list[str]):

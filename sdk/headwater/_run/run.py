@@ -18,7 +18,7 @@ from headwater._artifact.lineage import inputs_of, names_used, outputs_of
 from headwater._artifact.lookup import check_expected_type, find_artifact, version_artifact
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
-from headwater._content.attributes import Aliases
+from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._progress import notify
 from headwater._run.writer import RunWriter
 
@@ -83,18 +83,22 @@ class Run:
         name: str | None = None,
         type: str | None = None,
         aliases: Iterable[str] | None = None,
+        *,
+        expect_latest: str | None = UNSET,
     ) -> Artifact:
         """Log an artifact, file or folder as an output of this run. Returns immediately; `wait()` waits.
 
         A file or folder becomes an artifact called `name`, by default `run-ID-FILENAME`, of type `type`, by default
         "file" or "dataset". `latest` and the given `aliases` move to the logged version.
+        `expect_latest` is a version such as "v3", or None for no version yet: waiting raises EventRejected, naming who
+        logged what came first, unless that is the latest version when this one is committed.
         Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput if the run has ended or the artifact was logged.
         """
         writer = self._writer
         writer.check_running()
-        wanted = _aliases(aliases)
+        wanted, expected = _aliases(aliases), expected_version("expect_latest", expect_latest)
         artifact = self._as_artifact(artifact_or_path, name, type)
-        state_of(artifact).log(writer.client, writer.namespace, wanted, writer.log)
+        state_of(artifact).log(writer.client, writer.namespace, wanted, writer.log, expect_latest=expected)
         return artifact
 
     def upsert_artifact(self, artifact: Artifact, distributed_id: str | None = None) -> Artifact:
