@@ -36,6 +36,23 @@ def test_content_is_known_by_the_algorithm_of_the_project(images: Path) -> None:
     assert {entry["digest"].partition(":")[0] for entry in ask("ls", "pets:v0")} == {"blake3"}
 
 
+def test_the_first_version_of_a_project_fixes_its_algorithm(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    said = refused("project", "--digest-algorithm", "blake3", "--draft-idle-days", "3", code=1)
+
+    assert "team/animals has versions with xxh3 digests" in said
+    assert ask("project")["settings"] == {"digest_algorithm": "xxh3", "draft_idle_days": 7}
+    assert ask("project", "--digest-algorithm", "xxh3")["settings"]["digest_algorithm"] == "xxh3"
+
+
+def test_an_algorithm_that_was_chosen_is_not_chosen_again() -> None:
+    headwater("project", "--digest-algorithm", "blake3")
+
+    assert "cannot change" in refused("project", "--digest-algorithm", "xxh3", code=1)
+    assert ask("project")["settings"]["digest_algorithm"] == "blake3"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

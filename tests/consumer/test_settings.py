@@ -27,14 +27,36 @@ def test_a_project_has_the_defaults_until_it_sets_something_else(history: Histor
     before = queries.project_settings(history.database, PROJECT)
     history.write(_set('{"draft_idle_days":30}'), _set('{"digest_algorithm":"blake3"}'))
     changed = queries.project_settings(history.database, PROJECT)
-    history.write(_set('{"digest_algorithm":null}'))
+    history.write(_set('{"draft_idle_days":null}'))
 
     assert before == DEFAULTS
     assert changed == {"digest_algorithm": "blake3", "draft_idle_days": 30}
-    assert queries.project_settings(history.database, PROJECT) == {**DEFAULTS, "draft_idle_days": 30}
-    assert queries.draft_idle_days(history.database, PROJECT) == 30
-    assert queries.digest_algorithm(history.database, PROJECT) == "xxh3"
+    assert queries.project_settings(history.database, PROJECT) == {**DEFAULTS, "digest_algorithm": "blake3"}
+    assert queries.draft_idle_days(history.database, PROJECT) == 7
+    assert queries.digest_algorithm(history.database, PROJECT) == "blake3"
     assert queries.project_settings(history.database, "team/other") == DEFAULTS
+
+
+@pytest.mark.parametrize("other", ['"xxh3"', "null"])
+def test_a_digest_algorithm_is_chosen_once(history: History, other: str) -> None:
+    history.write(_set('{"digest_algorithm":"blake3"}'), _set('{"digest_algorithm":"blake3","draft_idle_days":9}'))
+    history.write(_set(f'{{"digest_algorithm":{other},"draft_idle_days":3}}'))
+
+    assert rejections_of(history.database) == [Reason.INVALID]
+    ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
+    assert message == (
+        f"{PROJECT} uses the digest algorithm blake3, which was chosen before and cannot change. Use another project "
+        "for another algorithm."
+    )
+    settings = queries.project_settings(history.database, PROJECT)
+    assert settings == {"digest_algorithm": "blake3", "draft_idle_days": 9}
+
+
+def test_the_default_digest_algorithm_that_was_chosen_in_words_is_chosen_as_well(history: History) -> None:
+    history.write(_set('{"digest_algorithm":"xxh3"}'), _set('{"digest_algorithm":null}'))
+    history.write(_set('{"digest_algorithm":"blake3"}'))
+
+    assert queries.digest_algorithm(history.database, PROJECT) == "xxh3"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Handlers of events about the store and its projects: objects, dead letters, rules, grants and settings."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from headwater_schemas import metadata
 from headwater_schemas.errors import Reason
@@ -22,7 +24,7 @@ from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import first_session
 from headwater_schemas.object_names import project_of
 from headwater_schemas.positions import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, position_number
-from headwater_schemas.settings import check_settings
+from headwater_schemas.settings import DIGEST_ALGORITHM, check_settings
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text
 from headwater_consumer.projector.facts import change_fact, end_fact
@@ -164,8 +166,10 @@ def declared(
     kind, name, value = _declaration(event)
     if isinstance(event, SettingsChanged):
         check_settings(metadata.decode(value))
-        before = state.get(ProjectFactRow, context.position.partition, event.project, kind, name)
-        merged = metadata.merge(metadata.decode(before.value) if before else {}, metadata.decode(value))
+        known = state.get(ProjectFactRow, context.position.partition, event.project, kind, name)
+        before = metadata.decode(known.value) if known else {}
+        merged = metadata.merge(before, metadata.decode(value))
+        _check_algorithm(event.project, before, merged)
         value = metadata.encode(merged, "settings")
     metadata.decode(value)
     fact = ProjectFactRow(
@@ -173,6 +177,21 @@ def declared(
     )
     received = [_received(context, event)] if isinstance(event, RulesChanged) else []
     return [*received, *change_fact(state, context, fact)]
+
+
+def _check_algorithm(project: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """A project's digest algorithm is chosen once: two digests of one content would make two versions of it.
+
+    Whether the project has versions by then is not known here, since they are in other partitions; whoever sends the
+    event looks.
+    """
+    chosen = before.get(DIGEST_ALGORITHM)
+    if chosen is not None and after.get(DIGEST_ALGORITHM) != chosen:
+        raise RuleViolation(
+            Reason.INVALID,
+            f"{project} uses the digest algorithm {chosen}, which was chosen before and cannot change. Use another "
+            "project for another algorithm.",
+        )
 
 
 def withdrawn(context: EventContext, event: AccessRevoked | SubscriptionRemoved, state: State) -> list[Change]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
-from headwater_consumer.database.tables import PROJECT_FACTS
+from headwater_consumer.database.tables import COLLECTIONS, PROJECT_FACTS
 from headwater_consumer.rows import SETTINGS
 
 
@@ -28,6 +28,20 @@ def digest_algorithm(database: Database, project: str) -> str:
 def draft_idle_days(database: Database, project: str) -> int:
     """After how many days without an event a draft of "entity/project" is discarded."""
     return int(project_settings(database, project)[DRAFT_IDLE_DAYS])
+
+
+def has_versions(database: Database, project: str) -> bool:
+    """Whether "entity/project" has, or had, a version."""
+    with database.autocommit() as connection:
+        return _any_collection().first(connection, project=project) is not None
+
+
+@cache
+def _any_collection() -> CompiledStatement:
+    """A collection exists from its first version on."""
+    return CompiledStatement(
+        select(COLLECTIONS.c.collection).where(COLLECTIONS.c.project == bindparam("project")).limit(1)
+    )
 
 
 @cache

@@ -98,7 +98,10 @@ class Artifact(Building):
 
     @property
     def digest(self) -> str:
-        """The digest of the content: 64 hexadecimal digits. Equal before and after logging."""
+        """The digest of the content: `lthash:` and 64 hexadecimal digits.
+
+        Equal before and after logging, unless it goes to a project with another digest algorithm than it was added for.
+        """
         stored = self._state.stored_or_none()
         return self._state.content.sum().digest() if stored is None else stored.info.digest
 

@@ -18,6 +18,7 @@ from headwater._artifact.entry import Entry
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content, FileOrReference
+from headwater._ingest.rehash import ingest_again
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -346,6 +347,7 @@ class ArtifactState:
                     "in the project of the base."
                 )
             self.content = self.content.flattened()
+        self._follow_algorithm(client, namespace)
         self._client, self._collection = client, collection
         return CommitRecord(
             collection=str(collection),
@@ -356,6 +358,13 @@ class ArtifactState:
             aliases=aliases,
             stager=self._stager if self._stager is not None else client.stager(namespace),
         )
+
+    def _follow_algorithm(self, client: "Client", namespace: str) -> None:
+        """Hash what was added with another digest algorithm than that of the project that it goes to."""
+        if self._stager is not None:
+            stager = client.stager(namespace)
+            if ingest_again(client.stores.blobs, self._stager, stager, self.content, self._deferred):
+                self._stager = stager
 
     def _collection_in(self, namespace: str) -> CollectionName:
         return CollectionName.parse(f"{namespace}/{self.base_name}")

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from headwater_consumer import queries
-from headwater_consumer.queries.projects import digest_algorithm
+from headwater_consumer.queries.projects import digest_algorithm, has_versions
 from headwater_producer.producer import Producer, user_at_host
 from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import HeadwaterError, StoreReadOnly
+from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.events import Event
 
 from headwater._commit.session import WriteSession
@@ -38,7 +38,9 @@ class Client:
         self.session = WriteSession(self.stores, Producer(self.stores.log, author=user_at_host()), quiet=settings.quiet)
         self._queue = self._new_queue()
         self._pid = os.getpid()
-        self._stagers: dict[str, BlobStager] = {}
+        self._stagers: dict[tuple[str, str], BlobStager] = {}  # by project and algorithm
+        self._algorithms: dict[str, str] = {}  # project → its digest algorithm, as last heard
+        self._with_versions: set[str] = set()  # projects whose algorithm cannot change any more
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], None], None] = {}  # in the order in which they were added
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
@@ -52,14 +54,27 @@ class Client:
     # --- bytes
 
     def stager(self, project: str) -> BlobStager:
-        """Where bytes are staged that will most likely be logged in "entity/project"."""
+        """Where bytes are staged that will most likely be logged in "entity/project", with its digest algorithm."""
         self.check_process()
         with self._lock:
-            if project not in self._stagers:
-                algorithm = digest_algorithm(self.stores.database, project)
-                stored = self._stored_places
-                self._stagers[project] = BlobStager(self.stores.blobs, stored, algorithm=algorithm, project=project)
-            return self._stagers[project]
+            algorithm = self._algorithm_of(project)
+            if (project, algorithm) not in self._stagers:
+                stager = BlobStager(self.stores.blobs, self._stored_places, algorithm=algorithm, project=project)
+                self._stagers[project, algorithm] = stager
+            return self._stagers[project, algorithm]
+
+    def _algorithm_of(self, project: str) -> str:
+        """Asked again until the project has a version. While the database is away, what it said last."""
+        database = self.stores.database
+        if project not in self._with_versions:
+            try:
+                self._algorithms[project] = digest_algorithm(database, project)
+                if has_versions(database, project):
+                    self._with_versions.add(project)
+            except StoreUnavailable:
+                if project not in self._algorithms:
+                    raise
+        return self._algorithms[project]
 
     def _stored_places(
         self, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()

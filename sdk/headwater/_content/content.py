@@ -116,6 +116,11 @@ class Content:
                 del self.references[path]
         self._sum = self.known_delta = self._folders = self._forms = None
 
+    def replace_digests(self, new: Mapping[bytes, bytes]) -> None:
+        """The same files, of which some have other digests now: old digest → new one."""
+        self.files = {path: (new.get(digest, digest), size) for path, (digest, size) in self.files.items()}
+        self._sum = self.known_delta = None
+
     # --- what it holds
 
     @property

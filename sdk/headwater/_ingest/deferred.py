@@ -59,12 +59,37 @@ def ingest_deferred(stager: BlobStager, files: Mapping[str, FileDigest], deferre
             with open(location, "rb", buffering=0) as source:
                 found = stager.ingest_file(source)
         except OSError as error:
-            raise FileChanged(
-                f"{location!r} was added as immutable but can no longer be read: {error.strerror}. Restore it, or use "
-                "policy='mutable'."
-            ) from error
+            raise _unreadable_now(location, error) from error
         if found != (digest, size):
-            raise FileChanged(
-                f"{location!r} was added as immutable but has changed since (from {size:,} to {found[1]:,} bytes). "
-                "Add it again, or use policy='mutable'."
-            )
+            raise _changed(location, size, found[1])
+
+
+def hash_again(location: str, known: FileDigest, algorithm: str) -> bytes:
+    """The digest of a deferred file with another algorithm. Raises: FileChanged when it is not what it was."""
+    known_algorithm, size = digests.algorithm_of(known[0]), 0
+    before, now = digests.new_hasher(known_algorithm), digests.new_hasher(algorithm)
+    try:
+        with open(location, "rb", buffering=0) as source:
+            while chunk := source.read(READ_BYTES):
+                before.update(chunk)
+                now.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise _unreadable_now(location, error) from error
+    if (digests.pack(known_algorithm, before.digest()), size) != known:
+        raise _changed(location, known[1], size)
+    return digests.pack(algorithm, now.digest())
+
+
+def _unreadable_now(location: str, error: OSError) -> FileChanged:
+    return FileChanged(
+        f"{location!r} was added as immutable but can no longer be read: {error.strerror}. Restore it, or use "
+        "policy='mutable'."
+    )
+
+
+def _changed(location: str, before: int, now: int) -> FileChanged:
+    return FileChanged(
+        f"{location!r} was added as immutable but has changed since (from {before:,} to {now:,} bytes). "
+        "Add it again, or use policy='mutable'."
+    )

@@ -1,0 +1,191 @@
+"""The digests of a version are those of its project, wherever its content was added."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import headwater
+import pytest
+from headwater._artifact.artifact import state_of
+from headwater._commit.client import Client, client_for
+from headwater._config.settings import read_settings
+from headwater.errors import FileChanged
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
+from headwater_consumer import queries
+from headwater_schemas.events import SettingsChanged
+
+from tests.sdk.downloads import content_of, refusal
+
+PROJECT, SECURE = "team/animals", "team/secure"
+FILES = {
+    "README": b"what this is",
+    "also/README": b"what this is",
+    "empty": b"",
+    "large": os.urandom(PACKED_FILE_BYTES_MAX + 1),
+    "bin/run": b"#!/bin/sh\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def secure(store: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A project with BLAKE3 digests."""
+    monkeypatch.setenv("HEADWATER_QUIET", "true")
+    choose_blake3(SECURE)
+    return SECURE.partition("/")[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "images"
+    for path, content in FILES.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    (root / "bin/run").chmod(0o755)
+    return root
+
+
+def choose_blake3(project: str) -> None:
+    client().send([SettingsChanged(project=project, settings='{"digest_algorithm":"blake3"}')]).result()
+    client().catch_up()
+
+
+def client() -> Client:
+    return client_for(read_settings(), create=True)
+
+
+def filled(folder: Path, name: str = "images") -> headwater.Artifact:
+    artifact = headwater.Artifact(name, "dataset")
+    artifact.add_dir(folder)
+    return artifact
+
+
+def algorithms_of(artifact: headwater.Artifact) -> set[str]:
+    return {(entry.digest or "").partition(":")[0] for entry in artifact.files()}
+
+
+def add_dir(artifact: headwater.Artifact, folder: Path) -> None:
+    artifact.add_dir(folder)
+
+
+def add_dir_as_immutable(artifact: headwater.Artifact, folder: Path) -> None:
+    artifact.add_dir(folder, policy="immutable")
+
+
+def write_files(artifact: headwater.Artifact, folder: Path) -> None:
+    for path, content in FILES.items():
+        with artifact.new_file(path, "wb") as file:
+            file.write(content)
+
+
+@pytest.mark.parametrize("fill", [add_dir, add_dir_as_immutable, write_files])
+def test_what_was_added_before_the_run_has_the_digests_of_the_runs_project(
+    folder: Path, tmp_path: Path, secure: str, fill: Callable[[headwater.Artifact, Path], None]
+) -> None:
+    early, late = headwater.Artifact("images", "dataset"), headwater.Artifact("images", "dataset")
+    fill(early, folder)
+    with headwater.init(project=secure) as run:
+        run.log_artifact(early).wait()
+        fill(late, folder)
+        run.log_artifact(late).wait()
+
+    assert algorithms_of(early) == {"blake3"}
+    assert (early.version, late.version, early.digest) == ("v0", "v0", late.digest)
+    early.download(tmp_path / "out")
+    assert content_of(tmp_path / "out") == FILES
+
+
+def test_content_that_fills_packs_and_what_a_pack_has_not_got_yet_are_both_hashed_again(
+    tmp_path: Path, secure: str
+) -> None:
+    contents = {f"{number:02}": os.urandom(PACKED_FILE_BYTES_MAX) for number in range(18)}
+    assert sum(map(len, contents.values())) > PACK_BYTES_MAX
+    early = headwater.Artifact("packs", "dataset")
+    for path, content in contents.items():
+        with early.new_file(path, "wb") as file:
+            file.write(content)
+
+    with headwater.init(project=secure) as run:
+        run.log_artifact(early).wait()
+
+    assert algorithms_of(early) == {"blake3"}
+    early.download(tmp_path / "out")
+    assert content_of(tmp_path / "out") == contents
+
+
+def test_a_draft_of_another_project_has_the_digests_of_the_project_that_it_goes_to(
+    folder: Path, tmp_path: Path, secure: str
+) -> None:
+    draft = filled(folder).save().new_draft()
+    with draft.new_file("more") as file:
+        file.write("more")
+    with headwater.init(project=secure) as run:
+        run.log_artifact(draft).wait()
+
+    assert algorithms_of(draft) == {"blake3"}
+    assert [entry.path for entry in draft.files() if entry.executable] == ["bin/run"]
+    draft.download(tmp_path / "out")
+    assert content_of(tmp_path / "out") == {**FILES, "more": b"more"}
+
+
+def test_an_artifact_that_is_used_before_it_was_logged_has_the_digests_of_the_runs_project(
+    folder: Path, secure: str
+) -> None:
+    early = filled(folder)
+    with headwater.init(project=secure) as run:
+        used = run.use_artifact(early)
+
+    assert algorithms_of(used) == {"blake3"}
+
+
+def test_parts_of_a_shared_draft_have_the_digests_of_its_project(folder: Path, secure: str) -> None:
+    parts = [headwater.Artifact("shared", "dataset") for _ in range(2)]
+    for number, part in enumerate(parts):
+        part.add_dir(folder, f"{number}")
+    with headwater.init(project=secure) as run:
+        run.upsert_artifact(parts[0], distributed_id="one")
+        run.finish_artifact(parts[1], distributed_id="one").wait()
+
+    assert parts[1].file_count == 2 * len(FILES)
+    assert algorithms_of(parts[1]) == {"blake3"}
+
+
+def test_a_project_that_chooses_after_an_artifact_was_filled_is_followed(folder: Path) -> None:
+    early = filled(folder)
+    choose_blake3(PROJECT)
+    early.save()
+    late = filled(folder).save()
+
+    assert algorithms_of(early) == {"blake3"}
+    assert (early.version, late.version) == ("v0", "v0")
+
+
+@pytest.mark.parametrize("change", ["other bytes", "gone"])
+def test_an_immutable_file_that_is_not_what_it_was_is_refused_and_nothing_is_written(
+    folder: Path, secure: str, change: str
+) -> None:
+    early = headwater.Artifact("images", "dataset")
+    early.add_dir(folder, policy="immutable")
+    digest = early.digest
+    if change == "gone":
+        (folder / "large").unlink()
+    else:
+        (folder / "large").write_bytes(bytes(len(FILES["large"])))
+
+    with headwater.init(project=secure) as run:
+        said = refusal(FileChanged, lambda: run.log_artifact(early))
+
+    assert "large" in said
+    assert (early.state, early.digest) == ("draft", digest)
+    assert state_of(early).stage == "draft"
+    assert not queries.collections(client().stores.database, SECURE, limit=1)
+
+
+def test_projects_of_one_algorithm_hash_nothing_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = filled(folder)
+    digest = early.digest
+    for path in FILES:
+        (folder / path).unlink()
+    with headwater.init(project="other") as run:
+        run.log_artifact(early).wait()
+
+    assert (early.digest, algorithms_of(early)) == (digest, {"xxh3"})
