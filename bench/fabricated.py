@@ -16,8 +16,9 @@ from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
 from headwater_schemas import digests, lthash
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, file_leaves
+from headwater_schemas.entries import FileEntries, file_leaves
 from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_draft
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.object_names import pack_name
 from headwater_schemas.positions import BEFORE_FIRST
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from headwater_schemas import headers
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.positions import EPOCHS_MAX
+from headwater_schemas.limits import EPOCHS_MAX
 
 from headwater_eventlog.port import NewRecord, Record
 

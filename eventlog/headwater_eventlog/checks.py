@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.limits import EVENT_BYTES_MAX
 
 from headwater_eventlog.port import BYTES_PER_APPEND_MAX, KEY_BYTES_MAX, RECORDS_PER_APPEND_MAX, NewRecord
 

@@ -17,7 +17,8 @@ from headwater_runtime.fair_lock import fair_lock
 from headwater_runtime.pools import Pool
 from headwater_schemas import header_block
 from headwater_schemas.errors import DurabilityUnknown, StoreNotOurs, StoreReadOnly, StoreUnavailable
-from headwater_schemas.positions import BEFORE_FIRST, OFFSETS_MAX, Position
+from headwater_schemas.limits import OFFSETS_MAX
+from headwater_schemas.positions import BEFORE_FIRST, Position
 
 from headwater_eventlog.ancestry import check_ancestors
 from headwater_eventlog.checks import check_append, check_partition

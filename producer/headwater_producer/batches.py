@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from headwater_schemas.codec import EVENT_BYTES_MAX
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, Reference
+from headwater_schemas.entries import FileEntries, Reference
 from headwater_schemas.events import BlobsMoved, EntryAdded, EntryRemoved, Move
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX, EVENT_BYTES_MAX
 
 NUMBERS_BYTES_MAX = (
     28  # size, object index, offset and executable row, or a text's length, at their longest on the wire

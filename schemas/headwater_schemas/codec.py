@@ -22,14 +22,13 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSchema
 from headwater_schemas.events import EVENT_TYPES, Origin, Stamped
-
-EVENT_BYTES_MAX = 900_000  # below Kafka's default limit of 1 MiB, with room for key and headers
+from headwater_schemas.limits import EVENT_BYTES_MAX
 
 MAGIC = b"\xc3\x01"
 _PREFIX_BYTES = len(MAGIC) + 8
 
 Schema = Any  # an .avsc file as parsed by fastavro
-_DECODING_ERRORS = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, MemoryError)
+_DECODING_ERRORS = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error)
 
 
 class EventTooLarge(InvalidInput):

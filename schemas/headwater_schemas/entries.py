@@ -12,8 +12,6 @@ from typing import NamedTuple
 from headwater_schemas import digests
 from headwater_schemas.errors import InvalidInput
 
-ENTRIES_PER_EVENT_MAX = 8192
-
 _LEAF_TAG = b"headwater/entry/1\x00"  # final: another tag would give every version another digest
 _FILE_TAG = _LEAF_TAG + b"F"
 _REFERENCE_TAG = _LEAF_TAG + b"R"

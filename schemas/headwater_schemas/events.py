@@ -22,9 +22,6 @@ def own_draft(identity: str) -> str:
     return OWN_DRAFT + identity
 
 
-WRITERS_MAX = 100_000  # that a commit can wait for
-
-
 def shared_draft(distributed_id: str) -> str:
     """The id of the draft that all writers with this `distributed_id` share."""
     return SHARED_DRAFT + distributed_id

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.frozen_unicode import quoted
-from headwater_schemas.headers import HEADERS_BYTES_MAX, Headers
+from headwater_schemas.headers import Headers
+from headwater_schemas.limits import HEADERS_BYTES_MAX
 
 _NUMBER = struct.Struct("<I")
 _HEADS_CACHED = 1024  # they differ in the lengths of keys

@@ -26,7 +26,6 @@ ANCESTORS = "hw_ancestors"  # on the first record of each partition of a restore
 ORIGINAL = (ORIGINAL_POSITION, ORIGINAL_TIME, ORIGINAL_APPEND_TIME)
 RESERVED = (GRANT, SIGNATURE, *ORIGINAL, ANCESTORS)
 
-HEADERS_BYTES_MAX = 65_536
 
 _SESSION = re.compile(rb"[0-9a-f]{32}")
 _SEQUENCE = re.compile(rb"0|[1-9][0-9]{0,18}")

@@ -47,5 +47,8 @@ LIMITS = (
     Limit(ENTRIES_PER_EVENT_MAX := 8192, "entries", "added or removed by one event"),
     Limit(WRITERS_MAX := 100_000, "writers", "that a commit can wait for"),
     Limit(TAGS_MAX := 256, "tags", "per event; so many aliases, too"),
+    Limit(PARTITIONS_MAX := 1 << 12, "partitions", "log; 12 bits of a position's number"),
+    Limit(EPOCHS_MAX := 1 << 8, "epochs", "log and the logs that it was restored from; 8 bits of a position's number"),
+    Limit(OFFSETS_MAX := 1 << 43, "offsets", "partition; 43 bits of a position's number"),
     Limit(DRAFT_IDLE_DAYS_MAX := 36_500, "days", "setting `draft_idle_days`"),
 )

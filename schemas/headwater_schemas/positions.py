@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 
 BEFORE_FIRST = -1  # the offset before the first record of a partition
-_PARTITION_BITS, _EPOCH_BITS, _OFFSET_BITS = 12, 8, 43  # 63 in all, as stored numbers have a sign
-PARTITIONS_MAX = 1 << _PARTITION_BITS
-EPOCHS_MAX = 1 << _EPOCH_BITS
-OFFSETS_MAX = 1 << _OFFSET_BITS
+# 63 in all, as stored numbers have a sign.
+_EPOCH_BITS, _OFFSET_BITS = (EPOCHS_MAX - 1).bit_length(), (OFFSETS_MAX - 1).bit_length()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from headwater_eventlog.port import BYTES_PER_READ_MAX, RECORDS_PER_APPEND_MAX, EventLog, NewRecord, Record
-from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.errors import InvalidInput, StoreUnavailable
-from headwater_schemas.headers import HEADERS_BYTES_MAX
+from headwater_schemas.limits import EVENT_BYTES_MAX, HEADERS_BYTES_MAX
 from headwater_schemas.positions import BEFORE_FIRST
 
 from tests.contract.event_logs import LogPlace, each_adapter, fresh_place

@@ -12,8 +12,8 @@ from contextlib import closing
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, describe
 from headwater_eventlog.port import BYTES_PER_APPEND_MAX, RECORDS_PER_APPEND_MAX, NewRecord
-from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreError, StoreUnavailable
+from headwater_schemas.limits import EVENT_BYTES_MAX
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from headwater_producer.batches import file_events, reference_events, removal_events
 from headwater_schemas import codec, digests
-from headwater_schemas.codec import EVENT_BYTES_MAX
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX, FileEntries, FileRow, Reference
+from headwater_schemas.entries import FileEntries, FileRow, Reference
 from headwater_schemas.events import EntryAdded, EntryRemoved, Event, Origin, Stamped, shared_draft
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX, EVENT_BYTES_MAX
 
 from tests.support.entries import of_rows
 from tests.support.samples import ORIGIN

@@ -13,9 +13,10 @@ import pytest
 from headwater_producer import producer as module
 from headwater_producer.producer import Producer, user_at_host
 from headwater_schemas import headers, keys
-from headwater_schemas.codec import EVENT_BYTES_MAX, EventTooLarge
+from headwater_schemas.codec import EventTooLarge
 from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreUnavailable
 from headwater_schemas.events import AccessGranted, RulesChanged, RunFinished, RunStarted, VersionRecalled
+from headwater_schemas.limits import EVENT_BYTES_MAX
 from headwater_schemas.names import check_label
 from headwater_schemas.positions import Cut
 

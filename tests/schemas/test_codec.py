@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from headwater_schemas import codec
-from headwater_schemas.codec import EVENT_BYTES_MAX, EventTooLarge, decode, encode
+from headwater_schemas.codec import EventTooLarge, decode, encode
 from headwater_schemas.entries import FileEntries, Reference
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.events import EVENT_TYPES, EntryAdded, EntryRemoved, Event, Origin, Stamped, WriterDone
+from headwater_schemas.limits import EVENT_BYTES_MAX
 from hypothesis import given
 from hypothesis import strategies as st
 

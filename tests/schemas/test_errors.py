@@ -10,6 +10,7 @@ import pytest
 from headwater_schemas import codec, digests, entries, errors, keys, metadata, names, paths, positions
 from headwater_schemas.errors import EventRejected, HeadwaterError, Reason
 from headwater_schemas.events import EntryRemoved, Stamped
+from headwater_schemas.limits import EVENT_BYTES_MAX
 
 from tests.support.samples import ORIGIN, SAMPLES
 
@@ -117,7 +118,7 @@ _CLASS_NAMES = {
 
 
 def large_event() -> EntryRemoved:
-    return EntryRemoved(collection="e/p/c", draft="own:1", paths=("x" * codec.EVENT_BYTES_MAX,))
+    return EntryRemoved(collection="e/p/c", draft="own:1", paths=("x" * EVENT_BYTES_MAX,))
 
 
 def unwritable_event() -> EntryRemoved:

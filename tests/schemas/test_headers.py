@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from headwater_schemas import headers
 from headwater_schemas.events import Stamped
+from headwater_schemas.limits import HEADERS_BYTES_MAX
 from hypothesis import given
 
 from tests.support import strategies
@@ -50,7 +51,7 @@ def test_a_session_that_no_writer_has_counts_as_missing(value: bytes) -> None:
 def test_headers_of_any_event_are_small_and_never_reserved(stamped: Stamped) -> None:
     written = headers.of_event(stamped)
 
-    assert sum(len(name) + len(value) for name, value in written) < headers.HEADERS_BYTES_MAX
+    assert sum(len(name) + len(value) for name, value in written) < HEADERS_BYTES_MAX
     assert not {name for name, _ in written} & set(headers.RESERVED)
     assert len({name for name, _ in written}) == len(written)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from headwater_schemas import codec
-from headwater_schemas.codec import EVENT_BYTES_MAX, decode, encode
+from headwater_schemas.codec import decode, encode
 from headwater_schemas.errors import UndecodableEvent, UnknownSchema
+from headwater_schemas.limits import EVENT_BYTES_MAX
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """The table of limits: the page shows it, and what it says is what is checked."""
 
-from headwater_schemas import codec, entries, events, headers, limits
+from headwater_schemas import limits
 
 from tests.schemas.make_limits_table import PAGE, with_table
 
@@ -14,10 +14,3 @@ def test_the_page_shows_the_table() -> None:
 def test_every_limit_has_a_unit_and_a_subject_and_is_there_once() -> None:
     assert [limit for limit in limits.LIMITS if limit.most < 1 or not limit.subject or not limit.unit] == []
     assert len({(limit.subject, limit.unit) for limit in limits.LIMITS}) == len(limits.LIMITS)
-
-
-def test_a_limit_has_one_value() -> None:
-    assert codec.EVENT_BYTES_MAX == limits.EVENT_BYTES_MAX
-    assert entries.ENTRIES_PER_EVENT_MAX == limits.ENTRIES_PER_EVENT_MAX
-    assert events.WRITERS_MAX == limits.WRITERS_MAX
-    assert headers.HEADERS_BYTES_MAX == limits.HEADERS_BYTES_MAX

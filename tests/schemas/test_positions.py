@@ -5,11 +5,9 @@ import re
 
 import pytest
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 from headwater_schemas.positions import (
     BEFORE_FIRST,
-    EPOCHS_MAX,
-    OFFSETS_MAX,
-    PARTITIONS_MAX,
     Cut,
     Position,
     position_number,

@@ -10,9 +10,9 @@ from headwater._stores.servers import open_servers
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_producer.producer import Producer
 from headwater_schemas import codec, keys
-from headwater_schemas.codec import EVENT_BYTES_MAX
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.events import DeadLetterResolved
+from headwater_schemas.limits import EVENT_BYTES_MAX
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
 

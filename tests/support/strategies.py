@@ -12,9 +12,8 @@ from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
 from headwater_schemas.events import Event, Origin, Stamped
 from headwater_schemas.frozen_unicode import is_printable
-from headwater_schemas.limits import SEGMENT_BYTES_MAX
+from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, SEGMENT_BYTES_MAX
 from headwater_schemas.names import check_alias
-from headwater_schemas.positions import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 

@@ -22,8 +22,9 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import first_session
+from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 from headwater_schemas.object_names import project_of
-from headwater_schemas.positions import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, position_number
+from headwater_schemas.positions import position_number
 from headwater_schemas.settings import DIGEST_ALGORITHM, check_settings
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import SHARED_DRAFT, DraftEvent, DraftOpened, EntryAdded
 from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.names import CollectionName
 from headwater_schemas.object_names import project_of

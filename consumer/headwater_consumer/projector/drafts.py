@@ -5,7 +5,6 @@ from itertools import repeat
 
 from headwater_schemas import lthash
 from headwater_schemas.entries import (
-    ENTRIES_PER_EVENT_MAX,
     FileEntries,
     Reference,
     file_leaves,
@@ -22,6 +21,7 @@ from headwater_schemas.events import (
     WriterDone,
 )
 from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.names import RunName
 

@@ -31,6 +31,8 @@ from headwater_consumer.rows import (
     VersionRow,
 )
 
+ALIASES_SHOWN_MAX = 20  # in a message
+
 
 def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[Change]:
     """Point an alias to another version or to none, if it still points to the expected one."""
@@ -85,10 +87,11 @@ def deleted(context: EventContext, event: VersionDeleted, state: State) -> list[
     version = _live_version(name, number, state)
     aliases = state.open_aliases(name, number)
     if aliases and not event.delete_aliases:
-        held = ", ".join(alias.alias for alias in aliases)
+        held = ", ".join(alias.alias for alias in aliases[:ALIASES_SHOWN_MAX])
+        more = f" and {len(aliases) - ALIASES_SHOWN_MAX:,} more" if len(aliases) > ALIASES_SHOWN_MAX else ""
         raise RuleViolation(
             Reason.ALIAS_HELD,
-            f"{name}:v{number} has the aliases {held}. Move them first, or delete them too.",
+            f"{name}:v{number} has the aliases {held}{more}. Move them first, or delete them too.",
         )
     changes: list[Change] = [*set_attribute(state, context, name, number, DELETED, "")]
     for alias in aliases:

@@ -11,7 +11,8 @@ from headwater_schemas.errors import StoreUnavailable, UndecodableEvent, Unknown
 from headwater_schemas.events import Stamped
 from headwater_schemas.headers import Headers
 from headwater_schemas.keys import stored_key
-from headwater_schemas.positions import OFFSETS_MAX, Position
+from headwater_schemas.limits import OFFSETS_MAX
+from headwater_schemas.positions import Position
 
 from headwater_consumer.projector import DecodedRecord
 

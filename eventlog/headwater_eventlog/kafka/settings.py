@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headwater_schemas.errors import InvalidSettings
-from headwater_schemas.positions import PARTITIONS_MAX
+from headwater_schemas.limits import PARTITIONS_MAX
 
 PARTITIONS = 32  # of a new topic: enough for as many projectors; the number never changes afterwards
 PLAIN = "security_protocol", "sasl_mechanism", "sasl_plain_username", "ssl_cafile", "ssl_certfile", "ssl_keyfile"

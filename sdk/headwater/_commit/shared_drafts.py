@@ -12,7 +12,8 @@ from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
-from headwater_schemas.events import WRITERS_MAX, Event, VersionCommitted, WriterDone, shared_draft
+from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
+from headwater_schemas.limits import WRITERS_MAX
 from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
