@@ -136,8 +136,8 @@ class Differences(ContentError):
         )
         listed = "; ".join(f"{len(paths):,} {kind}: {_first(paths)}" for kind, paths in kinds if paths)
         super().__init__(
-            f"{root!r} differs from the version: {listed}. `download` restores missing, changed and executable files, "
-            "`checkout` also removes files that are not in the version."
+            f"{root!r} differs from the version: {listed}. `download` restores missing and changed files and "
+            "executable bits, `checkout` also removes files that are not in the version."
         )
         self.missing = missing
         self.changed = changed

@@ -77,6 +77,13 @@ def without_seal() -> Iterator[None]:
 
 
 @contextmanager
+def without_executable_rows() -> Iterator[None]:
+    """A version's digest counts which files are executable, and its rows do not say."""
+    with changed(drafts._file_rows, "kinds[row] = EXECUTABLE", "pass"):
+        yield
+
+
+@contextmanager
 def without_verified_reads() -> Iterator[None]:
     """Bytes are handed out as they are found."""
 

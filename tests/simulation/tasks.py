@@ -31,7 +31,7 @@ from headwater_schemas.names import CollectionName
 from headwater_schemas.object_names import project_of
 
 from tests.simulation import views
-from tests.simulation.ledger import Entry
+from tests.simulation.ledger import Entry, is_executable
 from tests.simulation.writers import COLLECTIONS, PROJECT, TYPE, Task, Writer
 
 TASKS_MAX = 4
@@ -67,7 +67,8 @@ def _log(random: Random, name: str) -> Task:
         removed = [path for path in sorted(meant) if path not in kept and writer.world.random.random() < 0.3]
         taken = dict(zip(files, writer.take(list(files.values())), strict=True))
         yield
-        new = {path: Entry(taken[path], len(content)) for path, content in files.items()}
+        executable = {path for path in files if is_executable(name, path)}
+        new = {path: Entry(taken[path], len(files[path]), None, path in executable) for path in files}
         references = [Reference(ELSEWHERE, f"s3://bucket/{name}")] if reference else []
         new |= {r.path: Entry(None, None, r.uri) for r in references}
         meant = {path: entry for path, entry in meant.items() if path not in removed} | new
@@ -76,6 +77,7 @@ def _log(random: Random, name: str) -> Task:
             type=TYPE,
             base=base,
             files={path: (taken[path], len(content)) for path, content in files.items()},
+            executable=executable,
             references=references,
             removed=removed,
             aliases=aliases,

@@ -62,6 +62,12 @@ def test_with_broadcasts_finished_anew_maintenance_comes_to_no_end(opened: Home,
     found(mutants.with_broadcasts_finished_anew, "these still wait", opened, record_property)
 
 
+def test_without_executable_rows_a_version_lists_other_files_than_were_committed(
+    opened: Home, record_property: Record
+) -> None:
+    found(mutants.without_executable_rows, "1, never half visible", opened, record_property)
+
+
 def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, record_property: Record) -> None:
     found(mutants.without_verified_reads, "verified reads", opened, record_property)
 

@@ -49,7 +49,7 @@ def versions_of(database: Database, collection: str) -> list[VersionInfo]:
 def content_of(database: Database, version: VersionInfo) -> dict[str, Entry]:
     """What a version lists."""
     return {
-        entry.path: Entry(entry.digest, entry.size, entry.uri)
+        entry.path: Entry(entry.digest, entry.size, entry.uri, entry.executable)
         for page in queries.all_entries(database, version.layers)
         for entry in page
     }
@@ -73,7 +73,7 @@ def digest_of(content: Content) -> str:
             leaves.append(reference_leaf(Reference(path, entry.uri)))
         else:
             assert entry.size is not None
-            leaves += file_leaves([path], [entry.digest], [entry.size])
+            leaves += file_leaves([path], [entry.digest], [entry.size], [0] if entry.executable else ())
     return lthash.sum_of(leaves, sum(entry.size or 0 for entry in content.values())).digest()
 
 

@@ -25,7 +25,7 @@ from headwater_schemas.positions import Cut
 
 from tests.simulation import views
 from tests.simulation.faults import Violation
-from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert
+from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert, is_executable
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.simulated_database import ProcessDatabase
 from tests.simulation.simulated_log import ProcessLog
@@ -138,9 +138,13 @@ class Writer(Process):
                 return
             break
         algorithm, size = digests.algorithm_of(digest), len(content)
-        files = FileEntries.of_columns(algorithm, [path], [digest], [size], [place.object_name], [place.offset])
+        executable = is_executable(self.name, path)
+        rows = [0] if executable else []
+        files = FileEntries.of_columns(algorithm, [path], [digest], [size], [place.object_name], [place.offset], rows)
         (event,) = self.send(list(file_events(collection, draft, files)))
-        self.world.ledger.upserts.append(Upsert(collection, draft, event, {path: Entry(digest, size)}))
+        self.world.ledger.upserts.append(
+            Upsert(collection, draft, event, {path: Entry(digest, size, None, executable)})
+        )
 
     def take_out(self, collection: str, draft: str, path: str) -> None:
         """Take a path out of a shared draft."""
