@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from headwater_eventlog.embedded import EmbeddedEventLog
+from headwater_eventlog.port import RecordsGone
 from headwater_schemas.errors import FormatTooNew, HeadwaterError, StoreNotOurs, StoreUnavailable
 
 from tests.embedded.embedded_logs import WAIT_S, append, contents, execute, payloads
@@ -216,3 +217,23 @@ def test_appending_to_a_log_that_was_deleted_meanwhile_is_an_error(
 
     with pytest.raises(StoreUnavailable, match=r"log\.db"):
         append(log, b"b")
+
+
+def test_an_older_copy_put_back_under_an_open_log_is_noticed_before_anything_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    with closing(EmbeddedEventLog.open(folder)) as log:
+        append(log, b"1")
+    shutil.copy(folder / "log.db", tmp_path / "older.db")
+
+    with closing(EmbeddedEventLog.open(folder)) as writer, closing(EmbeddedEventLog.open(folder)) as reader:
+        append(writer, b"2", b"3")
+        assert reader.end(0) == 2
+        for file in folder.glob("log.db*"):
+            file.unlink()
+        shutil.copy(tmp_path / "older.db", folder / "log.db")
+
+        for use in (lambda: append(writer, b"4"), lambda: reader.end(0)):
+            with pytest.raises(RecordsGone, match=r"ends at offset 0 and went on to 2 before: an older copy .* newer"):
+                use()
+    with closing(EmbeddedEventLog.open(folder)) as log:
+        assert payloads(log) == [b"1"]

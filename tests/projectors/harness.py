@@ -20,7 +20,7 @@ from headwater_consumer.service.lag_sampler import LagSampler
 from headwater_consumer.service.projecting import ProjectorService
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
-from headwater_eventlog.port import NewRecord
+from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas.events import VersionCommitted
 
 from tests.support.forked import ForkedProcess
@@ -101,8 +101,15 @@ class Deployment:
 @contextmanager
 def running(deployment: Deployment, service: ProjectorService) -> Iterator[None]:
     """A projector in a thread."""
+    with running_service(deployment.log, deployment.database, service):
+        yield
+
+
+@contextmanager
+def running_service(log: EventLog, database: Database, service: ProjectorService) -> Iterator[None]:
+    """As `running`, of any log and database."""
     thread = threading.Thread(target=service.run)
-    with LagSampler(deployment.log, deployment.database, service.status, every_s=SAMPLE_S):
+    with LagSampler(log, database, service.status, every_s=SAMPLE_S):
         thread.start()
         try:
             yield
