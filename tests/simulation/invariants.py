@@ -13,6 +13,7 @@ from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionDeleted
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
+from tests.simulation.copies import check_copies
 from tests.simulation.end import End
 from tests.simulation.faults import Violation
 from tests.simulation.ledger import Entry, EventKey, Upsert
@@ -32,6 +33,7 @@ def check_all(world: World, home: Home) -> None:
     for promise in _PROMISES:
         promise(end)
     check_replay(end, home)
+    check_copies(end, home)
 
 
 # --- 1: an acknowledged commit is never lost, and never half visible ----------------------------------------------

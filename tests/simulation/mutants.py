@@ -17,7 +17,7 @@ from headwater_consumer.maintenance import broadcasts
 from headwater_consumer.projector import dispatch, drafts
 from headwater_consumer.queries.broadcasts import missing_broadcasts
 from headwater_consumer.rows import DraftRow, LogPositionRow
-from headwater_consumer.writing import statements
+from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_producer import commits
 from headwater_producer.commits import CommitVersion, SentCommit
@@ -25,6 +25,7 @@ from headwater_producer.producer import Producer
 from headwater_producer.stager import BlobStager
 from headwater_schemas import codec, keys, lthash
 from headwater_schemas.lthash import ContentSum
+from headwater_schemas.positions import position_number
 from sqlalchemy import Connection
 
 from tests.simulation.simulated_blobs import ProcessBlobs
@@ -138,6 +139,20 @@ def with_broadcasts_finished_anew() -> Iterator[None]:
         return len(missing)
 
     with patch.object(broadcasts, "finish_broadcasts", finish_broadcasts):
+        yield
+
+
+@contextmanager
+def without_epochs() -> Iterator[None]:
+    """A position is only where a record is on its own log."""
+    with changed(position_number, "(epoch << _OFFSET_BITS)", "0"):
+        yield
+
+
+@contextmanager
+def without_hash_of_the_last_record() -> Iterator[None]:
+    """A log counts as the one that was projected if it has some record where the last one was."""
+    with changed(log_check.check_record, "if record_hash(following[0]) != cursor.record:", "if False:"):
         yield
 
 

@@ -10,14 +10,14 @@ from headwater_consumer.database.fingerprint import fingerprint
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from headwater_consumer.writing.runner import Projector
-from headwater_eventlog.port import Record
+from headwater_eventlog.port import EventLog, Record
 
 from tests.simulation import views
 from tests.simulation.end import End
 from tests.simulation.faults import Violation
 from tests.simulation.simulated_log import ProcessLog
 from tests.simulation.world import Bystander, Home
-from tests.support.projections import apply_records
+from tests.support.projections import apply_records, project_all
 
 _REPLAYED_PER_BATCH = (3, 1000, 1000)
 _FINGERPRINT_EVERY = 4  # schedules; that the rows are the same is checked in each
@@ -33,14 +33,14 @@ def check_replay(end: End, home: Home) -> None:
     random.shuffle(partitions)
     for partition in partitions:
         for records, refused in _stretches(end, partition):
-            before = _dump(database) if refused else None
+            before = dump(database) if refused else None
             size = random.choice(_REPLAYED_PER_BATCH)
             for start in range(0, len(records), size):
                 apply_records(projector, partition, records[start : start + size])
-            if before is not None and (changed := _differences(before, _dump(database)) - _BOOKS):
+            if before is not None and (changed := differences(before, dump(database)) - _BOOKS):
                 raise Violation(f"6, what was there stays: refused events changed {changed}: {records}")
-    live, replayed = _dump(end.database), _dump(database)
-    for table in sorted(_differences(live, replayed)):
+    live, replayed = dump(end.database), dump(database)
+    for table in sorted(differences(live, replayed)):
         was, now = live[table] - replayed[table], replayed[table] - live[table]
         raise Violation(f"3, replay: {table} was {sorted(was, key=str)} when it was live, now {sorted(now, key=str)}")
     if end.world.seed % _FINGERPRINT_EVERY == 0 and _fingerprint(end.database) != _fingerprint(database):
@@ -74,12 +74,19 @@ def _is_only_refused(end: End, record: Record) -> bool:
 Dump = dict[str, frozenset[object]]
 
 
-def _dump(database: Database) -> Dump:
+def project_whole(log: EventLog, database: Database) -> None:
+    """Everything on the log."""
+    project_all(log, Projector(log, database))
+
+
+def dump(database: Database) -> Dump:
+    """All rows, by table."""
     with database.snapshot() as connection:
         return {table_of(t).name: frozenset(views.rows(connection, table_of(t).name)) for t in ROW_TYPES}
 
 
-def _differences(one: Dump, other: Dump) -> set[str]:
+def differences(one: Dump, other: Dump) -> set[str]:
+    """The tables that differ."""
     return {name for name in one if one[name] != other[name]}
 
 

@@ -43,7 +43,6 @@ class SimulatedLog:
         there = self.partitions[number]
         offset = self.end(number) + 1 + self._world.random.randint(0, OFFSETS_SKIPPED_MAX)
         time_us = int(self._world.clock().timestamp() * 1_000_000)
-        time_us = max(time_us, there[-1].time_us if there else 0)
         position = Position(0, number, offset)
         there.append(Record(position, time_us, record.key, record.payload, record.headers))
         return position

@@ -68,6 +68,16 @@ def test_without_executable_rows_a_version_lists_other_files_than_were_committed
     found(mutants.without_executable_rows, "1, never half visible", opened, record_property)
 
 
+def test_without_epochs_a_restored_log_meets_its_own_past(opened: Home, record_property: Record) -> None:
+    found(mutants.without_epochs, "after a restore", opened, record_property)
+
+
+def test_without_the_hash_of_the_last_record_an_older_copy_is_not_noticed(
+    opened: Home, record_property: Record
+) -> None:
+    found(mutants.without_hash_of_the_last_record, "was put back", opened, record_property)
+
+
 def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, record_property: Record) -> None:
     found(mutants.without_verified_reads, "verified reads", opened, record_property)
 

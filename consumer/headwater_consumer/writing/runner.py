@@ -106,7 +106,8 @@ class Projector:
             return self._log.read(partition, after=cursor.offset, limit=limit)
         records = check_record(cursor, self._log.read(partition, after=before(cursor), limit=limit + 1))
         self._checked[partition] = cursor
-        return records[:limit]
+        # A log may give fewer than there are: if that was only the cursor's own, nothing is said about those after it.
+        return records[:limit] or self._log.read(partition, after=cursor.offset, limit=limit)
 
     def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
         """Apply `records`, or their first half if the database refuses one: so all before that one are applied.
