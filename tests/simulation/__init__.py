@@ -3,5 +3,6 @@
 `schedules` makes a `world` that runs virtual processes step by step: `writers`, whose scripts are made of `tasks`, and
 `daemons`. `faults` says what may happen to them; `simulated_log`, `simulated_blobs` and `simulated_database` are the
 ports as these processes reach them. `ledger` is what writers were told, `invariants` and `replaying` what must be true
-whatever happened, and `copies` what must be true of copies of the log. `mutants` are the same product with one safeguard taken out.
+whatever happened, `copies` what must be true of copies of the log. `mutants` are the same product with one safeguard
+taken out.
 """

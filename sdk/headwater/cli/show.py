@@ -50,7 +50,7 @@ def version_json(info: "VersionInfo") -> dict[str, Any]:
         "metadata": json.loads(info.metadata),
         "logged_by": info.run,
         "created": iso(info.created_us),
-        **_clock_of_log(info),
+        "created_by_log_clock": _clock_of_log(info),
         "updated": iso(info.updated_us),
         "state": "deleted" if info.deleted else "committed",
         "ttl_seconds": info.ttl_seconds,
@@ -58,11 +58,11 @@ def version_json(info: "VersionInfo") -> dict[str, Any]:
     }
 
 
-def _clock_of_log(info: "VersionInfo") -> dict[str, str]:
+def _clock_of_log(info: "VersionInfo") -> str | None:
     """When it was created by the clock of the log, where that was set back since an earlier record."""
     if abs(info.append_us - info.created_us) < CLOCK_TOLERANCE_US:
-        return {}
-    return {"created_by_log_clock": iso(info.append_us)}
+        return None
+    return iso(info.append_us)
 
 
 def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:
