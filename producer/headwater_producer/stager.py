@@ -23,7 +23,7 @@ from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreUnavailable
 from headwater_schemas.events import Move
 
-from headwater_producer.stored_content import OBJECT_TRUSTED_S, Clock, StoredContent, StoredLocations
+from headwater_producer.stored_content import Clock, StoredContent, StoredLocations
 
 _STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
 
@@ -67,7 +67,7 @@ class BlobStager:
         algorithm: str,
         project: str,
         clock: Clock = time.monotonic,
-        trusted_s: float = OBJECT_TRUSTED_S,
+        trusted_s: float | None = None,
     ) -> None:
         """`project` is where the content will most likely be published: what it has stored is not stored again."""
         self._store = store

@@ -42,12 +42,13 @@ class StoredContent:
         stored: StoredLocations,
         *,
         clock: Clock = time.monotonic,
-        trusted_s: float = OBJECT_TRUSTED_S,
+        trusted_s: float | None = None,
     ) -> None:
+        """`trusted_s` instead of OBJECT_TRUSTED_S."""
         self._store = store
         self._stored = stored
         self._clock = clock
-        self._trusted_s = trusted_s
+        self._trusted_s = OBJECT_TRUSTED_S if trusted_s is None else trusted_s
         self._known: dict[str, tuple[float, int]] = {}  # object → when it was put or seen, and its size
         self._lost: dict[tuple[str, bytes], list[BlobLocation]] = {}  # project and digest → places without it
 

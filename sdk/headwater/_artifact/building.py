@@ -19,8 +19,8 @@ from headwater._ingest.scan import scan, scan_file
 from headwater._ingest.staging import ingest_file, ingest_folder, ingest_spooled, spooled_file
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
-Policy = Literal["mutable", "immutable"]
-POLICIES = ("mutable", "immutable")
+Policy = Literal["mutable", "immutable", "verify"]
+POLICIES: tuple[Policy, ...] = ("mutable", "immutable", "verify")
 TEMPORARY_DIGITS = 20  # of the content's digest, in front of a temporary file's name: 80 bits tell files apart
 
 
@@ -41,7 +41,8 @@ class Building:
 
         `is_tmp=True` prefixes the name with part of the digest, so that temporary files with equal names do not
         collide. `policy="immutable"` reads a large file only when the artifact is logged; it must not change until
-        then.
+        then. `policy="verify"` reads the file even if it seems unchanged, and what the store has of it; damaged content
+        is stored again.
         Raises: InvalidFile, InvalidPath; InvalidInput after logging.
         """
         state = self._state
@@ -55,7 +56,7 @@ class Building:
         if policy == "immutable":
             digest, size, deferred = hash_file(stager, found.location, found.size)
         else:
-            (digest, size), deferred = ingest_file(client, stager, found), False
+            (digest, size), deferred = ingest_file(client, stager, found, verify=policy == "verify"), False
         if is_tmp:
             path = _temporary_name(path, digest)
         executable, location = found.known_executable(), {path: found.location} if deferred else {}
@@ -67,6 +68,7 @@ class Building:
     ) -> None:
         """Add all files below a folder, under `name` or at the top level. Unchanged files are not read again.
 
+        `policy` is as for `add_file`.
         Raises: InvalidFile or InvalidPath naming the offending file, in which case nothing is added; InvalidInput after
         logging.
         """
@@ -82,7 +84,7 @@ class Building:
             digests, sizes, deferred = hash_folder(stager, found)
             state.add_files(paths, digests, sizes, found.known_executable(), deferred)
             return
-        ingested = ingest_folder(client, stager, found)
+        ingested = ingest_folder(client, stager, found, verify=policy == "verify")
         state.check_open()
         columns = (ingested.paths, ingested.digests, ingested.sizes, ingested.executable)
         state.content.add_folder(*columns, ingested.total, ingested.delta)

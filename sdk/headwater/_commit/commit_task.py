@@ -136,7 +136,10 @@ class CommitTask(ContentTask[CommitVersion]):
         name = CollectionName.parse(self._command.collection).name
         version = f"v{committed.version}"
         if committed.deduplicated:
-            notify(f"{name}: same content as {version}, no new version; latest → {version}")
+            healed = (
+                f"; {format_bytes(self._new_bytes)} that the store had lost stored again" if self._new_bytes else ""
+            )
+            notify(f"{name}: same content as {version}, no new version; latest → {version}{healed}")
             return
         total = self._content.count
         new = total if self._difference is None else len(self._difference.changed)

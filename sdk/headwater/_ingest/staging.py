@@ -57,13 +57,16 @@ class IngestedFolder:
     delta: ContentDelta | None  # from the cached state of this folder
 
 
-def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan) -> IngestedFolder:
+def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, verify: bool = False) -> IngestedFolder:
     """Ingest all files of a scan. Files that are stored, and have not changed since the last scan, are not read again.
 
+    `verify` reads all files, and what is stored of them, so that what is damaged in the store is stored anew.
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
     from headwater_schemas.lthash import sum_of  # deferred: numpy
 
+    if verify:
+        client.stat_cache.forget_scan(scanned, stager.algorithm)
     diff = client.stat_cache.diff_scan(scanned, stager.algorithm)
     previous = diff.previous_sum.digest() if diff.previous_sum.count else None
     cached = diff.digests()
@@ -73,7 +76,7 @@ def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan) -> In
     if previous is None or not client.is_stored_version(stager.project, previous):
         missing = stager.missing([digest for digest in digests if digest is not None])
         to_read = [row for row, digest in enumerate(digests) if digest is None or digest in missing]
-    _ingest_rows(stager, scanned, to_read, digests, sizes, quiet=client.quiet)
+    _ingest_rows(stager, scanned, to_read, digests, sizes, verify=verify, quiet=client.quiet)
     paths = scanned.paths()
     known = [digest for digest in digests if digest is not None]
     assert len(known) == len(paths), "every file without a cached digest was read"
@@ -91,12 +94,14 @@ def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan) -> In
     return IngestedFolder(paths, known, sizes, known_executable, total, delta)
 
 
-def ingest_file(client: IngestClient, stager: BlobStager, scanned: ScannedFile) -> tuple[bytes, int]:
-    """Ingest one file; returns digest and size. Raises: as `ingest_folder`."""
-    known = client.stat_cache.lookup_file(scanned, stager.algorithm)
+def ingest_file(
+    client: IngestClient, stager: BlobStager, scanned: ScannedFile, *, verify: bool = False
+) -> tuple[bytes, int]:
+    """Ingest one file; returns digest and size. `verify` and what it raises are as for `ingest_folder`."""
+    known = None if verify else client.stat_cache.lookup_file(scanned, stager.algorithm)
     if known is not None and not stager.missing([known]):
         return known, scanned.size
-    digest, size = _ingest_any(stager, scanned.location)
+    digest, size = _ingest_any(stager, scanned.location, verify=verify)
     if size == scanned.size:
         client.stat_cache.store_file(scanned, digest)
     return digest, size
@@ -120,6 +125,7 @@ def _ingest_rows(
     digests: "list[bytes | None]",
     sizes: list[int],
     *,
+    verify: bool,
     quiet: bool,
 ) -> None:
     """Ingest the files in `rows`, and set their `digests` and `sizes`."""
@@ -131,11 +137,11 @@ def _ingest_rows(
     with Progress("adding", total=sum(sizes[row] for row in rows), unit="B", quiet=quiet) as progress:
         for batch in _batches(small, sizes):
             contents = [_read_small(locations[row], sizes[row]) for row in batch]
-            for row, digest, content in zip(batch, stager.ingest(contents), contents, strict=True):
+            for row, digest, content in zip(batch, stager.ingest(contents, verify=verify), contents, strict=True):
                 digests[row], sizes[row] = digest, len(content)
             progress.advance(sum(map(len, contents)))
         if large:
-            _ingest_large(stager, locations, large, digests, sizes, progress)
+            _ingest_large(stager, locations, large, digests, sizes, progress, verify=verify)
 
 
 def _ingest_large(
@@ -145,9 +151,11 @@ def _ingest_large(
     digests: "list[bytes | None]",
     sizes: list[int],
     progress: Progress,
+    *,
+    verify: bool,
 ) -> None:
     with ThreadPoolExecutor(LARGE_FILES_AT_ONCE, "headwater-adding") as pool:
-        ingested = pool.map(lambda row: _ingest_any(stager, locations[row]), rows)
+        ingested = pool.map(lambda row: _ingest_any(stager, locations[row], verify=verify), rows)
         try:
             for row, (digest, size) in zip(rows, ingested, strict=True):
                 digests[row], sizes[row] = digest, size
@@ -193,10 +201,10 @@ def _read_rest(descriptor: int, content: bytes, location: str) -> bytes:
     return b"".join(pieces)
 
 
-def _ingest_any(stager: BlobStager, location: str) -> tuple[bytes, int]:
+def _ingest_any(stager: BlobStager, location: str, *, verify: bool) -> tuple[bytes, int]:
     try:
         with open(location, "rb", buffering=0) as source:
-            return stager.ingest_file(source)
+            return stager.ingest_file(source, verify=verify)
     except OSError as error:
         raise unreadable_file(location, error) from error
 

@@ -168,6 +168,11 @@ class StatCache:
         key = _key_of(scan, diff.algorithm)
         return bool(self._try(lambda db: self._store(db, key, diff.tree, written, content_sum)))
 
+    def forget_scan(self, scan: Scan, algorithm: str) -> None:
+        """Drop the state that was stored for the root and prefix of `scan`."""
+        key = _key_of(scan, algorithm)
+        self._try(lambda db: _forget_tree(db, key))
+
     def lookup_file(self, file: ScannedFile, algorithm: str) -> bytes | None:
         """The digest (stored form) of a single file that was stored and has not changed since, or None."""
         key = (os.fsencode(file.location), algorithm)
@@ -339,6 +344,13 @@ def _store_chunks(db: sqlite3.Connection, tree_id: int, written: ChunkChanges) -
 def _delete_tree(db: sqlite3.Connection, tree_id: int) -> None:
     db.execute("DELETE FROM chunks WHERE tree = ?", (tree_id,))
     db.execute("DELETE FROM trees WHERE id = ?", (tree_id,))
+
+
+def _forget_tree(db: sqlite3.Connection, key: _TreeKey) -> None:
+    with _transaction(db, "IMMEDIATE"):
+        row = db.execute("SELECT id FROM trees WHERE root = ? AND prefix = ? AND algorithm = ?", key).fetchone()
+        if row is not None:
+            _delete_tree(db, row[0])
 
 
 def _load_file(db: sqlite3.Connection, key: _FileKey) -> _FileRow | None:

@@ -32,19 +32,18 @@ class ContentOptions:
     folder: str | None
     references: tuple[str, ...]
     removed: tuple[str, ...]
-    immutable: bool
+    policy: "Policy"
     checksum: bool
 
     def apply(self, artifact: Artifact) -> None:
         """Remove first, so that a folder can be removed and added in one command."""
-        policy: Policy = "immutable" if self.immutable else "mutable"
         for item in self.removed:
             artifact.remove(item)
         for path in self.paths:
             if os.path.isdir(path):
-                artifact.add_dir(path, self.folder, policy=policy)
+                artifact.add_dir(path, self.folder, policy=self.policy)
             else:
-                artifact.add_file(path, self._name_of(path), policy=policy)
+                artifact.add_file(path, self._name_of(path), policy=self.policy)
         for reference in self.references:
             name, uri = name_and_uri(reference)
             artifact.add_reference(uri, name, checksum=self.checksum)
@@ -102,6 +101,7 @@ class DraftOptions:
 @click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="Metadata, as a JSON object.")
 @ttl_option
 @click.option("--immutable", is_flag=True, help="Read large files only once; they must not change meanwhile.")
+@click.option("--verify", is_flag=True, help="Read all files and what is stored of them; store again what is damaged.")
 @click.option(
     "--use",
     "used",
@@ -131,6 +131,7 @@ def log_command(
     removed: tuple[str, ...],
     folder: str | None,
     immutable: bool,
+    verify: bool,
     no_checksum: bool,
     description: str | None,
     metadata_text: str | None,
@@ -154,7 +155,8 @@ def log_command(
     from headwater._run.init import init  # deferred: sqlalchemy
 
     draft = _draft_options(distributed_id, finish, writers)
-    content = ContentOptions(paths, folder, references, removed, immutable, not no_checksum)
+    policy = _policy(immutable=immutable, verify=verify)
+    content = ContentOptions(paths, folder, references, removed, policy, not no_checksum)
     _check_content(content, which["base"], draft)
     metadata = None if metadata_text is None else json_object(metadata_text, "--metadata")
     artifact, inputs = _new_artifact(entity, project, **which)
@@ -179,6 +181,12 @@ def _draft_options(distributed_id: str | None, finish: bool, writers: int | None
     if finish or writers is not None:
         raise click.UsageError("--finish and --writers require --distributed-id.")
     return None
+
+
+def _policy(*, immutable: bool, verify: bool) -> "Policy":
+    if immutable and verify:
+        raise click.UsageError("--immutable and --verify exclude each other.")
+    return "immutable" if immutable else "verify" if verify else "mutable"
 
 
 def _check_content(content: ContentOptions, base: str | None, draft: DraftOptions | None) -> None:
