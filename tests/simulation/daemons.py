@@ -28,6 +28,7 @@ READER_RATE = 0.25  # of its steps; looking costs more than anything else does
 SNAPSHOTS_MAX = 3
 FULL_STEPS_MAX = 40
 DUPLICATES_MAX = 4
+STOPPED_STEPS_MAX = 80
 
 
 class EmbeddedProjector(Process):
@@ -42,7 +43,7 @@ class EmbeddedProjector(Process):
         while True:
             yield
             partition = random.randrange(log.partitions)
-            if self.world.cursor.get(partition, BEFORE_FIRST) == log.end(partition):
+            if self.world.is_stopped(partition) or self.world.cursor.get(partition, BEFORE_FIRST) == log.end(partition):
                 continue  # asking would say the same, and cost
             try:
                 if count := projector.project_batch(partition):
@@ -66,6 +67,8 @@ class GroupProjector(EmbeddedProjector):
         while True:
             yield
             partition = random.randrange(log.partitions)
+            if self.world.is_stopped(partition):
+                continue
             start = at.pop(partition, self.world.cursor.get(partition, BEFORE_FIRST))
             try:
                 again = self._had_before(partition, start)
@@ -178,6 +181,11 @@ class Nature(Process):
                 disk = random.choice((simulated_log.DISK, simulated_blobs.DISK, simulated_database.DISK))
                 self.world.full[disk] = self.world.steps + random.randint(1, FULL_STEPS_MAX)
                 self.note(f"the {disk} is full until step {self.world.full[disk]}")
+
+            if faults.strikes(Fault.STOPPED):
+                partition = random.randrange(len(log.partitions))
+                self.world.stopped[partition] = self.world.steps + random.randint(1, STOPPED_STEPS_MAX)
+                self.note(f"partition {partition} is stopped until step {self.world.stopped[partition]}")
 
     def idle(self) -> bool:
         return not self.world.log.in_flight

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from headwater_consumer import queries
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionDeleted
+from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionCommitted, VersionDeleted
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
@@ -112,6 +112,27 @@ def _told_refusals_stand(end: End) -> None:
     for key, reason in end.world.ledger.refused.items():
         if key[0] >= end.first_session and end.rejections.get(key) != [reason]:
             raise Violation(f"6, what was said stands: {key} was refused for {reason}, now: {end.rejections.get(key)}")
+
+
+def _told_successes_stand(end: End) -> None:
+    for key in end.world.ledger.accepted:
+        _, event = end.effective.get(key, (None, None))
+        if isinstance(event, VersionCommitted) and event.writers is not None:
+            continue  # it waited for others, and may have been refused after them
+        if end.rejections.get(key):
+            raise Violation(f"6, what was said stands: {key} was said to count, now: {end.rejections[key]}")
+
+
+def _no_commit_of_a_draft_overwrites_another(end: End) -> None:
+    """What a commit says that was not refused, its version says, or said until somebody described it anew."""
+    said = set(end.rows("SELECT collection, version, value FROM version_attributes WHERE field = 'description'"))
+    for key, (_, event) in end.effective.items():
+        if not isinstance(event, VersionCommitted) or event.description is None or key[0] < end.first_session:
+            continue
+        version, _ = end.drafts.get((event.collection, event.draft), (None, None))
+        if version is None or end.rejections.get(key) or (event.collection, version, event.description) in said:
+            continue
+        raise Violation(f"nobody overwrites: {key} was not refused, but v{version} never was {event.description!r}")
 
 
 def _contents_can_be_read(end: End) -> None:
@@ -241,6 +262,8 @@ _PROMISES: tuple[Callable[[End], None], ...] = (
     _equal_content_is_one_version,
     _aliases_are_what_was_told,
     _told_refusals_stand,
+    _told_successes_stand,
+    _no_commit_of_a_draft_overwrites_another,
     _every_event_counts_once,
     _marks_are_where_the_log_is,
     _broadcasts_are_everywhere,

@@ -58,6 +58,7 @@ class Ledger:
     upserts: list[Upsert] = field(default_factory=list)
     confirmed: dict[tuple[str, str], int] = field(default_factory=dict)  # (session, key) → the last sequence
     refused: dict[EventKey, str] = field(default_factory=dict)  # what writers were told is refused, and why
+    accepted: set[EventKey] = field(default_factory=set)  # what they were told is not refused
     contents: dict[bytes, bytes] = field(default_factory=dict)  # all bytes that anybody took, by digest
 
     def is_confirmed(self, event: SentEvent) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FunctionType
@@ -11,21 +11,24 @@ from unittest.mock import patch
 
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
+from headwater_consumer import queries
 from headwater_consumer.database import Database
+from headwater_consumer.database.compiled_statements import INTEGER_MAX
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.maintenance import broadcasts
-from headwater_consumer.projector import dispatch, drafts
+from headwater_consumer.projector import commit_attributes, dispatch, drafts
 from headwater_consumer.queries.broadcasts import missing_broadcasts
+from headwater_consumer.queries.results import RejectionInfo, SentRange
 from headwater_consumer.rows import DraftRow, LogPositionRow
 from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_producer import commits
 from headwater_producer.commits import CommitVersion, SentCommit
-from headwater_producer.producer import Producer
+from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager
 from headwater_schemas import codec, keys, lthash
 from headwater_schemas.lthash import ContentSum
-from headwater_schemas.positions import position_number
+from headwater_schemas.positions import Cut, position_number
 from sqlalchemy import Connection
 
 from tests.simulation.simulated_blobs import ProcessBlobs
@@ -81,6 +84,38 @@ def without_seal() -> Iterator[None]:
 def without_executable_rows() -> Iterator[None]:
     """A version's digest counts which files are executable, and its rows do not say."""
     with changed(drafts._file_rows, "kinds[row] = EXECUTABLE", "pass"):
+        yield
+
+
+@contextmanager
+def without_commit_conflicts() -> Iterator[None]:
+    """Of several commits of one draft, the last one says what counts."""
+    with changed(commit_attributes.check_same, "if held is not None and held != given:", "if False:"):
+        yield
+
+
+@contextmanager
+def with_rejections_of_one_page() -> Iterator[None]:
+    """A writer reads the first rejections of its session, however many there are."""
+    really_read = queries.rejections
+
+    def read_page(database: Database, ranges: Sequence[SentRange]) -> list[RejectionInfo]:
+        whole = {SentRange(one.session, one.key, 0, INTEGER_MAX) for one in ranges}
+        return really_read(database, sorted(whole))[:1]
+
+    with patch.object(queries, "rejections", read_page):
+        yield
+
+
+@contextmanager
+def with_waits_for_everything() -> Iterator[None]:
+    """A writer waits until all that its process ever sent is projected."""
+
+    def cut_of(producer: Producer, sent: Iterable[SentEvent]) -> Cut:
+        del sent
+        return producer.confirm(timeout_s=0)
+
+    with patch.object(Producer, "cut_of", cut_of):
         yield
 
 

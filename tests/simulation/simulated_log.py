@@ -4,8 +4,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, NewRecord, Record
+from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable, UndecodableEvent
 from headwater_schemas.events import EntryAdded
+from headwater_schemas.headers import sequence_of, session_of
 from headwater_schemas.positions import BEFORE_FIRST, Position
 
 from tests.simulation import views
@@ -31,6 +33,16 @@ class SimulatedLog:
     def end(self, partition: int) -> int:
         records = self.partitions[partition]
         return records[-1].position.offset if records else BEFORE_FIRST
+
+    def positions_of(self, event: SentEvent) -> list[Position]:
+        """Where an event is by now, with all copies."""
+        name = (event.session, event.sequence)
+        return [
+            record.position
+            for records in self.partitions
+            for record in records
+            if record.key == event.key and (session_of(record.headers), sequence_of(record.headers)) == name
+        ]
 
     def accept(self, records: Sequence[NewRecord]) -> list[Position]:
         """Append for good. Raises: Violation when an event names an object that is not stored."""

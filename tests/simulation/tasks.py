@@ -45,7 +45,7 @@ ELSEWHERE = "elsewhere"  # the path of a reference
 ALIASES = ("best", "next")  # moved by hand only
 OF_COMMITS = "candidate"  # moved by commits only
 SHARED_DRAFTS = (0, 0, 0, 1, ON_FIRST)  # by weight: writers must meet in one
-WRITERS_MAX = 3
+WRITERS = (2, 2, 2, 1, 3)  # how many a commit waits for, by weight: commits of one draft must agree
 
 
 def plan(random: Random, name: str) -> list[Task]:
@@ -99,7 +99,8 @@ def _share(random: Random, name: str) -> Task:
     if random.random() < 0.3:
         upserts.append((CONTESTED_PATH, random.choice(CONTENTS)))
     removes, is_done, is_committed = random.random() < 0.2, random.random() < 0.6, random.random() < 0.6
-    writers = random.randint(1, WRITERS_MAX) if random.random() < 0.3 else None
+    writers = random.choice(WRITERS) if random.random() < 0.4 else None
+    description, commits_first = random.choice((None, "one", "another")), random.random() < 0.5
     opens, waits = random.random() < 0.7, random.random() < 0.3  # some rely on others to have opened it
 
     def share(writer: Writer) -> Iterator[None]:
@@ -114,7 +115,8 @@ def _share(random: Random, name: str) -> Task:
             writer.take_out(collection, draft, upserts[0][0])
         ends: list[Event] = [WriterDone(collection=collection, draft=draft)] if is_done else []
         if is_committed:
-            ends.append(VersionCommitted(collection=collection, draft=draft, writers=writers))
+            commit = VersionCommitted(collection=collection, draft=draft, writers=writers, description=description)
+            ends.insert(0 if commits_first else len(ends), commit)
         writer.send(ends)
         yield from writer.wait()
 

@@ -78,6 +78,22 @@ def test_without_the_hash_of_the_last_record_an_older_copy_is_not_noticed(
     found(mutants.without_hash_of_the_last_record, "was put back", opened, record_property)
 
 
+def test_without_commit_conflicts_one_commit_of_a_draft_overwrites_another(
+    opened: Home, record_property: Record
+) -> None:
+    found(mutants.without_commit_conflicts, "nobody overwrites", opened, record_property)
+
+
+def test_with_rejections_of_one_page_a_refusal_is_told_as_success(opened: Home, record_property: Record) -> None:
+    found(mutants.with_rejections_of_one_page, "said to count", opened, record_property)
+
+
+def test_with_waits_for_everything_a_writer_waits_for_partitions_of_others(
+    opened: Home, record_property: Record
+) -> None:
+    found(mutants.with_waits_for_everything, "own positions", opened, record_property)
+
+
 def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, record_property: Record) -> None:
     found(mutants.without_verified_reads, "verified reads", opened, record_property)
 

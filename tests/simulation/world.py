@@ -60,6 +60,7 @@ class World:
         self.seen: dict[tuple[str, int], Shown] = {}  # (collection, version) → as it was first seen
         self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
+        self.stopped: dict[int, int] = {}  # partition → the step at which it is projected again
         self.producers: dict[str, Producer] = {}  # of each process that may still write
         self._overtaking_rate = self.random.choice((0.0, 0.1, 0.3))
         self._depth = 0
@@ -115,6 +116,10 @@ class World:
         """Whether a disk has no room now."""
         return self.full.get(disk, 0) > self.steps
 
+    def is_stopped(self, partition: int) -> bool:
+        """Whether nobody projects a partition now."""
+        return self.stopped.get(partition, 0) > self.steps
+
     def note(self, text: str) -> None:
         self.trace.append(f"{self.steps:4} {'  ' * self._depth}{text}")
 
@@ -131,6 +136,7 @@ class World:
         self.calm = True
         self.faults.end()
         self.full.clear()
+        self.stopped.clear()
 
 
 class Process:

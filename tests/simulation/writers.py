@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwater._commit.session import WriteSession
+from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.writing.runner import Projector, StaleProjector
@@ -18,10 +20,10 @@ from headwater_producer.stager import BlobStager
 from headwater_producer.stored_content import OBJECT_TRUSTED_S
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, FileEntries
-from headwater_schemas.errors import ContentError, DurabilityUnknown, StoreUnavailable
+from headwater_schemas.errors import ContentError, DurabilityUnknown, EventRejected, StoreUnavailable
 from headwater_schemas.events import EntryRemoved, Event
 from headwater_schemas.names import CollectionName
-from headwater_schemas.positions import Cut
+from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from tests.simulation import views
 from tests.simulation.faults import Violation
@@ -43,7 +45,7 @@ _THREAD_RATE = 0.15  # how often the process's logging thread is at work when th
 Task = Callable[["Writer"], Iterator[None]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Unanswered:
     """Sent in this life of the process; nobody was told yet what became of it."""
 
@@ -84,6 +86,8 @@ class Writer(Process):
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
         self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
+        stores = Stores("simulated", self.log, self.blobs, self.database, self._projection, read_only=False)
+        self._session = WriteSession(stores, self.producer, quiet=True)
         self._unanswered: list[_Unanswered] = []
         self._confirming = False
         for task in self._plan:
@@ -158,15 +162,16 @@ class Writer(Process):
         return (None, {}) if info is None else (number, views.content_of(self.database, info))
 
     def wait(self) -> Iterator[None]:
-        """Have everything confirmed, and learn what became of it."""
-        cut = yield from self._confirmed()
-        while not (self.world.has_projected(cut) and self._projection.covers(cut) and self._nothing_waits()):
-            if self._projects:
-                self._project()
-            yield
-        for unanswered in self._unanswered:
-            self._learn(unanswered)
-        self._unanswered = []
+        """Have everything confirmed, and learn what became of each part once that is projected."""
+        yield from self._confirmed()
+        while self._unanswered:
+            ready = [one for one in self._unanswered if self._is_projected(one.events)]
+            if ready and self._nothing_waits():
+                self._learn(ready)
+            if self._unanswered:
+                if self._projects:
+                    self._project()
+                yield
 
     def thread(self) -> None:
         """The logging thread sends what it has while another thread of the process is storing blobs."""
@@ -200,8 +205,11 @@ class Writer(Process):
         return cut
 
     def _project(self) -> None:
+        partition = self.world.random.randrange(self.log.partitions)
+        if self.world.is_stopped(partition):
+            return
         try:
-            self._projector.project_batch(self.world.random.randrange(self.log.partitions))
+            self._projector.project_batch(partition)
         except (StaleProjector, StoreUnavailable) as error:
             self.note(f"could not project: {type(error).__name__}")
 
@@ -210,26 +218,46 @@ class Writer(Process):
         health = queries.health(self.database)
         return health.open_dead_letters == 0 and health.parked_records == 0
 
-    def _learn(self, unanswered: _Unanswered) -> None:
-        refused = [refusal for event in unanswered.events if (refusal := self._refusal(event)) is not None]
-        if (commit := unanswered.commit) is None:
-            return
-        outcome = queries.outcomes(self.database, [(commit.collection, commit.draft)])
-        version = found.version if (found := outcome.get((commit.collection, commit.draft))) else None
-        if version is None and not refused:
+    def _is_projected(self, events: Sequence[SentEvent]) -> bool:
+        """Whether the projection has them. Raises: Violation when it has, but the writer would wait for others."""
+        cursor = self.world.cursor
+        if self.world.has_projected(self._session.cut_of(events)):
+            return True
+        at = [position for event in events for position in self.world.log.positions_of(event)]
+        if all(cursor.get(position.partition, BEFORE_FIRST) >= position.offset for position in at):
+            raise Violation(f"own positions: {self.name} waits for more than the events that it asks about, at {at}")
+        return False
+
+    def _learn(self, ready: Sequence[_Unanswered]) -> None:
+        commits = [one.commit for one in ready if one.commit is not None]
+        sent = [event for one in ready for event in one.events]
+        self._session.look_up([(commit.collection, commit.draft) for commit in commits], sent)
+        for one in ready:
+            refused = [self._is_refused(event) for event in one.events]
+            if one.commit is not None:
+                self._learn_version(one.commit, one.locations or (), is_refused=any(refused))
+            self._unanswered.remove(one)
+
+    def _learn_version(self, commit: OwnCommit, contents: Collection[bytes], *, is_refused: bool) -> None:
+        outcome = self._session.outcome_of(commit.collection, commit.draft)
+        version = None if outcome is None else outcome.version
+        if version is None and not is_refused:
             raise Violation(f"1, never lost: {self.name} was told that a commit is durable, but nothing came of it")
         commit.told = version
         if version is not None:
             self.note(f"is told that its commit is {commit.collection}:v{version}")
-            self.stager.forget(unanswered.locations or ())
+            self.stager.forget(contents)
 
-    def _refusal(self, event: SentEvent) -> str | None:
-        found = queries.first_rejection(self.database, event.session, event.key, event.sequence, event.sequence)
-        if found is None:
-            return None
-        self.world.ledger.refused[event.session, event.key, event.sequence] = found.reason
-        self.note(f"is told that {found.event}#{event.sequence} was refused: {found.message}")
-        return found.reason
+    def _is_refused(self, event: SentEvent) -> bool:
+        key = (event.session, event.key, event.sequence)
+        try:
+            self._session.raise_rejection([event])
+        except EventRejected as refusal:
+            self.world.ledger.refused[key] = refusal.reason
+            self.note(f"is told that {event.key}#{event.sequence} was refused: {refusal}")
+            return True
+        self.world.ledger.accepted.add(key)
+        return False
 
     def _expect_damage(self, error: ContentError) -> None:
         blobs = self.world.blobs
