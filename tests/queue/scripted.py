@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from headwater._commit.task import Task
 from headwater._commit.write_queue import WriteQueue
@@ -11,6 +11,7 @@ from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import Cut, Position
 
 DONE_WITHIN_S = 20.0
+KEY = "collection:team/vision/a"  # what the tasks are about
 
 
 class ObservedQueue:
@@ -96,6 +97,10 @@ class ScriptedTask(Task[str]):
     @property
     def draft(self) -> tuple[str, str] | None:
         return ("team/vision/a", self._name) if self._is_draft else None
+
+    @property
+    def keys(self) -> Collection[str]:
+        return [KEY]
 
     @property
     def sent(self) -> Sequence[SentEvent]:

@@ -38,8 +38,8 @@ class Service:
         self.session = WriteSession(stores, Producer(self.log, author="ada"), quiet=True)
         self.queue = WriteQueue(self.session, outage_s=0.0)
 
-    def put(self, events: list[Event], *, rejectable: bool = True) -> EventsTask:
-        task = EventsTask(self.queue, self.session, events, rejectable=rejectable, affects_names=False)
+    def put(self, events: list[Event], *, rejectable: bool = True, affects_names: bool = False) -> EventsTask:
+        task = EventsTask(self.queue, self.session, events, rejectable=rejectable, affects_names=affects_names)
         self.queue.put(task)
         return task
 
@@ -108,3 +108,16 @@ def test_what_need_only_be_durable_waits_for_no_partition(service: Service) -> N
     service.put([RunStarted(run=service.run_in(STOPPED))])
 
     service.put([RunFinished(run=service.run_in(STOPPED), state="finished")], rejectable=False).result()
+
+
+def test_who_asks_about_a_collection_waits_for_what_was_written_about_it_alone(service: Service) -> None:
+    stuck = service.put([RunStarted(run=service.run_in(STOPPED))], affects_names=True)
+    run = service.run_in(HEALTHY)
+    healthy = [service.put([RunStarted(run=run)], affects_names=True) for _ in range(3)]
+
+    asked = service.queue.affecting_names(run_key(run))
+    service.queue.flush(until=asked)
+
+    assert stuck not in asked
+    assert all(task.done for task in healthy)
+    assert not stuck.done

@@ -9,7 +9,7 @@ from headwater_schemas.errors import EventRejected, InvalidInput, Reason, StoreU
 from headwater_schemas.positions import Cut
 
 from tests.producer.logs import Time
-from tests.queue.scripted import ObservedQueue, gone
+from tests.queue.scripted import KEY, ObservedQueue, gone
 
 alone = pytest.mark.usefixtures("no_thread")
 STALLED_S = write_queue.STALLED_PATIENCE_S
@@ -169,17 +169,18 @@ def test_progress_says_how_many_are_done_of_all(monkeypatch: pytest.MonkeyPatch)
 def test_what_affects_names_does_so_until_it_is_done() -> None:
     desk = ObservedQueue()
     desk.put("a")
-    assert not desk.queue.affects_names
+    assert not desk.queue.affecting_names(KEY)
 
-    desk.put("b", affects_names=True)
-    assert desk.queue.affects_names
+    task = desk.put("b", affects_names=True)
+    assert desk.queue.affecting_names(KEY) == [task]
+    assert not desk.queue.affecting_names("collection:team/vision/b")
     desk.confirms.append(gone())
     with pytest.raises(StoreUnavailable):
         desk.queue.flush()
-    assert desk.queue.affects_names, "it is sent, and not known to be accepted"
+    assert desk.queue.affecting_names(KEY) == [task], "it is sent, and not known to be accepted"
     desk.queue.flush()
 
-    assert not desk.queue.affects_names
+    assert not desk.queue.affecting_names(KEY)
 
 
 # --- partitions that stand still ----------------------------------------------------------------------------------

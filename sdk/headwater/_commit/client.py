@@ -15,6 +15,7 @@ from headwater_runtime import fork_hooks
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
 from headwater_schemas.events import Event
+from headwater_schemas.keys import collection_key
 
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
@@ -115,8 +116,7 @@ class Client:
 
     def catch_up_on(self, collection: str) -> None:
         """Make everything that has been written about one collection visible to this process's queries."""
-        if self.queue.affects_names:
-            self.queue.flush()
+        self.queue.flush(until=self.queue.affecting_names(collection_key(collection)))
         self.session.catch_up_on(collection)
 
     # --- the process

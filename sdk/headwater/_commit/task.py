@@ -1,7 +1,7 @@
 """Something to log, and what it needs of the log that it goes to."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from headwater_producer.producer import SentEvent
@@ -49,6 +49,11 @@ class Task(ABC, Generic[T]):
 
     @property
     @abstractmethod
+    def keys(self) -> Collection[str]:
+        """What its events are about."""
+
+    @property
+    @abstractmethod
     def sent(self) -> Sequence[SentEvent]:
         """The events whose outcome is to be known next; none before they were sent."""
 
@@ -76,7 +81,7 @@ class Task(ABC, Generic[T]):
     def result(self) -> T:
         """Wait, and return the result. Raises: EventRejected and others, the error it ended with."""
         if not self._done:
-            self._queue.flush(until=self)
+            self._queue.flush(until=[self])
         if self._error is not None:
             self._error_raised = True
             raise self._error

@@ -1,7 +1,7 @@
 """What can be logged: plain events, and content with the events that name it. Versions are in `commit_task`."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ from headwater_producer.commits import SentCommit, Upsert
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.events import Event
+from headwater_schemas.keys import collection_key
 from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
@@ -38,6 +39,10 @@ class EventsTask(Task[None]):
         self._session = session
         self._events = events
         self._sent: Sequence[SentEvent] = ()
+
+    @property
+    def keys(self) -> Collection[str]:
+        return {event.key for event in self._events}
 
     @property
     def sent(self) -> Sequence[SentEvent]:
@@ -90,6 +95,10 @@ class ContentTask(Task[Committed | None], Generic[C]):
     @property
     def draft(self) -> tuple[str, str] | None:
         return None if self._sent is None else (self._sent.collection, self._sent.draft)
+
+    @property
+    def keys(self) -> Collection[str]:
+        return {collection_key(self._command.collection)}
 
     @property
     def sent(self) -> Sequence[SentEvent]:

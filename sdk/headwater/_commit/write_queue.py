@@ -12,7 +12,7 @@ log does not answer, tasks stay unfinished, and the next caller who waits tries 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -66,22 +66,23 @@ class WriteQueue:
         """Whether any task is not done."""
         return bool(self._queue or self._sent)
 
-    @property
-    def affects_names(self) -> bool:
-        """Whether any task that is not done may change which version a name or alias resolves to."""
+    def affecting_names(self, key: str) -> list[Task[Any]]:
+        """The tasks that may change which version a name or alias resolves to, of the collection with this key."""
         with self._wakeup:  # others put tasks meanwhile
             unfinished = (*self._queue, *self._sent)
-        return any(task.affects_names for task in unfinished)
+        return [task for task in unfinished if task.affects_names and key in task.keys]
 
-    def flush(self, *, until: Task[T] | None = None, progress: Callable[[int, int], None] | None = None) -> None:
-        """Process the queue, to its end or until `until` is done.
+    def flush(
+        self, *, until: Collection[Task[Any]] | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Process the queue, to its end or until these tasks are done.
 
         `progress` is called with the number of tasks that are done, and of all. Raises: StoreUnavailable and others
         when the log or the projection does not answer; the tasks stay, and the next call continues with them.
         """
         ended = self._ended
         before, since_s = self._progress_of(until), time.monotonic()
-        while self.busy and not (until is not None and until.done):
+        while self.busy and not (until is not None and all(task.done for task in until)):
             self._process_batch(until)
             if progress is not None:
                 progress(self._ended - ended, self._started - ended)
@@ -89,9 +90,9 @@ class WriteQueue:
             if now != before:
                 before, since_s = now, time.monotonic()
             elif time.monotonic() - since_s > self._log.timeout_s:
-                self._log.raise_overdue(self._cut_of([until] if until is not None else self._waiting()))
+                self._log.raise_overdue(self._cut_of(self._asked_for(until)))
 
-    def _process_batch(self, until: Task[Any] | None) -> None:
+    def _process_batch(self, until: Collection[Task[Any]] | None) -> None:
         """Send tasks, and resolve those whose events are projected. Other threads may do so while this one waits."""
         with self._flushing:
             self._send_batch()
@@ -133,26 +134,29 @@ class WriteQueue:
                 if not retries.pause():
                     raise
 
-    def _progress_of(self, until: Task[Any] | None) -> object:
+    def _progress_of(self, until: Collection[Task[Any]] | None) -> object:
         """Changes whenever what is waited for gets on."""
-        return self._ended if until is None or not until.sent else until.sent
+        unfinished = [task for task in until or () if not task.done]
+        if until is None or not all(task.sent for task in unfinished):
+            return self._ended
+        return [task.sent[-1] for task in unfinished]
 
-    def _waiting(self) -> list[Task[Any]]:
-        """The tasks that are durable, and done once they are projected."""
-        return [task for task in self._sent if task.rejectable and not task.done and task.is_durable]
+    def _asked_for(self, until: Collection[Task[Any]] | None) -> list[Task[Any]]:
+        """The tasks that are durable, and done once they are projected: those of `until`, if there are any."""
+        waiting = [task for task in self._sent if task.rejectable and not task.done and task.is_durable]
+        wanted = set(map(id, until or ()))
+        return [task for task in waiting if id(task) in wanted] or waiting
 
     def _cut_of(self, tasks: Iterable[Task[Any]]) -> Cut:
         return self._log.cut_of(event for task in tasks for event in task.sent)
 
-    def _awaited(self, until: Task[Any] | None) -> tuple[Cut | None, float]:
+    def _awaited(self, until: Collection[Task[Any]] | None) -> tuple[Cut | None, float]:
         """What to wait for and how long: for stalled partitions only where nothing else is waited for."""
-        waiting = self._waiting()
-        if until in waiting:
-            return self._cut_of([until]), PATIENCE_S
-        moving = [task for task in waiting if not self._stalled.delays(task)]
+        asked = self._asked_for(until)
+        moving = [task for task in asked if not self._stalled.delays(task)]
         if moving:
             return self._cut_of(moving), PATIENCE_S
-        return (self._cut_of(waiting) if waiting else None), STALLED_PATIENCE_S
+        return (self._cut_of(asked) if asked else None), STALLED_PATIENCE_S
 
     def _is_answered(self, task: Task[Any], reached: Cut | None) -> bool:
         if not task.is_durable:

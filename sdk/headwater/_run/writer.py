@@ -123,7 +123,7 @@ class RunWriter:
         if not queue.busy:
             return
         with Progress("logging", total=1, unit="", quiet=self._client.quiet) as progress:
-            queue.flush(progress=progress.report)
+            queue.flush(until=self._tasks, progress=progress.report)
 
     def _remember(self, pending: PendingVersion) -> PendingVersion:
         self._remember_task(pending.task)
@@ -133,7 +133,8 @@ class RunWriter:
         with self._remembering:  # a task that another thread adds meanwhile must not be dropped
             self._tasks.append(task)
             if len(self._tasks) % TASKS_BETWEEN_CLEANUPS == 0:
-                self._tasks = [task for task in self._tasks if not task.done or task.unraised_error is not None]
+                # In place: whoever ends the run meanwhile waits for what is in this list.
+                self._tasks[:] = [task for task in self._tasks if not task.done or task.unraised_error is not None]
 
     def _new_lock(self) -> None:
         self._remembering = threading.Lock()
