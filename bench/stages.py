@@ -22,7 +22,8 @@ _CALLS: tuple[tuple[str, type, str], ...] = (
     ("append", Producer, "confirm"),
     ("project", EmbeddedProjection, "catch_up"),
     ("project", RemoteProjection, "catch_up"),
-    ("outcome", WriteSession, "look_up_outcomes"),
+    ("project", RemoteProjection, "reach"),
+    ("outcome", WriteSession, "look_up"),
 )
 
 

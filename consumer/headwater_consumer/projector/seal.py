@@ -86,7 +86,7 @@ def writer_done(context: EventContext, event: WriterDone, state: State) -> list[
     writer = writer_of(context, event)
     known = state.get(DraftWriterRow, event.collection, event.draft, writer)
     if known is not None and known.done:
-        return []
+        return [Put(touched(draft, context))]
     draft = replace(touched(draft, context), writers_done=draft.writers_done + 1)
     changes: list[Change] = [Put(replace(known or new_writer(event, writer), done=True))]
     if draft.commit_payload is None:
