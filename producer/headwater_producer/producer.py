@@ -39,6 +39,7 @@ SESSION_AGE_MAX = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
+WatchAppend = Callable[[], Callable[[Sequence[Position]], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,11 @@ class Producer:
         clock: Clock = utc_now,
         timer: Timer = Timer(),
         records_per_append: int = RECORDS_PER_APPEND,
+        watch_append: WatchAppend | None = None,
     ) -> None:
+        """`watch_append` is called before each append, and its result, which may raise, with what that returned."""
         self._log = log
+        self._watch_append = watch_append
         self._author = author
         self._clock = clock
         self._timer = timer
@@ -181,11 +185,16 @@ class Producer:
         retries = APPEND_BACKOFF.start(deadline=deadline, clock=clock, sleep=self._timer.sleep)
         while True:
             left_s = max(APPEND_TIMEOUT_S_MIN, deadline - clock())
+            check = None if self._watch_append is None else self._watch_append()
             try:
-                return self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, left_s))
+                positions = self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, left_s))
             except (DurabilityUnknown, StoreUnavailable):
                 if not retries.pause():
                     raise
+            else:
+                if check is not None:
+                    check(positions)
+                return positions
 
     def _stamp(self, event: Event, sequences: dict[str, int], message: str | None) -> Stamped:
         key = event.key

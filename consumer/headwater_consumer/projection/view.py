@@ -1,18 +1,18 @@
 """How far a projection is, compared with its log."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import InvalidInput
-from headwater_schemas.positions import Cut
+from headwater_schemas.positions import Cut, Position
 from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
 from headwater_consumer.database.tables import LOG_POSITIONS
 from headwater_consumer.rows import LogPositionRow
-from headwater_consumer.writing.log_check import check_cursor, check_ends
+from headwater_consumer.writing.log_check import check_appended, check_cursor, check_ends
 
 
 class ProjectionView:
@@ -21,6 +21,7 @@ class ProjectionView:
     def __init__(self, log: EventLog, database: Database) -> None:
         self._log = log
         self._database = database
+        self._seen: Mapping[int, LogPositionRow] = {}  # the cursors as they were read last
 
     def covers(self, cut: Cut) -> bool:
         """Whether everything in `cut` is in the projection. Raises: InvalidInput when `cut` is of another log."""
@@ -53,7 +54,15 @@ class ProjectionView:
         """Partition → its cursor; those of another log do not count."""
         with self._database.autocommit() as connection:
             rows = _cursors_of_generation().tuples(connection, generation=self._log.generation)
-        return {row[0]: LogPositionRow(*row) for row in rows}
+        self._seen = {row[0]: LogPositionRow(*row) for row in rows}
+        return dict(self._seen)
+
+    def watch_append(self) -> Callable[[Sequence[Position]], None]:
+        """Call this before an append, and its result with what the append returned.
+
+        That raises RecordsGone when the log ended before what was known to be projected. Asks nobody.
+        """
+        return partial(check_appended, self._seen)
 
     def check_log(self, *, records: bool) -> None:
         """Compare the cursor of every partition with the end of the log, and where asked with its record.

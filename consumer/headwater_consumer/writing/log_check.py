@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from blake3 import blake3
 from headwater_eventlog.port import EventLog, Record, RecordsGone
-from headwater_schemas.positions import BEFORE_FIRST
+from headwater_schemas.positions import BEFORE_FIRST, Position
 
 from headwater_consumer.rows import LogPositionRow
 
@@ -49,6 +49,16 @@ def check_record(cursor: LogPositionRow, following: Sequence[Record]) -> Sequenc
     if record_hash(following[0]) != cursor.record:
         raise _put_back(cursor, f"has another record at offset {cursor.offset} than the one that was projected")
     return following[1:]
+
+
+def check_appended(cursors: Mapping[int, LogPositionRow], positions: Iterable[Position]) -> None:
+    """Raises: RecordsGone when something was appended at or before a cursor that was read before the append began."""
+    for position in positions:
+        cursor = cursors.get(position.partition)
+        if cursor is not None and position.offset <= cursor.offset:
+            raise _put_back(
+                cursor, f"got new events at offset {position.offset}, but was projected up to offset {cursor.offset}"
+            )
 
 
 def check_cursor(log: EventLog, cursor: LogPositionRow) -> None:

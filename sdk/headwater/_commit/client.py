@@ -36,7 +36,9 @@ class Client:
         self.url = settings.url
         self.stores = open_stores(settings, create=create)
         self.stat_cache = StatCache.open(settings.cache_dir / "stat_cache.db")
-        self.session = WriteSession(self.stores, Producer(self.stores.log, author=user_at_host()), quiet=settings.quiet)
+        watch = self.stores.projection.watch_append
+        producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
+        self.session = WriteSession(self.stores, producer, quiet=settings.quiet)
         self._queue = self._new_queue()
         self._pid = os.getpid()
         self._stagers: dict[tuple[str, str], BlobStager] = {}  # by project and algorithm

@@ -1,12 +1,13 @@
 """The record of an open store: its log, blobs, database and projection. `opening` makes one."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
 from headwater_eventlog.port import EventLog
-from headwater_schemas.positions import Cut
+from headwater_schemas.positions import Cut, Position
 
 
 class Projection(Protocol):
@@ -19,6 +20,8 @@ class Projection(Protocol):
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None: ...
 
     def check_log(self, *, records: bool) -> None: ...
+
+    def watch_append(self) -> Callable[[Sequence[Position]], None]: ...
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None: ...
 
