@@ -32,6 +32,7 @@ FOLDER_ROWS = {
     "shared-draft": "bench.shared_draft",
     "memory-file": "bench.memory_file",
     "memory-entries": "bench.memory_entries",
+    "rows": "bench.rows",
 }
 ON_BOTH = (
     "log-large",
@@ -52,6 +53,7 @@ ON_SERVERS_ONLY = {
     "catch-up": "bench.project_events:measure_entries",
     "two-projectors": "bench.two_projectors",
     "references-s3": "bench.references",
+    "rows": "bench.rows:measure_postgresql",
 }
 SUFFIX = "-services"
 SERVER_ROWS = {

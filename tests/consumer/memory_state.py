@@ -149,7 +149,8 @@ class MemoryState:
             merged.update({path: rows[-1] for path, rows in self._by_path(number).items()})
         kept = [row for row in merged.values() if not (bottom and row.kind == REMOVED)]
         self.entries[layer] = [EntryRow(layer, *EntryRow.values(row)[1:]) for row in kept]
-        self.write([Put(LayerRow(layer, len(kept)))])
+        merges = 1 + max(self.rows[LayerRow][number,].merges for number in layers)
+        self.write([Put(LayerRow(layer, len(kept), merges))])
 
     # --- looking up
 

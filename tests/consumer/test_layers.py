@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer.layers.stored import SEEKS_MAX, StoredLayerStack
+from headwater_consumer.projector.merging import chain_length_max
 from headwater_schemas.events import VersionDeleted
 
 from tests.consumer.events import DIGITS, SHARED, committed, opened, paths
@@ -13,7 +14,7 @@ from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
 
 VERSIONS = 1_000
-CHAIN_MAX = 11  # log2 of the entries, and one
+CHAIN_MAX = 8  # three quarters of log2 of the entries and one
 
 
 def _chains(history: History) -> list[int]:
@@ -33,12 +34,14 @@ def test_the_topmost_layer_that_names_a_path_counts(history: History) -> None:
 
 
 def test_a_removal_hides_what_is_below_as_long_as_there_is_something(history: History) -> None:
-    history.commit(DIGITS, {f"f{n}": b"0" for n in range(9)})
+    history.commit(DIGITS, {f"f{n}": b"0" for n in range(100)})
 
     history.commit(DIGITS, base=0, removed=["f0"])
-    history.commit(DIGITS, {"new": b"1"}, base=1)
+    for base in range(1, chain_length_max(100)):
+        history.commit(DIGITS, {f"new{base}": b"1"}, base=base)
 
-    assert "f0" not in paths(history, 2)
+    assert _chains(history)[-1] == 2, "all but the first were merged"
+    assert "f0" not in paths(history, chain_length_max(100))
     assert rows_of(history.database, "SELECT count(*) FROM entries WHERE kind = 2 AND path = 'f0'") == [(2,)]
 
 

@@ -84,7 +84,7 @@ def opened(context: EventContext, event: DraftOpened, state: State) -> list[Chan
         deduplicated=False,
         attributes_ignored=False,
     )
-    return [Put(draft), Put(LayerRow(context.position_number, 0))]
+    return [Put(draft), Put(LayerRow(context.position_number, 0, 0))]
 
 
 def entries_added(context: EventContext, event: EntryAdded, state: State) -> list[Change]:
@@ -251,7 +251,7 @@ def _extended(
         sum_count=total.count,
         sum_bytes=total.size_bytes,
     )
-    return [Put(grown), AddEntries(rows), Put(LayerRow(draft.layer, layer.row_count + len(rows)))]
+    return [Put(grown), AddEntries(rows), Put(LayerRow(draft.layer, layer.row_count + len(rows), 0))]
 
 
 def _file_rows(layer: int, context: EventContext, writer: int, files: FileEntries) -> list[EntryTuple]:

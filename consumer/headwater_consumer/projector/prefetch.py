@@ -85,6 +85,10 @@ def second_prefetch(event: Event, state: State) -> Iterator[RowKey]:
             yield LayerRow, (draft.layer,)
             if draft.base is not None and (not isinstance(event, EntryAdded) or event.draft.startswith(SHARED_DRAFT)):
                 yield VersionRow, (event.collection, draft.base)
+    if isinstance(event, DraftOpened) and event.base is not None:
+        base = state.get(VersionRow, event.collection, event.base)
+        if base is not None:
+            yield from ((LayerRow, (layer,)) for layer in base.chain())
     if isinstance(event, VersionCommitted | AliasMoved):
         moving = (LATEST, *event.aliases) if isinstance(event, VersionCommitted) else (event.alias,)
         for alias in moving:

@@ -36,6 +36,7 @@ from headwater_consumer.projector.drafts import (
     writer_of,
 )
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
+from headwater_consumer.projector.merging import layers_to_merge
 from headwater_consumer.projector.state import (
     Change,
     DropLayer,
@@ -299,31 +300,24 @@ def _new_version(
 def _layers(
     context: EventContext, draft: DraftRow, sealed: _SealedContent, state: State
 ) -> tuple[LayerChain, list[Change]]:
-    """The new version's chain, topmost first, and what must be written for it.
-
-    The draft's layer is merged with those below while they are less than twice as large, so that each layer of a chain
-    is at least twice the one above it: chains stay logarithmic in the number of entries, and each change is rewritten
-    a logarithmic number of times. (Merging only what is not larger would let drafts of 9, 8, 7, … entries pile up.)
-    """
+    """The new version's chain, topmost first, and what must be written for it. See `merging`."""
     own = state.get(LayerRow, draft.layer)
     assert own is not None, "a draft and its layer are created by one event"
     changes: list[Change] = [RemoveDuplicates(draft.layer)] if sealed.superseded else []
-    rows = own.row_count - sealed.superseded
+    own = replace(own, row_count=own.row_count - sealed.superseded)
     below = base_chain(draft, state)
-    if rows == 0:
+    if own.row_count == 0:
         return below, [*changes, DropLayer(draft.layer)]
-    merged, total = 0, rows
-    while merged < len(below) and (size := _rows_of(below[merged], state)) < 2 * total:
-        total += size
-        merged += 1
-    if merged == 0:
-        return (draft.layer, *below), [*changes, Put(LayerRow(draft.layer, rows))]
+    merged = layers_to_merge([own, *[_layer(number, state) for number in below]])
+    if merged == 1:
+        return (draft.layer, *below), [*changes, Put(own)]
     # The commit's own position names the merged layer: no other event creates a layer there.
-    merge = MergeLayers(context.position_number, (draft.layer, *below[:merged]), bottom=merged == len(below))
-    return (context.position_number, *below[merged:]), [*changes, merge, DropLayer(draft.layer)]
+    sources, rest = (draft.layer, *below[: merged - 1]), below[merged - 1 :]
+    merge = MergeLayers(context.position_number, sources, bottom=not rest)
+    return (context.position_number, *rest), [*changes, merge, DropLayer(draft.layer)]
 
 
-def _rows_of(layer: int, state: State) -> int:
-    row = state.get(LayerRow, layer)
+def _layer(number: int, state: State) -> LayerRow:
+    row = state.get(LayerRow, number)
     assert row is not None, "a version names a layer that does not exist"
-    return row.row_count
+    return row

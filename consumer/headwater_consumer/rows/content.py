@@ -34,6 +34,7 @@ class LayerRow(ProjectionRow):
 
     layer: int  # position number of the event that created it
     row_count: int
+    merges: int  # how often rows of it were merged, at most; 0 for those of one draft
 
 
 @row(key=("collection", "draft"))

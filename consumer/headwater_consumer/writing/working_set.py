@@ -213,11 +213,12 @@ class WorkingSet:
         self.flush()
         ranges = [(source, paths) for source in layers for paths in self._path_ranges(source)]
         rows = sum(statements.copy_unnamed(self._connection, source, layer, paths) for source, paths in ranges)
-        self._put(LayerRow(layer, rows))
+        merges = 1 + max(row.merges for source in layers if (row := self.get(LayerRow, source)) is not None)
+        self._put(LayerRow(layer, rows, merges))
         if bottom:
             ranges_of_all = self._path_ranges(layer)
             rows -= sum(statements.remove_removals(self._connection, layer, paths) for paths in ranges_of_all)
-            self._put(LayerRow(layer, rows))
+            self._put(LayerRow(layer, rows, merges))
 
     def _drop_layer(self, layer: int) -> None:
         self.flush()
