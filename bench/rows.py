@@ -11,8 +11,8 @@ from headwater_consumer.database import Database, driver_connection
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ENTRIES, ROW_TYPES
 from headwater_consumer.writing.runner import Projector
-from headwater_schemas.entries import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.events import ArtifactUsed, Event, RunFinished, RunStarted
+from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 
 from bench.fabricated import PROJECT, files, opened, record, version_events
 from bench.harness import Bench, Figure
