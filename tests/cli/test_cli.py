@@ -110,10 +110,38 @@ def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: S
     store.write(pack, b"0x2")
 
     headwater("doctor")
-    assert pack in headwater("doctor", "--content", expect=1)
+    said = headwater("doctor", "--verify", expect=1)
+    assert f"{pack} (damaged, needed by team/animals/pets:v0)" in said
+    assert "headwater log --verify" in said
+    assert store.objects() == [pack], "it only looks"
 
+    store.write(pack, b"0")
+    assert f"{pack} (cut short, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
     store.remove(pack)
-    assert pack in headwater("doctor", expect=1)
+    assert f"{pack} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
+
+
+def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(images: Path, store: StoreUnderTest) -> None:
+    headwater("log", str(images), "--name", "pets")
+    (pack,) = store.objects()
+    store.write(pack, b"0x2")
+
+    headwater("log", str(images), "--name", "pets", "--verify")
+
+    headwater("doctor", "--verify")
+    assert headwater("log", str(images), "--name", "pets", "--verify", "--immutable", expect=2)
+
+
+def test_doctor_asks_for_content_where_it_was_stored_again(images: Path, store: StoreUnderTest) -> None:
+    headwater("log", str(images), "--name", "pets")
+    (first,) = store.objects()
+    store.remove(first)
+    headwater("log", str(images), "--name", "pets")
+    headwater("doctor", "--verify")
+    (second,) = store.objects()
+    store.remove(second)
+
+    assert f"{second} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
 
 
 def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:

@@ -1,6 +1,7 @@
 """The product with one safeguard taken out. Each must be found by a schedule, or the simulation proves nothing."""
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,10 +23,11 @@ from headwater_consumer.queries.results import RejectionInfo, SentRange
 from headwater_consumer.rows import DraftRow, LogPositionRow
 from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
-from headwater_producer import commits
+from headwater_producer import commits, stored_content
 from headwater_producer.commits import CommitVersion, SentCommit
 from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager
+from headwater_producer.stored_content import StoredContent
 from headwater_schemas import codec, keys, lthash
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.positions import Cut, position_number
@@ -188,6 +190,36 @@ def without_epochs() -> Iterator[None]:
 def without_hash_of_the_last_record() -> Iterator[None]:
     """A log counts as the one that was projected if it has some record where the last one was."""
     with changed(log_check.check_record, "if record_hash(following[0]) != cursor.record:", "if False:"):
+        yield
+
+
+@contextmanager
+def without_confirmed_objects() -> Iterator[None]:
+    """What the projection says is stored counts as stored; the store is not asked."""
+
+    def sizes(stored: StoredContent, names: Iterable[str]) -> dict[str, int]:
+        del stored
+        return dict.fromkeys(names, sys.maxsize)
+
+    with patch.object(StoredContent, "sizes", sizes):
+        yield
+
+
+@contextmanager
+def without_verified_content() -> Iterator[None]:
+    """Who asks for stored content to be verified is not heard."""
+
+    def verify(stored: StoredContent, project: str, wanted: Iterable[bytes]) -> None:
+        del stored, project, wanted
+
+    with patch.object(StoredContent, "verify", verify):
+        yield
+
+
+@contextmanager
+def with_moves_to_the_wrong_place() -> Iterator[None]:
+    """A move leads to another content of the object in which lost content is stored anew."""
+    with changed(stored_content._joined, "now.object_name, now.offset)", "now.object_name, 0)"):
         yield
 
 

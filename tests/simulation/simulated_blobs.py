@@ -1,6 +1,6 @@
 """The blob store in memory, and as one virtual process reaches it: the real contract, simulated trouble."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from headwater_blobs import verify
@@ -23,12 +23,14 @@ class SimulatedBlobs:
         self.objects: dict[str, bytes] = {}
         self.ever: dict[str, bytes] = {}  # as they were published: what a damaged one can be restored from
         self.staged: dict[str, bytes] = {}
+        self.damaged_s: dict[str, float] = {}  # when an object was damaged last
 
-    def tear(self) -> None:
-        """Damage one object."""
-        if not self.objects:
+    def tear(self, names: Collection[str] | None = None) -> None:
+        """Damage one object, of those `names`."""
+        there = [name for name in self.objects if names is None or name in names]
+        if not there:
             return
-        name = self._world.random.choice(list(self.objects))
+        name = self._world.random.choice(there)
         data = self.objects[name]
         match self._world.random.choice(("flip", "truncate", "remove")):
             case "flip" if data:
@@ -38,6 +40,7 @@ class SimulatedBlobs:
                 self.objects[name] = data[: self._world.random.randrange(len(data))]
             case _:
                 del self.objects[name]
+        self.damaged_s[name] = self._world.now_s
         self._world.note(f"object {name} is damaged")
 
     def is_whole(self, name: str) -> bool:
@@ -53,6 +56,7 @@ class ProcessBlobs:
 
     def __init__(self, process: Process) -> None:
         self._process, self._world, self._blobs = process, process.world, process.world.blobs
+        self.put: set[str] = set()  # the objects that this process stored
 
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
         return self._stage(b"".join(contents), None)
@@ -71,6 +75,7 @@ class ProcessBlobs:
                 raise BlobCorrupt(f"the simulated object {name} has another size than its content.")
             self._blobs.objects.setdefault(name, data)
             self._blobs.ever.setdefault(name, data)
+            self.put.add(name)
             self._process.thread()
 
     def discard(self, staged: Staged) -> None:

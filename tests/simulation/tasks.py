@@ -7,7 +7,7 @@ from random import Random
 from headwater_producer.commits import CommitVersion
 from headwater_schemas import digests
 from headwater_schemas.entries import FileEntries, FileRow, Reference
-from headwater_schemas.errors import InvalidInput
+from headwater_schemas.errors import InvalidInput, StoreUnavailable
 from headwater_schemas.events import (
     AliasMoved,
     ArtifactUsed,
@@ -58,14 +58,18 @@ def _log(random: Random, name: str) -> Task:
     collection = random.choice(COLLECTIONS)
     files = _some_files(random)
     reference = random.random() < 0.2
-    on_latest, waits = random.random() < 0.6, random.random() < 0.6
+    on_latest, waits, verifies = random.random() < 0.6, random.random() < 0.6, random.random() < 0.3
     aliases = (OF_COMMITS,) if random.random() < 0.3 else ()
 
     def log_version(writer: Writer) -> Iterator[None]:
         base, meant = writer.content_of_latest(collection) if on_latest else (None, {})
         kept = {*files, ELSEWHERE}
         removed = [path for path in sorted(meant) if path not in kept and writer.world.random.random() < 0.3]
-        taken = dict(zip(files, writer.take(list(files.values())), strict=True))
+        try:
+            taken = dict(zip(files, writer.take(list(files.values()), verify=verifies), strict=True))
+        except StoreUnavailable as error:
+            writer.note(f"gives up: {error}")
+            return
         yield
         executable = {path for path in files if is_executable(name, path)}
         new = {path: Entry(taken[path], len(files[path]), None, path in executable) for path in files}

@@ -100,3 +100,15 @@ def test_without_verified_reads_damaged_bytes_are_handed_out(opened: Home, recor
 
 def test_with_events_before_blobs_an_event_names_what_is_not_stored(opened: Home, record_property: Record) -> None:
     found(mutants.with_events_before_blobs, "blobs first", opened, record_property)
+
+
+def test_without_confirmed_objects_a_commit_relies_on_one_that_is_gone(opened: Home, record_property: Record) -> None:
+    found(mutants.without_confirmed_objects, "bytes are confirmed", opened, record_property)
+
+
+def test_without_verified_content_a_commit_relies_on_rotten_bytes(opened: Home, record_property: Record) -> None:
+    found(mutants.without_verified_content, "bytes are verified", opened, record_property)
+
+
+def test_with_moves_to_the_wrong_place_healed_content_cannot_be_read(opened: Home, record_property: Record) -> None:
+    found(mutants.with_moves_to_the_wrong_place, "is whole but cannot be read", opened, record_property)

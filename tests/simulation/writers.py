@@ -3,6 +3,7 @@
 A script that crashes is run again from its beginning, as a user would: what it logs then is the same content.
 """
 
+import math
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from tests.simulation import views
-from tests.simulation.faults import Violation
+from tests.simulation.faults import Fault, Violation
 from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert, is_executable
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.simulated_database import ProcessDatabase
@@ -89,6 +90,7 @@ class Writer(Process):
         stores = Stores("simulated", self.log, self.blobs, self.database, self._projection, read_only=False)
         self._session = WriteSession(stores, self.producer, quiet=True)
         self._unanswered: list[_Unanswered] = []
+        self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
         self._confirming = False
         for task in self._plan:
             yield
@@ -97,10 +99,15 @@ class Writer(Process):
 
     # --- what tasks are made of
 
-    def take(self, contents: Sequence[bytes]) -> list[bytes]:
-        """Take bytes and return their digests."""
-        taken = self.stager.ingest(contents)
+    def take(self, contents: Sequence[bytes], *, verify: bool = False) -> list[bytes]:
+        """Take bytes and return their digests. `verify`: have what is stored of them read."""
+        if self.world.faults.strikes(Fault.LOST_CONTENT):
+            self._lose_stored(contents)
+        before_s = self.world.now_s
+        taken = self.stager.ingest(contents, verify=verify)
         self.world.ledger.contents.update(zip(taken, contents, strict=True))
+        if verify:
+            self._verified_s.update(dict.fromkeys(taken, before_s))
         return taken
 
     def send(self, events: Sequence[Event]) -> list[SentEvent]:
@@ -113,6 +120,7 @@ class Writer(Process):
     def commit(self, command: CommitVersion, meant: Content) -> Iterator[None]:
         """Log a version of one's own."""
         while True:
+            before_s = self.world.now_s
             try:
                 sent = commits.send_commit(command, self.stager, self.producer)
             except StoreUnavailable:
@@ -122,6 +130,7 @@ class Writer(Process):
                 self._expect_damage(error)
                 return
             break
+        self._check_relied_on(sent.locations, before_s)
         commit = OwnCommit(command.collection, sent.draft, sent.events, meant, command.base)
         self.world.ledger.own.append(commit)
         self._unanswered.append(_Unanswered(sent.events, commit, sent.locations))
@@ -132,6 +141,7 @@ class Writer(Process):
         (digest,) = self.take([content])
         project = CollectionName.parse(collection).namespace
         while True:
+            before_s = self.world.now_s
             try:
                 place = self.stager.publish(project, [digest])[digest]
             except StoreUnavailable:
@@ -141,6 +151,7 @@ class Writer(Process):
                 self._expect_damage(error)
                 return
             break
+        self._check_relied_on({digest: place}, before_s)
         algorithm, size = digests.algorithm_of(digest), len(content)
         executable = is_executable(self.name, path)
         rows = [0] if executable else []
@@ -258,6 +269,26 @@ class Writer(Process):
             return True
         self.world.ledger.accepted.add(key)
         return False
+
+    def _lose_stored(self, contents: Sequence[bytes]) -> None:
+        """Somebody damages an object that has one of these contents already."""
+        hash_one, code = digests.one_shot(self._algorithm), digests.pack(self._algorithm, b"")
+        places = queries.stored_locations(self.database, PROJECT, [code + hash_one(content) for content in contents])
+        self.world.blobs.tear({place.object_name for place in places.values()} - self.blobs.put)
+
+    def _check_relied_on(self, places: Mapping[bytes, BlobLocation], before_s: float) -> None:
+        """Raises: Violation where something relies on an object that was damaged before the store was last asked."""
+        blobs = self.world.blobs
+        for digest, place in places.items():
+            if place.object_name in self.blobs.put:
+                continue
+            damaged_s = blobs.damaged_s.get(place.object_name, math.inf)
+            data = blobs.objects.get(place.object_name, b"")
+            if damaged_s <= before_s - self._trusted_s and len(data) < place.offset + place.size:
+                raise Violation(f"bytes are confirmed: {self.name} relies on {place}, which was lost at {damaged_s}")
+            content = data[place.offset : place.offset + place.size]
+            if damaged_s <= self._verified_s.get(digest, -math.inf) and content != self.world.ledger.contents[digest]:
+                raise Violation(f"bytes are verified: {self.name} relies on {place}, which was damaged at {damaged_s}")
 
     def _expect_damage(self, error: ContentError) -> None:
         blobs = self.world.blobs

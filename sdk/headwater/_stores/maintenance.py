@@ -1,4 +1,4 @@
-"""Maintenance of a whole store: rebuild its projection by a replay, and look for missing or damaged objects."""
+"""Maintenance of a whole store: rebuild its projection by a replay."""
 
 import contextlib
 import os
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headwater_consumer.database import Database
-from headwater_consumer.queries.contents import contents
 from headwater_consumer.writing.replay import ReplayResult, replay
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.port import EventLog, identity_of
-from headwater_schemas.errors import BlobCorrupt, BlobMissing, HeadwaterError
+from headwater_schemas.errors import HeadwaterError
 
 from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
@@ -25,7 +24,6 @@ from headwater._stores.folder import (
     remove_projection,
     switch_projection,
 )
-from headwater._stores.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +139,6 @@ def _server_swap(profile: Profile) -> _ProjectionSwap:
     from headwater._stores.servers import ServerProjectionSwap  # deferred: kafka, minio
 
     return ServerProjectionSwap(profile)
-
-
-def missing_objects(stores: Stores) -> list[str]:
-    """Sorted names of objects that versions need and the store lacks. Cost: reads every entry, checks each object."""
-    named = {place.object_name for page in contents(stores.database) for place, _ in page}
-    return sorted(named - stores.blobs.sizes(named).keys())
-
-
-def damaged_objects(stores: Stores) -> list[str]:
-    """Sorted names of objects whose bytes differ from the recorded digest. Cost: reads all content."""
-    damaged: set[str] = set()
-    for page in contents(stores.database):
-        for place, digest in page:
-            try:
-                for _ in stores.blobs.stream(place, digest):
-                    pass
-            except BlobMissing:
-                continue  # reported by `missing_objects`
-            except BlobCorrupt:
-                damaged.add(place.object_name)
-    return sorted(damaged)
 
 
 def _old_projection(swap: _ProjectionSwap, opened: contextlib.ExitStack) -> tuple[Database | None, str | None]:

@@ -13,6 +13,7 @@ from headwater.cli.options import json_option
 from headwater.cli.output import console, counted, print_json, printable
 
 if TYPE_CHECKING:
+    from headwater._stores.lost_content import LostObject
     from headwater._stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
@@ -30,9 +31,9 @@ class Result:
 
 
 @click.command("doctor", short_help="Check settings, connections and store.")
-@click.option("--content", is_flag=True, help="Also read all content and verify its digests.")
+@click.option("--verify", is_flag=True, help="Also read all content and verify its digests.")
 @json_option
-def doctor_command(content: bool, as_json: bool) -> None:
+def doctor_command(verify: bool, as_json: bool) -> None:
     """Check settings, connections and store, and explain how to fix problems.
 
     Exits with code 1 if something is broken.
@@ -42,7 +43,7 @@ def doctor_command(content: bool, as_json: bool) -> None:
     if settings.profile is not None:
         results += _check_servers(settings.profile)
     if not _broken(results):
-        results += _check_store(settings, content=content)
+        results += _check_store(settings, verify=verify)
     if as_json:
         print_json([{"check": one.check, "state": one.state, "detail": one.detail} for one in results])
     else:
@@ -83,8 +84,8 @@ def _check_servers(profile: Profile) -> list[Result]:
     return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
 
 
-def _check_store(settings: Settings, *, content: bool) -> list[Result]:
-    from headwater._stores.maintenance import damaged_objects, missing_objects  # deferred: sqlalchemy
+def _check_store(settings: Settings, *, verify: bool) -> list[Result]:
+    from headwater._stores.lost_content import lost_objects  # deferred: sqlalchemy
     from headwater._stores.opening import open_stores  # deferred: sqlalchemy
 
     try:
@@ -93,9 +94,7 @@ def _check_store(settings: Settings, *, content: bool) -> list[Result]:
         return [Result("opening the store", "broken", str(error))]
     try:
         results = [*_check_log(stores), *_check_events(stores), *_check_blobs(stores)]
-        results.append(_objects_result("missing objects", missing_objects(stores)))
-        if content:
-            results.append(_objects_result("damaged objects", damaged_objects(stores)))
+        results.append(_objects_result("stored content", lost_objects(stores, verify=verify)))
         return results
     except HeadwaterError as error:
         return [Result("reading the store", "broken", str(error))]
@@ -168,9 +167,15 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unfinished]
 
 
-def _objects_result(check: str, objects: list[str]) -> Result:
+def _objects_result(check: str, objects: "list[LostObject]") -> Result:
     if not objects:
-        return Result(check, "ok", "none")
+        return Result(check, "ok", "no object is lost")
     hidden = len(objects) - NAMES_SHOWN
     more = f" and {hidden:,} more" if hidden > 0 else ""
-    return Result(check, "broken", f"{', '.join(objects[:NAMES_SHOWN])}{more}. Restore them from a backup of the store")
+    advice = "Log the files again from a machine that has them, with `headwater log --verify PATH`"
+    return Result(
+        check,
+        "broken",
+        f"{', '.join(map(str, objects[:NAMES_SHOWN]))}{more}. {advice}, or restore the objects from a backup of the "
+        "store",
+    )
