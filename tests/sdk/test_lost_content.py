@@ -2,15 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import headwater
 import pytest
 from headwater._commit.client import client_for, forget_client
 from headwater._config.settings import read_settings
+from headwater._stores.lost_content import lost_objects
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_producer import stored_content
+from headwater_producer.commits import CommitVersion, send_commit
+from headwater_producer.stager import BlobStager
+from headwater_schemas import digests
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, ContentError
 
 from tests.support.stores import StoreUnderTest
@@ -215,3 +220,31 @@ def test_a_draft_inherits_without_a_question_what_it_does_not_name(
 
     assert draft.version == "v1"
     assert Path(draft.get_entry("new.txt").download(tmp_path / "one")).read_bytes() == b"new"
+
+
+def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUnderTest, folder: Path) -> None:
+    log(folder)
+    before = store.objects()
+    client = client_for(read_settings(), create=False)
+    unaware = BlobStager(client.stores.blobs, nothing_stored, algorithm=digests.XXH3, project="team/animals")
+    files = dict(zip(("a.txt", "b/c.txt", "b/empty"), unaware.ingest([b"first", b"second", b""]), strict=True))
+    sizes = {path: (digest, len(CONTENTS[path])) for path, digest in files.items()}
+    command = CommitVersion(collection="team/animals/copy", type="dataset", base=None, files=sizes)
+    send_commit(command, unaware, client.session.producer)
+    client.session.confirm(projected=True)
+    for name in before:
+        store.remove(name)
+
+    lost = lost_objects(client.stores, verify=False)
+
+    assert [(one.name, one.problem, one.has_copies) for one in lost] == [
+        (name, "missing", name.startswith("packs/")) for name in before
+    ]
+    assert {version for one in lost for version in one.versions} == {"team/animals/data:v0", "team/animals/copy:v0"}
+
+
+def nothing_stored(
+    project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
+) -> Mapping[bytes, BlobLocation]:
+    del project, digests, without
+    return {}

@@ -28,7 +28,6 @@ class Fault(StrEnum):
     DUPLICATE = "duplicate"  # old records arrive once more
     POISON = "poison"  # a record that does not decode
     TORN_BLOB = "torn blob"  # bytes of a stored object change, or their end or all of them is gone
-    LOST_CONTENT = "lost content"  # the same, of an object whose content somebody is about to log again
     FULL_DISK = "full disk"  # of the log, the blobs or the database, until there is room again
     UNANSWERED = "unanswered"  # one call to the log or the blobs fails, the next may not
     STOPPED = "stopped partition"  # nobody projects it for a while

@@ -32,7 +32,7 @@ from headwater_schemas.object_names import project_of
 
 from tests.simulation import views
 from tests.simulation.ledger import Entry, is_executable
-from tests.simulation.writers import COLLECTIONS, PROJECT, TYPE, Task, Writer
+from tests.simulation.writers import COLLECTIONS, PROJECT, TYPE, VERIFIED_RATE, Task, Writer
 
 TASKS_MAX = 4
 FILES_MAX = 4
@@ -58,7 +58,7 @@ def _log(random: Random, name: str) -> Task:
     collection = random.choice(COLLECTIONS)
     files = _some_files(random)
     reference = random.random() < 0.2
-    on_latest, waits, verifies = random.random() < 0.6, random.random() < 0.6, random.random() < 0.3
+    on_latest, waits, verifies = random.random() < 0.6, random.random() < 0.6, random.random() < VERIFIED_RATE
     aliases = (OF_COMMITS,) if random.random() < 0.3 else ()
 
     def log_version(writer: Writer) -> Iterator[None]:

@@ -27,7 +27,7 @@ from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from tests.simulation import views
-from tests.simulation.faults import Fault, Violation
+from tests.simulation.faults import Violation
 from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert, is_executable
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.simulated_database import ProcessDatabase
@@ -40,7 +40,9 @@ TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
 APPENDED_AT_ONCE = (1, 3, 512, 512)
 CONFIRM_S_MAX = 60.0
-TRUSTED_S = (0.0, 2.0, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
+VERIFIED_RATE = 0.5  # how often what is taken is verified
+LOSS_RATES = (0.0, 0.8)  # how often content is lost that is about to be logged again
+TRUSTED_S = (0.0, 0.0, 0.5, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
 _THREAD_RATE = 0.15  # how often the process's logging thread is at work when this one stores a blob
 
 Task = Callable[["Writer"], Iterator[None]]
@@ -62,6 +64,7 @@ class Writer(Process):
         super().__init__(world, name)
         self._plan = plan
         self._algorithm = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
+        self._loss_rate = world.random.choice(LOSS_RATES)
         self._trusted_s = world.random.choice(TRUSTED_S)
         self._projects = world.random.random() < 0.5  # as on a laptop: who waits projects
 
@@ -101,8 +104,7 @@ class Writer(Process):
 
     def take(self, contents: Sequence[bytes], *, verify: bool = False) -> list[bytes]:
         """Take bytes and return their digests. `verify`: have what is stored of them read."""
-        if self.world.faults.strikes(Fault.LOST_CONTENT):
-            self._lose_stored(contents)
+        self._lose_stored(contents)
         before_s = self.world.now_s
         taken = self.stager.ingest(contents, verify=verify)
         self.world.ledger.contents.update(zip(taken, contents, strict=True))
@@ -138,7 +140,11 @@ class Writer(Process):
 
     def upsert(self, collection: str, draft: str, path: str, content: bytes) -> Iterator[None]:
         """Put a file into a shared draft."""
-        (digest,) = self.take([content])
+        try:
+            (digest,) = self.take([content], verify=self.world.random.random() < VERIFIED_RATE)
+        except StoreUnavailable as error:
+            self.note(f"gives up: {error}")
+            return
         project = CollectionName.parse(collection).namespace
         while True:
             before_s = self.world.now_s
@@ -271,7 +277,9 @@ class Writer(Process):
         return False
 
     def _lose_stored(self, contents: Sequence[bytes]) -> None:
-        """Somebody damages an object that has one of these contents already."""
+        """Somebody may damage an object that another process stored, and that has one of these contents."""
+        if self.world.calm or self.world.random.random() >= self._loss_rate:
+            return
         hash_one, code = digests.one_shot(self._algorithm), digests.pack(self._algorithm, b"")
         places = queries.stored_locations(self.database, PROJECT, [code + hash_one(content) for content in contents])
         self.world.blobs.tear({place.object_name for place in places.values()} - self.blobs.put)
