@@ -63,7 +63,8 @@ def check_appended(cursors: Mapping[int, LogPositionRow], positions: Iterable[Po
 
 def check_cursor(log: EventLog, cursor: LogPositionRow) -> None:
     """Read the record of a cursor and compare it. Raises: RecordsGone, StoreUnavailable."""
-    check_record(cursor, log.read(cursor.partition, after=before(cursor), limit=1))
+    if cursor.offset != BEFORE_FIRST:
+        check_record(cursor, log.read(cursor.partition, after=before(cursor), limit=1))
 
 
 def before(cursor: LogPositionRow) -> int:
