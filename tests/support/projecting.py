@@ -10,6 +10,7 @@ from typing import Any, cast
 from headwater._config.settings import read_settings
 from headwater._stores.server_settings import kafka_settings
 from headwater_consumer.database import Database
+from headwater_consumer.writing.log_check import before
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
 from headwater_eventlog.kafka.reader import consumer_options, to_records
@@ -106,7 +107,7 @@ class _Projected:
     def begin(self) -> None:
         """Have every partition read from where the projection stands."""
         for partition in range(self._log.partitions):
-            self._projector.project_batch(partition)
+            self._log.read(partition, after=before(self._projector.cursor(partition)), limit=1)
 
     def project(self) -> None:
         """Project what has arrived; what fails is tried again after a while."""
