@@ -301,3 +301,35 @@ def test_a_draft_holds_nothing_until_it_is_sealed(history: History) -> None:
     history.write(VersionCommitted(collection=DIGITS, draft=draft))
 
     assert queries.versions_containing(history.database, digest_of(b"1"), limit=10) == [(DIGITS, 0, "a")]
+
+
+def test_content_that_was_rewritten_twice_is_followed_beside_content_of_which_nothing_more_is_known(
+    history: History,
+) -> None:
+    old, new, newest = (pack_of(PROJECT, pack) for pack in range(3))
+    history.commit(DIGITS, {"a": b"12", "b": b"345"})
+    history.commit(DIGITS, {"c": b"6789"}, pack=1)
+    history.write(
+        BlobsMoved(project=PROJECT, moves=(Move(old, 0, 2, new, 100),)),
+        BlobsMoved(project=PROJECT, moves=(Move(new, 100, 2, newest, 7),)),
+    )
+    wanted = [digest_of(content) for content in (b"12", b"345", b"6789")]
+
+    places = queries.stored_locations(history.database, PROJECT, wanted)
+
+    assert places == {
+        wanted[0]: BlobLocation(newest, 7, 2),
+        wanted[1]: BlobLocation(old, 2, 3),
+        wanted[2]: BlobLocation(new, 0, 4),
+    }
+
+
+def test_the_objects_of_a_version_are_those_where_its_content_is_now(history: History) -> None:
+    old, new = pack_of(PROJECT, 0), pack_of(PROJECT, 9)
+    history.commit(DIGITS, {"a": b"12", "b": b"345"})
+    assert queries.objects_of(history.database, _layers(history, 0)) == {old: 5}
+
+    history.write(BlobsMoved(project=PROJECT, moves=(Move(old, 2, 3, new, 100),)))
+
+    assert queries.objects_of(history.database, _layers(history, 0)) == {old: 2, new: 103}
+    assert queries.objects_of(history.database, ()) == {}
