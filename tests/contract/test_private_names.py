@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator
 from kafka.net.compat import KafkaNetClient
@@ -44,6 +45,13 @@ def test_a_consumer_can_join_again() -> None:
     assert "self._coordinator = ConsumerCoordinator(" in inspect.getsource(KafkaConsumer.__init__)
     assert "self.rejoining = " in inspect.getsource(BaseCoordinator.__init__)
     assert not inspect.signature(BaseCoordinator.request_rejoin).parameters.keys() - {"self"}
+
+
+def test_a_consumer_keeps_what_is_in_line_and_puts_the_rest_aside() -> None:
+    """`driver.deliver_put_aside`."""
+    assert "self._fetcher = Fetcher(" in inspect.getsource(KafkaConsumer.__init__)
+    assert "self._next_partition_records = None" in inspect.getsource(Fetcher.__init__)
+    assert "if self._next_partition_records is None:" in inspect.getsource(Fetcher.fetched_records)
 
 
 @pytest.mark.parametrize("client", [KafkaProducer, KafkaConsumer])

@@ -196,6 +196,16 @@ def test_what_others_put_in_by_hand_comes_back(log: KafkaEventLog, where: KafkaS
     assert [(record.key, record.payload) for record in found] == [("", b"no key"), ("\\xff", b"not text"), ("k", b"")]
 
 
+def test_partitions_are_read_by_turns_and_from_the_beginning_again(log: KafkaEventLog) -> None:
+    for _ in range(2):
+        for partition in (0, 1):
+            log.append(records_of("k", *[b"%d" % n for n in range(5)], partition=partition), timeout_s=WAIT_S)
+        for partition in (0, 1):
+            assert len(log.read(partition, after=3, limit=1)) == 1
+
+    assert [len(topics.payloads(log, partition)) for partition in (0, 1)] == [10, 10]
+
+
 def test_a_header_that_is_not_text_stops_the_reader_with_words(log: KafkaEventLog, where: KafkaSettings) -> None:
     log.append(records_of("k", b"good", partition=0), timeout_s=WAIT_S)
     topics.put_with_header(where.topic, 0, b"\xff\xfe")

@@ -31,6 +31,7 @@ __all__ = (
     "abort_producer",
     "close_in_background",
     "create_client",
+    "deliver_put_aside",
     "describe_error",
     "errors",
     "forget_exit_handler",
@@ -133,6 +134,15 @@ def resume_joining(consumer: Any) -> None:
     coordinator = consumer._coordinator
     if coordinator.rejoining:
         coordinator.request_rejoin()
+
+
+def deliver_put_aside(consumer: Any) -> None:
+    """Have the next `poll` deliver what was put aside while its partition was paused. The library does so, and fetches
+    that partition again, only once nothing is in line; but it leaves in line what it has delivered to the end.
+    """
+    fetcher = consumer._fetcher
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
 
 
 # --- errors

@@ -24,6 +24,7 @@ from headwater_eventlog.kafka.driver import (
     TopicPartition,
     close_in_background,
     create_client,
+    deliver_put_aside,
     errors,
     resume_joining,
     translate_errors,
@@ -163,6 +164,7 @@ class KafkaGroup:
 
     def _poll_once(self, wait_s: float, max_records: int) -> dict[int, list[Any]]:
         with translate_errors(self._settings, "nothing was read"):
+            deliver_put_aside(self._consumer)
             try:
                 found = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=max_records)
             except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:

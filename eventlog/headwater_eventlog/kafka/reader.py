@@ -19,6 +19,7 @@ from headwater_eventlog.kafka.driver import (
     TopicPartition,
     close_in_background,
     create_client,
+    deliver_put_aside,
     errors,
     translate_errors,
 )
@@ -134,6 +135,7 @@ class Reader:
 
     def _poll_once(self, partition: int, limit: int, wait_s: float) -> list[Any]:
         target = self._topic_partition(partition)
+        deliver_put_aside(self._consumer)
         found: list[Any] = self._consumer.poll(timeout_ms=int(wait_s * 1000), max_records=limit).get(target, [])
         self._next[partition] = (
             found[-1].offset + 1 if found else self._consumer.position(target, timeout_ms=int(POLL_STEP_S * 1000))
