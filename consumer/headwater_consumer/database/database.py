@@ -17,7 +17,7 @@ from headwater_consumer.database.row_mapping import SCHEMA
 from headwater_consumer.database.sqlite import SqliteFile, create_sqlite_file
 from headwater_consumer.database.tables import PROJECTION_META
 
-FORMAT = 3  # of the tables; a projection of another format is rebuilt by a replay
+FORMAT = 4  # of the tables; a projection of another format is rebuilt by a replay
 _FORMAT, _LOG, _PARTITIONS, _ANCESTORS = "format", "log", "partitions", "ancestors"  # names in PROJECTION_META
 
 
