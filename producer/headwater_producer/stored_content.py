@@ -51,6 +51,9 @@ class StoredContent:
         self._trusted_s = OBJECT_TRUSTED_S if trusted_s is None else trusted_s
         self._known: dict[str, tuple[float, int]] = {}  # object → when it was put or seen, and its size
         self._lost: dict[tuple[str, bytes], list[BlobLocation]] = {}  # project and digest → places without it
+        # Project and digest of content that is to be verified → the places that were read. The projection may come to
+        # know others before anything relies on one of them.
+        self._read: dict[tuple[str, bytes], set[BlobLocation]] = {}
 
     def find(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
         """Where the store has these contents, whole by its size. What is nowhere, or was lost, is left out."""
@@ -74,15 +77,19 @@ class StoredContent:
         return self._stored(project, wanted)
 
     def verify(self, project: str, wanted: Iterable[bytes]) -> None:
-        """Read every stored copy of these contents; what is damaged counts as lost from here on."""
+        """Read every stored copy of these contents, also one that is known only later; what is damaged counts as lost.
+
+        Memory: some 200 bytes for each content.
+        """
         without: set[str] = set()
         left = list(wanted)
+        for digest in left:
+            self._read.setdefault((project, digest), set())
         for _ in range(COPIES_TRIED_MAX):
             places = self._stored(project, left, without=without) if left else {}
             if not places:
                 break
-            for place, digest in damaged(self._store, [(place, digest) for digest, place in places.items()]):
-                self._lose(project, digest, place)
+            self._read_back(project, places)
             without.update(place.object_name for place in places.values())
             left = list(places)
 
@@ -148,9 +155,18 @@ class StoredContent:
     def _lost_among(self, project: str, places: Mapping[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
         sizes = self.sizes({place.object_name for place in places.values()})
         lost = {d: place for d, place in places.items() if sizes.get(place.object_name, -1) < place.offset + place.size}
+        if self._read:
+            unread = {d: p for d, p in places.items() if d not in lost and p not in self._read.get((project, d), (p,))}
+            self._read_back(project, unread)
         if self._lost:
             lost |= {d: place for d, place in places.items() if place in self._lost.get((project, d), ())}
         return lost
+
+    def _read_back(self, project: str, places: Mapping[bytes, BlobLocation]) -> None:
+        for place, digest in damaged(self._store, [(place, digest) for digest, place in places.items()]):
+            self._lose(project, digest, place)
+        for digest, place in places.items():
+            self._read[project, digest].add(place)
 
     def _lose(self, project: str, digest: bytes, place: BlobLocation) -> None:
         places = self._lost.setdefault((project, digest), [])

@@ -65,4 +65,11 @@ def test_the_time_has_a_zone() -> None:
 
 
 def test_the_reserved_names_are_final() -> None:
-    assert headers.RESERVED == ("hw_grant", "hw_signature", "hw_original_position", "hw_original_time")
+    assert headers.RESERVED == (
+        "hw_grant",
+        "hw_signature",
+        "hw_original_position",
+        "hw_original_time",
+        "hw_original_append_time",
+        "hw_ancestors",
+    )

@@ -154,7 +154,7 @@ def test_a_download_changes_only_the_bit_of_a_file_that_is_there(tools: Tools, r
     assert {path: (root / path).stat().st_ino for path in inodes} == inodes
 
 
-@pytest.mark.parametrize("mode", [EMBEDDED])
+@pytest.mark.parametrize("mode", [EMBEDDED], ids=["folder"])  # hard links lead into a folder alone
 def test_a_hard_link_to_the_store_is_never_made_executable_and_gives_way_to_a_copy(tools: Tools, root: Path) -> None:
     logged(tools).download(root, hard_links=True)
     linked = root / "data"

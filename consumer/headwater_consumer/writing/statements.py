@@ -76,12 +76,12 @@ def _within(layer: int, paths: PathRange) -> list[ColumnElement[bool]]:
 
 def duplicates(connection: Connection, layer: int, paths: PathRange) -> list[EntryRow]:
     """All rows of each path between `paths` that has several in `layer`, by path and ordinal."""
-    within = _within(layer, paths)
-    several = select(ENTRIES.c.path).where(*within).group_by(ENTRIES.c.path).having(func.count() > 1)
-    rows = connection.execute(
-        select(ENTRIES).where(*within, ENTRIES.c.path.in_(several)).order_by(ENTRIES.c.path, ENTRIES.c.ordinal)
-    )
-    return [EntryRow(*row) for row in rows]
+    # One pass over the range: of a condition on a subquery PostgreSQL makes a loop in a loop where it has no statistics.
+    of_path = func.count().over(partition_by=ENTRIES.c.path).label("of_path")
+    counted = select(ENTRIES, of_path).where(*_within(layer, paths)).subquery()
+    columns = [counted.c[column.name] for column in ENTRIES.columns]
+    several = select(*columns).where(counted.c.of_path > 1).order_by(counted.c.path, counted.c.ordinal)
+    return [EntryRow(*row) for row in connection.execute(several)]
 
 
 def remove_duplicates(connection: Connection, layer: int, paths: PathRange) -> None:
