@@ -76,7 +76,7 @@ def _within(layer: int, paths: PathRange) -> list[ColumnElement[bool]]:
 
 def duplicates(connection: Connection, layer: int, paths: PathRange) -> list[EntryRow]:
     """All rows of each path between `paths` that has several in `layer`, by path and ordinal."""
-    # One pass over the range: of a condition on a subquery PostgreSQL makes a loop in a loop where it has no statistics.
+    # One pass over the range: of a condition on a subquery PostgreSQL makes a loop in a loop without statistics.
     of_path = func.count().over(partition_by=ENTRIES.c.path).label("of_path")
     counted = select(ENTRIES, of_path).where(*_within(layer, paths)).subquery()
     columns = [counted.c[column.name] for column in ENTRIES.columns]
