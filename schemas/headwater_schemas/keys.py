@@ -24,8 +24,7 @@ UNKNOWN_SESSION = ""  # stands for what is no session
 
 _UNKNOWN_KEY = re.compile(rf"{UNKNOWN}:[0-9a-f]{{32}}")
 # Lower case only: two different sessions must not give the same event id.
-_SESSION = re.compile(rf"[0-9a-f]{{{SESSION_DIGITS}}}")
-_BROADCAST = re.compile(r"[0-9a-f]{32}")
+_HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SESSION_DIGITS}}}")  # a session, or a UUID
 _START_DIGITS = 12  # of a session id: milliseconds since 1970
 
 
@@ -68,12 +67,7 @@ def stored_key(key: str) -> str:
 
 def check_session(session: object) -> str:
     """Return `session` if it is a session id; raise InvalidInput if not."""
-    if not isinstance(session, str) or not _SESSION.fullmatch(session):
-        shown = quoted(session, 100) if isinstance(session, str) else type(session).__name__
-        raise InvalidInput(
-            f"{shown} is not a session id: {SESSION_DIGITS} hexadecimal digits, lower case. Begin a new session."
-        )
-    return session
+    return _check_hexadecimal(session, "a session id", "Begin a new session.")
 
 
 def broadcast_key(project: str = "") -> str:
@@ -86,12 +80,14 @@ def broadcast_key(project: str = "") -> str:
 
 def check_broadcast(broadcast: object) -> str:
     """Return `broadcast` if it can identify an event of all partitions; raise InvalidInput if not."""
-    if not isinstance(broadcast, str) or not _BROADCAST.fullmatch(broadcast):
-        shown = quoted(broadcast, 100) if isinstance(broadcast, str) else type(broadcast).__name__
-        raise InvalidInput(
-            f"{shown} is not the id of a broadcast: 32 hexadecimal digits, lower case. Make another one."
-        )
-    return broadcast
+    return _check_hexadecimal(broadcast, "the id of a broadcast", "Make another one.")
+
+
+def _check_hexadecimal(value: object, kind: str, advice: str) -> str:
+    if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
+        return value
+    shown = quoted(value, 100) if isinstance(value, str) else type(value).__name__
+    raise InvalidInput(f"{shown} is not {kind}: {SESSION_DIGITS} hexadecimal digits, lower case. {advice}")
 
 
 def _check_scope(project: str) -> None:
