@@ -1,18 +1,16 @@
 """The pages for users: every example runs as it stands, in both ways to run, and every link leads somewhere."""
 
 import re
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import headwater
 import pytest
 
 from tests.references.conftest import bucket as bucket
 from tests.references.conftest import web as web
 from tests.references.objects import Bucket
 from tests.sdk.conftest import store as store
-from tests.support.forked import PIPE, ForkedProcess
+from tests.support.page_session import blocks_of, follow, script_of, shown_in, with_names
 from tests.support.web import Page, Web
 
 ROOT = Path(__file__).parents[1]
@@ -28,36 +26,16 @@ FOR_USERS = (
     "tables",
 )
 OF_USERS = [f"docs/{subject}.md" for subject in FOR_USERS]
-PAGE_S_MAX = 120.0  # processes that start Python anew, on a busy machine
 
-_FENCE = re.compile(r"```(\w*)")
-_SHOWN = re.compile(r"\s*print\(.*\)  # (.+)")  # a comment beside a print is what it prints
-_PROMPT = "$ headwater "
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 _HEADING = re.compile(r"#+ (.+)")
 
 
-# --- what a page finds when its reader begins ---------------------------------------------------------------------
-
-
-def files(*names: str) -> None:
-    """Files in the working folder; each holds its own name."""
-    for path in map(Path, names):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(path.name)
-
-
-def images(*names: str) -> None:
-    """A version images:v0 with these paths."""
-    artifact = headwater.Artifact("images", "dataset")
-    for name in names:
-        with artifact.new_file(name) as file:
-            file.write(name)
-    artifact.save()
+# --- the examples -------------------------------------------------------------------------------------------------
 
 
 def some_bucket(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    """The bucket and the web server of the examples; they go by other names here."""
+    """The bucket and the web server of the page on references; they go by other names here."""
     found, site = request.getfixturevalue("bucket"), request.getfixturevalue("web")
     assert isinstance(found, Bucket)
     assert isinstance(site, Web)
@@ -67,90 +45,30 @@ def some_bucket(request: pytest.FixtureRequest) -> Mapping[str, str]:
     return {"my-bucket": found.name, "https://example.com": site.address}
 
 
-def images_to_log(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    files("images/cat.png", "images/dog.png", "model.h5")
-    return {}
-
-
-def images_to_download(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    images("train/cat.png", "test/dog.png")
-    return {}
-
-
-def images_to_change(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    files("bird.png")
-    images("cat.png", "dog.png", "blurred/cat.png", "blurred/dog.png")
-    return {}
-
-
-def nothing(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    return {}
-
-
-# Each prepares, and says which names on the page stand for which here.
-SETTINGS: Mapping[str, Callable[[pytest.FixtureRequest], Mapping[str, str]]] = {
-    "docs/artifacts.md": images_to_log,
-    "docs/downloading.md": images_to_download,
-    "docs/drafts.md": images_to_change,
-    "docs/references.md": some_bucket,
-}
-
-
-# --- the examples -------------------------------------------------------------------------------------------------
-
-
-def lines_of(page: str, language: str) -> list[str]:
-    """The lines of a page, all but those of its blocks in this language empty, so that each keeps its number."""
-    lines, inside = [], None
-    for line in (ROOT / page).read_text("utf-8").splitlines():
-        fence = _FENCE.match(line)
-        if fence:
-            inside = None if inside is not None else fence[1]
-        lines.append(line if inside == language and not fence else "")
-    assert inside is None, f"{page} has a block without an end"
-    return lines
-
-
-def python_of(page: str) -> str:
-    """The examples of a page as one script."""
-    return "\n".join(lines_of(page, "python"))
-
-
-def commands_of(page: str) -> list[str]:
-    """What a page does with `headwater` in a shell, without the program's name."""
-    return [line.removeprefix(_PROMPT) for line in lines_of(page, "console") if line.startswith(_PROMPT)]
-
-
-def shown_in(script: str) -> list[str]:
-    return [found[1] for line in script.splitlines() if (found := _SHOWN.fullmatch(line))]
-
-
 def in_this_order(wanted: list[str], lines: list[str]) -> bool:
     rest = iter(lines)
     return all(one in rest for one in wanted)
 
 
-def run(words: list[str]) -> str:
-    """What Python prints."""
-    process = ForkedProcess(words, stdout=PIPE, stderr=PIPE)
-    out, err = process.communicate(timeout=PAGE_S_MAX)
-    assert process.returncode == 0, f"{words}: {err}"
-    return out
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page).strip()])
+@pytest.mark.parametrize("page", [page for page in PAGES if script_of(page).strip()])
 @pytest.mark.usefixtures("store")
-def test_the_examples_of_a_page_run_one_after_the_other(page: str, request: pytest.FixtureRequest) -> None:
-    script = python_of(page)
-    for name, real in SETTINGS.get(page, nothing)(request).items():
-        script = script.replace(name, real)
-    Path("page.py").write_text(script)
+def test_a_page_can_be_followed_literally_in_one_session(
+    page: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEADWATER_PROJECT")  # its reader has set nothing but where the store is
+    names = some_bucket(request) if page == "docs/references.md" else {}
 
-    printed = run(["page.py"])
+    printed = follow(page, names)
 
-    assert in_this_order(shown_in(script), printed.splitlines()), printed
-    for command in commands_of(page) if page in OF_USERS else ():
-        run(["-m", "headwater", *shlex.split(command, comments=True)])
+    assert in_this_order(shown_in(with_names(script_of(page), names)), printed), printed
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_is_followed_or_is_no_code(page: str) -> None:
+    others = [block for block in blocks_of(page) if block.language not in ("python", "console")]
+
+    assert {block.language for block in others} <= {"", "toml", "yaml"}
+    assert not [block.line for block in others if any(line.startswith("$ ") for line in block.lines)]
 
 
 # --- the pages ----------------------------------------------------------------------------------------------------

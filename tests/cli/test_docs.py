@@ -1,15 +1,10 @@
 """docs/command-line.md: its examples run, and it says what programs get."""
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from headwater.cli import _MODULES
 
 from tests.cli.commands import ask, headwater, run
@@ -56,29 +51,6 @@ def keys_in(answer: Any) -> set[str]:
 def test_every_command_stands_on_the_page() -> None:
     for command in _MODULES:
         assert re.search(rf"headwater {command}\b", PAGE), command
-
-
-@pytest.mark.usefixtures("store")
-def test_the_examples_of_the_page_run_one_after_the_other() -> None:
-    blocks = re.findall(r"(?s)```console\n(.*?)```", PAGE)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    assert len(lines) > 30
-
-    printed = "".join(map(ran, lines))
-
-    assert "they differ" in printed
-
-
-def ran(line: str) -> str:
-    """What a line of the page prints. What needs no shell runs in this process, which is quicker."""
-    if line.startswith("headwater ") and not re.search(r"&&|\|\|", line):
-        return headwater(*shlex.split(line, comments=True)[1:])
-    path = os.fspath(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(
-        ["bash", "-c", line], env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done
-    return done.stdout
 
 
 def test_programs_get_the_keys_that_the_page_says(images: Path) -> None:
