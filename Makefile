@@ -6,6 +6,7 @@ SHELL := bash
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+EXTRAS := service,tables,gs,test,demo
 PYTHONS := python3.13 python3.12 python3.11 python3
 # Modules are compiled when they are first imported: of what is installed, most never are. Without compiled modules, each
 # of the many processes of the tests would compile all of headwater again.
@@ -80,6 +81,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  done; \
 	  echo "None of $(PYTHONS) on the PATH is Python 3.11 or newer with venv and ensurepip. Install one and try again." >&2; \
 	  exit 1; }
-	@echo "Installing into .venv."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[service,tables,gs,test,demo]'
+	@echo "Installing headwater into .venv, with its extras $(EXTRAS), and everything that these need:"
+	@set -o pipefail; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --no-compile --progress-bar off -c constraints.txt -e '.[$(EXTRAS)]' \
+	  | grep --line-buffered -E '^(Collecting|Installing collected|Successfully installed)'
 	@touch $@

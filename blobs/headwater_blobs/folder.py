@@ -1,12 +1,12 @@
 """Blobs in a folder of a local or shared file system.
 
     FOLDER/headwater-blobs.json                      the marker: identity and format version of the store
-    FOLDER/staging/<pid>-<start>-<host>-<32 hex>     staged bytes
+    FOLDER/staging/                                  staged bytes, see `staging_area`
     FOLDER/objects/packs/ENTITY/PROJECT/ab/ab…       the two digits keep folders from having millions of files
     FOLDER/objects/files/ENTITY/PROJECT/xxh3-ab/xxh3-ab…-0
 
 A staged file is complete and durable before it is linked to its object's name, so an object is whole or absent
-whichever process is killed. The name of a staged file names its writer, see `staged_names`.
+whichever process is killed.
 """
 
 import errno
@@ -16,6 +16,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +36,7 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 from headwater_blobs import verify
 from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
 from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, first_attempt
-from headwater_blobs.staged_names import check_staged_name, staged_name
+from headwater_blobs.staging_area import StagingArea
 
 MARKER = "headwater-blobs.json"
 FORMAT = 1
@@ -58,7 +59,7 @@ class FolderBlobStore:
         self.identity = identity  # 32 hex digits, assigned when the store was created
         self._read_only = read_only
         self._objects = os.path.join(folder, _OBJECTS)
-        self._staging = os.path.join(folder, _STAGING)
+        self._staging = StagingArea(os.path.join(folder, _STAGING))
         # Bounded and thread-safe. A forked child uses its copies of the descriptors: pread moves no offset.
         self._open_object = lru_cache(maxsize=OPEN_OBJECTS_MAX)(partial(_open, folder))
         self._durable: set[str] = set()  # folders whose own names are known to be durable
@@ -111,7 +112,7 @@ class FolderBlobStore:
         return Staged(name, size, digests.pack(algorithm, hasher.digest()))
 
     def publish(self, staged: Staged, name: str) -> None:
-        source, target = os.path.join(self._staging, check_staged_name(staged.handle)), _path_of(self.folder, name)
+        source, target = self._staging.path_of(staged.handle), _path_of(self.folder, name)
         self._refuse_if_read_only()
         with _translate_errors(self.folder, staged.size):
             try:
@@ -123,7 +124,7 @@ class FolderBlobStore:
             self._make_durable(os.path.dirname(target))
 
     def discard(self, staged: Staged) -> None:
-        path = os.path.join(self._staging, check_staged_name(staged.handle))
+        path = self._staging.path_of(staged.handle)
         self._refuse_if_read_only()
         with _translate_errors(self.folder, 0), suppress(FileNotFoundError):
             os.unlink(path)
@@ -167,8 +168,22 @@ class FolderBlobStore:
 
     def abandoned(self) -> Iterator[StoredObject]:
         """As the port says. `name` is the `handle` of the staged bytes, so that `discard` deletes them."""
-        names = sorted(_names_in(self._staging))
-        return _listing(((name, os.path.join(self._staging, name)) for name in names), self.folder)
+        with _translate_errors(self.folder, None):
+            for found in self._staging.all():
+                yield StoredObject(found.name, found.size, found.modified_s)
+
+    def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StoredObject]:
+        if not dry_run:
+            self._refuse_if_read_only()
+        with _translate_errors(self.folder, None if dry_run else 0):
+            for found in self._staging.reclaim(idle_s=idle_s, dry_run=dry_run):
+                yield StoredObject(found.name, found.freed, found.modified_s)
+
+    def adopt(self, staged: Staged) -> Staged | None:
+        self._refuse_if_read_only()
+        with _translate_errors(self.folder, 0):
+            name = self._staging.adopt(staged.handle, staged.size)
+        return None if name is None else replace(staged, handle=name)
 
     def delete(self, names: Iterable[str]) -> None:
         self._refuse_if_read_only()
@@ -181,6 +196,7 @@ class FolderBlobStore:
 
     def close(self) -> None:
         self._open_object.cache_clear()
+        self._staging.close()
 
     def _refuse_if_read_only(self) -> None:
         if self._read_only:
@@ -195,9 +211,9 @@ class FolderBlobStore:
     def _new_staged(self, size: int) -> Iterator[tuple[str, int]]:
         """A new staging file and its descriptor, deleted when the block raises."""
         self._refuse_if_read_only()
-        name = staged_name()
-        path = os.path.join(self._staging, name)
         with _translate_errors(self.folder, size):
+            name = self._staging.new_name()
+            path = self._staging.path_of(name)
             target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
             yield name, target

@@ -52,7 +52,7 @@ class BlobStore(Protocol):
     - memory is bounded whatever the size, by CHUNK_BYTES a call or by what the adapter states (`stage_pack` is given
       its bytes);
     - every read is verified against the given digest: other bytes are an error that names the object, never data;
-    - bytes of a killed writer are not visible as an object, and `abandoned` lists them;
+    - bytes of a killed writer are not visible as an object; `abandoned` lists them, and `reclaim` deletes them;
     - many processes and threads may use one store at once, also after a fork; a child can publish what its parent
       staged.
 
@@ -131,7 +131,23 @@ class BlobStore(Protocol):
         ...
 
     def abandoned(self) -> Iterator[StoredObject]:
-        """Staged bytes of all writers that are neither published nor discarded; to be deleted once a writer is gone."""
+        """Staged bytes of all writers that are no object and not discarded, also of those that are at work."""
+        ...
+
+    def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StoredObject]:
+        """Delete those of the `abandoned` bytes that no writer can use any more, older than `idle_s` seconds.
+
+        Yields each with the bytes that this frees; with `dry_run` the same, and deletes nothing. Safe beside writers:
+        where a store can tell that a writer lives, its bytes stay; else a writer that lost them sends them again.
+        Raises: StoreUnavailable, StoreReadOnly.
+        """
+        ...
+
+    def adopt(self, staged: Staged) -> Staged | None:
+        """Take over what another process staged, did not discard, and left. None where it is gone or in use.
+
+        Raises: StoreUnavailable, StoreReadOnly.
+        """
         ...
 
     def delete(self, names: Iterable[str]) -> None:

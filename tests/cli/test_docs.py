@@ -29,6 +29,7 @@ ASKED = {
     "runs RUN": ("runs", "worker"),
     "rm": ("rm", "pets:v0", "--dry-run"),
     "prune": ("prune", "pets", "--keep", "1"),
+    "gc": ("gc", "--dry-run"),
     "drafts": ("drafts", "--discard", "job"),  # the keys of a draft, and the one above them
     "project": ("project",),
     "maintain": ("maintain",),

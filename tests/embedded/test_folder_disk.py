@@ -119,7 +119,7 @@ def test_a_full_disk_at_the_last_sync_keeps_nothing(
 
 
 def write_attempts(store: FolderBlobStore, where: BlobLocation, source: Path) -> Iterator[HeadwaterError]:
-    staged = Staged(f"1-2-{'0' * 16}-{'0' * 32}", 7, None)
+    staged = Staged(f"{'0' * 32}/{'0' * 32}", 7, None)
     for attempt in (
         lambda: store.stage_pack([b"content"], project=PROJECT),
         lambda: stage(store, source, b"content"),

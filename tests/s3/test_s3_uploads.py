@@ -256,11 +256,45 @@ def test_an_interrupted_upload_leaves_nothing(
     assert stage(store, tmp_path / "source", LARGE).size == len(LARGE)  # what it held is free again
 
 
+def collect_everything(store: S3BlobStore) -> int:
+    return len(list(store.reclaim(idle_s=0, dry_run=False)))
+
+
+def test_an_upload_that_is_collected_meanwhile_is_sent_again(
+    settings: S3Settings, store: S3BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[int] = []
+    meddling = Meddling(
+        monkeypatch, lambda: collected.append(collect_everything(store)), updates=2 * PART // CHUNK_BYTES + 1
+    )
+    meddling.readings = {2, 4}
+
+    staged = stage(store, tmp_path / "source", LARGE)
+
+    assert collected == [1, 1]
+    assert staged.name is not None
+    assert buckets.raw(settings, staged.name) == LARGE
+    assert list(store.abandoned()) == []
+
+
+def test_an_upload_that_is_collected_each_time_is_an_error_that_says_what_to_look_at(
+    store: S3BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meddling = Meddling(monkeypatch, lambda: collect_everything(store), updates=2 * PART // CHUNK_BYTES + 1)
+    meddling.readings = set(range(2 * READINGS_MAX + 1))
+
+    with pytest.raises(StoreUnavailable, match=r"lost each of 5 uploads.*--grace"):
+        stage(store, tmp_path / "source", LARGE)
+
+    assert nothing_is_left(store)
+
+
 def test_uploads_of_others_are_not_among_what_is_abandoned(settings: S3Settings, store: S3BlobStore) -> None:
     client = buckets.client_of(settings)
     upload_id = client._create_multipart_upload(settings.bucket, "theirs", {})
 
     assert list(store.abandoned()) == []
+    assert collect_everything(store) == 0
     client._abort_multipart_upload(settings.bucket, "theirs", upload_id)
 
 

@@ -116,6 +116,12 @@ class ProcessBlobs:
     def abandoned(self) -> Iterator[StoredObject]:
         return (StoredObject(name, len(data), 0.0) for name, data in sorted(self._blobs.staged.items()))
 
+    def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StoredObject]:
+        return iter(())  # whose writer lives is not simulated
+
+    def adopt(self, staged: Staged) -> Staged | None:
+        return None
+
     def delete(self, names: Iterable[str]) -> None:
         for name in names:
             self._blobs.objects.pop(name, None)

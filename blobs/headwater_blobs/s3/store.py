@@ -2,9 +2,9 @@
 
 import io
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import BinaryIO
 
 from headwater_schemas import digests
@@ -22,7 +22,7 @@ from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, missing_bucket, translate_errors
 from headwater_blobs.s3.settings import S3Settings
 
-READINGS_MAX = 5  # of a file that keeps changing
+READINGS_MAX = 5  # of a file that keeps changing, or whose upload is lost each time
 ASKED_ONE_BY_ONE_MAX = 256  # objects of one project and kind; for more, listing all of them is quicker
 RANGE_BYTES_MAX = 4 * 1024 * 1024  # of one request, which takes some milliseconds whatever its size
 
@@ -78,9 +78,19 @@ class S3BlobStore:
         self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
     ) -> Staged:
         self._refuse_if_read_only()
+        is_lost = False
         for _ in range(READINGS_MAX):
-            with suppress(sources.SourceChanged):
+            try:
                 return self._stage_unchanged(source.fileno(), algorithm, project, attempt)
+            except sources.SourceChanged:
+                is_lost = False
+            except uploads.UploadLost:
+                is_lost = True
+        if is_lost:
+            raise StoreUnavailable(
+                f"{self.settings} lost each of {READINGS_MAX} uploads of a file before it was complete. Check how soon "
+                "the bucket, or `headwater gc --grace`, drops incomplete uploads, and add it again."
+            )
         shown = repr(source.name) if isinstance(getattr(source, "name", None), str) else "a file"
         raise InvalidFile(
             f"{shown} changed each of {READINGS_MAX} times while it was read; nothing of it was kept. "
@@ -166,7 +176,24 @@ class S3BlobStore:
 
     def abandoned(self) -> Iterator[StoredObject]:
         """As the port says: the incomplete uploads. `name` is the `handle` of one, so that `discard` aborts it."""
-        return uploads.incomplete(self._bucket_client)
+        return (found.as_stored() for found in uploads.incomplete(self._bucket_client))
+
+    def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StoredObject]:
+        """As the port says. An upload has no lock: it counts as left when no part arrived for `idle_s`."""
+        if not dry_run:
+            self._refuse_if_read_only()
+        for found in uploads.incomplete(self._bucket_client):
+            if found.active_s > time.time() - idle_s:
+                continue
+            if not dry_run:
+                uploads.abort(self._bucket_client, found.name, found.upload_id)
+            yield found.as_stored()
+
+    def adopt(self, staged: Staged) -> Staged | None:
+        """As the port says. What was staged is an object already, which several processes may use."""
+        self._refuse_if_read_only()
+        found = reading.size_of(self._bucket_client, check_object_name(staged.handle))
+        return staged if found == staged.size else None
 
     def delete(self, names: Iterable[str]) -> None:
         self._refuse_if_read_only()

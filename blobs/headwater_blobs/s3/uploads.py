@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from dataclasses import dataclass
 
 from headwater_schemas.errors import InvalidInput, StoreError, StoreUnavailable
 from headwater_schemas.object_names import check_object_name, is_object_name
@@ -30,6 +31,10 @@ _UPLOAD_ID = re.compile(r"[!-~]{1,1024}")
 _NO_SUCH_UPLOAD = "NoSuchUpload"
 
 
+class UploadLost(Exception):
+    """The server has forgotten an upload: it was collected, or expired there. Never leaves the adapter."""
+
+
 def part_bytes_for(size: int, wanted: int = PART_BYTES) -> int:
     """The size of an object's parts: `wanted`, or more where PARTS_MAX requires it."""
     return max(wanted, -(-size // PARTS_MAX))
@@ -38,7 +43,7 @@ def part_bytes_for(size: int, wanted: int = PART_BYTES) -> int:
 def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[bytes]) -> None:
     """Make the object `name` of `parts`, `size` bytes in total. Where `parts` raises, nothing becomes visible.
 
-    Raises: StoreUnavailable, StoreReadOnly; what `parts` raises.
+    Raises: UploadLost, after which it can be sent again; StoreUnavailable, StoreReadOnly; what `parts` raises.
     """
     bucket = bucket_client.settings.bucket
     with translate_errors(bucket_client.settings, name, writing=True):
@@ -80,17 +85,33 @@ def abort(bucket_client: BucketClient, name: str, upload_id: str) -> None:
                 raise
 
 
-def incomplete(bucket_client: BucketClient) -> Iterator[StoredObject]:
-    """The incomplete uploads of objects, the bytes that each holds, and when it began.
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """An upload that is neither complete nor aborted."""
+
+    name: str  # of the object
+    upload_id: str
+    size: int  # bytes that it holds
+    active_s: float  # when its last part arrived, or it began; seconds since 1970, by the server's clock
+
+    def as_stored(self) -> StoredObject:
+        """As a listing of the store has it."""
+        return StoredObject(handle_of(self.name, self.upload_id), self.size, self.active_s)
+
+
+def incomplete(bucket_client: BucketClient) -> Iterator[Incomplete]:
+    """The incomplete uploads of objects.
 
     MinIO does not list those from before its own start, but deletes them itself, by default after a day.
     """
     for found in _listed(bucket_client):
         if found.upload_id is not None and is_object_name(found.object_name):
-            size = _bytes_in(bucket_client, found.object_name, found.upload_id)
-            began_s = found.initiated_time.timestamp() if found.initiated_time else 0.0
-            if size is not None:
-                yield StoredObject(handle_of(found.object_name, found.upload_id), size, began_s)
+            parts = _parts_of(bucket_client, found.object_name, found.upload_id)
+            if parts is not None:
+                times = [part.last_modified for part in parts] + [found.initiated_time]
+                active_s = max((time.timestamp() for time in times if time is not None), default=0.0)
+                size = sum(part.size or 0 for part in parts)
+                yield Incomplete(found.object_name, found.upload_id, size, active_s)
 
 
 def _send_all(
@@ -119,33 +140,38 @@ def _send_all(
 
 def _send(bucket_client: BucketClient, name: str, upload_id: str, number: int, part: bytes) -> "Future[Part]":
     def work() -> Part:
+        bucket = bucket_client.settings.bucket
         with translate_errors(bucket_client.settings, name, writing=True):
-            return multipart.send_part(
-                bucket_client.client, bucket_client.settings.bucket, name, upload_id, number, part
-            )
+            try:
+                return multipart.send_part(bucket_client.client, bucket, name, upload_id, number, part)
+            except S3Error as error:
+                if error.code == _NO_SUCH_UPLOAD:
+                    raise UploadLost from error
+                raise
 
     return bucket_client.submit(work)
 
 
 def _complete(bucket_client: BucketClient, name: str, upload_id: str, parts: list[Part], size: int) -> None:
     """Make the object visible, and check that it is: a response can get lost, or report an error late."""
-    failure = "no such upload"
+    is_lost = False
     with translate_errors(bucket_client.settings, name, writing=True):
         try:
             result = multipart.complete(bucket_client.client, bucket_client.settings.bucket, name, upload_id, parts)
             if result.etag:
                 return
-            failure = "an error instead of the new object"
         except S3Error as error:
-            if (
-                error.code != _NO_SUCH_UPLOAD
-            ):  # after a lost response the request is repeated, and the upload is complete
+            if error.code != _NO_SUCH_UPLOAD:
                 raise
-    if size_of(bucket_client, name) != size:
-        raise StoreUnavailable(
-            f"object {name!r} in {bucket_client.settings} was sent completely and does not exist: {failure}. "
-            "Add it again."
-        )
+            is_lost = True  # or complete: after a lost response the request is repeated
+    if size_of(bucket_client, name) == size:
+        return
+    if is_lost:
+        raise UploadLost
+    raise StoreUnavailable(
+        f"object {name!r} in {bucket_client.settings} was sent completely and does not exist: the server gave an "
+        "error instead of the new object. Add it again."
+    )
 
 
 def _listed(bucket_client: BucketClient) -> Iterator[Upload]:
@@ -160,9 +186,10 @@ def _listed(bucket_client: BucketClient) -> Iterator[Upload]:
         key, marker = page.next_key_marker, page.next_upload_id_marker
 
 
-def _bytes_in(bucket_client: BucketClient, name: str, upload_id: str) -> int | None:
-    """The size of an incomplete upload, None when it was completed or aborted meanwhile."""
-    size, marker, more = 0, None, True
+def _parts_of(bucket_client: BucketClient, name: str, upload_id: str) -> list[Part] | None:
+    """The parts of an incomplete upload, None when it was completed or aborted meanwhile."""
+    parts: list[Part] = []
+    marker, more = None, True
     while more:
         with translate_errors(bucket_client.settings, name):
             try:
@@ -173,6 +200,6 @@ def _bytes_in(bucket_client: BucketClient, name: str, upload_id: str) -> int | N
                 if error.code == _NO_SUCH_UPLOAD:
                     return None
                 raise
-        size += sum(part.size or 0 for part in page.parts)
+        parts += page.parts
         marker, more = page.next_part_number_marker, bool(page.is_truncated and page.next_part_number_marker)
-    return size
+    return parts

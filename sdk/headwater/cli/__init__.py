@@ -19,6 +19,7 @@ _MODULES = {
     "diff": "diff",
     "doctor": "doctor",
     "drafts": "drafts",
+    "gc": "gc",
     "get": "download",
     "lineage": "lineage",
     "log": "log",

@@ -1,4 +1,4 @@
-"""`headwater rm` and `headwater prune`: delete versions, and report what that frees and what depends on them."""
+"""`headwater rm` and `headwater prune`: delete versions, and report what can be reclaimed and what depends on them."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def rm_command(
 ) -> None:
     """Delete versions. Their numbers are never reused.
 
-    Reports how many bytes become reclaimable and which runs and versions depend on them. If one name is wrong, nothing
+    Reports how many bytes a later `headwater gc` can reclaim, and which runs and versions depend on them. If one name is wrong, nothing
     is deleted.
     """
     from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
@@ -161,4 +161,4 @@ def _all(previews: "list[DeletePreview]", name: str) -> list[str]:
 
 
 def _reclaimable(size: int, *, dry_run: bool) -> str:
-    return f"{format_bytes(size)} {'would become' if dry_run else 'became'} reclaimable"
+    return f"{format_bytes(size)} {'could then' if dry_run else 'can'} be reclaimed by a later `headwater gc`"

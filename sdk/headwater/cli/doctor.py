@@ -9,6 +9,7 @@ from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
+from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.options import json_option
 from headwater.cli.output import console, counted, print_json, printable
 
@@ -157,14 +158,14 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     for stored in stores.blobs.list_objects():
         count += 1
         size += stored.size
-    uploads = list(stores.blobs.abandoned())
-    unfinished = Result("unfinished uploads", "ok", "none")
-    if uploads:
-        total = sum(upload.size for upload in uploads)
-        unfinished = Result(
-            "unfinished uploads", "note", f"{len(uploads):,}, {total:,} bytes; in progress or left by a crash"
-        )
-    return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unfinished]
+    staged = Amount.of(stores.blobs.abandoned())
+    unpublished = Result("staged content", "ok", "none")
+    if staged.count:
+        left = reclaim(stores.blobs, dry_run=True).deleted
+        detail = f"{staged.count:,}, {staged.size_bytes:,} bytes; in progress, or left by an interrupt or a crash"
+        advice = f"; `headwater gc` reclaims {left.size_bytes:,} bytes of it" if left.count else ""
+        unpublished = Result("staged content", "note", detail + advice)
+    return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unpublished]
 
 
 def _objects_result(check: str, objects: "list[LostObject]") -> Result:

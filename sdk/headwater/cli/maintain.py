@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.drafts import draft_json, draft_text
+from headwater.cli.gc import amount_text
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_json
 from headwater.cli.resolve import open_store
@@ -39,15 +41,18 @@ def maintain_command(days: int, entity: str | None, project: str | None, as_json
     """Discard drafts that have been idle for longer than their project allows.
 
     Covers all projects, or only the one given with --project. Without --project, also completes what a killed process
-    wrote to some partitions of the log only, and ends the sessions of writers that began long ago. Run it daily, from
-    any machine.
+    wrote to some partitions of the log only, ends the sessions of writers that began long ago, and reports what
+    `headwater gc` can reclaim. Run it daily, from any machine.
     """
     client, settings = open_store(entity, project)
     if entity is not None and project is None:
         raise click.UsageError("--entity requires --project.")
     if project is None:
         report = MaintenanceReport(
-            _discard_idle(client, None), _finish_broadcasts(client), _retire_sessions(client, days)
+            _discard_idle(client, None),
+            _finish_broadcasts(client),
+            _retire_sessions(client, days),
+            reclaim(client.stores.blobs, dry_run=True).deleted,
         )
     else:
         report = MaintenanceReport(_discard_idle(client, f"{settings.entity}/{project}"))
@@ -65,12 +70,18 @@ class MaintenanceReport:
     discarded: "list[OpenDraft]"
     finished: int = 0  # records written to partitions that lacked them
     retirement: "Retirement | None" = None
+    reclaimable: Amount | None = None  # what `headwater gc` would delete
 
     def as_json(self) -> dict[str, object]:
         """For scripts."""
         retired = None if self.retirement is None else _time_text(self.retirement)
         discarded = [draft_json(draft) for draft in self.discarded]
-        return {"discarded": discarded, "broadcasts_finished": self.finished, "sessions_retired_before": retired}
+        return {
+            "discarded": discarded,
+            "broadcasts_finished": self.finished,
+            "sessions_retired_before": retired,
+            "reclaimable_bytes": None if self.reclaimable is None else self.reclaimable.size_bytes,
+        }
 
     def lines(self) -> "Iterator[str]":
         """For people."""
@@ -83,6 +94,8 @@ class MaintenanceReport:
             yield f"ended the sessions that began before {_time_text(self.retirement)}"
             if self.retirement.held_by is not None:
                 yield f"no later ones: {self.retirement.held_by}"
+        if self.reclaimable is not None and self.reclaimable.count:
+            yield f"`headwater gc` can reclaim {amount_text(self.reclaimable)}"
 
 
 @click.command("replay", short_help="Rebuild the projection from the log and compare.")

@@ -8,24 +8,37 @@ from typing import Any
 import click
 from headwater_schemas.errors import InvalidInput
 
-_TTL = re.compile(r"([0-9]{1,12})([smhdw])")
+_DURATION = re.compile(r"([0-9]{1,12})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _SCHEME = "://"
 
 
 def _time_to_live(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
-    """`90s`, `30m`, `12h`, `7d` or `4w`; `none` is a zero timedelta. None if the option is not given."""
+    """`none` is a zero timedelta. None if the option is not given."""
     if text is None or text == "none":
         return None if text is None else timedelta(0)
-    parsed = _TTL.fullmatch(text)
-    try:
-        time = timedelta(seconds=int(parsed[1]) * _SECONDS[parsed[2]]) if parsed else timedelta(0)
-    except OverflowError:
-        time = timedelta.max  # refused like any other that is too long
+    time = _duration(text)
     if not time:
         expected = "Write a positive number followed by s, m, h, d or w, such as 7d; or none."
         raise click.BadParameter(f"{text!r} is not a duration. {expected}", ctx, param)
     return time
+
+
+def _grace(ctx: click.Context, param: click.Parameter, text: str) -> timedelta:
+    time = _duration(text)
+    if time is None:
+        expected = "Write a number followed by s, m, h, d or w, such as 12h."
+        raise click.BadParameter(f"{text!r} is not a duration. {expected}", ctx, param)
+    return time
+
+
+def _duration(text: str) -> timedelta | None:
+    """`90s`, `30m`, `12h`, `7d` or `4w`; None for anything else."""
+    parsed = _DURATION.fullmatch(text)
+    try:
+        return timedelta(seconds=int(parsed[1]) * _SECONDS[parsed[2]]) if parsed else None
+    except OverflowError:
+        return timedelta.max  # refused, or used, like any other that is too long
 
 
 ttl_option = click.option(
@@ -33,6 +46,14 @@ ttl_option = click.option(
     metavar="TIME",
     callback=_time_to_live,
     help="Time to live, such as 90s, 30m, 12h, 7d or 4w; none for unlimited.",
+)
+grace_option = click.option(
+    "--grace",
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    callback=_grace,
+    help="Keep what was written within this time, such as 30m, 12h or 7d.",
 )
 
 

@@ -1,0 +1,88 @@
+"""Lock files that say whether a process lives, to every machine that shares the disk.
+
+The kernel ends a lock with the last copy of its descriptor, however the processes that have one end. A forked child has
+a copy, so the lock of its parent lasts until both are gone. A process id would prove nothing: on another machine, or in
+another container, it is somebody else's.
+"""
+
+import errno
+import importlib.util
+import os
+
+_CAN_LOCK = importlib.util.find_spec("fcntl") is not None  # not on Windows: there nobody can tell
+if _CAN_LOCK:
+    import fcntl
+
+_NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class LockFile:
+    """A lock file that this process has open. Closed with `close`, or when nobody refers to it any more."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        """Let go of this process's copy of the lock. Closing twice is fine."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def hold_new(path: str) -> LockFile | None:
+    """Create the file `path` and hold its lock. None where another process removed the file meanwhile: take another.
+
+    On a file system without locks the file is open and not locked, and `hold_left` never gets its lock either.
+    Raises: OSError.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    lock = LockFile(path, descriptor)
+    _lock(descriptor, wait=True)
+    return lock if _is_at(descriptor, path) else None
+
+
+def hold_left(path: str) -> LockFile | None:
+    """Hold the lock of an existing file if no process does. None where one does, or where that cannot be known.
+
+    Raises: FileNotFoundError.
+    """
+    try:
+        descriptor = _open_existing(path)
+    except FileNotFoundError:
+        raise
+    except OSError:  # of another user: its owner can tell
+        return None
+    lock = LockFile(path, descriptor)
+    return lock if _lock(descriptor, wait=False) and _is_at(descriptor, path) else None
+
+
+def _open_existing(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)  # some network file systems lock nothing that is open read-only
+    except OSError as error:
+        if error.errno not in _NO_ACCESS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    if not _CAN_LOCK:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # held, or a file system without locks
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether the open file is the one at `path`: its name may have been removed before it was locked."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), found)

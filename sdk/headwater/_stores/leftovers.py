@@ -1,0 +1,45 @@
+"""What no event can refer to any more: bytes that writers staged and left, such as a process that was killed.
+
+Content of deleted versions is not among it: objects that were published stay.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headwater_blobs.port import BlobStore, StoredObject
+
+GRACE_S = 24 * 3600.0  # so that what an interrupted command staged is still there when it is run again the next day
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Staged files, or incomplete uploads."""
+
+    count: int
+    size_bytes: int  # that deleting them frees
+
+    @classmethod
+    def of(cls, found: Iterable[StoredObject]) -> "Amount":
+        """The sum of a listing."""
+        sizes = [one.size for one in found]
+        return cls(len(sizes), sum(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What a collection deleted, or would delete."""
+
+    deleted: Amount
+    recent: Amount  # not yet: written within the grace period, by a writer that is gone or cannot be told from one
+
+
+def reclaim(blobs: BlobStore, *, grace_s: float = GRACE_S, dry_run: bool) -> Reclaimed:
+    """Delete what writers left more than `grace_s` seconds ago; with `dry_run` only count it.
+
+    Cost: lists all that is staged, twice. Raises: StoreUnavailable, StoreReadOnly.
+    """
+    deleted = Amount.of(blobs.reclaim(idle_s=grace_s, dry_run=dry_run))
+    left = Amount.of(blobs.reclaim(idle_s=0, dry_run=True))
+    if dry_run:
+        left = Amount(max(0, left.count - deleted.count), max(0, left.size_bytes - deleted.size_bytes))
+    return Reclaimed(deleted, left)

@@ -1,0 +1,97 @@
+"""What writers stage in a folder: whose it is, and what is deleted of it."""
+
+import os
+from pathlib import Path
+
+from headwater_blobs.folder import FolderBlobStore
+from headwater_schemas.object_names import pack_name
+
+from tests.embedded.folder_stores import PROJECT, everything_in, put, stage
+from tests.embedded.folder_stores import store as store
+
+SIZE = 1000
+
+
+def left_by_a_writer(store: FolderBlobStore, *, published: bool = False) -> str:
+    writer = FolderBlobStore.open(Path(store.folder))
+    staged = writer.stage_pack([bytes(SIZE)], project=PROJECT)
+    if published:
+        writer.publish(staged, pack_name(PROJECT))
+    writer.close()
+    return staged.handle
+
+
+def reclaimed(store: FolderBlobStore) -> list[tuple[str, int]]:
+    return [(found.name, found.size) for found in store.reclaim(idle_s=0, dry_run=False)]
+
+
+def staging(store: FolderBlobStore) -> Path:
+    return Path(store.folder, "staging")
+
+
+def test_what_was_published_and_not_let_go_of_frees_nothing(store: FolderBlobStore) -> None:
+    name = left_by_a_writer(store, published=True)
+
+    assert reclaimed(store) == [(name, 0)]
+    assert [found.size for found in store.list_objects()] == [SIZE]
+
+
+def test_a_writer_that_ends_leaves_no_folder(store: FolderBlobStore, tmp_path: Path) -> None:
+    put(store, b"content")
+    store.discard(stage(store, tmp_path / "source", b"content"))
+    assert len(everything_in(staging(store))) == 2, "its folder, and the lock in it"
+
+    store.close()
+
+    assert everything_in(staging(store)) == {}
+
+
+def test_a_store_goes_on_after_it_was_closed_as_another_writer(store: FolderBlobStore) -> None:
+    first = store.stage_pack([b"content"], project=PROJECT)
+    store.close()
+
+    second = store.stage_pack([b"content"], project=PROJECT)
+
+    assert first.handle.partition("/")[0] != second.handle.partition("/")[0]
+    assert reclaimed(store) == [(first.handle, 7)]
+    store.publish(second, pack_name(PROJECT))
+
+
+def test_a_writer_whose_folder_is_collected_while_it_begins_takes_another(store: FolderBlobStore) -> None:
+    other = FolderBlobStore.open(Path(store.folder))
+    make, made = os.mkdir, []
+
+    def collected_at_once(path: str) -> None:
+        make(path)
+        made.append(path)
+        if len(made) < 3:
+            reclaimed(other)
+
+    try:
+        os.mkdir = collected_at_once  # type: ignore[assignment]
+        staged = store.stage_pack([b"content"], project=PROJECT)
+    finally:
+        os.mkdir = make
+
+    assert len(made) == 3
+    assert reclaimed(other) == []
+    store.publish(staged, pack_name(PROJECT))
+
+
+def test_what_somebody_put_among_what_is_staged_stays(store: FolderBlobStore) -> None:
+    name = left_by_a_writer(store)
+    mine = [staging(store) / "notes.txt", staging(store) / "folder" / "a.txt", (staging(store) / name).with_name("b.txt")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+
+    assert reclaimed(store) == [(name, SIZE)]
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+
+
+def test_bytes_without_a_lock_file_belong_to_nobody(store: FolderBlobStore) -> None:
+    name = left_by_a_writer(store)
+    (staging(store) / name).with_name("lock").unlink()
+
+    assert reclaimed(store) == [(name, SIZE)]
+    assert everything_in(staging(store)) == {}
