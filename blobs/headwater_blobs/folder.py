@@ -35,7 +35,7 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
 from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
-from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, first_attempt
+from headwater_blobs.port import CHUNK_BYTES, STORING, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_blobs.staging_area import StagingArea
 
 MARKER = "headwater-blobs.json"
@@ -101,12 +101,13 @@ class FolderBlobStore:
         *,
         project: str,  # noqa: ARG002
         attempt: Callable[[bytes], int] = first_attempt,  # noqa: ARG002
+        watch: Watch = unwatched,
     ) -> Staged:
         hasher = digests.new_hasher(algorithm)
         origin = source.fileno()
         expected = os.fstat(origin).st_size
         with self._new_staged(expected) as (name, target):
-            size = self._copy_file(origin, target, expected, hasher)
+            size = self._copy_file(origin, target, expected, hasher, watch)
             with _translate_errors(self.folder, size):
                 os.fdatasync(target)
         return Staged(name, size, digests.pack(algorithm, hasher.digest()))
@@ -224,21 +225,22 @@ class FolderBlobStore:
         finally:
             os.close(target)
 
-    def _copy_file(self, origin: int, target: int, expected: int, hasher: digests.Hasher) -> int:
+    def _copy_file(self, origin: int, target: int, expected: int, hasher: digests.Hasher, watch: Watch) -> int:
         """Copy all of `origin` to `target`, hash what is kept, and return its size."""
         with _translate_errors(self.folder, expected):
             if reflink(origin, target):
                 for piece in pieces_of(target, 0, size := os.fstat(target).st_size):
                     hasher.update(piece)
+                    watch(STORING, len(piece))
                 return size
             reserve(target, expected)
-        size = self._copy(origin, target, expected, hasher)
+        size = self._copy(origin, target, expected, hasher, watch)
         if size < expected:
             with _translate_errors(self.folder, expected):
                 os.ftruncate(target, size)
         return size
 
-    def _copy(self, origin: int, target: int, expected: int, hasher: digests.Hasher) -> int:
+    def _copy(self, origin: int, target: int, expected: int, hasher: digests.Hasher, watch: Watch) -> int:
         buffer = memoryview(bytearray(CHUNK_BYTES))
         size = started = 0
         while got := os.readv(
@@ -249,6 +251,7 @@ class FolderBlobStore:
             with _translate_errors(self.folder, max(expected, size + got)):
                 write_all(target, [piece])
             size += got
+            watch(STORING, got)
             if size - started >= WRITEBACK_BYTES:
                 with suppress(AttributeError, OSError):  # a hint that not every system has; the sync at the end counts
                     os.posix_fadvise(target, started, size - started, os.POSIX_FADV_DONTNEED)

@@ -31,6 +31,16 @@ class Staged:
     name: str | None = None  # of the object, in stores that cannot rename and so have stored it under one
 
 
+Watch = Callable[[str, int], None]  # what is done with a file, one of the next, and with how many more bytes
+HASHING = "hashing"  # in stores that need the digest before the first byte is sent
+STORING = "storing"
+UPLOADING = "uploading"
+
+
+def unwatched(activity: str, amount: int) -> None:
+    """The `Watch` of those who do not look."""
+
+
 def first_attempt(digest: bytes) -> int:  # noqa: ARG001
     """The attempt whose name content gets that was never lost, see `object_names`."""
     return 0
@@ -64,12 +74,19 @@ class BlobStore(Protocol):
         ...
 
     def stage_file(
-        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+        self,
+        source: BinaryIO,
+        algorithm: str,
+        *,
+        project: str,
+        attempt: Callable[[bytes], int] = first_attempt,
+        watch: Watch = unwatched,
     ) -> Staged:
         """Stage all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
 
         By a reflink where the file system can, else by one copy. A store that needs the digest first reads it twice.
-        A store that cannot rename asks `attempt`, by the digest, for the attempt of the object's name.
+        A store that cannot rename asks `attempt`, by the digest, for the attempt of the object's name. `watch` is
+        called in this thread after each piece; what it raises ends the staging, and nothing is kept.
         Raises: as `stage_pack`; InvalidFile when two readings never agree.
         """
         ...

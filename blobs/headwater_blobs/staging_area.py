@@ -50,7 +50,7 @@ class StagingArea:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        # By process id. After a fork the entry of the parent stays: its lock lasts while a child can use what it staged.
+        # By process id. The entry of a parent stays after a fork: its lock lasts while a child can use what it staged.
         self._own: dict[int, _Writer] = {}
         self._adopted_from: set[str] = set()  # writers that are gone
 

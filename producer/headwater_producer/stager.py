@@ -14,15 +14,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
-from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged
+from headwater_blobs.descriptors import digest_of
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged, Watch, unwatched
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import BlobMissing, HeadwaterError, StoreUnavailable
+from headwater_schemas.errors import BlobMissing, HeadwaterError, InvalidInput, StoreUnavailable
 from headwater_schemas.events import Move
 
+from headwater_producer.kept_content import KeptContent
 from headwater_producer.stored_content import Clock, StoredContent, StoredLocations
 
 _STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
@@ -51,6 +54,12 @@ class _StagedBlob:
         default_factory=os.getpid
     )  # the process that staged it: after a fork, others must not discard it
 
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether a next process could not find it by its digest, and this one may leave it."""
+        is_found_by_name = self.staged.digest is not None and self.staged.name is not None
+        return not self.published and not is_found_by_name and self.owner == os.getpid()
+
 
 class BlobStager:
     """The content that one process has ingested and not yet handed over. Safe to use from threads.
@@ -68,8 +77,12 @@ class BlobStager:
         project: str,
         clock: Clock = time.monotonic,
         trusted_s: float | None = None,
+        records: Path | None = None,
     ) -> None:
-        """`project` is where the content will most likely be published: what it has stored is not stored again."""
+        """`project` is where the content will most likely be published: what it has stored is not stored again.
+
+        `records`: a folder of this machine for the records of what is staged and left, see `kept_content`.
+        """
         self._store = store
         self._stored = StoredContent(store, stored, clock=clock, trusted_s=trusted_s)
         self._algorithm = algorithm
@@ -84,6 +97,9 @@ class BlobStager:
             Counter()
         )  # how often content was ingested, or found here, after the first time
         self._staging: _PackStaging | None = None
+        self._leftovers = KeptContent(records, project, algorithm)
+        self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
+        self._keeps_staged = False
         self._pid = os.getpid()
         self.published_bytes = 0  # in objects that were not stored before
 
@@ -110,10 +126,10 @@ class BlobStager:
                         self._stage_buffered(in_background=True)
         return ingested
 
-    def ingest_file(self, source: BinaryIO, *, verify: bool = False) -> tuple[bytes, int]:
+    def ingest_file(self, source: BinaryIO, *, verify: bool = False, watch: Watch = unwatched) -> tuple[bytes, int]:
         """Ingest a file of any size, opened unbuffered; returns the digest and size of what was kept.
 
-        `verify` is as for `ingest`.
+        `verify` is as for `ingest`, and `watch` as for `BlobStore.stage_file`; a small file is not watched.
         Raises: OSError when the source cannot be read, InvalidFile when it changes each time it is read;
         StoreUnavailable, StoreReadOnly.
         """
@@ -122,6 +138,9 @@ class BlobStager:
             if len(content) <= PACKED_FILE_BYTES_MAX:
                 return self.ingest([content], verify=verify)[0], len(content)
             source.seek(0)  # it grew meanwhile
+        left = self._use_left_file(source, watch)
+        if left is not None:
+            return left
         verified: set[bytes] = set()
 
         def attempt(digest: bytes) -> int:
@@ -130,7 +149,7 @@ class BlobStager:
                 self._stored.verify(self.project, [digest])
             return self._stored.attempt(self.project, digest)
 
-        staged = self._store.stage_file(source, self._algorithm, project=self.project, attempt=attempt)
+        staged = self._store.stage_file(source, self._algorithm, project=self.project, attempt=attempt, watch=watch)
         assert staged.digest is not None
         if verify:
             attempt(staged.digest)  # a store that can rename did not ask
@@ -227,16 +246,26 @@ class BlobStager:
                 if blob is not None and blob.published:
                     self._drop(digest, blob)
 
+    def keep_staged(self) -> None:
+        """Something failed or was interrupted: `close` leaves what is staged to the next process that adds it."""
+        self._keeps_staged = True
+
     def close(self) -> None:
-        """Discard all content that was ingested and not published."""
+        """Discard all content that was ingested and not published, or leave it where `keep_staged` was called."""
         if self._pid != os.getpid():
             return
         with self._exclusive():
             self._finish_staging()
-            for blob in {id(blob): blob for blob in self._blobs.values()}.values():
+            blobs = {id(blob): blob for blob in self._blobs.values()}
+            kept = {key: blob for key, blob in blobs.items() if self._keeps_staged and blob.is_worth_keeping}
+            if self._leftovers.keep([(blob.staged, blob.ranges) for blob in kept.values()]):
+                blobs = {key: blob for key, blob in blobs.items() if key not in kept}
+            for blob in blobs.values():
                 self._discard(blob)
+            self._leftovers.close()
             self._blobs.clear()
             self._extra_uses.clear()
+            self._unclaimed.clear()
             self._buffered.clear()
             self._buffered_bytes = 0
 
@@ -259,10 +288,36 @@ class BlobStager:
 
     def _use(self, digest: bytes) -> bool:
         """Whether it is ingested already; counts one more user, so that the first `forget` leaves it for the others."""
-        is_here = self._is_here(digest)
-        if is_here:
+        if not self._is_here(digest) and not self._take_over(digest):
+            return False
+        if digest in self._unclaimed:
+            self._unclaimed.discard(digest)
+        else:
             self._extra_uses[digest] += 1
-        return is_here
+        return True
+
+    def _use_left_file(self, source: BinaryIO, watch: Watch) -> tuple[bytes, int] | None:
+        """The digest and size of a large file that an earlier process staged. It is read only if one has its size."""
+        size = os.fstat(source.fileno()).st_size
+        with self._exclusive():
+            if not self._leftovers.has_file_of(size):
+                return None
+        digest, size = digest_of(source.fileno(), self._algorithm, watch)
+        with self._exclusive():
+            return (digest, size) if self._use(digest) else None
+
+    def _take_over(self, digest: bytes) -> bool:
+        """Take over the staged bytes of an earlier process that have this content, and all else that is in them."""
+        left = self._leftovers.pop(digest)
+        staged = None
+        with suppress(InvalidInput):  # of a record that somebody wrote
+            staged = None if left is None else self._store.adopt(left.staged)
+        if left is None or staged is None:
+            return False
+        ranges = {content: place for content, place in left.ranges.items() if not self._is_here(content)}
+        self._blobs.update(dict.fromkeys(ranges, _StagedBlob(staged, ranges)))
+        self._unclaimed.update(ranges)
+        return True
 
     def _is_here(self, digest: bytes) -> bool:
         """Whether its bytes are in hand. Those of an object that was lost are not: it may share them with the store."""

@@ -1,4 +1,4 @@
-"""What `BlobStore` promises about bytes that writers left: they can be taken over, and collected beside living writers."""
+"""What `BlobStore` promises about bytes that writers left: they can be taken over, or collected beside writers."""
 
 import os
 import random

@@ -80,7 +80,11 @@ def test_a_writer_whose_folder_is_collected_while_it_begins_takes_another(store:
 
 def test_what_somebody_put_among_what_is_staged_stays(store: FolderBlobStore) -> None:
     name = left_by_a_writer(store)
-    mine = [staging(store) / "notes.txt", staging(store) / "folder" / "a.txt", (staging(store) / name).with_name("b.txt")]
+    mine = [
+        staging(store) / "notes.txt",
+        staging(store) / "folder" / "a.txt",
+        (staging(store) / name).with_name("b.txt"),
+    ]
     for path in mine:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")

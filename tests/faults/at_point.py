@@ -24,6 +24,7 @@ POINTS = {
     "making the projection": "headwater_consumer.database.database:Database._create_tables",
     "taking a pack": "headwater_blobs.folder:FolderBlobStore.stage_pack",
     "taking a large file": "headwater_blobs.folder:FolderBlobStore.stage_file",
+    "ingesting a large file": "headwater_producer.stager:BlobStager.ingest_file",
     "caching a scan": "headwater._ingest.stat_cache:StatCache.store_scan",
     "storing": "headwater_blobs.folder:FolderBlobStore.publish",
     "publishing": "headwater_producer.stager:BlobStager.publish",

@@ -1,6 +1,7 @@
 """Who waits for what was logged is shown how much of it is over, of how much."""
 
 import io
+import re
 import sys
 from collections.abc import Callable
 
@@ -10,7 +11,6 @@ from headwater import _progress
 from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.port import Staged
 from headwater_schemas.errors import EventRejected
-from rich import progress as rich_progress
 
 from tests.queue.artifacts import filled, many
 
@@ -20,26 +20,31 @@ Shown = list[tuple[int, int]]
 
 
 class _Terminal(io.StringIO):
+    """Notes how much is shown to be over, of how much, each time that it is shown."""
+
+    def __init__(self, seen: Shown) -> None:
+        super().__init__()
+        self._seen = seen
+
     def isatty(self) -> bool:
         return True
+
+    def write(self, text: str) -> int:
+        self._seen += [(int(done), int(of)) for done, of in re.findall(r"headwater: logging: (\d+) of (\d+)", text)]
+        return super().write(text)
 
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shown]:
     """From its call on: how much is shown to be over, of how much, each time that it is shown in a terminal."""
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
     monkeypatch.setattr(_progress, "REFRESH_S", 0.0)
-    seen: Shown = []
-    update = rich_progress.Progress.update
-
-    def update_seen(bar: rich_progress.Progress, task: rich_progress.TaskID, **now: int) -> None:
-        seen.append((now["completed"], now["total"]))
-        update(bar, task, **now)  # type: ignore[arg-type] # two of its many
-
-    monkeypatch.setattr(rich_progress.Progress, "update", update_seen)
+    monkeypatch.setattr(_progress, "TICK_S", 60.0)
 
     def begin() -> Shown:
-        monkeypatch.setattr(sys, "stderr", _Terminal())
+        seen: Shown = []
+        monkeypatch.setattr(sys, "stderr", _Terminal(seen))
         return seen
 
     return begin

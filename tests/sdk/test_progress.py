@@ -1,51 +1,124 @@
-"""What is shown while a download takes long: how far it is, in a terminal and nowhere else."""
+"""What is shown of adding, hashing and downloading, and what a download says at its end."""
 
-import io
 import os
+import re
 import sys
 from pathlib import Path
 
+import headwater
 import pytest
-from headwater import _progress
 
 from tests.sdk.downloads import LARGE, logged
+from tests.sdk.screens import Screen, Watching
+from tests.sdk.screens import watching as watching
 
 pytestmark = pytest.mark.usefixtures("store")
 
 
-class Screen(io.StringIO):
-    """Standard error, as a terminal or as a file."""
+def test_adding_a_large_file_shows_bytes_and_its_name(tmp_path: Path, watching: Watching) -> None:
+    (tmp_path / "weights.bin").write_bytes(os.urandom(4 * LARGE))
+    artifact = headwater.Artifact("model", "model")
+    screen = watching()
 
-    def __init__(self, *, is_terminal: bool) -> None:
-        super().__init__()
-        self._is_terminal = is_terminal
+    artifact.add_file(tmp_path / "weights.bin")
 
-    def isatty(self) -> bool:
-        return self._is_terminal
+    shown = [line for line in screen.lines() if re.match(r"headwater: (adding|hashing|storing|uploading) ", line)]
+    assert any(re.search(r"(storing|uploading) weights.bin: [24]\.\d MB of 4\.2 MB", line) for line in shown), shown
+    assert screen.now()[-1] == "", "it is gone at the end"
 
 
-def printed_by_download(root: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
-    """What a download shows that takes long by what is taken for long here."""
-    monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
+def test_adding_a_folder_shows_files_and_bytes(tmp_path: Path, watching: Watching) -> None:
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(os.urandom(LARGE))
+    (tmp_path / "notes.txt").write_text("small")
+    artifact = headwater.Artifact("model", "model")
+    screen = watching()
+
+    artifact.add_dir(tmp_path)
+
+    shown = "\n".join(screen.lines())
+    assert "headwater: adding: 1 of 3 files, 5 B of 2.1 MB" in shown
+    assert re.search(r"adding: \d of 3 files, .*, (storing|uploading) [ab].bin \d+%", shown), shown
+    assert "headwater: adding: 3 of 3 files, 2.1 MB of 2.1 MB" in shown
+
+
+def test_what_is_added_as_immutable_shows_how_far_it_is_hashed_and_then_stored(
+    tmp_path: Path, watching: Watching
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(os.urandom(2 * LARGE))
+    screen = watching()
+
+    with headwater.init() as run:
+        artifact = headwater.Artifact("model", "model")
+        artifact.add_file(tmp_path / "weights.bin", policy="immutable")
+        assert "headwater: hashing weights.bin: 2.1 MB of 2.1 MB" in screen.lines()
+        run.log_artifact(artifact).wait()
+
+    assert any(re.match("headwater: (storing|uploading) weights.bin: ", line) for line in screen.lines())
+
+
+def test_a_download_shows_bytes_and_names_and_says_at_its_end_how_much_how_fast_and_where(
+    tmp_path: Path, watching: Watching
+) -> None:
     artifact = logged({"README": b"what this is", "large.bin": os.urandom(4 * LARGE)})
-    screen = Screen(is_terminal=is_terminal)
-    monkeypatch.setattr(sys, "stderr", screen)
+    screen = watching()
+
+    artifact.download(tmp_path / "root")
+
+    shown = "\n".join(screen.lines())
+    assert re.search(r"headwater: downloading: 1 of 2 files, .* of 4.2 MB.*, downloading large.bin \d+%", shown), shown
+    (last,) = screen.now()[:-1]
+    assert re.fullmatch(
+        rf"headwater: downloaded 2 files, 4.2 MB in \d+\.\d s \(\d[\d.,]* [kMG]B/s\) to {tmp_path / 'root'}", last
+    )
+
+
+def test_a_download_says_what_was_there_already(tmp_path: Path, watching: Watching) -> None:
+    artifact = logged({"README": b"what this is", "large.bin": os.urandom(LARGE)})
+    root = tmp_path / "root"
     artifact.download(root)
-    return screen.getvalue()
+    screen = watching()
+
+    artifact.download(root)
+    assert screen.now()[-2] == f"headwater: all of 2 files, 1.1 MB, were in {root} already"
+    assert any("checking large.bin" in line for line in screen.lines())
+
+    (root / "README").write_text("changed")
+    artifact.checkout(root)
+    assert re.search(r"downloaded 1 file, 12 B in .*; 1 were there already", screen.now()[-2])
 
 
-def test_a_download_that_takes_long_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = printed_by_download(tmp_path / "root", monkeypatch, is_terminal=True)
+def test_one_entry_says_so_only_if_it_took_long(tmp_path: Path, watching: Watching) -> None:
+    artifact = logged({"README": b"what this is"})
+    screen = watching()
 
-    assert "headwater: downloading" in printed
-    assert "/4.2 MB" in printed
+    artifact.get_entry("README").download(tmp_path / "root")
 
-
-def test_nothing_is_shown_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert printed_by_download(tmp_path / "root", monkeypatch, is_terminal=False) == ""
+    assert "downloaded" not in screen.getvalue()
 
 
-def test_nothing_is_shown_to_those_who_want_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_shown_to_those_who_want_quiet(
+    tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HEADWATER_QUIET", "true")
+    (tmp_path / "weights.bin").write_bytes(os.urandom(2 * LARGE))
+    screen = watching()
 
-    assert printed_by_download(tmp_path / "root", monkeypatch, is_terminal=True) == ""
+    logged({"large.bin": os.urandom(2 * LARGE)}).download(tmp_path / "root")
+    artifact = headwater.Artifact("model", "model")
+    artifact.add_dir(tmp_path / "root")
+    artifact.add_file(tmp_path / "weights.bin", policy="immutable")
+    artifact.save()
+
+    assert screen.getvalue() == ""
+
+
+def test_short_work_shows_no_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = logged({"large.bin": os.urandom(2 * LARGE)})
+    screen = Screen(is_terminal=True)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    artifact.download(tmp_path / "root")
+
+    (line,) = screen.lines()
+    assert line.startswith("headwater: downloaded 1 file")

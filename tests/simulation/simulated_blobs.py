@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from headwater_blobs import verify
-from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, first_attempt
+from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
@@ -62,7 +62,13 @@ class ProcessBlobs:
         return self._stage(b"".join(contents), None)
 
     def stage_file(
-        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+        self,
+        source: BinaryIO,
+        algorithm: str,
+        *,
+        project: str,
+        attempt: Callable[[bytes], int] = first_attempt,
+        watch: Watch = unwatched,
     ) -> Staged:
         data = source.read()
         return self._stage(data, digests.pack(algorithm, digests.one_shot(algorithm)(data)))

@@ -21,16 +21,6 @@ def head_of(source: int, size: int) -> bytes:
     return _read(source, 0, size)
 
 
-def digest_of(source: int, algorithm: str) -> tuple[bytes, int]:
-    """Digest (stored form) and size of a file."""
-    hasher, size = digests.new_hasher(algorithm), 0
-    buffer = memoryview(bytearray(CHUNK_BYTES))
-    while got := os.preadv(source, [buffer], size):
-        hasher.update(buffer[:got])
-        size += got
-    return digests.pack(algorithm, hasher.digest()), size
-
-
 def parts_of(source: int, part_bytes: int, digest: bytes, size: int) -> Iterator[bytes]:
     """The first `size` bytes of a file in parts. Raises: SourceChanged, at the latest instead of the last part."""
     hasher = digests.new_hasher(digests.algorithm_of(digest))

@@ -16,7 +16,8 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from headwater_blobs import verify
-from headwater_blobs.port import Staged, StoredObject, first_attempt
+from headwater_blobs.descriptors import digest_of
+from headwater_blobs.port import UPLOADING, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_blobs.s3 import reading, sources, uploads
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, missing_bucket, translate_errors
@@ -75,13 +76,19 @@ class S3BlobStore:
         return Staged(name, len(body), None, name)
 
     def stage_file(
-        self, source: BinaryIO, algorithm: str, *, project: str, attempt: Callable[[bytes], int] = first_attempt
+        self,
+        source: BinaryIO,
+        algorithm: str,
+        *,
+        project: str,
+        attempt: Callable[[bytes], int] = first_attempt,
+        watch: Watch = unwatched,
     ) -> Staged:
         self._refuse_if_read_only()
         is_lost = False
         for _ in range(READINGS_MAX):
             try:
-                return self._stage_unchanged(source.fileno(), algorithm, project, attempt)
+                return self._stage_unchanged(source.fileno(), algorithm, project, attempt, watch)
             except sources.SourceChanged:
                 is_lost = False
             except uploads.UploadLost:
@@ -225,14 +232,16 @@ class S3BlobStore:
         sizes = self._bucket_client.map(lambda name: reading.size_of(self._bucket_client, name), wanted)
         return {name: size for name, size in zip(wanted, sizes, strict=True) if size is not None}
 
-    def _stage_unchanged(self, source: int, algorithm: str, project: str, attempt: Callable[[bytes], int]) -> Staged:
+    def _stage_unchanged(
+        self, source: int, algorithm: str, project: str, attempt: Callable[[bytes], int], watch: Watch
+    ) -> Staged:
         """Raises: SourceChanged when the file changes meanwhile."""
         if os.fstat(source).st_size <= self._part_bytes:
             with self._bucket_client.slots:
                 small = sources.head_of(source, self._part_bytes + 1)
                 if len(small) <= self._part_bytes:  # unless it grew meanwhile
-                    return self._stage_small(small, algorithm, project, attempt)
-        digest, size = sources.digest_of(source, algorithm)
+                    return self._stage_small(small, algorithm, project, attempt, watch)
+        digest, size = digest_of(source, algorithm, watch)
         name = file_name(project, digest, attempt(digest))
         if size > uploads.OBJECT_BYTES_MAX:
             raise InvalidFile(
@@ -240,16 +249,19 @@ class S3BlobStore:
             )
         if not self._has(name, size):
             parts = sources.parts_of(source, uploads.part_bytes_for(size, self._part_bytes), digest, size)
-            uploads.upload(self._bucket_client, name, size, parts)
+            uploads.upload(self._bucket_client, name, size, parts, watch)
         return Staged(name, size, digest, name)
 
-    def _stage_small(self, content: bytes, algorithm: str, project: str, attempt: Callable[[bytes], int]) -> Staged:
+    def _stage_small(
+        self, content: bytes, algorithm: str, project: str, attempt: Callable[[bytes], int], watch: Watch
+    ) -> Staged:
         hasher = digests.new_hasher(algorithm)
         hasher.update(content)
         digest = digests.pack(algorithm, hasher.digest())
         name = file_name(project, digest, attempt(digest))
         if not self._has(name, len(content)):
             self._put(name, content)
+            watch(UPLOADING, len(content))
         return Staged(name, len(content), digest, name)
 
     def _has(self, name: str, size: int) -> bool:

@@ -15,7 +15,7 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 from minio.datatypes import Part, Upload
 from minio.error import S3Error
 
-from headwater_blobs.port import StoredObject
+from headwater_blobs.port import UPLOADING, StoredObject, Watch, unwatched
 from headwater_blobs.s3 import multipart
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import translate_errors
@@ -40,7 +40,7 @@ def part_bytes_for(size: int, wanted: int = PART_BYTES) -> int:
     return max(wanted, -(-size // PARTS_MAX))
 
 
-def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[bytes]) -> None:
+def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[bytes], watch: Watch = unwatched) -> None:
     """Make the object `name` of `parts`, `size` bytes in total. Where `parts` raises, nothing becomes visible.
 
     Raises: UploadLost, after which it can be sent again; StoreUnavailable, StoreReadOnly; what `parts` raises.
@@ -50,7 +50,8 @@ def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[by
         upload_id = multipart.create(bucket_client.client, bucket, name)
     sent: list[Future[Part]] = []
     try:
-        _send_all(bucket_client, name, upload_id, parts, sent)
+        for settled in _send_all(bucket_client, name, upload_id, parts, sent):
+            watch(UPLOADING, settled)
         etags = [future.result() for future in sent]
         _complete(bucket_client, name, upload_id, etags, size)
     except BaseException:  # also after Ctrl-C: parts that were sent take space until they are collected
@@ -116,8 +117,9 @@ def incomplete(bucket_client: BucketClient) -> Iterator[Incomplete]:
 
 def _send_all(
     bucket_client: BucketClient, name: str, upload_id: str, parts: Iterator[bytes], sent: "list[Future[Part]]"
-) -> None:
-    slots, unsettled, number = bucket_client.slots, deque[Future[Part]](), 0
+) -> Iterator[int]:
+    """Yields the size of each part that has arrived."""
+    slots, unsettled, number = bucket_client.slots, deque[tuple[Future[Part], int]](), 0
     while True:
         slots.acquire()  # before the part is read
         try:
@@ -127,15 +129,23 @@ def _send_all(
             raise
         if part is None:
             slots.release()
-            return
-        number += 1
+            break
+        number, size = number + 1, len(part)
         future = _send(bucket_client, name, upload_id, number, part)
         future.add_done_callback(lambda _: slots.release())
         del part  # so that the sending thread holds the last reference
         sent.append(future)
-        unsettled.append(future)
-        while unsettled and unsettled[0].done():
-            unsettled.popleft().result()  # raises, so that reading stops once a part has failed
+        unsettled.append((future, size))
+        while unsettled and unsettled[0][0].done():
+            yield _arrived(*unsettled.popleft())
+    for future, size in unsettled:
+        yield _arrived(future, size)
+
+
+def _arrived(future: "Future[Part]", size: int) -> int:
+    """Raises: what has kept the part from arriving, so that no more is read."""
+    future.result()
+    return size
 
 
 def _send(bucket_client: BucketClient, name: str, upload_id: str, number: int, part: bytes) -> "Future[Part]":

@@ -54,7 +54,7 @@ class Building:
             state.content.check([path])
         client, stager = state.open()
         if policy == "immutable":
-            digest, size, deferred = hash_file(stager, found.location, found.size)
+            digest, size, deferred = hash_file(stager, found.location, found.size, quiet=client.quiet)
         else:
             (digest, size), deferred = ingest_file(client, stager, found, verify=policy == "verify"), False
         if is_tmp:
@@ -81,7 +81,7 @@ class Building:
         state.content.check(paths)
         client, stager = state.open()
         if policy == "immutable":
-            digests, sizes, deferred = hash_folder(stager, found)
+            digests, sizes, deferred = hash_folder(stager, found, quiet=client.quiet)
             state.add_files(paths, digests, sizes, found.known_executable(), deferred)
             return
         ingested = ingest_folder(client, stager, found, verify=policy == "verify")

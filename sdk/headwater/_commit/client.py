@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from hashlib import blake2s
 from typing import Any
 
 from headwater_consumer import queries
@@ -36,6 +37,7 @@ class Client:
         self.url = settings.url
         self.stores = open_stores(settings, create=create)
         self.stat_cache = StatCache.open(settings.cache_dir / "stat_cache.db")
+        self._staged_records = settings.cache_dir / "staged" / blake2s(settings.url.encode(), digest_size=8).hexdigest()
         watch = self.stores.projection.watch_append
         producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
         self.session = WriteSession(self.stores, producer, quiet=settings.quiet)
@@ -62,9 +64,20 @@ class Client:
         with self._lock:
             algorithm = self._algorithm_of(project)
             if (project, algorithm) not in self._stagers:
-                stager = BlobStager(self.stores.blobs, self._stored_places, algorithm=algorithm, project=project)
+                stager = BlobStager(
+                    self.stores.blobs,
+                    self._stored_places,
+                    algorithm=algorithm,
+                    project=project,
+                    records=self._staged_records,
+                )
                 self._stagers[project, algorithm] = stager
             return self._stagers[project, algorithm]
+
+    def keep_staged(self) -> None:
+        """Something failed: leave what is staged to the next process that adds it."""
+        for stager in list(self._stagers.values()):
+            stager.keep_staged()
 
     def _algorithm_of(self, project: str) -> str:
         """Asked again until the project has a version. While the database is away, what it said last."""

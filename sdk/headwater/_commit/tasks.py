@@ -106,7 +106,7 @@ class ContentTask(Task[Committed | None], Generic[C]):
 
     def send(self) -> None:
         stager = self._record.stager
-        ingest_deferred(stager, self._content.files, self._record.deferred)
+        ingest_deferred(stager, self._content.files, self._record.deferred, quiet=self._session.quiet)
         command = self._plan()
         before = stager.published_bytes
         self._sent = self._publish(command)

@@ -22,6 +22,7 @@ from headwater._download.folders import ItemKind, OpenFolder, WalkItem, remove_f
 from headwater._download.plan import DownloadPlan, plan_download
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
+from headwater._progress import notify
 from headwater._stores.folder import MARKER as STORE_MARKER
 
 # A folder with one of these holds data of another tool. A version may contain them itself.
@@ -50,8 +51,10 @@ def checkout(
         with DownloadTarget(os.fspath(root), create=False) as target:
             _check_contents(target, database, layers)
     with DownloadTarget(os.fspath(root), force=True) as target:
-        case_insensitive = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
-        _remove_extra(target, plan, case_insensitive=case_insensitive)
+        fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
+        _remove_extra(target, plan, case_insensitive=fetched.case_insensitive)
+    if not quiet:
+        notify(fetched.summary(root))
 
 
 def check_location(root: str) -> None:

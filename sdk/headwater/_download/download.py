@@ -4,9 +4,11 @@ Complete files stay, so an interrupted download continues where it stopped; an i
 """
 
 import os
+import time
 import unicodedata
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from headwater_blobs.port import BlobStore
@@ -22,9 +24,10 @@ from headwater._download.link_resolver import EntryPage
 from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import Progress, format_bytes
+from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, format_bytes, format_seconds, notify
 from headwater._references import schemes
 
+SECONDS_MIN = 0.001  # below that a rate says nothing
 READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; larger than any table that can be added
 
 
@@ -49,7 +52,9 @@ def download(
     """
     plan = plan_download(database, layers, prefix)
     with DownloadTarget(os.fspath(root)) as target:
-        fetch_all(blobs, target, plan, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
+        fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
+    if not quiet:
+        notify(fetched.summary(root))
 
 
 def download_entry(
@@ -68,8 +73,11 @@ def download_entry(
     """
     plan = plan_entry(database, layers, path)
     with DownloadTarget(os.fspath(root)) as target:
-        fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
-    return Path(root, normalize(path))
+        fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
+    location = Path(root, normalize(path))
+    if fetched.seconds >= SHOW_AFTER_S and not quiet:  # a loop over small entries would say it for each
+        notify(fetched.summary(location))
+    return location
 
 
 def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], path: str | PurePath) -> bytes:
@@ -90,6 +98,28 @@ def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], pa
     return bytes(content)
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a download did."""
+
+    files: int  # that were fetched; the target had the others
+    size_bytes: int  # of these
+    plan: DownloadPlan
+    seconds: float
+    case_insensitive: bool  # the disk of the target
+
+    def summary(self, location: Path) -> str:
+        """How much, how fast and where, on one line."""
+        if not self.files:
+            return f"all of {_files(self.plan.count)}, {format_bytes(self.plan.size_bytes)}, were in {location} already"
+        rate = format_bytes(round(self.size_bytes / max(self.seconds, SECONDS_MIN)))
+        kept = self.plan.count - self.files
+        return (
+            f"downloaded {_files(self.files)}, {format_bytes(self.size_bytes)} in {format_seconds(self.seconds)} "
+            f"({rate}/s) to {location}{f'; {kept:,} were there already' if kept else ''}"
+        )
+
+
 def fetch_all(
     blobs: BlobStore,
     target: DownloadTarget,
@@ -98,10 +128,11 @@ def fetch_all(
     stat_cache: StatCache | None = None,
     hard_links: bool = False,
     quiet: bool = False,
-) -> bool:
-    """Fetch a plan into `target`. Returns whether the disk of `target` is case-insensitive."""
+) -> Fetched:
+    """Fetch a plan into `target`."""
+    started_s = time.monotonic()
     with (
-        Progress("downloading", total=plan.size_bytes, unit="B", quiet=quiet) as progress,
+        Progress(DOWNLOADING, total=plan.size_bytes, unit="B", files=plan.count, quiet=quiet) as progress,
         closing(EtagCache(stat_cache)) as etag_cache,
     ):
         fetcher = Fetcher(blobs, target, progress, etag_cache, hard_links=hard_links)
@@ -110,7 +141,12 @@ def fetch_all(
             _refuse_collisions(plan.pages(), target.root)
         for page in plan.pages():
             fetcher.fetch(page)
-    return case_insensitive
+    seconds = time.monotonic() - started_s
+    return Fetched(fetcher.fetched_files, fetcher.fetched_bytes, plan, seconds, case_insensitive)
+
+
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def _check_small(info: queries.EntryInfo, size: int) -> None:

@@ -8,23 +8,26 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
+from typing import TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_consumer import queries
 from headwater_schemas.entries import BlobLocation
 
 from headwater._download.etag_cache import EtagCache
-from headwater._download.integrity import integrity_check, reference_of
+from headwater._download.integrity import IntegrityCheck, integrity_check, reference_of
 from headwater._download.link_resolver import EntryPage
 from headwater._download.target import DownloadTarget
 from headwater._download.thread_pool import run_in_threads
-from headwater._progress import Progress
+from headwater._progress import CHECKING, DOWNLOADING, FileProgress, Progress
 from headwater._references import schemes
 
 BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, in memory at once
 FILES_PER_BATCH = 1024
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 REFERENCES_AT_ONCE = 8  # they mostly wait for servers
+
+T = TypeVar("T", bytes, memoryview)
 
 
 class Fetcher:
@@ -46,6 +49,7 @@ class Fetcher:
         self._etag_cache = etag_cache
         self._hard_links = hard_links
         self._lock = threading.Lock()
+        self.fetched_files = self.fetched_bytes = 0  # without those that the target had
         self._stopped = threading.Event()  # ends the other threads before their large file is complete
         self._ahead: str | None = None
 
@@ -66,7 +70,7 @@ class Fetcher:
             elif _size(info) > PACKED_FILE_BYTES_MAX:
                 large.append(info)
             elif self._has_file(info):
-                self._advance(_size(info))
+                self._progress.advance(_size(info), files=1, name=info.path)
             else:
                 missing.append(info)
         for batch in _batches(missing):
@@ -79,50 +83,63 @@ class Fetcher:
         write_file = self._target.write_file
         for info, content in zip(batch, contents, strict=True):
             write_file(info.path, (content,), executable=info.executable)
-        self._advance(sum(map(len, contents)))
+        size = sum(map(len, contents))
+        self._count_fetched(len(batch), size)
+        self._progress.advance(size, files=len(batch), name=batch[-1].path)
 
     def _fetch_large(self, info: queries.EntryInfo) -> None:
-        if self._has_file(info) or (self._hard_links and self._hard_link(info)):
-            self._advance(_size(info))
-        else:
-            pieces = self._counted(self._blobs.stream(location_of(info), _digest(info)))
-            self._target.write_file(info.path, pieces, executable=info.executable)
+        with self._progress.file(info.path, _size(info)) as file:
+            if self._has_file(info, file):
+                return
+            if not (self._hard_links and self._hard_link(info, file)):
+                pieces = self._watched(file, DOWNLOADING, self._blobs.stream(location_of(info), _digest(info)))
+                self._target.write_file(info.path, pieces, executable=info.executable)
+        self._count_fetched(1, _size(info))
 
-    def _has_file(self, info: queries.EntryInfo) -> bool:
-        check = integrity_check(info)
+    def _has_file(self, info: queries.EntryInfo, file: FileProgress | None = None) -> bool:
+        check = self._watched_check(integrity_check(info), file)
         return self._target.has_content(info.path, _size(info), check, executable=info.executable)
 
-    def _hard_link(self, info: queries.EntryInfo) -> bool:
+    def _hard_link(self, info: queries.EntryInfo, file: FileProgress) -> bool:
         """Link to the stored object after verifying its bytes; False where a copy is needed."""
         location = location_of(info)
         if (source := self._blobs.local_file(location)) is None:
             return False
-        for _ in self._blobs.stream(location, _digest(info)):
-            self._check_not_stopped()
+        for _ in self._watched(file, CHECKING, self._blobs.stream(location, _digest(info))):
+            pass  # reading to the end verifies
         return self._target.hard_link(info.path, source, executable=info.executable)
 
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
-        # What cannot be verified is fetched again: an ETag alone cannot, unless its content was fetched here before.
-        if self._target.has_content(info.path, info.size, self._etag_cache.integrity_check(info)):
-            self._advance(info.size or 0)
-        else:
+        with self._progress.file(info.path, info.size) as file:
+            # What cannot be verified is fetched again: an ETag alone cannot, unless its content was fetched before.
+            check = self._watched_check(self._etag_cache.integrity_check(info), file)
+            if self._target.has_content(info.path, info.size, check):
+                return
             pieces = self._etag_cache.recording(info, schemes.fetch(reference_of(info)))
-            self._target.write_file(info.path, self._counted(pieces))
+            self._target.write_file(info.path, self._watched(file, DOWNLOADING, pieces))
+        self._count_fetched(1, file.meter.done)
 
-    def _counted(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    def _watched_check(self, check: IntegrityCheck | None, file: FileProgress | None) -> IntegrityCheck | None:
+        if check is None or file is None:
+            return check
+        return lambda pieces: check(self._watched(file, CHECKING, pieces))
+
+    def _watched(self, file: FileProgress, activity: str, pieces: Iterable[T]) -> Iterator[T]:
+        """The pieces of a large file, until all threads are to end."""
         for piece in pieces:
             self._check_not_stopped()
             yield piece
-            self._advance(len(piece))
+            file.watch(activity, len(piece))
         self._check_not_stopped()  # after the last piece the file gets its name
 
     def _check_not_stopped(self) -> None:
         if self._stopped.is_set():
             raise CancelledError
 
-    def _advance(self, size: int) -> None:
+    def _count_fetched(self, files: int, size: int) -> None:
         with self._lock:
-            self._progress.advance(size)
+            self.fetched_files += files
+            self.fetched_bytes += size
 
 
 def _batches(infos: EntryPage) -> Iterator[EntryPage]:

@@ -26,6 +26,7 @@ class DownloadPlan:
 
     pages: Callable[[], Iterable[EntryPage]]  # sorted by path; held, or read again by each call
     size_bytes: int  # of the entries whose size is known
+    count: int  # of entries
 
 
 def plan_download(database: Database, layers: tuple[int, ...], prefix: str | PurePath = "") -> DownloadPlan:
@@ -50,8 +51,8 @@ def plan_download(database: Database, layers: tuple[int, ...], prefix: str | Pur
     if folder and not count:
         raise NotFound(f"this version has no file or folder {folder!r}. `artifact.manifest.entries` lists its entries.")
     if count <= ENTRIES_HELD_MAX:
-        return DownloadPlan(lambda: held, size_bytes)
-    return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes)
+        return DownloadPlan(lambda: held, size_bytes, count)
+    return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes, count)
 
 
 def plan_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> DownloadPlan:
@@ -60,7 +61,7 @@ def plan_entry(database: Database, layers: tuple[int, ...], path: str | PurePath
     unfetchable = _Unfetchable()
     unfetchable.add_from(page)
     unfetchable.raise_if_any()
-    return DownloadPlan(lambda: [page], page[0].size or 0)
+    return DownloadPlan(lambda: [page], page[0].size or 0, 1)
 
 
 def resolved_entries(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[EntryPage]:

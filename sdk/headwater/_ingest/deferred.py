@@ -3,6 +3,7 @@
 That is what `policy="immutable"` asks for: a large file is read from where it is, and must not change until then.
 """
 
+import os
 from collections.abc import Mapping
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
@@ -13,6 +14,7 @@ from headwater_schemas.errors import FileChanged
 from headwater._content.content import FileDigest
 from headwater._ingest.scan import Scan
 from headwater._ingest.staging import unreadable_file
+from headwater._progress import FileProgress, Progress
 
 READ_BYTES = 1 << 20  # at a time
 
@@ -22,20 +24,31 @@ def is_large(size: int) -> bool:
     return size > PACKED_FILE_BYTES_MAX
 
 
-def hash_folder(stager: BlobStager, found: Scan) -> tuple[list[bytes], list[int], dict[str, str]]:
+def hash_folder(stager: BlobStager, found: Scan, *, quiet: bool) -> tuple[list[bytes], list[int], dict[str, str]]:
     """Digests and sizes of a folder's files, and the locations of those that are deferred, by path."""
     hashed, sizes, deferred = [], [], {}
-    for path, location, size in zip(found.paths(), found.locations(), found.sizes(), strict=True):
-        digest, size_now, is_deferred = hash_file(stager, location, size)
-        hashed.append(digest)
-        sizes.append(size_now)
-        if is_deferred:
-            deferred[path] = location
+    known_sizes = found.sizes()
+    with Progress("hashing", total=sum(known_sizes), unit="B", files=len(known_sizes), quiet=quiet) as progress:
+        for path, location, size in zip(found.paths(), found.locations(), known_sizes, strict=True):
+            with progress.file(path, size) as file:
+                digest, size_now, is_deferred = _hash_file(stager, location, size, file)
+            hashed.append(digest)
+            sizes.append(size_now)
+            if is_deferred:
+                deferred[path] = location
     return hashed, sizes, deferred
 
 
-def hash_file(stager: BlobStager, location: str, size: int) -> tuple[bytes, int, bool]:
+def hash_file(stager: BlobStager, location: str, size: int, *, quiet: bool) -> tuple[bytes, int, bool]:
     """Digest and size of a file, and whether it is deferred: small files are ingested at once."""
+    with (
+        Progress("hashing", total=size, unit="B", quiet=quiet) as progress,
+        progress.file(os.path.basename(location), size) as file,
+    ):
+        return _hash_file(stager, location, size, file)
+
+
+def _hash_file(stager: BlobStager, location: str, size: int, file: FileProgress) -> tuple[bytes, int, bool]:
     try:
         with open(location, "rb", buffering=0) as source:
             if not is_large(size):
@@ -44,24 +57,32 @@ def hash_file(stager: BlobStager, location: str, size: int) -> tuple[bytes, int,
             while chunk := source.read(READ_BYTES):
                 hasher.update(chunk)
                 read += len(chunk)
+                file.advance(len(chunk))
     except OSError as error:
         raise unreadable_file(location, error) from error
     return digests.pack(stager.algorithm, hasher.digest()), read, True
 
 
-def ingest_deferred(stager: BlobStager, files: Mapping[str, FileDigest], deferred: Mapping[str, str]) -> None:
+def ingest_deferred(
+    stager: BlobStager, files: Mapping[str, FileDigest], deferred: Mapping[str, str], *, quiet: bool
+) -> None:
     """Ingest the files at the locations `deferred`, by path. Raises: FileChanged when one is not what it was."""
-    for path, location in deferred.items():
-        digest, size = files[path]
-        if not stager.missing([digest]):
-            continue
-        try:
-            with open(location, "rb", buffering=0) as source:
-                found = stager.ingest_file(source)
-        except OSError as error:
-            raise _unreadable_now(location, error) from error
-        if found != (digest, size):
-            raise _changed(location, size, found[1])
+    total = sum(files[path][1] for path in deferred)
+    with Progress("storing", total=total, unit="B", files=len(deferred), quiet=quiet) as progress:
+        for path, location in deferred.items():
+            with progress.file(path, files[path][1]) as file:
+                if stager.missing([files[path][0]]):
+                    _ingest_unchanged(stager, location, files[path], file)
+
+
+def _ingest_unchanged(stager: BlobStager, location: str, known: FileDigest, file: FileProgress) -> None:
+    try:
+        with open(location, "rb", buffering=0) as source:
+            found = stager.ingest_file(source, watch=file.watch)
+    except OSError as error:
+        raise _unreadable_now(location, error) from error
+    if found != known:
+        raise _changed(location, known[1], found[1])
 
 
 def hash_again(location: str, known: FileDigest, algorithm: str) -> bytes:

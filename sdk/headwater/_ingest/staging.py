@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, Watch
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_identity, file_leaves
 from headwater_schemas.errors import InvalidFile
@@ -63,6 +64,11 @@ def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, ve
     `verify` reads all files, and what is stored of them, so that what is damaged in the store is stored anew.
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
+    with _kept_if_it_fails(stager):
+        return _ingest_folder(client, stager, scanned, verify=verify)
+
+
+def _ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, verify: bool) -> IngestedFolder:
     from headwater_schemas.lthash import sum_of  # deferred: numpy
 
     if verify:
@@ -76,8 +82,11 @@ def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, ve
     if previous is None or not client.is_stored_version(stager.project, previous):
         missing = stager.missing([digest for digest in digests if digest is not None])
         to_read = [row for row, digest in enumerate(digests) if digest is None or digest in missing]
-    _ingest_rows(stager, scanned, to_read, digests, sizes, verify=verify, quiet=client.quiet)
     paths = scanned.paths()
+    with Progress(
+        "adding", total=sum(sizes[row] for row in to_read), unit="B", files=len(to_read), quiet=client.quiet
+    ) as progress:
+        _ingest_rows(stager, scanned, to_read, paths, digests, sizes, progress, verify=verify)
     known = [digest for digest in digests if digest is not None]
     assert len(known) == len(paths), "every file without a cached digest was read"
     rows, known_executable = diff.changed_rows, scanned.known_executable()
@@ -101,10 +110,26 @@ def ingest_file(
     known = None if verify else client.stat_cache.lookup_file(scanned, stager.algorithm)
     if known is not None and not stager.missing([known]):
         return known, scanned.size
-    digest, size = _ingest_any(stager, scanned.location, verify=verify)
+    name = os.path.basename(scanned.location)
+    with (
+        _kept_if_it_fails(stager),
+        Progress("adding", total=scanned.size, unit="B", quiet=client.quiet) as progress,
+        progress.file(name, scanned.size) as file,
+    ):
+        digest, size = _ingest_any(stager, scanned.location, verify=verify, watch=file.watch)
     if size == scanned.size:
         client.stat_cache.store_file(scanned, digest)
     return digest, size
+
+
+@contextmanager
+def _kept_if_it_fails(stager: BlobStager) -> Iterator[None]:
+    """What is staged when somebody presses Ctrl-C is not staged again when the same is added again."""
+    try:
+        yield
+    except BaseException:
+        stager.keep_staged()
+        raise
 
 
 def _delta(
@@ -122,11 +147,12 @@ def _ingest_rows(
     stager: BlobStager,
     scanned: Scan,
     rows: Sequence[int],
+    paths: Sequence[str],
     digests: "list[bytes | None]",
     sizes: list[int],
+    progress: Progress,
     *,
     verify: bool,
-    quiet: bool,
 ) -> None:
     """Ingest the files in `rows`, and set their `digests` and `sizes`."""
     if not rows:
@@ -134,33 +160,45 @@ def _ingest_rows(
     locations = scanned.locations()
     small = [row for row in rows if sizes[row] <= PACKED_FILE_BYTES_MAX]
     large = [row for row in rows if sizes[row] > PACKED_FILE_BYTES_MAX]
-    with Progress("adding", total=sum(sizes[row] for row in rows), unit="B", quiet=quiet) as progress:
-        for batch in _batches(small, sizes):
-            contents = [_read_small(locations[row], sizes[row]) for row in batch]
-            for row, digest, content in zip(batch, stager.ingest(contents, verify=verify), contents, strict=True):
-                digests[row], sizes[row] = digest, len(content)
-            progress.advance(sum(map(len, contents)))
-        if large:
-            _ingest_large(stager, locations, large, digests, sizes, progress, verify=verify)
+    for batch in _batches(small, sizes):
+        contents = [_read_small(locations[row], sizes[row]) for row in batch]
+        for row, digest, content in zip(batch, stager.ingest(contents, verify=verify), contents, strict=True):
+            digests[row], sizes[row] = digest, len(content)
+        if batch:
+            progress.advance(sum(map(len, contents)), files=len(batch), name=paths[batch[-1]])
+    if large:
+        _ingest_large(stager, locations, large, paths, digests, sizes, progress, verify=verify)
 
 
 def _ingest_large(
     stager: BlobStager,
     locations: Sequence[str],
     rows: Sequence[int],
+    paths: Sequence[str],
     digests: "list[bytes | None]",
     sizes: list[int],
     progress: Progress,
     *,
     verify: bool,
 ) -> None:
+    stopped = threading.Event()
+
+    def ingest(row: int) -> tuple[bytes, int]:
+        with progress.file(paths[row], sizes[row]) as file:
+
+            def watch(activity: str, amount: int) -> None:
+                if stopped.is_set():
+                    raise CancelledError
+                file.watch(activity, amount)
+
+            return _ingest_any(stager, locations[row], verify=verify, watch=watch)
+
     with ThreadPoolExecutor(LARGE_FILES_AT_ONCE, "headwater-adding") as pool:
-        ingested = pool.map(lambda row: _ingest_any(stager, locations[row], verify=verify), rows)
         try:
-            for row, (digest, size) in zip(rows, ingested, strict=True):
+            for row, (digest, size) in zip(rows, pool.map(ingest, rows), strict=True):
                 digests[row], sizes[row] = digest, size
-                progress.advance(size)
         except BaseException:  # Ctrl-C, or a file that cannot be read: the rest is not needed
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -201,10 +239,10 @@ def _read_rest(descriptor: int, content: bytes, location: str) -> bytes:
     return b"".join(pieces)
 
 
-def _ingest_any(stager: BlobStager, location: str, *, verify: bool) -> tuple[bytes, int]:
+def _ingest_any(stager: BlobStager, location: str, *, verify: bool, watch: Watch) -> tuple[bytes, int]:
     try:
         with open(location, "rb", buffering=0) as source:
-            return stager.ingest_file(source, verify=verify)
+            return stager.ingest_file(source, verify=verify, watch=watch)
     except OSError as error:
         raise unreadable_file(location, error) from error
 

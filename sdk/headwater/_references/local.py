@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from headwater_blobs.descriptors import digest_of
 from headwater_blobs.port import CHUNK_BYTES
-from headwater_blobs.s3.sources import digest_of
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidFile, InvalidInput

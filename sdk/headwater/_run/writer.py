@@ -104,6 +104,8 @@ class RunWriter:
 
     def _end(self, state: str) -> None:
         self._state = state
+        if state != "finished":
+            self._client.keep_staged()
         remove_run(self)
         self._client.remove_exit_action(self._finish_at_exit)
         self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()

@@ -34,8 +34,8 @@ def rm_command(
 ) -> None:
     """Delete versions. Their numbers are never reused.
 
-    Reports how many bytes a later `headwater gc` can reclaim, and which runs and versions depend on them. If one name is wrong, nothing
-    is deleted.
+    Reports how many bytes a later `headwater gc` can reclaim, and which runs and versions depend on them. If one name
+    is wrong, nothing is deleted.
     """
     from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
 

@@ -9,9 +9,10 @@ from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
+from headwater._progress import printable
 from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.options import json_option
-from headwater.cli.output import console, counted, print_json, printable
+from headwater.cli.output import console, counted, print_json
 
 if TYPE_CHECKING:
     from headwater._stores.lost_content import LostObject

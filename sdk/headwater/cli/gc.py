@@ -15,6 +15,7 @@ from headwater.cli.resolve import open_store
 if TYPE_CHECKING:
     from headwater._stores.leftovers import Amount
 
+
 @click.command("gc", short_help="Delete what interrupted and killed writers left.")
 @grace_option
 @click.option("--dry-run", is_flag=True, help="Report what would be deleted, and delete nothing.")
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 def gc_command(grace: timedelta, dry_run: bool, as_json: bool) -> None:
     """Delete content that was staged by a process that is gone, and that no version can use any more.
 
-    In a folder, a running process holds a lock on what it staged, so that this is never deleted. In a bucket, incomplete
-    uploads are deleted that received nothing for the time of --grace. The content of deleted versions is not deleted
-    yet.
+    In a folder, a running process holds a lock on what it staged, so that this is never deleted. In a bucket,
+    incomplete uploads are deleted that received nothing for the time of --grace. The content of deleted versions is not
+    deleted yet.
     """
     client, _ = open_store(None, None)
     found = reclaim(client.stores.blobs, grace_s=grace.total_seconds(), dry_run=dry_run)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headwater._progress import printable
 from headwater.cli.options import json_option, namespace_options, version_argument
-from headwater.cli.output import console, print_json, printable
+from headwater.cli.output import console, print_json
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:

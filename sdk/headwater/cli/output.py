@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,11 +10,11 @@ from typing import Any
 import click
 from headwater_schemas import digests
 
+from headwater._progress import printable
+
 DIGEST_DIGITS_SHOWN = 12  # 48 bits are enough to tell digests apart by eye
 PIPE_COLUMNS = 100_000  # effectively unlimited, so that output read by a program is never folded or truncated
 CUT_COLUMNS_MIN, CUT_SHARE = 17, 0.35  # bounds of a truncated column; 17 columns fit a short digest
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
 # --- for programs
@@ -97,11 +96,6 @@ def _pipe_columns() -> int:
     """The value of `COLUMNS` if it is a number."""
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if columns.isdecimal() and int(columns) > 0 else PIPE_COLUMNS
-
-
-def printable(text: str) -> str:
-    """Text with its control characters escaped, so that it cannot control the terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def report_omitted(count: int) -> None:
