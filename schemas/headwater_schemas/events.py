@@ -242,6 +242,38 @@ class RunStarted(RunEvent):
     display_name: str | None = None
     config: str = "{}"  # canonical JSON object
     tags: tuple[str, ...] = ()
+    heartbeat_seconds: int | None = None  # as of `RunHeartbeat`; None: the writer sends none
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a run executes, as its process found it. Contains no secret."""
+
+    commit: str | None = None  # of the git repository: 40 or 64 hexadecimal digits, lower case
+    remote: str | None = None  # its URL
+    branch: str | None = None
+    dirty: bool | None = None  # files differ from the commit; None: unknown
+    environment: str | None = None  # canonical JSON object: command, Python, host, user, packages; None: not captured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUpdated(RunEvent):
+    """What is known about a run changed: only the fields that are set."""
+
+    name: ClassVar[str] = "run-updated"
+    config_set: str | None = None  # canonical JSON object: values by name, which replace those of the same name
+    config_removed: tuple[str, ...] = ()  # names; at most RUN_VALUES_REMOVED_MAX
+    summary_set: str | None = None  # as `config_set`
+    summary_removed: tuple[str, ...] = ()
+    capture: Capture | None = None  # replaces what an earlier one said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeartbeat(RunEvent):
+    """A run is still open."""
+
+    name: ClassVar[str] = "run-heartbeat"
+    heartbeat_seconds: int  # from when this is appended until the next is due; at most HEARTBEAT_SECONDS_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +281,7 @@ class RunFinished(RunEvent):
     """A run ended."""
 
     name: ClassVar[str] = "run-finished"
-    state: str  # "finished" or "failed"
+    state: str  # one of RUN_STATES_FINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +415,8 @@ Event = (
     | VersionRestored
     | VersionRecalled
     | RunStarted
+    | RunUpdated
+    | RunHeartbeat
     | RunFinished
     | BlobsCondemned
     | BlobsMoved
@@ -398,7 +432,7 @@ Event = (
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
 BroadcastEvent = BlobsCondemned | SessionsRetired | RulesChanged  # written to every partition
-RUN_STATES_FINAL = ("finished", "failed")
+RUN_STATES_FINAL = ("finished", "failed", "killed")
 DEAD_LETTER_DECISIONS = ("skip", "retry")
 
 

@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from headwater_schemas.errors import InvalidName
-from headwater_schemas.events import OWN_DRAFT, SHARED_DRAFT, Event, Move, Origin
+from headwater_schemas.events import OWN_DRAFT, SHARED_DRAFT, Capture, Event, Move, Origin
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import check_broadcast, check_key, check_session
 from headwater_schemas.names import (
@@ -18,6 +18,7 @@ from headwater_schemas.names import (
     CollectionName,
     RunName,
     check_alias,
+    check_commit,
     check_distributed_id,
     check_label,
     check_name,
@@ -62,13 +63,23 @@ def _check_move(move: Move) -> None:
     check_object_name(move.to_object_name)
 
 
+def _check_capture(capture: Capture) -> None:
+    if capture.commit is not None:
+        check_commit(capture.commit)
+    for kind in ("remote", "branch"):
+        if (text := getattr(capture, kind)) is not None:
+            check_label(text, kind)
+
+
 # A field has one meaning, whichever event has it.
 CHECKS: Mapping[str, Check] = {
     "alias": check_alias,
     "aliases": check_alias,
     "author": partial(check_label, kind="author"),
     "broadcast": check_broadcast,
+    "capture": _check_capture,
     "collection": CollectionName.parse,
+    "config_removed": partial(check_label, kind="name of a value"),
     "decision": partial(check_label, kind="decision"),
     "description": partial(check_text, kind="description"),
     "display_name": partial(check_label, kind="display_name"),
@@ -93,6 +104,7 @@ CHECKS: Mapping[str, Check] = {
     "session": check_session,
     "state": partial(check_label, kind="state"),
     "subscription": partial(check_name, kind="subscription"),
+    "summary_removed": partial(check_label, kind="name of a value"),
     "tags": partial(check_alias, kind="tag"),
     "tags_added": partial(check_alias, kind="tag"),
     "tags_removed": partial(check_alias, kind="tag"),
@@ -103,6 +115,7 @@ CHECKS: Mapping[str, Check] = {
 CHECKED_ELSEWHERE = frozenset(
     (
         *("config", "files", "folders", "metadata", "metadata_patch", "paths", "settings", "value"),
+        *("config_set", "summary_set"),
         *("imported", "transaction"),  # refused
     )
 )

@@ -19,6 +19,7 @@ from headwater_schemas.limits import INTEGER_DIGITS_MAX, METADATA_BYTES_MAX, MET
 KEY_SHOWN_MAX = 256  # characters, in an error
 TEXT_SHOWN_MAX = 60  # characters, in an error
 INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
+EMPTY = "{}"  # what `encode` returns for nothing
 
 JsonObject = dict[str, Any]
 _Place = tuple[object, ...]  # what a value belongs to: "metadata" or such, then keys and indexes

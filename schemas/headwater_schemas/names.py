@@ -5,6 +5,7 @@ rule, subscription, role               letters, digits, `_`, `-`, `.`; not `.` o
 alias, tag                             printable; no `/`, no `:`; never like `v12`
 type, distributed_id, principal        printable
 id of a draft with one writer          letters, digits, `_`, `-`
+commit                                 40 or 64 hexadecimal digits, lower case
 label, free text                       no NUL; may be empty
 
 Printable is what `frozen_unicode` calls so, without a space at either end.
@@ -26,10 +27,13 @@ from headwater_schemas.limits import (
 )
 
 LATEST = "latest"
+COMMIT_PREFIX_MIN = 4  # digits, as git has it
 
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 _NOT_DRAFT_ID = re.compile(r"[^A-Za-z0-9_\-]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # SHA-1 or SHA-256, as git writes them
+_COMMIT_PREFIX = re.compile(rf"[0-9a-f]{{{COMMIT_PREFIX_MIN},64}}")
 _VERSION = re.compile(rf"v(0|[1-9][0-9]{{0,{VERSION_DIGITS_MAX - 1}}})")  # fits a signed 64-bit number
 _VERSION_LIKE = re.compile(r"v[0-9]+")
 
@@ -103,6 +107,24 @@ def check_label(text: object, kind: str) -> str:
 def check_text(text: object, kind: str) -> str:
     """Return `text` if it can be stored as free text (a description, a reason); raise InvalidName if not."""
     return _check_storable(text, kind, TEXT_LENGTH_MAX)
+
+
+def check_commit(commit: object) -> str:
+    """Return `commit` if it is the whole id of a git commit; raise InvalidName if not."""
+    if isinstance(commit, str) and _COMMIT.fullmatch(commit):
+        return commit
+    shown = quoted(commit, 100) if isinstance(commit, str) else type(commit).__name__
+    raise InvalidName(f"{shown} is not the id of a git commit: 40 or 64 hexadecimal digits, lower case. Write all.")
+
+
+def check_commit_prefix(commit: object) -> str:
+    """Return the first digits of a git commit's id, in lower case; raise InvalidName if they are not."""
+    if isinstance(commit, str) and _COMMIT_PREFIX.fullmatch(commit.lower()):
+        return commit.lower()
+    shown = quoted(commit, 100) if isinstance(commit, str) else type(commit).__name__
+    raise InvalidName(
+        f"{shown} is not a git commit. Write its hexadecimal id, or the first {COMMIT_PREFIX_MIN} digits at least."
+    )
 
 
 def parse_version(text: str) -> int | None:

@@ -12,12 +12,14 @@ from headwater_schemas.events import (
     AliasMoved,
     ArtifactUsed,
     BlobsCondemned,
+    Capture,
     DeadLetterResolved,
     EntryAdded,
     Event,
     RulesChanged,
     RunFinished,
     RunStarted,
+    RunUpdated,
     SettingsChanged,
     Stamped,
     SubscriptionAdded,
@@ -135,6 +137,8 @@ def _events() -> Iterator[Event]:
 
 def _with_text(text: str) -> Iterator[Event]:
     yield RunStarted(run=RUN, job_type=text, group=text, display_name=text, tags=(text,))
+    yield RunUpdated(run=RUN, config_removed=(text,), capture=Capture(remote=text, branch=text))
+    yield RunUpdated(run=RUN, capture=Capture(commit=text))
     yield RunFinished(run=RUN, state=text)
     yield opened(shared_draft(text))
     yield opened(text)
@@ -153,6 +157,9 @@ def _with_text(text: str) -> Iterator[Event]:
 
 def _with_json(text: str) -> Iterator[Event]:
     yield RunStarted(run=RUN, config=text)
+    yield RunUpdated(run=RUN, config_set=text)
+    yield RunUpdated(run=RUN, summary_set=text)
+    yield RunUpdated(run=RUN, capture=Capture(environment=text))
     yield VersionDescribed(collection=DIGITS, version=0, metadata=text)
     yield VersionDescribed(collection=DIGITS, version=0, metadata_patch=text)
     yield RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="r", value=text)

@@ -11,8 +11,9 @@ from typing import Any
 
 from headwater_schemas import events as types
 from headwater_schemas import metadata
-from headwater_schemas.errors import Reason
+from headwater_schemas.errors import InvalidMetadata, Reason
 from headwater_schemas.events import Event
+from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX
 from headwater_schemas.paths import colliding_forms, folders_of
 
 from tests.consumer.inspection import Listing, digest_of
@@ -100,6 +101,9 @@ class Model:
     def __init__(self) -> None:
         self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
         self.run_states: dict[str, str] = {}
+        self.run_values: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)  # (run, "config" or "summary")
+        self.heartbeats: dict[str, int] = {}  # run → seconds until the next
+        self.captures: dict[str, types.Capture] = {}
         self.condemned: set[str] = set()
         self.session_of: dict[int, str] = {}  # step → who sent it
         self.rejections: list[tuple[int, Reason]] = []  # (step, why), as they came
@@ -427,6 +431,36 @@ def _recalled(model: Model, step: Step, event: types.VersionRecalled) -> None:
 
 def _started(model: Model, step: Step, event: types.RunStarted) -> None:
     model.run_states[event.run] = "running"
+    model.run_values[event.run, "config"] = metadata.decode(event.config)
+    model.captures.pop(event.run, None)
+    model.heartbeats.pop(event.run, None)
+    if event.heartbeat_seconds is not None:
+        model.heartbeats[event.run] = event.heartbeat_seconds
+
+
+def _updated(model: Model, step: Step, event: types.RunUpdated) -> None:
+    _reject_if(event.run not in model.run_states, Reason.INVALID)
+    _reject_if(event.capture is not None and event.capture.commit == "no commit", Reason.INVALID)
+    try:
+        given = {
+            "config": metadata.decode(event.config_set or "{}"),
+            "summary": metadata.decode(event.summary_set or "{}"),
+        }
+    except InvalidMetadata:
+        raise ModelRejection(Reason.INVALID) from None
+    removed = {"config": event.config_removed, "summary": event.summary_removed}
+    for kind, values in given.items():
+        before = model.run_values[event.run, kind]
+        kept = {name: value for name, value in before.items() if name not in removed[kind]}
+        model.run_values[event.run, kind] = {**kept, **values}
+    if event.capture is not None:
+        model.captures[event.run] = event.capture
+
+
+def _alive(model: Model, step: Step, event: types.RunHeartbeat) -> None:
+    _reject_if(event.run not in model.run_states, Reason.INVALID)
+    _reject_if(not 1 <= event.heartbeat_seconds <= HEARTBEAT_SECONDS_MAX, Reason.INVALID)
+    model.heartbeats[event.run] = event.heartbeat_seconds
 
 
 def _finished(model: Model, step: Step, event: types.RunFinished) -> None:
@@ -461,6 +495,8 @@ _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
     types.VersionRestored: _restored,
     types.VersionRecalled: _recalled,
     types.RunStarted: _started,
+    types.RunUpdated: _updated,
+    types.RunHeartbeat: _alive,
     types.RunFinished: _finished,
     types.BlobsCondemned: _condemned,
     types.SessionsRetired: _retired,

@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 import pytest
 from headwater_consumer.writing.runner import Projector
-from headwater_schemas.events import DraftOpened, EntryAdded, EntryRemoved, Event, RunStarted, WriterDone
+from headwater_schemas.events import (
+    Capture,
+    DraftOpened,
+    EntryAdded,
+    EntryRemoved,
+    Event,
+    RunHeartbeat,
+    RunStarted,
+    RunUpdated,
+    WriterDone,
+)
 
 from tests.consumer.inspection import Databases, rejections_of
 from tests.support.history import History, files_of
@@ -20,7 +30,9 @@ EVENTS: dict[str, Callable[[str], Event]] = {
     "added": lambda name: EntryAdded(collection=name, draft=DRAFT, files=files_of(PROJECT, {"a": b"1"})),
     "removed": lambda name: EntryRemoved(collection=name, draft=DRAFT, paths=("a",)),
     "done": lambda name: WriterDone(collection=name, draft=SHARED),
-    "started": lambda name: RunStarted(run=name),
+    "started": lambda name: RunStarted(run=name, config='{"a":1}', heartbeat_seconds=300),
+    "updated": lambda name: RunUpdated(run=name, config_set='{"a":2}', summary_set='{"b":1}', capture=Capture()),
+    "alive": lambda name: RunHeartbeat(run=name, heartbeat_seconds=600),
 }
 
 
@@ -32,6 +44,7 @@ def _statements(databases: Databases, event: Callable[[str], Event], count: int)
         history = History(MemoryLog(), database)
         drafts = [(name, draft) for name in names for draft in (DRAFT, SHARED)]
         history.write(*[DraftOpened(collection=name, draft=draft, type="dataset") for name, draft in drafts])
+        history.write(*[RunStarted(run=name) for name in names])
         history.writer().write(*map(event, names))
         project_all(history.log, Projector(history.log, database, progress=lambda: asked.append(None)))
         assert rejections_of(database) == []

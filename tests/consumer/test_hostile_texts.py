@@ -21,6 +21,7 @@ from headwater_schemas.events import (
     ArtifactUsed,
     BlobsCondemned,
     BlobsMoved,
+    Capture,
     DeadLetterResolved,
     DraftDiscarded,
     DraftOpened,
@@ -32,7 +33,9 @@ from headwater_schemas.events import (
     Origin,
     RulesChanged,
     RunFinished,
+    RunHeartbeat,
     RunStarted,
+    RunUpdated,
     SessionsRetired,
     SettingsChanged,
     Stamped,
@@ -63,6 +66,15 @@ _REFERENCES = (Reference("raw", "s3://b/raw", "etag:1", 7, "version-1"),)
 
 HISTORY: tuple[Event, ...] = (
     RunStarted(run=RUN, job_type="train", group="g", display_name="one", config='{"a":"b"}', tags=("first", "try")),
+    RunUpdated(
+        run=RUN,
+        config_set='{"a":"c"}',
+        config_removed=("b", "c"),
+        summary_set='{"a":"b"}',
+        summary_removed=("b", "c"),
+        capture=Capture("0" * 40, "https://example.org/digits.git", "main", None, '{"a":"b"}'),
+    ),
+    RunHeartbeat(run=RUN, heartbeat_seconds=300),
     RunFinished(run=RUN, state="finished"),
     DraftOpened(collection=DIGITS, draft=OWN, type="dataset"),
     DraftOpened(collection=DIGITS, draft=SHARED, type="dataset"),
@@ -138,7 +150,7 @@ def variants(event: Event, spoil: Spoil) -> dict[str, Event]:
 # Fields that are empty in some events here: numbers, and what is refused whatever it holds.
 _NO_TEXTS = {
     *("base", "ttl_seconds", "writers", "expected_digest", "last_event", "before_ms"),
-    *("expect_latest", "rights", "transaction", "imported"),
+    *("expect_latest", "rights", "transaction", "imported", "heartbeat_seconds"),
 }
 
 
@@ -272,6 +284,9 @@ def _with_surrogate_bytes(event: Event) -> bytes:
     "event",
     [
         RunStarted(run=RUN, config='{"a":"\\ud800"}'),
+        RunUpdated(run=RUN, config_set='{"a":"\\ud800"}'),
+        RunUpdated(run=RUN, summary_set='{"a":"\\ud800"}'),
+        RunUpdated(run=RUN, capture=Capture(environment='{"a":"\\ud800"}')),
         VersionCommitted(collection=DIGITS, draft=SHARED, metadata='{"a":"\\ud800"}'),
         VersionDescribed(collection=DIGITS, version=0, metadata='{"a":"\\ud800"}'),
         VersionDescribed(collection=DIGITS, version=0, metadata_patch='{"\\ud800":1}'),
@@ -293,7 +308,7 @@ def test_no_json_counts_that_stands_for_a_lone_surrogate(databases: Databases, e
 
 
 def test_files_have_columns_that_are_spoiled_too() -> None:
-    spoiled_fields = set(variants(HISTORY[4], _with_nul))
+    spoiled_fields = set(variants(HISTORY[6], _with_nul))
 
     assert {"entry-added.files.paths[1]", "entry-added.files.objects[0]"} <= spoiled_fields
     assert {f"entry-added.references[0].{f.name}" for f in fields(Reference)} - spoiled_fields == {

@@ -12,7 +12,7 @@ from headwater_consumer.database.tables import ROW_TYPES, RUN_INPUTS, RUN_OUTPUT
 from headwater_consumer.rows import EXECUTABLE, FILE
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import NewRecord
-from headwater_schemas import codec
+from headwater_schemas import codec, metadata
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileRow
 from headwater_schemas.errors import Reason
@@ -362,12 +362,23 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
         project(written, database)
 
         assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.rejections)
-        assert (
-            dict(rows_of(database, "SELECT run, state FROM run_states WHERE to_position IS NULL")) == model.run_states
-        )
+        _check_runs(database, model)
         assert rows_of(database, _MISCOUNTED_LAYERS) == []
         for name in COLLECTIONS:
             _check_collection(database, written, name, model.collections[name])
+
+
+def _check_runs(database: Database, model: Model) -> None:
+    def present(what: str, table: str) -> list[tuple[Any, ...]]:
+        return rows_of(database, f"SELECT run, {what} FROM {table} WHERE to_position IS NULL")
+
+    values = {(run, field): metadata.decode(text) for run, field, text in present("field, value", "run_values")}
+    seconds = present("(due_us - append_us) / 1000000", "run_heartbeats")
+    captures = [(run, commit, bool(dirty)) for run, commit, dirty in present('"commit", dirty', "run_captures")]
+    assert dict(present("state", "run_states")) == model.run_states
+    assert values == {key: given for key, given in model.run_values.items() if given}
+    assert dict(seconds) == model.heartbeats
+    assert sorted(captures) == sorted((run, capture.commit, capture.dirty) for run, capture in model.captures.items())
 
 
 def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:

@@ -17,7 +17,9 @@ from headwater_schemas.events import (
     ExpectedVersion,
     RulesChanged,
     RunFinished,
+    RunHeartbeat,
     RunStarted,
+    RunUpdated,
     VersionCommitted,
     VersionDeleted,
     VersionDescribed,
@@ -177,11 +179,16 @@ def _change(random: Random, name: str) -> Task:
 
 
 def _run(random: Random, name: str) -> Task:
-    finishes = random.random() < 0.7
+    finishes, beats = random.random() < 0.7, random.random() < 0.5
 
     def run(writer: Writer) -> Iterator[None]:
         writer.send([RunStarted(run=f"e/p/{name}", job_type="train", config='{"rate":1}', tags=("t",))])
         yield
+        summary = f'{{"of":"{name}"}}'
+        writer.send([RunUpdated(run=f"e/p/{name}", config_set='{"epochs":3}', summary_set=summary)])
+        if beats:
+            yield
+            writer.send([RunHeartbeat(run=f"e/p/{name}", heartbeat_seconds=600)])
         if finishes:
             writer.send([RunFinished(run=f"e/p/{name}", state="finished")])
 
@@ -229,7 +236,11 @@ def _bad_events(which: int, opening: DraftOpened, file: FileRow) -> Sequence[Eve
         2: [opening, VersionCommitted(collection=collection, draft=draft, aliases=("a/b",))],
         3: [opening, VersionCommitted(collection=collection, draft=draft, expected_digest="0" * 64)],
         4: [EntryAdded(collection=collection, draft=own_draft("never-opened")), commit],
-        5: [RunFinished(run="e/p/never-started", state="finished")],
+        5: [
+            RunUpdated(run="e/p/never-started", summary_set='{"loss":1}'),
+            RunHeartbeat(run="e/p/never-started", heartbeat_seconds=300),
+            RunFinished(run="e/p/never-started", state="finished"),
+        ],
         6: [
             AliasMoved(collection=collection, alias="far", version=0),
             AliasMoved(collection=collection, alias="x", version=2**70),

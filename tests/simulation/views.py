@@ -11,10 +11,13 @@ from headwater_consumer.queries.results import EntryInfo, VersionInfo
 from headwater_consumer.rows import (
     AliasRow,
     ProjectFactRow,
+    RunCaptureRow,
+    RunHeartbeatRow,
     RunInputRow,
     RunOutputRow,
     RunRow,
     RunStateRow,
+    RunValuesRow,
     TagRow,
     VersionAttributeRow,
 )
@@ -26,7 +29,19 @@ from sqlalchemy import Connection
 
 from tests.simulation.ledger import Content, Entry
 
-FACTS = (AliasRow, TagRow, VersionAttributeRow, RunRow, RunStateRow, ProjectFactRow, RunInputRow, RunOutputRow)
+FACTS = (
+    AliasRow,
+    TagRow,
+    VersionAttributeRow,
+    RunRow,
+    RunStateRow,
+    RunValuesRow,
+    RunHeartbeatRow,
+    RunCaptureRow,
+    ProjectFactRow,
+    RunInputRow,
+    RunOutputRow,
+)
 DECODED_MAX = 1024  # a schedule has some fifty records
 
 

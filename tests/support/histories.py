@@ -17,6 +17,7 @@ from headwater_schemas import digests, keys
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
 from headwater_schemas.events import Event, Origin
+from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -363,9 +364,30 @@ def _recall(drama: _Drama) -> None:
 def _run(drama: _Drama) -> None:
     run = drama.one_of(RUNS)
     config = drama.one_of(('{"lr":1}', '{"lr":2}'))
-    started = types.RunStarted(run=run, job_type="train", config=config, tags=drama.some(TAGS))
-    ended = types.RunFinished(run=run, state=drama.one_of(types.RUN_STATES_FINAL))
-    drama.tell(drama.one_of((started, ended)))
+    started = types.RunStarted(
+        run=run, job_type="train", config=config, tags=drama.some(TAGS), heartbeat_seconds=drama.one_of((None, 300))
+    )
+    drama.tell(drama.one_of((started, _updated_run(drama, run), _heartbeat(drama, run), _ended_run(drama, run))))
+
+
+def _updated_run(drama: _Drama, run: str) -> types.RunUpdated:
+    commit = drama.one_of(("a" * 40, "b" * 64, "no commit"))
+    return types.RunUpdated(
+        run=run,
+        config_set=drama.one_of((None, '{"lr":3}', '{"epochs":null,"lr":{"first":1}}', "not JSON")),
+        config_removed=drama.one_of(((), ("lr",), ("lr", "epochs"))),
+        summary_set=drama.one_of((None, '{"loss":1}')),
+        summary_removed=drama.one_of(((), ("loss",))),
+        capture=drama.one_of((None, types.Capture(commit=commit, dirty=True, environment='{"python":"3"}'))),
+    )
+
+
+def _heartbeat(drama: _Drama, run: str) -> types.RunHeartbeat:
+    return types.RunHeartbeat(run=run, heartbeat_seconds=drama.one_of((0, 300, 600, HEARTBEAT_SECONDS_MAX + 1)))
+
+
+def _ended_run(drama: _Drama, run: str) -> types.RunFinished:
+    return types.RunFinished(run=run, state=drama.one_of(types.RUN_STATES_FINAL))
 
 
 def _administer(drama: _Drama) -> None:
@@ -438,7 +460,7 @@ _SCENES: dict[Callable[[_Drama], None], int] = {
     _delete: 3,
     _restore: 2,
     _recall: 1,
-    _run: 2,
+    _run: 4,
     _administer: 2,
     _send_under_a_wrong_key: 1,
     _send_again: 2,

@@ -261,7 +261,25 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         display_name=_optional(printable_texts()),
         config=canonical_json(),
         tags=_several(aliases()),
+        heartbeat_seconds=_optional(st.integers(1, INT64_MAX)),
     ),
+    types.RunUpdated: st.builds(
+        types.RunUpdated,
+        **_IN_RUN,
+        config_set=_optional(canonical_json()),
+        config_removed=_several(texts()),
+        summary_set=_optional(canonical_json()),
+        summary_removed=_several(texts()),
+        capture=_optional(
+            st.builds(
+                types.Capture,
+                *(_optional(texts()) for _ in range(3)),
+                _optional(st.booleans()),
+                _optional(canonical_json()),
+            )
+        ),
+    ),
+    types.RunHeartbeat: st.builds(types.RunHeartbeat, **_IN_RUN, heartbeat_seconds=st.integers(1, INT64_MAX)),
     types.RunFinished: st.builds(types.RunFinished, **_IN_RUN, state=st.sampled_from(types.RUN_STATES_FINAL)),
     types.BlobsCondemned: st.builds(types.BlobsCondemned, **_BROADCAST, **_IN_PROJECT, objects=_several(texts())),
     types.BlobsMoved: st.builds(

@@ -37,8 +37,11 @@ VERSION_ATTRIBUTES = map_row(rows.VersionAttributeRow, "version_attributes")
 VERSION_UPDATES = map_row(rows.VersionUpdateRow, "version_updates")
 
 # --- runs and edges
-RUNS = map_row(rows.RunRow, "runs", indexes=(("project", "started_us", "run"),), wide=True)
+RUNS = map_row(rows.RunRow, "runs", indexes=(("project", "started_us", "from_position"),), wide=True)
 RUN_STATES = map_row(rows.RunStateRow, "run_states")
+RUN_VALUES = map_row(rows.RunValuesRow, "run_values", wide=True)
+RUN_HEARTBEATS = map_row(rows.RunHeartbeatRow, "run_heartbeats")
+RUN_CAPTURES = map_row(rows.RunCaptureRow, "run_captures", indexes=(("project", "commit", "run"),), wide=True)
 RUN_INPUTS = map_row(rows.RunInputRow, "run_inputs", indexes=(("run",),))
 RUN_OUTPUTS = map_row(rows.RunOutputRow, "run_outputs", indexes=(("run",),))
 

@@ -19,7 +19,9 @@ from headwater_schemas.events import (
     Event,
     RulesChanged,
     RunFinished,
+    RunHeartbeat,
     RunStarted,
+    RunUpdated,
     SessionsRetired,
     SettingsChanged,
     SubscriptionAdded,
@@ -117,6 +119,10 @@ def _handle(  # noqa: C901 - one branch an event, no other logic
             return versions.recalled(context, event, state)
         case RunStarted():
             return runs.started(context, event, state)
+        case RunUpdated():
+            return runs.updated(context, event, state)
+        case RunHeartbeat():
+            return runs.heartbeat(context, event, state)
         case RunFinished():
             return runs.finished(context, event, state)
         case BlobsCondemned():

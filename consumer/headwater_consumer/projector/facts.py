@@ -9,15 +9,30 @@ from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import (
     AliasRow,
     ProjectFactRow,
+    RunCaptureRow,
+    RunHeartbeatRow,
     RunRow,
     RunStateRow,
+    RunValuesRow,
     TagRow,
     VersionAttributeRow,
     VersionRow,
     VersionUpdateRow,
 )
 
-Fact = TypeVar("Fact", AliasRow, TagRow, VersionAttributeRow, VersionUpdateRow, RunRow, RunStateRow, ProjectFactRow)
+Fact = TypeVar(
+    "Fact",
+    AliasRow,
+    TagRow,
+    VersionAttributeRow,
+    VersionUpdateRow,
+    RunRow,
+    RunStateRow,
+    RunValuesRow,
+    RunHeartbeatRow,
+    RunCaptureRow,
+    ProjectFactRow,
+)
 
 
 def change_fact(state: State, context: EventContext, fact: Fact) -> list[Put]:

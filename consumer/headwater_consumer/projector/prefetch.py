@@ -16,6 +16,10 @@ from headwater_schemas.events import (
     EntryRemoved,
     Event,
     RunEvent,
+    RunFinished,
+    RunHeartbeat,
+    RunStarted,
+    RunUpdated,
     VersionCommitted,
     VersionDescribed,
     WriterDone,
@@ -25,7 +29,9 @@ from headwater_schemas.names import LATEST
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.state import State
 from headwater_consumer.rows import (
+    CONFIG,
     DELETED,
+    SUMMARY,
     AliasRow,
     CollectionRow,
     CondemnedObjectRow,
@@ -34,8 +40,11 @@ from headwater_consumer.rows import (
     LayerRow,
     ProjectionRow,
     RetiredSessionsRow,
+    RunCaptureRow,
+    RunHeartbeatRow,
     RunRow,
     RunStateRow,
+    RunValuesRow,
     SessionMarkRow,
     VersionAttributeRow,
     VersionDigestRow,
@@ -51,8 +60,7 @@ def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
     yield SessionMarkRow, (context.position.partition, context.origin.session, context.key)
     yield RetiredSessionsRow, (context.position.partition,)
     if isinstance(event, RunEvent):
-        yield RunRow, (event.run,)
-        yield RunStateRow, (event.run,)
+        yield from _of_run(event)
     if isinstance(event, DraftEvent):
         yield DraftRow, (event.collection, event.draft)
         yield CollectionRow, (event.collection,)
@@ -75,6 +83,17 @@ def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
         yield VersionAttributeRow, (event.collection, event.version, DELETED)
     if isinstance(event, VersionDescribed):
         yield VersionUpdateRow, (event.collection, event.version)
+
+
+def _of_run(event: RunEvent) -> Iterator[RowKey]:
+    yield RunRow, (event.run,)
+    if isinstance(event, RunStarted | RunFinished):
+        yield RunStateRow, (event.run,)
+    if isinstance(event, RunStarted | RunHeartbeat):
+        yield RunHeartbeatRow, (event.run,)
+    if isinstance(event, RunStarted | RunUpdated):
+        yield RunCaptureRow, (event.run,)
+        yield from ((RunValuesRow, (event.run, field)) for field in (CONFIG, SUMMARY))
 
 
 def second_prefetch(event: Event, state: State) -> Iterator[RowKey]:

@@ -46,6 +46,8 @@ from headwater_consumer.queries.results import (
 )
 from headwater_consumer.queries.runs import (
     count_runs,
+    cursor_of,
+    environment_of,
     inputs_of,
     outputs_of,
     producers_of,
@@ -91,6 +93,7 @@ __all__ = [
     "count_collections",
     "count_runs",
     "count_versions",
+    "cursor_of",
     "dead_letters",
     "dependents",
     "descendants",
@@ -101,6 +104,7 @@ __all__ = [
     "entries_of",
     "entries_page",
     "entry",
+    "environment_of",
     "first_rejection",
     "has_folder",
     "health",

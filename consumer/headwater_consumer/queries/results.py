@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from headwater_schemas.events import Capture
 from headwater_schemas.positions import Position
 
-from headwater_consumer.rows import EXECUTABLE
+from headwater_consumer.rows import EXECUTABLE, RUNNING
+
+CRASHED = "crashed"  # a run whose heartbeat is long overdue: never recorded, see `RunInfo.state_at`
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +73,33 @@ class DraftInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One execution, as described by its last start."""
+    """One execution: what its last start said, and what became known since."""
 
     run: str
     job_type: str | None
     group: str | None
     display_name: str | None
-    config: str  # canonical JSON
+    config: str  # canonical JSON object
+    summary: str  # canonical JSON object
     tags: tuple[str, ...]
-    state: str  # "running", "finished" or "failed"
+    state: str  # "running", "finished", "failed" or "killed", as recorded: see `state_at`
     author: str
     started_us: int  # the last start
+    started_position: int  # of the last start
     finished_us: int | None  # None while it runs
+    heartbeat_us: int | None  # its last sign of life, by the log's clock; None: its writer gives none
+    heartbeat_due_us: int | None  # when the next is due
+    capture: Capture | None  # what it executes, without its environment; None: not captured, or not yet
+
+    def state_at(self, now_us: int) -> str:
+        """The state at a time, in microseconds since 1970: "crashed" for a run whose heartbeat is long overdue.
+
+        That is, by as much again as lies between two. Such a run goes on running if it is heard of again.
+        """
+        if self.state != RUNNING or self.heartbeat_us is None or self.heartbeat_due_us is None:
+            return self.state
+        overdue_us = now_us - self.heartbeat_due_us
+        return CRASHED if overdue_us > self.heartbeat_due_us - self.heartbeat_us else RUNNING
 
 
 class EntryInfo(NamedTuple):

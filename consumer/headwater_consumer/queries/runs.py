@@ -6,22 +6,36 @@ A list of edges has at most `limit`; as many as that means that there may be mor
 import json
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater_schemas.errors import NotFound
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
+from headwater_schemas.events import Capture
+from headwater_schemas.metadata import EMPTY
+from headwater_schemas.names import check_commit_prefix
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, func, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import INTEGER_MAX, CompiledStatement
 from headwater_consumer.database.conditions import holds
-from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, RUN_STATES, RUNS
+from headwater_consumer.database.tables import (
+    RUN_CAPTURES,
+    RUN_HEARTBEATS,
+    RUN_INPUTS,
+    RUN_OUTPUTS,
+    RUN_STATES,
+    RUN_VALUES,
+    RUNS,
+)
 from headwater_consumer.queries.results import RunInfo, RunInputInfo
-from headwater_consumer.rows import RUNNING
+from headwater_consumer.rows import CONFIG, RUNNING, SUMMARY
 
 EDGES_MAX = 10_000  # more than a person reads, and little for a program
 
-RunCursor = tuple[int, str]  # of the list: when a run started last, and its name
-FIRST: RunCursor = (INTEGER_MAX, "")
+# Of the list: when a run started last, and the position of that start, which orders those of one time by partition and
+# offset.
+RunCursor = tuple[int, int]
+FIRST: RunCursor = (INTEGER_MAX, INTEGER_MAX)
+AFTER_HEXADECIMAL = "g"  # sorts after every digit
 BEGINNING = ("", -1)  # before every collection and version
 
 
@@ -32,6 +46,13 @@ def run_info(database: Database, run: str) -> RunInfo | None:
     return None if row is None else _info(row)
 
 
+def environment_of(database: Database, run: str) -> str | None:
+    """The environment that a run captured, as a canonical JSON object; None where there is none."""
+    with database.snapshot() as connection:
+        row = _environment().first(connection, run=run)
+    return None if row is None else row.environment
+
+
 def runs(
     database: Database,
     project: str,
@@ -40,25 +61,18 @@ def runs(
     limit: int = 100,
     job_type: str | None = None,
     group: str | None = None,
+    commit: str | None = None,
 ) -> list[RunInfo]:
-    """The runs of "entity/project", the last started first, at most `limit`.
+    """The runs of "entity/project", the last started first, at most `limit`. `commit`: the first digits of its id.
 
-    The next page: `after` = the last one's name. A run that starts again moves to the front: pass (start, name) as it
+    The next page: `after` = the last one's name. A run that starts again moves to the front: pass `cursor_of` it as it
     was read to continue behind its old position.
-    Raises: NotFound when there is no run of the name `after`.
+    Raises: NotFound when there is no run of the name `after`; InvalidName when no commit can begin with `commit`.
     """
+    chosen = _Chosen(project, job_type, group, commit)
     with database.snapshot() as connection:
-        started_us, name = _cursor_of(connection, after) if isinstance(after, str) else after or FIRST
-        statement = _page_of_runs(job_type is not None, group is not None)
-        rows = statement.rows(
-            connection,
-            project=project,
-            started_us=started_us,
-            after=name,
-            limit=limit,
-            job_type=job_type,
-            group=group,
-        )
+        cursor = _cursor_named(connection, after) if isinstance(after, str) else after or FIRST
+        rows = _page_of_runs(chosen.kinds).rows(connection, **chosen.values(cursor), limit=limit)
     return [_info(row) for row in rows]
 
 
@@ -69,15 +83,18 @@ def count_runs(
     after: RunCursor | None = None,
     job_type: str | None = None,
     group: str | None = None,
+    commit: str | None = None,
 ) -> int:
-    """How many runs `runs` lists in all, or after this cursor."""
-    started_us, name = after or FIRST
-    statement = _run_count(job_type is not None, group is not None)
+    """How many runs `runs` lists in all, or after this cursor. Raises: as `runs`."""
+    chosen = _Chosen(project, job_type, group, commit)
     with database.autocommit() as connection:
-        count = statement.first(
-            connection, project=project, started_us=started_us, after=name, job_type=job_type, group=group
-        )
+        count = _run_count(chosen.kinds).first(connection, **chosen.values(after or FIRST))
     return int(count[0])
+
+
+def cursor_of(info: RunInfo) -> RunCursor:
+    """Where a run stands in the list of `runs`."""
+    return info.started_us, info.started_position
 
 
 def inputs_of(
@@ -140,11 +157,33 @@ def producers_of(
     return [row[0] for row in rows]
 
 
-def _cursor_of(connection: Connection, run: str) -> RunCursor:
+class _Chosen(NamedTuple):
+    """Which runs of a project are asked for."""
+
+    project: str
+    job_type: str | None
+    group: str | None
+    commit: str | None
+
+    @property
+    def kinds(self) -> tuple[bool, bool, bool]:
+        """By which conditions, of those that can be left out."""
+        return self.job_type is not None, self.group is not None, self.commit is not None
+
+    def values(self, cursor: RunCursor) -> dict[str, object]:
+        """The parameters of a statement. Raises: InvalidName."""
+        started_us, position = cursor
+        first = None if self.commit is None else check_commit_prefix(self.commit)
+        last = None if first is None else first + AFTER_HEXADECIMAL
+        values = {"project": self.project, "job_type": self.job_type, "group": self.group}
+        return {**values, "started_us": started_us, "position": position, "first": first, "last": last}
+
+
+def _cursor_named(connection: Connection, run: str) -> RunCursor:
     row = _one_run().first(connection, run=run)
     if row is None:
         raise NotFound(f"there is no run {run} to continue after. Start again from the first page.")
-    return row.started_us, run
+    return cursor_of(_info(row))
 
 
 def _info(row: Any) -> RunInfo:
@@ -153,51 +192,92 @@ def _info(row: Any) -> RunInfo:
         job_type=row.job_type,
         group=row.group,
         display_name=row.display_name,
-        config=row.config,
+        config=row.config or EMPTY,
+        summary=row.summary or EMPTY,
         tags=tuple(json.loads(row.tags)),
         state=row.state,
         author=row.author,
         started_us=row.started_us,
+        started_position=row.from_position,
         finished_us=None if row.state == RUNNING else row.time_us,
+        heartbeat_us=row.heartbeat_us,
+        heartbeat_due_us=row.due_us,
+        capture=_capture(row),
     )
+
+
+def _capture(row: Any) -> Capture | None:
+    if not row.captured:
+        return None
+    dirty = None if row.dirty is None else bool(row.dirty)
+    return Capture(row.commit, row.remote, row.branch, dirty)
 
 
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _runs_with_state() -> Select[Any]:
-    joined = RUNS.join(RUN_STATES, and_(RUN_STATES.c.run == RUNS.c.run, holds(RUN_STATES)))
-    return select(RUNS, RUN_STATES.c.state, RUN_STATES.c.time_us).select_from(joined).where(holds(RUNS))
+def _described_runs() -> Select[Any]:
+    config, summary = RUN_VALUES.alias("config"), RUN_VALUES.alias("summary")
+    beats, captures = RUN_HEARTBEATS, RUN_CAPTURES
+    joined = (
+        RUNS.join(RUN_STATES, _is_present(RUN_STATES))
+        .outerjoin(config, and_(_is_present(config), config.c.field == CONFIG))
+        .outerjoin(summary, and_(_is_present(summary), summary.c.field == SUMMARY))
+        .outerjoin(beats, _is_present(beats))
+        .outerjoin(captures, _is_present(captures))
+    )
+    columns = (
+        *(RUNS, RUN_STATES.c.state, RUN_STATES.c.time_us),
+        *(config.c.value.label("config"), summary.c.value.label("summary")),
+        *(beats.c.append_us.label("heartbeat_us"), beats.c.due_us),
+        *(captures.c.commit, captures.c.remote, captures.c.branch, captures.c.dirty),
+        captures.c.run.is_not(None).label("captured"),
+    )
+    return select(*columns).select_from(joined).where(holds(RUNS))
+
+
+def _is_present(fact: FromClause) -> ColumnElement[bool]:
+    return and_(fact.c.run == RUNS.c.run, holds(fact))
 
 
 @cache
 def _one_run() -> CompiledStatement:
-    return CompiledStatement(_runs_with_state().where(RUNS.c.run == bindparam("run")))
+    return CompiledStatement(_described_runs().where(RUNS.c.run == bindparam("run")))
 
 
-def _started_before() -> ColumnElement[bool]:
+@cache
+def _environment() -> CompiledStatement:
+    captures = RUN_CAPTURES
+    return CompiledStatement(select(captures.c.environment).where(captures.c.run == bindparam("run"), holds(captures)))
+
+
+def _chosen_runs(of_job_type: bool, of_group: bool, of_commit: bool) -> list[ColumnElement[bool]]:
     started_us: Any = bindparam("started_us")
-    return or_(RUNS.c.started_us < started_us, and_(RUNS.c.started_us == started_us, RUNS.c.run < bindparam("after")))
+    position: Any = bindparam("position")
+    same_time = and_(RUNS.c.started_us == started_us, RUNS.c.from_position < position)
+    conditions = [RUNS.c.project == bindparam("project"), holds(RUNS), or_(RUNS.c.started_us < started_us, same_time)]
+    if of_job_type:
+        conditions.append(RUNS.c.job_type == bindparam("job_type"))
+    if of_group:
+        conditions.append(RUNS.c.group == bindparam("group"))
+    if of_commit:
+        # By its own index: a project can have many runs, of which few are of one commit.
+        commit, of_project = RUN_CAPTURES.c.commit, RUN_CAPTURES.c.project == bindparam("project")
+        begins = and_(commit >= bindparam("first"), commit < bindparam("last"))
+        conditions.append(RUNS.c.run.in_(select(RUN_CAPTURES.c.run).where(of_project, begins, holds(RUN_CAPTURES))))
+    return conditions
 
 
 @cache
-def _page_of_runs(of_job_type: bool, of_group: bool) -> CompiledStatement:
-    statement = _runs_with_state().where(RUNS.c.project == bindparam("project"), _started_before())
-    if of_job_type:
-        statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
-    if of_group:
-        statement = statement.where(RUNS.c.group == bindparam("group"))
-    return CompiledStatement(statement.order_by(RUNS.c.started_us.desc(), RUNS.c.run.desc()).limit(bindparam("limit")))
+def _page_of_runs(kinds: tuple[bool, bool, bool]) -> CompiledStatement:
+    newest_first = (RUNS.c.started_us.desc(), RUNS.c.from_position.desc())
+    statement = _described_runs().where(*_chosen_runs(*kinds)).order_by(*newest_first)
+    return CompiledStatement(statement.limit(bindparam("limit")))
 
 
 @cache
-def _run_count(of_job_type: bool, of_group: bool) -> CompiledStatement:
-    statement = select(func.count()).where(RUNS.c.project == bindparam("project"), holds(RUNS), _started_before())
-    if of_job_type:
-        statement = statement.where(RUNS.c.job_type == bindparam("job_type"))
-    if of_group:
-        statement = statement.where(RUNS.c.group == bindparam("group"))
-    return CompiledStatement(statement)
+def _run_count(kinds: tuple[bool, bool, bool]) -> CompiledStatement:
+    return CompiledStatement(select(func.count()).select_from(RUNS).where(*_chosen_runs(*kinds)))
 
 
 def _comes_after(edges: Any) -> ColumnElement[bool]:

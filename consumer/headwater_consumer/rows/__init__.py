@@ -41,7 +41,18 @@ from headwater_consumer.rows.log import (
     RetiredSessionsRow,
     SessionMarkRow,
 )
-from headwater_consumer.rows.runs import RUNNING, RunInputRow, RunOutputRow, RunRow, RunStateRow
+from headwater_consumer.rows.runs import (
+    CONFIG,
+    RUNNING,
+    SUMMARY,
+    RunCaptureRow,
+    RunHeartbeatRow,
+    RunInputRow,
+    RunOutputRow,
+    RunRow,
+    RunStateRow,
+    RunValuesRow,
+)
 from headwater_consumer.rows.versions import (
     DELETED,
     DESCRIPTION,
@@ -60,6 +71,7 @@ from headwater_consumer.rows.versions import (
 )
 
 __all__ = [
+    "CONFIG",
     "DELETED",
     "DESCRIPTION",
     "EXECUTABLE",
@@ -71,6 +83,7 @@ __all__ = [
     "REMOVED",
     "RUNNING",
     "SETTINGS",
+    "SUMMARY",
     "TTL",
     "AliasRow",
     "BroadcastRow",
@@ -93,10 +106,13 @@ __all__ = [
     "RejectionRow",
     "RelocatedRangeRow",
     "RetiredSessionsRow",
+    "RunCaptureRow",
+    "RunHeartbeatRow",
     "RunInputRow",
     "RunOutputRow",
     "RunRow",
     "RunStateRow",
+    "RunValuesRow",
     "SessionMarkRow",
     "TagRow",
     "VersionAttributeRow",

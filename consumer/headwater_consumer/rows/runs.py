@@ -6,18 +6,21 @@ from headwater_consumer.rows.base import ProjectionRow, row
 
 RUNNING = "running"  # RunStateRow.state until the run finishes
 
+# Fields of RunValuesRow.
+CONFIG = "config"
+SUMMARY = "summary"
+
 
 @row(key=("run",))
 @dataclass(frozen=True, slots=True)
 class RunRow(ProjectionRow):
-    """Fact: how a run describes itself. Each new start of the same run opens another row."""
+    """Fact: how a run describes itself at its start. Each new start of the same run opens another row."""
 
     run: str
     project: str  # "entity/project"
     job_type: str | None
     group: str | None
     display_name: str | None
-    config: str  # canonical JSON
     tags: str  # canonical JSON list
     author: str
     started_us: int
@@ -29,11 +32,51 @@ class RunRow(ProjectionRow):
 @row(key=("run",))
 @dataclass(frozen=True, slots=True)
 class RunStateRow(ProjectionRow):
-    """Fact: "running", "finished" or "failed"."""
+    """Fact: "running", "finished", "failed" or "killed"."""
 
     run: str
     state: str
     time_us: int
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("run", "field"))
+@dataclass(frozen=True, slots=True)
+class RunValuesRow(ProjectionRow):
+    """Fact: the config or the summary of a run. There is none where it is empty."""
+
+    run: str
+    field: str
+    value: str  # canonical JSON object
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("run",))
+@dataclass(frozen=True, slots=True)
+class RunHeartbeatRow(ProjectionRow):
+    """Fact: the last sign of life of a run, and when the next is due, both by the log's clock."""
+
+    run: str
+    append_us: int
+    due_us: int
+    from_position: int
+    to_position: int | None
+
+
+@row(key=("run",))
+@dataclass(frozen=True, slots=True)
+class RunCaptureRow(ProjectionRow):
+    """Fact: what a run executes, as its process found it; see `events.Capture`."""
+
+    run: str
+    project: str  # "entity/project"
+    commit: str | None
+    remote: str | None
+    branch: str | None
+    dirty: bool | None
+    environment: str | None
     from_position: int
     to_position: int | None
 

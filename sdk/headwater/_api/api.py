@@ -101,10 +101,20 @@ class Api:
             raise NotFound(f"there is no run {name}. `headwater runs` lists the runs of a project.")
         return run_named(self._client, str(name))
 
-    def runs(self, path: str | None = None, *, job_type: str | None = None, group: str | None = None) -> Sequence[Run]:
-        """The runs of `[entity/]project`, most recently started first."""
+    def runs(
+        self,
+        path: str | None = None,
+        *,
+        job_type: str | None = None,
+        group: str | None = None,
+        commit: str | None = None,
+    ) -> Sequence[Run]:
+        """The runs of `[entity/]project`, most recently started first; optionally only those of some kind.
+
+        `commit` is the git commit that a run executed, or its first digits: 4 at least. Raises: InvalidName.
+        """
         self._client.catch_up()
-        return runs_of(self._client, self._project(path), job_type=job_type, group=group)
+        return runs_of(self._client, self._project(path), job_type=job_type, group=group, commit=commit)
 
     # --- within
 

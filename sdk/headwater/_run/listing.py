@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from headwater_consumer import queries
-from headwater_schemas.names import RunName
+from headwater_schemas.names import RunName, check_commit_prefix
 
 from headwater._commit.client import Client
 from headwater._paging import ROWS_PER_PAGE, PagedList
@@ -20,23 +20,25 @@ def run_named(client: Client, name: str) -> Run:
     return _run_of(client, info)
 
 
-def runs_of(client: Client, project: str, *, job_type: str | None, group: str | None) -> Sequence[Run]:
-    """The runs of "entity/project", most recently started first."""
+def runs_of(
+    client: Client, project: str, *, job_type: str | None, group: str | None, commit: str | None
+) -> Sequence[Run]:
+    """The runs of "entity/project", most recently started first. Raises: InvalidName, of a commit."""
     database = client.stores.database
+    if commit is not None:
+        check_commit_prefix(commit)
 
     def page_after(last: queries.RunInfo | None) -> Sequence[queries.RunInfo]:
-        after = None if last is None else _key_of(last)
-        return queries.runs(database, project, after=after, limit=ROWS_PER_PAGE, job_type=job_type, group=group)
+        after = None if last is None else queries.cursor_of(last)
+        return queries.runs(
+            database, project, after=after, limit=ROWS_PER_PAGE, job_type=job_type, group=group, commit=commit
+        )
 
     def count_after(last: queries.RunInfo | None) -> int:
-        after = None if last is None else _key_of(last)
-        return queries.count_runs(database, project, after=after, job_type=job_type, group=group)
+        after = None if last is None else queries.cursor_of(last)
+        return queries.count_runs(database, project, after=after, job_type=job_type, group=group, commit=commit)
 
     return PagedList(page_after, count_after, lambda info: _run_of(client, info))
-
-
-def _key_of(info: queries.RunInfo) -> tuple[int, str]:
-    return info.started_us, info.run
 
 
 def _run_of(client: Client, info: queries.RunInfo) -> Run:

@@ -67,7 +67,7 @@ def _list(
     else:
         report_empty(f"{project} has no runs" + ("" if job_type is None and group is None else " that match"))
     if len(found) == limit:
-        last = found[-1].started_us, found[-1].run
+        last = queries.cursor_of(found[-1])
         report_omitted(queries.count_runs(database, project, after=last, job_type=job_type, group=group))
 
 
