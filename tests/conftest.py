@@ -52,6 +52,7 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HEADWATER_SETTINGS", str(tmp_path / "no-settings.toml"))
     monkeypatch.setenv("HEADWATER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HEADWATER_CAPTURE", "off")  # each run would ask git about this repository
 
 
 @pytest.fixture(params=MODES)

@@ -252,7 +252,7 @@ class Capture:
     commit: str | None = None  # of the git repository: 40 or 64 hexadecimal digits, lower case
     remote: str | None = None  # its URL
     branch: str | None = None
-    dirty: bool | None = None  # files differ from the commit; None: unknown
+    dirty: str | None = None  # whether files differ from the commit: one of DIRTY; None: there is no repository
     environment: str | None = None  # canonical JSON object: command, Python, host, user, packages; None: not captured
 
 
@@ -432,7 +432,9 @@ Event = (
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
 BroadcastEvent = BlobsCondemned | SessionsRetired | RulesChanged  # written to every partition
-RUN_STATES_FINAL = ("finished", "failed", "killed")
+KILLED = "killed"
+RUN_STATES_FINAL = ("finished", "failed", KILLED)
+DIRTY = ("yes", "no", "unknown")  # the last where git took too long
 DEAD_LETTER_DECISIONS = ("skip", "retry")
 
 

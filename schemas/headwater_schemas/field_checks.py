@@ -9,8 +9,8 @@ from dataclasses import fields
 from functools import cache, partial
 from typing import Any
 
-from headwater_schemas.errors import InvalidName
-from headwater_schemas.events import OWN_DRAFT, SHARED_DRAFT, Capture, Event, Move, Origin
+from headwater_schemas.errors import InvalidInput, InvalidName
+from headwater_schemas.events import DIRTY, OWN_DRAFT, SHARED_DRAFT, Capture, Event, Move, Origin
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import check_broadcast, check_key, check_session
 from headwater_schemas.names import (
@@ -66,6 +66,10 @@ def _check_move(move: Move) -> None:
 def _check_capture(capture: Capture) -> None:
     if capture.commit is not None:
         check_commit(capture.commit)
+    if capture.dirty not in (None, *DIRTY):
+        raise InvalidInput(
+            f"{quoted(str(capture.dirty), 100)} does not say whether files differ. Use {', '.join(DIRTY)}."
+        )
     for kind in ("remote", "branch"):
         if (text := getattr(capture, kind)) is not None:
             check_label(text, kind)

@@ -11,19 +11,13 @@ from typing import Any
 
 from headwater_schemas import events as types
 from headwater_schemas import metadata
-from headwater_schemas.errors import InvalidMetadata, Reason
+from headwater_schemas.errors import Reason
 from headwater_schemas.events import Event
-from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX
 from headwater_schemas.paths import colliding_forms, folders_of
 
 from tests.consumer.inspection import Listing, digest_of
+from tests.consumer.naive_runs import ModelRejection, ModelRuns, reject_if
 from tests.support.histories import Damage, Resolve, Step
-
-
-class ModelRejection(Exception):
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass
@@ -87,8 +81,8 @@ class ModelCollection:
         draft = self.drafts.get(name)
         if draft is None:
             raise ModelRejection(Reason.DRAFT_UNKNOWN)
-        _reject_if(draft.version is not None, Reason.DRAFT_SEALED)
-        _reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
+        reject_if(draft.version is not None, Reason.DRAFT_SEALED)
+        reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
         return draft
 
     def newest_live(self) -> int | None:
@@ -100,10 +94,7 @@ class Model:
 
     def __init__(self) -> None:
         self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
-        self.run_states: dict[str, str] = {}
-        self.run_values: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)  # (run, "config" or "summary")
-        self.heartbeats: dict[str, int] = {}  # run → seconds until the next
-        self.captures: dict[str, types.Capture] = {}
+        self.runs = ModelRuns()
         self.condemned: set[str] = set()
         self.session_of: dict[int, str] = {}  # step → who sent it
         self.rejections: list[tuple[int, Reason]] = []  # (step, why), as they came
@@ -149,7 +140,9 @@ class Model:
             self._resolve(step.key, what)
             return
         assert not isinstance(what, Damage)
-        _reject_if(what.key != step.key, Reason.INVALID)
+        reject_if(what.key != step.key, Reason.INVALID)
+        if isinstance(what, types.RunEvent):
+            self.runs.apply(what)
         meaning = _MEANINGS.get(type(what))
         if meaning is not None:
             before = self._said_of_versions(what)
@@ -186,8 +179,8 @@ class Model:
 
     def _resolve(self, key: str, resolve: Resolve) -> None:
         waiting = self._waiting.get(key, [])
-        _reject_if(resolve.decision not in ("skip", "retry"), Reason.INVALID)
-        _reject_if(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
+        reject_if(resolve.decision not in ("skip", "retry"), Reason.INVALID)
+        reject_if(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
         if resolve.decision == "retry":
             return  # what did not decode then does not now
         del self._waiting[key]
@@ -195,27 +188,22 @@ class Model:
             self.apply(step)
 
 
-def _reject_if(when: bool, reason: Reason) -> None:
-    if when:
-        raise ModelRejection(reason)
-
-
 # --- drafts -------------------------------------------------------------------------------------------------------
 
 
 def _opened(model: Model, step: Step, event: types.DraftOpened) -> None:
     collection = model.collections[event.collection]
-    _reject_if(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
+    reject_if(collection.type not in (None, event.type), Reason.TYPE_MISMATCH)
     draft = collection.drafts.get(event.draft)
     if draft is not None:
         collection.open_draft(event.draft)
-        _reject_if(draft.type != event.type, Reason.TYPE_MISMATCH)
-        _reject_if(draft.base != event.base, Reason.BASE_MISMATCH)
+        reject_if(draft.type != event.type, Reason.TYPE_MISMATCH)
+        reject_if(draft.base != event.base, Reason.BASE_MISMATCH)
         return
     listing: Listing = {}
     if event.base is not None:
         there = event.base < len(collection.versions) and collection.versions[event.base].live
-        _reject_if(not there, Reason.BASE_UNKNOWN)
+        reject_if(not there, Reason.BASE_UNKNOWN)
         listing = dict(collection.versions[event.base].listing)
     collection.drafts[event.draft] = ModelDraft(event.type, event.base, listing, session=step.origin.session)
 
@@ -229,10 +217,10 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
     for found in event.references:
         entries[found.path] = (1, found.size, None, None, None, found.uri, found.checksum, found.object_version)
     folders = {folder for path in entries for folder in folders_of(path)}
-    _reject_if(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
-    _reject_if(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
+    reject_if(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
+    reject_if(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
     if event.draft.startswith(types.SHARED_DRAFT):
-        _reject_if(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
+        reject_if(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
     for path in entries:
         draft.path_writers[path].add(_writer(step, event))
@@ -266,7 +254,7 @@ def _writer(step: Step, event: types.EntryAdded | types.EntryRemoved) -> str:
 def _done(model: Model, step: Step, event: types.WriterDone) -> None:
     collection = model.collections[event.collection]
     draft = collection.open_draft(event.draft)
-    _reject_if(not event.draft.startswith(types.SHARED_DRAFT), Reason.INVALID)
+    reject_if(not event.draft.startswith(types.SHARED_DRAFT), Reason.INVALID)
     draft.done.add(event.writer or step.origin.session)
     if draft.commits and len(draft.done) >= (draft.commits[0][1].writers or 0):
         waiting, draft.commits = draft.commits, []
@@ -289,7 +277,7 @@ def _committed(model: Model, step: Step, event: types.VersionCommitted) -> None:
     draft = collection.open_draft(event.draft)
     together = [*(commit for _, commit in draft.commits), event]
     if event.writers is not None and len(draft.done) < event.writers:
-        _reject_if(len({commit.writers for commit in together}) > 1, Reason.COMMIT_CONFLICT)
+        reject_if(len({commit.writers for commit in together}) > 1, Reason.COMMIT_CONFLICT)
         _united(together)
         draft.commits.append((step.number, event))
     else:
@@ -304,10 +292,10 @@ def _committed_again(collection: ModelCollection, event: types.VersionCommitted)
     if attributes or tags or aliases:
         collection.live_version(number)
         for name, value in attributes.items():
-            _reject_if(version.facts.get(name, value) != value, Reason.COMMIT_CONFLICT)
+            reject_if(version.facts.get(name, value) != value, Reason.COMMIT_CONFLICT)
         changes = any(version.facts.get(name) != value for name, value in attributes.items())
         changes = changes or not tags <= version.tags or any(collection.aliases.get(a) != number for a in aliases)
-        _reject_if(changes and event.rights == (), Reason.NOT_PERMITTED)
+        reject_if(changes and event.rights == (), Reason.NOT_PERMITTED)
     version.facts.update(attributes)
     version.tags |= tags
     version.outputs |= {event.run} if event.run and version.live else set()
@@ -322,7 +310,7 @@ def _united(commits: Sequence[types.VersionCommitted]) -> tuple[dict[str, str], 
         texts = {"description": commit.description, "metadata": commit.metadata, "ttl": ttl}
         for name, value in texts.items():
             if value is not None:
-                _reject_if(given.setdefault(name, value) != value, Reason.COMMIT_CONFLICT)
+                reject_if(given.setdefault(name, value) != value, Reason.COMMIT_CONFLICT)
     tags, aliases = ({name for commit in commits for name in getattr(commit, kind)} for kind in ("tags", "aliases"))
     return given, tags, aliases
 
@@ -332,7 +320,7 @@ def _discarded(model: Model, step: Step, event: types.DraftDiscarded) -> None:
     draft = collection.drafts.get(event.draft)
     if draft is None or not draft.discarded:
         draft = collection.open_draft(event.draft)
-        _reject_if(event.last_event not in (None, draft.last_event), Reason.DRAFT_TOUCHED)
+        reject_if(event.last_event not in (None, draft.last_event), Reason.DRAFT_TOUCHED)
         draft.discarded = True
 
 
@@ -340,11 +328,11 @@ def _seal(collection: ModelCollection, draft: ModelDraft, commits: Sequence[type
     """Seal by the first of several commits; what the others give is united with it."""
     event = commits[0]
     if event.expect_latest is not None:
-        _reject_if(event.expect_latest.version != collection.aliases.get("latest"), Reason.LATEST_MOVED)
+        reject_if(event.expect_latest.version != collection.aliases.get("latest"), Reason.LATEST_MOVED)
     attributes, tags, aliases = _united(commits)
     digest = digest_of(draft.listing)
-    _reject_if(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
-    _reject_if(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
+    reject_if(event.expected_digest not in (None, digest), Reason.DIGEST_MISMATCH)
+    reject_if(collection.type not in (None, draft.type), Reason.TYPE_MISMATCH)
     collection.type = draft.type
     same = [
         n
@@ -375,7 +363,7 @@ def _content(listing: Listing) -> dict[str, tuple[object, ...]]:
 def _alias_moved(model: Model, step: Step, event: types.AliasMoved) -> None:
     collection = model.collections[event.collection]
     if event.expected is not None:
-        _reject_if(event.expected.version != collection.aliases.get(event.alias), Reason.ALIAS_MOVED)
+        reject_if(event.expected.version != collection.aliases.get(event.alias), Reason.ALIAS_MOVED)
     if event.version is None:
         collection.aliases.pop(event.alias, None)
     else:
@@ -405,7 +393,7 @@ def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
     collection = model.collections[event.collection]
     version = collection.live_version(event.version)
     held = {alias for alias, number in collection.aliases.items() if number == event.version}
-    _reject_if(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
+    reject_if(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
     version.facts["deleted"] = ""
     for alias in held:
         del collection.aliases[alias]
@@ -426,54 +414,15 @@ def _recalled(model: Model, step: Step, event: types.VersionRecalled) -> None:
     model.collections[event.collection].known(event.version).facts["recalled"] = event.reason
 
 
-# --- runs and objects ---------------------------------------------------------------------------------------------
-
-
-def _started(model: Model, step: Step, event: types.RunStarted) -> None:
-    model.run_states[event.run] = "running"
-    model.run_values[event.run, "config"] = metadata.decode(event.config)
-    model.captures.pop(event.run, None)
-    model.heartbeats.pop(event.run, None)
-    if event.heartbeat_seconds is not None:
-        model.heartbeats[event.run] = event.heartbeat_seconds
-
-
-def _updated(model: Model, step: Step, event: types.RunUpdated) -> None:
-    _reject_if(event.run not in model.run_states, Reason.INVALID)
-    _reject_if(event.capture is not None and event.capture.commit == "no commit", Reason.INVALID)
-    try:
-        given = {
-            "config": metadata.decode(event.config_set or "{}"),
-            "summary": metadata.decode(event.summary_set or "{}"),
-        }
-    except InvalidMetadata:
-        raise ModelRejection(Reason.INVALID) from None
-    removed = {"config": event.config_removed, "summary": event.summary_removed}
-    for kind, values in given.items():
-        before = model.run_values[event.run, kind]
-        kept = {name: value for name, value in before.items() if name not in removed[kind]}
-        model.run_values[event.run, kind] = {**kept, **values}
-    if event.capture is not None:
-        model.captures[event.run] = event.capture
-
-
-def _alive(model: Model, step: Step, event: types.RunHeartbeat) -> None:
-    _reject_if(event.run not in model.run_states, Reason.INVALID)
-    _reject_if(not 1 <= event.heartbeat_seconds <= HEARTBEAT_SECONDS_MAX, Reason.INVALID)
-    model.heartbeats[event.run] = event.heartbeat_seconds
-
-
-def _finished(model: Model, step: Step, event: types.RunFinished) -> None:
-    _reject_if(event.run not in model.run_states, Reason.INVALID)
-    model.run_states[event.run] = event.state
+# --- settings, sessions and objects ---------------------------------------------------------------------------------
 
 
 def _settings_changed(model: Model, step: Step, event: types.SettingsChanged) -> None:
-    _reject_if("unheard_of" in event.settings, Reason.INVALID)
+    reject_if("unheard_of" in event.settings, Reason.INVALID)
 
 
 def _retired(model: Model, step: Step, event: types.SessionsRetired) -> None:
-    _reject_if(step.origin.session < f"{event.before_ms:012x}", Reason.INVALID)
+    reject_if(step.origin.session < f"{event.before_ms:012x}", Reason.INVALID)
     model.retire(event.before_ms)
 
 
@@ -494,10 +443,6 @@ _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
     types.VersionDeleted: _deleted,
     types.VersionRestored: _restored,
     types.VersionRecalled: _recalled,
-    types.RunStarted: _started,
-    types.RunUpdated: _updated,
-    types.RunHeartbeat: _alive,
-    types.RunFinished: _finished,
     types.BlobsCondemned: _condemned,
     types.SessionsRetired: _retired,
     types.SettingsChanged: _settings_changed,

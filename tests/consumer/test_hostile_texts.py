@@ -72,7 +72,7 @@ HISTORY: tuple[Event, ...] = (
         config_removed=("b", "c"),
         summary_set='{"a":"b"}',
         summary_removed=("b", "c"),
-        capture=Capture("0" * 40, "https://example.org/digits.git", "main", None, '{"a":"b"}'),
+        capture=Capture("0" * 40, "https://example.org/digits.git", "main", "no", '{"a":"b"}'),
     ),
     RunHeartbeat(run=RUN, heartbeat_seconds=300),
     RunFinished(run=RUN, state="finished"),

@@ -35,6 +35,7 @@ from tests.consumer.inspection import (
     versions_of,
 )
 from tests.consumer.naive_model import Model, ModelCollection
+from tests.consumer.naive_runs import ModelRuns
 from tests.support.histories import (
     ALIASES,
     COLLECTIONS,
@@ -362,23 +363,24 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
         project(written, database)
 
         assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.rejections)
-        _check_runs(database, model)
+        _check_runs(database, model.runs)
         assert rows_of(database, _MISCOUNTED_LAYERS) == []
         for name in COLLECTIONS:
             _check_collection(database, written, name, model.collections[name])
 
 
-def _check_runs(database: Database, model: Model) -> None:
+def _check_runs(database: Database, runs: ModelRuns) -> None:
     def present(what: str, table: str) -> list[tuple[Any, ...]]:
         return rows_of(database, f"SELECT run, {what} FROM {table} WHERE to_position IS NULL")
 
     values = {(run, field): metadata.decode(text) for run, field, text in present("field, value", "run_values")}
     seconds = present("(due_us - append_us) / 1000000", "run_heartbeats")
-    captures = [(run, commit, bool(dirty)) for run, commit, dirty in present('"commit", dirty', "run_captures")]
-    assert dict(present("state", "run_states")) == model.run_states
-    assert values == {key: given for key, given in model.run_values.items() if given}
-    assert dict(seconds) == model.heartbeats
-    assert sorted(captures) == sorted((run, capture.commit, capture.dirty) for run, capture in model.captures.items())
+    assert dict(present("state", "run_states")) == runs.states
+    assert values == {key: given for key, given in runs.values.items() if given}
+    assert dict(seconds) == runs.heartbeats
+    assert sorted(present('"commit", dirty', "run_captures")) == sorted(
+        (run, capture.commit, capture.dirty) for run, capture in runs.captures.items()
+    )
 
 
 def _refusals(database: Database, written: Written) -> Counter[tuple[int, str]]:

@@ -15,7 +15,7 @@ from tests.support.memory_log import START_US, MemoryLog
 PROJECT = "team/vision"
 RUN, OTHER = f"{PROJECT}/r1", f"{PROJECT}/r2"
 COMMIT, LONG_COMMIT = "0123456789abcdef0123456789abcdef01234567", "0129" * 16
-CODE = Capture(COMMIT, "https://example.org/vision.git", "main", True, '{"python":"3.12"}')
+CODE = Capture(COMMIT, "https://example.org/vision.git", "main", "yes", '{"python":"3.12"}')
 
 
 class TimelessLog(MemoryLog):
@@ -77,7 +77,7 @@ def test_a_run_that_starts_again_has_the_new_config_and_keeps_its_summary(histor
     history.run(RUN, config='{"b":2}', state=None)
 
     assert _values(history) == ({"b": 2}, {"loss": 1})
-    assert (_info(history).capture, queries.environment_of(history.database, RUN)) == (None, None)
+    assert (_info(history).capture, queries.capture_of(history.database, RUN)) == (None, None)
 
 
 def test_values_may_arrive_after_the_end_and_end_nothing(history: History) -> None:
@@ -101,6 +101,7 @@ def test_values_may_arrive_after_the_end_and_end_nothing(history: History) -> No
         RunUpdated(run=RUN, capture=Capture(commit="0123")),
         RunUpdated(run=RUN, capture=Capture(commit=COMMIT.upper())),
         RunUpdated(run=RUN, capture=Capture(branch="a\x00b")),
+        RunUpdated(run=RUN, capture=Capture(dirty="perhaps")),
         RunUpdated(run=RUN, capture=Capture(environment="3.12")),
         RunHeartbeat(run=RUN, heartbeat_seconds=0),
         RunHeartbeat(run=RUN, heartbeat_seconds=HEARTBEAT_SECONDS_MAX + 1),
@@ -156,13 +157,13 @@ def test_a_run_that_ended_or_whose_writer_sends_no_heartbeats_never_crashes(hist
 def test_what_a_run_executes_is_told_and_replaced_as_a_whole(history: History) -> None:
     history.run(RUN, state=None)
     history.write(RunUpdated(run=RUN, capture=CODE))
-    assert _info(history).capture == Capture(CODE.commit, CODE.remote, CODE.branch, True)
-    assert queries.environment_of(history.database, RUN) == CODE.environment
+    assert _info(history).capture == Capture(CODE.commit, CODE.remote, CODE.branch, "yes")
+    assert queries.capture_of(history.database, RUN) == CODE
 
-    history.write(RunUpdated(run=RUN, capture=Capture(COMMIT, dirty=False)))
+    history.write(RunUpdated(run=RUN, capture=Capture(COMMIT, dirty="no")))
 
-    assert _info(history).capture == Capture(COMMIT, dirty=False)
-    assert queries.environment_of(history.database, RUN) is None
+    assert _info(history).capture == Capture(COMMIT, dirty="no")
+    assert queries.capture_of(history.database, RUN) == Capture(COMMIT, dirty="no")
 
 
 def test_runs_are_found_by_the_first_digits_of_their_commit(history: History) -> None:

@@ -68,9 +68,9 @@ def test_a_run_without_tags_may_say_so_and_other_things_are_no_tags() -> None:
 
 
 @pytest.mark.parametrize("state", ["banana", "running", "", None, 1])
-def test_a_run_ends_as_finished_or_failed_and_goes_on_where_it_is_told_otherwise(state: object) -> None:
+def test_a_run_ends_in_a_final_state_and_goes_on_where_it_is_told_otherwise(state: object) -> None:
     run = headwater.init(id="r1")
-    with pytest.raises(InvalidInput, match="finished or failed"):
+    with pytest.raises(InvalidInput, match="finished, failed or killed"):
         run.finish(state)  # type: ignore[arg-type]
     assert run.state == "running"
     run.finish("failed")

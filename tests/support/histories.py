@@ -378,7 +378,7 @@ def _updated_run(drama: _Drama, run: str) -> types.RunUpdated:
         config_removed=drama.one_of(((), ("lr",), ("lr", "epochs"))),
         summary_set=drama.one_of((None, '{"loss":1}')),
         summary_removed=drama.one_of(((), ("loss",))),
-        capture=drama.one_of((None, types.Capture(commit=commit, dirty=True, environment='{"python":"3"}'))),
+        capture=drama.one_of((None, types.Capture(commit=commit, dirty="yes", environment='{"python":"3"}'))),
     )
 
 

@@ -145,7 +145,7 @@ _RELEASED: list[tuple[int, Event]] = [
                 commit="0123456789abcdef0123456789abcdef01234567",
                 remote="https://example.org/digits.git",
                 branch="main",
-                dirty=True,
+                dirty="yes",
                 environment='{"python":"3.11.9"}',
             ),
         ),

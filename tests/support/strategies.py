@@ -273,8 +273,7 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         capture=_optional(
             st.builds(
                 types.Capture,
-                *(_optional(texts()) for _ in range(3)),
-                _optional(st.booleans()),
+                *(_optional(texts()) for _ in range(4)),
                 _optional(canonical_json()),
             )
         ),

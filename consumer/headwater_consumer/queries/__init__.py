@@ -45,9 +45,9 @@ from headwater_consumer.queries.results import (
     VersionInfo,
 )
 from headwater_consumer.queries.runs import (
+    capture_of,
     count_runs,
     cursor_of,
-    environment_of,
     inputs_of,
     outputs_of,
     producers_of,
@@ -86,6 +86,7 @@ __all__ = [
     "all_entries",
     "ancestry",
     "artifact_types",
+    "capture_of",
     "collection_info",
     "collections",
     "contested_paths",
@@ -104,7 +105,6 @@ __all__ = [
     "entries_of",
     "entries_page",
     "entry",
-    "environment_of",
     "first_rejection",
     "has_folder",
     "health",

@@ -4,6 +4,7 @@ A list of edges has at most `limit`; as many as that means that there may be mor
 """
 
 import json
+from dataclasses import fields
 from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -46,11 +47,11 @@ def run_info(database: Database, run: str) -> RunInfo | None:
     return None if row is None else _info(row)
 
 
-def environment_of(database: Database, run: str) -> str | None:
-    """The environment that a run captured, as a canonical JSON object; None where there is none."""
+def capture_of(database: Database, run: str) -> Capture | None:
+    """What a run executes, with its environment; None where that was not captured, or not yet."""
     with database.snapshot() as connection:
-        row = _environment().first(connection, run=run)
-    return None if row is None else row.environment
+        row = _capture_of_run().first(connection, run=run)
+    return None if row is None else Capture(*row)
 
 
 def runs(
@@ -209,8 +210,7 @@ def _info(row: Any) -> RunInfo:
 def _capture(row: Any) -> Capture | None:
     if not row.captured:
         return None
-    dirty = None if row.dirty is None else bool(row.dirty)
-    return Capture(row.commit, row.remote, row.branch, dirty)
+    return Capture(row.commit, row.remote, row.branch, row.dirty)
 
 
 # --- statements -------------------------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ def _one_run() -> CompiledStatement:
 
 
 @cache
-def _environment() -> CompiledStatement:
-    captures = RUN_CAPTURES
-    return CompiledStatement(select(captures.c.environment).where(captures.c.run == bindparam("run"), holds(captures)))
+def _capture_of_run() -> CompiledStatement:
+    columns = [RUN_CAPTURES.c[field.name] for field in fields(Capture)]
+    return CompiledStatement(select(*columns).where(RUN_CAPTURES.c.run == bindparam("run"), holds(RUN_CAPTURES)))
 
 
 def _chosen_runs(of_job_type: bool, of_group: bool, of_commit: bool) -> list[ColumnElement[bool]]:

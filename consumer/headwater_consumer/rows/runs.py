@@ -75,7 +75,7 @@ class RunCaptureRow(ProjectionRow):
     commit: str | None
     remote: str | None
     branch: str | None
-    dirty: bool | None
+    dirty: str | None
     environment: str | None
     from_position: int
     to_position: int | None

@@ -37,19 +37,19 @@ class EventsTask(Task[None]):
         self.rejectable = rejectable
         self.affects_names = affects_names
         self._session = session
-        self._events = events
+        self.events = events
         self._sent: Sequence[SentEvent] = ()
 
     @property
     def keys(self) -> Collection[str]:
-        return {event.key for event in self._events}
+        return {event.key for event in self.events}
 
     @property
     def sent(self) -> Sequence[SentEvent]:
         return self._sent
 
     def send(self) -> None:
-        self._sent = self._session.producer.send(self._events)
+        self._sent = self._session.producer.send(self.events)
 
     def resolve(self) -> bool:
         if self.rejectable:

@@ -20,6 +20,8 @@ from headwater._config.profile import Profile, read_profile
 
 SETTINGS_BYTES_MAX = 1024 * 1024  # far more than all settings take; a larger file is something else
 
+CAPTURE_ALL, CAPTURE_GIT, CAPTURE_OFF = CAPTURES = ("all", "git", "off")
+
 _PROFILE = "profile:"
 _PROFILES = "profiles"  # the table of the settings file that holds them
 _DEFAULT_PROJECT = "uncategorized"
@@ -58,6 +60,13 @@ _TABLE = (
     ),
     SettingSpec("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress bars and no summaries"),
     SettingSpec(
+        "capture",
+        "HEADWATER_CAPTURE",
+        "capture",
+        "all",
+        "what runs record about what they execute: all; git, for commit, remote and branch alone; or off",
+    ),
+    SettingSpec(
         "settings file",
         "HEADWATER_SETTINGS",
         "",
@@ -78,6 +87,7 @@ class Settings:
     project: str
     cache_dir: Path  # absolute
     quiet: bool  # no progress and no summaries
+    capture: str = CAPTURE_ALL  # one of CAPTURES
     profile: Profile | None = None  # where `url` names one
 
     @property
@@ -110,6 +120,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         project=_name(found["project"], "project") if "project" in found else _DEFAULT_PROJECT,
         cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _platform("cache")),
         quiet=_quiet(found["quiet"]) if "quiet" in found else False,
+        capture=_capture(found["capture"]) if "capture" in found else CAPTURE_ALL,
         profile=None if profile is None else read_profile(profile, profiles.get(profile, {}), given, file),
     )
 
@@ -207,6 +218,13 @@ def _quiet(given: _SourcedValue) -> bool:
     if switch is None:
         raise InvalidSettings(f"{given.source} is {given.value!r}. Write true or false.")
     return switch
+
+
+def _capture(given: _SourcedValue) -> str:
+    text = _text(given)
+    if text not in CAPTURES:
+        raise InvalidSettings(f"{given.source} is {text!r}. Write {', '.join(CAPTURES[:-1])} or {CAPTURES[-1]}.")
+    return text
 
 
 def _folder(given: _SourcedValue) -> str:

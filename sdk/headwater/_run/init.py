@@ -2,16 +2,20 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from headwater_schemas import metadata
 from headwater_schemas.events import RunStarted
 from headwater_schemas.names import RunName, check_label, check_name
 
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
 from headwater._content.attributes import Names
+from headwater._run.capture.capture import capturer
+from headwater._run.heartbeat import FIRST_S
+from headwater._run.live_values import encoded
 from headwater._run.run import Run
+from headwater._run.upkeep import Upkeep
 from headwater._run.writer import RunWriter
 
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -40,19 +44,32 @@ def init(
         check_name(project if project is not None else settings.project, "project"),
         check_name(id if id is not None else _new_id(), "run"),
     )
-    config_text = metadata.encode({} if config is None else config, "config")
+    config_text = encoded("config", config)
     tag_list = tuple(Names(() if tags is None else tags))
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
             check_label(text, kind)
     client = client_for(settings, create=True)
     started = RunStarted(
-        run=str(run_name), job_type=job_type, group=group, display_name=name, config=config_text, tags=tag_list
+        run=str(run_name),
+        job_type=job_type,
+        group=group,
+        display_name=name,
+        config=config_text,
+        tags=tag_list,
+        heartbeat_seconds=FIRST_S,
     )
-    client.send([started], rejectable=False)
     writer = RunWriter(client, run_name, "running")
     run = Run(writer, job_type=job_type, group=group, config=config_text, display_name=name, tags=tag_list)
-    writer.start()
+    upkeep = Upkeep(
+        run.path,
+        run.config,
+        run.summary,
+        send=writer.send,
+        send_sure=partial(client.send, rejectable=False),
+        capture=capturer(settings.capture),
+    )
+    writer.start(started, upkeep)
     return run
 
 

@@ -50,4 +50,6 @@ def _run_of(client: Client, info: queries.RunInfo) -> Run:
         config=info.config,
         display_name=info.display_name,
         tags=info.tags,
+        summary=info.summary,
+        info=info,
     )

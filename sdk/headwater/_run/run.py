@@ -20,6 +20,9 @@ from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._progress import notify
+from headwater._run.capture.capture import as_dictionary
+from headwater._run.heartbeat import now_us
+from headwater._run.live_values import LiveValues
 from headwater._run.writer import RunWriter
 
 
@@ -35,9 +38,14 @@ class Run:
         config: str,
         display_name: str | None,
         tags: Sequence[str],
+        summary: str = metadata.EMPTY,
+        info: queries.RunInfo | None = None,
     ) -> None:
+        """`info` is what is recorded about a run that this process did not start."""
         self._writer = writer
-        self._config = config
+        self._info = info
+        self._config = LiveValues("config", config, check=writer.check_own)
+        self._summary = LiveValues("summary", summary, check=writer.check_own)
         self.job_type = job_type
         self.group = group
         self.name = display_name or writer.run.id
@@ -66,13 +74,36 @@ class Run:
         return self._writer.run.project
 
     @property
-    def config(self) -> dict[str, Any]:
-        """A copy of the config it was started with."""
-        return metadata.decode(self._config)
+    def config(self) -> LiveValues:
+        """The parameters, by name. They can be changed until the run ends, in the process that started it.
+
+        Changes are recorded together, in the background, and all of them when the run ends.
+        """
+        return self._config
+
+    @property
+    def summary(self) -> LiveValues:
+        """The results, by name; as `config`."""
+        return self._summary
+
+    @property
+    def capture(self) -> dict[str, Any]:
+        """What the run executes: `commit`, `remote`, `branch` and `dirty` ("yes", "no" or "unknown") of its git
+        repository, and `command`, `python`, `platform`, `host`, `user`, `packages`.
+
+        Empty where nothing was captured. For a run that has just begun it may wait for two seconds.
+        """
+        captured = self._writer.captured()
+        return {} if captured is None else as_dictionary(captured)
 
     @property
     def state(self) -> str:
-        """ "running", "finished" or "failed", as known to this object."""
+        """ "running", "finished", "failed" or "killed", as known to this object; of past runs also "crashed".
+
+        That is a run which gave no sign of life for twice as long as it had announced.
+        """
+        if self._info is not None and self._writer.state == self._info.state:
+            return self._info.state_at(now_us())
         return self._writer.state
 
     # --- inputs and outputs
@@ -182,8 +213,8 @@ class Run:
         return names_used(client, self.path, (info.collection, info.version))
 
     def finish(self, state: str = "finished") -> None:
-        """Wait for everything that was logged, then end the run as "finished" or "failed". Calling it again does
-        nothing.
+        """Wait for everything that was logged, then end the run as "finished", "failed" or "killed". Calling it again
+        does nothing. A run of `Api().run(…)` that is still open is ended, too.
 
         Raises: the first logging error that no `wait()` raised, after ending the run; InvalidInput for any other state,
         without ending it.

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from headwater_consumer import queries
 from headwater_runtime import fork_hooks
 from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreError
-from headwater_schemas.events import RUN_STATES_FINAL, Event, RunFinished
+from headwater_schemas.events import KILLED, Capture, Event, RunFinished, RunStarted
 from headwater_schemas.names import RunName
 
 from headwater._active_run.active_run import push_run, remove_run
@@ -18,7 +19,11 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.save import finish_draft, log_version, upsert_part
 from headwater._commit.shared_drafts import SharedDraft
 from headwater._commit.task import Task
+from headwater._commit.tasks import EventsTask
 from headwater._progress import Progress, notify
+from headwater._run.ending import check_final, end_run
+from headwater._run.termination import RECORD_S_MAX, before_termination, not_before_termination
+from headwater._run.upkeep import Upkeep
 
 TASKS_BETWEEN_CLEANUPS = 256  # after so many more, the tasks that succeeded are dropped
 
@@ -31,6 +36,8 @@ class RunWriter:
         self._run = run
         self._state = state
         self._pid: int | None = None  # the process that started it, and will finish it
+        self._started: EventsTask | None = None  # in that process
+        self._upkeep: Upkeep | None = None  # in that process
         self._tasks: list[Task[Any]] = []  # those that are not done, or ended with an error that nobody has seen
         self._remembering = threading.Lock()
         fork_hooks.register_object(self, in_child=RunWriter._new_lock)
@@ -65,6 +72,20 @@ class RunWriter:
         if self._state != "running":
             raise InvalidInput(f"run {self.name} has ended ({self._state}). Start another with `headwater.init`.")
 
+    def check_own(self) -> None:
+        """Raises: InvalidInput when the run is over, or when another process started it."""
+        self.check_running()
+        if self._pid is None:
+            raise InvalidInput(
+                f"run {self.name} was read from the store, and only the process that starts a run can set its values. "
+                f"Go on with it by headwater.init(id={self._run.id!r}), or set them where it was started."
+            )
+        if self._pid != os.getpid():
+            raise InvalidInput(
+                f"run {self.name} was started by process {self._pid}, and this is process {os.getpid()}, forked from "
+                "it. Set the run's values in the process that started it."
+            )
+
     def log(self, record: CommitRecord) -> PendingVersion:
         """Log a version as an output of this run. Raises: InvalidInput, StoreReadOnly."""
         return self._remember(log_version(self._client, record, self.name))
@@ -81,26 +102,42 @@ class RunWriter:
         """Log events. Raises: StoreReadOnly."""
         self._remember_task(self._client.send(events))
 
-    def start(self) -> None:
-        """This process started the run, and finishes it, when the process ends at the latest."""
+    def captured(self) -> Capture | None:
+        """What the run executes, as captured in this process or as recorded."""
+        if self._upkeep is not None:
+            return self._upkeep.captured()
+        return queries.capture_of(self._client.stores.database, self.name)
+
+    def start(self, event: RunStarted, upkeep: Upkeep) -> None:
+        """This process starts the run, and finishes it, when the process ends at the latest. Raises: StoreReadOnly."""
+        self._started = self._client.send([event], rejectable=False)
+        self._upkeep = upkeep
         self._pid = os.getpid()
         push_run(self)
         self._client.add_exit_action(self._finish_at_exit)
+        before_termination(self._record_termination)
+        upkeep.start()
 
     def finish(self, state: str) -> None:
         """As `Run.finish`."""
-        if state not in RUN_STATES_FINAL:
-            raise InvalidInput(f"run {self.name} cannot end as {state!r}. Use {' or '.join(RUN_STATES_FINAL)}.")
+        check_final(self.name, state)
         if self._state != "running":
+            return
+        if self._pid is None:
+            end_run(self._client, self.name, state)
+            self._state = state
             return
         if self._pid != os.getpid():
             self._client.queue.flush()  # a forked child does not end its parent's run
             return
+        invalid = None if self._upkeep is None else self._upkeep.close()
         self._flush_with_progress()
         self._end(state)
         for task in self._tasks:
             if task.unraised_error is not None:
                 raise task.unraised_error
+        if invalid is not None:
+            raise invalid
 
     def _end(self, state: str) -> None:
         self._state = state
@@ -108,6 +145,7 @@ class RunWriter:
             self._client.keep_staged()
         remove_run(self)
         self._client.remove_exit_action(self._finish_at_exit)
+        not_before_termination(self._record_termination)
         self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
 
     def _finish_at_exit(self) -> None:
@@ -119,6 +157,21 @@ class RunWriter:
             raise  # it would fail for the next run too
         except HeadwaterError as error:
             notify(f"run {self._run.id} was not finished, and some artifacts were not logged: {error}")
+
+    def _record_termination(self) -> None:
+        """The process is ending by a signal: record that, and the last values, but wait for nothing else."""
+        if self._state != "running" or self._pid != os.getpid():
+            return
+        self._state = KILLED
+        assert self._started is not None
+        assert self._upkeep is not None
+        start = [] if self._started.sent else list(self._started.events)
+        producer = self._client.session.producer
+        try:
+            producer.send([*start, *self._upkeep.last_events(), RunFinished(run=self.name, state=KILLED)])
+            producer.confirm(timeout_s=RECORD_S_MAX)
+        except HeadwaterError as error:
+            notify(f"it was not recorded that run {self._run.id} was killed: {error}")
 
     def _flush_with_progress(self) -> None:
         queue = self._client.queue

@@ -1,0 +1,80 @@
+"""What a process does at certain times while it has open runs: one thread of its own, for all of them.
+
+The thread is started when there is something to do, and ends soon after there is nothing any more.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from headwater_runtime import fork_hooks
+
+THREAD_IDLE_S = 10.0  # a thread without anything to do ends
+
+Action = Callable[[], float | None]  # returns in how many seconds it is to be called again; None: not again
+
+
+class Schedule:
+    """Calls each action when it is due, one after the other. Actions raise nothing."""
+
+    def __init__(self) -> None:
+        self._due_s: dict[Action, float] = {}  # by the monotonic clock
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def add(self, action: Action, *, after_s: float) -> None:
+        """Call `action` in so many seconds."""
+        with self._changed:
+            self._due_s[action] = time.monotonic() + after_s
+            if self._thread is None or not self._thread.is_alive():
+                self._start_thread()
+            self._changed.notify()
+
+    def remove(self, action: Action) -> None:
+        """Do not call `action` again; it may be running still."""
+        with self._changed:
+            self._due_s.pop(action, None)
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name="headwater-runs", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return  # the interpreter is ending
+        self._thread = thread
+
+    def _work(self) -> None:
+        while (action := self._next()) is not None:
+            after_s = action()
+            with self._changed:
+                if action in self._due_s:
+                    if after_s is None:
+                        del self._due_s[action]
+                    else:
+                        self._due_s[action] = time.monotonic() + after_s
+
+    def _next(self) -> Action | None:
+        """Wait for an action that is due, and return it; None when there was none for a while."""
+        with self._changed:
+            while True:
+                if not self._due_s:
+                    self._changed.wait(THREAD_IDLE_S)
+                    if not self._due_s:
+                        self._thread = None
+                        return None
+                action, due_s = min(self._due_s.items(), key=lambda item: item[1])
+                wait_s = due_s - time.monotonic()
+                if wait_s <= 0:
+                    return action
+                self._changed.wait(wait_s)
+
+
+schedule = Schedule()
+
+
+def _begin_anew_in_child() -> None:
+    """A forked child has none of its parent's threads, and none of its runs to keep."""
+    schedule.__init__()  # type: ignore[misc] # everybody has this object
+
+
+fork_hooks.register(in_child=_begin_anew_in_child)
