@@ -118,12 +118,12 @@ def check_commit(commit: object) -> str:
 
 
 def check_commit_prefix(commit: object) -> str:
-    """Return the first digits of a git commit's id, in lower case; raise InvalidName if they are not."""
-    if isinstance(commit, str) and _COMMIT_PREFIX.fullmatch(commit.lower()):
-        return commit.lower()
+    """Return `commit` if it can be the first digits of a git commit's id; raise InvalidName if not."""
+    if isinstance(commit, str) and _COMMIT_PREFIX.fullmatch(commit):
+        return commit
     shown = quoted(commit, 100) if isinstance(commit, str) else type(commit).__name__
     raise InvalidName(
-        f"{shown} is not a git commit. Write its hexadecimal id, or the first {COMMIT_PREFIX_MIN} digits at least."
+        f"{shown} is not a git commit. Write its id in lower case, or the first {COMMIT_PREFIX_MIN} digits at least."
     )
 
 

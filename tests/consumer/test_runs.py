@@ -178,11 +178,11 @@ def test_runs_are_found_by_the_first_digits_of_their_commit(history: History) ->
         return [info.run for info in infos]
 
     assert found(COMMIT) == found(COMMIT[:12]) == found("0123") == [RUN]
-    assert found(LONG_COMMIT.upper()) == [OTHER]
+    assert found(LONG_COMMIT) == [OTHER]
     assert found("ffff") == []
 
 
-@pytest.mark.parametrize("commit", ["", "012", "main", "0123%", "0" * 65])
+@pytest.mark.parametrize("commit", ["", "012", "main", "ABCD", "0123%", "0" * 65])
 def test_what_cannot_be_a_commit_is_refused_when_runs_are_looked_for(history: History, commit: str) -> None:
     with pytest.raises(InvalidName, match="is not a git commit"):
         queries.runs(history.database, PROJECT, commit=commit)

@@ -1,13 +1,17 @@
-"""`headwater runs`: list the runs of a project, or show one with its inputs and outputs."""
+"""`headwater runs`: list the runs of a project; show or end one."""
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 from headwater_schemas.errors import NotFound
+from headwater_schemas.events import RUN_STATES_FINAL
 from headwater_schemas.names import RunName
 
 from headwater._config.settings import Settings
+from headwater._run.capture.capture import as_dictionary
+from headwater._run.heartbeat import now_us
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import (
     iso,
@@ -21,17 +25,23 @@ from headwater.cli.output import (
 )
 from headwater.cli.resolve import open_store
 
+OPEN = ("running", "crashed")  # states of a run that nobody has ended
+
 if TYPE_CHECKING:
     from headwater_consumer.queries import RunInfo
 
     from headwater._commit.client import Client
 
 
-@click.command("runs", short_help="List runs, or show one run.")
+@click.command("runs", short_help="List runs; show or end one run.")
 @click.argument("run", required=False)
 @limit_option
 @click.option("--job-type", help="Only runs with this job type.")
 @click.option("--group", help="Only runs in this group.")
+@click.option("--commit", metavar="ID", help="Only runs of this git commit; its first digits are enough.")
+@click.option(
+    "--finish", metavar="STATE", type=click.Choice(RUN_STATES_FINAL), help="End RUN as finished, failed or killed."
+)
 @namespace_options
 @json_option
 def runs_command(
@@ -39,36 +49,48 @@ def runs_command(
     limit: int,
     job_type: str | None,
     group: str | None,
+    commit: str | None,
+    finish: str | None,
     entity: str | None,
     project: str | None,
     as_json: bool,
 ) -> None:
-    """List the runs of a project, newest first; or show RUN with the versions it used and logged."""
-    if run is not None and (job_type is not None or group is not None):
-        raise click.UsageError("--job-type and --group filter the runs of a project: omit RUN.")
+    """List the runs of a project, newest first; or show RUN with the versions it used and logged, and what it executed.
+
+    A run is crashed when it gave no sign of life for twice as long as it had announced: it was killed, or its machine
+    stopped. --finish ends such a run, and keeps what is known about it.
+    """
+    chosen = {"job_type": job_type, "group": group, "commit": commit}
+    if run is not None and any(value is not None for value in chosen.values()):
+        raise click.UsageError("--job-type, --group and --commit filter the runs of a project: omit RUN.")
+    if run is None and finish is not None:
+        raise click.UsageError("--finish ends one run: name RUN.")
     client, settings = open_store(entity, project)
     if run is None:
-        _list(client, f"{settings.entity}/{settings.project}", limit, job_type, group, as_json=as_json)
-    else:
-        _show(client, _named(client, run, settings), limit, as_json=as_json)
+        _list(client, f"{settings.entity}/{settings.project}", limit, chosen, as_json=as_json)
+        return
+    if finish is not None:
+        from headwater._run.ending import end_run  # deferred: sqlalchemy
+
+        end_run(client, _named(client, run, settings).run, finish)
+    _show(client, _named(client, run, settings), limit, as_json=as_json)
 
 
-def _list(
-    client: "Client", project: str, limit: int, job_type: str | None, group: str | None, *, as_json: bool
-) -> None:
+def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | None], *, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: sqlalchemy
 
     database = client.stores.database
-    found = queries.runs(database, project, limit=limit, job_type=job_type, group=group)
+    found = queries.runs(database, project, limit=limit, **chosen)
     if as_json:
         print_json([_run_json(run) for run in found])
     elif found:
         _print_table(found)
     else:
-        report_empty(f"{project} has no runs" + ("" if job_type is None and group is None else " that match"))
+        matching = any(value is not None for value in chosen.values())
+        report_empty(f"{project} has no runs" + (" that match" if matching else ""))
     if len(found) == limit:
         last = queries.cursor_of(found[-1])
-        report_omitted(queries.count_runs(database, project, after=last, job_type=job_type, group=group))
+        report_omitted(queries.count_runs(database, project, after=last, **chosen))
 
 
 def _print_table(found: "list[RunInfo]") -> None:
@@ -78,7 +100,7 @@ def _print_table(found: "list[RunInfo]") -> None:
             run.display_name or "",
             run.job_type or "",
             run.group or "",
-            run.state,
+            run.state_at(now_us()),
             time_text(run.started_us),
             _duration(run),
         )
@@ -107,10 +129,13 @@ def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> Non
     database = client.stores.database
     used = [f"{use.collection}:v{use.version}" for use in queries.inputs_of(database, run.run, limit=limit + 1)]
     logged = [f"{name}:v{version}" for name, version in queries.outputs_of(database, run.run, limit=limit + 1)]
+    captured = queries.capture_of(database, run.run)
+    capture = {} if captured is None else as_dictionary(captured)
     if as_json:
-        print_json({**_run_json(run), "used": used[:limit], "logged": logged[:limit]})
+        print_json({**_run_json(run), "used": used[:limit], "logged": logged[:limit], "capture": capture})
     else:
-        print_fields([*_fields(run), ("used", "\n".join(used[:limit])), ("logged", "\n".join(logged[:limit]))])
+        versions = [("used", "\n".join(used[:limit])), ("logged", "\n".join(logged[:limit]))]
+        print_fields([*_fields(run), *versions, *_capture_fields(capture)])
     if max(len(used), len(logged)) > limit:
         click.echo("The run used or logged more versions; --limit shows them.", err=True)
 
@@ -121,12 +146,29 @@ def _fields(run: "RunInfo") -> list[tuple[str, str]]:
         ("name", run.display_name or ""),
         ("job type", run.job_type or ""),
         ("group", run.group or ""),
-        ("state", run.state),
+        ("state", state := run.state_at(now_us())),
+        ("heard of", time_text(heard_us) if state in OPEN and (heard_us := run.heartbeat_us) is not None else ""),
         ("tags", ", ".join(run.tags)),
         ("config", json_text(config) if (config := json.loads(run.config)) else ""),
+        ("summary", json_text(summary) if (summary := json.loads(run.summary)) else ""),
         ("author", run.author or ""),
         ("started", time_text(run.started_us)),
         ("took", _duration(run)),
+    ]
+
+
+def _capture_fields(capture: dict[str, Any]) -> list[tuple[str, str]]:
+    packages = capture.get("packages", {})
+    return [
+        ("commit", capture.get("commit", "")),
+        ("branch", capture.get("branch", "")),
+        ("dirty", capture.get("dirty", "")),
+        ("remote", capture.get("remote", "")),
+        ("command", shlex.join(capture.get("command", ()))),
+        ("python", " on ".join(capture[name] for name in ("python", "platform") if name in capture)),
+        ("host", capture.get("host", "")),
+        ("user", capture.get("user", "")),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
     ]
 
 
@@ -136,12 +178,16 @@ def _run_json(run: "RunInfo") -> dict[str, Any]:
         "name": run.display_name,
         "job_type": run.job_type,
         "group": run.group,
-        "state": run.state,
+        "state": run.state_at(now_us()),
         "tags": list(run.tags),
         "config": json.loads(run.config),
+        "summary": json.loads(run.summary),
         "author": run.author,
         "started": iso(run.started_us),
         "finished": None if run.finished_us is None else iso(run.finished_us),
+        "heartbeat": None if run.heartbeat_us is None else iso(run.heartbeat_us),
+        "heartbeat_due": None if run.heartbeat_due_us is None else iso(run.heartbeat_due_us),
+        "commit": None if run.capture is None else run.capture.commit,
     }
 
 

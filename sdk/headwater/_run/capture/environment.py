@@ -22,7 +22,7 @@ def read_environment(command: Sequence[str]) -> dict[str, Any]:
     """The environment, as JSON can hold it; `command` is the command line."""
     user, _, host = user_at_host().rpartition("@")
     return {
-        "command": [_printable(word) for word in _cut(masked(command[:WORDS_MAX]))],
+        "command": [_printable(word) for word in _cut(command)],
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "host": host,
@@ -32,15 +32,15 @@ def read_environment(command: Sequence[str]) -> dict[str, Any]:
 
 
 def _cut(words: Sequence[str]) -> list[str]:
-    """The first words, and the first characters of long ones."""
+    """The first words, and the first characters of long ones, masked before anything of a secret is cut off."""
     cut: list[str] = []
     left = COMMAND_LENGTH_MAX
-    for word in words:
+    for word in masked(words[:WORDS_MAX]):
         left -= min(len(word), WORD_LENGTH_MAX) + 1
         if left < 0:
             return [*cut, CUT]
         cut.append(word if len(word) <= WORD_LENGTH_MAX else word[:WORD_LENGTH_MAX] + CUT)
-    return cut
+    return [*cut, CUT] if len(words) > WORDS_MAX else cut
 
 
 def _printable(word: str) -> str:

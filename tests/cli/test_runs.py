@@ -1,0 +1,94 @@
+"""`headwater runs`: what is known about a run, crashed ones, and ending one."""
+
+import time
+
+import headwater as sdk
+import pytest
+
+from tests.cli.commands import ask, headwater, refused, run
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def open_run(**given: object) -> sdk.Run:
+    """A run as a killed process leaves it: nobody will end it."""
+    started = sdk.init(**given)  # type: ignore[arg-type] # each test knows its arguments
+    started._writer.client.queue.flush()
+    return started
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    now_us = time.time_ns() // 1000 + int(seconds * 1_000_000)
+    monkeypatch.setattr("headwater.cli.runs.now_us", lambda: now_us)
+
+
+def test_config_and_summary_are_shown_and_answered() -> None:
+    with sdk.init(id="r1", config={"lr": 0.1}) as started:
+        started.config["batch"] = 32
+        started.summary["accuracy"] = 0.9
+
+    shown, answer = headwater("runs", "r1"), ask("runs", "r1")
+
+    assert '{"batch": 32, "lr": 0.1}' in shown
+    assert '{"accuracy": 0.9}' in shown
+    assert (answer["config"], answer["summary"]) == ({"batch": 32, "lr": 0.1}, {"accuracy": 0.9})
+    assert ask("runs")[0]["summary"] == {"accuracy": 0.9}
+
+
+def test_a_run_that_is_not_heard_of_is_crashed_in_lists_and_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = open_run(id="r1")
+    assert "running" in headwater("runs")
+
+    later(monkeypatch, 601)
+
+    assert "crashed" in headwater("runs")
+    assert [found["state"] for found in (ask("runs")[0], ask("runs", "r1"))] == ["crashed", "crashed"]
+    assert "heard of" in headwater("runs", "r1")
+    started.finish()
+    assert ask("runs", "r1")["state"] == "finished"
+    assert "heard of" not in headwater("runs", "r1")
+
+
+def test_a_run_is_ended_by_hand_and_keeps_what_is_known_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = open_run(id="r1", config={"lr": 0.1}, tags=["night"], job_type="train", name="First")
+    before = ask("runs", "r1")
+    later(monkeypatch, 601)
+
+    done = ask("runs", "r1", "--finish", "failed")
+
+    assert done["state"] == "failed"
+    kept = ("config", "tags", "started", "job_type", "name", "author", "heartbeat")
+    assert {key: done[key] for key in kept} == {key: before[key] for key in kept}
+    assert done["finished"] is not None
+    assert "has ended (failed)" in refused("runs", "r1", "--finish", "killed")
+    started._writer._state = "failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "code"),
+    [
+        (("runs", "--finish", "failed"), "--finish ends one run: name RUN", 2),
+        (("runs", "r1", "--commit", "0123"), "--job-type, --group and --commit filter the runs of a project", 2),
+        (("runs", "r1", "--finish", "running"), "'running' is not one of", 2),
+        (("runs", "nobody", "--finish", "failed"), "there is no run team/animals/nobody", 3),
+        (("runs", "--commit", "main"), "'main' is not a git commit", 1),
+    ],
+)
+def test_what_cannot_be_shown_or_ended_is_said(arguments: tuple[str, ...], says: str, code: int) -> None:
+    with sdk.init(id="r1"):
+        pass
+
+    done = run(*arguments)
+
+    assert (done.code, done.out) == (code, "")
+    assert says in done.err
+
+
+def test_runs_of_one_moment_are_listed_in_the_order_in_which_they_were_started() -> None:
+    names = [f"r{n}" for n in (5, 3, 9, 1, 7, 2)]
+    runs = [sdk.init(id=name) for name in names]  # their starts are appended together, so they share a time
+    for started in runs:
+        started.finish()
+
+    assert [found["run"].rpartition("/")[2] for found in ask("runs")] == names[::-1]
+    assert [found.id for found in sdk.Api().runs()] == names[::-1]
