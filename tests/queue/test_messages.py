@@ -127,7 +127,7 @@ def test_what_cannot_be_logged_at_the_end_of_a_process_is_said_even_to_those_who
     def refuse(log: EmbeddedEventLog, events: list[Event]) -> None:
         raise StoreError("the log is broken. Repair it.")
 
-    monkeypatch.setattr(active_run, "_active", [])  # the run will not be finished
+    monkeypatch.setattr(active_run, "_open", {})  # the run will not be finished
     headwater.init().log_artifact(filled({"a": "1"}))
     before_append(refuse)
     messages(capsys)

@@ -13,7 +13,7 @@ from headwater_schemas.errors import InvalidInput, InvalidName
 from headwater_schemas.events import ExpectedVersion
 from headwater_schemas.names import CollectionName, check_name, check_type
 
-from headwater._active_run.active_run import active_run, client_and_namespace
+from headwater._active_run.active_run import active_run, client_and_namespace, store_to_fill
 from headwater._artifact.entry import Entry
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
@@ -222,7 +222,7 @@ class ArtifactState:
     def open(self) -> "tuple[Client, BlobStager]":
         """The client and stager for bytes: of the active run's store, or else of the one in the settings."""
         if self._client is None or self._stager is None:
-            self._client, namespace = client_and_namespace()
+            self._client, namespace = store_to_fill()
             self._stager = self._client.stager(namespace)
         return self._client, self._stager
 

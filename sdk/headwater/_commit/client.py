@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import blake2s
@@ -18,6 +17,7 @@ from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavail
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
+from headwater._commit.exit_code import exit_with_error, is_child_of_multiprocessing
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
@@ -47,7 +47,7 @@ class Client:
         self._algorithms: dict[str, str] = {}  # project → its digest algorithm, as last heard
         self._with_versions: set[str] = set()  # projects whose algorithm cannot change any more
         self._lock = threading.Lock()
-        self._exit_actions: dict[Callable[[], None], None] = {}  # in the order in which they were added
+        self._exit_actions: dict[Callable[[], bool], None] = {}  # in the order in which they were added
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
         _clean_up_at_exit(self)
 
@@ -136,12 +136,15 @@ class Client:
 
     # --- the process
 
-    def add_exit_action(self, action: Callable[[], None]) -> None:
-        """Call `action` when this process ends, before the queue is flushed for the last time."""
+    def add_exit_action(self, action: Callable[[], bool]) -> None:
+        """Call `action` when this process ends, before the queue is flushed for the last time.
+
+        It returns whether everything was logged.
+        """
         self.check_process()
         self._exit_actions[action] = None
 
-    def remove_exit_action(self, action: Callable[[], None]) -> None:
+    def remove_exit_action(self, action: Callable[[], bool]) -> None:
         """Drop `action`, and everything that it refers to."""
         self._exit_actions.pop(action, None)
 
@@ -159,21 +162,24 @@ class Client:
     def _new_lock_in_child(self) -> None:
         self._lock = threading.Lock()
 
-    def close(self) -> None:
-        """Flush the queue and release everything. What could not be logged is printed."""
+    def close(self) -> bool:
+        """Flush the queue and release everything. What could not be logged is printed. Returns whether all was."""
         if self._pid != os.getpid():
-            return
+            return True
         actions, self._exit_actions = self._exit_actions, {}
+        everything_logged = True
         try:
             for action in actions:
-                action()
+                everything_logged &= action()
             self.queue.flush()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
             notify(f"some artifacts were not logged: {error}")
+            everything_logged = False
         for stager in self._stagers.values():
             stager.close()
         self.stat_cache.close()
         self.stores.close()
+        return everything_logged
 
     def _new_queue(self) -> WriteQueue:
         return WriteQueue(self.session, outage_s=self.stores.outage_s)
@@ -197,23 +203,30 @@ def client_for(settings: Settings, *, create: bool) -> Client:
         return client
 
 
-def forget_client(client: Client) -> None:
-    """Close a client; the next `client_for` opens another."""
+def forget_client(client: Client) -> bool:
+    """Close a client; the next `client_for` opens another. Returns whether everything was logged."""
     with _clients_lock:
         for key in [key for key, known in _clients.items() if known is client]:
             del _clients[key]
-    client.close()
+    return client.close()
 
 
 def _clean_up_at_exit(client: Client) -> None:
-    """A process of `multiprocessing` ends without running `atexit`, but runs its own finalizers."""
-    if "multiprocessing.process" in sys.modules:
-        from multiprocessing import parent_process, util
+    if is_child_of_multiprocessing():
+        from multiprocessing import util
 
-        if parent_process() is not None:
-            util.Finalize(client, forget_client, args=(client,), exitpriority=EXIT_PRIORITY)
-            return
-    atexit.register(forget_client, client)
+        util.Finalize(client, _close_at_exit, args=(client,), exitpriority=EXIT_PRIORITY)
+    else:
+        atexit.register(_close_at_exit, client)
+
+
+def _close_at_exit(client: Client) -> None:
+    everything_logged = False
+    try:
+        everything_logged = forget_client(client)
+    finally:
+        if not everything_logged:
+            exit_with_error()
 
 
 def _new_lock_in_child() -> None:

@@ -21,6 +21,7 @@ from headwater._commit.shared_drafts import SharedDraft, check_writers
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._progress import notify
 from headwater._run.capture.capture import as_dictionary
+from headwater._run.exit_state import is_failure
 from headwater._run.heartbeat import now_us
 from headwater._run.live_values import LiveValues
 from headwater._run.writer import RunWriter
@@ -225,7 +226,7 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None:
+        if error is None or not is_failure(error):
             self.finish()
             return
         try:

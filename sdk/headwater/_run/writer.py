@@ -1,7 +1,6 @@
 """What this process writes for a run: versions, uses and, at the end, how the run ended."""
 
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
 from headwater._progress import Progress, notify
 from headwater._run.ending import check_final, end_run
+from headwater._run.exit_state import ExitState
 from headwater._run.termination import RECORD_S_MAX, before_termination, not_before_termination
 from headwater._run.upkeep import Upkeep
 
@@ -38,6 +38,7 @@ class RunWriter:
         self._pid: int | None = None  # the process that started it, and will finish it
         self._started: EventsTask | None = None  # in that process
         self._upkeep: Upkeep | None = None  # in that process
+        self._exit_state: ExitState | None = None  # of that process
         self._tasks: list[Task[Any]] = []  # those that are not done, or ended with an error that nobody has seen
         self._remembering = threading.Lock()
         fork_hooks.register_object(self, in_child=RunWriter._new_lock)
@@ -113,6 +114,7 @@ class RunWriter:
         self._started = self._client.send([event], rejectable=False)
         self._upkeep = upkeep
         self._pid = os.getpid()
+        self._exit_state = ExitState()
         push_run(self)
         self._client.add_exit_action(self._finish_at_exit)
         before_termination(self._record_termination)
@@ -132,12 +134,12 @@ class RunWriter:
             return
         invalid = None if self._upkeep is None else self._upkeep.close()
         self._flush_with_progress()
-        self._end(state)
-        for task in self._tasks:
-            if task.unraised_error is not None:
-                raise task.unraised_error
+        errors = [task.unraised_error for task in self._tasks if task.unraised_error is not None]
         if invalid is not None:
-            raise invalid
+            errors.append(invalid)
+        self._end("failed" if errors and state == "finished" else state)
+        if errors:
+            raise errors[0]
 
     def _end(self, state: str) -> None:
         self._state = state
@@ -146,17 +148,23 @@ class RunWriter:
         remove_run(self)
         self._client.remove_exit_action(self._finish_at_exit)
         not_before_termination(self._record_termination)
+        if self._exit_state is not None:
+            self._exit_state.close()
         self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
 
-    def _finish_at_exit(self) -> None:
+    def _finish_at_exit(self) -> bool:
+        """End the run in the state in which the process ends. Returns whether everything was logged."""
         if self._state != "running" or self._pid != os.getpid():
-            return
+            return True
+        has_failed = self._exit_state is not None and self._exit_state.has_failed
         try:
-            self.finish("failed" if _is_crashing() else "finished")
+            self.finish("failed" if has_failed else "finished")
         except StoreError:
             raise  # it would fail for the next run too
         except HeadwaterError as error:
-            notify(f"run {self._run.id} was not finished, and some artifacts were not logged: {error}")
+            notify(f"run {self._run.id} failed, because some artifacts were not logged: {error}")
+            return False
+        return True
 
     def _record_termination(self) -> None:
         """The process is ending by a signal: record that, and the last values, but wait for nothing else."""
@@ -193,11 +201,3 @@ class RunWriter:
 
     def _new_lock(self) -> None:
         self._remembering = threading.Lock()
-
-
-def _is_crashing() -> bool:
-    """Whether this process ends by an error: an uncaught one, or one that ends a process of `multiprocessing`."""
-    error = sys.exc_info()[1]
-    if isinstance(error, SystemExit):
-        return error.code not in (None, 0)
-    return error is not None or getattr(sys, "last_type", None) is not None
