@@ -3,17 +3,22 @@
 import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 
 import headwater
 import pytest
 from headwater._artifact.entry import Entry
 
-PUBLIC = {"Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors", "init"}
+PUBLIC = {
+    *("Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors"),
+    *("define_metric", "finish", "init", "log", "login", "watch"),
+}
 
 
 def test_the_public_names_are_these_and_all_of_them_are_there() -> None:
     assert set(headwater.__all__) == PUBLIC
     assert all(hasattr(headwater, name) for name in headwater.__all__)
+    assert headwater.__version__ == version("headwater")
 
 
 CALLS = {
@@ -81,7 +86,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_headwater_loads_none_of_the_heavy_libraries() -> None:
     heavy = {"sqlalchemy", "kafka", "minio", "numpy", "fastavro", "pyarrow", "pandas", "rich", "click"}
-    script = f"import sys, headwater; print(sorted({heavy!r} & set(sys.modules)))"
+    script = f"""
+import sys, headwater
+assert headwater.run is None and headwater.__version__
+print(sorted({heavy!r} & set(sys.modules)))
+"""
 
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headwater._commit.client import Client
     from headwater._commit.pending_version import PendingVersion
     from headwater._commit.record import CommitRecord
+    from headwater._run.run import Run
 
 RUNS_SHOWN_MAX = 5  # in a message
 
@@ -36,6 +37,11 @@ class ActiveRun(Protocol):
     @property
     def name(self) -> str:
         """ "entity/project/id"."""
+        ...
+
+    @property
+    def handle(self) -> "Run":
+        """What `init` returned."""
         ...
 
     def log(self, record: "CommitRecord") -> "PendingVersion":

@@ -1,5 +1,6 @@
 """Query a store outside a run."""
 
+import os
 from collections.abc import Sequence
 
 from headwater_consumer import queries
@@ -23,9 +24,12 @@ class Api:
     consistent while their members are deleted, and support `len()` and slicing.
     """
 
-    def __init__(self) -> None:
-        """Raises: InvalidSettings; StoreUnavailable when there is no store."""
-        self._settings = read_settings()
+    def __init__(self, *, url: str | os.PathLike[str] | None = None) -> None:
+        """`url` is the store, instead of that of the settings: several can be open in one process.
+
+        Raises: InvalidSettings; StoreUnavailable when there is no store.
+        """
+        self._settings = read_settings(url=url)
         self._client = client_for(self._settings, create=False)
 
     # --- artifacts

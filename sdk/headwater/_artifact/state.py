@@ -282,15 +282,21 @@ class ArtifactState:
         expect_latest: ExpectedVersion | None = None,
     ) -> "PendingVersion":
         """Log it as a version. Raises: InvalidInput when it was logged before."""
+        if self._is_lost_in(client):
+            return self._leave_unrecorded()
         record = replace(self._record(client, namespace, aliases), expect_latest=expect_latest)
         return self._commit(record, commit, None)
 
     def upsert(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
         """Log it as a part of the shared draft with this id on the log. Raises: as `log`."""
+        if self._is_lost_in(client):
+            return self._leave_unrecorded()
         return self._commit(self._record(client, namespace, (), may_flatten=False), commit, draft)
 
     def finish(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
         """Log it as what seals a shared draft. Where it was upserted to that draft, it adds nothing more."""
+        if self._is_lost_in(client):
+            return self._leave_unrecorded()
         collection = self._collection_in(namespace)
         if self._draft == draft and self._collection == collection:
             record = CommitRecord(
@@ -319,6 +325,17 @@ class ArtifactState:
             namespace = "/".join(self.namespace)
         commit = partial(log_version, client, run=None)
         self.log(client, namespace, (), commit, expect_latest=expect_latest)
+
+    def _is_lost_in(self, client: "Client") -> bool:
+        """Whether its bytes are in a store and it is logged to one that will be thrown away, which gets no copy."""
+        return client.is_throwaway and self._client is not None and self._client is not client
+
+    def _leave_unrecorded(self) -> "PendingVersion":
+        from headwater._commit.pending_version import Unrecorded  # deferred: sqlalchemy
+
+        self.check_open()
+        self._pending = Unrecorded(self.base_name)
+        return self._pending
 
     def _commit(self, record: CommitRecord, commit: Commit, draft: str | None) -> "PendingVersion":
         pending = commit(record)

@@ -1,9 +1,9 @@
 """What one process holds of one store: its connections, its session on the log, its write queue."""
 
-import atexit
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from hashlib import blake2s
 from typing import Any
 
@@ -17,7 +17,7 @@ from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavail
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
-from headwater._commit.exit_code import exit_with_error, is_child_of_multiprocessing
+from headwater._commit.process_exit import call_at_exit, exit_with_error
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
@@ -27,14 +27,13 @@ from headwater._ingest.stat_cache import StatCache
 from headwater._progress import notify
 from headwater._stores.opening import open_stores
 
-EXIT_PRIORITY = 100  # in a process of `multiprocessing`: before its own clean-up, as `atexit` would be
-
 
 class Client:
     """One process's connection to one store. Made by `client_for`; safe to use from threads and after a fork."""
 
     def __init__(self, settings: Settings, *, create: bool) -> None:
         self.url = settings.url
+        self.is_throwaway = False  # its store is deleted when the process ends
         self.stores = open_stores(settings, create=create)
         self.stat_cache = StatCache.open(settings.cache_dir / "stat_cache.db")
         self._staged_records = settings.cache_dir / "staged" / blake2s(settings.url.encode(), digest_size=8).hexdigest()
@@ -49,7 +48,7 @@ class Client:
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], bool], None] = {}  # in the order in which they were added
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
-        _clean_up_at_exit(self)
+        call_at_exit(partial(_close_at_exit, self))
 
     @property
     def quiet(self) -> bool:
@@ -156,7 +155,7 @@ class Client:
             if self._pid != os.getpid():
                 self._queue = self._new_queue()
                 self._exit_actions = {}
-                _clean_up_at_exit(self)
+                call_at_exit(partial(_close_at_exit, self))
                 self._pid = os.getpid()  # last: who sees it sees the rest
 
     def _new_lock_in_child(self) -> None:
@@ -211,13 +210,11 @@ def forget_client(client: Client) -> bool:
     return client.close()
 
 
-def _clean_up_at_exit(client: Client) -> None:
-    if is_child_of_multiprocessing():
-        from multiprocessing import util
-
-        util.Finalize(client, _close_at_exit, args=(client,), exitpriority=EXIT_PRIORITY)
-    else:
-        atexit.register(_close_at_exit, client)
+def forget_store(url: str) -> None:
+    """Close this process's clients of a store."""
+    for (process, store, _), client in list(_clients.items()):
+        if (process, store) == (os.getpid(), url):
+            forget_client(client)
 
 
 def _close_at_exit(client: Client) -> None:

@@ -121,3 +121,24 @@ class PendingVersion:
         if info is None:
             raise NotFound(f"{self._collection}:v{version} is not in the projection. Run `headwater doctor`.")
         return info
+
+
+class Unrecorded(PendingVersion):
+    """What was filled for a store and then logged to one that is thrown away: nothing of it is recorded anywhere."""
+
+    state = "unrecorded"
+    is_version = False
+    seals_draft = False
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def version(self) -> queries.VersionInfo:
+        """Raises: InvalidInput."""
+        raise InvalidInput(
+            f"{self._name} was logged by a run with mode='disabled', which recorded nothing, so it has no version. "
+            "Fill it while that run is active, or log it by a run that records."
+        )
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Nothing will come."""

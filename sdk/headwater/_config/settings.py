@@ -105,13 +105,15 @@ class _SourcedValue(NamedTuple):
     folder: str  # where relative paths start; "" is the current folder
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings as they are now. `environ` stands in for the process's environment.
+def read_settings(environ: Mapping[str, str] | None = None, *, url: str | os.PathLike[str] | None = None) -> Settings:
+    """The settings as they are now. `environ` stands in for the process's environment, `url` for the one that is set.
 
     Raises: InvalidSettings naming the variable, or the file and its key, and what to write there.
     """
     given = os.environ if environ is None else environ
     found, profiles, file = _collect(given)
+    if url is not None:
+        found["url"] = _SourcedValue(os.fspath(url) if isinstance(url, os.PathLike) else url, "url", "")
     url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store"))
     profile = url.removeprefix(_PROFILE) if url.startswith(_PROFILE) else None
     return Settings(

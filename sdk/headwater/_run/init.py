@@ -1,5 +1,6 @@
 """Starting a run."""
 
+import os
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -11,8 +12,11 @@ from headwater_schemas.names import RunName, check_label, check_name
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
 from headwater._content.attributes import Names
+from headwater._progress import notify
 from headwater._run.capture.capture import capturer
+from headwater._run.disabled import DisabledRun, settings_of_throwaway_store
 from headwater._run.heartbeat import FIRST_S
+from headwater._run.init_options import DISABLED, check_options, check_resume, check_run_exists, run_before
 from headwater._run.live_values import encoded
 from headwater._run.run import Run
 from headwater._run.upkeep import Upkeep
@@ -31,17 +35,34 @@ def init(
     name: str | None = None,
     tags: Iterable[str] | None = None,
     id: str | None = None,
+    *,
+    url: str | os.PathLike[str] | None = None,
+    mode: str | None = None,
+    resume: bool | str | None = None,
+    reinit: bool | str | None = None,
+    notes: str | None = None,
+    dir: object = None,
+    settings: object = None,
 ) -> Run:
     """Start a run, or resume the run with this `id`. Reads the settings.
 
     Resuming keeps inputs and outputs, and replaces job type, group, config, name and tags. Use the run as a context
-    manager or call `finish()`; a run that is still open when the interpreter exits is finished automatically.
-    Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, StoreError.
+    manager or call `finish()`; a run that is still open when the interpreter exits is finished automatically, in the
+    state in which the process ends.
+
+    `url` is the store, instead of that of the settings: several can be open in one process. `mode="disabled"` records
+    nothing: what the run logs is in a folder that is deleted when the process ends. `resume="must"` demands that the
+    run with this `id` exists, "never" that it does not. A run that is active stays open beside the new one, unless
+    `reinit` is "finish_previous" (or True), or "return_previous" (or False), which returns it. `notes`, `dir` and
+    `settings` are refused, saying what to do instead.
+    Raises: InvalidName, InvalidMetadata, InvalidInput, InvalidSettings, NotFound, StoreError.
     """
-    settings = read_settings()
+    check_options(mode=mode, notes=notes, dir=dir, settings=settings)
+    check_resume(resume, id)
+    found = read_settings(url=url)
     run_name = RunName(
-        check_name(entity if entity is not None else settings.entity, "entity"),
-        check_name(project if project is not None else settings.project, "project"),
+        check_name(entity if entity is not None else found.entity, "entity"),
+        check_name(project if project is not None else found.project, "project"),
         check_name(id if id is not None else _new_id(), "run"),
     )
     config_text = encoded("config", config)
@@ -49,7 +70,12 @@ def init(
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
             check_label(text, kind)
-    client = client_for(settings, create=True)
+    before = run_before(reinit)
+    if before is not None:
+        return before
+    client = client_for(settings_of_throwaway_store() if mode == DISABLED else found, create=True)
+    client.is_throwaway = mode == DISABLED
+    check_run_exists(client, run_name, resume)
     started = RunStarted(
         run=str(run_name),
         job_type=job_type,
@@ -60,16 +86,19 @@ def init(
         heartbeat_seconds=FIRST_S,
     )
     writer = RunWriter(client, run_name, "running")
-    run = Run(writer, job_type=job_type, group=group, config=config_text, display_name=name, tags=tag_list)
+    run_type = partial(DisabledRun, url) if mode == DISABLED else Run
+    run = run_type(writer, job_type=job_type, group=group, config=config_text, display_name=name, tags=tag_list)
     upkeep = Upkeep(
         run.path,
         run.config,
         run.summary,
         send=writer.send,
         send_sure=partial(client.send, rejectable=False),
-        capture=capturer(settings.capture),
+        capture=None if mode == DISABLED else capturer(found.capture),
     )
-    writer.start(started, upkeep)
+    writer.start(run, started, upkeep)
+    if client.is_throwaway and not found.quiet:
+        notify("mode='disabled': nothing of this run is recorded")
     return run
 
 

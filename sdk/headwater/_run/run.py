@@ -20,6 +20,7 @@ from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._progress import notify
+from headwater._run import other_trackers
 from headwater._run.capture.capture import as_dictionary
 from headwater._run.exit_state import is_failure
 from headwater._run.heartbeat import now_us
@@ -213,14 +214,23 @@ class Run:
         info = stored_version(artifact).info
         return names_used(client, self.path, (info.collection, info.version))
 
-    def finish(self, state: str = "finished") -> None:
+    def finish(self, state: str = "finished", *, exit_code: int | None = None) -> None:
         """Wait for everything that was logged, then end the run as "finished", "failed" or "killed". Calling it again
         does nothing. A run of `Api().run(…)` that is still open is ended, too.
 
+        An `exit_code` says the same: 0 is "finished", any other "failed". A run of which something could not be logged
+        ends as "failed".
         Raises: the first logging error that no `wait()` raised, after ending the run; InvalidInput for any other state,
         without ending it.
         """
+        if exit_code is not None:
+            state = "finished" if exit_code == 0 else "failed"
         self._writer.finish(state)
+
+    # Scripts of experiment trackers call these: each raises an error that says what headwater records and what not.
+    log = staticmethod(other_trackers.log)
+    watch = staticmethod(other_trackers.watch)
+    define_metric = staticmethod(other_trackers.define_metric)
 
     def __enter__(self) -> "Run":
         return self

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater_consumer import queries
 from headwater_runtime import fork_hooks
@@ -25,6 +25,9 @@ from headwater._run.exit_state import ExitState
 from headwater._run.termination import RECORD_S_MAX, before_termination, not_before_termination
 from headwater._run.upkeep import Upkeep
 
+if TYPE_CHECKING:
+    from headwater._run.run import Run
+
 TASKS_BETWEEN_CLEANUPS = 256  # after so many more, the tasks that succeeded are dropped
 
 
@@ -39,6 +42,7 @@ class RunWriter:
         self._started: EventsTask | None = None  # in that process
         self._upkeep: Upkeep | None = None  # in that process
         self._exit_state: ExitState | None = None  # of that process
+        self._handle: Run | None = None
         self._tasks: list[Task[Any]] = []  # those that are not done, or ended with an error that nobody has seen
         self._remembering = threading.Lock()
         fork_hooks.register_object(self, in_child=RunWriter._new_lock)
@@ -103,15 +107,22 @@ class RunWriter:
         """Log events. Raises: StoreReadOnly."""
         self._remember_task(self._client.send(events))
 
+    @property
+    def handle(self) -> "Run":
+        """The run that this writes for, once it was started."""
+        assert self._handle is not None
+        return self._handle
+
     def captured(self) -> Capture | None:
         """What the run executes, as captured in this process or as recorded."""
         if self._upkeep is not None:
             return self._upkeep.captured()
         return queries.capture_of(self._client.stores.database, self.name)
 
-    def start(self, event: RunStarted, upkeep: Upkeep) -> None:
+    def start(self, handle: "Run", event: RunStarted, upkeep: Upkeep) -> None:
         """This process starts the run, and finishes it, when the process ends at the latest. Raises: StoreReadOnly."""
         self._started = self._client.send([event], rejectable=False)
+        self._handle = handle
         self._upkeep = upkeep
         self._pid = os.getpid()
         self._exit_state = ExitState()

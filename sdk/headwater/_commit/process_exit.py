@@ -1,9 +1,25 @@
-"""The exit code of a process that could not log everything."""
+"""What happens at the end of this process, and the exit code of one that could not log everything."""
 
+import atexit
 import os
 import sys
+from collections.abc import Callable
 
-LAST = -1_000_000  # a priority: after every other clean-up of a process of `multiprocessing`
+FIRST = 100  # a priority in a process of `multiprocessing`: before its own clean-up, as `atexit` would be
+LAST = -1_000_000  # after every other clean-up
+
+
+def call_at_exit(action: Callable[[], None]) -> None:
+    """Call `action` when this process ends, before what was registered earlier.
+
+    A process of `multiprocessing` ends without running `atexit`, but runs its own finalizers.
+    """
+    if _is_child_of_multiprocessing():
+        from multiprocessing import util
+
+        util.Finalize(None, action, exitpriority=FIRST)
+    else:
+        atexit.register(action)
 
 
 def exit_with_error() -> None:
@@ -11,7 +27,7 @@ def exit_with_error() -> None:
 
     A handler cannot set the exit code, and those that were registered before it run after it.
     """
-    if is_child_of_multiprocessing():
+    if _is_child_of_multiprocessing():
         from multiprocessing import util
 
         util.Finalize(None, _raise_exit, exitpriority=LAST)
@@ -19,8 +35,7 @@ def exit_with_error() -> None:
         sys._headwater_exit = _LastObject()  # type: ignore[attr-defined]
 
 
-def is_child_of_multiprocessing() -> bool:
-    """Whether this process ends without running `atexit`: one of `multiprocessing` runs its own finalizers."""
+def _is_child_of_multiprocessing() -> bool:
     if "multiprocessing.process" not in sys.modules:
         return False
     from multiprocessing import parent_process
