@@ -22,6 +22,7 @@ FOR_USERS = (
     "many-writers",
     "drafts",
     "downloading",
+    "runs",
     "lineage",
     "tables",
 )

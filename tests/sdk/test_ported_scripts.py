@@ -206,6 +206,19 @@ def test_signing_in_is_not_needed_and_says_so(
     assert capsys.readouterr().err == ""
 
 
+def test_no_cache_can_be_skipped_because_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for path in (tmp_path / "one.txt", tmp_path / "images" / "cat.txt"):
+        path.write_text(path.stem)
+    artifact = headwater.Artifact("n", "note")
+    artifact.add_file("one.txt", skip_cache=True)
+    artifact.add_dir("images", skip_cache=True)
+    artifact.save()
+
+    assert (Path(artifact.download("out", skip_cache=True)) / "cat.txt").read_text() == "cat"
+    assert Path(artifact.get_entry("one.txt").download("out", skip_cache=True)).read_text() == "one"
+
+
 # --- several stores ---------------------------------------------------------------------------------------------
 
 

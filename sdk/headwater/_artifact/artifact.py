@@ -93,6 +93,7 @@ class Artifact(Building):
 
         "draft" while it is filled; "pending" while it is being logged; "rejected" if a rule was broken (`wait()` raises
         an error with the reason); "open" as part of a shared draft that is not sealed; then "committed" or "deleted".
+        "unrecorded" after it was logged by a run with `mode="disabled"` that has no copy of its content.
         """
         return self._state.stage
 
@@ -269,12 +270,14 @@ class Artifact(Building):
         path_prefix: str | PurePath | None = None,
         *,
         hard_links: bool = False,
+        skip_cache: bool = False,  # noqa: ARG002 - accepted: there is nothing to skip
     ) -> str:
         """Download all files into `root`, by default `./artifacts/NAME:vN`, and return that path.
 
         `path_prefix` limits the download to one folder or file. Local files that have the recorded content are kept.
         The files are copies that you can change; with `hard_links=True`, large files are hard links to the store where
-        both are on one disk, which saves space. Do not change those: that damages the store.
+        both are on one disk, which saves space. Do not change those: that damages the store. `skip_cache` has no
+        effect: no copy is kept outside the store.
         Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
         """
         return str(self._state.stored().download(root, path_prefix, hard_links=hard_links))

@@ -36,13 +36,15 @@ class Building:
         name: str | PurePath | None = None,
         is_tmp: bool = False,
         policy: Policy = "mutable",
+        *,
+        skip_cache: bool = False,  # noqa: ARG002 - accepted: there is nothing to skip
     ) -> Entry:
         """Add one file, as `name` or under its own name.
 
         `is_tmp=True` prefixes the name with part of the digest, so that temporary files with equal names do not
         collide. `policy="immutable"` reads a large file only when the artifact is logged; it must not change until
         then. `policy="verify"` reads the file even if it seems unchanged, and what the store has of it; damaged content
-        is stored again.
+        is stored again. `skip_cache` has no effect: no copy is kept outside the store.
         Raises: InvalidFile, InvalidPath; InvalidInput after logging.
         """
         state = self._state
@@ -64,11 +66,16 @@ class Building:
         return state.entry(path)
 
     def add_dir(
-        self, local_path: str | os.PathLike[str], name: str | PurePath | None = None, policy: Policy = "mutable"
+        self,
+        local_path: str | os.PathLike[str],
+        name: str | PurePath | None = None,
+        policy: Policy = "mutable",
+        *,
+        skip_cache: bool = False,  # noqa: ARG002 - accepted: there is nothing to skip
     ) -> None:
         """Add all files below a folder, under `name` or at the top level. Unchanged files are not read again.
 
-        `policy` is as for `add_file`.
+        `policy` and `skip_cache` are as for `add_file`.
         Raises: InvalidFile or InvalidPath naming the offending file, in which case nothing is added; InvalidInput after
         logging.
         """

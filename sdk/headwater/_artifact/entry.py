@@ -81,8 +81,16 @@ class Entry:
             return self._content.uri
         raise InvalidInput(f"{self.path!r} is a stored file, not a reference. Use `entry.download()`.")
 
-    def download(self, root: str | os.PathLike[str] | None = None) -> str:
-        """Download this entry into `root` and return its local path. `root` and errors: see `Artifact.download`."""
+    def download(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        skip_cache: bool = False,  # noqa: ARG002 - accepted: there is nothing to skip
+    ) -> str:
+        """Download this entry into `root` and return its local path.
+
+        `root`, `skip_cache` and errors: see `Artifact.download`.
+        """
         return self._source.download_entry(self.path, root)
 
     def __eq__(self, other: object) -> bool:

@@ -42,6 +42,7 @@ class Client:
         self.session = WriteSession(self.stores, producer, quiet=settings.quiet)
         self._queue = self._new_queue()
         self._pid = os.getpid()
+        self._is_closed = False
         self._stagers: dict[tuple[str, str], BlobStager] = {}  # by project and algorithm
         self._algorithms: dict[str, str] = {}  # project → its digest algorithm, as last heard
         self._with_versions: set[str] = set()  # projects whose algorithm cannot change any more
@@ -163,8 +164,9 @@ class Client:
 
     def close(self) -> bool:
         """Flush the queue and release everything. What could not be logged is printed. Returns whether all was."""
-        if self._pid != os.getpid():
+        if self._is_closed or self._pid != os.getpid():
             return True
+        self._is_closed = True
         actions, self._exit_actions = self._exit_actions, {}
         everything_logged = True
         try:

@@ -32,7 +32,7 @@ def exit_with_error() -> None:
 
         util.Finalize(None, _raise_exit, exitpriority=LAST)
     else:
-        sys._headwater_exit = _LastObject()  # type: ignore[attr-defined]
+        sys.headwater_exit = _LastObject()  # type: ignore[attr-defined]
 
 
 def _is_child_of_multiprocessing() -> bool:

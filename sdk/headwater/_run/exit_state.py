@@ -11,6 +11,7 @@ import weakref
 from _sitebuiltins import Quitter  # the type of `exit` and `quit`
 from collections.abc import Callable
 from functools import wraps
+from inspect import currentframe
 from typing import Any
 
 from headwater_runtime import fork_hooks
@@ -60,7 +61,8 @@ class _End:
 
     def _lost(self, _: object) -> None:
         """The error is gone. What ends the process is dropped by the interpreter, when no code runs any more."""
-        self.was_caught = sys._getframe().f_back is not None
+        frame = currentframe()
+        self.was_caught = frame is not None and frame.f_back is not None
 
 
 class _Token:
