@@ -2,15 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from headwater_schemas.events import RunStarted
+from headwater_schemas.events import Capture, RunStarted
 from headwater_schemas.names import RunName, check_label, check_name
 
-from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
+from headwater._commit.client import Client, client_for
+from headwater._config.settings import Settings, read_settings
 from headwater._content.attributes import Names
 from headwater._progress import notify
 from headwater._run.capture.capture import capturer
@@ -65,40 +65,57 @@ def init(
         check_name(project if project is not None else found.project, "project"),
         check_name(id if id is not None else _new_id(), "run"),
     )
-    config_text = encoded("config", config)
-    tag_list = tuple(Names(() if tags is None else tags))
     for text, kind in ((job_type, "job_type"), (group, "group"), (name, "name")):
         if text is not None:
             check_label(text, kind)
-    before = run_before(reinit)
-    if before is not None:
-        return before
-    client = client_for(settings_of_throwaway_store() if mode == DISABLED else found, create=True)
-    client.is_throwaway = mode == DISABLED
-    check_run_exists(client, run_name, resume)
     started = RunStarted(
         run=str(run_name),
         job_type=job_type,
         group=group,
         display_name=name,
-        config=config_text,
-        tags=tag_list,
+        config=encoded("config", config),
+        tags=tuple(Names(() if tags is None else tags)),
         heartbeat_seconds=FIRST_S,
     )
-    writer = RunWriter(client, run_name, "running")
-    run_type = partial(DisabledRun, url) if mode == DISABLED else Run
-    run = run_type(writer, job_type=job_type, group=group, config=config_text, display_name=name, tags=tag_list)
-    upkeep = Upkeep(
-        run.path,
-        run.config,
-        run.summary,
-        send=writer.send,
-        send_sure=partial(client.send, rejectable=False),
-        capture=None if mode == DISABLED else capturer(found.capture),
-    )
-    writer.start(run, started, upkeep)
-    if client.is_throwaway and not found.quiet:
+    before = run_before(reinit)
+    if before is not None:
+        return before
+    if mode == DISABLED:
+        return _start_disabled(run_name, started, found, partial(DisabledRun, url))
+    client = client_for(found, create=True)
+    check_run_exists(client, run_name, resume)
+    return _start(client, run_name, started, Run, capture=capturer(found.capture))
+
+
+def _start_disabled(run_name: RunName, event: RunStarted, settings: Settings, run_type: Callable[..., Run]) -> Run:
+    client = client_for(settings_of_throwaway_store(), create=True)
+    client.is_throwaway = True
+    run = _start(client, run_name, event, run_type, capture=None)
+    if not settings.quiet:
         notify("mode='disabled': nothing of this run is recorded")
+    return run
+
+
+def _start(
+    client: Client,
+    run_name: RunName,
+    event: RunStarted,
+    run_type: Callable[..., Run],
+    *,
+    capture: Callable[[], Capture | None] | None,
+) -> Run:
+    writer = RunWriter(client, run_name, "running")
+    run = run_type(
+        writer,
+        job_type=event.job_type,
+        group=event.group,
+        config=event.config,
+        display_name=event.display_name,
+        tags=event.tags,
+    )
+    send_sure = partial(client.send, rejectable=False)
+    upkeep = Upkeep(run.path, run.config, run.summary, send=writer.send, send_sure=send_sure, capture=capture)
+    writer.start(run, event, upkeep)
     return run
 
 
