@@ -179,21 +179,28 @@ class StoredContent:
         self._known[name] = seen_at, size
 
 
-def damaged(store: BlobStore, places: Iterable[tuple[BlobLocation, bytes]]) -> Iterator[tuple[BlobLocation, bytes]]:
-    """Those of these places, given with their digests, that do not have their content. Cost: reads all of it."""
+def damaged(
+    store: BlobStore, places: Iterable[tuple[BlobLocation, bytes]], advance: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[BlobLocation, bytes]]:
+    """Those of these places, given with their digests, that do not have their content. Cost: reads all of it.
+
+    `advance` is told how many more bytes were read, or found to be unreadable.
+    """
     batch: list[tuple[BlobLocation, bytes]] = []
     size = 0
     for place, digest in sorted(places):
         if place.size > PACKED_FILE_BYTES_MAX:
-            if not _can_be_streamed(store, place, digest):
+            if not _can_be_streamed(store, place, digest, advance):
                 yield place, digest
             continue
         if size + place.size > READ_MANY_BYTES_MAX:
             yield from _damaged_in(store, batch)
+            advance(size)
             batch, size = [], 0
         batch.append((place, digest))
         size += place.size
     yield from _damaged_in(store, batch)
+    advance(size)
 
 
 def _damaged_in(store: BlobStore, batch: Sequence[tuple[BlobLocation, bytes]]) -> Iterator[tuple[BlobLocation, bytes]]:
@@ -211,10 +218,10 @@ def _damaged_in(store: BlobStore, batch: Sequence[tuple[BlobLocation, bytes]]) -
         yield from _damaged_in(store, batch[middle:])
 
 
-def _can_be_streamed(store: BlobStore, place: BlobLocation, digest: bytes) -> bool:
+def _can_be_streamed(store: BlobStore, place: BlobLocation, digest: bytes, advance: Callable[[int], None]) -> bool:
     try:
-        for _ in store.stream(place, digest):
-            pass
+        for piece in store.stream(place, digest):
+            advance(len(piece))
     except ContentError:
         return False
     return True

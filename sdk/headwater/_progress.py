@@ -11,6 +11,7 @@ import sys
 import threading
 import unicodedata
 from collections import deque
+from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 
@@ -30,6 +31,7 @@ COLUMNS_DEFAULT = 80  # of a terminal that does not say
 CHECKING = "checking"  # a file that is there already
 DOWNLOADING = "downloading"
 
+_GONE = (OSError, ValueError)  # a terminal that hung up, a file that was closed: the work goes on without
 _BEFOREHAND = (HASHING, CHECKING)  # what is done with a file before that which counts
 _CLEAR = "\r\x1b[K"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
@@ -139,7 +141,7 @@ class Progress:
             return f"{self._title}: {self._meter.done:,} of {self._meter.total or 0:,}"
         if self._files <= 1:
             if current is None:
-                return f"{self._title} {self._last_name}: {self._meter.text()}"
+                return f"{' '.join(filter(None, (self._title, self._last_name)))}: {self._meter.text()}"
             return f"{current.activity or self._title} {current.name}: {current.meter.text()}"
         files = f"{self._files_done:,} of {self._files:,} files"
         if current is None:
@@ -252,10 +254,11 @@ class _Screen:
                 return
             line = " ".join(f"headwater: {printable(text)}".split())  # of names with a line feed too
             self._has_line = in_terminal
-            if in_terminal:
-                print(f"{_CLEAR}{_cut(line, _columns() - 1)}", end="", file=sys.stderr, flush=True)  # noqa: T201
-            else:
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
+            with suppress(*_GONE):
+                if in_terminal:
+                    print(f"{_CLEAR}{_cut(line, _columns() - 1)}", end="", file=sys.stderr, flush=True)  # noqa: T201
+                else:
+                    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def note(self, line: str) -> None:
         with self._lock:
@@ -264,7 +267,8 @@ class _Screen:
 
     def _clear(self) -> None:
         if self._has_line and sys.stderr is not None:
-            print(_CLEAR, end="", file=sys.stderr, flush=True)  # noqa: T201
+            with suppress(*_GONE):
+                print(_CLEAR, end="", file=sys.stderr, flush=True)  # noqa: T201
         self._has_line = False
 
 

@@ -80,7 +80,8 @@ def test_an_interrupt_does_not_wait_for_the_large_files_that_were_not_begun(work
     )
 
     assert interrupted.code == INTERRUPTED, interrupted
-    assert len(staged_in(workspace)) == 0, "only what was staged whole is kept"
+    assert set(staged_in(workspace).values()) <= {2_000_000}, "only what was staged whole is kept"
+    assert len(staged_in(workspace)) < 60
     assert workspace.command("log", "data", "--name", "data").succeeded().out == "team/faults/data:v0\n"
     assert inspect_store(workspace.store).versions["data"][0].files == 60
 

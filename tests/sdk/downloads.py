@@ -91,7 +91,7 @@ def check_out(artifact: headwater.Artifact, root: Path) -> None:
 
 
 def check(artifact: headwater.Artifact, root: Path) -> None:
-    verify(client().stores.database, layers_of(artifact), root)
+    verify(client().stores.database, stored_version(artifact.wait()).info, root)
 
 
 def content_of(root: Path) -> dict[str, bytes]:

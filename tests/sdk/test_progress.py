@@ -7,6 +7,9 @@ from pathlib import Path
 
 import headwater
 import pytest
+from headwater._commit.client import client_for
+from headwater._config.settings import read_settings
+from headwater._stores.lost_content import lost_objects
 
 from tests.sdk.downloads import LARGE, logged
 from tests.sdk.screens import Screen, Watching
@@ -80,12 +83,35 @@ def test_a_download_says_what_was_there_already(tmp_path: Path, watching: Watchi
     screen = watching()
 
     artifact.download(root)
-    assert screen.now()[-2] == f"headwater: all of 2 files, 1.1 MB, were in {root} already"
+    assert screen.now()[-2] == f"headwater: nothing to download: 2 files, 1.1 MB, already in {root}"
     assert any("checking large.bin" in line for line in screen.lines())
 
     (root / "README").write_text("changed")
     artifact.checkout(root)
-    assert re.search(r"downloaded 1 file, 12 B in .*; 1 were there already", screen.now()[-2])
+    assert re.search(r"downloaded 1 file, 12 B in .*, 1 already there", screen.now()[-2])
+
+
+def test_a_verification_shows_what_it_has_read(tmp_path: Path, watching: Watching) -> None:
+    artifact = logged({"README": b"what this is", "large.bin": os.urandom(LARGE)})
+    artifact.download(tmp_path / "root")
+    screen = watching()
+
+    artifact.verify(tmp_path / "root")
+    assert "headwater: checking: 2 of 2 files, 1.1 MB of 1.1 MB" in "\n".join(screen.lines())
+    assert any(re.search(r", (checking)? ?large.bin", line) for line in screen.lines())
+
+    assert lost_objects(client_for(read_settings(), create=False).stores, verify=True) == []
+    assert any(line.startswith("headwater: verifying: 1.1 MB of 1.1 MB") for line in screen.lines())
+
+
+def test_a_large_file_that_is_written_here_shows_how_far_it_is_stored(watching: Watching) -> None:
+    artifact = headwater.Artifact("model", "model")
+    screen = watching()
+
+    with artifact.new_file("weights.bin", "wb") as file:
+        file.write(os.urandom(2 * LARGE))
+
+    assert any(re.match("headwater: (storing|uploading) weights.bin: ", line) for line in screen.lines())
 
 
 def test_one_entry_says_so_only_if_it_took_long(tmp_path: Path, watching: Watching) -> None:

@@ -259,7 +259,7 @@ class Artifact(Building):
         self._state.delete(delete_aliases=delete_aliases)
 
     def delete_preview(self) -> "DeletePreview":
-        """What deleting it would free, and what depends on it. Cost: reads its listing."""
+        """What content would be unused without it, and what depends on it. Cost: reads its listing."""
         return self._state.stored().preview_deletion()
 
     # --- downloading

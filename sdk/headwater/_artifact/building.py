@@ -110,11 +110,11 @@ class Building:
         if mode not in ("w", "wb", "x", "xb"):
             raise InvalidInput(f"mode must be 'w' or 'wb' for a new file, not {mode!r}.")
         _check_encoding(encoding)
-        _, stager = state.open()
+        client, stager = state.open()
         with spooled_file() as raw:
             with _writer(raw, mode, encoding) as file:
                 yield file
-            digest, size = ingest_spooled(stager, raw)
+            digest, size = ingest_spooled(client, stager, raw, path)
         state.add_files([path], [digest], [size], (), {})
 
     def add_reference(

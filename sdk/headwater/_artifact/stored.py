@@ -134,7 +134,7 @@ class StoredVersion:
 
     def verify(self, root: str | os.PathLike[str] | None) -> None:
         """As `Artifact.verify`."""
-        verify(self.database, self.info.layers, self.folder(root))
+        verify(self.database, self.info, self.folder(root), quiet=self.client.quiet)
 
     # --- changing it
 

@@ -1,6 +1,7 @@
 """What one process holds of one store: its connections, its session on the log, its write queue."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -176,6 +177,8 @@ class Client:
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
             notify(f"some artifacts were not logged: {error}")
             everything_logged = False
+        if getattr(sys, "last_type", None) is not None:  # this process ends by an error, or by Ctrl-C
+            self.keep_staged()
         for stager in self._stagers.values():
             stager.close()
         self.stat_cache.close()

@@ -111,12 +111,13 @@ class Fetched:
     def summary(self, location: Path) -> str:
         """How much, how fast and where, on one line."""
         if not self.files:
-            return f"all of {_files(self.plan.count)}, {format_bytes(self.plan.size_bytes)}, were in {location} already"
+            there = f"{_files(self.plan.count)}, {format_bytes(self.plan.size_bytes)}"
+            return f"nothing to download: {there}, already in {location}"
         rate = format_bytes(round(self.size_bytes / max(self.seconds, SECONDS_MIN)))
         kept = self.plan.count - self.files
         return (
             f"downloaded {_files(self.files)}, {format_bytes(self.size_bytes)} in {format_seconds(self.seconds)} "
-            f"({rate}/s) to {location}{f'; {kept:,} were there already' if kept else ''}"
+            f"({rate}/s) to {location}{f', {kept:,} already there' if kept else ''}"
         )
 
 

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
@@ -15,7 +16,7 @@ from headwater_consumer import queries
 from headwater_schemas.entries import BlobLocation
 
 from headwater._download.etag_cache import EtagCache
-from headwater._download.integrity import IntegrityCheck, integrity_check, reference_of
+from headwater._download.integrity import integrity_check, reference_of, watched_check
 from headwater._download.link_resolver import EntryPage
 from headwater._download.target import DownloadTarget
 from headwater._download.thread_pool import run_in_threads
@@ -97,7 +98,9 @@ class Fetcher:
         self._count_fetched(1, _size(info))
 
     def _has_file(self, info: queries.EntryInfo, file: FileProgress | None = None) -> bool:
-        check = self._watched_check(integrity_check(info), file)
+        check = integrity_check(info)
+        if check is not None and file is not None:
+            check = watched_check(check, partial(self._advance, file, CHECKING))
         return self._target.has_content(info.path, _size(info), check, executable=info.executable)
 
     def _hard_link(self, info: queries.EntryInfo, file: FileProgress) -> bool:
@@ -112,25 +115,25 @@ class Fetcher:
     def _fetch_reference(self, info: queries.EntryInfo) -> None:
         with self._progress.file(info.path, info.size) as file:
             # What cannot be verified is fetched again: an ETag alone cannot, unless its content was fetched before.
-            check = self._watched_check(self._etag_cache.integrity_check(info), file)
+            check = self._etag_cache.integrity_check(info)
+            if check is not None:
+                check = watched_check(check, partial(self._advance, file, CHECKING))
             if self._target.has_content(info.path, info.size, check):
                 return
             pieces = self._etag_cache.recording(info, schemes.fetch(reference_of(info)))
             self._target.write_file(info.path, self._watched(file, DOWNLOADING, pieces))
         self._count_fetched(1, file.meter.done)
 
-    def _watched_check(self, check: IntegrityCheck | None, file: FileProgress | None) -> IntegrityCheck | None:
-        if check is None or file is None:
-            return check
-        return lambda pieces: check(self._watched(file, CHECKING, pieces))
-
     def _watched(self, file: FileProgress, activity: str, pieces: Iterable[T]) -> Iterator[T]:
         """The pieces of a large file, until all threads are to end."""
         for piece in pieces:
-            self._check_not_stopped()
             yield piece
-            file.watch(activity, len(piece))
+            self._advance(file, activity, len(piece))
         self._check_not_stopped()  # after the last piece the file gets its name
+
+    def _advance(self, file: FileProgress, activity: str, amount: int) -> None:
+        self._check_not_stopped()
+        file.watch(activity, amount)
 
     def _check_not_stopped(self) -> None:
         if self._stopped.is_set():

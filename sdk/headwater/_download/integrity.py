@@ -22,6 +22,17 @@ def integrity_check(info: queries.EntryInfo) -> IntegrityCheck | None:
     return partial(_matches_reference, reference_of(info))
 
 
+def watched_check(check: IntegrityCheck, advance: Callable[[int], None]) -> IntegrityCheck:
+    """The same check, which says of each piece how many bytes it has."""
+
+    def watched(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            advance(len(piece))
+
+    return lambda pieces: check(watched(pieces))
+
+
 def reference_of(info: queries.EntryInfo) -> Reference:
     """The reference that an entry recorded."""
     assert info.uri is not None

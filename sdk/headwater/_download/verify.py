@@ -11,13 +11,14 @@ from headwater_schemas.errors import InvalidFile
 from headwater._content.links import is_link
 from headwater._download.compare import pair_by_path
 from headwater._download.folders import ItemKind, WalkItem, walk
-from headwater._download.integrity import integrity_check
+from headwater._download.integrity import integrity_check, watched_check
 from headwater._download.target import DownloadTarget, passes_check
+from headwater._progress import CHECKING, Progress
 from headwater._references import schemes
 from headwater.errors import Differences
 
 
-def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
+def verify(database: Database, version: queries.VersionInfo, root: Path, *, quiet: bool = False) -> None:
     """Compare `root` with a version, reading every file. Nothing is fetched or written.
 
     For a reference without a checksum of its content only the size is compared, if known. A reference that cannot be
@@ -31,8 +32,11 @@ def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
     changed: list[str] = []
     extra: list[str] = []
     executable: list[str] = []
-    pages = queries.all_entries(database, layers)
-    with DownloadTarget(os.fspath(root), create=False) as target:
+    pages = queries.all_entries(database, version.layers)
+    with (
+        DownloadTarget(os.fspath(root), create=False) as target,
+        Progress(CHECKING, total=version.size_bytes, unit="B", files=version.entry_count, quiet=quiet) as progress,
+    ):
         for info, found in pair_by_path(pages, walk(target.top)):
             if found is None:
                 assert info is not None
@@ -41,7 +45,7 @@ def verify(database: Database, layers: tuple[int, ...], root: Path) -> None:
             elif info is None:
                 if found.kind is not ItemKind.LEFT:
                     extra.append(found.path)
-            elif not _is_unchanged(info, found):
+            elif not _is_unchanged(info, found, progress):
                 changed.append(info.path)
             elif info.digest is not None and not target.is_as_executable(_stat(found), info.executable):
                 executable.append(info.path)
@@ -54,14 +58,17 @@ def _is_downloaded(info: queries.EntryInfo) -> bool:
     return info.uri is None or is_link(info.uri) or schemes.can_fetch(info.uri)
 
 
-def _is_unchanged(info: queries.EntryInfo, found: WalkItem) -> bool:
+def _is_unchanged(info: queries.EntryInfo, found: WalkItem, progress: Progress) -> bool:
     """Raises: InvalidFile when it cannot be read."""
     try:
         there = _stat(found)
         if not stat.S_ISREG(there.st_mode) or info.size not in (None, there.st_size):
             return False
         check = integrity_check(info)
-        return check is None or passes_check(found.parent, found.name, there.st_size, check)
+        with progress.file(info.path, info.size) as file:
+            return check is None or passes_check(
+                found.parent, found.name, there.st_size, watched_check(check, file.advance)
+            )
     except OSError as error:
         raise InvalidFile(f"{found.location!r} cannot be read: {error.strerror}. Check its permissions.") from error
 

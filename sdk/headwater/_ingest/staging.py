@@ -268,8 +268,8 @@ def spooled_file() -> Iterator[SpooledFile]:
         super(SpooledFile, file).close()
 
 
-def ingest_spooled(stager: BlobStager, file: SpooledFile) -> tuple[bytes, int]:
-    """Ingest what was written to a spooled file; returns digest and size."""
+def ingest_spooled(client: IngestClient, stager: BlobStager, file: SpooledFile, name: str) -> tuple[bytes, int]:
+    """Ingest what was written to a spooled file, which is shown as `name`; returns digest and size."""
     size = file.seek(0, os.SEEK_END)
     file.flush()
     file.seek(0)
@@ -277,7 +277,11 @@ def ingest_spooled(stager: BlobStager, file: SpooledFile) -> tuple[bytes, int]:
         return stager.ingest([file.read()])[0], size
     with open(os.dup(file.fileno()), "rb", buffering=0) as source:
         source.seek(0)
-        return stager.ingest_file(source)
+        with (
+            Progress("adding", total=size, unit="B", quiet=client.quiet) as progress,
+            progress.file(name, size) as shown,
+        ):
+            return stager.ingest_file(source, watch=shown.watch)
 
 
 def unreadable_file(location: str, error: OSError) -> InvalidFile:

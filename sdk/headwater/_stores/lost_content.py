@@ -9,6 +9,7 @@ from headwater_consumer.queries.contents import contents
 from headwater_producer.stored_content import damaged
 from headwater_schemas.object_names import project_of
 
+from headwater._progress import Progress
 from headwater._stores.stores import Stores
 
 CONTENTS_EXAMINED_MAX = 100  # of one object; more say little about what needs it
@@ -33,12 +34,21 @@ class LostObject:
         return f"{self.name} ({self.problem}{needed}{copies})"
 
 
-def lost_objects(stores: Stores, *, verify: bool) -> list[LostObject]:
+def lost_objects(stores: Stores, *, verify: bool, quiet: bool = False) -> list[LostObject]:
     """The objects that lost content, by name. Changes nothing.
 
-    Cost: reads every entry and asks for each object; `verify` reads all content.
+    Cost: reads every entry and asks for each object; `verify` reads all content, and shows how far it is.
     """
-    named = {place.object_name for page in contents(stores.database) for place, _ in page}
+    named: set[str] = set()
+    total = 0
+    for page in contents(stores.database):
+        named.update(place.object_name for place, _ in page)
+        total += sum(place.size for place, _ in page)
+    with Progress("verifying", total=total, unit="B", quiet=quiet or not verify) as progress:
+        return _lost_among(stores, named, progress, verify=verify)
+
+
+def _lost_among(stores: Stores, named: set[str], progress: Progress, *, verify: bool) -> list[LostObject]:
     sizes = stores.blobs.sizes(named)
     problems: dict[str, str] = {}
     lost: dict[str, list[bytes]] = defaultdict(list)
@@ -47,7 +57,7 @@ def lost_objects(stores: Stores, *, verify: bool) -> list[LostObject]:
         problems |= {p.object_name: CUT_SHORT if p.object_name in sizes else MISSING for p, _ in short}
         if verify:
             rest = [(p, digest) for p, digest in page if p.object_name not in problems]
-            rotten = list(damaged(stores.blobs, rest))
+            rotten = list(damaged(stores.blobs, rest, progress.advance))
             problems |= {p.object_name: DAMAGED for p, _ in rotten}
             short += rotten
         for place, digest in short:

@@ -96,7 +96,7 @@ def _check_store(settings: Settings, *, verify: bool) -> list[Result]:
         return [Result("opening the store", "broken", str(error))]
     try:
         results = [*_check_log(stores), *_check_events(stores), *_check_blobs(stores)]
-        results.append(_objects_result("stored content", lost_objects(stores, verify=verify)))
+        results.append(_objects_result("stored content", lost_objects(stores, verify=verify, quiet=settings.quiet)))
         return results
     except HeadwaterError as error:
         return [Result("reading the store", "broken", str(error))]
