@@ -14,6 +14,7 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidMetadata
 from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.library_values import is_missing_in_pandas, is_scalar, is_time, to_python
 from headwater_schemas.limits import INTEGER_DIGITS_MAX, METADATA_BYTES_MAX, METADATA_DEPTH_MAX
 
 KEY_SHOWN_MAX = 256  # characters, in an error
@@ -129,9 +130,11 @@ def _plain(value: Any, at: _Place, depth: int) -> Any:
         return {_key(key, at): _plain(below, (*at, key), depth + 1) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(below, (*at, i), depth + 1) for i, below in enumerate(value)]
-    if callable(getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
-        item = value.item()  # a NumPy scalar or 0-d array
-        if type(item) is not type(value):  # a long double returns itself
+    if is_missing_in_pandas(value):
+        return None
+    if is_scalar(value):
+        item = to_python(value)
+        if item is None or not (is_time(value) or type(item) is type(value)):  # a long double is itself
             return _plain(item, at, depth)
     raise InvalidMetadata(f"{_shown(at)} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
 

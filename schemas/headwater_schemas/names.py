@@ -151,6 +151,10 @@ class CollectionName:
         """`entity/project`."""
         return f"{self.entity}/{self.project}"
 
+    def shown_to(self, entity: str) -> str:
+        """As who works as `entity` may write it: `project/name`, or all of it where it belongs to another."""
+        return f"{self.project}/{self.name}" if self.entity == entity else str(self)
+
     def __post_init__(self) -> None:
         _check_parts((self.entity, self.project, self.name), "collection")
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from headwater_schemas import metadata
 from headwater_schemas.errors import InvalidMetadata
@@ -58,10 +59,14 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -
         ),
         ({"a": np.float32(0.5), "b": np.str_("x")}, '{"a":0.5,"b":"x"}'),
         ({"a": Colour.RED, Colour.RED: Level.HIGH}, '{"a":"red","red":3}'),
+        ({"a": np.ma.masked, "b": np.ma.array(7.5, mask=True), "c": np.ma.array(7.5)}, '{"a":null,"b":null,"c":7.5}'),
+        ({"a": np.ma.array([(1, 2)], mask=[(1, 0)], dtype="i4,i4")[0]}, '{"a":[null,2]}'),
+        ({"a": np.datetime64("NaT"), "b": np.array(np.timedelta64("NaT", "ns"))}, '{"a":null,"b":null}'),
+        ({"a": pd.NA, "b": [pd.NaT], "c": pd.array([1, None])[1]}, '{"a":null,"b":[null],"c":null}'),
         ({"a": INTEGER_MAX}, '{"a":' + "9" * 640 + "}"),
         ({"a": -INTEGER_MAX}, '{"a":-' + "9" * 640 + "}"),
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str) -> None:
     assert encode(value) == text
@@ -81,6 +86,10 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         ({"a": b"x"}, r"metadata\['a'\] is a bytes"),
         ({"a": 1j}, r"metadata\['a'\] is a complex"),
         ({"weights": np.zeros(3)}, r"metadata\['weights'\] is a ndarray"),
+        ({"losses": np.ma.array([1.0, 2.0], mask=[0, 1])}, r"metadata\['losses'\] is a MaskedArray"),
+        ({"a": np.datetime64(1, "ns")}, r"metadata\['a'\] is a datetime64"),
+        ({"a": np.array(np.timedelta64(1, "Y"))}, r"metadata\['a'\] is a ndarray"),
+        ({"a": pd.Timestamp("2020-01-01")}, r"metadata\['a'\] is a Timestamp"),
         ({"a": np.longdouble(1)}, r"metadata\['a'\] is a longdouble"),
         ({"a": np.array(np.longdouble(1))}, r"metadata\['a'\] is a longdouble"),
         ({"a": 10**640}, r"metadata\['a'\] is an integer of more than 640 digits"),
@@ -93,7 +102,7 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         ({"a": [1], "b": ["é" * 131_073], "c": "x"}, r"metadata\['b'\] alone has 262,150: store that as a file"),
         ({"x" * METADATA_BYTES_MAX: 1}, "at most 262,144 are stored. Store it as a file"),
     ],
-    ids=range(21),
+    ids=range(25),
 )
 def test_what_json_cannot_hold_is_refused_with_its_key(value: Any, named: str) -> None:
     with pytest.raises(InvalidMetadata, match=named):

@@ -6,7 +6,6 @@ put in. numpy and pandas are recognised without being loaded. How plain values a
 """
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -15,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.library_values import is_missing_in_pandas, is_scalar, is_time, to_python
 from headwater_schemas.limits import INTEGER_DIGITS_MAX
 from headwater_schemas.metadata import INTEGER_MAX
 
@@ -55,15 +55,14 @@ def _normalize(value: Any, depth: int) -> Any:
 
 def _normalizer_for(value: Any) -> Normalizer:
     """How to normalize a value whose type is not exactly one of Python's own."""
-    if _is_missing_in_pandas(value):
+    if is_missing_in_pandas(value):
         return lambda _value, _depth: None
     for base, normalizer in _BY_TYPE.items():
         if isinstance(value, base):
             return normalizer
-    dimensions = getattr(value, "ndim", None)
-    if dimensions == 0 and callable(getattr(value, "item", None)):
-        return _numpy_time if _kind(value) in ("m", "M") else _scalar
-    if isinstance(dimensions, int) and callable(getattr(value, "tolist", None)):
+    if is_scalar(value):
+        return _numpy_time if is_time(value) else _scalar
+    if isinstance(getattr(value, "ndim", None), int) and callable(getattr(value, "tolist", None)):
         return _array
     raise InvalidCell(_unsupported(value))
 
@@ -172,28 +171,23 @@ def _dict(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 
 
 def _scalar(value: Any, depth: int) -> Any:
-    item = _to_python(value)
+    item = to_python(value)
     if type(item) is type(value):  # a long double returns itself
         raise InvalidCell(_unsupported(value))
     return _normalize(item, depth)
 
 
 def _numpy_time(value: Any, depth: int) -> Any:
-    item = _to_python(value)
+    item = to_python(value)
     return _normalize(_in_microseconds(value) if isinstance(item, int) else item, depth)
-
-
-def _to_python(value: Any) -> Any:
-    """A scalar as Python's own type; None for numpy's masked value and for NaT."""
-    return value.tolist() if callable(getattr(value, "tolist", None)) else value.item()
 
 
 def _in_microseconds(value: Any) -> Any:
     """A time in a unit that Python lacks. Raises: InvalidCell where conversion to microseconds would change it."""
-    if value.dtype.str.endswith(("m8", "Y]", "M]")) and _kind(value) == "m":
+    if value.dtype.str.endswith(("m8", "Y]", "M]")) and value.dtype.kind == "m":
         raise InvalidCell(f"holds {value!r}, which has no fixed length. Give it in days, or store it as a number.")
     try:
-        coarse = value.astype(f"{_kind(value)}8[us]")
+        coarse = value.astype(f"{value.dtype.kind}8[us]")
     except OverflowError:
         raise InvalidCell(_too_fine(value)) from None
     if coarse.astype(value.dtype) != value or isinstance(coarse.item(), int):  # also when it overflows
@@ -203,16 +197,7 @@ def _in_microseconds(value: Any) -> Any:
 
 def _array(value: Any, depth: int) -> list[Any]:
     """As lists; times are converted one by one, because `tolist` would make them numbers."""
-    return _list(list(value) if _kind(value) in ("m", "M") else value.tolist(), depth)
-
-
-def _kind(value: Any) -> str | None:
-    return getattr(getattr(value, "dtype", None), "kind", None)
-
-
-def _is_missing_in_pandas(value: Any) -> bool:
-    pandas = sys.modules.get("pandas")  # there is no value of pandas before it is loaded
-    return pandas is not None and (value is getattr(pandas, "NA", value) or value is getattr(pandas, "NaT", value))
+    return _list(list(value) if is_time(value) else value.tolist(), depth)
 
 
 def _deeper(depth: int) -> int:
