@@ -1,4 +1,4 @@
-"""A web server for tests whose pages misbehave as told: redirects, refused HEADs, broken-off bodies, slow answers.
+"""A web server for tests whose pages misbehave as told: redirects, broken-off or compressed bodies, slow answers.
 
 It answers proxies' requests too, which name a whole address: then it is a proxy to a site that exists nowhere else.
 """
@@ -26,10 +26,11 @@ class Page:
     etag: str | None = None  # as it stands in the header, quotes included
     status: int = 200
     location: str | None = None
-    refuses_head: int | None = None  # the status that HEAD gets; 0 hangs up instead
+    coding: str | None = None  # how the content is packed
+    kind: str | None = None  # its media type
     takes_ranges: bool = True
     says_length: bool = True  # else the body ends with the connection
-    length_for_head: str | None = None  # what HEAD says instead of the length
+    length: str | None = None  # what is said instead of the length
     wait_s: float = 0.0  # before the answer
     breaks: int = 0  # how many bodies end early yet
     breaks_after: int = 0  # bytes
@@ -54,15 +55,6 @@ class Web:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     web: Web
-
-    def do_HEAD(self) -> None:
-        page = self._page()
-        if page and page.refuses_head == 0:
-            self.close_connection = True
-        elif page and page.refuses_head:
-            self._send(Page(status=page.refuses_head), page.refuses_head, b"", 0, {})
-        else:
-            self._answer(page or Page(status=404))
 
     def do_GET(self) -> None:
         self._answer(self._page() or Page(status=404))
@@ -89,23 +81,16 @@ class _Handler(BaseHTTPRequestHandler):
         told = {"Content-Range": f"bytes {start}-{end}/{size}"}
         self._send(page, 206, page.content[start : end + 1], start, told)
 
-    def _send(self, page: Page, status: int, body: bytes, start: int, told: dict[str, str]) -> None:
+    def _send(self, page: Page, status: int, body: bytes, start: int, told: dict[str, str | None]) -> None:
         self.send_response(status)
+        length = str(len(body)) if page.says_length or not body else None
+        told |= {"ETag": page.etag, "Location": page.location, "Content-Encoding": page.coding}
+        told |= {"Content-Type": page.kind, "Content-Length": page.length or length}
+        told["Connection"] = None if length else "close"
         for name, value in told.items():
-            self.send_header(name, value)
-        if page.etag:
-            self.send_header("ETag", page.etag)
-        if page.location:
-            self.send_header("Location", page.location)
-        if self.command == "HEAD" and page.length_for_head is not None:
-            self.send_header("Content-Length", page.length_for_head)
-        elif page.says_length or not body:
-            self.send_header("Content-Length", str(len(body)))
-        else:
-            self.send_header("Connection", "close")
+            if value:
+                self.send_header(name, value.encode().decode("latin-1"))  # written as Latin-1: UTF-8 is sent
         self.end_headers()
-        if self.command == "HEAD":
-            return
         if page.breaks and start + len(body) > page.breaks_after:
             page.breaks -= 1
             body, self.close_connection = body[: max(page.breaks_after - start, 0)], True

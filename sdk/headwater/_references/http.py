@@ -1,20 +1,24 @@
 """Files on web servers: their ETag and size, and their bytes.
 
+A look-up asks for the first byte, not by HEAD: servers answer the two differently, and a download is a GET too.
 Redirects are followed by hand to check each target: never from https to http, never to an address with user info, and
 only a few times. The recorded address is the one that was given.
 """
 
 import re
+import string
 from collections.abc import Iterator
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit
+from itertools import chain
+from urllib.parse import quote, urljoin, urlsplit
 
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import HeadwaterError, InvalidInput, NotFound, StoreUnavailable
-from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError, ProtocolError
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.response import BaseHTTPResponse
 
 from headwater._references import connections, verification
+from headwater._references.content_coding import is_packed, unpacked
 from headwater._references.listing import FoundObject, Listing
 from headwater._references.uris import is_web_address, name_from_uri, redacted
 
@@ -23,45 +27,56 @@ REDIRECTS_MAX = 10  # browsers follow 20; more than a few are a loop
 _IDENTITY = {"Accept-Encoding": "identity", "User-Agent": "headwater"}  # a compressed transfer would change the size
 _FIRST_BYTE = {**_IDENTITY, "Range": "bytes=0-0"}
 _TOTAL = re.compile(r"bytes (?:\*|(\d+)-\d+)/(\d+|\*)")
-# Statuses that may concern HEAD alone: some servers allow only GET, and some signed addresses are for GET.
-_MAYBE_HEAD_ONLY = (400, 401, 403, 404, 405, 406, 410, 501)
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
 
 
 def look_up(uri: str, _objects_max: int) -> Listing:
     """One file, with the ETag and the size that its server gives."""
-    answer = _ask_head(uri) or _ask("GET", uri, _FIRST_BYTE)
+    answer = _ask("GET", uri, _FIRST_BYTE)
     answer.close()  # not reading the body, which is whole if the server ignores ranges
     is_empty = answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE  # there is no first byte
     if answer.status >= HTTPStatus.BAD_REQUEST and not is_empty:
         raise _refusal(uri, answer.status)
-    found = FoundObject(
-        name_from_uri(uri), uri, verification.typed_etag(answer.headers.get("ETag")), _size_of(answer), None
-    )
-    return Listing([found], is_prefix=False)
+    etag = verification.typed_etag(answer.headers.get("ETag"))
+    return Listing([FoundObject(name_from_uri(uri), uri, etag, _size_of(answer, uri), None)], is_prefix=False)
 
 
 def pieces_of(reference: Reference) -> Iterator[bytes]:
     """The file's bytes. Raises: ReferenceChanged as soon as headers show that the file is another one."""
     what = redacted(reference.uri)
-    first_etag: str | None = None
+    body = _Body(reference)
+    pieces = connections.stream_body(body.open_at, what)
+    first = next(pieces, b"")  # only now is there an answer
+    whole = chain([first], pieces)
+    yield from unpacked(whole, what) if body.is_packed else whole
 
-    def open_at(at: int) -> BaseHTTPResponse:
-        nonlocal first_etag
+
+class _Body:
+    """The body of one file, which may come in several answers."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.is_packed = False
+        self._reference = reference
+        self._etag: str | None = None  # of the first answer
+
+    def open_at(self, at: int) -> BaseHTTPResponse:
+        """The answer from this byte of the body on. Raises: as `pieces_of`; StoreUnavailable."""
+        reference = self._reference
         answer = _ask("GET", reference.uri, {**_IDENTITY, "Range": f"bytes={at}-"} if at else _IDENTITY)
         try:
             _check_answer(reference, answer)
-            etag = verification.typed_etag(answer.headers.get("ETag"))
-            if at and not (verification.is_strong(etag) and etag == first_etag and _starts_at(answer, at)):
-                raise connections.interrupted(what, at)  # this answer may not continue the interrupted one
+            etag, packed = verification.typed_etag(answer.headers.get("ETag")), is_packed(answer, reference.uri)
+            if at and not (self._is_that(etag, packed) and _starts_at(answer, at)):
+                raise connections.interrupted(redacted(reference.uri), at)  # it may not continue the first answer
         except HeadwaterError:
             answer.close()
             raise
-        first_etag = etag
+        self._etag, self.is_packed = etag, packed
         return answer
 
-    return connections.stream_body(open_at, what)
+    def _is_that(self, etag: str | None, packed: bool) -> bool:
+        return verification.is_strong(etag) and (etag, packed) == (self._etag, self.is_packed)
 
 
 def _check_answer(reference: Reference, answer: BaseHTTPResponse) -> None:
@@ -70,23 +85,7 @@ def _check_answer(reference: Reference, answer: BaseHTTPResponse) -> None:
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise _refusal(reference.uri, answer.status)
     verification.check_etag(reference, verification.typed_etag(answer.headers.get("ETag")))
-    verification.check_size(reference, _size_of(answer))
-
-
-def _ask_head(uri: str) -> BaseHTTPResponse | None:
-    """The answer to HEAD, None from a server that does not support it properly.
-
-    Some refuse it, some close the connection, and some answer without a length, or with that of an empty body.
-    """
-    try:
-        answer = _ask("HEAD", uri, _IDENTITY)
-    except StoreUnavailable as error:
-        cause = error.__cause__
-        if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ProtocolError):
-            return None
-        raise
-    says_nothing = answer.status < HTTPStatus.BAD_REQUEST and not connections.content_length(answer)
-    return None if says_nothing or answer.status in _MAYBE_HEAD_ONLY else answer
+    verification.check_size(reference, _size_of(answer, reference.uri))
 
 
 def _ask(method: str, uri: str, headers: dict[str, str]) -> BaseHTTPResponse:
@@ -111,7 +110,7 @@ def _ask(method: str, uri: str, headers: dict[str, str]) -> BaseHTTPResponse:
 
 
 def _redirect_target(uri: str, at: str, location: str) -> str:
-    target = urljoin(at, location)
+    target = urljoin(at, _percent_encoded(location))
     _check_host(uri, target)
     parts = urlsplit(target)
     if "@" in parts.netloc:
@@ -124,6 +123,11 @@ def _redirect_target(uri: str, at: str, location: str) -> str:
     return target
 
 
+def _percent_encoded(location: str) -> str:
+    """A location as browsers read it: bytes outside ASCII, which many servers send as they are, are percent-encoded."""
+    return quote(location.encode("latin-1"), safe=string.punctuation)  # the client reads all headers as Latin-1
+
+
 def _check_host(uri: str, address: str) -> None:
     """Raises: InvalidInput unless `address`, which is `uri` or a redirect from it, is that of a web server."""
     if not is_web_address(address):
@@ -134,8 +138,10 @@ def _no_host(uri: str) -> InvalidInput:
     return InvalidInput(f"{redacted(uri)} is not an address like https://host/path, or redirects to none. Correct it.")
 
 
-def _size_of(answer: BaseHTTPResponse) -> int | None:
-    """The size of the whole file, also in the answer to a range request."""
+def _size_of(answer: BaseHTTPResponse, uri: str) -> int | None:
+    """The size of the whole file, also in the answer to a range request; None where it comes packed."""
+    if is_packed(answer, uri):
+        return None
     if answer.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         total = _TOTAL.match(answer.headers.get("Content-Range", ""))
         return connections.parse_size(total[2]) if total else None

@@ -72,9 +72,17 @@ def check_size(reference: Reference, found: int | None, *, more: bool = False) -
 
 
 def check_etag(reference: Reference, found: str | None) -> None:
-    """Raises: ReferenceChanged when an ETag was recorded and the found one, which is typed, differs."""
-    if reference.checksum and reference.checksum.startswith(ETAG) and found != reference.checksum:
-        raise changed_error(reference, f"recorded {reference.checksum}, found {found or 'no ETag'}")
+    """Raises: ReferenceChanged when an ETag was recorded and the found one, which is typed, differs.
+
+    As RFC 9110 compares them weakly: a proxy that compresses makes a strong one weak, and `W/` makes no difference.
+    """
+    recorded = reference.checksum
+    if recorded and recorded.startswith(ETAG) and (found is None or _opaque_tag(found) != _opaque_tag(recorded)):
+        raise changed_error(
+            reference,
+            f"recorded {recorded}, found {found or 'no ETag'}",
+            " If its server gives a new ETag for each answer, add it with checksum=False.",
+        )
 
 
 def missing_error(reference: Reference, what: str = "what") -> ReferenceChanged:
@@ -82,11 +90,11 @@ def missing_error(reference: Reference, what: str = "what") -> ReferenceChanged:
     return changed_error(reference, f"recorded {what}, which no longer exists")
 
 
-def changed_error(reference: Reference, difference: str) -> ReferenceChanged:
+def changed_error(reference: Reference, difference: str, more_advice: str = "") -> ReferenceChanged:
     """The error that names what was recorded and what was found."""
     return ReferenceChanged(
         f"{reference.path!r} refers to {redacted(reference.uri)}, which has changed: {difference}. "
-        "Restore the recorded content, or add the reference again."
+        f"Restore the recorded content, or add the reference again.{more_advice}"
     )
 
 
@@ -99,6 +107,11 @@ def typed_etag(given: str | None) -> str | None:
     if not given or len(given) > ETAG_LENGTH_MAX or not given.isprintable():
         return None
     return ETAG + (given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given)
+
+
+def _opaque_tag(etag: str) -> str:
+    """What is between the quotes of a typed ETag."""
+    return etag.removeprefix(ETAG) if is_strong(etag) else etag.removeprefix(f"{ETAG}W/").strip('"')
 
 
 def is_strong(etag: str | None) -> bool:
