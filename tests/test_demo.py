@@ -103,8 +103,8 @@ def test_each_step_makes_its_versions(demo: Demo) -> None:
     versions = {name: len(demo.ask("ls", name)) for name in ("digits", "digits-split", "digits-model")}
 
     assert versions == {"digits": 2, "digits-split": 2, "digits-model": MODELS + 1}
-    assert f"digits: v0, {IMAGES:,} of {IMAGES:,} files new" in demo.first
-    assert f"digits: v1, 1 of {IMAGES:,} files new" in demo.first
+    assert f"digits:v0, {IMAGES:,} of {IMAGES:,} files new" in demo.first
+    assert f"digits:v1, 1 of {IMAGES:,} files new" in demo.first
 
 
 def test_the_models_were_trained_at_the_same_time(demo: Demo) -> None:

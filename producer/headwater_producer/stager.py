@@ -50,6 +50,7 @@ class _StagedBlob:
     staged: Staged
     ranges: dict[bytes, tuple[int, int]]  # digest → offset and size within it
     published: dict[str, str] = field(default_factory=dict)  # project → object name
+    counted: dict[str, set[bytes]] = field(default_factory=dict)  # project → digests of what a caller asked for
     owner: int = field(
         default_factory=os.getpid
     )  # the process that staged it: after a fork, others must not discard it
@@ -101,7 +102,7 @@ class BlobStager:
         self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
         self._keeps_staged = False
         self._pid = os.getpid()
-        self.published_bytes = 0  # in objects that were not stored before
+        self.published_bytes = 0  # of the contents that were asked for and not stored before
 
     @property
     def algorithm(self) -> str:
@@ -207,6 +208,7 @@ class BlobStager:
                     elsewhere.append(digest)
                 else:
                     found[digest] = BlobLocation(self._publish(blob, project, digest), *blob.ranges[digest])
+                    self._count(blob, project, digest)
         if elsewhere:
             found |= self._stored.find(project, elsewhere)
             missing = [digest for digest in elsewhere if digest not in found]
@@ -344,8 +346,14 @@ class BlobStager:
             self._store.publish(blob.staged, name)
             self._stored.note_put(name, blob.staged.size)
             blob.published[project] = name
-            self.published_bytes += blob.staged.size
         return name
+
+    def _count(self, blob: _StagedBlob, project: str, digest: bytes) -> None:
+        """Count a content for whom it was published first; a pack has the contents of many."""
+        counted = blob.counted.setdefault(project, set())
+        if digest not in counted:
+            counted.add(digest)
+            self.published_bytes += blob.ranges[digest][1]
 
     def _name_in(self, project: str, staged: Staged, digest: bytes) -> str:
         """The name to publish under: the one that it has already, if that is in `project`."""

@@ -196,7 +196,7 @@ def test_a_full_disk_of_the_cache_does_not_matter(tmp_path: Path) -> None:
         again = workspace.command("log", "data", "--name", "data")
 
     assert (logged.succeeded().err, again.succeeded().out) == (
-        "headwater: data: v0, 20 of 20 files new, 2.0 kB stored\n",
+        "headwater: faults/data:v0, 20 of 20 files new, 2.0 kB stored\n",
         "team/faults/data:v0\n",
     )
 

@@ -34,7 +34,7 @@ def test_the_wheel_in_a_clean_environment_runs_the_readmes_first_example_twice(
 
     assert (tmp_path / "images-as-they-were" / "dog.txt").read_text() == "a dog"
     assert first.stdout.endswith("images-as-they-were\n")
-    assert "v1, 1 of 2 files new" in first.stderr
+    assert ":v1, 1 of 2 files new" in first.stderr
     assert "no new version" in again.stderr
     shipped = run([str(Path(python).with_name("headwater")), "version"], tmp_path, environment)
     assert shipped.stdout.startswith("headwater ")

@@ -261,6 +261,16 @@ def test_content_that_was_never_taken_is_missing(stager: BlobStager) -> None:
         stager.publish(PROJECT, [digest_of(b"x")])
 
 
+def test_the_bytes_of_a_pack_count_for_whom_they_were_published_first(stager: BlobStager) -> None:
+    wanted = stager.ingest(SMALL)
+    counts = []
+    for some in (wanted[:1], wanted[:3], wanted, wanted):
+        stager.publish(PROJECT, some)
+        counts.append(stager.published_bytes)
+
+    assert counts == [len(SMALL[0]), sum(map(len, SMALL[:3])), sum(map(len, SMALL)), sum(map(len, SMALL))]
+
+
 def test_one_pack_is_published_in_each_project_that_needs_it(stager: BlobStager, store: FolderBlobStore) -> None:
     wanted = stager.ingest(SMALL)
 

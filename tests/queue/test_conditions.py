@@ -153,7 +153,10 @@ def test_who_may_not_change_what_exists_is_told_that_it_stays(
     version = log("1", aliases=["prod"])
 
     assert (version.version, list(version.aliases)) == ("v0", ["latest"])
-    assert "pets: v0 keeps its description, tags and aliases: it has this content already" in capsys.readouterr().err
+    assert (
+        "animals/pets:v0 keeps its description, tags and aliases: it has this content already"
+        in capsys.readouterr().err
+    )
 
 
 def test_who_logs_something_new_or_gives_nothing_is_told_nothing(

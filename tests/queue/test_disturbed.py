@@ -66,7 +66,7 @@ def test_a_version_whose_base_vanished_meanwhile_is_sent_whole_and_once(
     assert (version.version, version.file_count) == ("v2", MANY)
     version.download(tmp_path / "out")
     assert (tmp_path / "out" / "000").read_text() == "version 2"
-    assert f"pets: v2, 1 of {MANY} files new" in capsys.readouterr().err
+    assert f"pets:v2, 1 of {MANY} files new" in capsys.readouterr().err
 
 
 def test_a_base_that_was_asked_for_and_vanished_is_an_error_and_nothing_is_sent_again(

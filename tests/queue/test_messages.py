@@ -50,7 +50,7 @@ def test_finishing_says_which_version_the_draft_is(capsys: Printed, quiet: bool)
     messages(capsys)
     finish()
 
-    assert messages(capsys) == ([] if quiet else ["pets: draft 'job-1' is v0"])
+    assert messages(capsys) == ([] if quiet else ["animals/pets: draft 'job-1' is animals/pets:v0"])
 
 
 @loud_or_quiet
@@ -59,7 +59,7 @@ def test_finishing_says_how_many_writers_the_draft_waits_for(capsys: Printed, qu
     messages(capsys)
     finish(writers=2)
 
-    assert messages(capsys) == ([] if quiet else ["pets: draft 'job-1' will be sealed once 2 writers are done"])
+    assert messages(capsys) == ([] if quiet else ["animals/pets: draft 'job-1' will be sealed once 2 writers are done"])
 
 
 @loud_or_quiet
@@ -69,8 +69,8 @@ def test_finishing_a_draft_with_nothing_in_it_is_said_even_to_those_who_want_qui
     """It is a warning: most likely the writers had another id."""
     finish(shared="jbo-1")
 
-    warning = "pets: draft 'jbo-1' was sealed without entries as v0. Check that writers upserted with this id"
-    assert messages(capsys) == ([warning] if quiet else ["pets: draft 'jbo-1' is v0", warning])
+    warning = "animals/pets: draft 'jbo-1' was sealed without entries as v0. Check that writers upserted with this id"
+    assert messages(capsys) == ([warning] if quiet else ["animals/pets: draft 'jbo-1' is animals/pets:v0", warning])
 
 
 def test_finishing_with_something_in_the_draft_warns_of_nothing(capsys: Printed) -> None:
@@ -79,7 +79,7 @@ def test_finishing_with_something_in_the_draft_warns_of_nothing(capsys: Printed)
     with headwater.init() as run:
         run.finish_artifact(filled({"b": "b"}), distributed_id="job-1")
 
-    assert messages(capsys) == ["pets: draft 'job-1' is v0"]
+    assert messages(capsys) == ["animals/pets: draft 'job-1' is animals/pets:v0"]
 
 
 @loud_or_quiet
@@ -99,13 +99,36 @@ def test_logging_says_how_much_is_new_and_how_much_was_stored(capsys: Printed, q
         []
         if quiet
         else [
-            f"pets: v0, 100 of 100 files new, {size} B stored",
-            "single: v0, 1 of 1 file new, 1.5 kB stored",
-            "pets: v1, 1 of 100 files new, 9 B stored",
-            "single: v1, 1 of 1 file new, 1 removed, 1 B stored",
-            "large: v0, 1 of 1 file new, 1.0 MB stored",
+            f"animals/pets:v0, 100 of 100 files new, {size} B stored",
+            "animals/single:v0, 1 of 1 file new, 1.5 kB stored",
+            "animals/pets:v1, 1 of 100 files new, 9 B stored",
+            "animals/single:v1, 1 of 1 file new, 1 removed, 1 B stored",
+            "animals/large:v0, 1 of 1 file new, 1.0 MB stored",
         ]
     )
+
+
+def test_each_artifact_of_a_run_says_its_own_bytes_although_they_share_a_pack(capsys: Printed) -> None:
+    with headwater.init() as run:
+        for name in ("one", "two", "three"):
+            run.log_artifact(filled({"own": name * 100, "shared": "!"}, name))
+
+    assert messages(capsys) == [
+        "animals/one:v0, 2 of 2 files new, 301 B stored",
+        "animals/two:v0, 2 of 2 files new, 300 B stored",
+        "animals/three:v0, 2 of 2 files new, 500 B stored",
+    ]
+
+
+def test_what_is_printed_is_the_name_that_show_takes(capsys: Printed) -> None:
+    with headwater.init() as run:
+        run.log_artifact(filled({"a": "1"}))
+    with headwater.init(entity="another") as run:
+        run.log_artifact(filled({"a": "1"}))
+
+    names = [line.partition(",")[0] for line in messages(capsys)]
+    assert names == ["animals/pets:v0", "another/animals/pets:v0"]
+    assert [headwater.Api().artifact(name).entity for name in names] == ["team", "another"]
 
 
 @loud_or_quiet
@@ -116,7 +139,9 @@ def test_logging_what_is_there_says_so(capsys: Printed, quiet: bool) -> None:
         messages(capsys)
         run.log_artifact(filled({"a": "1"})).wait()
 
-    assert messages(capsys) == ([] if quiet else ["pets: same content as v0, no new version; latest → v0"])
+    assert messages(capsys) == (
+        [] if quiet else ["animals/pets:v0 has this content already, no new version; latest → v0"]
+    )
 
 
 @pytest.mark.usefixtures("no_thread")

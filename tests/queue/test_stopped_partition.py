@@ -35,7 +35,7 @@ class Service:
         self.ended = threading.Event()
         blobs = FolderBlobStore.open(folder / "blobs")
         stores = Stores("memory", self.log, blobs, database, RemoteProjection(self.log, database), read_only=False)
-        self.session = WriteSession(stores, Producer(self.log, author="ada"), quiet=True)
+        self.session = WriteSession(stores, Producer(self.log, author="ada"), entity="team", quiet=True)
         self.queue = WriteQueue(self.session, outage_s=0.0)
 
     def put(self, events: list[Event], *, rejectable: bool = True, affects_names: bool = False) -> EventsTask:

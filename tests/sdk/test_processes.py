@@ -42,7 +42,7 @@ def test_content_of_any_live_version_makes_no_new_one_and_the_user_is_told(capsy
 
         assert (again.version, again.aliases) == ("v0", ["best", "latest", "prod"])
         assert [logged.name for logged in run.logged_artifacts()] == ["pets:v0"]
-    assert "pets: same content as v0, no new version" in capsys.readouterr().err
+    assert "pets:v0 has this content already, no new version" in capsys.readouterr().err
     assert look("pets:v1").aliases == []
     assert look().logged_by().id == "first"  # type: ignore[union-attr]
 

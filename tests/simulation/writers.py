@@ -91,7 +91,7 @@ class Writer(Process):
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
         self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
         stores = Stores("simulated", self.log, self.blobs, self.database, self._projection, read_only=False)
-        self._session = WriteSession(stores, self.producer, quiet=True)
+        self._session = WriteSession(stores, self.producer, entity="", quiet=True)
         self._unanswered: list[_Unanswered] = []
         self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
         self._confirming = False

@@ -40,7 +40,7 @@ class Client:
         self._staged_records = settings.cache_dir / "staged" / blake2s(settings.url.encode(), digest_size=8).hexdigest()
         watch = self.stores.projection.watch_append
         producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
-        self.session = WriteSession(self.stores, producer, quiet=settings.quiet)
+        self.session = WriteSession(self.stores, producer, entity=settings.entity, quiet=settings.quiet)
         self._queue = self._new_queue()
         self._pid = os.getpid()
         self._is_closed = False
@@ -203,7 +203,7 @@ def client_for(settings: Settings, *, create: bool) -> Client:
         if key not in _clients:
             _clients[key] = Client(settings, create=create)
         client = _clients[key]
-        client.session.quiet = settings.quiet
+        client.session.quiet, client.session.entity = settings.quiet, settings.entity
         return client
 
 

@@ -7,7 +7,7 @@ from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, send_commit
 from headwater_schemas import digests
 from headwater_schemas.errors import BlobMissing, EventRejected, Reason
-from headwater_schemas.names import LATEST, CollectionName
+from headwater_schemas.names import LATEST
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
@@ -133,17 +133,17 @@ class CommitTask(ContentTask[CommitVersion]):
         return ContentDelta(base.digest, list(changed), removed)
 
     def _report(self, committed: Committed) -> None:
-        name = CollectionName.parse(self._command.collection).name
         version = f"v{committed.version}"
+        name = f"{self._session.shown(self._command.collection)}:{version}"
         if committed.deduplicated:
             healed = (
                 f"; {format_bytes(self._new_bytes)} that the store had lost stored again" if self._new_bytes else ""
             )
-            notify(f"{name}: same content as {version}, no new version; latest → {version}{healed}")
+            notify(f"{name} has this content already, no new version; latest → {version}{healed}")
             return
         total = self._content.count
         new = total if self._difference is None else len(self._difference.changed)
         gone = len(self._difference.removed) if self._difference is not None else 0
         removed = f", {gone:,} removed" if gone else ""
         files = "file" if total == 1 else "files"
-        notify(f"{name}: {version}, {new:,} of {total:,} {files} new{removed}, {format_bytes(self._new_bytes)} stored")
+        notify(f"{name}, {new:,} of {total:,} {files} new{removed}, {format_bytes(self._new_bytes)} stored")

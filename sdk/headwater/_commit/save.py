@@ -26,8 +26,8 @@ def upsert_part(client: Client, record: CommitRecord, shared: SharedDraft) -> Pe
     """Log a part of a shared draft. Raises: StoreReadOnly."""
     if record.attributes.is_given:
         notify(
-            f"{_name_of(record)}: ignored description, metadata, aliases, tags or time to live: a shared draft takes "
-            "them from the artifact that finishes it"
+            f"{client.session.shown(record.collection)}: ignored description, metadata, aliases, tags or time to live: "
+            "a shared draft takes them from the artifact that finishes it"
         )
     command = Upsert(collection=record.collection, type=record.type, base=None, files={})
     task = UpsertTask(client.queue, client.session, record, command, shared)

@@ -8,6 +8,7 @@ from headwater_consumer.database import Database
 from headwater_producer.producer import Producer, SentEvent
 from headwater_schemas.errors import EventRejected, Reason
 from headwater_schemas.keys import collection_key
+from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
 from headwater._commit.whole_versions import WholeVersions
@@ -19,13 +20,18 @@ CATCH_UP_TIMEOUT_S = 120.0
 class WriteSession:
     """The producer of one process and store, and the outcomes of what it sent."""
 
-    def __init__(self, stores: Stores, producer: Producer, *, quiet: bool) -> None:
+    def __init__(self, stores: Stores, producer: Producer, *, entity: str, quiet: bool) -> None:
         self.producer = producer
+        self.entity = entity  # whose names are printed without it
         self.quiet = quiet  # nothing is printed about what was logged
         self.whole_versions = WholeVersions(stores.database)
         self._stores = stores
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[SentEvent, queries.RejectionInfo] = {}
+
+    def shown(self, collection: str) -> str:
+        """A collection for a message, as any command takes it."""
+        return CollectionName.parse(collection).shown_to(self.entity)
 
     @property
     def database(self) -> Database:

@@ -14,7 +14,6 @@ from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
 from headwater_schemas.limits import WRITERS_MAX
-from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
@@ -177,7 +176,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         if committed is None:
             notify(f"{self._label} will be sealed once {self._command.writers} writers are done")
         else:
-            notify(f"{self._label} is v{committed.version}")
+            notify(f"{self._label} is {self._session.shown(self._command.collection)}:v{committed.version}")
 
     def _warn_if_empty(self, version: int) -> None:
         """Most likely the writers had another id."""
@@ -187,7 +186,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     @property
     def _label(self) -> str:
-        return f"{CollectionName.parse(self._command.collection).name}: draft {self._shared.distributed_id!r}"
+        return f"{self._session.shown(self._command.collection)}: draft {self._shared.distributed_id!r}"
 
 
 def check_writers(writers: object) -> int | None:

@@ -11,7 +11,6 @@ from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
-from headwater_schemas.names import CollectionName
 
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
@@ -123,9 +122,9 @@ class ContentTask(Task[Committed | None], Generic[C]):
     def _warn_if_ignored(self, committed: Committed) -> None:
         """What the caller asked for did not happen, though the commit did."""
         if committed.attributes_ignored:
-            name = CollectionName.parse(self._command.collection).name
             notify(
-                f"{name}: v{committed.version} keeps its description, tags and aliases: it has this content already, "
+                f"{self._session.shown(self._command.collection)}:v{committed.version} keeps its description, tags and "
+                "aliases: it has this content already, "
                 "and you may log but not change what exists. Ask somebody who may"
             )
 
