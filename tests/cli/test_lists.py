@@ -40,10 +40,16 @@ def test_a_listing_of_files_and_a_comparison_say_it_to_programs_too(images: Path
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("ls", "--project", "plants"), "team/plants has no artifacts."),
+        (
+            ("ls", "--project", "plants"),
+            "team/plants has no artifacts. `headwater ls --projects` lists the projects of this store.",
+        ),
         (("ls", "--type", "photos"), "team/animals has no artifacts of type 'photos'."),
         (("ls", "gone"), "team/animals/gone has no versions: all were deleted."),
-        (("runs", "--project", "plants"), "team/plants has no runs."),
+        (
+            ("runs", "--project", "plants"),
+            "team/plants has no runs. `headwater ls --projects` lists the projects of this store.",
+        ),
         (("runs", "--group", "nobody"), "team/animals has no runs that match."),
         (("drafts",), "team/animals has no open drafts."),
         (("dead-letters",), "no dead letters: all events could be decoded."),
@@ -57,6 +63,38 @@ def test_an_empty_list_says_of_what_it_is(arguments: tuple[str, ...], says: str)
 
     assert (done.code, done.out, done.err) == (0, "", f"{says}\n")
     assert ask(*arguments) == []
+
+
+def test_where_the_default_project_is_empty_the_projects_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    log("pets", "a")
+    log("model", "b", "--project", "vision", "--entity", "root")
+    monkeypatch.setenv("HEADWATER_ENTITY", "alice")
+
+    done = run("ls")
+
+    assert [line.split() for line in done.out.splitlines() if "/" in line] == [
+        ["root/vision", "1", "1"],
+        ["team/animals", "1", "1"],
+    ]
+    assert done.err == (
+        "alice/animals has no artifacts. Projects that have artifacts or runs:\n"
+        "`headwater ls --entity root --project vision` lists the artifacts of the first.\n"
+    )
+    assert "root/vision" not in headwater("ls", "--entity", "team")
+    assert ask("ls") == []
+
+
+def test_projects_are_listed_also_to_programs() -> None:
+    log("pets", "a")
+    log("model", "b", "--project", "vision", "--entity", "root")
+
+    assert ask("ls", "--projects") == [
+        {"project": "root/vision", "artifacts": 1, "runs": 1},
+        {"project": "team/animals", "artifacts": 1, "runs": 1},
+    ]
+    assert ask("ls", "--projects", "--entity", "root") == [{"project": "root/vision", "artifacts": 1, "runs": 1}]
+    assert run("ls", "--projects", "-n", "1", "--json").err == "1 more; --limit shows them.\n"
+    assert "--projects" in refused("ls", "pets", "--projects", code=2)
 
 
 def test_a_run_is_shown_with_what_it_used_and_logged() -> None:

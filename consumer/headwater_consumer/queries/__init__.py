@@ -25,6 +25,13 @@ from headwater_consumer.queries.entries import (
     path_conflict,
 )
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
+from headwater_consumer.queries.namespaces import (
+    collection_names,
+    collections_named,
+    count_projects,
+    project_infos,
+    runs_named,
+)
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections
 from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
 from headwater_consumer.queries.reclaimable import dependents, reclaimable_bytes
@@ -37,6 +44,7 @@ from headwater_consumer.queries.results import (
     Health,
     Lineage,
     Outcome,
+    ProjectInfo,
     RejectionInfo,
     RunInfo,
     RunInputInfo,
@@ -77,6 +85,7 @@ __all__ = [
     "Health",
     "Lineage",
     "Outcome",
+    "ProjectInfo",
     "RejectionInfo",
     "RunInfo",
     "RunInputInfo",
@@ -88,10 +97,13 @@ __all__ = [
     "artifact_types",
     "capture_of",
     "collection_info",
+    "collection_names",
     "collections",
+    "collections_named",
     "contested_paths",
     "count_artifact_types",
     "count_collections",
+    "count_projects",
     "count_runs",
     "count_versions",
     "cursor_of",
@@ -117,6 +129,7 @@ __all__ = [
     "outputs_of",
     "path_conflict",
     "producers_of",
+    "project_infos",
     "project_settings",
     "reclaimable_bytes",
     "rejections",
@@ -124,6 +137,7 @@ __all__ = [
     "resolve_version",
     "run_info",
     "runs",
+    "runs_named",
     "stored_locations",
     "tree",
     "used_by",

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
@@ -88,12 +88,12 @@ def _collections_with_counts() -> Select[Any]:
     return select(COLLECTIONS.c.collection, COLLECTIONS.c.type, live, COLLECTIONS.c.created_us)
 
 
-def _has_versions() -> ColumnElement[bool]:
-    """A collection has a live version. Searches from the newest, which is rarely deleted."""
+def has_live_version(collections: FromClause = COLLECTIONS) -> ColumnElement[bool]:
+    """A row of `collections` has a live version. Searches from the newest, which is rarely deleted."""
     newest = (
         select(VERSIONS.c.version)
         .where(
-            VERSIONS.c.collection == COLLECTIONS.c.collection,
+            VERSIONS.c.collection == collections.c.collection,
             ~is_deleted(),
         )
         .order_by(VERSIONS.c.version.desc())
@@ -105,7 +105,7 @@ def _has_versions() -> ColumnElement[bool]:
 
 @cache
 def _page_of_collections(bounded: bool, of_type: bool) -> CompiledStatement:
-    statement = _collections_with_counts().where(COLLECTIONS.c.collection > bindparam("start"), _has_versions())
+    statement = _collections_with_counts().where(COLLECTIONS.c.collection > bindparam("start"), has_live_version())
     if bounded:
         statement = statement.where(COLLECTIONS.c.collection < bindparam("end"))
     if of_type:
@@ -116,7 +116,7 @@ def _page_of_collections(bounded: bool, of_type: bool) -> CompiledStatement:
 @cache
 def _collection_count(of_type: bool) -> CompiledStatement:
     statement = select(func.count()).where(
-        COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.collection > bindparam("after"), _has_versions()
+        COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.collection > bindparam("after"), has_live_version()
     )
     return CompiledStatement(statement.where(COLLECTIONS.c.type == bindparam("type")) if of_type else statement)
 
@@ -125,7 +125,9 @@ def _collection_count(of_type: bool) -> CompiledStatement:
 def _page_of_types() -> CompiledStatement:
     return CompiledStatement(
         select(COLLECTIONS.c.type)
-        .where(COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), _has_versions())
+        .where(
+            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
+        )
         .distinct()
         .order_by(COLLECTIONS.c.type)
         .limit(bindparam("limit"))
@@ -136,7 +138,7 @@ def _page_of_types() -> CompiledStatement:
 def _type_count() -> CompiledStatement:
     return CompiledStatement(
         select(func.count(COLLECTIONS.c.type.distinct())).where(
-            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), _has_versions()
+            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
         )
     )
 

@@ -53,6 +53,15 @@ class CollectionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectInfo:
+    """One project. Counting stops at `projects.COUNTED_MAX`."""
+
+    project: str  # "entity/project"
+    artifacts: int  # that have live versions
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class DraftInfo:
     """A draft: open, sealed or discarded."""
 

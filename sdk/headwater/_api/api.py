@@ -9,8 +9,10 @@ from headwater_schemas.names import ArtifactReference, CollectionName, RunName, 
 
 from headwater._api.collections import ArtifactCollection, ArtifactType, collections_of, find_collection, types_of
 from headwater._api.drafts import OpenDraft, open_drafts
+from headwater._api.projects import Project, projects_of
 from headwater._artifact.artifact import Artifact
-from headwater._artifact.lookup import check_expected_type, find_artifact
+from headwater._artifact.lookup import artifact_if_there, check_expected_type, find_artifact
+from headwater._artifact.not_found import missing_run
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
 from headwater._run.listing import run_named, runs_of
@@ -32,6 +34,16 @@ class Api:
         self._settings = read_settings(url=url)
         self._client = client_for(self._settings, create=False)
 
+    # --- projects
+
+    def projects(self, entity: str | None = None) -> Sequence[Project]:
+        """The projects that have artifacts or runs, by name; optionally only those of one entity.
+
+        Raises: InvalidName.
+        """
+        self._client.catch_up()
+        return projects_of(self._client, None if entity is None else check_name(entity, "entity"))
+
     # --- artifacts
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
@@ -45,10 +57,10 @@ class Api:
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
         """Whether the version exists. Raises: InvalidName; InvalidInput if its type is not `type`."""
-        try:
-            self.artifact(name, type)
-        except NotFound:
+        found = artifact_if_there(self._client, name, self._settings.entity, self._settings.project)
+        if found is None:
             return False
+        check_expected_type(found, type)
         return True
 
     def artifact_versions(self, type: str, name: str) -> Sequence[Artifact]:
@@ -102,7 +114,7 @@ class Api:
         name = RunName.parse("/".join(self._with_defaults(path, 3)))
         self._client.catch_up()
         if queries.run_info(self._client.stores.database, str(name)) is None:
-            raise NotFound(f"there is no run {name}. `headwater runs` lists the runs of a project.")
+            raise missing_run(self._client, str(name))
         return run_named(self._client, str(name))
 
     def runs(

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from headwater_consumer import queries
-from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.errors import InvalidInput
 from headwater_schemas.names import CollectionName
 
 from headwater._artifact.artifact import Artifact, artifact_of
 from headwater._artifact.deletion import Pruned, prune
+from headwater._artifact.not_found import missing_artifact
 from headwater._commit.client import Client
 from headwater._paging import ROWS_PER_PAGE, PagedList
 
@@ -111,7 +112,7 @@ def find_collection(client: Client, collection: str, type_name: str | None) -> A
     """Raises: NotFound; InvalidInput naming both types if it has a different one."""
     info = queries.collection_info(client.stores.database, collection)
     if info is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of a project.")
+        raise missing_artifact(client, collection)
     if type_name is not None and info.type != type_name:
         raise InvalidInput(f"{collection} has type {info.type!r}, not {type_name!r}. Pass the right type or omit it.")
     return ArtifactCollection(client, info)

@@ -3,7 +3,7 @@
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact, artifact_of
-from headwater._artifact.resolve import find_version, known_version
+from headwater._artifact.resolve import find_version, known_version, look_up_version
 from headwater._commit.client import Client
 
 
@@ -13,6 +13,12 @@ def find_artifact(client: Client, text: str, entity: str, project: str) -> Artif
     Raises: InvalidName; NotFound naming what there is instead.
     """
     return artifact_of(client, find_version(client, text, entity, project))
+
+
+def artifact_if_there(client: Client, text: str, entity: str, project: str) -> Artifact | None:
+    """As `find_artifact`, but None where it is not there."""
+    info = look_up_version(client, text, entity, project)
+    return None if info is None else artifact_of(client, info)
 
 
 def version_artifact(client: Client, collection: str, version: int) -> Artifact:

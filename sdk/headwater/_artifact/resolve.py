@@ -2,8 +2,9 @@
 
 from headwater_consumer import queries
 from headwater_schemas.errors import NotFound
-from headwater_schemas.names import LATEST, ArtifactReference, CollectionName, parse_version
+from headwater_schemas.names import ArtifactReference, CollectionName
 
+from headwater._artifact.not_found import missing_artifact, missing_version
 from headwater._commit.client import Client
 
 
@@ -12,16 +13,21 @@ def find_version(client: Client, text: str, entity: str, project: str) -> querie
 
     Raises: InvalidName; NotFound naming what there is instead.
     """
-    wanted = ArtifactReference.parse(text)
-    collection = str(CollectionName(wanted.entity or entity, wanted.project or project, wanted.name))
+    found = look_up_version(client, text, entity, project)
+    if found is not None:
+        return found
+    collection, selector = _wanted(text, entity, project)
+    if queries.collection_info(client.stores.database, collection) is None:
+        raise missing_artifact(client, collection, selector)
+    raise missing_version(client, collection, selector)
+
+
+def look_up_version(client: Client, text: str, entity: str, project: str) -> queries.VersionInfo | None:
+    """As `find_version`, but None where it is not there, without looking for what there is instead."""
+    collection, selector = _wanted(text, entity, project)
     client.catch_up_on(collection)
-    version = queries.resolve_version(client.stores.database, collection, wanted.selector)
-    if version is not None:
-        return known_version(client, collection, version)
-    known = queries.collection_info(client.stores.database, collection)
-    if known is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of a project.")
-    raise NotFound(_not_found_message(client, collection, wanted.selector))
+    version = queries.resolve_version(client.stores.database, collection, selector)
+    return None if version is None else known_version(client, collection, version)
 
 
 def known_version(client: Client, collection: str, version: int) -> queries.VersionInfo:
@@ -32,10 +38,7 @@ def known_version(client: Client, collection: str, version: int) -> queries.Vers
     return info
 
 
-def _not_found_message(client: Client, collection: str, selector: str) -> str:
-    number = parse_version(selector)
-    if number is not None and (info := queries.version_info(client.stores.database, collection, number)) is not None:
-        return f"{collection}:v{info.version} was deleted. `headwater ls {collection}` lists the remaining versions."
-    latest = queries.resolve_version(client.stores.database, collection, LATEST)
-    newest = "" if latest is None else f"; the latest is v{latest}"
-    return f"{collection} has no version or alias {selector!r}{newest}. `headwater ls {collection}` lists them."
+def _wanted(text: str, entity: str, project: str) -> tuple[str, str]:
+    """Collection and selector. Raises: InvalidName."""
+    wanted = ArtifactReference.parse(text)
+    return str(CollectionName(wanted.entity or entity, wanted.project or project, wanted.name)), wanted.selector

@@ -12,7 +12,7 @@ from headwater._progress import format_bytes
 from headwater.cli.completion import complete_artifact, complete_version
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import counted, print_json
-from headwater.cli.resolve import open_store, parse_name
+from headwater.cli.resolve import open_store, parse_name, settings_for
 
 if TYPE_CHECKING:
     from headwater._artifact.deletion import DeletePreview
@@ -40,8 +40,11 @@ def rm_command(
     from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
 
     for name in names:
-        if ":" not in name:
-            raise click.UsageError(f"{name!r} has no version. Write {name}:v3, or use `headwater prune {name}`.")
+        collection, selector = parse_name(name, settings_for(entity, project))
+        if selector is None:
+            raise click.UsageError(
+                f"{name!r} has no version. Write {name}:v3, or use `headwater prune {collection} --keep 10`."
+            )
     client, settings = open_store(entity, project)
     found = [find_artifact(client, name, settings.entity, settings.project) for name in names]
     artifacts = list({artifact.qualified_name: artifact for artifact in found}.values())
@@ -87,7 +90,9 @@ def prune_command(
     client, settings = open_store(entity, project)
     collection, selector = parse_name(name, settings)
     if selector is not None:
-        raise click.UsageError(f"{name!r} names one version. Give the artifact's name, or use `headwater rm {name}`.")
+        raise click.UsageError(
+            f"{name!r} names one version. Give the artifact's name, or use `headwater rm {collection}:{selector}`."
+        )
     pruned = find_collection(client, collection, None).prune(
         keep, keep_aliased=not also_aliased, keep_used=not also_used, dry_run=dry_run
     )

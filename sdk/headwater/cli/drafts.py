@@ -6,6 +6,7 @@ import click
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.names import CollectionName
 
+from headwater._config.commands import in_project
 from headwater._config.settings import Settings
 from headwater.cli.completion import complete_artifact
 from headwater.cli.options import json_option, namespace_options
@@ -35,7 +36,7 @@ def drafts_command(
     namespace = f"{settings.entity}/{settings.project}"
     drafts = _of_artifact(name, list(open_drafts(client, namespace)), settings)
     if distributed_id is not None:
-        draft = _with_id(distributed_id, drafts)
+        draft = _with_id(distributed_id, drafts, namespace)
         draft.discard()
         if as_json:
             print_json({"discarded": [draft_json(draft)]})
@@ -78,10 +79,13 @@ def _of_artifact(name: str | None, drafts: "list[OpenDraft]", settings: Settings
     return [draft for draft in drafts if draft.collection == collection]
 
 
-def _with_id(distributed_id: str, drafts: "list[OpenDraft]") -> "OpenDraft":
+def _with_id(distributed_id: str, drafts: "list[OpenDraft]", namespace: str) -> "OpenDraft":
     found = [draft for draft in drafts if draft.distributed_id == distributed_id]
     if not found:
-        raise NotFound(f"no open draft has the id {distributed_id!r}. `headwater drafts` lists open drafts.")
+        raise NotFound(
+            f"no open draft of {namespace} has the id {distributed_id!r}. `{in_project('drafts', namespace)}` lists "
+            "those that are open."
+        )
     if len(found) > 1:
         collections = " and ".join(draft.collection for draft in found)
         raise InvalidInput(f"{collections} have drafts with the id {distributed_id!r}. Choose one with --artifact.")

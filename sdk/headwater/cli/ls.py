@@ -1,5 +1,6 @@
-"""`headwater ls`: list the artifacts of a project, the versions of an artifact, or the files of a version."""
+"""`headwater ls`: list projects, the artifacts of a project, the versions of an artifact, or the files of a version."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from headwater_schemas.errors import NotFound
 from headwater_schemas.names import CollectionName, RunName
 from headwater_schemas.paths import normalize
 
+from headwater._config.commands import LIST_PROJECTS, in_project
 from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("ls", short_help="List artifacts, versions or files.")
 @click.argument("name", metavar="[NAME[:VERSION]]", required=False, shell_complete=complete_version)
+@click.option("--projects", "lists_projects", is_flag=True, help="List the projects of the store, or of --entity.")
 @click.option("-t", "--type", "type_name", help="Only artifacts of this type.", shell_complete=complete_type)
 @click.option("--prefix", help="Only files of the version below this folder.")
 @limit_option
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 @json_option
 def ls_command(
     name: str | None,
+    lists_projects: bool,
     type_name: str | None,
     prefix: str | None,
     limit: int,
@@ -38,17 +42,28 @@ def ls_command(
     project: str | None,
     as_json: bool,
 ) -> None:
-    """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION."""
+    """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION.
+
+    Without anything, and where the default project has no artifacts, list the projects.
+    """
     from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
 
+    if lists_projects and not (name is project is type_name is prefix is None):
+        raise click.UsageError("--projects lists projects: omit NAME, --project, --type and --prefix.")
     client, settings = open_store(entity, project)
+    if lists_projects:
+        _list_projects(client, entity, limit, as_json)
+        return
     collection, selector = (None, None) if name is None else parse_name(name, settings)
     if type_name is not None and collection is not None:
         raise click.UsageError("--type filters the artifacts of a project: omit the name.")
     if prefix is not None and selector is None:
         raise click.UsageError("--prefix filters the files of a version: name a version, such as pets:v3.")
     if collection is None:
-        _list_collections(client, f"{settings.entity}/{settings.project}", type_name, limit, as_json)
+        namespace = f"{settings.entity}/{settings.project}"
+        found = _list_collections(client, namespace, type_name, limit, as_json)
+        if not (found or as_json):
+            _report_no_artifacts(client, namespace, type_name, entity, limit, is_default=project is None)
     elif selector is None:
         _list_versions(client, collection, limit, as_json)
     else:
@@ -57,7 +72,31 @@ def ls_command(
         _list_entries(client, info, prefix, limit, as_json)
 
 
-def _list_collections(client: "Client", project: str, type_name: str | None, limit: int, as_json: bool) -> None:
+def _list_projects(client: "Client", entity: str | None, limit: int, as_json: bool) -> None:
+    from headwater_consumer import queries  # deferred: sqlalchemy
+
+    database = client.stores.database
+    found = queries.project_infos(database, entity=entity, limit=limit)
+    if as_json:
+        print_json([dataclasses.asdict(info) for info in found])
+    elif found:
+        rows = [(info.project, _count_text(info.artifacts), _count_text(info.runs)) for info in found]
+        print_table(("project", "artifacts", "runs"), rows, fold=("project",), right=("artifacts", "runs"))
+        click.echo(f"`{in_project('ls', found[0].project)}` lists the artifacts of the first.", err=True)
+    else:
+        report_empty("no project has artifacts or runs yet")
+    if len(found) == limit:
+        report_omitted(queries.count_projects(database, entity=entity, after=found[-1].project))
+
+
+def _count_text(count: int) -> str:
+    from headwater_consumer.queries.namespaces import COUNTED_MAX  # deferred: sqlalchemy
+
+    return f"{count:,}{'' if count < COUNTED_MAX else '+'}"
+
+
+def _list_collections(client: "Client", project: str, type_name: str | None, limit: int, as_json: bool) -> bool:
+    """Whether there are any."""
     from headwater_consumer import queries  # deferred: sqlalchemy
 
     found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
@@ -73,18 +112,32 @@ def _list_collections(client: "Client", project: str, type_name: str | None, lim
             (CollectionName.parse(c.collection).name, c.type, f"{c.versions:,}", time_text(c.created_us)) for c in found
         ]
         print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
-    else:
-        report_empty(f"{project} has no artifacts" + ("" if type_name is None else f" of type {type_name!r}"))
     if len(found) == limit:
         report_omitted(queries.count_collections(client.stores.database, project, type=type_name) - limit)
+    return bool(found)
+
+
+def _report_no_artifacts(
+    client: "Client", project: str, type_name: str | None, entity: str | None, limit: int, *, is_default: bool
+) -> None:
+    """Where nobody asked for this very project, what they look for may be in another."""
+    if type_name is not None:
+        report_empty(f"{project} has no artifacts of type {type_name!r}")
+    elif is_default:
+        click.echo(f"{project} has no artifacts. Projects that have artifacts or runs:", err=True)
+        _list_projects(client, entity, limit, as_json=False)
+    else:
+        report_empty(f"{project} has no artifacts. {LIST_PROJECTS}")
 
 
 def _list_versions(client: "Client", collection: str, limit: int, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: sqlalchemy
 
+    from headwater._artifact.not_found import missing_artifact  # deferred: sqlalchemy
+
     found = queries.version_infos(client.stores.database, collection, limit=limit)
     if not found and queries.collection_info(client.stores.database, collection) is None:
-        raise NotFound(f"there is no artifact {collection}. `headwater ls` lists the artifacts of the project.")
+        raise missing_artifact(client, collection)
     if as_json:
         print_json([version_json(info) for info in found])
     elif found:

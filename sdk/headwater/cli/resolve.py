@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from headwater._commit.client import Client
 
 
+def settings_for(entity: str | None, project: str | None) -> Settings:
+    """The settings with `--entity` and `--project` applied. Raises: InvalidSettings, InvalidName."""
+    settings = read_settings()
+    return dataclasses.replace(
+        settings,
+        entity=settings.entity if entity is None else check_name(entity, "entity"),
+        project=settings.project if project is None else check_name(project, "project"),
+    )
+
+
 def open_store(entity: str | None, project: str | None, *, create: bool = False) -> "tuple[Client, Settings]":
     """A client that has caught up with the log, and the settings with `--entity` and `--project` applied.
 
@@ -19,12 +29,7 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
     """
     from headwater._commit.client import client_for  # deferred: sqlalchemy
 
-    settings = read_settings()
-    settings = dataclasses.replace(
-        settings,
-        entity=settings.entity if entity is None else check_name(entity, "entity"),
-        project=settings.project if project is None else check_name(project, "project"),
-    )
+    settings = settings_for(entity, project)
     client = client_for(settings, create=create)
     client.catch_up()
     return client, settings

@@ -5,10 +5,10 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
-from headwater_schemas.errors import NotFound
 from headwater_schemas.events import RUN_STATES_FINAL
 from headwater_schemas.names import RunName
 
+from headwater._config.commands import LIST_PROJECTS
 from headwater._config.settings import Settings
 from headwater._run.capture.capture import as_dictionary
 from headwater._run.heartbeat import now_us
@@ -87,7 +87,7 @@ def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | No
         _print_table(found)
     else:
         matching = any(value is not None for value in chosen.values())
-        report_empty(f"{project} has no runs" + (" that match" if matching else ""))
+        report_empty(f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
     if len(found) == limit:
         last = queries.cursor_of(found[-1])
         report_omitted(queries.count_runs(database, project, after=last, **chosen))
@@ -114,12 +114,14 @@ def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
     from headwater_consumer import queries  # deferred: sqlalchemy
 
+    from headwater._artifact.not_found import missing_run  # deferred: sqlalchemy
+
     given = text.split("/")
     namespace = [settings.entity, settings.project]
     name = str(RunName.parse("/".join([*namespace[: max(0, 3 - len(given))], *given])))
     found = queries.run_info(client.stores.database, name)
     if found is None:
-        raise NotFound(f"there is no run {name}. `headwater runs` lists the runs of the project.")
+        raise missing_run(client, name)
     return found
 
 

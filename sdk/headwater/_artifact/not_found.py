@@ -1,0 +1,77 @@
+"""What an error says about a name that is not there: where else it is, and what to type next.
+
+Somebody else may have logged it, in another project, or it is spelled a little differently. Each name and each command
+can be pasted as it stands.
+"""
+
+from difflib import get_close_matches
+
+from headwater_consumer import queries
+from headwater_consumer.database import Database
+from headwater_schemas.errors import NotFound
+from headwater_schemas.names import LATEST, CollectionName, RunName, parse_version
+
+from headwater._commit.client import Client
+from headwater._config.commands import LIST_PROJECTS, in_project
+
+SUGGESTED_MAX = 3
+CLOSENESS_MIN = 0.7  # as `difflib` counts: "imagse" is close to "images", "image" to "images"
+
+
+def missing_artifact(client: Client, collection: str, selector: str = LATEST) -> NotFound:
+    """The error for an artifact that is not there, of which a version was asked for."""
+    database, name = client.stores.database, CollectionName.parse(collection)
+    there = queries.collection_names(database, name.namespace)
+    near = _nearest_first(queries.collections_named(database, name.name), collection)
+    near = near or get_close_matches(collection, there, SUGGESTED_MAX, CLOSENESS_MIN)
+    listing = f"`{in_project('ls', name.namespace)}` lists those of the project" if there else LIST_PROJECTS
+    suggestion = _did_you_mean([_with_selector(database, one, selector) for one in near[:SUGGESTED_MAX]])
+    return NotFound(f"there is no artifact {collection}. {suggestion or f'{listing}.'}")
+
+
+def missing_version(client: Client, collection: str, selector: str) -> NotFound:
+    """The error for a version or alias that an artifact does not have."""
+    database, number = client.stores.database, parse_version(selector)
+    listing = f"`headwater ls {collection}` lists"
+    if number is not None and queries.version_info(database, collection, number) is not None:
+        return NotFound(f"{collection}:v{number} was deleted. {listing} the remaining versions.")
+    latest = queries.resolve_version(database, collection, LATEST)
+    newest = "" if latest is None else f"; the latest is v{latest}"
+    others = _nearest_first(queries.collections_named(database, CollectionName.parse(collection).name), collection)
+    having = [one for one in others if queries.resolve_version(database, one, selector) is not None]
+    suggestion = _did_you_mean([f"{one}:{selector}" for one in having[:SUGGESTED_MAX]])
+    return NotFound(f"{collection} has no version or alias {selector!r}{newest}. {suggestion or f'{listing} them.'}")
+
+
+def missing_run(client: Client, run: str) -> NotFound:
+    """The error for a run that is not there."""
+    name = RunName.parse(run)
+    near = _nearest_first(queries.runs_named(client.stores.database, name.id), run)
+    suggestion = _did_you_mean(near[:SUGGESTED_MAX])
+    listing = f"`{in_project('runs', name.namespace)}` lists those of the project. {LIST_PROJECTS}."
+    return NotFound(f"there is no run {run}. {suggestion or listing}")
+
+
+def _nearest_first(names: list[str], wanted: str) -> list[str]:
+    """First those of the same entity, then those of a project of the same name."""
+    entity, project, _ = wanted.split("/")
+
+    def distance(name: str) -> tuple[bool, bool, str]:
+        its_entity, its_project, _ = name.split("/")
+        return its_entity != entity, its_project != project, name
+
+    return sorted((name for name in names if name != wanted), key=distance)
+
+
+def _with_selector(database: Database, collection: str, selector: str) -> str:
+    """With the version or alias that was asked for, where it is there."""
+    if selector == LATEST or queries.resolve_version(database, collection, selector) is None:
+        return collection
+    return f"{collection}:{selector}"
+
+
+def _did_you_mean(names: list[str]) -> str:
+    if not names:
+        return ""
+    *most, last = [f"`{name}`" for name in names]
+    return f"Did you mean {', '.join(most)} or {last}?" if most else f"Did you mean {last}?"
