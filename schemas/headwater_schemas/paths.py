@@ -6,13 +6,16 @@ that form or raises; `find_invalid` checks a whole batch in one pass.
 """
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
+from itertools import chain, islice, product
 from pathlib import PurePath
 
 from headwater_schemas import frozen_unicode
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import PATH_BYTES_MAX, PATH_DEPTH_MAX, SEGMENT_BYTES_MAX
+
+SPELLINGS_MAX = 64  # that are tried: of six names outside ASCII, each in two forms
 
 _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # One pass over paths joined and framed by newlines: an empty or dot segment, or a forbidden character other than the
@@ -74,6 +77,18 @@ def other_spellings(path: str) -> list[str]:
         return []
     forms = dict.fromkeys((composed(path), frozen_unicode.normalize("NFD", path)))
     return [form for form in forms if form != path]
+
+
+def as_stored(path: str, is_there: Callable[[str], bool]) -> str:
+    """`path` in the one of its spellings that is there; as it was given where none is.
+
+    Each of its names may be composed, as most keyboards type it, or decomposed, as macOS stores it.
+    """
+    if path.isascii() or is_there(path):
+        return path
+    forms = [dict.fromkeys((composed(name), frozen_unicode.normalize("NFD", name))) for name in path.split("/")]
+    mixed = map("/".join, islice(product(*forms), SPELLINGS_MAX))
+    return next(filter(is_there, chain(other_spellings(path), mixed)), path)
 
 
 def composed(path: str) -> str:

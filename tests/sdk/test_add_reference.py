@@ -1,10 +1,14 @@
 """Referring to what is outside, and to entries of other versions."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import headwater
 import pytest
 from headwater.errors import InvalidInput, InvalidPath, NotFound
+
+from tests.s3.stand_ins import answering
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -28,6 +32,51 @@ def test_two_references_that_would_take_one_name_are_refused_naming_both() -> No
         artifact.add_reference("hdfs://cluster/old/model.h5")
 
     assert [entry.ref() for entry in artifact.files()] == ["hdfs://cluster/model.h5"]
+
+
+def bucket_of(*keys: str) -> AbstractContextManager[str]:
+    """The endpoint of a bucket with these keys, which not every server can store."""
+    rows = "".join(f"<Contents><Key>{quote_plus(key)}</Key><Size>1</Size></Contents>" for key in keys)
+    listing = f"<ListBucketResult><EncodingType>url</EncodingType>{rows}</ListBucketResult>"
+    return answering(200, listing, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (("p/a", "p//b"), "s3://bucket/p//b cannot be an entry: .*not empty.* or add it alone with name="),
+        (("p/a//b", "p/a/b"), "s3://bucket/p/a//b cannot be an entry: .* or add it alone with name="),
+        (("p/./b",), r"s3://bucket/p/\./b cannot be an entry: .* add it alone"),
+        (
+            ("p/a\tb", "p/c"),
+            r"s3://bucket/p/a\\tb cannot be an entry: 'a\\tb' contains .* Rename the object\. To add",
+        ),
+        (
+            ("p/" + "n" * 256,),
+            "s3://bucket/p/n{256} cannot be an entry: .* than 255 bytes.* add it alone with name=",
+        ),
+        (("p/x", "p/x/y"), "s3://bucket/p/x and s3://bucket/p/x/y cannot be in one version: 'x' would be a file and a"),
+        (("p/é/1", "p/e\u0301/2"), "s3://bucket/p/é/1 and s3://bucket/p/e\u0301/2 cannot .* look the same to a reader"),
+    ],
+    ids=["empty name", "empty name within", "dot", "tab", "long", "file and folder", "look alike"],
+)
+def test_an_object_that_cannot_be_an_entry_is_named_with_what_can_be_done(
+    keys: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = new()
+    with bucket_of(*keys) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(InvalidPath, match=says) as caught:
+            artifact.add_reference("s3://bucket/p/")
+
+    assert "Nothing was added. " in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert artifact.file_count == 0
+
+
+def test_an_object_whose_name_cannot_be_recorded_is_named_also_alone() -> None:
+    with pytest.raises(InvalidInput, match=r"s3://bucket/a\\tb contains '\\t': .* Rename the object"):
+        new().add_reference("s3://bucket/a\tb", name="b")
 
 
 def test_the_same_reference_can_be_added_again() -> None:

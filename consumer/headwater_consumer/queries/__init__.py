@@ -23,6 +23,7 @@ from headwater_consumer.queries.entries import (
     has_folder,
     listing,
     path_conflict,
+    stored_path,
 )
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.namespaces import (
@@ -139,6 +140,7 @@ __all__ = [
     "runs",
     "runs_named",
     "stored_locations",
+    "stored_path",
     "tree",
     "used_by",
     "version_info",

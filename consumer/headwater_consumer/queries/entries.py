@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from headwater_schemas.entries import BlobLocation, Reference, file_identity, reference_leaf
-from headwater_schemas.paths import range_of_folder
+from headwater_schemas.paths import as_stored, range_of_folder
 from sqlalchemy import Connection, bindparam, select
 
 from headwater_consumer.database import Database
@@ -116,6 +116,11 @@ def path_conflict(
             if conflict := first_path_conflict(stack, paths[start : start + PATHS_PER_SNAPSHOT], exclusions):
                 return conflict
     return None
+
+
+def stored_path(database: Database, layers: Sequence[int], path: str) -> str:
+    """The path of an entry or folder, as the chain spells it: see `paths.as_stored`."""
+    return as_stored(path, lambda form: entry(database, layers, form) is not None or has_folder(database, layers, form))
 
 
 def has_folder(database: Database, layers: Sequence[int], folder: str) -> bool:

@@ -5,14 +5,22 @@ from pathlib import PurePath
 
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
+from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.names import CollectionName
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import (
+    colliding_forms,
+    file_and_folder,
+    file_and_folder_text,
+    look_alike_text,
+    normalize,
+)
 
 from headwater._artifact.entry import Entry, find_entry, info_of_entry
 from headwater._artifact.state import ArtifactState
 from headwater._content.links import LINK_SCHEME, link_to, parse_link
 from headwater._references import schemes
-from headwater._references.uris import redacted
+from headwater._references.listing import FoundObject
+from headwater._references.uris import check_uri, redacted
 
 
 def references_for(
@@ -42,16 +50,50 @@ def references_for(
 def _of_uri(uri: str, name: str | PurePath | None, *, checksum: bool, max_objects: int | None) -> list[Reference]:
     listing = schemes.look_up(uri, checksum=checksum, max_objects=max_objects, named=name is not None)
     given = None if name is None else normalize(name)
-    return [
-        Reference(
-            _path(found.path, given, is_folder=listing.is_prefix),
-            found.uri,
-            found.checksum,
-            found.size,
-            found.object_version,
-        )
-        for found in listing.objects
-    ]
+    references = [_of_object(found, given, is_folder=listing.is_prefix) for found in listing.objects]
+    _check_together(references)
+    return references
+
+
+def _of_object(found: FoundObject, given: str | None, *, is_folder: bool) -> Reference:
+    """Raises: InvalidPath naming the object, whose name may be one that no path can have."""
+    if is_folder and not {"", ".", ".."}.isdisjoint(found.path.split("/")):
+        problem = "the parts of a path between slashes are not empty, '.' or '..'."
+        raise InvalidPath(f"{_shown(found.uri)} cannot be an entry: {problem} {_advice(found.uri)}")
+    try:
+        path = _path(found.path, given, is_folder=is_folder)
+    except InvalidPath as error:
+        raise InvalidPath(f"{_shown(found.uri)} cannot be an entry: {error} {_advice(found.uri)}") from error
+    return Reference(path, found.uri, found.checksum, found.size, found.object_version)
+
+
+def _check_together(references: list[Reference]) -> None:
+    """Raises: InvalidPath naming two objects that cannot be in one version, such as `x` and `x/y`."""
+    paths = [reference.path for reference in references]
+    file = file_and_folder(paths)
+    if file is not None:
+        both, problem = (file, next(path for path in paths if path.startswith(f"{file}/"))), file_and_folder_text(file)
+    elif alike := colliding_forms(paths):
+        both, problem = alike, look_alike_text(*alike)
+    else:
+        return
+    # Names that look alike may be those of folders: any object below stands for them.
+    one, other = (next(found.uri for found in references if f"{found.path}/".startswith(f"{path}/")) for path in both)
+    raise InvalidPath(f"{_shown(one)} and {_shown(other)} cannot be in one version: {problem}. {_advice(one)}")
+
+
+def _shown(uri: str) -> str:
+    return quoted(redacted(uri))[1:-1]  # in one line, whatever is in the name of the object
+
+
+def _advice(uri: str) -> str:
+    """What can be done about an object that cannot be an entry under its own name."""
+    otherwise = "To add the others, give longer prefixes."
+    try:
+        check_uri(uri)
+    except InvalidInput:  # nor can it be named alone
+        return f"Nothing was added. Rename the object. {otherwise}"
+    return f"Nothing was added. Rename the object, or add it alone with name=. {otherwise}"
 
 
 def _path(inferred: str, given: str | None, *, is_folder: bool) -> str:
@@ -67,8 +109,8 @@ def _check_names(found: list[Reference], known: Mapping[str, Reference]) -> None
         other = taken.setdefault(reference.path, reference)
         if other.uri != reference.uri:
             raise InvalidPath(
-                f"{reference.path!r} would refer to both {redacted(other.uri)} and {redacted(reference.uri)}. Pass "
-                "another name for one of them."
+                f"{reference.path!r} would refer to both {redacted(other.uri)} and {redacted(reference.uri)}. Add one "
+                "of them alone with another name=."
             )
 
 

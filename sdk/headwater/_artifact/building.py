@@ -12,7 +12,7 @@ from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.paths import normalize, normalize_folder
 
 from headwater._artifact.add_references import references_for
-from headwater._artifact.entry import Entry
+from headwater._artifact.entry import Entry, path_in
 from headwater._artifact.state import ArtifactState
 from headwater._ingest.deferred import hash_file, hash_folder
 from headwater._ingest.scan import scan, scan_file
@@ -162,7 +162,7 @@ class Building:
         """
         state = self._state
         state.check_open()
-        path = item.path if isinstance(item, Entry) else normalize(item)
+        path = item.path if isinstance(item, Entry) else path_in(state, item)
         gone = [path] if state.has(path) else list(state.paths_under(path))
         if not gone:
             raise NotFound(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import as_stored, normalize
 
 from headwater._content.content import FileOrReference
 from headwater._tables.stored_values import entry_of_value
@@ -106,7 +106,7 @@ class Entry:
 class Entries(Mapping[str, Entry]):
     """Maps paths to entries, in path order. Nothing is read before it is used, and a lookup reads one entry.
 
-    Paths are normalized: `./a`, `d//a` and `d/a/` mean `a`, `d/a` and `d/a`.
+    Paths are normalized: `./a`, `d//a` and `d/a/` mean `a`, `d/a` and `d/a`. Either Unicode form of a name finds it.
     """
 
     def __init__(self, source: EntrySource) -> None:
@@ -114,7 +114,7 @@ class Entries(Mapping[str, Entry]):
 
     def __getitem__(self, path: str | PurePath) -> Entry:
         try:
-            name = normalize(path)
+            name = as_stored(normalize(path), self._source.has)
         except InvalidPath:
             raise KeyError(path) from None
         content = self._source.content_at(name)
@@ -155,9 +155,16 @@ class Manifest:
         return f"<Manifest of {len(self):,} entries>"
 
 
+def path_in(source: EntrySource, name: str | PurePath) -> str:
+    """The path of an entry or folder, as the artifact spells it. Raises: InvalidPath."""
+    return as_stored(
+        normalize(name), lambda form: source.has(form) or next(iter(source.paths_under(form)), None) is not None
+    )
+
+
 def find_entry(source: EntrySource, name: str | PurePath) -> Entry:
     """The entry at `name`. Raises: InvalidPath; NotFound, which says so if `name` is a folder."""
-    path = normalize(name)
+    path = path_in(source, name)
     content = source.content_at(path)
     if content is not None:
         return Entry(source, path, content)

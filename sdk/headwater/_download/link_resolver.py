@@ -57,7 +57,12 @@ class LinkResolver:
             layers = self._layers_of(collection, number, infos[next(iter(paths))])
             entries = queries.entries_of(self._database, layers, list(dict.fromkeys(paths.values())))
             for i, path in paths.items():
-                infos[i] = _resolve_link(infos[i], entries.get(path))
+                infos[i] = _resolve_link(infos[i], entries.get(path) or self._otherwise_spelled(layers, path))
+
+    def _otherwise_spelled(self, layers: tuple[int, ...], path: str) -> queries.EntryInfo | None:
+        """The entry whose path is another spelling of `path`."""
+        other = queries.stored_path(self._database, layers, path)
+        return None if other == path else queries.entry(self._database, layers, other)
 
     def _layers_of(self, collection: str, number: int, link: queries.EntryInfo) -> tuple[int, ...]:
         """The layers of a version. Raises: NotFound naming the path of `link`."""

@@ -35,7 +35,7 @@ def plan_download(database: Database, layers: tuple[int, ...], prefix: str | Pur
     Raises: NotFound for a prefix without entries, or a broken link; InvalidInput when an entry cannot be fetched;
     InvalidPath; ContentError.
     """
-    folder = normalize_folder(prefix)
+    folder = queries.stored_path(database, layers, normalize_folder(prefix))
     held: list[EntryPage] = []
     unfetchable = _Unfetchable()
     count = size_bytes = 0
@@ -87,7 +87,7 @@ def resolved_entry(database: Database, layers: tuple[int, ...], path: str | Pure
 
     Raises: NotFound, also for a broken link; ContentError when a link names other content than it recorded.
     """
-    name = normalize(path)
+    name = queries.stored_path(database, layers, normalize(path))
     info = queries.entry(database, layers, name)
     if info is None:
         if queries.has_folder(database, layers, name):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from headwater_schemas import references
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
 
 WEB_SCHEMES = ("http", "https")
 
@@ -35,6 +36,11 @@ def check_uri(uri: str) -> str:
 
     Raises: InvalidInput when it has no scheme, is too long, or has a control character, user info or a signature.
     """
+    if scheme_of(uri) in _RAW_SCHEMES and (found := references.FORBIDDEN_CHARACTER.search(uri)):
+        raise InvalidInput(
+            f"{quoted(redacted(uri))[1:-1]} contains {quoted(found[0])}: control characters cannot be recorded. Rename "
+            "the object."
+        )
     references.check_uri(uri)
     if not _SCHEME.match(uri):
         raise InvalidInput(

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import as_stored, normalize
 
 from headwater._tables.table import Table, TableRow, table_from_rows
 from headwater._tables.table_entries import TableSource, is_table, name_of_table, read_schema, read_table
@@ -93,7 +93,8 @@ class PartitionedTable:
     def _found(self) -> list[tuple[str, str]]:
         """Name and entry of each part, by name."""
         source = self._bound()
-        found = [(name_of_table(path), path) for path in source.paths_under(self._parts_path) if is_table(path)]
+        folder = as_stored(self._parts_path, lambda form: next(source.paths_under(form), None) is not None)
+        found = [(name_of_table(path), path) for path in source.paths_under(folder) if is_table(path)]
         if not found:
             raise NotFound(
                 f"{source.name} has no table under {self._parts_path!r}, so there is nothing to read. Add the parts "

@@ -12,13 +12,20 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from headwater_schemas.errors import ContentError, HeadwaterError, InvalidInput, InvalidPath
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import as_stored, normalize
 
 from headwater._tables.cells import describe_type
 from headwater._tables.frames import is_frame
 from headwater._tables.partitioned import PartitionedTable, partitions_of
 from headwater._tables.table import Table, copy_table
-from headwater._tables.table_entries import TABLE_SUFFIX, TableSource, encode_table, path_with_suffix, read_table
+from headwater._tables.table_entries import (
+    TABLE_SUFFIX,
+    TableSource,
+    encode_table,
+    path_with_suffix,
+    read_table,
+    stored_path,
+)
 
 PARTITIONED_SUFFIX = ".partitioned-table.json"
 PARTITIONED_FORMAT = 1
@@ -52,7 +59,7 @@ def encode_value(value: object, name: str | PurePath) -> EncodedValue:
 
 def read_value(source: TableSource, name: str | PurePath) -> object | None:
     """What was added under `name`, or None. Raises: ContentError naming an entry that does not hold it."""
-    table, partitioned = path_with_suffix(name, TABLE_SUFFIX), path_with_suffix(name, PARTITIONED_SUFFIX)
+    table, partitioned = stored_path(source, name, TABLE_SUFFIX), stored_path(source, name, PARTITIONED_SUFFIX)
     if source.has(table):
         return read_table(source, table)
     if source.has(partitioned):
@@ -62,7 +69,7 @@ def read_value(source: TableSource, name: str | PurePath) -> object | None:
 
 def entry_of_value(source: TableSource, name: str) -> str | None:
     """The entry of the value that was added under `name`, where there is one."""
-    paths = (name + suffix for suffix in (TABLE_SUFFIX, PARTITIONED_SUFFIX))
+    paths = (as_stored(name + suffix, source.has) for suffix in (TABLE_SUFFIX, PARTITIONED_SUFFIX))
     return next((path for path in paths if source.has(path)), None)
 
 

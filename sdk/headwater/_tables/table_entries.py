@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from headwater_schemas.errors import ContentError, InvalidInput
-from headwater_schemas.paths import normalize
+from headwater_schemas.paths import as_stored, normalize
 
 from headwater._tables.table import Table, checked_rows, copy_table, table_from_rows
 
@@ -50,6 +50,11 @@ def is_table(path: str) -> bool:
 def name_of_table(path: str) -> str:
     """The name under which a table was added."""
     return path.removesuffix(TABLE_SUFFIX)
+
+
+def stored_path(source: TableSource, name: str | PurePath, suffix: str) -> str:
+    """As `path_with_suffix`, as the artifact spells it where it has it."""
+    return as_stored(path_with_suffix(name, suffix), source.has)
 
 
 def path_with_suffix(name: str | PurePath, suffix: str) -> str:

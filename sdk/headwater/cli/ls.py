@@ -167,8 +167,9 @@ def _print_versions(found: "list[VersionInfo]") -> None:
 def _list_entries(client: "Client", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: sqlalchemy
 
-    folder = "" if prefix is None else normalize(prefix)
-    found = queries.entries_page(client.stores.database, info.layers, prefix=folder, limit=limit + 1)
+    database = client.stores.database
+    folder = "" if prefix is None else queries.stored_path(database, info.layers, normalize(prefix))
+    found = queries.entries_page(database, info.layers, prefix=folder, limit=limit + 1)
     if folder and not found:
         raise NotFound(f"{info.collection}:v{info.version} has no folder {folder!r}. Omit --prefix to list all files.")
     shown = found[:limit]
