@@ -1,14 +1,18 @@
 """From raw images to the best model, with a record of where everything came from.
 
-    python examples/digits_pipeline.py [FOLDER]
+    python examples/digits_pipeline.py [FOLDER] [--store URL]
 
 Scikit-learn's 1,797 digits become PNG files and the data set `digits`; they are cleaned and split; four processes train
 a model each; the best gets the alias `best`; one bad image is corrected, and the best method is trained again. Working
-files go to FOLDER, `.build/demo` unless given. Run it again: what has the same content becomes no new version.
+files go to FOLDER, `.build/demo` unless given, and the store is a folder in it, unless another is named. Run it again:
+what has the same content becomes no new version.
 """
 
+import argparse
 import json
 import multiprocessing
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +55,12 @@ METHODS: dict[str, ClassifierMixin] = {
 def main() -> None:
     """Run every step, then show what was recorded."""
     here = Path(__file__).resolve().parent.parent
-    work = Path(sys.argv[1]) if len(sys.argv) > 1 else here / ".build" / "demo"
+    parser = argparse.ArgumentParser(description="The demo: see the first lines of this file.")
+    parser.add_argument("folder", nargs="?", type=Path, default=here / ".build" / "demo")
+    parser.add_argument("--store", help="where to log, as HEADWATER_URL; a folder in FOLDER unless given")
+    given = parser.parse_args()
+    work = given.folder.absolute()
+    os.environ["HEADWATER_URL"] = given.store or str(work / "store")  # never the one of whoever runs it
 
     print_heading(1, f"writing the raw images to {work / 'raw'}")
     write_raw_images(work / "raw")
@@ -79,6 +88,7 @@ def main() -> None:
 
     print_heading(7, "what was recorded")
     show()
+    say_what_is_next(os.environ["HEADWATER_URL"])
 
 
 # --- the steps --------------------------------------------------------------------------------------------------
@@ -193,6 +203,17 @@ def show() -> None:
         print(f"\nversions of {name}", flush=True)
         headwater_command("ls", name, "--project", PROJECT)
     print(f"\n{bytes_stored():,} bytes of content in the store")
+
+
+def say_what_is_next(store: str) -> None:
+    """Where the store is, and how to look around in it."""
+    print(f"\nAll of this is in the store {store}. Look around in it:\n")
+    if store.startswith("profile:"):
+        print("  make services                # starts its servers; export what it prints")
+    print(f"  export HEADWATER_URL={shlex.quote(store)} HEADWATER_PROJECT={PROJECT}")
+    command = shlex.quote(str(Path(sys.executable).with_name("headwater")))
+    for arguments in ("ls", f"show {MODEL}:{BEST}", f"lineage {RAW}:v0 --down"):
+        print(f"  {command} {arguments}")
 
 
 # --- small parts ------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ def main() -> int:
         return 1
     try:
         with projector(environment):
-            return subprocess.run([sys.executable, str(SCRIPT), str(WORK)], env=environment, check=False).returncode
+            command = [sys.executable, str(SCRIPT), str(WORK), "--store", environment["HEADWATER_URL"]]
+            return subprocess.run(command, env=environment, check=False).returncode
     finally:
         if not was_up:
             lifecycle.down(FOLDER)

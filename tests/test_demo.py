@@ -24,6 +24,7 @@ from tests.support.stores import StoreUnderTest, new_store
 
 ROOT = Path(__file__).parent.parent
 IMAGES = 1797
+OTHER = "other-store"  # that of whoever runs the demo
 MODELS = 4  # before the last training
 TIMEOUT_S = 240
 
@@ -59,7 +60,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         @cache
         def of(mode: str) -> Demo:
             folder = tmp_path_factory.mktemp(f"demo-{mode}")
-            place = places.enter_context(new_store(mode, folder / "store"))
+            place = places.enter_context(new_store(mode, folder / "files" / "store"))
             environment = {
                 **{name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))},
                 **place.environment,
@@ -69,7 +70,9 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
                 "HEADWATER_CACHE_DIR": str(folder / "cache"),
                 "HEADWATER_SETTINGS": str(folder / "none.toml"),
             }
-            first, second = (run_demo(folder / "files", environment) for _ in range(2))
+            options = () if place.is_embedded else ("--store", place.environment["HEADWATER_URL"])
+            theirs = {**environment, "HEADWATER_URL": str(folder / OTHER)}
+            first, second = (run_demo(folder / "files", theirs, *options) for _ in range(2))
             return Demo(first, second, folder / "files", environment, place)
 
         yield of
@@ -80,8 +83,8 @@ def demo(way: str, demos: Callable[[str], Demo]) -> Demo:
     return demos(way)
 
 
-def run_demo(work: Path, environment: dict[str, str]) -> str:
-    command = [sys.executable, str(ROOT / "examples" / "digits_pipeline.py"), str(work)]
+def run_demo(work: Path, environment: dict[str, str], *options: str) -> str:
+    command = [sys.executable, str(ROOT / "examples" / "digits_pipeline.py"), str(work), *options]
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S
     )
@@ -105,6 +108,20 @@ def test_each_step_makes_its_versions(demo: Demo) -> None:
     assert versions == {"digits": 2, "digits-split": 2, "digits-model": MODELS + 1}
     assert f"digits:v0, {IMAGES:,} of {IMAGES:,} files new" in demo.first
     assert f"digits:v1, 1 of {IMAGES:,} files new" in demo.first
+
+
+def test_it_ends_with_what_to_type_next(demo: Demo) -> None:
+    script = demo.first.partition("Look around in it:\n")[2].replace("make services", "true")
+    environment = {name: value for name, value in demo.environment.items() if name != "HEADWATER_PROJECT"}
+
+    said = subprocess.run(["sh", "-ec", script], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert "digits-model:v4" in said
+
+
+def test_it_has_a_store_of_its_own(demo: Demo) -> None:
+    assert demo.store.environment["HEADWATER_URL"] in demo.first
+    assert not (demo.work.parent / OTHER).exists()
 
 
 def test_the_models_were_trained_at_the_same_time(demo: Demo) -> None:

@@ -31,11 +31,19 @@ Every message can be shown to a user unchanged: it names the thing, the value fo
 from collections.abc import Sequence
 from enum import StrEnum
 
+_PUBLIC_MODULE = "headwater.errors"  # shown with an error's name, and where users catch it
 DIFFERENCES_SHOWN_MAX = 20  # of each kind, in a message for people; a version can have a million
 
 
 class HeadwaterError(Exception):
     """Base of all errors that headwater raises on purpose."""
+
+    __module__ = _PUBLIC_MODULE
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__ == __name__:
+            cls.__module__ = _PUBLIC_MODULE
 
 
 class InvalidInput(HeadwaterError, ValueError):

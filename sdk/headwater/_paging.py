@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar, overload
 
+from headwater._notebook import list_html
+
 ROWS_PER_PAGE = 100
 ENTRIES_PER_PAGE = 5000  # they are small, and a version has many
 MEMBERS_IN_REPR = 3
+MEMBERS_IN_NOTEBOOK = 10
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -58,6 +61,9 @@ class PagedList(Sequence[T], Generic[R, T]):
     def __repr__(self) -> str:
         some = ", ".join(map(repr, islice(self, MEMBERS_IN_REPR)))
         return f"[{some}, …]" if len(self) > MEMBERS_IN_REPR else f"[{some}]"
+
+    def _repr_html_(self) -> str:
+        return list_html(islice(self, MEMBERS_IN_NOTEBOOK), len(self))
 
     def _read_through(self, index: int | None) -> None:
         """Read the member at `index` and all before it; the whole list where it is None."""

@@ -10,10 +10,12 @@ from headwater._artifact.artifact import Artifact, artifact_of
 from headwater._artifact.deletion import Pruned, prune
 from headwater._artifact.not_found import missing_artifact
 from headwater._commit.client import Client
+from headwater._fixed_attributes import FixedAttributes
+from headwater._notebook import NotebookView
 from headwater._paging import ROWS_PER_PAGE, PagedList
 
 
-class ArtifactCollection:
+class ArtifactCollection(FixedAttributes, NotebookView):
     """All versions of one artifact name."""
 
     def __init__(self, client: Client, info: queries.CollectionInfo) -> None:
@@ -51,12 +53,17 @@ class ArtifactCollection:
     def __len__(self) -> int:
         return len(self.artifacts())
 
+    def _shown_fields(self) -> dict[str, str]:
+        return {"artifact": self.qualified_name, "type": self.type, "versions": f"{self._info.versions:,}"}
+
     def __repr__(self) -> str:
         return f"<ArtifactCollection {self.qualified_name} ({self.type})>"
 
 
-class ArtifactType:
+class ArtifactType(FixedAttributes, NotebookView):
     """All collections of one type in a project."""
+
+    name: str
 
     def __init__(self, client: Client, project: str, name: str) -> None:
         self._client = client
@@ -75,6 +82,9 @@ class ArtifactType:
     def collection(self, name: str) -> ArtifactCollection:
         """The collection `name` of this type. Raises: NotFound; InvalidInput if it has a different type."""
         return find_collection(self._client, f"{self._project}/{name}", self.name)
+
+    def _shown_fields(self) -> dict[str, str]:
+        return {"type": self.name, "project": self.project}
 
     def __repr__(self) -> str:
         return f"<ArtifactType {self.name} in {self._project}>"

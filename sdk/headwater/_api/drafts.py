@@ -7,10 +7,12 @@ from headwater_consumer import queries
 from headwater_schemas.events import SHARED_DRAFT, DraftDiscarded
 
 from headwater._commit.client import Client
+from headwater._fixed_attributes import FixedAttributes
+from headwater._notebook import NotebookView
 from headwater._paging import ROWS_PER_PAGE
 
 
-class OpenDraft:
+class OpenDraft(FixedAttributes, NotebookView):
     """A draft that is not sealed yet."""
 
     def __init__(self, client: Client, info: queries.DraftInfo) -> None:
@@ -62,6 +64,16 @@ class OpenDraft:
         """Discard the draft and all its entries. Raises: EventRejected if it was sealed in the meantime."""
         discarded = DraftDiscarded(collection=self._info.collection, draft=self._info.draft)
         self._client.send([discarded]).result()
+
+    def _shown_fields(self) -> dict[str, str]:
+        return {
+            "artifact": self.collection,
+            "draft": self.distributed_id or "(private)",
+            "type": self.type,
+            "base": self.base or "",
+            "entries": f"{self.entries:,}",
+            "writers done": f"{self.writers_done:,}",
+        }
 
     def __repr__(self) -> str:
         return f"<OpenDraft {self.distributed_id or '(private)'} of {self.collection}>"

@@ -6,12 +6,14 @@ from headwater_consumer import queries
 
 from headwater._api.collections import ArtifactCollection, collections_of
 from headwater._commit.client import Client
+from headwater._fixed_attributes import FixedAttributes
+from headwater._notebook import NotebookView
 from headwater._paging import ROWS_PER_PAGE, PagedList
 from headwater._run.listing import runs_of
 from headwater._run.run import Run
 
 
-class Project:
+class Project(FixedAttributes, NotebookView):
     """A project that has artifacts or runs."""
 
     def __init__(self, client: Client, info: queries.ProjectInfo) -> None:
@@ -40,6 +42,9 @@ class Project:
     def runs(self) -> Sequence[Run]:
         """Its runs, newest first."""
         return runs_of(self._client, self.path, job_type=None, group=None)
+
+    def _shown_fields(self) -> dict[str, str]:
+        return {"project": self.path, "artifacts": f"{self._info.artifacts:,}", "runs": f"{self._info.runs:,}"}
 
     def __repr__(self) -> str:
         return f"<Project {self.path}>"

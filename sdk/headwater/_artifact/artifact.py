@@ -1,5 +1,6 @@
 """Artifacts: versioned folders of files and references, while they are filled and after they are logged."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from headwater._artifact.entry import Entry, Manifest, find_entry
 from headwater._artifact.run_resolver import resolve_runs
 from headwater._artifact.state import ArtifactState
 from headwater._content.attributes import UNSET, Aliases, Names, expected_version
+from headwater._notebook import NotebookView
+from headwater._progress import format_bytes
 from headwater._tables.stored_values import read_value
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from headwater._run.run import Run
 
 
-class Artifact(Building):
+class Artifact(Building, NotebookView):
     """A named, typed folder of files and references.
 
     Fill a new artifact with `add_file`, `add_dir`, `add_reference` and so on, then log it with a run or `save()` it. It
@@ -308,6 +311,22 @@ class Artifact(Building):
         """The runs that used it. Raises: InvalidInput before it is logged."""
         stored = self._state.stored()
         return resolve_runs(stored.client, stored.users())
+
+    def _shown_fields(self) -> dict[str, str]:
+        state = self._state
+        name, stored, attributes = state.name, state.stored_or_none(), state.attributes
+        return {
+            "artifact": name if stored is None else stored.qualified_name,
+            "type": self.type,
+            "state": self.state,
+            "aliases": ", ".join(attributes.aliases),
+            "tags": ", ".join(attributes.tags),
+            "entries": f"{self.file_count:,}",
+            "size": "" if stored is None else format_bytes(stored.info.size_bytes),
+            "created": "" if stored is None else f"{self.created_at:%Y-%m-%d %H:%M} UTC",
+            "description": attributes.description or "",
+            "metadata": json.dumps(attributes.metadata, ensure_ascii=False, default=str) if attributes.metadata else "",
+        }
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} ({self.type}, {self.state})>"

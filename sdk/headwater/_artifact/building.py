@@ -14,9 +14,11 @@ from headwater_schemas.paths import normalize, normalize_folder
 from headwater._artifact.add_references import references_for
 from headwater._artifact.entry import Entry, path_in
 from headwater._artifact.state import ArtifactState
+from headwater._fixed_attributes import FixedAttributes
 from headwater._ingest.deferred import hash_file, hash_folder
 from headwater._ingest.scan import scan, scan_file
 from headwater._ingest.staging import ingest_file, ingest_folder, ingest_spooled, spooled_file
+from headwater._progress import notify
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
 Policy = Literal["mutable", "immutable", "verify"]
@@ -24,7 +26,7 @@ POLICIES: tuple[Policy, ...] = ("mutable", "immutable", "verify")
 TEMPORARY_DIGITS = 20  # of the content's digest, in front of a temporary file's name: 80 bits tell files apart
 
 
-class Building:
+class Building(FixedAttributes):
     """The methods that fill an artifact. Content is captured when it is added."""
 
     def __init__(self, state: ArtifactState) -> None:
@@ -85,6 +87,8 @@ class Building:
         prefix = "" if name is None else normalize_folder(name)
         found = scan(local_path, prefix, over_base=state.content.base is not None)
         paths = found.paths()
+        if not paths:
+            notify(f"the folder {os.fspath(local_path)!r} has no files, so nothing was added to {state.base_name}")
         state.content.check(paths)
         client, stager = state.open()
         if policy == "immutable":

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,11 +12,16 @@ from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import as_stored, normalize
 
 from headwater._content.content import FileOrReference
+from headwater._fixed_attributes import FixedAttributes
+from headwater._notebook import NotebookView
+from headwater._progress import format_bytes
 from headwater._tables.stored_values import entry_of_value
 from headwater._tables.table_entries import TableSource
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
+
+ENTRIES_IN_REPR = 5
 
 
 class EntrySource(TableSource, Protocol):
@@ -41,8 +47,10 @@ class EntrySource(TableSource, Protocol):
         ...
 
 
-class Entry:
+class Entry(FixedAttributes, NotebookView):
     """One path of an artifact: a stored file, or a reference to something outside."""
+
+    path: str
 
     def __init__(self, source: EntrySource, path: str, content: FileOrReference) -> None:
         self._source = source
@@ -99,6 +107,14 @@ class Entry:
     def __hash__(self) -> int:
         return hash((self.path, self._content))
 
+    def _shown_fields(self) -> dict[str, str]:
+        return {
+            "entry": self.path,
+            "size": "" if self.size is None else format_bytes(self.size),
+            "digest": self.digest or "",
+            "refers to": self.ref() if self.is_reference else "",
+        }
+
     def __repr__(self) -> str:
         return f"<Entry {self.path} of {self._source.name}>"
 
@@ -127,6 +143,11 @@ class Entries(Mapping[str, Entry]):
 
     def __len__(self) -> int:
         return self._source.entry_count
+
+    def __repr__(self) -> str:
+        some = [repr(path) for path in islice(self, ENTRIES_IN_REPR)]
+        more = ["…"] if len(self) > ENTRIES_IN_REPR else []
+        return f"<{len(self):,} {'entry' if len(self) == 1 else 'entries'}: {', '.join([*some, *more]) or 'none'}>"
 
     def values(self) -> "list[Entry]":  # type: ignore[override]
         """All entries, by path. Cost: reads the listing once."""

@@ -23,7 +23,7 @@ def missing_artifact(client: Client, collection: str, selector: str = LATEST) ->
     database, name = client.stores.database, CollectionName.parse(collection)
     there = queries.collection_names(database, name.namespace)
     near = _nearest_first(queries.collections_named(database, name.name), collection)
-    near = near or get_close_matches(collection, there, SUGGESTED_MAX, CLOSENESS_MIN)
+    near = near or _similar(name.name, there)
     listing = f"`{in_project('ls', name.namespace)}` lists those of the project" if there else LIST_PROJECTS
     suggestion = _did_you_mean([_with_selector(database, one, selector) for one in near[:SUGGESTED_MAX]])
     return NotFound(f"there is no artifact {collection}. {suggestion or f'{listing}.'}")
@@ -61,6 +61,12 @@ def _nearest_first(names: list[str], wanted: str) -> list[str]:
         return its_entity != entity, its_project != project, name
 
     return sorted((name for name in names if name != wanted), key=distance)
+
+
+def _similar(name: str, collections: list[str]) -> list[str]:
+    """Those of one project whose names are spelled almost like that."""
+    by_name = {CollectionName.parse(one).name: one for one in collections}
+    return [by_name[close] for close in get_close_matches(name, by_name, SUGGESTED_MAX, CLOSENESS_MIN)]
 
 
 def _with_selector(database: Database, collection: str, selector: str) -> str:

@@ -19,6 +19,7 @@ from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content, FileOrReference
 from headwater._ingest.rehash import ingest_again
+from headwater._progress import notify
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -49,6 +50,7 @@ class ArtifactState:
         self._collection: CollectionName | None = None  # once it is known
         self._pending: PendingVersion | None = None
         self._draft: str | None = None  # the shared draft that it was upserted to, by its id on the log
+        self._run: str | None = None  # of this process, that logged it or upserted it to the draft
         self._stored: StoredVersion | None = None
 
     @classmethod
@@ -279,19 +281,59 @@ class ArtifactState:
         aliases: tuple[str, ...],
         commit: Commit,
         *,
+        run: str | None = None,
         expect_latest: ExpectedVersion | None = None,
-    ) -> "PendingVersion":
-        """Log it as a version. Raises: InvalidInput when it was logged before."""
-        if self._is_lost_in(client):
-            return self._leave_unrecorded()
-        record = replace(self._record(client, namespace, aliases), expect_latest=expect_latest)
-        return self._commit(record, commit, None)
+    ) -> None:
+        """Log it as a version, as an output of `run`.
 
-    def upsert(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
-        """Log it as a part of the shared draft with this id on the log. Raises: as `log`."""
+        A version is logged again where that adds something: another run, or aliases. Raises: InvalidInput where its
+        attributes were changed since, and for what cannot be logged.
+        """
         if self._is_lost_in(client):
-            return self._leave_unrecorded()
-        return self._commit(self._record(client, namespace, (), may_flatten=False), commit, draft)
+            self._leave_unrecorded()
+            return
+        again = self._again(client, namespace, run, aliases, expect_latest)
+        if again is None:
+            return
+        record = replace(again._record(client, namespace, aliases), expect_latest=expect_latest)
+        self._commit(record, commit, None)
+        self._run = run
+
+    def upsert(self, client: "Client", namespace: str, draft: str, commit: Commit, *, run: str) -> None:
+        """Log it as a part of the shared draft with this id on the log, unless `run` did. Raises: as `log`."""
+        if self._is_lost_in(client):
+            self._leave_unrecorded()
+            return
+        if self._draft == draft and self._run == run and self._collection == self._collection_in(namespace):
+            shown = client.session.shown(str(self._collection))
+            _notify_again(client, f"{shown} was already added to the draft {draft.partition(':')[2]!r}")
+            return
+        self._commit(self._record(client, namespace, (), may_flatten=False), commit, draft)
+        self._run = run
+
+    def _again(
+        self,
+        client: "Client",
+        namespace: str,
+        run: str | None,
+        aliases: tuple[str, ...],
+        expect_latest: ExpectedVersion | None,
+    ) -> "ArtifactState | None":
+        """What is to be logged: itself; a draft without changes where it is a version; None where nothing is new."""
+        if self.stage not in ("pending", "committed") or self._draft is not None:
+            return self
+        stored = self.stored() if aliases or run != self._run else self.stored_if_ready()
+        if stored is not None and self.attributes.is_changed:
+            raise InvalidInput(
+                f"{self.name} was logged already, and its attributes were changed since. `artifact.save()` saves them."
+            )
+        if self._collection != self._collection_in(namespace):
+            return self
+        if run == self._run and expect_latest is None and set(aliases) <= set(self.attributes.aliases):
+            version = "" if stored is None else f" as v{stored.info.version}"
+            _notify_again(client, f"{client.session.shown(str(self._collection))} was already logged{version}")
+            return None
+        return self.next_draft()
 
     def finish(self, client: "Client", namespace: str, draft: str, commit: Commit) -> "PendingVersion":
         """Log it as what seals a shared draft. Where it was upserted to that draft, it adds nothing more."""
@@ -318,7 +360,7 @@ class ArtifactState:
 
         run = active_run()
         if run is not None:
-            self.log(run.client, run.namespace, (), run.log, expect_latest=expect_latest)
+            self.log(run.client, run.namespace, (), run.log, run=run.name, expect_latest=expect_latest)
             return
         client, namespace = client_and_namespace()
         if self._collection is not None:  # a draft stays in the project of its base
@@ -401,6 +443,11 @@ class ArtifactState:
     def _move_alias(self, alias: str, expect: str | None) -> None:
         self.stored().move_alias(alias, expect)
         self.attributes.record_moved_alias(alias)
+
+
+def _notify_again(client: "Client", what: str) -> None:
+    if not client.quiet:
+        notify(f"{what}, and nothing changed since")
 
 
 _LOG_FIRST = "Log it with `run.log_artifact(artifact)` first."

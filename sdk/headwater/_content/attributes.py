@@ -210,6 +210,12 @@ class VersionAttributes:
     # --- what was changed since it was read
 
     @property
+    def is_changed(self) -> bool:
+        """Whether anything was set that is not recorded yet."""
+        changed_names = self.aliases_added or self.aliases_removed
+        return bool(changed_names or self.events("", 0, lambda: "{}"))
+
+    @property
     def aliases_added(self) -> list[str]:
         return _missing(self.aliases, self._recorded.aliases)
 

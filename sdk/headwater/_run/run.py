@@ -1,5 +1,6 @@
 """Runs: one execution with its inputs and outputs."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from headwater._artifact.lookup import check_expected_type, find_artifact, versi
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
 from headwater._content.attributes import UNSET, Aliases, expected_version
+from headwater._fixed_attributes import FixedAttributes
+from headwater._notebook import NotebookView
 from headwater._progress import notify
 from headwater._run import other_trackers
 from headwater._run.capture.capture import as_dictionary
@@ -28,8 +31,13 @@ from headwater._run.live_values import LiveValues
 from headwater._run.writer import RunWriter
 
 
-class Run:
+class Run(FixedAttributes, NotebookView):
     """One execution. `init` starts a run; `Api().run(…)` returns past runs."""
+
+    job_type: str | None
+    group: str | None
+    name: str
+    tags: tuple[str, ...]
 
     def __init__(
         self,
@@ -122,16 +130,20 @@ class Run:
         """Log an artifact, file or folder as an output of this run. Returns immediately; `wait()` waits.
 
         A file or folder becomes an artifact called `name`, by default `run-ID-FILENAME`, of type `type`, by default
-        "file" or "dataset". `latest` and the given `aliases` move to the logged version.
+        "file" or "dataset". `latest` and the given `aliases` move to the logged version. An artifact that this run has
+        logged already is not logged again; one that is a version already becomes an output of this run, too.
         `expect_latest` is a version such as "v3", or None for no version yet: waiting raises EventRejected, naming who
         logged what came first, unless that is the latest version when this one is committed.
-        Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput if the run has ended or the artifact was logged.
+        Raises: InvalidName, InvalidFile, StoreReadOnly; InvalidInput if the run has ended, or the attributes of a
+        version were changed and not saved.
         """
         writer = self._writer
         writer.check_running()
         wanted, expected = _aliases(aliases), expected_version("expect_latest", expect_latest)
         artifact = self._as_artifact(artifact_or_path, name, type)
-        state_of(artifact).log(writer.client, writer.namespace, wanted, writer.log, expect_latest=expected)
+        state_of(artifact).log(
+            writer.client, writer.namespace, wanted, writer.log, run=self.path, expect_latest=expected
+        )
         return artifact
 
     def upsert_artifact(self, artifact: Artifact, distributed_id: str | None = None) -> Artifact:
@@ -147,7 +159,7 @@ class Run:
         writer.check_running()
         shared = self._shared_draft(artifact, distributed_id)
         commit = partial(writer.upsert, shared=shared)
-        state_of(artifact).upsert(writer.client, writer.namespace, shared.draft, commit)
+        state_of(artifact).upsert(writer.client, writer.namespace, shared.draft, commit, run=self.path)
         return artifact
 
     def finish_artifact(
@@ -243,6 +255,17 @@ class Run:
             self.finish("failed")
         except HeadwaterError as also:
             notify(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
+
+    def _shown_fields(self) -> dict[str, str]:
+        return {
+            "run": self.path,
+            "name": self.name,
+            "job type": self.job_type or "",
+            "group": self.group or "",
+            "state": self.state,
+            "tags": ", ".join(self.tags),
+            "config": json.dumps(dict(self.config), ensure_ascii=False, default=str) if self.config else "",
+        }
 
     def __repr__(self) -> str:
         return f"<Run {self.path} ({self.state})>"

@@ -8,6 +8,7 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
 
+from headwater._fixed_attributes import FixedAttributes
 from headwater._tables.canonical import to_canonical
 from headwater._tables.cells import describe_type, normalize_cell
 from headwater._tables.frames import frame_columns, is_frame, to_frame
@@ -18,7 +19,7 @@ COLUMNS_SHOWN = 6  # in a `repr`, which is one line
 TableRow = list[Any]
 
 
-class Table:
+class Table(FixedAttributes):
     """Columns with unique names, and rows of values.
 
     A value is None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, or a list, tuple or dict of
