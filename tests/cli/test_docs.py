@@ -15,6 +15,7 @@ KEYS = {row[1]: set(re.findall(r"`(\w+)`", row[2])) for row in re.finditer(r"(?m
 ASKED = {
     "log": ("log", "images", "-n", "pets"),
     "ls": ("ls",),
+    "ls --projects": ("ls", "--projects"),
     "ls NAME": ("ls", "pets"),
     "ls NAME:VERSION": ("ls", "pets:v0"),
     "show": ("show", "pets"),
