@@ -5,20 +5,25 @@ from inspect import get_annotations
 
 
 class FixedAttributes:
-    """Refuses to set an attribute that its class does not have, and names the nearest that it has."""
+    """Refuses to set an attribute that its class does not have, and names the nearest that it has.
+
+    Those that a class only annotates are set once, when the object is made: changing them later would change nothing
+    else.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (name.startswith("_") or hasattr(type(self), name) or name in _annotated(type(self))):
-            raise AttributeError(_refusal(type(self), name))
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            _check_settable(self, name)
         super().__setattr__(name, value)
 
 
-def _annotated(cls: type) -> list[str]:
-    return [name for base in cls.__mro__ for name in get_annotations(base)]
-
-
-def _refusal(cls: type, name: str) -> str:
-    public = [known for known in (*dir(cls), *_annotated(cls)) if not known.startswith("_")]
-    near = get_close_matches(name, public, n=1)
+def _check_settable(thing: object, name: str) -> None:
+    cls = type(thing)
+    annotated = [known for base in cls.__mro__ for known in get_annotations(base)]
+    if name in annotated:
+        if name in vars(thing):
+            raise AttributeError(f"{name!r} of this {cls.__name__} cannot be changed any more.")
+        return
+    near = get_close_matches(name, [known for known in (*dir(cls), *annotated) if not known.startswith("_")], n=1)
     meant = f"Did you mean {near[0]!r}?" if near else "Keep other values in its metadata or config, or beside it."
-    return f"{cls.__name__} has no attribute {name!r}. {meant}"
+    raise AttributeError(f"{cls.__name__} has no attribute {name!r}. {meant}")

@@ -123,6 +123,15 @@ def test_an_attribute_that_is_not_there_is_refused_with_the_nearest(
     assert not hasattr(thing, name)
 
 
+def test_what_a_run_was_started_with_cannot_be_set_without_effect() -> None:
+    with headwater.init(name="night") as run:
+        for name in ("name", "job_type", "group", "tags"):
+            with pytest.raises(AttributeError, match=f"'{name}' of this Run cannot be changed"):
+                setattr(run, name, "x")
+
+    assert (run.name, headwater.Api().run(run.id).name) == ("night", "night")
+
+
 def test_an_attribute_that_is_like_none_is_refused_too() -> None:
     with pytest.raises(AttributeError, match=r"Artifact has no attribute 'xyzzy'\. Keep other values in its metadata"):
         filled({"a": "1"}).xyzzy = 1  # type: ignore[attr-defined]

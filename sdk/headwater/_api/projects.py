@@ -41,7 +41,7 @@ class Project(FixedAttributes, NotebookView):
 
     def runs(self) -> Sequence[Run]:
         """Its runs, newest first."""
-        return runs_of(self._client, self.path, job_type=None, group=None)
+        return runs_of(self._client, self.path, job_type=None, group=None, commit=None)
 
     def _shown_fields(self) -> dict[str, str]:
         return {"project": self.path, "artifacts": f"{self._info.artifacts:,}", "runs": f"{self._info.runs:,}"}
