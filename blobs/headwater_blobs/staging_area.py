@@ -173,5 +173,5 @@ def _unlink(path: str) -> bool:
 def _names_in(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # gone, of somebody else, or not for this user
         return []

@@ -1,8 +1,10 @@
 """What writers stage in a folder: whose it is, and what is deleted of it."""
 
+import errno
 import os
 from pathlib import Path
 
+import pytest
 from headwater_blobs.folder import FolderBlobStore
 from headwater_schemas.object_names import pack_name
 
@@ -91,6 +93,31 @@ def test_what_somebody_put_among_what_is_staged_stays(store: FolderBlobStore) ->
 
     assert reclaimed(store) == [(name, SIZE)]
     assert [path.read_text() for path in mine] == ["mine"] * 3
+
+
+def test_what_another_user_keeps_to_themselves_is_left_alone(
+    store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, mine = sorted(left_by_a_writer(store).partition("/")[0] for _ in range(2))
+    listdir, open_file = os.listdir, os.open
+
+    def refuse(path: str) -> None:
+        if theirs in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    def list_mine(path: str) -> list[str]:
+        refuse(path)
+        return listdir(path)
+
+    def open_mine(path: str, flags: int, mode: int = 0o777) -> int:
+        refuse(path)
+        return open_file(path, flags, mode)
+
+    monkeypatch.setattr(os, "listdir", list_mine)
+    monkeypatch.setattr(os, "open", open_mine)
+
+    assert [found.name.partition("/")[0] for found in store.abandoned()] == [mine]
+    assert [name.partition("/")[0] for name, _ in reclaimed(store)] == [mine]
 
 
 def test_bytes_without_a_lock_file_belong_to_nobody(store: FolderBlobStore) -> None:

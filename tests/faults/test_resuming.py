@@ -102,3 +102,23 @@ def test_a_script_without_a_run_goes_on_too(filled: Workspace, mode: str) -> Non
 
     assert before.items() <= content_in(filled, mode).items()
     assert sum(content_in(filled, mode).values()) == ALL_BYTES
+
+
+def test_a_script_that_fails_after_it_has_added_goes_on_too(filled: Workspace, mode: str) -> None:
+    script = """
+        import sys
+        import headwater
+        data = headwater.Artifact("data", "dataset")
+        data.add_dir("data")
+        if sys.argv[1:]:
+            raise KeyboardInterrupt
+        data.save()
+    """
+    assert "KeyboardInterrupt" in filled.run(script, "interrupted").err
+    before = content_in(filled, mode)
+    assert sum(before.values()) >= PACK_BYTES_MAX + LARGE_FILES * LARGE_BYTES
+
+    filled.run(script).succeeded()
+
+    assert before.items() <= content_in(filled, mode).items()
+    assert sum(content_in(filled, mode).values()) == ALL_BYTES
