@@ -22,7 +22,7 @@ from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStor
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import BlobMissing, HeadwaterError, InvalidInput, StoreUnavailable
+from headwater_schemas.errors import BlobMissing, HeadwaterError, InvalidInput, StoreError, StoreUnavailable
 from headwater_schemas.events import Move
 
 from headwater_producer.kept_content import KeptContent
@@ -139,7 +139,7 @@ class BlobStager:
             if len(content) <= PACKED_FILE_BYTES_MAX:
                 return self.ingest([content], verify=verify)[0], len(content)
             source.seek(0)  # it grew meanwhile
-        left = self._use_left_file(source, watch)
+        left = None if verify else self._use_left_file(source, watch)
         if left is not None:
             return left
         verified: set[bytes] = set()
@@ -312,7 +312,9 @@ class BlobStager:
         """Take over the staged bytes of an earlier process that have this content, and all else that is in them."""
         left = self._leftovers.pop(digest)
         staged = None
-        with suppress(InvalidInput):  # of a record that somebody wrote
+        with suppress(
+            InvalidInput, StoreError
+        ):  # a record that somebody wrote; a store that is away: it is staged again
             staged = None if left is None else self._store.adopt(left.staged)
         if left is None or staged is None:
             return False

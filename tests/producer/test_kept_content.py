@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
-from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, Staged
 from headwater_producer.kept_content import RECORD_S_MAX, RECORDS_MAX
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.errors import StoreUnavailable
 
 from tests.contract.blob_stores import PROJECT, unbuffered
 from tests.contract.test_blob_processes import in_a_fork
@@ -56,17 +57,17 @@ def fail(stager: BlobStager) -> None:
     stager.close()
 
 
-def ingest_file(stager: BlobStager, path: Path, content: bytes = LARGE) -> tuple[bytes, list[str]]:
+def ingest_file(stager: BlobStager, path: Path, *, verify: bool = False) -> tuple[bytes, list[str]]:
     """The digest, and what was done with the file."""
-    path.write_bytes(content)
+    path.write_bytes(LARGE)
     done: dict[str, int] = {}
 
     def watch(activity: str, amount: int) -> None:
         done[activity] = done.get(activity, 0) + amount
 
     with unbuffered(path) as source:
-        digest, size = stager.ingest_file(source, watch=watch)
-    assert (size, set(done.values())) == (len(content), {len(content)})
+        digest, size = stager.ingest_file(source, verify=verify, watch=watch)
+    assert (size, set(done.values())) == (len(LARGE), {len(LARGE)})
     return digest, list(done)
 
 
@@ -160,6 +161,29 @@ def test_what_was_collected_is_staged_again(next_process: NextProcess, tmp_path:
 
     assert ingest_file(stager, tmp_path / "large")[0] == large
     assert stager.publish(PROJECT, [large])
+
+
+def test_who_verifies_stores_again_rather_than_trust_what_was_left(next_process: NextProcess, tmp_path: Path) -> None:
+    stager = next_process()
+    ingest_file(stager, tmp_path / "large")
+    fail(stager)
+
+    assert ingest_file(next_process(), tmp_path / "large", verify=True)[1] == ["storing"]
+
+
+def test_what_a_store_that_is_away_has_is_missing(
+    next_process: NextProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stager = next_process()
+    large, _ = ingest_file(stager, tmp_path / "large")
+    fail(stager)
+
+    def refuse(store: FolderBlobStore, staged: Staged) -> None:
+        raise StoreUnavailable("the store does not answer.")
+
+    monkeypatch.setattr(FolderBlobStore, "adopt", refuse)
+
+    assert next_process().missing([large]) == {large}
 
 
 def test_what_another_process_took_is_staged_again(next_process: NextProcess, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ _TABLE = (
         "<user cache folder>/headwater",
         "caches that can be deleted at any time: stat cache, ETag cache",
     ),
-    SettingSpec("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress bars and no summaries"),
+    SettingSpec("quiet", "HEADWATER_QUIET", "quiet", "false", "true: print no progress and no summaries"),
     SettingSpec(
         "capture",
         "HEADWATER_CAPTURE",
