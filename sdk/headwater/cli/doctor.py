@@ -163,9 +163,11 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     unpublished = Result("staged content", "ok", "none")
     if staged.count:
         left = reclaim(stores.blobs, dry_run=True).deleted
-        detail = f"{staged.count:,}, {staged.size_bytes:,} bytes; in progress, or left by an interrupt or a crash"
-        advice = f"; `headwater gc` reclaims {left.size_bytes:,} bytes of it" if left.count else ""
-        unpublished = Result("staged content", "note", detail + advice)
+        detail = (
+            f"{staged.count:,}, {staged.size_bytes:,} bytes; in progress, or left by an interrupt or a crash. "
+            f"`headwater gc` reclaims {left.size_bytes:,} bytes of it, which were left more than a day ago"
+        )
+        unpublished = Result("staged content", "note", detail)
     return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unpublished]
 
 
