@@ -24,6 +24,7 @@ from headwater._download.verify import verify
 from headwater._paging import ENTRIES_PER_PAGE, PagedList, Pages
 
 CONTESTED_PER_PAGE = 1000
+DOWNLOADS = "artifacts"  # the folder below the current one that versions are downloaded to by default
 
 
 class StoredVersion:
@@ -101,7 +102,7 @@ class StoredVersion:
 
     def folder(self, root: str | os.PathLike[str] | None) -> Path:
         """`root`, or the folder that it is downloaded to by default."""
-        return to_folder(root) if root is not None else Path("artifacts", self.source_name)
+        return to_folder(root) if root is not None else Path(DOWNLOADS, self.source_name)
 
     def download(
         self, root: str | os.PathLike[str] | None, path_prefix: str | PurePath | None, *, hard_links: bool

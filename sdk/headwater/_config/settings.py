@@ -22,7 +22,7 @@ SETTINGS_BYTES_MAX = 1024 * 1024  # far more than all settings take; a larger fi
 
 CAPTURE_ALL, CAPTURE_GIT, CAPTURE_OFF = CAPTURES = ("all", "git", "off")
 
-_PROFILE = "profile:"
+_FOLDER, _PROFILE = "file://", "profile:"
 _PROFILES = "profiles"  # the table of the settings file that holds them
 _DEFAULT_PROJECT = "uncategorized"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: one is a drive
@@ -93,8 +93,9 @@ class Settings:
     @property
     def store(self) -> Path:
         """The folder that `url` names."""
-        assert self.profile is None, "a profile has no folder"
-        return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix("file://"))))
+        folder = store_folder(self.url)
+        assert folder is not None, "a profile has no folder"
+        return folder
 
 
 class _SourcedValue(NamedTuple):
@@ -125,6 +126,13 @@ def read_settings(environ: Mapping[str, str] | None = None, *, url: str | os.Pat
         capture=_capture(found["capture"]) if "capture" in found else CAPTURE_ALL,
         profile=None if profile is None else read_profile(profile, profiles.get(profile, {}), given, file),
     )
+
+
+def store_folder(url: str) -> Path | None:
+    """The folder that a store's URL names; None where it names a profile."""
+    if not url.startswith(_FOLDER):
+        return None
+    return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(_FOLDER))))
 
 
 def all_settings() -> tuple[SettingSpec, ...]:
@@ -290,7 +298,7 @@ def _path_in_url(text: str, given: _SourcedValue) -> str:
 
 
 def _url_of(path: str) -> str:
-    return "file://" + quote_from_bytes(os.fsencode(path))
+    return _FOLDER + quote_from_bytes(os.fsencode(path))
 
 
 def _login_name(environ: Mapping[str, str]) -> str:

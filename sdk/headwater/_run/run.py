@@ -17,14 +17,17 @@ from headwater._artifact.artifact import Artifact, stored_version
 from headwater._artifact.building import state_of
 from headwater._artifact.lineage import inputs_of, names_used, outputs_of
 from headwater._artifact.lookup import check_expected_type, find_artifact, version_artifact
+from headwater._artifact.stored import DOWNLOADS
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
+from headwater._config.settings import store_folder
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._fixed_attributes import FixedAttributes
 from headwater._notebook import NotebookView
 from headwater._progress import notify
 from headwater._run import other_trackers
-from headwater._run.capture.capture import as_dictionary
+from headwater._run.capture.capture import as_dictionary, code_folders
+from headwater._run.capture.difference import code_artifact
 from headwater._run.exit_state import is_failure
 from headwater._run.heartbeat import now_us
 from headwater._run.live_values import LiveValues
@@ -145,6 +148,18 @@ class Run(FixedAttributes, NotebookView):
             writer.client, writer.namespace, wanted, writer.log, run=self.path, expect_latest=expected
         )
         return artifact
+
+    def log_code(self, name: str = "code") -> Artifact:
+        """Log the code that this run executes: its git commit, and the files that differ from it, as an output.
+
+        The artifact `name` of type "code" has the commit in `code.json`, the difference in `uncommitted.diff`, and new
+        files below `untracked`, up to 10 MiB each. No secret in them is masked. Reads all files that differ.
+        Raises: InvalidName, InvalidInput where the code is in no git repository; see `log_artifact`.
+        """
+        self._writer.check_running()
+        store = store_folder(self._writer.client.url)
+        without = [DOWNLOADS] if store is None else [DOWNLOADS, str(store)]
+        return self.log_artifact(code_artifact(name, code_folders(), without=without))
 
     def upsert_artifact(self, artifact: Artifact, distributed_id: str | None = None) -> Artifact:
         """Add an artifact's entries to the shared draft selected by `distributed_id` (default: the run's `group`).

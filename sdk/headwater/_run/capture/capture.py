@@ -26,7 +26,7 @@ def capturer(setting: str) -> Callable[[], Capture | None] | None:
     """
     if setting == CAPTURE_OFF:
         return None
-    folders, command = _folders(), tuple(sys.orig_argv)
+    folders, command = code_folders(), tuple(sys.orig_argv)
     with_environment = setting == CAPTURE_ALL
 
     def capture() -> Capture | None:
@@ -45,7 +45,7 @@ def as_dictionary(captured: Capture) -> dict[str, Any]:
     return known if captured.environment is None else {**known, **metadata.decode(captured.environment)}
 
 
-def _folders() -> Sequence[str]:
+def code_folders() -> Sequence[str]:
     """Where the code may be: the folder of the program, then the current one."""
     program = getattr(sys.modules.get("__main__"), "__file__", None)
     try:

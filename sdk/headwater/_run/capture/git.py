@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import IO
 
 from headwater_schemas.errors import InvalidName
 from headwater_schemas.events import Capture
@@ -46,22 +47,32 @@ def read_code(folders: Iterable[str]) -> Capture | None:
 
 def git(folder: str, *arguments: str, deadline_s: float) -> str | None:
     """What git answers about `folder`; None where it refuses. Raises: GitTimeout; OSError where there is no git."""
+    returncode, out = _run(folder, arguments, subprocess.PIPE, deadline_s)
+    return os.fsdecode(out) if returncode == 0 else None
+
+
+def git_to_file(folder: str, *arguments: str, out: IO[bytes], deadline_s: float) -> bool:
+    """Write what git answers to a file, and return whether it answered. Raises: as `git`."""
+    return _run(folder, arguments, out, deadline_s)[0] == 0
+
+
+def _run(folder: str, arguments: Sequence[str], out: int | IO[bytes], deadline_s: float) -> tuple[int, bytes]:
     process = subprocess.Popen(  # noqa: S603 - no shell, and git is what is asked for
         [*GIT, "-C", folder, *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=out,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
         start_new_session=True,  # so that what git starts ends with it
     )
     try:
-        out, _ = process.communicate(timeout=max(0.0, deadline_s - time.monotonic()))
+        answer, _ = process.communicate(timeout=max(0.0, deadline_s - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise GitTimeout(f"git {arguments[0]} took too long") from None
     finally:
         if process.returncode is None:
             _end(process)
-    return os.fsdecode(out) if process.returncode == 0 else None
+    return process.returncode, answer or b""
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
