@@ -3,6 +3,7 @@
 The thread is started when there is something to do, and ends soon after there is nothing any more.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Schedule:
         """Do not call `action` again; it may be running still."""
         with self._changed:
             self._due_s.pop(action, None)
+            self._changed.notify()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name="headwater-runs", daemon=True)
@@ -44,14 +46,20 @@ class Schedule:
         self._thread = thread
 
     def _work(self) -> None:
-        while (action := self._next()) is not None:
-            after_s = action()
+        try:
+            while (action := self._next()) is not None:
+                after_s = action()
+                with self._changed:
+                    if action in self._due_s:
+                        if after_s is None:
+                            del self._due_s[action]
+                        else:
+                            self._due_s[action] = time.monotonic() + after_s
+        finally:
             with self._changed:
-                if action in self._due_s:
-                    if after_s is None:
-                        del self._due_s[action]
-                    else:
-                        self._due_s[action] = time.monotonic() + after_s
+                self._thread = None
+                if self._due_s:  # an action raised, and is not called again; the others are
+                    self._start_thread()
 
     def _next(self) -> Action | None:
         """Wait for an action that is due, and return it; None when there was none for a while."""
@@ -60,13 +68,13 @@ class Schedule:
                 if not self._due_s:
                     self._changed.wait(THREAD_IDLE_S)
                     if not self._due_s:
-                        self._thread = None
                         return None
                 action, due_s = min(self._due_s.items(), key=lambda item: item[1])
                 wait_s = due_s - time.monotonic()
                 if wait_s <= 0:
+                    self._due_s[action] = math.inf  # while it runs
                     return action
-                self._changed.wait(wait_s)
+                self._changed.wait(min(wait_s, threading.TIMEOUT_MAX))
 
 
 schedule = Schedule()
