@@ -11,7 +11,7 @@ from headwater_consumer.database import Database, driver_connection
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ENTRIES, ROW_TYPES
 from headwater_consumer.writing.runner import Projector
-from headwater_schemas.events import ArtifactUsed, Event, RunFinished, RunStarted
+from headwater_schemas.events import ArtifactUsed, Capture, Event, RunFinished, RunStarted, RunUpdated
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 
 from bench.fabricated import PROJECT, files, opened, record, version_events
@@ -24,6 +24,9 @@ ENTRY_ROWS_PER_COMMIT_MAX = 10.0  # of one entry each: what merging writes, too
 ENTRY_COUNT = 200_000
 ENTRY_ROWS_PER_ENTRY_MAX = 1.0
 RUNS = 5_000
+CONFIG = '{"batch":32,"epochs":10,"lr":0.1}'
+# As large as of a small project: a command line of ten words, and twelve packages.
+CAPTURE = Capture("0" * 40, "https://example.org/team/digits.git", "main", "no", '{"command":"' + "x" * 600 + '"}')
 SQLITE_BYTES = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 POSTGRESQL_BYTES = (
     "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class AS c "
@@ -84,7 +87,8 @@ def _runs(count: int) -> Iterator[Event]:
     """Each uses what the run before it logged, and logs one entry of its own."""
     for n in range(count):
         run, collection = f"{PROJECT}/r{n}", f"{PROJECT}/c{n}"
-        yield RunStarted(run=run, job_type="train")
+        yield RunStarted(run=run, job_type="train", config=CONFIG, heartbeat_seconds=300)
+        yield RunUpdated(run=run, capture=CAPTURE)
         if n:
             yield ArtifactUsed(collection=f"{PROJECT}/c{n - 1}", version=0, run=run, requested=f"c{n - 1}:latest")
         yield from version_events(collection, str(n), [files([n])], run=run)
