@@ -61,7 +61,8 @@ def test_a_run_is_ended_by_hand_and_keeps_what_is_known_about_it(monkeypatch: py
     assert {key: done[key] for key in kept} == {key: before[key] for key in kept}
     assert done["finished"] is not None
     assert "has ended (failed)" in refused("runs", "r1", "--finish", "killed")
-    started._writer._state = "failed"
+    started.finish()  # of a process that was alive after all
+    assert ask("runs", "r1")["state"] == "finished"
 
 
 @pytest.mark.parametrize(

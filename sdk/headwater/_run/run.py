@@ -26,8 +26,9 @@ from headwater._fixed_attributes import FixedAttributes
 from headwater._notebook import NotebookView
 from headwater._progress import notify
 from headwater._run import other_trackers
-from headwater._run.capture.capture import as_dictionary, code_folders
+from headwater._run.capture.capture import code_folders
 from headwater._run.capture.difference import code_artifact
+from headwater._run.capture.shown import as_dictionary
 from headwater._run.exit_state import is_failure
 from headwater._run.heartbeat import now_us
 from headwater._run.live_values import LiveValues
@@ -106,8 +107,7 @@ class Run(FixedAttributes, NotebookView):
 
         Empty where nothing was captured. For a run that has just begun it may wait for two seconds.
         """
-        captured = self._writer.captured()
-        return {} if captured is None else as_dictionary(captured)
+        return as_dictionary(self._writer.captured())
 
     @property
     def state(self) -> str:

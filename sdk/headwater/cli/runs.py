@@ -10,7 +10,7 @@ from headwater_schemas.names import RunName
 
 from headwater._config.commands import LIST_PROJECTS
 from headwater._config.settings import Settings
-from headwater._run.capture.capture import as_dictionary
+from headwater._run.capture.shown import as_dictionary
 from headwater._run.heartbeat import now_us
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import (
@@ -131,8 +131,7 @@ def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> Non
     database = client.stores.database
     used = [f"{use.collection}:v{use.version}" for use in queries.inputs_of(database, run.run, limit=limit + 1)]
     logged = [f"{name}:v{version}" for name, version in queries.outputs_of(database, run.run, limit=limit + 1)]
-    captured = queries.capture_of(database, run.run)
-    capture = {} if captured is None else as_dictionary(captured)
+    capture = as_dictionary(queries.capture_of(database, run.run))
     if as_json:
         print_json({**_run_json(run), "used": used[:limit], "logged": logged[:limit], "capture": capture})
     else:

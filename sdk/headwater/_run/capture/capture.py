@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from headwater_schemas import metadata
 from headwater_schemas.events import Capture
@@ -36,13 +35,6 @@ def capturer(setting: str) -> Callable[[], Capture | None] | None:
         return replace(code or Capture(), environment=metadata.encode(read_environment(command), "environment"))
 
     return capture
-
-
-def as_dictionary(captured: Capture) -> dict[str, Any]:
-    """What was captured, by name; without what is not known."""
-    code = {"commit": captured.commit, "remote": captured.remote, "branch": captured.branch, "dirty": captured.dirty}
-    known = {name: value for name, value in code.items() if value is not None}
-    return known if captured.environment is None else {**known, **metadata.decode(captured.environment)}
 
 
 def code_folders() -> Sequence[str]:
