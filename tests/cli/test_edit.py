@@ -37,7 +37,7 @@ def test_an_alias_moves_only_from_where_it_is_expected() -> None:
     headwater("alias", "pets:v1", "prod", "--expect", "v0")
 
     assert "prod" in ask("show", "pets:v1")["aliases"]
-    assert "'three'" in refused("alias", "pets:v1", "prod", "--expect", "three")
+    assert "'three'" in refused("alias", "pets:v1", "prod", "--expect", "three", code=2)
 
 
 def test_an_alias_is_taken_off() -> None:

@@ -110,6 +110,16 @@ def test_a_late_part_is_an_error_that_names_the_version(images: Path) -> None:
     assert "v0" in refused("log", str(images / "dog.txt"), *shared)
 
 
+def test_a_version_is_logged_only_while_the_latest_is_the_expected_one(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets", "--expect-latest", "none")
+    headwater("log", str(images / "cat.txt"), "-n", "pets", "--expect-latest", "v0")
+
+    for expected in ("v0", "none"):
+        said = refused("log", str(images / "dog.txt"), "-n", "pets", "--expect-latest", expected)
+        assert f"while its latest version is {expected}, but v1 was logged by" in said
+    assert len(sdk.Api().artifacts("dataset", "pets")) == 2
+
+
 def test_what_goes_wrong_adds_no_version(images: Path) -> None:
     headwater("log", str(images), "-n", "pets")
     assert "'train/horse'" in refused("log", "--base", "pets", "--remove", "train/horse", code=3)
@@ -127,6 +137,8 @@ def test_what_goes_wrong_adds_no_version(images: Path) -> None:
         ((".", "-n", "x", "--remove", "a"), 2, "--base"),
         ((".", "-n", "x", "--finish"), 2, "--distributed-id"),
         ((".", "-n", "x", "--distributed-id", "j", "--writers", "2"), 2, "--finish"),
+        ((".", "-n", "x", "--distributed-id", "j", "--expect-latest", "v1"), 2, "exclude each other"),
+        ((".", "-n", "x", "--expect-latest", "prod"), 2, "'prod'"),
         ((".", "-n", "x", "--ttl", "soon"), 2, "'soon'"),
         ((".", "-n", "x", "--ttl", "0d"), 2, "'0d'"),
         ((".", "-n", "x", "--alias", "v3"), 1, "'v3'"),

@@ -7,19 +7,18 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact, stored_version
+from headwater._content.attributes import UNSET
 from headwater.cli.completion import complete_alias
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import print_json
-from headwater.cli.parsing import json_object, key_and_json, ttl_option
+from headwater.cli.parsing import expected_version_option, json_object, key_and_json, ttl_option
 from headwater.cli.resolve import version_named
-
-NO_VERSION = "none"  # value of --expect for an alias that must not exist yet
 
 
 @click.command("alias", short_help="Move aliases to a version, or remove them.")
 @version_argument
 @click.argument("aliases", metavar="ALIAS...", nargs=-1, required=True, shell_complete=complete_alias)
-@click.option("--expect", metavar="VERSION|none", help="Move the aliases only if they are on this version, or on none.")
+@expected_version_option("--expect", "Move the aliases only if they are on this version, or on none.")
 @click.option("--remove", is_flag=True, help="Remove the aliases from the version.")
 @namespace_options
 @json_option
@@ -33,14 +32,14 @@ def alias_command(
     as_json: bool,
 ) -> None:
     """Move aliases to a version, or remove them from it."""
-    if remove and expect is not None:
+    if remove and expect is not UNSET:
         raise click.UsageError("--remove and --expect exclude each other: --remove already names the version.")
     aliases = tuple(dict.fromkeys(aliases))
     artifact = version_named(name, entity, project)
     before = {alias: _version_with(alias, artifact) for alias in aliases}
-    if expect is not None:
+    if expect is not UNSET:
         for alias in aliases:
-            artifact.aliases.move(alias, expect=None if expect == NO_VERSION else expect)
+            artifact.aliases.move(alias, expect=expect)
     else:
         _edit(artifact.aliases, aliases, remove=remove)
         artifact.save()

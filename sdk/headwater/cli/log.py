@@ -10,10 +10,11 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact
+from headwater._content.attributes import UNSET
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_json
-from headwater.cli.parsing import json_object, name_and_uri, ttl_option
+from headwater.cli.parsing import expected_version_option, json_object, name_and_uri, ttl_option
 from headwater.cli.resolve import version_named
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class DraftOptions:
 @click.option("--reference", "references", multiple=True, metavar="[NAME=]URI", help="Add a reference; repeatable.")
 @click.option("--no-checksum", is_flag=True, help="Record references without requesting them.")
 @click.option("-a", "--alias", "aliases", multiple=True, help="Move this alias to the version; repeatable.")
+@expected_version_option("--expect-latest", "Log only if this is the latest version, or if there is none.")
 @click.option("--tag", "tags", multiple=True, help="Add this tag to the version; repeatable.")
 @click.option("-d", "--description", help="Description.")
 @click.option("-m", "--metadata", "metadata_text", metavar="JSON", help="Metadata, as a JSON object.")
@@ -136,6 +138,7 @@ def log_command(
     description: str | None,
     metadata_text: str | None,
     aliases: tuple[str, ...],
+    expect_latest: str | None,
     tags: tuple[str, ...],
     ttl: timedelta | None,
     used: tuple[str, ...],
@@ -158,6 +161,8 @@ def log_command(
     policy = _policy(immutable=immutable, verify=verify)
     content = ContentOptions(paths, folder, references, removed, policy, not no_checksum)
     _check_content(content, which["base"], draft)
+    if draft is not None and expect_latest is not UNSET:
+        raise click.UsageError("--expect-latest and --distributed-id exclude each other.")
     metadata = None if metadata_text is None else json_object(metadata_text, "--metadata")
     artifact, inputs = _new_artifact(entity, project, **which)
     inputs += [version_named(name, entity, project) for name in used]
@@ -167,7 +172,7 @@ def log_command(
             run.use_artifact(version)
         content.apply(artifact)
         if draft is None:
-            run.log_artifact(artifact).wait()
+            run.log_artifact(artifact, expect_latest=expect_latest).wait()
         else:
             draft.log(run, artifact)
     _report(artifact, run, distributed_id, as_json=as_json)

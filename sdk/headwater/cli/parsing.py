@@ -1,16 +1,22 @@
-"""Parses option values: JSON, times to live, and references."""
+"""Parses option values: JSON, times to live, expected versions, and references."""
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from headwater_schemas.errors import InvalidInput
 
+from headwater._content.attributes import UNSET, expected_version
+
 _DURATION = re.compile(r"([0-9]{1,12})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _SCHEME = "://"
+NO_VERSION = "none"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _time_to_live(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
@@ -55,6 +61,23 @@ grace_option = click.option(
     callback=_grace,
     help="Keep what was written within this time, such as 30m, 12h or 7d.",
 )
+
+
+def _expected_version(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """`v3`; None for `none`. UNSET if the option is not given."""
+    if text is None or text == NO_VERSION:
+        return UNSET if text is None else None
+    try:
+        expected_version("", text)
+    except InvalidInput:
+        expected = f"Write a version such as v3; or {NO_VERSION}."
+        raise click.BadParameter(f"{text!r} is not a version. {expected}", ctx, param) from None
+    return text
+
+
+def expected_version_option(name: str, what: str) -> Callable[[Command], Command]:
+    """An option for a version that is expected somewhere; UNSET if it is not given."""
+    return click.option(name, metavar=f"VERSION|{NO_VERSION}", callback=_expected_version, help=what)
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:
