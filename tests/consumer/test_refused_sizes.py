@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import EntryAdded, Event, VersionDescribed
+from headwater_schemas.events import EntryAdded, Event, RunStarted, VersionDescribed
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX, TAGS_MAX
 
 from tests.consumer.events import DIGITS, PROJECT, SHARED, committed, opened
@@ -33,6 +33,10 @@ def _names(count: int) -> tuple[str, ...]:
     return tuple(f"t{number}" for number in range(count))
 
 
+def _run(tags: tuple[str, ...]) -> Event:
+    return RunStarted(run=f"{PROJECT}/r", tags=tags)
+
+
 def _removed_and_added_tags(count: int) -> Event:
     return VersionDescribed(collection=DIGITS, version=0, tags_added=_names(count - 1), tags_removed=("old",))
 
@@ -42,6 +46,8 @@ EVENTS: dict[str, tuple[Callable[[int], Event], int]] = {
     "tags of a description": (_removed_and_added_tags, TAGS_MAX),
     "tags of a commit": (lambda count: committed(SHARED, tags=_names(count)), TAGS_MAX),
     "aliases of a commit": (lambda count: committed(SHARED, aliases=_names(count)), TAGS_MAX),
+    "tags of a run": (lambda count: _run(_names(count)), TAGS_MAX),
+    "tags of a run, one of them twice": (lambda count: _run(("t0", *_names(count - 1))), TAGS_MAX),
 }
 
 

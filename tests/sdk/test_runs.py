@@ -56,6 +56,8 @@ def test_bad_config_and_names_start_no_run() -> None:
         headwater.init(config={"x": {1, 2}})
     with pytest.raises(InvalidName):
         headwater.init(project="a b")
+    with pytest.raises(InvalidInput, match="has 257 tags; at most 256"):
+        headwater.init(tags=[f"t{number}" for number in range(257)])
     with pytest.raises(StoreUnavailable):
         headwater.Api()  # nothing was made
 

@@ -13,7 +13,7 @@ from headwater_schemas.errors import Reason
 from headwater_schemas.events import EDIT_EXISTING, VersionCommitted
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import TAGS_MAX, WRITERS_MAX
-from headwater_schemas.names import LATEST, RunName, check_alias
+from headwater_schemas.names import LATEST
 
 from headwater_consumer.projector.draft_rules import describe
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text
@@ -97,17 +97,11 @@ def waiting_commit(payload: bytes) -> VersionCommitted:
 
 
 def check_commit(event: VersionCommitted) -> None:
-    """Check what a commit says by itself. Raises: RuleViolation, or an error of the names' grammar."""
-    for alias in event.aliases:
-        check_alias(alias)
-    for tag in event.tags:
-        check_alias(tag, "tag")
+    """Check what a commit says by itself. Raises: RuleViolation, or an error of the JSON."""
     for kind, names in (("tags", event.tags), ("aliases", event.aliases)):
         _check_count(event, kind, len(names))
     if event.metadata is not None:
         metadata.decode(event.metadata)
-    if event.run is not None:
-        RunName.parse(event.run)
     if event.writers is not None and not 1 <= event.writers <= WRITERS_MAX:
         raise RuleViolation(
             Reason.INVALID,

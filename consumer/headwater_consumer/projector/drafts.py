@@ -23,7 +23,6 @@ from headwater_schemas.events import (
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.lthash import ContentSum
-from headwater_schemas.names import RunName
 
 from headwater_consumer.projector.draft_rules import (
     check_base,
@@ -213,11 +212,8 @@ def _base_name(base: int | None) -> str:
 
 
 def writer_of(context: EventContext, event: EntryAdded | EntryRemoved | WriterDone) -> str:
-    """Which of a draft's writers sent an event: the same one when a run is retried from another process.
-
-    Raises: InvalidName.
-    """
-    return context.origin.session if event.writer is None else str(RunName.parse(event.writer))
+    """Which of a draft's writers sent an event: the same one when a run is retried from another process."""
+    return context.origin.session if event.writer is None else event.writer
 
 
 def new_writer(event: DraftEvent, writer: str) -> DraftWriterRow:

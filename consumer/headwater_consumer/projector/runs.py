@@ -15,7 +15,7 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX, RUN_VALUES_REMOVED_MAX, TAGS_MAX
-from headwater_schemas.names import RunName, check_alias
+from headwater_schemas.names import RunName
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
 from headwater_consumer.projector.facts import change_fact, end_fact
@@ -39,8 +39,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
     """
     name = RunName.parse(event.run)
     metadata.decode(event.config)
-    tags = list(dict.fromkeys(check_alias(tag, "tag") for tag in event.tags[: TAGS_MAX + 1]))
-    if len(tags) > TAGS_MAX:
+    if len(event.tags) > TAGS_MAX:
         raise RuleViolation(
             Reason.INVALID,
             f"run {event.run} has {len(event.tags):,} tags; at most {TAGS_MAX} are allowed. Give it fewer.",
@@ -51,7 +50,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
         job_type=event.job_type,
         group=event.group,
         display_name=event.display_name,
-        tags=json.dumps(tags, ensure_ascii=False),
+        tags=json.dumps(list(dict.fromkeys(event.tags)), ensure_ascii=False),
         author=context.origin.author,
         started_us=context.time_us,
         append_us=context.append_us,

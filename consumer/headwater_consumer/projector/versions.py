@@ -12,7 +12,7 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import TAGS_MAX
-from headwater_schemas.names import LATEST, RunName, check_alias
+from headwater_schemas.names import LATEST
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
 from headwater_consumer.projector.facts import add_tag, clear_attribute, end_fact, set_alias, set_attribute
@@ -36,7 +36,6 @@ ALIASES_SHOWN_MAX = 20  # in a message
 
 def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[Change]:
     """Point an alias to another version or to none, if it still points to the expected one."""
-    check_alias(event.alias)
     held = state.get(AliasRow, event.collection, event.alias)
     at_present = None if held is None else held.version
     if event.expected is not None and event.expected.version != at_present:
@@ -54,7 +53,6 @@ def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[
 
 def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Change]:
     """A run used a version. The edge refers to the run by name, which need not have started yet."""
-    RunName.parse(event.run)
     _live_version(event.collection, event.version, state)
     if state.get(RunInputRow, event.collection, event.version, event.run, event.requested) is not None:
         return []
@@ -156,8 +154,6 @@ def _check_tags(event: VersionDescribed) -> None:
             f"an event changes {changed:,} tags of {event.collection}:v{event.version}; at most {TAGS_MAX} are "
             "allowed. Send them as several events.",
         )
-    for tag in event.tags_added:
-        check_alias(tag, "tag")
 
 
 def _new_metadata(event: VersionDescribed, state: State) -> str | None:

@@ -11,12 +11,18 @@ from headwater_schemas.names import RunName, check_label, check_name
 
 from headwater._commit.client import Client, client_for
 from headwater._config.settings import Settings, read_settings
-from headwater._content.attributes import Names
 from headwater._progress import notify
 from headwater._run import heartbeat
 from headwater._run.capture.capture import capturer
 from headwater._run.disabled import DisabledRun, settings_of_throwaway_store
-from headwater._run.init_options import DISABLED, check_options, check_resume, check_run_exists, run_before
+from headwater._run.init_options import (
+    DISABLED,
+    check_options,
+    check_resume,
+    check_run_exists,
+    checked_tags,
+    run_before,
+)
 from headwater._run.live_values import encoded
 from headwater._run.run import Run
 from headwater._run.upkeep import Upkeep
@@ -74,7 +80,7 @@ def init(
         group=group,
         display_name=name,
         config=encoded("config", config),
-        tags=tuple(Names(() if tags is None else tags)),
+        tags=checked_tags(tags),
         heartbeat_seconds=heartbeat.FIRST_S,
     )
     before = run_before(reinit)

@@ -1,10 +1,14 @@
 """Options of `init` that scripts bring along from experiment trackers: honoured, or refused saying what to do."""
 
+from collections.abc import Iterable
+
 from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import RunName
 
 from headwater._commit.client import Client
+from headwater._content.attributes import Names
 from headwater._run.active import current_run
 from headwater._run.run import Run
 
@@ -32,6 +36,14 @@ def check_options(*, mode: str | None, notes: str | None, dir: object, settings:
     for name, (given, advice) in instead.items():
         if given is not None:
             raise InvalidInput(f"{name}= is not an option of headwater.init. {advice}.")
+
+
+def checked_tags(tags: Iterable[str] | None) -> tuple[str, ...]:
+    """The tags of a run. Raises: InvalidName; InvalidInput for too many, which the log would refuse."""
+    names = tuple(Names(() if tags is None else tags))
+    if len(names) > TAGS_MAX:
+        raise InvalidInput(f"a run has {len(names):,} tags; at most {TAGS_MAX} are allowed. Give it fewer.")
+    return names
 
 
 def run_before(reinit: bool | str | None) -> Run | None:
