@@ -26,7 +26,7 @@ from headwater_schemas.errors import BlobMissing, HeadwaterError, InvalidInput, 
 from headwater_schemas.events import Move
 
 from headwater_producer.kept_content import KeptContent
-from headwater_producer.stored_content import Clock, StoredContent, StoredLocations
+from headwater_producer.stored_content import Clock, Located, StoredContent, StoredLocations
 
 _STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
 
@@ -189,6 +189,14 @@ class BlobStager:
         found = self._stored.find(project, wanted)
         with self._exclusive():
             return [digest for digest in wanted if digest not in found and not self._is_here(digest)]
+
+    def note_lost(self, project: str, lost: Iterable[Located]) -> None:
+        """These places of `project` were found lost: `heal` is to redirect their reads."""
+        self._stored.note_lost(project, lost)
+
+    def find_copies(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
+        """Where `project` has these contents, but for places that were found lost."""
+        return self._stored.find(project, wanted)
 
     def publish(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
         """Make these contents objects of `project`, durably, unless they are; returns where each one is.

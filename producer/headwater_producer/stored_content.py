@@ -8,19 +8,22 @@ a move then redirects the reads of every version that needs it.
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Protocol
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, READ_MANY_BYTES_MAX, BlobStore
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import ContentError
+from headwater_schemas.errors import ContentError, StoreUnavailable
 from headwater_schemas.events import Move
 from headwater_schemas.object_names import attempt_of
 
 OBJECT_TRUSTED_S = 60.0  # for so long after an object was put or seen, the store is not asked for it again
 OBJECTS_KNOWN_MAX = 65_536  # remembered, about 10 MB of names; beyond that, the store is asked once more
 COPIES_TRIED_MAX = 16  # of one content; if all of them are lost, it is stored anew
+UNREADABLE_MAX = 16  # objects in a row; then it is the store that cannot be read
 
 Clock = Callable[[], float]  # seconds, never going back
+Located = tuple[BlobLocation, bytes]  # a place, and the digest in the stored form of what it should have
 
 
 class StoredLocations(Protocol):
@@ -66,8 +69,7 @@ class StoredContent:
                 break
             lost = self._lost_among(project, places)
             found.update(places if not lost else {d: place for d, place in places.items() if d not in lost})
-            for digest, place in lost.items():
-                self._lose(project, digest, place)
+            self.note_lost(project, [(place, digest) for digest, place in lost.items()])
             without.update(place.object_name for place in lost.values())
             left = list(lost)
         return found
@@ -117,6 +119,13 @@ class StoredContent:
         """This process has just stored an object."""
         self._remember(name, size, self._clock())
 
+    def note_lost(self, project: str, lost: Iterable[Located]) -> None:
+        """These places of a project were found without the content that they should have, given by its digest."""
+        for place, digest in lost:
+            places = self._lost.setdefault((project, digest), [])
+            if place not in places:
+                places.append(place)
+
     def is_lost(self, project: str, digest: bytes) -> bool:
         """Whether a stored copy of this content was found lost, so that its bytes should be stored anew."""
         return bool(self._lost) and (project, digest) in self._lost
@@ -163,15 +172,10 @@ class StoredContent:
         return lost
 
     def _read_back(self, project: str, places: Mapping[bytes, BlobLocation]) -> None:
-        for place, digest in damaged(self._store, [(place, digest) for digest, place in places.items()]):
-            self._lose(project, digest, place)
+        located = [(place, digest) for digest, place in places.items()]
+        self.note_lost(project, ContentCheck(self._store).damaged(located))
         for digest, place in places.items():
             self._read[project, digest].add(place)
-
-    def _lose(self, project: str, digest: bytes, place: BlobLocation) -> None:
-        places = self._lost.setdefault((project, digest), [])
-        if place not in places:
-            places.append(place)
 
     def _remember(self, name: str, size: int, seen_at: float) -> None:
         if len(self._known) >= OBJECTS_KNOWN_MAX:
@@ -179,52 +183,88 @@ class StoredContent:
         self._known[name] = seen_at, size
 
 
-def damaged(
-    store: BlobStore, places: Iterable[tuple[BlobLocation, bytes]], advance: Callable[[int], None] = lambda _: None
-) -> Iterator[tuple[BlobLocation, bytes]]:
-    """Those of these places, given with their digests, that do not have their content. Cost: reads all of it.
+class ContentCheck:
+    """Reads stored content back, to find what is damaged.
 
-    `advance` is told how many more bytes were read, or found to be unreadable.
+    An object that the store cannot read while it answers for others counts as damaged as a whole: some stores answer so
+    for rotten bytes. It is not tried again, since each attempt takes seconds.
     """
-    batch: list[tuple[BlobLocation, bytes]] = []
-    size = 0
-    for place, digest in sorted(places):
-        if place.size > PACKED_FILE_BYTES_MAX:
-            if not _can_be_streamed(store, place, digest, advance):
+
+    def __init__(self, store: BlobStore, advance: Callable[[int], None] = lambda _: None) -> None:
+        """`advance` is told how many more bytes were read, or found to be unreadable."""
+        self._store = store
+        self._advance = advance
+        self._unreadable: set[str] = set()
+        self._in_a_row = 0
+
+    def damaged(self, places: Iterable[Located]) -> Iterator[Located]:
+        """Those of these places, given with their digests, that do not have their content. Cost: reads all of it.
+
+        Raises: StoreUnavailable when the store itself cannot be read.
+        """
+        batch: list[Located] = []
+        size = 0
+        for place, digest in sorted(places):
+            if place.object_name in self._unreadable:
+                self._advance(place.size)
                 yield place, digest
-            continue
-        if size + place.size > READ_MANY_BYTES_MAX:
-            yield from _damaged_in(store, batch)
-            advance(size)
-            batch, size = [], 0
-        batch.append((place, digest))
-        size += place.size
-    yield from _damaged_in(store, batch)
-    advance(size)
+                continue
+            if place.size > PACKED_FILE_BYTES_MAX:
+                yield from self._damaged_file(place, digest)
+                continue
+            if size + place.size > READ_MANY_BYTES_MAX:
+                yield from self._damaged_in(batch)
+                self._advance(size)
+                batch, size = [], 0
+            batch.append((place, digest))
+            size += place.size
+        yield from self._damaged_in(batch)
+        self._advance(size)
 
-
-def _damaged_in(store: BlobStore, batch: Sequence[tuple[BlobLocation, bytes]]) -> Iterator[tuple[BlobLocation, bytes]]:
-    """As `damaged`, for what may be in memory at once. If one cannot be read, the halves are tried by themselves."""
-    if not batch:
-        return
-    try:
-        store.read_many(batch)
-    except ContentError:
-        if len(batch) == 1:
-            yield batch[0]
+    def _damaged_in(self, batch: Sequence[Located]) -> Iterator[Located]:
+        """Those of what may be in memory at once. If one cannot be read, smaller parts are tried by themselves."""
+        if not batch:
             return
-        middle = len(batch) // 2
-        yield from _damaged_in(store, batch[:middle])
-        yield from _damaged_in(store, batch[middle:])
+        try:
+            self._store.read_many(batch)
+        except ContentError:
+            if len(batch) == 1:
+                yield batch[0]
+                return
+            middle = len(batch) // 2
+            yield from self._damaged_in(batch[:middle])
+            yield from self._damaged_in(batch[middle:])
+        except StoreUnavailable as error:
+            parts = [list(part) for _, part in groupby(batch, key=lambda one: one[0].object_name)]
+            if len(parts) == 1:
+                self._note_unreadable(error, batch[0][0].object_name)
+                yield from batch
+                return
+            for part in parts:
+                yield from self._damaged_in(part)
+        else:
+            self._in_a_row = 0
 
+    def _damaged_file(self, place: BlobLocation, digest: bytes) -> Iterator[Located]:
+        """The same for content that is too large for memory."""
+        try:
+            for piece in self._store.stream(place, digest):
+                self._advance(len(piece))
+        except ContentError:
+            yield place, digest
+        except StoreUnavailable as error:
+            self._note_unreadable(error, place.object_name)
+            yield place, digest
+        else:
+            self._in_a_row = 0
 
-def _can_be_streamed(store: BlobStore, place: BlobLocation, digest: bytes, advance: Callable[[int], None]) -> bool:
-    try:
-        for piece in store.stream(place, digest):
-            advance(len(piece))
-    except ContentError:
-        return False
-    return True
+    def _note_unreadable(self, error: StoreUnavailable, name: str) -> None:
+        """Raises: StoreUnavailable, unless it is most likely this object alone."""
+        self._store.sizes([name])
+        self._unreadable.add(name)
+        self._in_a_row += 1
+        if self._in_a_row > UNREADABLE_MAX:
+            raise error
 
 
 def _joined(pairs: Sequence[tuple[BlobLocation, BlobLocation]]) -> list[Move]:

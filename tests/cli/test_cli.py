@@ -121,6 +121,22 @@ def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: S
     assert f"{pack} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
 
 
+def test_doctor_names_what_rotted_on_the_disk_and_goes_on(images: Path, store: StoreUnderTest) -> None:
+    headwater("log", str(images), "--name", "pets")
+    (first,) = store.objects()
+    (images / "0.txt").write_bytes(os.urandom(300_000))
+    headwater("log", str(images / "0.txt"), "--name", "others")
+    (second,) = set(store.objects()) - {first}
+    store.rot(first)
+    store.rot(second)
+
+    said = headwater("doctor", "--verify", expect=1)
+
+    assert f"{first} (damaged, needed by team/animals/pets:v0)" in said
+    assert f"{second} (damaged, needed by team/animals/others:v0)" in said
+    assert "headwater log --verify" in said
+
+
 def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     (pack,) = store.objects()
@@ -142,6 +158,17 @@ def test_doctor_asks_for_content_where_it_was_stored_again(images: Path, store: 
     store.remove(second)
 
     assert f"{second} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
+
+
+def test_doctor_compares_the_record_that_was_projected_last_with_the_log(images: Path, store: StoreUnderTest) -> None:
+    headwater("log", str(images), "--name", "pets")
+    headwater("doctor")
+
+    store.change_last_records()
+
+    said = headwater("doctor", expect=1)
+    assert "has another record at offset" in said
+    assert "an older copy of the log was put in its place" in said
 
 
 def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:

@@ -13,6 +13,7 @@ from headwater_schemas.keys import first_session
 
 from tests.cli.commands import ask, headwater, refused
 from tests.support.history import Writer, pack_of
+from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -41,7 +42,7 @@ def test_the_first_version_of_a_project_fixes_its_algorithm(images: Path) -> Non
 
     said = refused("project", "--digest-algorithm", "blake3", "--draft-idle-days", "3", code=1)
 
-    assert "team/animals has versions with xxh3 digests" in said
+    assert "team/animals uses the digest algorithm xxh3" in said
     assert ask("project")["settings"] == {"digest_algorithm": "xxh3", "draft_idle_days": 7}
     assert ask("project", "--digest-algorithm", "xxh3")["settings"]["digest_algorithm"] == "xxh3"
 
@@ -103,6 +104,19 @@ def test_maintenance_ends_sessions_that_began_long_ago(images: Path) -> None:
     assert ask("maintain", "--retire-sessions-days", "5")["sessions_retired_before"] is None
     assert "pets:v0" in headwater("show", "pets")
     assert "x>=2" in refused("maintain", "--retire-sessions-days", "1", code=2)
+
+
+def test_maintenance_heals_only_when_it_is_told_to(images: Path, store: StoreUnderTest) -> None:
+    headwater("log", str(images), "-n", "pets")
+    for name in store.objects():
+        store.remove(name)
+
+    assert ask("maintain")["contents_lost"] is None
+    healed = ask("maintain", "--heal", "--project", "animals")
+    assert (healed["contents_healed"], healed["contents_lost"]) == (0, 3)
+    assert "stored 0 lost contents anew" in headwater("maintain", "--heal", "--verify", "--project", "plants")
+    assert "3 lost contents without a copy" in headwater("maintain", "--heal")
+    assert "--heal" in refused("maintain", "--verify", code=2)
 
 
 def test_maintenance_completes_what_a_killed_process_wrote_to_one_partition(images: Path) -> None:

@@ -9,6 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _PIECE_BYTES = 16 * 1024
+BUSY = "<Error><Code>SlowDownRead</Code><Message>Please reduce your request rate</Message></Error>"
+_TOO_BUSY = (
+    f"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: {len(BUSY)}\r\n\r\n{BUSY}".encode()
+)
 _BEGINNINGS = (b"GET /", b"HEAD /", b"PUT /", b"POST /", b"DELETE /")
 
 
@@ -20,8 +24,13 @@ class Cutter:
     cuts: int = 0
     after_bytes: int = 0
     begins_with: bytes = b""  # only answers to requests that begin so
+    refuses: bytes = b""  # requests for bytes whose first line has this; the server is too busy for them
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def may_pass(self, request: bytes) -> bool:
+        line, _, _ = request.partition(b"\r\n")
+        return not (self.refuses and line.startswith(b"GET /") and self.refuses in line)
 
     def may_cut(self, request: bytes) -> bool:
         with self.lock:
@@ -64,6 +73,9 @@ def _pass_on(cutter: Cutter, near: socket.socket, far: socket.socket) -> None:
             while data := near.recv(_PIECE_BYTES):
                 if data.startswith(_BEGINNINGS):  # else it is more of a body
                     asked[0] = data
+                    if not cutter.may_pass(data):
+                        near.sendall(_TOO_BUSY)
+                        continue
                 far.sendall(data)
         _end(near, far)
 

@@ -2,26 +2,30 @@
 
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX
 from headwater_blobs.s3.client import RETRIES
 from headwater_blobs.s3.reading import BREAKS
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
+from headwater_producer import stored_content
+from headwater_producer.stored_content import ContentCheck
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreError, StoreUnavailable
 from headwater_schemas.object_names import pack_name
 
 from tests.contract.blob_stores import READERS, digest_of, each_reader, put_file, put_pack
-from tests.s3.stand_ins import Cutter, answering, cutting
+from tests.s3.stand_ins import BUSY, Cutter, answering, cutting
 from tests.support import buckets
-from tests.support.servers import servers
 
 PROJECT = "vision/digits"
+ONE_REFUSAL_S = 4.0  # with its retries
 CONTENT = random.Random(1).randbytes(5 * CHUNK_BYTES)
 
 
@@ -63,9 +67,6 @@ def test_an_object_whose_bytes_never_come_is_damaged_and_that_is_not_tried_for_e
     assert cutter.done <= 2 * BREAKS.attempts_max
 
 
-BUSY = "<Error><Code>SlowDownRead</Code><Message>Please reduce your request rate</Message></Error>"
-
-
 @each_reader
 def test_a_server_that_always_asks_to_slow_down_is_not_asked_for_ever(settings: S3Settings, reader: str) -> None:
     seen: list[str] = []
@@ -81,39 +82,35 @@ def test_a_server_that_always_asks_to_slow_down_is_not_asked_for_ever(settings: 
     assert len(seen) == 1 + RETRIES
 
 
-def flip(content: bytes) -> bytes:
-    at = len(content) * 3 // 4  # beyond the header of a small object
-    return content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :]
-
-
-def cut(content: bytes) -> bytes:
-    return content[: len(content) * 3 // 4]
-
-
-def damage(settings: S3Settings, name: str, change: Callable[[bytes], bytes]) -> None:
-    """Change the bytes of an object on the server's disk, or by putting others there where that is out of reach."""
-    folder = servers().s3_folder
-    if folder is None:
-        buckets.write(settings, name, change(buckets.raw(settings, name)))
-        return
-    # MinIO keeps what is small in `xl.meta`, and else the bytes in `part.N` beside it.
-    files = [path for path in Path(folder, settings.bucket, name).rglob("*") if path.is_file()]
-    parts = [path for path in files if path.name.startswith("part.")] or files
-    for path in parts[:1]:
-        path.write_bytes(change(path.read_bytes()))
-
-
 @each_reader
 @pytest.mark.parametrize("size", [5000, 300_000, 3 * CHUNK_BYTES], ids=["within", "beside", "large"])
-@pytest.mark.parametrize("change", [flip, cut])
+@pytest.mark.parametrize("change", [buckets.flip, buckets.cut])
 def test_what_rotted_on_the_servers_disk_is_an_error_that_names_it(
     settings: S3Settings, store: S3BlobStore, tmp_path: Path, change: Callable[[bytes], bytes], size: int, reader: str
 ) -> None:
     where, digest = put_file(store, tmp_path / "source", random.Random(size).randbytes(size))
-    damage(settings, where.object_name, change)
+    buckets.rot(settings, where.object_name, change)
 
     with pytest.raises((BlobCorrupt, StoreUnavailable), match=where.object_name):
         READERS[reader](store, where, digest)
+
+
+@pytest.mark.parametrize("size", [250, 15_000, 3 * CHUNK_BYTES], ids=["within", "beside", "large"])
+@pytest.mark.parametrize("change", [buckets.flip, buckets.cut])
+def test_what_rotted_on_the_servers_disk_is_told_from_what_is_sound(
+    settings: S3Settings, store: S3BlobStore, tmp_path: Path, change: Callable[[bytes], bytes], size: int
+) -> None:
+    random_bytes = random.Random(size).randbytes
+    if size > PACKED_FILE_BYTES_MAX:
+        objects = [[put_file(store, tmp_path / "source", random_bytes(size))] for _ in range(2)]
+    else:
+        objects = [put_pack(store, *(random_bytes(size) for _ in range(20))) for _ in range(2)]
+    buckets.rot(settings, objects[0][0][0].object_name, change)
+
+    damaged = set(ContentCheck(store).damaged([place for of in objects for place in of]))
+
+    assert damaged
+    assert damaged <= set(objects[0])
 
 
 def test_many_objects_are_read_at_once_and_one_that_is_damaged_is_named(
@@ -154,3 +151,31 @@ def test_an_error_of_the_server_is_ours(settings: S3Settings) -> None:
         with pytest.raises(StoreError, match="InternalError"):
             list(store.list_objects())
         store.close()
+
+
+def test_an_object_that_the_server_cannot_read_is_damaged_and_the_others_are_sound(
+    behind: S3BlobStore, cutter: Cutter, tmp_path: Path
+) -> None:
+    small = [put_pack(behind, *(os.urandom(1000) for _ in range(20))) for _ in range(4)]
+    large = [put_file(behind, tmp_path / "source", os.urandom(PACKED_FILE_BYTES_MAX + 1)) for _ in range(2)]
+    check, places = ContentCheck(behind), [*(one for pack in small for one in pack), *large]
+    cutter.refuses = small[1][0][0].object_name.encode()
+
+    assert set(check.damaged(places)) == set(small[1])
+
+    cutter.refuses = large[0][0].object_name.encode()
+    before = time.monotonic()
+    assert set(check.damaged(places)) == {*small[1], large[0]}, "what was unreadable is not asked for again"
+    assert time.monotonic() - before < 2 * ONE_REFUSAL_S
+    assert set(ContentCheck(behind).damaged(small[1])) == set()
+
+
+def test_a_server_that_reads_nothing_has_not_lost_everything(behind: S3BlobStore, cutter: Cutter) -> None:
+    places = [put_pack(behind, os.urandom(1000))[0] for _ in range(4)]
+    cutter.refuses = b"packs/"
+
+    with (
+        patch.object(stored_content, "UNREADABLE_MAX", 1),
+        pytest.raises(StoreUnavailable, match=r"object 'packs/.*SlowDownRead"),
+    ):
+        list(ContentCheck(behind).damaged(places))

@@ -8,6 +8,7 @@ from pathlib import Path
 import headwater
 import pytest
 from headwater._commit.client import client_for, forget_client
+from headwater._commit.healing import Healing, heal_from_copies
 from headwater._config.settings import read_settings
 from headwater._stores.lost_content import lost_objects
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
@@ -222,9 +223,8 @@ def test_a_draft_inherits_without_a_question_what_it_does_not_name(
     assert Path(draft.get_entry("new.txt").download(tmp_path / "one")).read_bytes() == b"new"
 
 
-def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUnderTest, folder: Path) -> None:
-    log(folder)
-    before = store.objects()
+def log_copies() -> None:
+    """Small files of which the writer does not know that they are stored: another pack has them, too."""
     client = client_for(read_settings(), create=False)
     unaware = BlobStager(client.stores.blobs, nothing_stored, algorithm=digests.XXH3, project="team/animals")
     files = dict(zip(("a.txt", "b/c.txt", "b/empty"), unaware.ingest([b"first", b"second", b""]), strict=True))
@@ -232,15 +232,61 @@ def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUn
     command = CommitVersion(collection="team/animals/copy", type="dataset", base=None, files=sizes)
     send_commit(command, unaware, client.session.producer)
     client.session.confirm(projected=True)
+
+
+def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUnderTest, folder: Path) -> None:
+    log(folder)
+    before = store.objects()
+    log_copies()
     for name in before:
         store.remove(name)
 
-    lost = lost_objects(client.stores, verify=False)
+    lost = lost_objects(client_for(read_settings(), create=False).stores, verify=False)
 
     assert [(one.name, one.problem, one.has_copies) for one in lost] == [
         (name, "missing", name.startswith("packs/")) for name in before
     ]
     assert {version for one in lost for version in one.versions} == {"team/animals/data:v0", "team/animals/copy:v0"}
+
+
+def heal(*, verify: bool) -> Healing:
+    client = client_for(read_settings(), create=False)
+    done = heal_from_copies(client.stores, client.session.producer, verify=verify)
+    client.session.confirm(projected=True)
+    another_process()
+    return done
+
+
+@pytest.mark.parametrize(("lose", "verify"), [(delete, False), (truncate, False), (rot, True)])
+@pytest.mark.parametrize("which", ["the first", "the other"])
+def test_what_an_object_lost_is_stored_anew_where_another_has_it(
+    store: StoreUnderTest, folder: Path, tmp_path: Path, lose: Damage, which: str, verify: bool
+) -> None:
+    log(folder)
+    (first,) = packs = [name for name in store.objects() if name.startswith("packs/")]
+    log_copies()
+    (other,) = {name for name in store.objects() if name.startswith("packs/")}.difference(packs)
+    lose(store, first if which == "the first" else other)
+
+    healing = heal(verify=verify)
+
+    assert (healing.lost, healing.healed) == (0, 2 if lose is rot else 3)  # nothing of an empty file can rot
+    assert downloaded("data:v0", tmp_path / "data") == CONTENTS
+    assert downloaded("copy:v0", tmp_path / "copy") == {p: c for p, c in CONTENTS.items() if c is not LARGE}
+    objects = store.objects()
+    assert heal(verify=verify) == Healing(healed=0, lost=0)
+    assert store.objects() == objects
+
+
+def test_what_no_other_object_has_whole_stays_lost_and_is_counted(store: StoreUnderTest, folder: Path) -> None:
+    log(folder)
+    log_copies()
+    for name in store.objects():
+        rot(store, name)
+    before = store.objects()
+
+    assert heal(verify=True) == Healing(healed=0, lost=3)
+    assert store.objects() == before
 
 
 def nothing_stored(

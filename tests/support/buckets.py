@@ -3,7 +3,9 @@
 import io
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
@@ -54,6 +56,30 @@ def raw(settings: S3Settings, name: str) -> bytes:
 
 def write(settings: S3Settings, name: str, content: bytes) -> None:
     client_of(settings).put_object(settings.bucket, name, io.BytesIO(content), len(content))
+
+
+def flip(content: bytes) -> bytes:
+    at = len(content) * 3 // 4  # beyond the header of a small object
+    return content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :]
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) * 3 // 4]
+
+
+def rot(settings: S3Settings, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Change the bytes of an object on the server's disk, or by putting others there where that is out of reach."""
+    from tests.support.servers import servers  # a process that is only told of a bucket needs no servers
+
+    folder = servers().s3_folder
+    if folder is None:
+        write(settings, name, change(raw(settings, name)))
+        return
+    # MinIO keeps what is small in `xl.meta`, and else the bytes in `part.N` beside it.
+    files = [path for path in Path(folder, settings.bucket, name).rglob("*") if path.is_file()]
+    parts = [path for path in files if path.name.startswith("part.")] or files
+    for path in parts[:1]:
+        path.write_bytes(change(path.read_bytes()))
 
 
 def remove(settings: S3Settings) -> None:

@@ -1,8 +1,9 @@
 """A store for a test of the SDK, in one way to run: what to set, and how to spoil it behind headwater's back."""
 
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,13 @@ class StoreUnderTest:
         self._file(name).chmod(0o600)
         self._file(name).write_bytes(content)
 
+    def rot(self, name: str) -> None:
+        """Change a bit of an object on the disk, behind the back of the server where there is one."""
+        if self.is_embedded:
+            self.write(name, buckets.flip(self.read(name)))
+        else:
+            buckets.rot(self._bucket, name, buckets.flip)
+
     def remove(self, name: str) -> None:
         """Take an object away."""
         if self.is_embedded:
@@ -62,6 +70,17 @@ class StoreUnderTest:
             return
         with psycopg.connect(self.environment["HEADWATER_DATABASE_URL"], autocommit=True) as database:
             database.execute(f"DROP TABLE {self.environment['HEADWATER_DATABASE_SCHEMA']}.projection_meta")
+
+    def change_last_records(self) -> None:
+        """Have the projection say that another record was the last one that it applied of each partition."""
+        other = "UPDATE {}log_positions SET record = {}"
+        if self.is_embedded:
+            with closing(sqlite3.connect(self.folder / "projection" / "projection.db")) as file, file:
+                file.execute(other.format("", "zeroblob(16)"))
+            return
+        with psycopg.connect(self.environment["HEADWATER_DATABASE_URL"], autocommit=True) as database:
+            schema = self.environment["HEADWATER_DATABASE_SCHEMA"]
+            database.execute(other.format(f"{schema}.", "decode(repeat('00', 16), 'hex')"))
 
     def _file(self, name: str) -> Path:
         *folders, leaf = name.split("/")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_producer.stager import BlobStager
+from headwater_producer.stored_content import Located
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 
@@ -16,8 +17,6 @@ from headwater._content.content import Content
 from headwater._ingest.deferred import hash_again
 
 BYTES_PER_BATCH = 4 * 1024 * 1024  # of small contents, in memory at once
-
-Located = tuple[BlobLocation, bytes]  # of a digest in the stored form
 
 
 def ingest_again(
@@ -40,14 +39,14 @@ def ingest_again(
     }
     kept = [digest for digest in dict.fromkeys(digest for digest, _ in others.values()) if digest not in found]
     published = kept_by.publish(kept_by.project, kept)
-    found |= _ingest_published(blobs, stager, [(published[digest], digest) for digest in kept])
+    found |= ingest_stored(blobs, stager, [(published[digest], digest) for digest in kept])
     content.replace_digests(found)
     kept_by.forget(found)
     return True
 
 
-def _ingest_published(blobs: BlobStore, stager: BlobStager, located: Sequence[Located]) -> dict[bytes, bytes]:
-    """Old digest → new one."""
+def ingest_stored(blobs: BlobStore, stager: BlobStager, located: Sequence[Located]) -> dict[bytes, bytes]:
+    """Ingest content that is stored; returns old digest → new one. Raises: ContentError, StoreUnavailable."""
     found: dict[bytes, bytes] = {}
     for batch in _batches([one for one in located if one[0].size <= PACKED_FILE_BYTES_MAX]):
         found |= zip([digest for _, digest in batch], stager.ingest(blobs.read_many(batch)), strict=True)

@@ -1,12 +1,12 @@
 """Objects that versions need and that the store lost: which versions need them, and what can bring them back."""
 
-from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headwater_consumer import queries
 from headwater_consumer.queries.contents import contents
-from headwater_producer.stored_content import damaged
+from headwater_producer.stored_content import ContentCheck, Located
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.object_names import project_of
 
 from headwater._progress import Progress
@@ -16,6 +16,18 @@ CONTENTS_EXAMINED_MAX = 100  # of one object; more say little about what needs i
 VERSIONS_NAMED_MAX = 5  # of one object
 
 MISSING, CUT_SHORT, DAMAGED = "missing", "cut short", "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class LostContents:
+    """What an object lost."""
+
+    problem: str  # MISSING, CUT_SHORT or DAMAGED
+    contents: list[Located] = field(default_factory=list)
+
+    def add(self, place: BlobLocation, digest: bytes) -> None:
+        """This content is lost as well."""
+        self.contents.append((place, digest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +46,8 @@ class LostObject:
         return f"{self.name} ({self.problem}{needed}{copies})"
 
 
-def lost_objects(stores: Stores, *, verify: bool, quiet: bool = False) -> list[LostObject]:
-    """The objects that lost content, by name. Changes nothing.
+def lost_contents(stores: Stores, *, verify: bool, quiet: bool = False) -> dict[str, LostContents]:
+    """Object → what it lost. Changes nothing.
 
     Cost: reads every entry and asks for each object; `verify` reads all content, and shows how far it is.
     """
@@ -48,24 +60,28 @@ def lost_objects(stores: Stores, *, verify: bool, quiet: bool = False) -> list[L
         return _lost_among(stores, named, progress, verify=verify)
 
 
-def _lost_among(stores: Stores, named: set[str], progress: Progress, *, verify: bool) -> list[LostObject]:
+def _lost_among(stores: Stores, named: set[str], progress: Progress, *, verify: bool) -> dict[str, LostContents]:
     sizes = stores.blobs.sizes(named)
-    problems: dict[str, str] = {}
-    lost: dict[str, list[bytes]] = defaultdict(list)
+    lost, check = dict[str, LostContents](), ContentCheck(stores.blobs, progress.advance)
     for page in contents(stores.database):
-        short = [(p, digest) for p, digest in page if sizes.get(p.object_name, -1) < p.offset + p.size]
-        problems |= {p.object_name: CUT_SHORT if p.object_name in sizes else MISSING for p, _ in short}
-        if verify:
-            rest = [(p, digest) for p, digest in page if p.object_name not in problems]
-            rotten = list(damaged(stores.blobs, rest, progress.advance))
-            problems |= {p.object_name: DAMAGED for p, _ in rotten}
-            short += rotten
+        short = [one for one in page if sizes.get(one[0].object_name, -1) < one[0].offset + one[0].size]
         for place, digest in short:
-            lost[place.object_name].append(digest)
-    return [_described(stores, name, problems[name], lost[name], problems) for name in sorted(problems)]
+            problem = CUT_SHORT if place.object_name in sizes else MISSING
+            lost.setdefault(place.object_name, LostContents(problem)).add(place, digest)
+        if verify:
+            for place, digest in check.damaged(set(page).difference(short)):
+                lost.setdefault(place.object_name, LostContents(DAMAGED)).add(place, digest)
+    return lost
 
 
-def _described(stores: Stores, name: str, problem: str, digests: list[bytes], without: Collection[str]) -> LostObject:
+def lost_objects(stores: Stores, *, verify: bool, quiet: bool = False) -> list[LostObject]:
+    """The objects that lost content, by name. Changes nothing. Cost: as `lost_contents`."""
+    lost = lost_contents(stores, verify=verify, quiet=quiet)
+    return [_described(stores, name, lost[name], lost) for name in sorted(lost)]
+
+
+def _described(stores: Stores, name: str, lost: LostContents, without: Collection[str]) -> LostObject:
+    digests = [digest for _, digest in lost.contents]
     project, examined = project_of(name), digests[:CONTENTS_EXAMINED_MAX]
     copies = queries.stored_locations(stores.database, project, examined, without=without)
     versions: dict[str, None] = {}
@@ -76,4 +92,4 @@ def _described(stores: Stores, name: str, problem: str, digests: list[bytes], wi
         names = [f"{collection}:v{version}" for collection, version, _ in found if collection.startswith(f"{project}/")]
         versions |= dict.fromkeys(names)
     shown = tuple(list(versions)[:VERSIONS_NAMED_MAX])
-    return LostObject(name, problem, len(digests), shown, len(copies) == len(examined) == len(digests))
+    return LostObject(name, lost.problem, len(digests), shown, len(copies) == len(examined) == len(digests))

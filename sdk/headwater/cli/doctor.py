@@ -172,11 +172,16 @@ def _check_blobs(stores: "Stores") -> list[Result]:
 
 
 def _objects_result(check: str, objects: "list[LostObject]") -> Result:
+    from headwater._stores.lost_content import DAMAGED  # deferred: sqlalchemy
+
     if not objects:
         return Result(check, "ok", "no object is lost")
     hidden = len(objects) - NAMES_SHOWN
     more = f" and {hidden:,} more" if hidden > 0 else ""
     advice = "Log the files again from a machine that has them, with `headwater log --verify PATH`"
+    if any(one.has_copies for one in objects):
+        verify = " --verify" if any(one.problem == DAMAGED for one in objects) else ""
+        advice = f"Run `headwater maintain --heal{verify}` for those that have copies. {advice}"
     return Result(
         check,
         "broken",

@@ -1,7 +1,7 @@
 """`headwater maintain` and `headwater replay`: regular maintenance, and rebuilding the projection."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.drafts import draft_json, draft_text
 from headwater.cli.gc import amount_text
 from headwater.cli.options import json_option, namespace_options
-from headwater.cli.output import print_json
+from headwater.cli.output import counted, print_json
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from headwater._api.drafts import OpenDraft
     from headwater._commit.client import Client
+    from headwater._commit.healing import Healing
 
 RETIRED_AFTER_DAYS = 30
 RETIRED_AFTER_DAYS_MIN = 2  # a process begins another session after a day
@@ -35,18 +36,25 @@ RETIRED_AFTER_DAYS_MIN = 2  # a process begins another session after a day
     show_default=True,
     help="End writers' sessions that began longer ago.",
 )
+@click.option("--heal", is_flag=True, help="Also store lost content anew, where another object has it.")
+@click.option("--verify", is_flag=True, help="With --heal, read all content, and heal what is damaged as well.")
 @namespace_options
 @json_option
-def maintain_command(days: int, entity: str | None, project: str | None, as_json: bool) -> None:
+def maintain_command(
+    days: int, heal: bool, verify: bool, entity: str | None, project: str | None, as_json: bool
+) -> None:
     """Discard drafts that have been idle for longer than their project allows.
 
     Covers all projects, or only the one given with --project. Without --project, also completes what a killed process
     wrote to some partitions of the log only, ends the sessions of writers that began long ago, and reports what
-    `headwater gc` can reclaim. Run it daily, from any machine.
+    `headwater gc` can reclaim. Run it daily, from any machine; --heal only when `headwater doctor` tells you to: it reads
+    every entry.
     """
     client, settings = open_store(entity, project)
     if entity is not None and project is None:
         raise click.UsageError("--entity requires --project.")
+    if verify and not heal:
+        raise click.UsageError("--verify requires --heal.")
     if project is None:
         report = MaintenanceReport(
             _discard_idle(client, None),
@@ -56,6 +64,9 @@ def maintain_command(days: int, entity: str | None, project: str | None, as_json
         )
     else:
         report = MaintenanceReport(_discard_idle(client, f"{settings.entity}/{project}"))
+    if heal:
+        namespace = None if project is None else f"{settings.entity}/{project}"
+        report = replace(report, healing=_heal(client, namespace, verify=verify))
     if as_json:
         print_json(report.as_json())
         return
@@ -71,6 +82,7 @@ class MaintenanceReport:
     finished: int = 0  # records written to partitions that lacked them
     retirement: "Retirement | None" = None
     reclaimable: Amount | None = None  # what `headwater gc` would delete
+    healing: "Healing | None" = None
 
     def as_json(self) -> dict[str, object]:
         """For scripts."""
@@ -81,6 +93,8 @@ class MaintenanceReport:
             "broadcasts_finished": self.finished,
             "sessions_retired_before": retired,
             "reclaimable_bytes": None if self.reclaimable is None else self.reclaimable.size_bytes,
+            "contents_healed": None if self.healing is None else self.healing.healed,
+            "contents_lost": None if self.healing is None else self.healing.lost,
         }
 
     def lines(self) -> "Iterator[str]":
@@ -96,6 +110,10 @@ class MaintenanceReport:
                 yield f"no later ones: {self.retirement.held_by}"
         if self.reclaimable is not None and self.reclaimable.count:
             yield f"`headwater gc` can reclaim {amount_text(self.reclaimable)}"
+        if self.healing is not None:
+            yield f"stored {counted(self.healing.healed, 'lost content')} anew from other objects"
+            if self.healing.lost:
+                yield f"{counted(self.healing.lost, 'lost content')} without a copy; see `headwater doctor`"
 
 
 @click.command("replay", short_help="Rebuild the projection from the log and compare.")
@@ -130,6 +148,15 @@ def _finish_broadcasts(client: "Client") -> int:
     if written:
         client.session.catch_up()
     return written
+
+
+def _heal(client: "Client", project: str | None, *, verify: bool) -> "Healing":
+    from headwater._commit.healing import heal_from_copies  # deferred: sqlalchemy
+
+    client.session.catch_up()
+    healing = heal_from_copies(client.stores, client.session.producer, verify=verify, project=project)
+    client.session.confirm(projected=True)
+    return healing
 
 
 def _retire_sessions(client: "Client", days: int) -> "Retirement | None":
