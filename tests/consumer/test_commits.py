@@ -1,5 +1,7 @@
 """What commits give their version: by several writers of one draft, for content that exists, and on a condition."""
 
+from dataclasses import replace
+
 import pytest
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
@@ -52,6 +54,21 @@ def test_commits_that_wait_for_the_same_writers_are_united(history: History) -> 
     assert _tags(history) == {"x", "y"}
     assert attributes(history, 0) == {"description": "all", "ttl": "60"}
     assert _loggers(history) == set(RUNS)
+
+
+def test_a_commit_that_waits_is_kept_byte_for_byte_as_it_came(history: History) -> None:
+    history.write(opened())
+    record = history.writer().stamp(committed(SHARED, writers=1, aliases=("best",)))
+    # The same list, in the other way of writing one: with the size of its items before them.
+    assert record.payload.count(b"\x02\x08best\x00") == 1
+    payload = record.payload.replace(b"\x02\x08best\x00", b"\x01\x0a\x08best\x00")
+    history.log.append([replace(record, payload=payload)], timeout_s=5)
+
+    history.project()
+
+    assert rows_of(history.database, "SELECT commit_payload FROM drafts") == [(payload,)]
+    _done(history, RUNS[0])
+    assert aliases(history) == {"latest": 0, "best": 0}
 
 
 def test_a_commit_that_waits_is_united_with_one_that_seals_at_once(history: History) -> None:

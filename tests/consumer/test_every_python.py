@@ -1,21 +1,31 @@
 """One log gives one projection under every release of Python, whatever its Unicode, its JSON and its limits."""
 
+import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
+from headwater_consumer.writing.restore import ancestors_after, restore
+from headwater_consumer.writing.runner import Projector
 
+from tests.consumer.events import DIGITS
+from tests.consumer.full_log import write_everything
 from tests.consumer.hostile_log import write_hostile
-from tests.consumer.pure_fold import records_of
+from tests.consumer.inspection import Databases, fingerprint_of
+from tests.consumer.pure_fold import input_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
+from tests.support.projections import project_all
 from tests.support.pythons import NEWEST, OLDEST, SUPPORTED, VARIABLE, find_pythons, run_module
 
 ROOT = Path(__file__).parents[2]
 FOLD = ("tests.consumer.no_database", "tests.consumer.pure_fold")
 FOLD_TIMEOUT_S = 120
+OFFSETS_ON = 4000  # where a restored log begins
+HOUR_US = 3_600_000_000
 
 
 @pytest.fixture(scope="module")
@@ -23,22 +33,67 @@ def pythons() -> dict[str, str]:
     return find_pythons()
 
 
-def test_a_log_of_hostile_texts_gives_one_projection_under_every_python_that_is_here(
-    tmp_path: Path, pythons: dict[str, str]
-) -> None:
-    history = History(MemoryLog(), Database.open_sqlite(tmp_path / "projection.db"))
+def _golden_log(database: Database) -> MemoryLog:
+    """The same log in every run: something of everything, and all that tells databases and interpreters apart."""
+    history = History(MemoryLog(), database)
+    write_everything(history)
     write_hostile(history)
-    records = records_of(history.log)
+    return history.log  # type: ignore[return-value]
 
-    folded = {
-        version: run_module(version, program, *FOLD, input_text=records, timeout_s=FOLD_TIMEOUT_S)
-        for version, program in pythons.items()
-    }
 
-    first, *others = folded.values()
-    assert all(other == first for other in others), f"some of {sorted(folded)} differ"
-    assert "unknown:" in first
-    assert first.count("Unicode 14.0 does not have") > 50
+def _restored(log: MemoryLog, generation: str) -> MemoryLog:
+    """At other offsets, and later."""
+    restored = MemoryLog(
+        generation=generation, ancestors=ancestors_after(log), start_us=log.time_us + HOUR_US, first_offset=OFFSETS_ON
+    )
+    restore(log, restored, timeout_s=0)
+    return restored
+
+
+def _go_on(log: MemoryLog, database: Database) -> None:
+    """Write to a restored log."""
+    history = History(log, database)
+    history.writer("later").write(*history.draft(DIGITS, {"later": b"1"})[1])
+    history.commit(DIGITS, {"later": b"2"}, base=0, tags=("later",), by="later still")
+
+
+def _fingerprints(log: MemoryLog, databases: list[Databases]) -> set[str]:
+    found = set()
+    for of in databases:
+        with of.empty() as database:
+            project_all(log, Projector(log, database))
+            found.add(fingerprint_of(database))
+    return found
+
+
+def test_one_hostile_log_has_one_fingerprint_on_every_database_under_every_python_and_after_a_restore(
+    pythons: dict[str, str], modes: tuple[str, ...], databases_of: Callable[[str], Databases]
+) -> None:
+    databases = [databases_of(mode) for mode in modes]
+    with databases[0].empty() as database:
+        first = _golden_log(database)
+        of_first = {fingerprint_of(database)}
+    second = _restored(first, "second")
+    assert _fingerprints(first, databases) == _fingerprints(second, databases) == of_first
+
+    with databases[0].empty() as database:
+        _go_on(second, database)
+    third = _restored(second, "third")
+    of_third = _fingerprints(second, databases) | _fingerprints(third, databases)
+    assert len(of_third) == 1
+    assert of_third != of_first
+
+    for log, expected in ((first, of_first), (third, of_third)):
+        given = input_of(log)
+        folded = {
+            version: run_module(version, program, *FOLD, input_text=given, timeout_s=FOLD_TIMEOUT_S)
+            for version, program in pythons.items()
+        }
+        one, *others = folded.values()
+        assert all(other == one for other in others), f"some of {sorted(folded)} differ"
+        assert {json.loads(one)["fingerprint"]} == expected
+    assert "unknown:" in one
+    assert one.count("Unicode 14.0 does not have") > 50
 
 
 def test_continuous_integration_has_the_oldest_and_the_newest_python(pythons: dict[str, str]) -> None:

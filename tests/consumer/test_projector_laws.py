@@ -48,7 +48,7 @@ from tests.support.histories import (
     histories,
     interleaved_anew,
 )
-from tests.support.memory_log import Written, write
+from tests.support.memory_log import START_US, MemoryLog, Written, write
 from tests.support.projections import apply_records
 from tests.support.strategies import stamped
 
@@ -176,6 +176,20 @@ def test_the_number_of_partitions_does_not_matter(databases: Databases, history:
         project(wide, second)
 
         assert content_of(second, wide) == content_of(first, narrow)
+
+
+@given(histories(), st.integers(0, 10**15))
+def test_a_copy_with_append_times_of_its_own_tells_the_same_history(
+    databases: Databases, history: History, later_us: int
+) -> None:
+    written, copy = write(history), Written(MemoryLog(start_us=START_US + later_us))
+    for step in history:
+        copy.append(step)
+    with databases.empty() as first, databases.empty() as second:
+        project(written, first)
+        project(copy, second)
+
+        assert content_of(second, copy) == content_of(first, written)
 
 
 # --- content ------------------------------------------------------------------------------------------------------
