@@ -97,6 +97,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "not-permitted"
     LATEST_MOVED = "latest-moved"
     COMMIT_CONFLICT = "commit-conflict"
+    ALGORITHM_CHOSEN = "algorithm-chosen"
     SESSION_RETIRED = "session-retired"
     SKIPPED = "skipped"
 

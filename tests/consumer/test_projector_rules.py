@@ -17,6 +17,7 @@ from headwater_schemas.events import (
     EntryRemoved,
     Event,
     ExpectedVersion,
+    SettingsChanged,
     VersionDeleted,
     VersionDescribed,
     VersionRecalled,
@@ -138,6 +139,11 @@ def _bad_path(history: History) -> Event:
     return added(SHARED, {"../up": b"1"})
 
 
+def _another_algorithm(history: History) -> Event:
+    history.write(SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"xxh3"}'))
+    return SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"blake3"}')
+
+
 REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.INVALID: _bad_path,
     Reason.TYPE_MISMATCH: _another_type,
@@ -156,6 +162,7 @@ REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.BLOB_CONDEMNED: _condemned_object,
     Reason.LATEST_MOVED: _latest_elsewhere,
     Reason.COMMIT_CONFLICT: _another_description,
+    Reason.ALGORITHM_CHOSEN: _another_algorithm,
     Reason.NOT_PERMITTED: _without_the_right,
 }
 NOT_HERE = {

@@ -33,7 +33,8 @@ def test_a_project_has_the_defaults_until_it_sets_something_else(history: Histor
     assert changed == {"digest_algorithm": "blake3", "draft_idle_days": 30}
     assert queries.project_settings(history.database, PROJECT) == {**DEFAULTS, "digest_algorithm": "blake3"}
     assert queries.draft_idle_days(history.database, PROJECT) == 7
-    assert queries.digest_algorithm(history.database, PROJECT) == "blake3"
+    assert queries.chosen_algorithm(history.database, PROJECT) == "blake3"
+    assert queries.chosen_algorithm(history.database, "team/other") is None
     assert queries.project_settings(history.database, "team/other") == DEFAULTS
 
 
@@ -42,11 +43,11 @@ def test_a_digest_algorithm_is_chosen_once(history: History, other: str) -> None
     history.write(_set('{"digest_algorithm":"blake3"}'), _set('{"digest_algorithm":"blake3","draft_idle_days":9}'))
     history.write(_set(f'{{"digest_algorithm":{other},"draft_idle_days":3}}'))
 
-    assert rejections_of(history.database) == [Reason.INVALID]
+    assert rejections_of(history.database) == [Reason.ALGORITHM_CHOSEN]
     ((message,),) = rows_of(history.database, "SELECT message FROM rejections")
     assert message == (
-        f"{PROJECT} uses the digest algorithm blake3, which was chosen before and cannot change. Use another project "
-        "for another algorithm."
+        f"{PROJECT} uses the digest algorithm blake3, since somebody chose it or logged something with it, and that "
+        "cannot change. Log again, which follows it, or use another project for another algorithm."
     )
     settings = queries.project_settings(history.database, PROJECT)
     assert settings == {"digest_algorithm": "blake3", "draft_idle_days": 9}
@@ -56,7 +57,7 @@ def test_the_default_digest_algorithm_that_was_chosen_in_words_is_chosen_as_well
     history.write(_set('{"digest_algorithm":"xxh3"}'), _set('{"digest_algorithm":null}'))
     history.write(_set('{"digest_algorithm":"blake3"}'))
 
-    assert queries.digest_algorithm(history.database, PROJECT) == "xxh3"
+    assert queries.chosen_algorithm(history.database, PROJECT) == "xxh3"
 
 
 @pytest.mark.parametrize(

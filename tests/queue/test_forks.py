@@ -11,6 +11,7 @@ from typing import Any
 import headwater
 import pytest
 from headwater._commit import client as clients
+from headwater._commit import project_algorithms
 from headwater._commit.task import Task
 from headwater._config.settings import read_settings
 from headwater_schemas.events import RunStarted, VersionCommitted
@@ -54,15 +55,15 @@ class Lookups:
 
 @pytest.fixture
 def looking_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups]:
-    lookups, look_up, here = Lookups(), clients.digest_algorithm, os.getpid()
+    lookups, look_up, here = Lookups(), project_algorithms.chosen_algorithm, os.getpid()
 
-    def wait_here(*arguments: Any) -> str:
+    def wait_here(*arguments: Any) -> str | None:
         if lookups.held and os.getpid() == here:
             lookups.began.set()
             lookups.go_on.wait()
         return look_up(*arguments)
 
-    monkeypatch.setattr(clients, "digest_algorithm", wait_here)
+    monkeypatch.setattr(project_algorithms, "chosen_algorithm", wait_here)
     yield lookups
     lookups.go_on.set()
 

@@ -13,6 +13,7 @@ from headwater_blobs.port import Staged
 from headwater_schemas.errors import EventRejected
 
 from tests.queue.artifacts import filled, many
+from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store", "no_thread")
 
@@ -35,7 +36,13 @@ class _Terminal(io.StringIO):
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shown]:
+def begun(store: StoreUnderTest) -> None:
+    """The project has a version, so that nothing waits for its digest algorithm."""
+    filled({"a": "1"}, "earlier").save()
+
+
+@pytest.fixture
+def watch(begun: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shown]:
     """From its call on: how much is shown to be over, of how much, each time that it is shown in a terminal."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)

@@ -9,12 +9,18 @@ import pytest
 from headwater._artifact.artifact import state_of
 from headwater._commit.client import Client, client_for
 from headwater._config.settings import read_settings
-from headwater.errors import FileChanged
+from headwater.errors import EventRejected, FileChanged, StoreUnavailable
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
 from headwater_consumer import queries
+from headwater_consumer.database.tables import PROJECT_FACTS
+from headwater_eventlog.port import NewRecord
+from headwater_schemas.errors import Reason
 from headwater_schemas.events import SettingsChanged
+from headwater_schemas.keys import project_key
+from sqlalchemy import func, select
 
 from tests.sdk.downloads import content_of, refusal
+from tests.support.history import UNDECODABLE, Writer
 
 PROJECT, SECURE = "team/animals", "team/secure"
 FILES = {
@@ -189,3 +195,95 @@ def test_projects_of_one_algorithm_hash_nothing_again(folder: Path, monkeypatch:
         run.log_artifact(early).wait()
 
     assert (early.digest, algorithms_of(early)) == (digest, {"xxh3"})
+
+
+# --- the first version of a project
+
+
+def choose_unseen(project: str) -> None:
+    """Somebody else chooses BLAKE3; where this process projects, it has not heard of it yet."""
+    event = SettingsChanged(project=project, settings='{"digest_algorithm":"blake3"}')
+    Writer(client().stores.log, "operator").write(event)
+
+
+def rejection(act: Callable[[], object]) -> EventRejected | None:
+    try:
+        act()
+    except EventRejected as refused:
+        return refused
+    return None
+
+
+def test_who_chose_before_the_first_version_is_followed_and_what_was_underway_is_refused(folder: Path) -> None:
+    early = filled(folder, "early")
+    choose_unseen(PROJECT)
+
+    refused = rejection(early.save)
+
+    if refused is None:  # a projector of another process was faster
+        assert algorithms_of(early) == {"blake3"}
+    else:
+        assert refused.reason == Reason.ALGORITHM_CHOSEN
+        assert "team/animals uses the digest algorithm blake3" in str(refused)
+        assert not queries.collections(client().stores.database, PROJECT, limit=1)
+    late = filled(folder, "late").save()
+
+    assert algorithms_of(late) == {"blake3"}
+
+
+def test_who_logs_the_first_version_fixes_the_algorithm(folder: Path) -> None:
+    filled(folder).save()
+
+    with pytest.raises(EventRejected, match="uses the digest algorithm xxh3"):
+        choose_blake3(PROJECT)
+
+    assert algorithms_of(filled(folder, "late").save()) == {"xxh3"}
+
+
+@pytest.mark.parametrize("content", ["references", "nothing"])
+def test_a_first_version_without_files_fixes_the_algorithm_as_well(content: str) -> None:
+    artifact = headwater.Artifact("images", "dataset")
+    if content == "references":
+        artifact.add_reference("https://example.com/a", checksum=False)
+    artifact.save()
+
+    with pytest.raises(EventRejected, match="uses the digest algorithm xxh3"):
+        choose_blake3(PROJECT)
+
+
+def test_the_first_versions_of_a_project_keep_their_order_and_choose_once() -> None:
+    with headwater.init() as run:
+        logged = [filled_with(run, f"{number}") for number in range(10)]
+        for artifact in logged:
+            artifact.wait()
+
+    assert [artifact.version for artifact in logged] == [f"v{number}" for number in range(10)]
+    with client().stores.database.snapshot() as connection:
+        of_project = PROJECT_FACTS.c.project == PROJECT
+        assert connection.scalar(select(func.count()).select_from(PROJECT_FACTS).where(of_project)) == 1
+
+
+def filled_with(run: headwater.Run, text: str) -> headwater.Artifact:
+    artifact = headwater.Artifact("numbers", "dataset")
+    with artifact.new_file("number") as file:
+        file.write(text)
+    return run.log_artifact(artifact)
+
+
+def test_a_draft_that_is_filled_and_finished_at_once_in_a_new_project_has_all_parts(folder: Path) -> None:
+    part, seal = filled(folder, "shared"), headwater.Artifact("shared", "dataset")
+    with headwater.init() as run:
+        run.upsert_artifact(part, distributed_id="one")
+        run.finish_artifact(seal, distributed_id="one").wait()
+
+    assert seal.file_count == len(FILES)
+
+
+def test_nothing_is_logged_while_the_settings_of_a_new_project_wait_behind_a_dead_letter(folder: Path) -> None:
+    log = client().stores.log
+    log.append([NewRecord(project_key(PROJECT), UNDECODABLE)], timeout_s=30)
+
+    with pytest.raises(StoreUnavailable, match=r"the settings of team/animals are parked .* nothing was logged"):
+        filled(folder).save()
+
+    assert not queries.collections(client().stores.database, PROJECT, limit=1)

@@ -8,8 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from headwater_consumer import queries
+from headwater_consumer.queries.projects import chosen_algorithm
+from headwater_schemas import digests
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionCommitted, VersionDeleted
+from headwater_schemas.names import CollectionName
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
@@ -187,6 +190,17 @@ def _equal_content_is_one_version(end: End) -> None:
         raise Violation(f"equal content became two versions: {twice}")
 
 
+def _projects_have_one_algorithm(end: End) -> None:
+    """Whoever was the first to log or to choose: two digests of one content would be two versions."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for (collection, _), content in end.content.items():
+        project = CollectionName.parse(collection).namespace
+        found[project].update(digests.algorithm_of(entry.digest) for entry in content.values() if entry.digest)
+    for project, algorithms in found.items():
+        if algorithms - {chosen_algorithm(end.database, project)}:
+            raise Violation(f"one algorithm: {project} has digests of {sorted(algorithms)}")
+
+
 # --- 3: nothing counts twice --------------------------------------------------------------------------------------
 
 
@@ -260,6 +274,7 @@ _PROMISES: tuple[Callable[[End], None], ...] = (
     _contents_can_be_read,
     _numbers_are_dense,
     _equal_content_is_one_version,
+    _projects_have_one_algorithm,
     _aliases_are_what_was_told,
     _told_refusals_stand,
     _told_successes_stand,

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
+from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
 from headwater_consumer import queries
@@ -17,7 +18,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import INTEGER_MAX
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.maintenance import broadcasts
-from headwater_consumer.projector import commit_attributes, dispatch, drafts
+from headwater_consumer.projector import administration, commit_attributes, dispatch, drafts
 from headwater_consumer.queries.broadcasts import missing_broadcasts
 from headwater_consumer.queries.results import RejectionInfo, SentRange
 from headwater_consumer.rows import DraftRow, LogPositionRow
@@ -93,6 +94,24 @@ def without_executable_rows() -> Iterator[None]:
 def without_commit_conflicts() -> Iterator[None]:
     """Of several commits of one draft, the last one says what counts."""
     with changed(commit_attributes.check_same, "if held is not None and held != given:", "if False:"):
+        yield
+
+
+@contextmanager
+def without_claimed_algorithms() -> Iterator[None]:
+    """Who is the first to log in a project tells nobody with which digest algorithm."""
+
+    def claim(algorithms: ProjectAlgorithms, project: str, algorithm: str) -> None:
+        del algorithms, project, algorithm
+
+    with patch.object(ProjectAlgorithms, "claim", claim):
+        yield
+
+
+@contextmanager
+def with_algorithms_chosen_again() -> Iterator[None]:
+    """A project can have another digest algorithm than the one that was chosen first."""
+    with changed(administration._check_algorithm, "if chosen is not None and", "if False and"):
         yield
 
 

@@ -84,6 +84,16 @@ def test_without_commit_conflicts_one_commit_of_a_draft_overwrites_another(
     found(mutants.without_commit_conflicts, "nobody overwrites", opened, record_property)
 
 
+def test_without_claimed_algorithms_the_first_versions_of_a_project_have_several(
+    opened: Home, record_property: Record
+) -> None:
+    found(mutants.without_claimed_algorithms, "one algorithm", opened, record_property)
+
+
+def test_with_algorithms_chosen_again_a_project_has_several(opened: Home, record_property: Record) -> None:
+    found(mutants.with_algorithms_chosen_again, "one algorithm", opened, record_property)
+
+
 def test_with_rejections_of_one_page_a_refusal_is_told_as_success(opened: Home, record_property: Record) -> None:
     found(mutants.with_rejections_of_one_page, "said to count", opened, record_property)
 

@@ -12,6 +12,7 @@ from headwater._commit.session import WriteSession
 from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.projection.embedded import EmbeddedProjection
+from headwater_consumer.queries.projects import chosen_algorithm
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_producer import commits
 from headwater_producer.batches import file_events
@@ -35,6 +36,7 @@ from tests.simulation.simulated_log import ProcessLog
 from tests.simulation.world import Process, World
 
 PROJECT = "e/p"
+PROJECTS = (PROJECT, "e/q")
 COLLECTIONS = ("e/p/a", "e/p/b", "e/q/a")  # the last one is in another project, which has content of its own
 TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
@@ -63,7 +65,7 @@ class Writer(Process):
     def __init__(self, world: World, name: str, plan: Sequence[Task]) -> None:
         super().__init__(world, name)
         self._plan = plan
-        self._algorithm = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
+        self._preferred = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
         self._loss_rate = world.random.choice(LOSS_RATES)
         self._trusted_s = world.random.choice(TRUSTED_S)
         self._projects = world.random.random() < 0.5  # as on a laptop: who waits projects
@@ -79,14 +81,6 @@ class Writer(Process):
             records_per_append=world.random.choice(APPENDED_AT_ONCE),
         )
         world.producers[self.name] = self.producer
-        self.stager = BlobStager(
-            self.blobs,
-            self._stored_locations,
-            algorithm=self._algorithm,
-            project=PROJECT,
-            clock=lambda: world.now_s,
-            trusted_s=self._trusted_s,
-        )
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
         self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
@@ -95,6 +89,17 @@ class Writer(Process):
         self._unanswered: list[_Unanswered] = []
         self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
         self._confirming = False
+        self._algorithm = self._preferred
+        for project in PROJECTS:
+            self._algorithm = yield from self._settle_algorithm(project, self._algorithm)
+        self.stager = BlobStager(
+            self.blobs,
+            self._stored_locations,
+            algorithm=self._algorithm,
+            project=PROJECT,
+            clock=lambda: world.now_s,
+            trusted_s=self._trusted_s,
+        )
         for task in self._plan:
             yield
             yield from task(self)
@@ -197,6 +202,23 @@ class Writer(Process):
             self._confirm(timeout_s=0)
 
     # --- parts
+
+    def _settle_algorithm(self, project: str, wanted: str) -> Generator[None, None, str]:
+        """Have a project's digest algorithm chosen before anything is logged there. Others may be faster."""
+        while True:
+            try:
+                wanted = chosen_algorithm(self.database, project) or wanted
+                claim = self._session.algorithms.claim(project, wanted)
+                break
+            except StoreUnavailable:
+                yield
+        if claim is None:
+            return wanted
+        self._unanswered.append(_Unanswered([claim]))
+        self.note(f"wants {wanted} in {project}")
+        yield from self.wait()
+        # None for a writer whose session was retired: all that it logs is refused.
+        return chosen_algorithm(self.database, project) or wanted
 
     def _stored_locations(
         self, project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()

@@ -183,15 +183,14 @@ def declared(
 def _check_algorithm(project: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """A project's digest algorithm is chosen once: two digests of one content would make two versions of it.
 
-    Whether the project has versions by then is not known here, since they are in other partitions; whoever sends the
-    event looks.
+    Versions are in other partitions, so whoever logs the first content of a project chooses its algorithm before.
     """
     chosen = before.get(DIGEST_ALGORITHM)
     if chosen is not None and after.get(DIGEST_ALGORITHM) != chosen:
         raise RuleViolation(
-            Reason.INVALID,
-            f"{project} uses the digest algorithm {chosen}, which was chosen before and cannot change. Use another "
-            "project for another algorithm.",
+            Reason.ALGORITHM_CHOSEN,
+            f"{project} uses the digest algorithm {chosen}, since somebody chose it or logged something with it, and "
+            "that cannot change. Log again, which follows it, or use another project for another algorithm.",
         )
 
 

@@ -34,7 +34,7 @@ from headwater_consumer.queries.namespaces import (
     runs_named,
 )
 from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections
-from headwater_consumer.queries.projects import digest_algorithm, draft_idle_days, project_settings
+from headwater_consumer.queries.projects import chosen_algorithm, draft_idle_days, project_settings
 from headwater_consumer.queries.reclaimable import dependents, reclaimable_bytes
 from headwater_consumer.queries.results import (
     CollectionInfo,
@@ -97,6 +97,7 @@ __all__ = [
     "ancestry",
     "artifact_types",
     "capture_of",
+    "chosen_algorithm",
     "collection_info",
     "collection_names",
     "collections",
@@ -112,7 +113,6 @@ __all__ = [
     "dependents",
     "descendants",
     "diff_layers",
-    "digest_algorithm",
     "draft_idle_days",
     "draft_info",
     "entries_of",

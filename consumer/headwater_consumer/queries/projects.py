@@ -9,20 +9,19 @@ from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
-from headwater_consumer.database.tables import COLLECTIONS, PROJECT_FACTS
+from headwater_consumer.database.tables import PROJECT_FACTS
 from headwater_consumer.rows import SETTINGS
 
 
 def project_settings(database: Database, project: str) -> dict[str, Any]:
     """All settings of "entity/project", defaults included. See `headwater_schemas.settings`."""
-    with database.autocommit() as connection:
-        row = _settings().first(connection, project=project, kind=SETTINGS)
-    return with_defaults({} if row is None else metadata.decode(row.value))
+    return with_defaults(_given_settings(database, project))
 
 
-def digest_algorithm(database: Database, project: str) -> str:
-    """The digest algorithm for new content of "entity/project"."""
-    return digests.check_algorithm(project_settings(database, project)[DIGEST_ALGORITHM])
+def chosen_algorithm(database: Database, project: str) -> str | None:
+    """The digest algorithm of "entity/project"; None while nothing was logged there and nobody chose one."""
+    chosen = _given_settings(database, project).get(DIGEST_ALGORITHM)
+    return None if chosen is None else digests.check_algorithm(chosen)
 
 
 def draft_idle_days(database: Database, project: str) -> int:
@@ -30,18 +29,10 @@ def draft_idle_days(database: Database, project: str) -> int:
     return int(project_settings(database, project)[DRAFT_IDLE_DAYS])
 
 
-def has_versions(database: Database, project: str) -> bool:
-    """Whether "entity/project" has, or had, a version."""
+def _given_settings(database: Database, project: str) -> dict[str, Any]:
     with database.autocommit() as connection:
-        return _any_collection().first(connection, project=project) is not None
-
-
-@cache
-def _any_collection() -> CompiledStatement:
-    """A collection exists from its first version on."""
-    return CompiledStatement(
-        select(COLLECTIONS.c.collection).where(COLLECTIONS.c.project == bindparam("project")).limit(1)
-    )
+        row = _settings().first(connection, project=project, kind=SETTINGS)
+    return {} if row is None else metadata.decode(row.value)
 
 
 @cache

@@ -9,12 +9,11 @@ from hashlib import blake2s
 from typing import Any
 
 from headwater_consumer import queries
-from headwater_consumer.queries.projects import digest_algorithm, has_versions
 from headwater_producer.producer import Producer, user_at_host
 from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreReadOnly
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
@@ -45,8 +44,6 @@ class Client:
         self._pid = os.getpid()
         self._is_closed = False
         self._stagers: dict[tuple[str, str], BlobStager] = {}  # by project and algorithm
-        self._algorithms: dict[str, str] = {}  # project → its digest algorithm, as last heard
-        self._with_versions: set[str] = set()  # projects whose algorithm cannot change any more
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], bool], None] = {}  # in the order in which they were added
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
@@ -63,7 +60,7 @@ class Client:
         """Where bytes are staged that will most likely be logged in "entity/project", with its digest algorithm."""
         self.check_process()
         with self._lock:
-            algorithm = self._algorithm_of(project)
+            algorithm = self.session.algorithms.of(project)
             if (project, algorithm) not in self._stagers:
                 stager = BlobStager(
                     self.stores.blobs,
@@ -79,19 +76,6 @@ class Client:
         """Something failed: leave what is staged to the next process that adds it."""
         for stager in list(self._stagers.values()):
             stager.keep_staged()
-
-    def _algorithm_of(self, project: str) -> str:
-        """Asked again until the project has a version. While the database is away, what it said last."""
-        database = self.stores.database
-        if project not in self._with_versions:
-            try:
-                self._algorithms[project] = digest_algorithm(database, project)
-                if has_versions(database, project):
-                    self._with_versions.add(project)
-            except StoreUnavailable:
-                if project not in self._algorithms:
-                    raise
-        return self._algorithms[project]
 
     def _stored_places(
         self, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()

@@ -35,7 +35,7 @@ class CommitTask(ContentTask[CommitVersion]):
         """What a large one must send depends on what earlier tasks became."""
         return len(self._content.files) > SMALL_LISTING
 
-    def resolve(self) -> bool:
+    def _resolve_content(self) -> bool:
         assert self._sent is not None
         outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
         committed = None if outcome is None else Committed.of(outcome)
@@ -55,7 +55,7 @@ class CommitTask(ContentTask[CommitVersion]):
         except EventRejected as rejected:
             if self._with_base and self._content.base is None and rejected.reason in _BASE_IS_GONE:
                 self._with_base = False
-                self.send()
+                self._send_content()
                 return False
             raise
         raise self._blocked()

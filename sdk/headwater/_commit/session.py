@@ -11,6 +11,7 @@ from headwater_schemas.keys import collection_key
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
+from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater._commit.whole_versions import WholeVersions
 from headwater._stores.stores import Stores
 
@@ -25,6 +26,7 @@ class WriteSession:
         self.entity = entity  # whose names are printed without it
         self.quiet = quiet  # nothing is printed about what was logged
         self.whole_versions = WholeVersions(stores.database)
+        self.algorithms = ProjectAlgorithms(stores.database, producer)
         self._stores = stores
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[SentEvent, queries.RejectionInfo] = {}

@@ -55,7 +55,7 @@ class _SharedDraftTask(ContentTask[C]):
     def sent(self) -> Sequence[SentEvent]:
         return super().sent if self._closing is None else [self._closing]
 
-    def resolve(self) -> bool:
+    def _resolve_content(self) -> bool:
         assert self._sent is not None
         outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
         if self._closing is not None:
@@ -133,10 +133,10 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         """The commit's event, once it was sent: a seal that waits for writers may still be rejected."""
         return self._closing
 
-    def resolve(self) -> bool:
+    def _resolve_content(self) -> bool:
         if self._part is not None and self._part.failed:
             self._part.result()  # raises its error
-        return super().resolve()
+        return super()._resolve_content()
 
     def _closing_event(self) -> VersionCommitted:
         return commit_event(self._command, self._shared.draft)

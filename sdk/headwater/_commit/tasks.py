@@ -77,7 +77,10 @@ C = TypeVar("C", bound=Upsert)
 
 
 class ContentTask(Task[Committed | None], Generic[C]):
-    """Bytes first, then the events that name them."""
+    """Bytes first, then the events that name them.
+
+    The first content of a project waits until the project has its digest algorithm.
+    """
 
     affects_names = True
 
@@ -89,6 +92,7 @@ class ContentTask(Task[Committed | None], Generic[C]):
         self._content = record.content
         self._command = command
         self._sent: SentCommit | None = None
+        self._claim: SentEvent | None = None  # of the digest algorithm, which is to be accepted first
         self._new_bytes = 0
 
     @property
@@ -101,9 +105,31 @@ class ContentTask(Task[Committed | None], Generic[C]):
 
     @property
     def sent(self) -> Sequence[SentEvent]:
+        if self._claim is not None:
+            return [self._claim]
         return () if self._sent is None else self._sent.events
 
     def send(self) -> None:
+        algorithm = self._record.stager.algorithm
+        self._claim = self._session.algorithms.claim(self._command.project, algorithm)
+        if self._claim is None:
+            self._send_content()
+
+    def resolve(self) -> bool:
+        if self._claim is None:
+            return self._resolve_content()
+        self._session.raise_rejection([self._claim])
+        if not self._session.algorithms.settle(self._command.project, self._record.stager.algorithm):
+            raise self._blocked_claim()
+        self._queue.retry(self._send_content)
+        self._claim = None
+        return False
+
+    @abstractmethod
+    def _resolve_content(self) -> bool:
+        """As `resolve`, once the content was sent."""
+
+    def _send_content(self) -> None:
         stager = self._record.stager
         ingest_deferred(stager, self._content.files, self._record.deferred, quiet=self._session.quiet)
         command = self._plan()
@@ -133,6 +159,14 @@ class ContentTask(Task[Committed | None], Generic[C]):
         return StoreUnavailable(
             f"{self._command.collection} is parked behind an event that cannot be decoded. What was logged is safe "
             "and will be applied once that event is resolved. Run `headwater doctor` for details."
+        )
+
+    def _blocked_claim(self) -> StoreUnavailable:
+        """The same for the event before the content."""
+        return StoreUnavailable(
+            f"the settings of {self._command.project} are parked behind an event that cannot be decoded, so nothing "
+            f"was logged to {self._command.collection}. Log again once that event is resolved; run `headwater doctor` "
+            "for details."
         )
 
     def _full_command(self) -> C:

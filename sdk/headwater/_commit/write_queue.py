@@ -92,6 +92,16 @@ class WriteQueue:
             elif time.monotonic() - since_s > self._log.timeout_s:
                 self._log.raise_overdue(self._cut_of(self._asked_for(until)))
 
+    def retry(self, action: Callable[[], None]) -> None:
+        """Try `action` again while a server is away, within the time allowed. Raises: what `action` raises."""
+        retries = OUTAGE_BACKOFF.start(deadline=time.monotonic() + self._outage_s)
+        while True:
+            try:
+                return action()
+            except StoreUnavailable:
+                if not retries.pause():
+                    raise
+
     def _process_batch(self, until: Collection[Task[Any]] | None) -> None:
         """Send tasks, and resolve those whose events are projected. Other threads may do so while this one waits."""
         with self._flushing:
@@ -114,7 +124,7 @@ class WriteQueue:
                 break
             task = self._queue[0]  # it stays there until it is sent: Ctrl-C may come at any moment, and loses nothing
             try:
-                self._retry(task.send)
+                self.retry(task.send)
             except (HeadwaterError, OSError) as error:
                 task.fail(error)
                 self._ended += 1
@@ -123,16 +133,6 @@ class WriteQueue:
                 room -= 1
             with self._wakeup:
                 self._queue.popleft()
-
-    def _retry(self, action: Callable[[], None]) -> None:
-        """Try `action` again while a server is away, within the time allowed. Raises: what `action` raises."""
-        retries = OUTAGE_BACKOFF.start(deadline=time.monotonic() + self._outage_s)
-        while True:
-            try:
-                return action()
-            except StoreUnavailable:
-                if not retries.pause():
-                    raise
 
     def _progress_of(self, until: Collection[Task[Any]] | None) -> object:
         """Changes whenever what is waited for gets on."""
@@ -168,7 +168,7 @@ class WriteQueue:
         asked = [task for task in self._sent if id(task) in answered and task.rejectable]
         if asked:
             drafts = [task.draft for task in asked if task.draft is not None]
-            self._retry(partial(self._log.look_up, drafts, [event for task in asked for event in task.sent]))
+            self.retry(partial(self._log.look_up, drafts, [event for task in asked for event in task.sent]))
         unresolved: list[Task[Any]] = []
         for task in self._sent:
             if task.done:

@@ -47,8 +47,8 @@ def maintain_command(
 
     Covers all projects, or only the one given with --project. Without --project, also completes what a killed process
     wrote to some partitions of the log only, ends the sessions of writers that began long ago, and reports what
-    `headwater gc` can reclaim. Run it daily, from any machine; --heal only when `headwater doctor` tells you to: it reads
-    every entry.
+    `headwater gc` can reclaim. Run it daily, from any machine. --heal reads every entry: use it when `headwater doctor`
+    says so.
     """
     client, settings = open_store(entity, project)
     if entity is not None and project is None:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from headwater_schemas import digests, metadata
-from headwater_schemas.errors import InvalidInput
 from headwater_schemas.events import SettingsChanged
 from headwater_schemas.limits import DRAFT_IDLE_DAYS_MAX
 from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS
@@ -14,8 +13,6 @@ from headwater.cli.output import print_fields, print_json
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:
-    from headwater_consumer.database import Database
-
     from headwater._commit.client import Client
 
 
@@ -52,19 +49,6 @@ def project_command(
 
 def _change(client: "Client", namespace: str, patch: dict[str, Any]) -> None:
     client.catch_up()
-    _check_algorithm(client.stores.database, namespace, patch.get(DIGEST_ALGORITHM))
     event = SettingsChanged(project=namespace, settings=metadata.encode(patch, "settings"))
     client.send([event]).result()
     client.catch_up()
-
-
-def _check_algorithm(database: "Database", namespace: str, wanted: str | None) -> None:
-    """Raises: InvalidInput when the project has versions, whose digests are of another algorithm."""
-    from headwater_consumer.queries import projects  # deferred: sqlalchemy
-
-    current = projects.digest_algorithm(database, namespace)
-    if wanted not in (None, current) and projects.has_versions(database, namespace):
-        raise InvalidInput(
-            f"{namespace} has versions with {current} digests, so its digest algorithm cannot change to {wanted}: the "
-            "first version fixes it. Use another project."
-        )
