@@ -5,9 +5,13 @@ from headwater_schemas.events import (
     AliasMoved,
     ArtifactUsed,
     BlobsCondemned,
+    Capture,
     DeadLetterResolved,
     DraftDiscarded,
     EntryRemoved,
+    RunHeartbeat,
+    RunStarted,
+    RunUpdated,
     SessionsRetired,
     SettingsChanged,
     VersionDeleted,
@@ -20,12 +24,17 @@ from tests.consumer.events import DIGITS, MODEL, PROJECT, SHARED, added, committ
 from tests.support.histories import BROADCAST
 from tests.support.history import UNDECODABLE, History, pack_of
 
-FIT = f"{PROJECT}/fit"
+FIT, OPEN = f"{PROJECT}/fit", f"{PROJECT}/open"
 
 
 def write_everything(history: History) -> None:
     """Versions on each other, merged layers, shared drafts, refusals, edges, and a collection that waited."""
     history.run(FIT)
+    history.write(
+        RunStarted(run=OPEN, tags=("t",)),
+        RunUpdated(run=OPEN, config_set='{"lr":1}', summary_set='{"loss":0}', capture=Capture(branch="main")),
+        RunHeartbeat(run=OPEN, heartbeat_seconds=60),
+    )
     history.commit(DIGITS, {"a": b"1", "b": b"2", "f/c": b"3"}, tags=("raw",), aliases=("best",), run=FIT)
     history.commit(DIGITS, {"a": b"4"}, base=0, removed=["b"])
     history.commit(DIGITS, {"a": b"1", "b": b"2", "f/c": b"3"}, pack=1)
