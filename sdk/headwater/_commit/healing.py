@@ -27,14 +27,17 @@ class Healing:
     lost: int  # contents of which there is no copy
 
 
-def heal_from_copies(stores: Stores, producer: Producer, *, verify: bool, project: str | None = None) -> Healing:
+def heal_from_copies(
+    stores: Stores, producer: Producer, *, verify: bool, project: str | None = None, quiet: bool = False
+) -> Healing:
     """Store lost content anew from other objects of its project that have it, and send where it is now.
 
-    `verify` reads all content, and heals what is damaged as well. `project`: "entity/project"; None for all. The caller
-    confirms. Raises: as `Producer.send`; StoreUnavailable, StoreReadOnly. What was sent by then counts.
+    `verify` reads all content, showing how far it is, and heals what is damaged as well. `project`: "entity/project";
+    None for all. The caller confirms. Raises: as `Producer.send`; StoreUnavailable, StoreReadOnly. What was sent before
+    that counts.
     """
     found: dict[tuple[str, str], list[Located]] = defaultdict(list)
-    for name, lost in lost_contents(stores, verify=verify).items():
+    for name, lost in lost_contents(stores, verify=verify, quiet=quiet).items():
         for place, digest in lost.contents if project in (None, project_of(name)) else ():
             found[project_of(name), digests.algorithm_of(digest)].append((place, digest))
     contents = healed = 0

@@ -154,7 +154,8 @@ def _heal(client: "Client", project: str | None, *, verify: bool) -> "Healing":
     from headwater._commit.healing import heal_from_copies  # deferred: sqlalchemy
 
     client.session.catch_up()
-    healing = heal_from_copies(client.stores, client.session.producer, verify=verify, project=project)
+    stores, producer = client.stores, client.session.producer
+    healing = heal_from_copies(stores, producer, verify=verify, project=project, quiet=client.quiet)
     client.session.confirm(projected=True)
     return healing
 
