@@ -17,7 +17,6 @@ from headwater_schemas.events import (
     EntryRemoved,
     Event,
     ExpectedVersion,
-    SettingsChanged,
     VersionDeleted,
     VersionDescribed,
     VersionRecalled,
@@ -139,11 +138,6 @@ def _bad_path(history: History) -> Event:
     return added(SHARED, {"../up": b"1"})
 
 
-def _another_algorithm(history: History) -> Event:
-    history.write(SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"xxh3"}'))
-    return SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"blake3"}')
-
-
 REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.INVALID: _bad_path,
     Reason.TYPE_MISMATCH: _another_type,
@@ -162,13 +156,13 @@ REFUSALS: dict[Reason, Callable[[History], Event]] = {
     Reason.BLOB_CONDEMNED: _condemned_object,
     Reason.LATEST_MOVED: _latest_elsewhere,
     Reason.COMMIT_CONFLICT: _another_description,
-    Reason.ALGORITHM_CHOSEN: _another_algorithm,
     Reason.NOT_PERMITTED: _without_the_right,
 }
 NOT_HERE = {
     Reason.SEQUENCE_GAP: "moves no mark; it has tests of its own below",
     Reason.PATH_UNKNOWN: "kept free: taking out what is not there leaves it not there",
     Reason.SESSION_RETIRED: "moves no mark; see `test_sessions`",
+    Reason.ALGORITHM_CHOSEN: "a rule of settings; see `test_settings`",
     Reason.SKIPPED: "an operator's decision; see `test_dead_letters`",
 }
 _BOOKS = {"rejections", "sessions"}  # what a refusal may write to
