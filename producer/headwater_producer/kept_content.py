@@ -9,6 +9,7 @@ import json
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,20 +52,24 @@ class KeptContent:
         self._algorithm = algorithm
         self._loaded: dict[bytes, KeptBlob] | None = None
         self._records: set[Path] = set()
-        self._file_sizes: set[int] = set()
+        self._file_sizes: Counter[int] = Counter()  # of the large files that were not given yet
 
     def has_file_of(self, size: int) -> bool:
-        """Whether a large file of this size was left."""
+        """Whether a large file of this size was left, and not given yet: others need not be read to find it."""
         self._load()
-        return size in self._file_sizes
+        return self._file_sizes[size] > 0
 
     def pop(self, digest: bytes) -> KeptBlob | None:
         """The staged bytes that have this content. They are not given again, for any of their contents."""
         by_digest = self._load()
         blob = by_digest.get(digest)
-        for content in blob.ranges if blob is not None else ():
+        if blob is None:
+            return None
+        for content in blob.ranges:
             if by_digest.get(content) is blob:
                 del by_digest[content]
+        if blob.staged.digest is not None:
+            self._file_sizes[blob.staged.size] -= 1
         return blob
 
     def keep(self, blobs: Sequence[tuple[Staged, Ranges]]) -> bool:
@@ -92,7 +97,8 @@ class KeptContent:
             found = [blob for record in self._newest() for blob in self._read(record)]
             self._loaded = {digest: blob for blob in reversed(found) for digest in blob.ranges}
             self._records = {blob.record for blob in found}
-            self._file_sizes = {blob.staged.size for blob in found if blob.staged.digest is not None}
+            files = {blob for blob in self._loaded.values() if blob.staged.digest is not None}
+            self._file_sizes = Counter(blob.staged.size for blob in files)
         return self._loaded
 
     def _read(self, record: Path) -> list[KeptBlob]:

@@ -57,9 +57,11 @@ def fail(stager: BlobStager) -> None:
     stager.close()
 
 
-def ingest_file(stager: BlobStager, path: Path, *, verify: bool = False) -> tuple[bytes, list[str]]:
+def ingest_file(
+    stager: BlobStager, path: Path, content: bytes = LARGE, *, verify: bool = False
+) -> tuple[bytes, list[str]]:
     """The digest, and what was done with the file."""
-    path.write_bytes(LARGE)
+    path.write_bytes(content)
     done: dict[str, int] = {}
 
     def watch(activity: str, amount: int) -> None:
@@ -67,7 +69,7 @@ def ingest_file(stager: BlobStager, path: Path, *, verify: bool = False) -> tupl
 
     with unbuffered(path) as source:
         digest, size = stager.ingest_file(source, verify=verify, watch=watch)
-    assert (size, set(done.values())) == (len(LARGE), {len(LARGE)})
+    assert (size, set(done.values())) == (len(content), {len(content)})
     return digest, list(done)
 
 
@@ -94,7 +96,7 @@ def test_what_was_staged_is_published_by_the_next_process_without_a_copy(
     assert sorted(left.values()) == [len(LARGE), PACK_BYTES_MAX]
 
     stager = next_process()
-    assert stager.missing([*packed, large]) == set()
+    assert stager.missing(packed) == set()
     assert stager.ingest(PACKFUL) == packed
     assert ingest_file(stager, tmp_path / "large") == (large, ["hashing"])
     found = stager.publish(PROJECT, [*packed, large])
@@ -161,6 +163,20 @@ def test_what_was_collected_is_staged_again(next_process: NextProcess, tmp_path:
 
     assert ingest_file(stager, tmp_path / "large")[0] == large
     assert stager.publish(PROJECT, [large])
+
+
+def test_files_of_the_same_size_are_read_once_more_only_until_all_that_was_left_is_found(
+    next_process: NextProcess, tmp_path: Path
+) -> None:
+    stager = next_process()
+    ingest_file(stager, tmp_path / "large")
+    fail(stager)
+    stager = next_process()
+    other = bytes([LARGE[0] ^ 1]) + LARGE[1:]
+
+    assert ingest_file(stager, tmp_path / "other", other)[1] == ["hashing", "storing"]
+    assert ingest_file(stager, tmp_path / "large")[1] == ["hashing"]
+    assert ingest_file(stager, tmp_path / "other", bytes([LARGE[0] ^ 2]) + LARGE[1:])[1] == ["storing"]
 
 
 def test_who_verifies_stores_again_rather_than_trust_what_was_left(next_process: NextProcess, tmp_path: Path) -> None:
