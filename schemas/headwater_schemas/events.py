@@ -190,6 +190,7 @@ class ArtifactUsed(CollectionEvent):
     version: int
     run: str  # "entity/project/ID"
     requested: str  # the requested reference: "digits:latest"
+    use_as: str | None = None  # its purpose in the run: "training data"; None: not given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from headwater_schemas.names import (
     check_own_draft_id,
     check_principal,
     check_project,
+    check_purpose,
     check_text,
     check_type,
 )
@@ -113,6 +114,7 @@ CHECKS: Mapping[str, Check] = {
     "tags_added": partial(check_alias, kind="tag"),
     "tags_removed": partial(check_alias, kind="tag"),
     "type": check_type,
+    "use_as": check_purpose,
     "writer": RunName.parse,
 }
 # Decoded by `metadata.decode` and `paths.find_invalid`, which bound them.

@@ -21,7 +21,7 @@ LIMITS = (
     Limit(
         NAME_LENGTH_MAX := 128,
         "characters",
-        "entity, project, collection, run id, alias, tag, type, rule, role, subscription",
+        "entity, project, collection, run id, alias, tag, type, purpose of a use, rule, role, subscription",
     ),
     Limit(PRINCIPAL_LENGTH_MAX := 256, "characters", "principal: who is granted a role"),
     Limit(OWN_DRAFT_ID_LENGTH_MAX := 64, "characters", "id of a draft with one writer, after `own:`"),

@@ -3,7 +3,8 @@
 entity, project, collection, run id,
 rule, subscription, role               letters, digits, `_`, `-`, `.`; not `.` or `..`
 alias, tag                             printable; no `/`, no `:`; never like `v12`
-type, distributed_id, principal        printable
+type, purpose, distributed_id, principal
+                                       printable
 id of a draft with one writer          letters, digits, `_`, `-`
 commit                                 40 or 64 hexadecimal digits, lower case
 label, free text                       no NUL; may be empty
@@ -77,6 +78,11 @@ def check_alias(alias: object, kind: str = "alias") -> str:
 def check_type(type_name: object) -> str:
     """Return `type_name` if it can be an artifact's type; raise InvalidName if not."""
     return _check_printable(type_name, "type", NAME_LENGTH_MAX)
+
+
+def check_purpose(purpose: object) -> str:
+    """Return `purpose` if it can say what a run uses a version as; raise InvalidName if not."""
+    return _check_printable(purpose, "use_as", NAME_LENGTH_MAX)
 
 
 def check_distributed_id(distributed_id: object) -> str:

@@ -17,6 +17,13 @@ def open_run(**given: object) -> sdk.Run:
     return started
 
 
+def data(name: str) -> sdk.Artifact:
+    artifact = sdk.Artifact(name, "data")
+    with artifact.new_file("it.txt") as file:
+        file.write(name)
+    return artifact
+
+
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     now_us = time.time_ns() // 1000 + int(seconds * 1_000_000)
     monkeypatch.setattr("headwater.cli.runs.now_us", lambda: now_us)
@@ -33,6 +40,26 @@ def test_config_and_summary_are_shown_and_answered() -> None:
     assert '{"accuracy": 0.9}' in shown
     assert (answer["config"], answer["summary"]) == ({"batch": 32, "lr": 0.1}, {"accuracy": 0.9})
     assert ask("runs")[0]["summary"] == {"accuracy": 0.9}
+
+
+def test_the_purpose_of_a_use_is_shown_with_the_run_and_in_both_directions_of_lineage() -> None:
+    with sdk.init(id="r1") as started:
+        for name, purpose in (("raw", "training data"), ("raw", "test data"), ("plain", None)):
+            started.use_artifact(data(name), use_as=purpose)
+        started.log_artifact(data("model"))
+
+    given = "raw:v0 (data) [latest] as training data, test data"
+    assert "team/animals/raw:v0 as training data, test data" in headwater("runs", "r1")
+    assert ask("runs", "r1")["used_as"] == {"team/animals/raw:v0": ["training data", "test data"]}
+    assert given in headwater("lineage", "model")
+    assert "plain:v0 (data) [latest]\n" in headwater("lineage", "model")
+    assert "run r1 as training data, test data" in headwater("lineage", "raw", "--down")
+    edges = {(edge["artifact"], edge["relation"]): edge["use_as"] for edge in ask("lineage", "model")["edges"]}
+    assert edges == {
+        ("team/animals/model:v0", "logged"): [],
+        ("team/animals/plain:v0", "used"): [],
+        ("team/animals/raw:v0", "used"): ["training data", "test data"],
+    }
 
 
 def test_a_run_that_is_not_heard_of_is_crashed_in_lists_and_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class ModelVersion:
     contested: set[str]
     facts: dict[str, str] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
-    uses: set[tuple[str, str]] = field(default_factory=set)
+    uses: set[tuple[str, str, str]] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     updated: int | None = None  # the step that last changed a fact about it
 
@@ -372,7 +372,9 @@ def _alias_moved(model: Model, step: Step, event: types.AliasMoved) -> None:
 
 
 def _used(model: Model, step: Step, event: types.ArtifactUsed) -> None:
-    model.collections[event.collection].live_version(event.version).uses.add((event.run, event.requested))
+    model.collections[event.collection].live_version(event.version).uses.add(
+        (event.run, event.requested, event.use_as or "")
+    )
 
 
 def _described(model: Model, step: Step, event: types.VersionDescribed) -> None:

@@ -91,7 +91,7 @@ HISTORY: tuple[Event, ...] = (
         run=RUN,
     ),
     AliasMoved(collection=DIGITS, alias="best", version=0, expected=ExpectedVersion(version=0)),
-    ArtifactUsed(collection=DIGITS, version=0, run=RUN, requested="digits:best"),
+    ArtifactUsed(collection=DIGITS, version=0, run=RUN, requested="digits:best", use_as="test data"),
     VersionDescribed(
         collection=DIGITS,
         version=0,

@@ -426,7 +426,7 @@ def _attributes_of(database: Database, written: Written, name: str, number: int)
     return {
         "facts": dict(ask("field, value", "version_attributes", still)),
         "tags": {tag for (tag,) in ask("tag", "tags", still)},
-        "uses": set(ask("run, requested", "run_inputs")),
+        "uses": set(ask("run, requested, use_as", "run_inputs")),
         "outputs": {run for (run,) in ask("run", "run_outputs")},
         "contested": {path for (path,) in ask("path", "contested_paths")},
         "updated": updates[0] if updates else None,

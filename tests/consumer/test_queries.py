@@ -295,6 +295,26 @@ def test_a_page_after_a_run_that_is_not_there_is_an_error_that_names_it(history:
         queries.runs(history.database, PROJECT, after=f"{PROJECT}/gone")
 
 
+def test_every_purpose_that_a_run_gave_for_a_use_is_known_once_in_order(history: History) -> None:
+    _three_versions(history)
+    for run, purpose in (
+        (TRAINING, "train"),
+        (TRAINING, None),
+        (TRAINING, "test"),
+        (TRAINING, "train"),
+        (NIGHTLY, None),
+    ):
+        history.write(ArtifactUsed(collection=DIGITS, version=1, run=run, requested="digits:v1", use_as=purpose))
+
+    found = queries.RunInputInfo(DIGITS, 1, TRAINING, ("digits:v1",), ("train", "test"))
+    assert queries.inputs_of(history.database, TRAINING) == [found]
+    assert queries.input_of(history.database, TRAINING, DIGITS, 1) == found
+    assert queries.input_of(history.database, NIGHTLY, DIGITS, 1).use_as == ()
+    assert queries.input_of(history.database, NIGHTLY, DIGITS, 2).requested == ()
+    many = [TRAINING, NIGHTLY, *(f"{PROJECT}/r{number}" for number in range(300))]
+    assert queries.purposes_of(history.database, many) == {(DIGITS, 1, TRAINING): ("train", "test")}
+
+
 def test_what_a_run_used_and_logged_is_known_from_both_sides(history: History) -> None:
     _three_versions(history)
     for version, requested in ((0, "digits:v0"), (2, "digits:latest"), (2, "digits:v2")):

@@ -155,6 +155,23 @@ def test_a_version_that_is_used_by_several_names_is_one_use_that_keeps_them_all(
     assert [user.id for user in made.used_by()] == [run.id]
 
 
+def test_the_purposes_of_a_use_are_kept_with_it() -> None:
+    made = note("n", "one").save()
+    with headwater.init(id="r1") as run:
+        for purpose in ("test data", None, "training data", "test data"):
+            run.use_artifact("n", use_as=purpose)
+        run.use_artifact("n:v0")
+        with pytest.raises(InvalidName, match="use_as"):
+            run.use_artifact("n", use_as="")
+
+        assert run.used_as(made) == ["test data", "training data"]
+        assert run.names_used(made) == ["n", "n:v0"]
+        assert [used.name for used in run.used_artifacts()] == ["n:v0"]
+    assert headwater.Api().run("r1").used_as("n:latest") == ["test data", "training data"]
+    with headwater.init() as other:
+        assert other.used_as("n") == []
+
+
 def test_all_edges_of_a_run_and_of_a_version_are_given_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     for asked in (queries.inputs_of, queries.outputs_of, queries.used_by):
         monkeypatch.setitem(asked.__kwdefaults__, "limit", 2)

@@ -325,7 +325,15 @@ def _use(drama: _Drama) -> None:
     collection = drama.collection_with_versions()
     requested = drama.one_of(("digits:latest", "digits:best"))
     version = drama.version(collection)
-    drama.tell(types.ArtifactUsed(collection=collection, version=version, run=drama.one_of(RUNS), requested=requested))
+    drama.tell(
+        types.ArtifactUsed(
+            collection=collection,
+            version=version,
+            run=drama.one_of(RUNS),
+            requested=requested,
+            use_as=drama.one_of((None, "training data", "test data")),
+        )
+    )
 
 
 def _describe(drama: _Drama) -> None:

@@ -104,7 +104,7 @@ _RELEASED: list[tuple[int, Event]] = [
     ),
     (1, DraftDiscarded(collection=COLLECTION, draft=SHARED, last_event="ad4d55b5-b5da-5b5e-8bdb-7a5b4d2f8ec1")),
     (1, AliasMoved(collection=COLLECTION, alias="best", version=2, expected=ExpectedVersion(version=1))),
-    (1, ArtifactUsed(collection=COLLECTION, version=2, run=RUN, requested="images:best")),
+    (1, ArtifactUsed(collection=COLLECTION, version=2, run=RUN, requested="images:best", use_as="test data")),
     (
         1,
         VersionDescribed(

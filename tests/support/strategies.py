@@ -239,7 +239,9 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         version=_optional(versions()),
         expected=_optional(st.builds(types.ExpectedVersion, _optional(versions()))),
     ),
-    types.ArtifactUsed: st.builds(types.ArtifactUsed, **_IN_VERSION, run=run_names(), requested=texts()),
+    types.ArtifactUsed: st.builds(
+        types.ArtifactUsed, **_IN_VERSION, run=run_names(), requested=texts(), use_as=st.none() | texts()
+    ),
     types.VersionDescribed: st.builds(
         types.VersionDescribed,
         **_IN_VERSION,

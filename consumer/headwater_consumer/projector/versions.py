@@ -54,9 +54,10 @@ def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[
 def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Change]:
     """A run used a version. The edge refers to the run by name, which need not have started yet."""
     _live_version(event.collection, event.version, state)
-    if state.get(RunInputRow, event.collection, event.version, event.run, event.requested) is not None:
+    key = (event.collection, event.version, event.run, event.requested, event.use_as or "")
+    if state.get(RunInputRow, *key) is not None:
         return []
-    return [Put(RunInputRow(event.collection, event.version, event.run, event.requested, context.effective_position))]
+    return [Put(RunInputRow(*key, context.effective_position))]
 
 
 def described(context: EventContext, event: VersionDescribed, state: State) -> list[Change]:

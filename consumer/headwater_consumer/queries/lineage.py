@@ -15,7 +15,7 @@ from sqlalchemy import and_, bindparam, literal, select, union_all
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import CompiledStatement
 from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, VERSIONS
-from headwater_consumer.queries.results import Lineage, TreeLine
+from headwater_consumer.queries.results import Edge, Lineage, TreeLine
 
 LINEAGE_NODES_MAX = 100_000  # versions; with their edges some 100 MB, and more than anyone reads
 EDGES_PER_NODE = 10  # edges are limited to this many times nodes_max: a few nodes may have very many
@@ -43,15 +43,17 @@ def tree(lineage: Lineage, *, lines_max: int = TREE_LINES_MAX) -> list[TreeLine]
     below = _children(lineage)
     lines: list[TreeLine] = []
     shown: set[_Node] = set()
-    open_nodes: list[tuple[_Node, int, bool]] = [((lineage.collection, lineage.version), 0, True)]
+    open_nodes: list[tuple[_Node, int, bool, Edge | None]] = [((lineage.collection, lineage.version), 0, True, None)]
     while open_nodes and len(lines) < lines_max:
-        node, depth, last = open_nodes.pop()
-        children = sorted(below[node]) if node in below else []
+        node, depth, last, edge = open_nodes.pop()
+        children = sorted(below[node].items()) if node in below else []
         repeated = node in shown and bool(children)
-        lines.append(_line(node, depth, last, repeated))
+        lines.append(_line(node, depth, last, repeated, edge))
         if node not in shown:
             shown.add(node)
-            hanging = [(child, depth + 1, i == len(children) - 1) for i, child in enumerate(children)]
+            hanging = [
+                (child, depth + 1, i == len(children) - 1, leading) for i, (child, leading) in enumerate(children)
+            ]
             open_nodes.extend(reversed(hanging))
     return lines
 
@@ -91,20 +93,20 @@ def _versions_exceed(nodes_max: int, rows: Sequence[tuple[Any, ...]]) -> bool:
     return len(rows) >= nodes_max and len({row[:2] for row in rows}) > nodes_max
 
 
-def _children(lineage: Lineage) -> dict[_Node, list[_Node]]:
-    below: dict[_Node, list[_Node]] = defaultdict(list)
-    for collection, version, run, used in lineage.edges:
-        ends = (run, _RUN), (collection, version)
-        parent, child = ends if bool(used) == lineage.upstream else reversed(ends)
-        below[parent].append(child)
+def _children(lineage: Lineage) -> dict[_Node, dict[_Node, Edge]]:
+    below: dict[_Node, dict[_Node, Edge]] = defaultdict(dict)
+    for edge in lineage.edges:
+        ends: tuple[_Node, _Node] = (edge.run, _RUN), (edge.collection, edge.version)
+        parent, child = ends if bool(edge.used) == lineage.upstream else reversed(ends)
+        below[parent][child] = edge
     return below
 
 
-def _line(node: _Node, depth: int, last: bool, repeated: bool) -> TreeLine:
+def _line(node: _Node, depth: int, last: bool, repeated: bool, edge: Edge | None) -> TreeLine:
     name, version = node
     if version == _RUN:
-        return TreeLine(depth, last, repeated, collection=None, version=None, run=name)
-    return TreeLine(depth, last, repeated, collection=name, version=version, run=None)
+        return TreeLine(depth, last, repeated, collection=None, version=None, run=name, edge=edge)
+    return TreeLine(depth, last, repeated, collection=name, version=version, run=None, edge=edge)
 
 
 @cache

@@ -138,6 +138,7 @@ class RunInputInfo:
     version: int
     run: str
     requested: tuple[str, ...]  # the names by which it was requested, in order
+    use_as: tuple[str, ...] = ()  # the purposes that were given, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ class TreeLine:
     collection: str | None  # None for a run
     version: int | None
     run: str | None  # None for a version
+    edge: Edge | None  # that leads to it from the node above; None for the first
 
 
 @dataclass(frozen=True, slots=True)

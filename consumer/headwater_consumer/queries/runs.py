@@ -4,6 +4,7 @@ A list of edges has at most `limit`; as many as that means that there may be mor
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cache
 from itertools import groupby
@@ -16,7 +17,12 @@ from headwater_schemas.names import check_commit_prefix
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, func, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import INTEGER_MAX, CompiledStatement
+from headwater_consumer.database.compiled_statements import (
+    INTEGER_MAX,
+    KEYS_PER_STATEMENT_MAX,
+    CompiledStatement,
+    padded,
+)
 from headwater_consumer.database.conditions import holds
 from headwater_consumer.database.tables import (
     RUN_CAPTURES,
@@ -106,16 +112,35 @@ def inputs_of(
     with database.snapshot() as connection:
         rows = _uses_of_run().rows(connection, run=run, collection=collection, version=version, limit=limit)
     return [
-        RunInputInfo(collection, version, run, tuple([row.requested for row in of_version]))
+        _input(collection, version, run, list(of_version))
         for (collection, version), of_version in groupby(rows, key=lambda row: (row.collection, row.version))
     ]
 
 
-def requested_names(database: Database, run: str, collection: str, version: int) -> list[str]:
-    """The names by which a run requested a version, in order."""
+def input_of(database: Database, run: str, collection: str, version: int) -> RunInputInfo:
+    """How a run used a version; without any name where it did not."""
     with database.snapshot() as connection:
-        rows = _names_of_use().rows(connection, run=run, collection=collection, version=version, limit=EDGES_MAX)
-    return [row[0] for row in rows]
+        rows = _one_use().rows(connection, run=run, collection=collection, version=version, limit=EDGES_MAX)
+    return _input(collection, version, run, rows)
+
+
+def purposes_of(database: Database, runs: Iterable[str]) -> dict[tuple[str, int, str], tuple[str, ...]]:
+    """(collection, version, run) → the purposes, in order, of all uses by these runs for which any was given."""
+    found: dict[tuple[str, int, str], dict[str, None]] = {}
+    wanted = sorted(set(runs))
+    with database.snapshot() as connection:
+        for first in range(0, len(wanted), KEYS_PER_STATEMENT_MAX):
+            names = padded(wanted[first : first + KEYS_PER_STATEMENT_MAX])
+            values = {f"run_{i}": name for i, name in enumerate(names)}
+            for *edge, purpose in _purposes_of_runs(len(names)).tuples(connection, **values):
+                found.setdefault((edge[0], edge[1], edge[2]), {})[purpose] = None
+    return {edge: tuple(purposes) for edge, purposes in found.items()}
+
+
+def _input(collection: str, version: int, run: str, rows: Sequence[Any]) -> RunInputInfo:
+    requested = dict.fromkeys(row.requested for row in rows)
+    purposes = dict.fromkeys(row.use_as for row in rows if row.use_as)
+    return RunInputInfo(collection, version, run, tuple(requested), tuple(purposes))
 
 
 def outputs_of(
@@ -297,9 +322,9 @@ def _uses_of_run() -> CompiledStatement:
 
 
 @cache
-def _names_of_use() -> CompiledStatement:
+def _one_use() -> CompiledStatement:
     return CompiledStatement(
-        select(RUN_INPUTS.c.requested)
+        select(RUN_INPUTS.c.requested, RUN_INPUTS.c.use_as)
         .where(
             RUN_INPUTS.c.run == bindparam("run"),
             RUN_INPUTS.c.collection == bindparam("collection"),
@@ -307,6 +332,16 @@ def _names_of_use() -> CompiledStatement:
         )
         .order_by(RUN_INPUTS.c.from_position, RUN_INPUTS.c.requested)
         .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _purposes_of_runs(count: int) -> CompiledStatement:
+    of_runs = RUN_INPUTS.c.run.in_([bindparam(f"run_{i}") for i in range(count)])
+    return CompiledStatement(
+        select(RUN_INPUTS.c.collection, RUN_INPUTS.c.version, RUN_INPUTS.c.run, RUN_INPUTS.c.use_as)
+        .where(of_runs, RUN_INPUTS.c.use_as != "")
+        .order_by(RUN_INPUTS.c.from_position)
     )
 
 

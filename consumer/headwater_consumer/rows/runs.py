@@ -81,15 +81,16 @@ class RunCaptureRow(ProjectionRow):
     to_position: int | None
 
 
-@row(key=("collection", "version", "run", "requested"))
+@row(key=("collection", "version", "run", "requested", "use_as"))
 @dataclass(frozen=True, slots=True)
 class RunInputRow(ProjectionRow):
-    """A run used a version, and requested it by this name. Written once."""
+    """A run used a version, and requested it by this name for this purpose. Written once."""
 
     collection: str
     version: int
     run: str
     requested: str
+    use_as: str  # "": no purpose was given
     from_position: int
 
 

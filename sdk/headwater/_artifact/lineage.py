@@ -38,7 +38,7 @@ def users_of(client: Client, version: Version) -> list[str]:
     return read_all(lambda last: queries.used_by(database, *version, after=last or ""))
 
 
-def names_used(client: Client, run: str, version: Version) -> list[str]:
-    """The names under which a run requested a version."""
+def use_of(client: Client, run: str, version: Version) -> queries.RunInputInfo:
+    """How a run used a version: by which names it requested it, and for what."""
     client.catch_up()
-    return queries.requested_names(client.stores.database, run, *version)
+    return queries.input_of(client.stores.database, run, *version)

@@ -57,16 +57,20 @@ class DisabledRun(Run):
         self._url = url
 
     def use_artifact(
-        self, artifact: Artifact | str, type: str | None = None, aliases: Iterable[str] | None = None
+        self,
+        artifact: Artifact | str,
+        type: str | None = None,
+        aliases: Iterable[str] | None = None,
+        use_as: str | None = None,
     ) -> Artifact:
         """As `Run.use_artifact`. What is in the store of the settings is returned, and nothing is recorded or moved."""
         if isinstance(artifact, Artifact):
             if self._is_elsewhere(artifact):
                 check_expected_type(artifact, type)
                 return artifact
-            return super().use_artifact(artifact, type, aliases)
+            return super().use_artifact(artifact, type, aliases, use_as)
         try:
-            return super().use_artifact(artifact, type, aliases)
+            return super().use_artifact(artifact, type, aliases, use_as)
         except NotFound:
             client = client_for(read_settings(url=self._url), create=False)
             found = find_artifact(client, artifact, self.entity, self.project)

@@ -11,11 +11,11 @@ from headwater_consumer import queries
 from headwater_schemas import metadata
 from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound
 from headwater_schemas.events import ArtifactUsed
-from headwater_schemas.names import check_distributed_id, check_name
+from headwater_schemas.names import check_distributed_id, check_name, check_purpose
 
 from headwater._artifact.artifact import Artifact, stored_version
 from headwater._artifact.building import state_of
-from headwater._artifact.lineage import inputs_of, names_used, outputs_of
+from headwater._artifact.lineage import inputs_of, outputs_of, use_of
 from headwater._artifact.lookup import check_expected_type, find_artifact, version_artifact
 from headwater._artifact.stored import DOWNLOADS
 from headwater._commit.save import log_version
@@ -195,16 +195,23 @@ class Run(FixedAttributes, NotebookView):
         return artifact
 
     def use_artifact(
-        self, artifact: Artifact | str, type: str | None = None, aliases: Iterable[str] | None = None
+        self,
+        artifact: Artifact | str,
+        type: str | None = None,
+        aliases: Iterable[str] | None = None,
+        use_as: str | None = None,
     ) -> Artifact:
         """Record a version as an input of this run, and return it.
 
         A name is `[[entity/]project/]name[:alias or version]`; the default is `latest`. An artifact that was not logged
-        yet is logged first. If `type` is given, it must match. `aliases` move to the version.
+        yet is logged first. If `type` is given, it must match. `aliases` move to the version. `use_as` is kept with the
+        use: its purpose, such as "training data".
         Raises: NotFound, InvalidName, InvalidInput.
         """
         self._writer.check_running()
         wanted = _aliases(aliases)
+        if use_as is not None:
+            check_purpose(use_as)
         if isinstance(artifact, Artifact):
             check_expected_type(artifact, type)
             found = self._logged(artifact, wanted)
@@ -213,7 +220,9 @@ class Run(FixedAttributes, NotebookView):
             found = find_artifact(self._writer.client, artifact, self.entity, self.project)
             info, requested = stored_version(found).info, artifact
         check_expected_type(found, type)
-        used = ArtifactUsed(collection=info.collection, version=info.version, run=self.path, requested=requested)
+        used = ArtifactUsed(
+            collection=info.collection, version=info.version, run=self.path, requested=requested, use_as=use_as
+        )
         self._writer.send([used])
         for alias in wanted:
             if alias not in info.aliases:
@@ -235,11 +244,14 @@ class Run(FixedAttributes, NotebookView):
 
         Raises: InvalidInput before the artifact is logged; for a name, see `use_artifact`.
         """
-        client = self._writer.client
-        if not isinstance(artifact, Artifact):
-            artifact = find_artifact(client, artifact, self.entity, self.project)
-        info = stored_version(artifact).info
-        return names_used(client, self.path, (info.collection, info.version))
+        return list(self._use_of(artifact).requested)
+
+    def used_as(self, artifact: Artifact | str) -> list[str]:
+        """The purposes for which this run used a version, as given to `use_artifact(use_as=…)`, in order.
+
+        Raises: as `names_used`.
+        """
+        return list(self._use_of(artifact).use_as)
 
     def finish(self, state: str = "finished", *, exit_code: int | None = None) -> None:
         """Wait for everything that was logged, then end the run as "finished", "failed" or "killed". Calling it again
@@ -284,6 +296,13 @@ class Run(FixedAttributes, NotebookView):
 
     def __repr__(self) -> str:
         return f"<Run {self.path} ({self.state})>"
+
+    def _use_of(self, artifact: Artifact | str) -> queries.RunInputInfo:
+        client = self._writer.client
+        if not isinstance(artifact, Artifact):
+            artifact = find_artifact(client, artifact, self.entity, self.project)
+        info = stored_version(artifact).info
+        return use_of(client, self.path, (info.collection, info.version))
 
     def _logged(self, artifact: Artifact, aliases: tuple[str, ...]) -> Artifact:
         """An artifact that is a version of this run's store; one that was not logged yet is logged by no run."""

@@ -156,17 +156,25 @@ class RunWriter:
         self._state = state
         if state != "finished":
             self._client.keep_staged()
+        self._let_go()
+        self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
+
+    def _let_go(self) -> None:
+        """This process has no more to do with the run."""
         remove_run(self)
         self._client.remove_exit_action(self._finish_at_exit)
         not_before_termination(self._record_termination)
         if self._exit_state is not None:
             self._exit_state.close()
-        self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
 
     def _finish_at_exit(self) -> bool:
         """End the run in the state in which the process ends. Returns whether everything was logged."""
-        if self._state != "running" or self._pid != os.getpid():
-            return True
+        try:
+            return self._state != "running" or self._pid != os.getpid() or self._finish_with_process()
+        finally:
+            self._let_go()  # also where its end could not be recorded
+
+    def _finish_with_process(self) -> bool:
         has_failed = self._exit_state is not None and self._exit_state.has_failed
         try:
             self.finish("failed" if has_failed else "finished")

@@ -1,5 +1,6 @@
 """`headwater lineage`: print the upstream or downstream graph of a version as a tree."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from headwater._commit.client import Client
 
+Purposes = Mapping[tuple[str, int, str], Sequence[str]]  # of the use of a version by a run
+
 GUIDE_COLUMNS = 4  # indentation per level of a tree
 GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 
@@ -25,6 +28,7 @@ GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 @json_option
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show the runs and versions that a version was made from, as a tree."""
+    from headwater_consumer import queries  # deferred: sqlalchemy
     from headwater_consumer.queries import lineage  # deferred: sqlalchemy
 
     from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
@@ -33,25 +37,29 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
     info = find_version(client, name, settings.entity, settings.project)
     walk = lineage.descendants if down else lineage.ancestry
     found = walk(client.stores.database, info.collection, info.version)
+    purposes = queries.purposes_of(client.stores.database, {edge.run for edge in found.edges if edge.used})
     if as_json:
-        print_json(_as_json(found))
+        print_json(_as_json(found, purposes))
         return
     lines = lineage.tree(found)
     namespace = f"{settings.entity}/{settings.project}/"
     out = console()
-    out.print(_drawn(client, lines, namespace, levels_max=max(1, int(out.width * GUIDES_SHARE) // GUIDE_COLUMNS)))
+    levels_max = max(1, int(out.width * GUIDES_SHARE) // GUIDE_COLUMNS)
+    out.print(_drawn(client, lines, purposes, namespace, levels_max=levels_max))
     if found.truncated or len(lines) == lineage.TREE_LINES_MAX:
         click.echo("The tree was truncated. Start from a version closer to the ones you need.", err=True)
 
 
-def _drawn(client: "Client", lines: "list[queries.TreeLine]", namespace: str, *, levels_max: int) -> Any:
+def _drawn(
+    client: "Client", lines: "list[queries.TreeLine]", purposes: Purposes, namespace: str, *, levels_max: int
+) -> Any:
     """A tree; nodes deeper than `levels_max` are not indented further but labelled with their level."""
     from rich.markup import escape
     from rich.tree import Tree
 
     branches: list[Tree] = []  # the current branch at each depth
     for line in lines:
-        label = escape(printable(_label(client, line, namespace)))
+        label = escape(printable(_label(client, line, namespace) + _purpose(line, purposes)))
         more = " [dim](shown above)[/dim]" if line.repeated else ""
         text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
         level = min(line.depth, levels_max)
@@ -77,7 +85,15 @@ def _label(client: "Client", line: "queries.TreeLine", namespace: str) -> str:
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
 
 
-def _as_json(found: "queries.Lineage") -> dict[str, Any]:
+def _purpose(line: "queries.TreeLine", purposes: Purposes) -> str:
+    """What the use is for that leads to a line: of a version by the run above, or of the version above by a run."""
+    if line.edge is None or not line.edge.used:
+        return ""
+    found = purposes.get(line.edge[:3], ())
+    return f" as {', '.join(found)}" if found else ""
+
+
+def _as_json(found: "queries.Lineage", purposes: Purposes) -> dict[str, Any]:
     return {
         "artifact": f"{found.collection}:v{found.version}",
         "direction": "up" if found.upstream else "down",
@@ -87,6 +103,7 @@ def _as_json(found: "queries.Lineage") -> dict[str, Any]:
                 "run": edge.run,
                 "artifact": f"{edge.collection}:v{edge.version}",
                 "relation": "used" if edge.used else "logged",
+                "use_as": list(purposes.get(edge[:3], ())) if edge.used else [],
             }
             for edge in found.edges
         ],

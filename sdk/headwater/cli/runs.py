@@ -129,13 +129,17 @@ def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> Non
     from headwater_consumer import queries  # deferred: sqlalchemy
 
     database = client.stores.database
-    used = [f"{use.collection}:v{use.version}" for use in queries.inputs_of(database, run.run, limit=limit + 1)]
+    uses = queries.inputs_of(database, run.run, limit=limit + 1)
+    used = [f"{use.collection}:v{use.version}" for use in uses]
+    purposes = {name: list(use.use_as) for name, use in zip(used, uses[:limit], strict=False) if use.use_as}
     logged = [f"{name}:v{version}" for name, version in queries.outputs_of(database, run.run, limit=limit + 1)]
     capture = as_dictionary(queries.capture_of(database, run.run))
     if as_json:
-        print_json({**_run_json(run), "used": used[:limit], "logged": logged[:limit], "capture": capture})
+        answer = {"used": used[:limit], "used_as": purposes, "logged": logged[:limit], "capture": capture}
+        print_json({**_run_json(run), **answer})
     else:
-        versions = [("used", "\n".join(used[:limit])), ("logged", "\n".join(logged[:limit]))]
+        shown = [f"{name} as {', '.join(purposes[name])}" if name in purposes else name for name in used[:limit]]
+        versions = [("used", "\n".join(shown)), ("logged", "\n".join(logged[:limit]))]
         print_fields([*_fields(run), *versions, *_capture_fields(capture)])
     if max(len(used), len(logged)) > limit:
         click.echo("The run used or logged more versions; --limit shows them.", err=True)
