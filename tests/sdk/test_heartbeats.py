@@ -2,12 +2,14 @@
 
 import signal
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from itertools import islice
 
 import headwater
 import pytest
+from headwater._commit.tasks import EventsTask
 from headwater._run import heartbeat
 from headwater.errors import InvalidInput, NotFound
 from headwater_consumer import queries
@@ -89,6 +91,32 @@ def test_a_run_whose_heartbeat_is_overdue_by_as_much_again_is_crashed_and_goes_o
     assert headwater.Api().run("r1").state == "finished"
 
 
+def test_a_heartbeat_waits_for_nothing_that_is_being_logged(
+    store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "FIRST_S", 1)
+    started, go_on = threading.Event(), threading.Event()
+
+    class Upload(EventsTask):
+        def send(self) -> None:
+            started.set()
+            assert go_on.wait(WAIT_S)
+
+    with headwater.init(id="r1") as run:
+        client = run._writer.client
+        before = info_of("r1")
+        client.enqueue(Upload(client.queue, client.session, [], rejectable=False, affects_names=False))
+        assert started.wait(WAIT_S)
+
+        def heard_of_us() -> int | None:
+            client.session.catch_up()
+            info = queries.run_info(client.stores.database, run.path)
+            return None if info is None else info.heartbeat_us
+
+        waited_until(lambda: heard_of_us() != before.heartbeat_us)
+        go_on.set()
+
+
 # --- signals ------------------------------------------------------------------------------------------------------
 
 
@@ -117,6 +145,31 @@ def test_sigterm_right_after_the_start_finds_the_run_recorded(store: StoreUnderT
 
     assert started.wait(WAIT_S) == -signal.SIGTERM
     assert headwater.Api().run("r1").state == "killed"
+
+
+def test_sigterm_records_what_waits_behind_a_large_file(store: StoreUnderTest) -> None:
+    started = process(
+        """
+        import threading, time
+        import headwater
+        from headwater._run import upkeep
+        upkeep.FIRST_LOOK_S = 0.05
+        run = headwater.init(id="r1")
+        queue = run._writer.client.queue
+        queue.flush()
+        with queue._flushing:  # as while a large file is uploaded
+            run.summary["step"] = 3
+            while not queue._queue:
+                time.sleep(0.02)
+            print("ready", flush=True)
+            time.sleep(600)
+        """
+    )
+    started.terminate()
+
+    assert started.wait(WAIT_S) == -signal.SIGTERM
+    found = headwater.Api().run("r1")
+    assert (found.state, found.summary) == ("killed", {"step": 3})
 
 
 def test_a_handler_of_the_scripts_own_is_called_as_ever(store: StoreUnderTest) -> None:

@@ -276,7 +276,14 @@ def test_without_a_login_variable_the_account_is_the_entity() -> None:
 
 
 def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
-    values = {"url": "/data/x", "entity": "x", "project": "x", "cache_dir": "/data/x", "quiet": "true"}
+    values = {
+        "url": "/data/x",
+        "entity": "x",
+        "project": "x",
+        "cache_dir": "/data/x",
+        "quiet": "true",
+        "capture": "off",
+    }
     rows = {row.name: row for row in all_settings()}
 
     assert set(rows) == {*values, "settings file"}

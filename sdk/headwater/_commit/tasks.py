@@ -1,5 +1,6 @@
 """What can be logged: plain events, and content with the events that name it. Versions are in `commit_task`."""
 
+import threading
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -36,19 +37,29 @@ class EventsTask(Task[None]):
         self.rejectable = rejectable
         self.affects_names = affects_names
         self._session = session
-        self.events = events
+        self._events = events
         self._sent: Sequence[SentEvent] = ()
+        self._sending = threading.Lock()
 
     @property
     def keys(self) -> Collection[str]:
-        return {event.key for event in self.events}
+        return {event.key for event in self._events}
 
     @property
     def sent(self) -> Sequence[SentEvent]:
         return self._sent
 
     def send(self) -> None:
-        self._sent = self._session.producer.send(self.events)
+        with self._sending:
+            self._sent = self._session.producer.send(self._events)
+
+    def withdraw(self) -> Sequence[Event]:
+        """Take back those events that were not sent yet: whoever does this sends them."""
+        with self._sending:
+            if self._sent:
+                return ()
+            taken, self._events = self._events, ()
+            return taken
 
     def resolve(self) -> bool:
         if self.rejectable:

@@ -119,8 +119,7 @@ def _start(
         display_name=event.display_name,
         tags=event.tags,
     )
-    send_sure = partial(client.send, rejectable=False)
-    upkeep = Upkeep(run.path, run.config, run.summary, send=writer.send, send_sure=send_sure, capture=capture)
+    upkeep = Upkeep(run.path, run.config, run.summary, writer, capture=capture)
     writer.start(run, event, upkeep)
     return run
 

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import Capture, Event, RunHeartbeat, RunUpdated
 from headwater_schemas.limits import RUN_VALUES_REMOVED_MAX
 
+from headwater._commit.tasks import EventsTask
 from headwater._run.heartbeat import intervals
 from headwater._run.live_values import Changes, LiveValues
 from headwater._run.schedule import schedule
@@ -17,7 +19,21 @@ from headwater._run.schedule import schedule
 FIRST_LOOK_S, LAST_LOOK_S = 1.0, 60.0
 CAPTURE_WAIT_S = 2.5  # from the start: a little more than capturing may take
 
-Send = Callable[[Sequence[Event]], object]
+
+class RunLog(Protocol):
+    """Where the events of the run go; `RunWriter` is one."""
+
+    def send(self, events: Sequence[Event]) -> EventsTask:
+        """Log what a rule may refuse, which the end of the run raises."""
+        ...
+
+    def send_sure(self, events: Sequence[Event]) -> EventsTask:
+        """Log what no rule can refuse."""
+        ...
+
+    def send_now(self, events: Sequence[Event]) -> None:
+        """Log past everything that waits to be logged."""
+        ...
 
 
 class Upkeep:
@@ -28,18 +44,15 @@ class Upkeep:
         run: str,
         config: LiveValues,
         summary: LiveValues,
+        log: RunLog,
         *,
-        send: Send,
-        send_sure: Send,
         capture: Callable[[], Capture | None] | None,
     ) -> None:
-        """`send` logs what a rule may refuse, which the end of the run raises; `send_sure` logs what none refuses.
-
-        `capture` is called once, in the background; None where nothing is to be captured.
-        """
+        """`capture` is called once, in the background; None where nothing is to be captured."""
         self._run = run
         self._config, self._summary = config, summary
-        self._send, self._send_sure = send, send_sure
+        self._log = log
+        self._waiting: list[EventsTask] = []  # some may have been sent by now
         self._capture = capture
         self._captured = threading.Event()
         self._found: Capture | None = None
@@ -63,8 +76,9 @@ class Upkeep:
         return self._record_changes()
 
     def last_events(self) -> list[Event]:
-        """What `close` would record, for whoever cannot wait."""
-        return [event for changes in self._take_changes() for event in self._events(*changes)]
+        """What `close` would record, and what waits to be logged, for whoever cannot wait for that."""
+        waiting = [event for task in self._waiting for event in task.withdraw()]
+        return [*waiting, *(event for changes in self._take_changes() for event in self._events(*changes))]
 
     def captured(self) -> Capture | None:
         """What was captured; waits for it. None where nothing is to be captured, or it takes too long."""
@@ -81,7 +95,7 @@ class Upkeep:
 
     def _beat(self) -> float:
         seconds = next(self._intervals)
-        self._try(lambda: self._send_sure([RunHeartbeat(run=self._run, heartbeat_seconds=seconds)]))
+        self._try(lambda: self._log.send_now([RunHeartbeat(run=self._run, heartbeat_seconds=seconds)]))
         return seconds
 
     def _take_capture(self) -> None:
@@ -90,9 +104,12 @@ class Upkeep:
             self._found = self._capture()
             if self._found is not None:
                 event = RunUpdated(run=self._run, capture=self._found)
-                self._try(lambda: self._send_sure([event]))
+                self._try(lambda: self._keep(self._log.send_sure([event])))
         finally:
             self._captured.set()
+
+    def _keep(self, task: EventsTask) -> None:
+        self._waiting = [*(one for one in self._waiting if not one.sent), task]
 
     def _try(self, log: Callable[[], object]) -> None:
         """Log, or leave it: whoever ends the run finds the store in the same state, and says so."""
@@ -107,7 +124,7 @@ class Upkeep:
         error: HeadwaterError | None = None
         with self._recording:  # in the order in which they were found
             for kind, changes in self._take_changes():
-                self._send(list(self._events(kind, changes)))
+                self._keep(self._log.send(list(self._events(kind, changes))))
                 error = error or changes.error
         return error
 

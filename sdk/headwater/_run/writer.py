@@ -28,6 +28,7 @@ from headwater._run.upkeep import Upkeep
 if TYPE_CHECKING:
     from headwater._run.run import Run
 
+SEND_NOW_S_MAX = 30.0  # what is not confirmed by then is with the next events
 TASKS_BETWEEN_CLEANUPS = 256  # after so many more, the tasks that succeeded are dropped
 
 
@@ -103,9 +104,25 @@ class RunWriter:
         """Log the commit of a shared draft. Raises: InvalidInput, StoreReadOnly."""
         return self._remember(finish_draft(self._client, record, shared, writers))
 
-    def send(self, events: Sequence[Event]) -> None:
-        """Log events. Raises: StoreReadOnly."""
-        self._remember_task(self._client.send(events))
+    def send(self, events: Sequence[Event]) -> EventsTask:
+        """Log events. The end of the run raises what a rule has against them. Raises: StoreReadOnly."""
+        task = self._client.send(events)
+        self._remember_task(task)
+        return task
+
+    def send_sure(self, events: Sequence[Event]) -> EventsTask:
+        """Log events that no rule can refuse. Raises: StoreReadOnly."""
+        return self._client.send(events, rejectable=False)
+
+    def send_now(self, events: Sequence[Event]) -> None:
+        """Log events past everything that waits to be logged, such as large files, unless the start waits, too.
+
+        Raises: StoreError.
+        """
+        if self._started is not None and self._started.sent:
+            producer = self._client.session.producer
+            producer.send(events)
+            producer.confirm(timeout_s=SEND_NOW_S_MAX)
 
     @property
     def handle(self) -> "Run":
@@ -121,7 +138,7 @@ class RunWriter:
 
     def start(self, handle: "Run", event: RunStarted, upkeep: Upkeep) -> None:
         """This process starts the run, and finishes it, when the process ends at the latest. Raises: StoreReadOnly."""
-        self._started = self._client.send([event], rejectable=False)
+        self._started = self.send_sure([event])
         self._handle = handle
         self._upkeep = upkeep
         self._pid = os.getpid()
@@ -192,7 +209,7 @@ class RunWriter:
         self._state = KILLED
         assert self._started is not None
         assert self._upkeep is not None
-        start = [] if self._started.sent else list(self._started.events)
+        start = self._started.withdraw()
         producer = self._client.session.producer
         try:
             producer.send([*start, *self._upkeep.last_events(), RunFinished(run=self.name, state=KILLED)])
