@@ -1,24 +1,23 @@
 """Change one file of 100,000 and log: how much store, cache and index grow by the time that the process has ended."""
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.harness import Bench, Figure, Home, Result, bytes_in, parts_of, run, timed
 from bench.logging_runs import log_folder
-from bench.trees import SMALL_FILE_BYTES, file_in, make_tree, walk
+from bench.trees import SMALL_FILE_BYTES, file_in, let_age, make_tree, walk
 
 FILES, FOLDERS = 100_000, 1000
 GROWTH_BYTES_MAX = 64 * 1024
 ROUNDS = 5  # a file of SQLite's grows by pages now and then, so a few rounds more than for times
-PAUSE_S = 0.3  # a file that is logged within its clock's tick would be read once more in the next round
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
     files, folders = bench.size(FILES), bench.size(FOLDERS)
     tree = make_tree(bench.folder("tree"), files=files, folders=folders)
     home = bench.home()
+    let_age(bench)
     run(home, log_folder, folder=tree)
     results, growths = [], []
     for n in range(ROUNDS):
@@ -43,7 +42,6 @@ def measure(bench: Bench) -> Iterator[Figure]:
 def _change_and_log(home: Home, tree: Path, file: str) -> Result:
     with open(file, "r+b") as changed:
         changed.write(os.urandom(SMALL_FILE_BYTES))
-    time.sleep(PAUSE_S)
     return run(home, log_folder, folder=tree)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from bench.harness import Bench, Figure, Limit, Result, parts_of, run, timed
 from bench.log_small import FILES, FOLDERS
 from bench.logging_runs import log_folder
-from bench.trees import make_tree, walk, warm
+from bench.trees import let_age, make_tree, walk, warm
 
 RATIO_MAX = 3.0
 
@@ -14,6 +14,7 @@ RATIO_MAX = 3.0
 def measure(bench: Bench) -> Iterator[Figure]:
     tree = make_tree(bench.folder("tree"), files=bench.size(FILES), folders=bench.size(FOLDERS))
     home = bench.home()
+    let_age(bench)
     run(home, log_folder, folder=tree)
     before = home.sizes()["blobs"]
     walking = Limit("scandir and stat", lambda: timed(lambda: walk(str(tree))), RATIO_MAX)

@@ -1,13 +1,11 @@
-"""Work on open file descriptors: write all, read in pieces, hash, share or reserve blocks where that is possible."""
+"""Work on open file descriptors: write all, read in pieces, share or reserve blocks where the file system can."""
 
 import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from headwater_schemas import digests
-
-from headwater_blobs.port import CHUNK_BYTES, HASHING, Watch, unwatched
+from headwater_blobs.port import CHUNK_BYTES
 
 FULL = {errno.ENOSPC, errno.EDQUOT}  # the disk has no space left, or none for this user
 
@@ -59,14 +57,3 @@ def reserve(target: int, size: int) -> None:
         if error.errno in FULL:
             raise
         # Any other error means that the file system cannot reserve blocks; writing needs no reservation.
-
-
-def digest_of(source: int, algorithm: str, watch: Watch = unwatched) -> tuple[bytes, int]:
-    """Digest (stored form) and size of a file."""
-    hasher, size = digests.new_hasher(algorithm), 0
-    buffer = memoryview(bytearray(CHUNK_BYTES))
-    while got := os.preadv(source, [buffer], size):
-        hasher.update(buffer[:got])
-        size += got
-        watch(HASHING, got)
-    return digests.pack(algorithm, hasher.digest()), size

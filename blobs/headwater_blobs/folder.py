@@ -35,6 +35,7 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
 from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
+from headwater_blobs.local_sources import read_unchanged, unchanged
 from headwater_blobs.port import CHUNK_BYTES, STORING, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_blobs.staging_area import StagingArea
 
@@ -103,14 +104,7 @@ class FolderBlobStore:
         attempt: Callable[[bytes], int] = first_attempt,  # noqa: ARG002
         watch: Watch = unwatched,
     ) -> Staged:
-        hasher = digests.new_hasher(algorithm)
-        origin = source.fileno()
-        expected = os.fstat(origin).st_size
-        with self._new_staged(expected) as (name, target):
-            size = self._copy_file(origin, target, expected, hasher, watch)
-            with _translate_errors(self.folder, size):
-                os.fdatasync(target)
-        return Staged(name, size, digests.pack(algorithm, hasher.digest()))
+        return read_unchanged(source, lambda: self._stage_file(source.fileno(), algorithm, watch))
 
     def publish(self, staged: Staged, name: str) -> None:
         source, target = self._staging.path_of(staged.handle), _path_of(self.folder, name)
@@ -225,6 +219,17 @@ class FolderBlobStore:
         finally:
             os.close(target)
 
+    def _stage_file(self, origin: int, algorithm: str, watch: Watch) -> Staged:
+        """Raises: SourceChanged when the file changes meanwhile."""
+        hasher = digests.new_hasher(algorithm)
+        expected = os.fstat(origin).st_size
+        with self._new_staged(expected) as (name, target):
+            with unchanged(origin):
+                size = self._copy_file(origin, target, expected, hasher, watch)
+            with _translate_errors(self.folder, size):
+                os.fdatasync(target)
+        return Staged(name, size, digests.pack(algorithm, hasher.digest()))
+
     def _copy_file(self, origin: int, target: int, expected: int, hasher: digests.Hasher, watch: Watch) -> int:
         """Copy all of `origin` to `target`, hash what is kept, and return its size."""
         with _translate_errors(self.folder, expected):
@@ -243,8 +248,8 @@ class FolderBlobStore:
     def _copy(self, origin: int, target: int, expected: int, hasher: digests.Hasher, watch: Watch) -> int:
         buffer = memoryview(bytearray(CHUNK_BYTES))
         size = started = 0
-        while got := os.readv(
-            origin, [buffer]
+        while got := os.preadv(
+            origin, [buffer], size
         ):  # outside of _translate_errors: the caller reports errors of the source
             piece = buffer[:got]
             hasher.update(piece)

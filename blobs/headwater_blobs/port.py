@@ -85,9 +85,10 @@ class BlobStore(Protocol):
         """Stage all of `source` (a regular file opened unbuffered for reading, at its beginning), hashing what is kept.
 
         By a reflink where the file system can, else by one copy. A store that needs the digest first reads it twice.
+        A file that changes while it is read is read again, see `local_sources`.
         A store that cannot rename asks `attempt`, by the digest, for the attempt of the object's name. `watch` is
         called in this thread after each piece; what it raises ends the staging, and nothing is kept.
-        Raises: as `stage_pack`; InvalidFile when two readings never agree.
+        Raises: as `stage_pack`; InvalidFile naming a file that changes each time.
         """
         ...
 

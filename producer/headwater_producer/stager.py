@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from headwater_blobs.descriptors import digest_of
+from headwater_blobs.local_sources import digest_of, head_of, read_unchanged
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged, Watch, unwatched
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
@@ -135,10 +135,9 @@ class BlobStager:
         StoreUnavailable, StoreReadOnly.
         """
         if os.fstat(source.fileno()).st_size <= PACKED_FILE_BYTES_MAX:
-            content = source.read(PACKED_FILE_BYTES_MAX + 1)
-            if len(content) <= PACKED_FILE_BYTES_MAX:
+            content = read_unchanged(source, lambda: head_of(source.fileno(), PACKED_FILE_BYTES_MAX + 1))
+            if len(content) <= PACKED_FILE_BYTES_MAX:  # unless it grew meanwhile
                 return self.ingest([content], verify=verify)[0], len(content)
-            source.seek(0)  # it grew meanwhile
         left = None if verify else self._use_left_file(source, watch)
         if left is not None:
             return left
@@ -312,7 +311,7 @@ class BlobStager:
         with self._exclusive():
             if not self._leftovers.has_file_of(size):
                 return None
-        digest, size = digest_of(source.fileno(), self._algorithm, watch)
+        digest, size = read_unchanged(source, lambda: digest_of(source.fileno(), self._algorithm, watch))
         with self._exclusive():
             return (digest, size) if self._use(digest) else None
 

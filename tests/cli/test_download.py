@@ -47,6 +47,18 @@ def test_a_checkout_removes_what_the_version_does_not_have(tmp_path: Path) -> No
     assert "--path" in refused("get", "pets", "out", "--checkout", "--path", "train", code=2)
 
 
+def test_ignored_names_are_neither_removed_nor_reported(tmp_path: Path) -> None:
+    headwater("get", "pets", "out")
+    (tmp_path / "out" / "notes.tmp").write_text("mine")
+    assert "notes.tmp" in run("verify", "pets", "out").out
+
+    assert "matches" in headwater("verify", "pets", "out", "--ignore", "*.tmp")
+    headwater("get", "pets", "out", "--checkout", "--ignore", "*.tmp")
+
+    assert (tmp_path / "out" / "notes.tmp").read_text() == "mine"
+    assert "--checkout" in refused("get", "pets", "out", "--ignore", "*.tmp", code=2)
+
+
 def test_large_files_are_linked_where_that_is_asked_for(tmp_path: Path, mode: str) -> None:
     (tmp_path / "large.bin").write_bytes(bytes(2_000_000))
     headwater("log", "large.bin", "-n", "large")

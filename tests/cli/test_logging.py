@@ -1,11 +1,12 @@
 """`headwater log`: new versions, drafts over others, parts of shared drafts."""
 
+import os
 from pathlib import Path
 
 import headwater as sdk
 import pytest
 
-from tests.cli.commands import ask, headwater, refused
+from tests.cli.commands import ask, headwater, refused, run
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -27,6 +28,99 @@ def test_a_folder_of_the_version_can_be_named(images: Path) -> None:
     headwater("log", str(images), str(images / "cat.txt"), "-n", "pets", "--to", "all/of")
 
     assert paths("pets:v0") == ["all/of/cat.txt", "all/of/dog.txt", "all/of/train/cow.txt"]
+
+
+def test_several_folders_keep_their_names(images: Path, tmp_path: Path) -> None:
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.csv").write_text(folder)
+
+    headwater("log", "train", "test/", "-n", "both")
+    headwater("log", "train", "test", str(images / "cat.txt"), "--to", "raw", "-n", "below")
+    headwater("log", "train", "./train/", "-n", "one")
+
+    assert paths("both:v0") == ["test/data.csv", "train/data.csv"]
+    assert paths("below:v0") == ["raw/cat.txt", "raw/test/data.csv", "raw/train/data.csv"]
+    assert paths("one:v0") == ["data.csv"]
+
+
+NORTH, SOUTH = os.path.join("north", "data.csv"), os.path.join("south", "data.csv")
+REFERENCE = "https://example.com/data.csv"
+
+
+@pytest.mark.parametrize("to", [(), ("--to", "raw")], ids=["at the top", "below a folder"])
+@pytest.mark.parametrize(
+    ("arguments", "sources"),
+    [
+        ((NORTH, SOUTH), (NORTH, SOUTH)),
+        (("north", SOUTH), (NORTH, SOUTH)),
+        ((SOUTH, "north"), (NORTH, SOUTH)),
+        (("north/sub/same", "south/sub/same"), ("north/sub/same/data.csv", "south/sub/same/data.csv")),
+        (("north/sub/same", "south", "south/sub/same"), ("north/sub/same/data.csv", "south/sub/same/data.csv")),
+    ],
+)
+def test_two_sources_of_one_path_are_an_error_that_names_both(
+    two_folders: Path, arguments: tuple[str, ...], sources: tuple[str, str], to: tuple[str, ...]
+) -> None:
+    said = refused("log", *arguments, "-n", "lost", *to)
+
+    assert "data.csv" in said
+    assert all(repr(str(two_folders / source)) in said for source in sources)
+    assert sdk.Api().artifact_exists("lost") is False
+
+
+@pytest.mark.parametrize("base", [(), ("--base", "base")])
+@pytest.mark.parametrize("given", [NORTH, "north"])
+def test_a_file_and_a_reference_of_one_path_are_an_error_that_names_both(
+    two_folders: Path, given: str, base: tuple[str, ...]
+) -> None:
+    headwater("log", NORTH, "-n", "base")
+    for uri, name in (("https://example.com/x", "data.csv"), (REFERENCE, None), ((two_folders / SOUTH).as_uri(), None)):
+        reference = uri if name is None else f"{name}={uri}"
+        said = refused("log", given, "--reference", reference, "--no-checksum", *(base or ("-n", "lost")))
+
+        assert repr(str(two_folders / NORTH)) in said
+        assert repr(uri) in said
+    assert len(sdk.Api().artifacts("dataset", "base")) == 1
+
+
+def test_one_file_that_is_given_twice_is_one_entry(images: Path) -> None:
+    headwater("log", str(images), str(images / "cat.txt"), str(images / "train" / ".." / "cat.txt"), "-n", "pets")
+
+    assert paths("pets:v0") == ["cat.txt", "dog.txt", "train/cow.txt"]
+
+
+def test_what_a_base_has_is_replaced_by_one_source(two_folders: Path) -> None:
+    headwater("log", NORTH, "-n", "base")
+
+    assert ask("log", SOUTH, "--base", "base", "--reference", f"far={REFERENCE}", "--no-checksum")["version"] == "v1"
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> Path:
+    for folder in ("north", "north/sub/same", "south", "south/sub/same"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "data.csv").write_text(folder)
+    return tmp_path
+
+
+def test_patterns_leave_files_out_and_it_is_said(images: Path) -> None:
+    (images / ".headwaterignore").write_text("dog.*\n")
+
+    done = run("log", str(images), "-n", "pets", "--ignore", "/train/", "--ignore", "*.tmp")
+
+    assert (done.code, paths("pets:v0")) == (0, [".headwaterignore", "cat.txt"])
+    assert f"left out of {images}: ignored: dog.txt, train\n" in done.err
+
+
+def test_command_line_and_sdk_give_one_digest(images: Path) -> None:
+    (images / ".headwaterignore").write_text("dog.*\n")
+    (images / ".git").mkdir()
+    (images / ".git" / "HEAD").write_text("ref")
+    artifact = sdk.Artifact("pets", "dataset")
+    artifact.add_dir(images, ignore=["/train/"])
+
+    assert ask("log", str(images), "-n", "pets", "--ignore", "/train/")["digest"] == artifact.digest
 
 
 def test_everything_that_can_be_said_is_said(images: Path) -> None:

@@ -7,13 +7,14 @@ import io
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
 from headwater_blobs.port import CHUNK_BYTES, BlobStore, Staged
 from headwater_schemas import digests
-from headwater_schemas.errors import BlobCorrupt, BlobMissing
+from headwater_schemas.errors import BlobCorrupt, BlobMissing, InvalidFile
 from headwater_schemas.object_names import file_name, pack_name, project_of
 
 from tests.contract.blob_stores import (
@@ -26,9 +27,11 @@ from tests.contract.blob_stores import (
     put_file,
     put_pack,
     stage,
+    unbuffered,
 )
 from tests.contract.blob_stores import place as place
 from tests.contract.blob_stores import store as store
+from tests.support.changing_files import ChangingFiles
 
 # What is stored
 
@@ -94,32 +97,59 @@ def test_changing_and_deleting_the_source_changes_nothing(store: BlobStore, tmp_
     assert store.read(where, digest) == b"as it was"
 
 
-@pytest.mark.parametrize("length", [0, CHUNK_BYTES // 2, 5 * CHUNK_BYTES], ids=["emptied", "shrunk", "grown"])
-def test_of_a_source_that_changes_while_it_is_read_is_kept_what_was_hashed(
-    store: BlobStore, place: StorePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+def overwrite_middle(path: Path) -> None:
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(os.urandom(CHUNK_BYTES))
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "emptied": lambda path: os.truncate(path, 0),
+    "shrunk": lambda path: os.truncate(path, CHUNK_BYTES // 2),
+    "grown": lambda path: os.truncate(path, 12 * CHUNK_BYTES),
+    "overwritten": overwrite_middle,
+}
+
+
+@pytest.mark.parametrize("size", [3 * CHUNK_BYTES, 9 * CHUNK_BYTES], ids=["one part", "several parts"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_source_that_changes_while_it_is_read_is_read_again(
+    store: BlobStore,
+    place: StorePlace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+    size: int,
 ) -> None:
-    path = tmp_path / "source"
-    new_hasher = digests.new_hasher
+    (path := tmp_path / "source").write_bytes(random.Random(1).randbytes(size))
+    changing = ChangingFiles(monkeypatch)
+    changing.change(path, lambda: change(path))
 
-    class Meddler:
-        """A hasher during whose first update the source takes another length."""
-
-        def __init__(self, algorithm: str) -> None:
-            self.hasher = new_hasher(algorithm)
-
-        def update(self, data: memoryview) -> None:
-            os.truncate(path, length)
-            self.hasher.update(data)
-
-        def digest(self) -> bytes:
-            return self.hasher.digest()
-
-    monkeypatch.setattr(digests, "new_hasher", Meddler)
-    staged = stage(store, path, random.Random(1).randbytes(3 * CHUNK_BYTES))
+    with unbuffered(path) as source:
+        staged = store.stage_file(source, digests.XXH3, project=PROJECT)
     store.publish(staged, name := pack_name(PROJECT))
 
     kept = place.raw(name)
+    assert changing.is_over
+    assert kept == path.read_bytes()
     assert (len(kept), digest_of(kept)) == (staged.size, staged.digest)
+
+
+@pytest.mark.parametrize("size", [3 * CHUNK_BYTES, 9 * CHUNK_BYTES], ids=["one part", "several parts"])
+def test_a_source_that_changes_each_time_it_is_read_is_an_error_that_names_it_and_leaves_nothing(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (path := tmp_path / "source").write_bytes(random.Random(1).randbytes(size))
+    ChangingFiles(monkeypatch).change(path, lambda: overwrite_middle(path), times=1000)
+
+    with (
+        unbuffered(path) as source,
+        pytest.raises(InvalidFile, match=rf"^'{path}' changed each of \d times.*no process"),
+    ):
+        store.stage_file(source, digests.XXH3, project=PROJECT)
+
+    assert list(store.abandoned()) == []
+    assert list(store.list_objects()) == []
 
 
 def test_a_source_that_cannot_be_read_is_the_callers_error_and_leaves_nothing(store: BlobStore, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
@@ -21,6 +20,7 @@ from headwater_schemas.object_names import project_of
 from tests.contract.blob_stores import PROJECT, digest_of, put_file, put_pack, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until
 from tests.producer.conftest import Projection
+from tests.support.changing_files import ChangingFiles
 
 OTHER = "nlp/other"
 SMALL = [random.Random(i).randbytes(1000) for i in range(20)]
@@ -170,34 +170,16 @@ def test_a_large_file_that_the_project_has_is_not_kept(
     assert stager.published_bytes == 0
 
 
-class Growing:
-    """A file that gets longer the moment its size was asked for."""
-
-    def __init__(self, source: BinaryIO, path: Path, more: bytes) -> None:
-        self._source, self._path, self._more = source, path, more
-
-    def fileno(self) -> int:
-        return self._source.fileno()
-
-    def read(self, size: int) -> bytes:
-        with open(self._path, "ab") as file:
-            file.write(self._more)
-        self._more = b""
-        return self._source.read(size)
-
-    def seek(self, offset: int) -> int:
-        return self._source.seek(offset)
-
-
 @pytest.mark.parametrize("more", [1, PACKED_FILE_BYTES_MAX], ids=["by a byte", "to two MiB"])
 def test_a_file_of_exactly_one_mib_that_grows_while_it_is_read_is_kept_whole(
-    stager: BlobStager, store: FolderBlobStore, tmp_path: Path, more: int
+    stager: BlobStager, store: FolderBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
     content, added = random.Random(1).randbytes(PACKED_FILE_BYTES_MAX), random.Random(2).randbytes(more)
     (path := tmp_path / "source").write_bytes(content)
+    ChangingFiles(monkeypatch).change(path, lambda: path.write_bytes(content + added))
 
     with unbuffered(path) as source:
-        digest, size = stager.ingest_file(Growing(source, path, added))  # type: ignore[arg-type] # all that is used
+        digest, size = stager.ingest_file(source)
     place = stager.publish(PROJECT, [digest])[digest]
 
     assert (digest, size) == (digest_of(content + added), len(content) + more)

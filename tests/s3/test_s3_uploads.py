@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from headwater_blobs.local_sources import READINGS_MAX
 from headwater_blobs.port import CHUNK_BYTES, Staged
 from headwater_blobs.s3.client import PARTS_AT_ONCE
 from headwater_blobs.s3.settings import S3Settings
-from headwater_blobs.s3.store import READINGS_MAX, S3BlobStore
+from headwater_blobs.s3.store import S3BlobStore
 from headwater_blobs.s3.uploads import PARTS_MAX, part_bytes_for
 from headwater_schemas import digests
 from headwater_schemas.errors import BlobCorrupt, InvalidFile, StoreUnavailable

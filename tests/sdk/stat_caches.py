@@ -1,17 +1,20 @@
 """A cache in a folder of the test's, a tree of files for it, and what logging that tree does with both."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from headwater._ingest import trust
 from headwater._ingest.scan import ScannedFile, scan, scan_file
 from headwater._ingest.stat_cache import StatCache
 from headwater_schemas.digests import XXH3, one_shot, pack
 from headwater_schemas.entries import file_leaves
 from headwater_schemas.lthash import ContentSum, sum_of
 
-LATER_NS = 10_000_000_000  # ten seconds: by then every time on every file system is settled
+LATER_NS = trust.TRUSTED_AGE_NS + 10_000_000_000  # by then every file is trusted that may be
+SOON_NS = 100_000_000
 
 
 def digest_of(content: bytes, algorithm: str = XXH3) -> bytes:
@@ -69,7 +72,20 @@ def truth(root: Path, prefix: str = "", algorithm: str = XXH3) -> dict[str, byte
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def trusting_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are trusted a moment after they changed, and whatever file system they are on."""
+    monkeypatch.setattr(trust, "TRUSTED_AGE_NS", SOON_NS)
+    monkeypatch.setattr(trust, "SILENT_FILE_SYSTEMS", frozenset())
+
+
+def wait_until_trusted() -> None:
+    """With `trusting_soon`."""
+    time.sleep(2 * SOON_NS / 1e9)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(trust, "SILENT_FILE_SYSTEMS", frozenset())  # wherever the tests run
     return tmp_path / "cache" / "cache.sqlite"
 
 

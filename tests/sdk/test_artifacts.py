@@ -1,7 +1,6 @@
 """Filling an artifact, and logging it."""
 
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,9 @@ from headwater.errors import (
     InvalidPath,
     Reason,
 )
+
+from tests.sdk.stat_caches import trusting_soon as trusting_soon
+from tests.sdk.stat_caches import wait_until_trusted
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -180,9 +182,10 @@ def test_an_immutable_file_that_stayed_is_logged_like_any_other(tmp_path: Path) 
     assert Path(late.download(tmp_path / "out"), "large.bin").stat().st_size == LARGE
 
 
+@pytest.mark.usefixtures("trusting_soon")
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     root = folder_of(tmp_path / "in", cat="meow", dog="wuff")
-    _let_times_settle()
+    wait_until_trusted()
     log_folder(root)
     (root / "cat").chmod(0o644)  # a new ctime: read again; `dog` is not
 
@@ -202,11 +205,6 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
 
     assert "cat" in opened
     assert "dog" not in opened
-
-
-def _let_times_settle() -> None:
-    """Let a moment pass, so that files that were just made are not too young to be trusted."""
-    threading.Event().wait(0.15)
 
 
 def test_new_file_writes_text_and_bytes(tmp_path: Path) -> None:
@@ -397,11 +395,12 @@ def test_new_file_takes_a_large_file_too(tmp_path: Path, mode: str) -> None:
     assert Path(artifact.download(tmp_path / "out"), "large").read_text() == text
 
 
+@pytest.mark.usefixtures("trusting_soon")
 def test_a_file_that_changes_while_it_is_added_to_another_store_is_logged_as_it_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = folder_of(tmp_path / "in", cat="meow", dog="wuff")
-    _let_times_settle()
+    wait_until_trusted()
     log_folder(root)  # from here on the index knows both files
     monkeypatch.setenv("HEADWATER_URL", str(tmp_path / "other"))  # which has neither, so that they are read
     scan = headwater._artifact.building.scan

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import headwater
@@ -11,6 +11,7 @@ from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX
 from headwater_schemas import digests
 
 from tests.sdk.conftest import store as store
+from tests.support.changing_files import ChangingFiles
 from tests.support.descriptors import open_under, opened_since
 from tests.support.modes import EMBEDDED
 
@@ -24,33 +25,10 @@ def mode() -> str:
     return EMBEDDED
 
 
-@pytest.fixture
-def grows(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, bytes], None]]:
-    """Makes a file grow the moment it is first read from, after its size was looked at."""
-    more: dict[int, tuple[Path, bytes]] = {}
-    really = {name: getattr(os, name) for name in ("read", "readv", "preadv")}
-
-    def reading(name: str) -> Callable[..., object]:
-        def read(descriptor: int, *arguments: object) -> object:
-            inode = os.fstat(descriptor).st_ino
-            if inode in more:
-                path, added = more.pop(inode)
-                with open(path, "ab") as file:
-                    file.write(added)
-            return really[name](descriptor, *arguments)
-
-        return read
-
-    for name in really:
-        monkeypatch.setattr(os, name, reading(name))
-    yield lambda path, added: more.update({path.stat().st_ino: (path, added)})
-    assert more == {}, "it was not read"
-
-
 @pytest.mark.parametrize(("how", "mebibytes"), [("add_dir", 1), ("add_dir", 2), ("add_file", 2), ("add_file", 3)])
 @pytest.mark.parametrize("added", [1, 1000])
-def test_a_file_of_whole_mebibytes_that_grows_while_it_is_read_is_kept_as_it_was_read(
-    tmp_path: Path, grows: Callable[[Path, bytes], None], how: str, mebibytes: int, added: int
+def test_a_file_of_whole_mebibytes_that_grows_while_it_is_read_is_kept_as_it_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, mebibytes: int, added: int
 ) -> None:
     assert PACKED_FILE_BYTES_MAX == CHUNK_BYTES == MIB
     (folder := tmp_path / "data").mkdir()
@@ -58,7 +36,8 @@ def test_a_file_of_whole_mebibytes_that_grows_while_it_is_read_is_kept_as_it_was
     (path := folder / "log.txt").write_bytes(content)
     artifact = headwater.Artifact("logs", "dataset")
 
-    grows(path, more)
+    changing = ChangingFiles(monkeypatch)
+    changing.change(path, lambda: path.write_bytes(content + more))
     if how == "add_file":
         artifact.add_file(path)
     else:
@@ -69,8 +48,62 @@ def test_a_file_of_whole_mebibytes_that_grows_while_it_is_read_is_kept_as_it_was
     entry = version.get_entry("log.txt")
     version.download(tmp_path / "out")
     kept = (tmp_path / "out" / "log.txt").read_bytes()
+    assert changing.is_over
     assert kept == content + more
     assert (entry.size, entry.digest) == (len(kept), digests.to_text(_digest_of(kept)))
+
+
+def add(artifact: headwater.Artifact, how: str, path: Path) -> None:
+    """Add the file at `path`, in one of the ways in which a local file gets into an artifact."""
+    match how:
+        case "add_file":
+            artifact.add_file(path)
+        case "add_dir":
+            artifact.add_dir(path.parent)
+        case "immutable":
+            artifact.add_file(path, policy="immutable")
+        case "verify":
+            artifact.add_dir(path.parent, policy="verify")
+        case "reference":
+            artifact.add_reference(path.as_uri())
+
+
+HOWS = ["add_file", "add_dir", "immutable", "verify", "reference"]
+
+
+@pytest.mark.parametrize("size", [100_000, 3 * MIB])
+@pytest.mark.parametrize("how", HOWS)
+def test_a_file_that_is_rewritten_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, size: int
+) -> None:
+    before, after = os.urandom(size), os.urandom(size)
+    (path := tmp_path / "data" / "f.bin").parent.mkdir()
+    path.write_bytes(before)
+    artifact = headwater.Artifact("torn", "dataset")
+
+    changing = ChangingFiles(monkeypatch)
+    changing.change(path, lambda: path.write_bytes(after))
+    add(artifact, how, path)
+    artifact.save().download(tmp_path / "out")
+
+    assert changing.is_over
+    assert (tmp_path / "out" / "f.bin").read_bytes() == after
+
+
+@pytest.mark.parametrize("size", [100_000, 3 * MIB])
+@pytest.mark.parametrize("how", HOWS)
+def test_a_file_that_is_rewritten_each_time_it_is_read_is_an_error_that_names_it_and_adds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, size: int
+) -> None:
+    (path := tmp_path / "data" / "f.bin").parent.mkdir()
+    path.write_bytes(os.urandom(size))
+    artifact = headwater.Artifact("torn", "dataset")
+
+    ChangingFiles(monkeypatch).change(path, lambda: path.write_bytes(os.urandom(size)), times=1000)
+    with pytest.raises(headwater.errors.InvalidFile, match=rf"^'{path}' changed each of 5 times while it was read"):
+        add(artifact, how, path)
+
+    assert artifact.file_count == 0
 
 
 def _digest_of(content: bytes) -> bytes:

@@ -1,7 +1,6 @@
 """What the store loses under the feet of its users is stored again as soon as somebody adds it who has it."""
 
 import os
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, ContentError
 
+from tests.sdk.stat_caches import trusting_soon as trusting_soon
+from tests.sdk.stat_caches import wait_until_trusted
 from tests.support.stores import StoreUnderTest
 
 LARGE = os.urandom(PACKED_FILE_BYTES_MAX + 1)
 CONTENTS = {"a.txt": b"first", "b/c.txt": b"second", "b/empty": b"", "large.bin": LARGE}
 
-SETTLED_S = 0.2  # then the stat cache trusts the files' times
 
 Damage = Callable[[StoreUnderTest, str], None]
 
@@ -97,11 +97,12 @@ def test_a_folder_that_is_logged_again_brings_back_what_was_lost(
     assert downloaded("data:v0", tmp_path / "whole") == CONTENTS
 
 
+@pytest.mark.usefixtures("trusting_soon")
 @each_loss
 def test_a_folder_whose_files_are_known_to_be_unchanged_is_read_again_where_the_store_lost_them(
     store: StoreUnderTest, folder: Path, tmp_path: Path, lose: Damage
 ) -> None:
-    time.sleep(SETTLED_S)
+    wait_until_trusted()
     log(folder)
     log(folder)
     damage_all(store, lose)
@@ -173,10 +174,11 @@ def test_rotten_content_is_stored_again_where_the_files_are_verified(
     assert store.objects() == sound
 
 
+@pytest.mark.usefixtures("trusting_soon")
 def test_verifying_reads_files_whose_stat_numbers_did_not_change(
     store: StoreUnderTest, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    time.sleep(SETTLED_S)
+    wait_until_trusted()
     log(folder)
     log(folder)
     read: list[str] = []
@@ -189,11 +191,12 @@ def test_verifying_reads_files_whose_stat_numbers_did_not_change(
     assert str(folder / "a.txt") in read
 
 
+@pytest.mark.usefixtures("trusting_soon")
 def test_a_commit_whose_content_is_lost_and_not_in_hand_fails_and_says_what_to_do(
     store: StoreUnderTest, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored_content, "OBJECT_TRUSTED_S", 0.0)
-    time.sleep(SETTLED_S)
+    wait_until_trusted()
     log(folder)
     log(folder)
     artifact = headwater.Artifact("other", "dataset")

@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from headwater._ingest.scan import CTIME_NS, INODE, MTIME_NS, NUMBERS_PER_FILE, SIZE, scan, scan_file
+from headwater._ingest.folder_walk import CTIME_NS, INODE, MTIME_NS, NUMBERS_PER_FILE, SIZE
+from headwater._ingest.scan import scan, scan_file
 from headwater_schemas.errors import HeadwaterError, InvalidFile, InvalidPath
 from headwater_schemas.limits import PATH_DEPTH_MAX
 

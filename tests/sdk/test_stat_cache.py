@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from headwater._ingest import scan_diff
-from headwater._ingest.scan import EXECUTABLE, scan, scan_file
-from headwater._ingest.scan_diff import CHUNK_NAMES, CHUNK_NAMES_MAX, COARSE_TICK_NS, FINE_TICK_NS, is_settled
+from headwater._ingest import scan_diff, trust
+from headwater._ingest.folder_walk import EXECUTABLE
+from headwater._ingest.scan import scan, scan_file
+from headwater._ingest.scan_diff import CHUNK_NAMES, CHUNK_NAMES_MAX
 from headwater._ingest.stat_cache import StatCache
+from headwater._ingest.trust import TRUSTED_AGE_NS, is_trusted
 from headwater_schemas.digests import BLAKE3, XXH3
 from headwater_schemas.lthash import NOTHING
 from hypothesis import given
@@ -153,23 +155,15 @@ def forge(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_ns", "fraction_ns", "settled"),
-    [
-        (COARSE_TICK_NS + 1, 0, True),
-        (COARSE_TICK_NS - 1, 0, False),
-        (FINE_TICK_NS + 1, 1, True),
-        (FINE_TICK_NS - 1, 1, False),
-        (-COARSE_TICK_NS, 1, False),
-    ],
+    ("age_ns", "trusted"),
+    [(TRUSTED_AGE_NS + 1, True), (TRUSTED_AGE_NS, False), (0, False), (-2 * TRUSTED_AGE_NS, False)],
 )
-def test_whole_seconds_settle_later_than_finer_times_and_the_future_never(
-    age_ns: int, fraction_ns: int, settled: bool
-) -> None:
-    stamp_ns = 1_700_000_000_000_000_000 + fraction_ns
+def test_a_file_is_trusted_once_both_times_are_older_than_writing_back_takes(age_ns: int, trusted: bool) -> None:
+    stamp_ns = 1_700_000_000_000_000_000
 
-    assert is_settled(stamp_ns, stamp_ns, stamp_ns + age_ns) is settled
-    assert is_settled(stamp_ns, 1, stamp_ns + age_ns) is settled
-    assert is_settled(1, stamp_ns, stamp_ns + age_ns) is settled
+    assert is_trusted(stamp_ns, stamp_ns, stamp_ns + age_ns) is trusted
+    assert is_trusted(stamp_ns, 1, stamp_ns + age_ns) is trusted
+    assert is_trusted(1, stamp_ns, stamp_ns + age_ns) is trusted
 
 
 def test_a_file_that_changes_between_the_look_and_the_read_leaves_sum_and_cache_consistent(
@@ -232,7 +226,7 @@ def write(path: Path, content: bytes) -> None:
 @given(st.lists(edits, max_size=25))
 def test_whatever_happens_to_a_tree_no_digest_is_ever_another_than_its_files(edits: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan_diff, "FINE_TICK_NS", 15_000_000)  # still longer than the kernel's tick
+        patch.setattr(trust, "TRUSTED_AGE_NS", 15_000_000)  # still longer than the kernel's tick
         patch.setattr(scan_diff, "CHUNK_NAMES", 2)
         patch.setattr(scan_diff, "CHUNK_NAMES_MAX", 4)
         root = Path(folder) / "tree"

@@ -104,6 +104,17 @@ def test_a_cache_of_the_first_layout_gives_way_to_one_of_this_layout(cache: Stat
     assert second.read == []
 
 
+def test_a_cache_that_trusted_younger_files_gives_way(cache: StatCache, place: Path, tree: Path) -> None:
+    log(cache, tree)
+    cache.close()
+    with sqlite3.connect(place) as db:
+        db.execute("PRAGMA user_version = 2")
+
+    first = log(StatCache.open(place), tree)
+
+    assert (len(first.read), first.kept, first.digests) == (12, True, truth(tree))
+
+
 @pytest.mark.parametrize("pragma", ["user_version = 2000000", "application_id = 7"])
 def test_an_cache_of_a_newer_release_or_another_program_is_left_alone(
     cache: StatCache, place: Path, tree: Path, pragma: str

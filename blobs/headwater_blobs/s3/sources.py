@@ -4,21 +4,12 @@ The digest is the object's name, so the file is read twice: for the name, and to
 too, and raises instead of returning its last part when the digests differ.
 """
 
-import os
 from collections.abc import Iterator
 
 from headwater_schemas import digests
 
+from headwater_blobs.local_sources import SourceChanged, read_at
 from headwater_blobs.port import CHUNK_BYTES
-
-
-class SourceChanged(Exception):
-    """The second reading differs from the first. Never leaves the adapter."""
-
-
-def head_of(source: int, size: int) -> bytes:
-    """The first `size` bytes of a file, fewer where it is shorter."""
-    return _read(source, 0, size)
 
 
 def parts_of(source: int, part_bytes: int, digest: bytes, size: int) -> Iterator[bytes]:
@@ -26,17 +17,10 @@ def parts_of(source: int, part_bytes: int, digest: bytes, size: int) -> Iterator
     hasher = digests.new_hasher(digests.algorithm_of(digest))
     for at in range(0, size, part_bytes):
         wanted = min(part_bytes, size - at)
-        part = _read(source, at, wanted)
+        part = read_at(source, at, wanted)
         for start in range(0, len(part), CHUNK_BYTES):
             hasher.update(memoryview(part)[start : start + CHUNK_BYTES])
         if len(part) < wanted or (at + wanted == size and hasher.digest() != digest[1:]):
             raise SourceChanged
         yield part
         del part  # so that the sender holds the last reference
-
-
-def _read(source: int, offset: int, size: int) -> bytes:
-    data = os.pread(source, size, offset)
-    while len(data) < size and (more := os.pread(source, size - len(data), offset + len(data))):
-        data += more
-    return data

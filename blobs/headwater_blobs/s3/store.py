@@ -5,6 +5,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from headwater_schemas import digests
@@ -16,14 +17,15 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from headwater_blobs import verify
-from headwater_blobs.descriptors import digest_of
+from headwater_blobs.local_sources import digest_of, head_of, read_unchanged
 from headwater_blobs.port import UPLOADING, Staged, StoredObject, Watch, first_attempt, unwatched
-from headwater_blobs.s3 import reading, sources, uploads
+from headwater_blobs.s3 import reading, uploads
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, missing_bucket, translate_errors
 from headwater_blobs.s3.settings import S3Settings
+from headwater_blobs.s3.sources import parts_of
 
-READINGS_MAX = 5  # of a file that keeps changing, or whose upload is lost each time
+UPLOADS_MAX = 5  # of a file whose upload is lost each time
 ASKED_ONE_BY_ONE_MAX = 256  # objects of one project and kind; for more, listing all of them is quicker
 RANGE_BYTES_MAX = 4 * 1024 * 1024  # of one request, which takes some milliseconds whatever its size
 
@@ -85,23 +87,14 @@ class S3BlobStore:
         watch: Watch = unwatched,
     ) -> Staged:
         self._refuse_if_read_only()
-        is_lost = False
-        for _ in range(READINGS_MAX):
-            try:
-                return self._stage_unchanged(source.fileno(), algorithm, project, attempt, watch)
-            except sources.SourceChanged:
-                is_lost = False
-            except uploads.UploadLost:
-                is_lost = True
-        if is_lost:
-            raise StoreUnavailable(
-                f"{self.settings} lost each of {READINGS_MAX} uploads of a file before it was complete. Check how soon "
-                "the bucket, or `headwater gc --grace`, drops incomplete uploads, and add it again."
-            )
-        shown = repr(source.name) if isinstance(getattr(source, "name", None), str) else "a file"
-        raise InvalidFile(
-            f"{shown} changed each of {READINGS_MAX} times while it was read; nothing of it was kept. "
-            "Add it again when no process is writing it."
+        for _ in range(UPLOADS_MAX):
+            with suppress(uploads.UploadLost):
+                return read_unchanged(
+                    source, lambda: self._stage_file(source.fileno(), algorithm, project, attempt, watch)
+                )
+        raise StoreUnavailable(
+            f"{self.settings} lost each of {UPLOADS_MAX} uploads of a file before it was complete. Check how soon "
+            "the bucket, or `headwater gc --grace`, drops incomplete uploads, and add it again."
         )
 
     def publish(self, staged: Staged, name: str) -> None:
@@ -232,13 +225,13 @@ class S3BlobStore:
         sizes = self._bucket_client.map(lambda name: reading.size_of(self._bucket_client, name), wanted)
         return {name: size for name, size in zip(wanted, sizes, strict=True) if size is not None}
 
-    def _stage_unchanged(
+    def _stage_file(
         self, source: int, algorithm: str, project: str, attempt: Callable[[bytes], int], watch: Watch
     ) -> Staged:
         """Raises: SourceChanged when the file changes meanwhile."""
         if os.fstat(source).st_size <= self._part_bytes:
             with self._bucket_client.slots:
-                small = sources.head_of(source, self._part_bytes + 1)
+                small = head_of(source, self._part_bytes + 1)
                 if len(small) <= self._part_bytes:  # unless it grew meanwhile
                     return self._stage_small(small, algorithm, project, attempt, watch)
         digest, size = digest_of(source, algorithm, watch)
@@ -248,7 +241,7 @@ class S3BlobStore:
                 f"a file of {size:,} bytes exceeds the {uploads.OBJECT_BYTES_MAX:,} of one S3 object. Split it."
             )
         if not self._has(name, size):
-            parts = sources.parts_of(source, uploads.part_bytes_for(size, self._part_bytes), digest, size)
+            parts = parts_of(source, uploads.part_bytes_for(size, self._part_bytes), digest, size)
             uploads.upload(self._bucket_client, name, size, parts, watch)
         return Staged(name, size, digest, name)
 

@@ -285,20 +285,22 @@ class Artifact(Building, NotebookView):
         """
         return str(self._state.stored().download(root, path_prefix, hard_links=hard_links))
 
-    def checkout(self, root: str | os.PathLike[str]) -> str:
+    def checkout(self, root: str | os.PathLike[str], *, ignore: Sequence[str] = ()) -> str:
         """Download the version into `root` and remove everything else from it. Returns the path.
 
+        What `add_dir` would leave out of `root`, with these `ignore` patterns, is not removed.
         Raises: see `download`; InvalidFile for folders that must not be emptied, such as a home folder.
         """
-        self._state.stored().checkout(root)
+        self._state.stored().checkout(root, ignore)
         return str(root)
 
-    def verify(self, root: str | os.PathLike[str] | None = None) -> None:
+    def verify(self, root: str | os.PathLike[str] | None = None, *, ignore: Sequence[str] = ()) -> None:
         """Compare `root`, by default the folder that `download` uses, with the version.
 
+        What `add_dir` would leave out of `root`, with these `ignore` patterns, is no difference.
         Raises: Differences, which lists every difference.
         """
-        self._state.stored().verify(root)
+        self._state.stored().verify(root, ignore)
 
     # --- lineage
 

@@ -4,7 +4,7 @@ import codecs
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import IO, Any, Literal
 
@@ -19,6 +19,7 @@ from headwater._ingest.deferred import hash_file, hash_folder
 from headwater._ingest.scan import scan, scan_file
 from headwater._ingest.staging import ingest_file, ingest_folder, ingest_spooled, spooled_file
 from headwater._progress import notify
+from headwater._references.uris import redacted
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
 Policy = Literal["mutable", "immutable", "verify"]
@@ -55,12 +56,13 @@ class Building(FixedAttributes):
         found = scan_file(local_path, over_base=state.content.base is not None)
         path = normalize(os.path.basename(found.location) if name is None else name)
         if not is_tmp:  # else its name is known once it was read
-            state.content.check([path])
+            state.check_paths([path], lambda: [found.location])
         client, stager = state.open()
         if policy == "immutable":
-            digest, size, deferred = hash_file(stager, found.location, found.size, quiet=client.quiet)
+            digest, size, deferred = hash_file(stager, found, state.reads, quiet=client.quiet)
         else:
-            (digest, size), deferred = ingest_file(client, stager, found, verify=policy == "verify"), False
+            digest, size = ingest_file(client, stager, found, state.reads, verify=policy == "verify")
+            deferred = False
         if is_tmp:
             path = _temporary_name(path, digest)
         executable, location = found.known_executable(), {path: found.location} if deferred else {}
@@ -74,10 +76,12 @@ class Building(FixedAttributes):
         policy: Policy = "mutable",
         *,
         skip_cache: bool = False,  # noqa: ARG002 - accepted: there is nothing to skip
+        ignore: Sequence[str] = (),
     ) -> None:
         """Add all files below a folder, under `name` or at the top level. Unchanged files are not read again.
 
-        `policy` and `skip_cache` are as for `add_file`.
+        `policy` and `skip_cache` are as for `add_file`. Left out is what the gitignore patterns in `ignore` or in
+        `.headwaterignore` files say, and `.git` and headwater's stores, unless a pattern such as `!.git` includes them.
         Raises: InvalidFile or InvalidPath naming the offending file, in which case nothing is added; InvalidInput after
         logging.
         """
@@ -85,17 +89,19 @@ class Building(FixedAttributes):
         state.check_open()
         _check_policy(policy)
         prefix = "" if name is None else normalize_folder(name)
-        found = scan(local_path, prefix, over_base=state.content.base is not None)
+        found = scan(local_path, prefix, over_base=state.content.base is not None, ignore=ignore)
         paths = found.paths()
         if not paths:
             notify(f"the folder {os.fspath(local_path)!r} has no files, so nothing was added to {state.base_name}")
-        state.content.check(paths)
+        state.check_paths(paths, found.locations)
         client, stager = state.open()
+        if found.left_out and not client.quiet:
+            notify(f"left out of {os.fsdecode(local_path)}: {found.left_out}")
         if policy == "immutable":
-            digests, sizes, deferred = hash_folder(stager, found, quiet=client.quiet)
+            digests, sizes, deferred = hash_folder(stager, found, state.reads, quiet=client.quiet)
             state.add_files(paths, digests, sizes, found.known_executable(), deferred)
             return
-        ingested = ingest_folder(client, stager, found, verify=policy == "verify")
+        ingested = ingest_folder(client, stager, found, state.reads, verify=policy == "verify")
         state.check_open()
         columns = (ingested.paths, ingested.digests, ingested.sizes, ingested.executable)
         state.content.add_folder(*columns, ingested.total, ingested.delta)
@@ -140,6 +146,7 @@ class Building(FixedAttributes):
         state.check_open()
         found = references_for(state, uri, name, checksum=checksum, max_objects=max_objects)
         state.check_open()
+        state.check_paths([reference.path for reference in found], lambda: [redacted(one.uri) for one in found])
         state.content.add_references(found)
         state.forget([reference.path for reference in found])
         return [state.entry(reference.path) for reference in found]

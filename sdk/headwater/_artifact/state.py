@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,9 +15,11 @@ from headwater_schemas.names import CollectionName, check_name, check_type
 
 from headwater._active_run.active_run import active_run, client_and_namespace, store_to_fill
 from headwater._artifact.entry import Entry
+from headwater._artifact.sources import Sources
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content, FileOrReference
+from headwater._ingest.recent_reads import RecentReads
 from headwater._ingest.rehash import ingest_again
 from headwater._progress import notify
 
@@ -43,6 +45,8 @@ class ArtifactState:
         self.type = check_type(type_name)
         self.attributes = VersionAttributes()
         self.content = Content()
+        self.reads = RecentReads()
+        self._sources: Sources | None = None  # None: a path that is added again is replaced
         self._deferred: dict[str, str] = {}  # path → local file that is read when the artifact is logged
         self._added_values: dict[str, object] = {}  # what `add` was given, by entry path
         self._client: Client | None = None
@@ -121,6 +125,7 @@ class ArtifactState:
         assert self._client is not None
         self._stored, self._pending, self.type = StoredVersion(self._client, info), None, info.type
         self.content, self._added_values, self._deferred = Content(), {}, {}  # the version has them now
+        self.reads = RecentReads()
         self.attributes = VersionAttributes.of_version(info, self._move_alias)
 
     def wait(self, timeout_s: float | None) -> None:
@@ -227,6 +232,16 @@ class ArtifactState:
             self._client, namespace = store_to_fill()
             self._stager = self._client.stager(namespace)
         return self._client, self._stager
+
+    def refuse_second_sources(self) -> None:
+        """From now on, a path that was added from one source is not replaced by what another one has."""
+        self._sources = Sources()
+
+    def check_paths(self, paths: Sequence[str], sources: Callable[[], Iterable[str]]) -> None:
+        """Raises: InvalidPath when `paths` cannot be added; InvalidInput for a second source of one."""
+        self.content.check(paths)
+        if self._sources is not None:
+            self._sources.claim(zip(paths, sources(), strict=True))
 
     def add_files(
         self,

@@ -127,15 +127,15 @@ class StoredVersion:
         at = self.database, client.stores.blobs
         return download_entry(*at, layers, path, self.folder(root), stat_cache=client.stat_cache, quiet=client.quiet)
 
-    def checkout(self, root: str | os.PathLike[str]) -> None:
+    def checkout(self, root: str | os.PathLike[str], ignore: Sequence[str]) -> None:
         """As `Artifact.checkout`."""
         client, folder = self.client, to_folder(root)
         blobs, layers = client.stores.blobs, self.info.layers
-        checkout(self.database, blobs, layers, folder, stat_cache=client.stat_cache, quiet=client.quiet)
+        checkout(self.database, blobs, layers, folder, ignore=ignore, stat_cache=client.stat_cache, quiet=client.quiet)
 
-    def verify(self, root: str | os.PathLike[str] | None) -> None:
+    def verify(self, root: str | os.PathLike[str] | None, ignore: Sequence[str]) -> None:
         """As `Artifact.verify`."""
-        verify(self.database, self.info, self.folder(root), quiet=self.client.quiet)
+        verify(self.database, self.info, self.folder(root), ignore=ignore, quiet=self.client.quiet)
 
     # --- changing it
 

@@ -23,6 +23,7 @@ from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import WriteQueue
 from headwater._config.settings import Settings
+from headwater._ingest.own_files import STAGED_RECORDS, STAT_CACHE
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import notify
 from headwater._stores.opening import open_stores
@@ -35,8 +36,10 @@ class Client:
         self.url = settings.url
         self.is_throwaway = False  # its store is deleted when the process ends
         self.stores = open_stores(settings, create=create)
-        self.stat_cache = StatCache.open(settings.cache_dir / "stat_cache.db")
-        self._staged_records = settings.cache_dir / "staged" / blake2s(settings.url.encode(), digest_size=8).hexdigest()
+        self.stat_cache = StatCache.open(settings.cache_dir / STAT_CACHE)
+        self._staged_records = (
+            settings.cache_dir / STAGED_RECORDS / blake2s(settings.url.encode(), digest_size=8).hexdigest()
+        )
         watch = self.stores.projection.watch_append
         producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
         self.session = WriteSession(self.stores, producer, entity=settings.entity, quiet=settings.quiet)

@@ -6,7 +6,9 @@ to belong to something else are refused before anything is touched.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 from headwater_blobs.folder import MARKER as BLOBS_MARKER
@@ -14,16 +16,17 @@ from headwater_blobs.port import BlobStore
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidFile
-from headwater_schemas.paths import find_invalid
+from headwater_schemas.paths import find_invalid, folders_of
 
-from headwater._download.compare import pair_by_path
+from headwater._config.store_folder import MARKER as STORE_MARKER
+from headwater._download.compare import has_folder, pair_by_path
 from headwater._download.download import fetch_all, fold_case
 from headwater._download.folders import ItemKind, OpenFolder, WalkItem, remove_folder_if_empty, walk
+from headwater._download.ignoring import Ignoring
 from headwater._download.plan import DownloadPlan, plan_download
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import notify
-from headwater._stores.folder import MARKER as STORE_MARKER
 
 # A folder with one of these holds data of another tool. A version may contain them itself.
 FOREIGN_MARKERS = {".git": "a Git repository", STORE_MARKER: "a headwater store", BLOBS_MARKER: "a headwater store"}
@@ -37,22 +40,27 @@ def checkout(
     layers: tuple[int, ...],
     root: Path,
     *,
+    ignore: Sequence[str] = (),
     stat_cache: StatCache | None = None,
     quiet: bool = False,
 ) -> None:
     """Download all files of a version into `root`, and remove everything else: files, links, empty folders.
 
+    What `ignore` or ignore files say, those of `root` or of the version, is left alone.
     Raises: InvalidFile, before anything is touched, for a root that holds more than a download (a home folder, the root
     of a file system, a Git repository, a headwater store), and for what cannot be removed; else as `download`.
     """
     check_location(os.path.realpath(root))
     plan = plan_download(database, layers)
+    in_version = partial(has_folder, database, layers)
+    before = Ignoring(ignore, in_version, own=False)
     if os.path.lexists(root):
         with DownloadTarget(os.fspath(root), create=False) as target:
-            _check_contents(target, database, layers)
+            _check_contents(target, database, layers, before)
     with DownloadTarget(os.fspath(root), force=True) as target:
         fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
-        _remove_extra(target, plan, case_insensitive=fetched.case_insensitive)
+        ignoring = Ignoring(ignore, in_version, earlier=before.files)
+        _remove_extra(target, plan, ignoring, case_insensitive=fetched.case_insensitive)
     if not quiet:
         notify(fetched.summary(root))
 
@@ -73,10 +81,13 @@ def check_location(root: str) -> None:
             raise _refusal(root, f"is part of a headwater store, {str(folder)!r}")
 
 
-def _check_contents(target: DownloadTarget, database: Database, layers: tuple[int, ...]) -> None:
+def _check_contents(target: DownloadTarget, database: Database, layers: tuple[int, ...], ignoring: Ignoring) -> None:
     """Raises: InvalidFile for a folder whose contents rule out a checkout."""
-    device = _device_of(target.top)
-    for found in walk(target.top):
+    device, has_entry = _device_of(target.top), cache(partial(_has_entry, database, layers))
+    for found in walk(target.top, ignoring):
+        folders = [*folders_of(found.path), found.path][: None if found.kind is ItemKind.ENTERED else -1]
+        if found.ignored and any(map(has_entry, folders)):
+            raise _refusal(target.root, f"contains {found.path!r}, which is ignored, where the version has a file")
         if found.folder is not None and _device_of(found.folder) != device:
             raise _refusal(target.root, f"contains {found.path!r}, which is a mount point")
         if found.name in FOREIGN_MARKERS and not _has_path(database, layers, found.path):
@@ -89,18 +100,20 @@ def _device_of(folder: OpenFolder) -> int:
 
 def _has_path(database: Database, layers: tuple[int, ...], path: str) -> bool:
     """Whether the version itself has a file or folder of this path."""
-    if find_invalid([path]) is not None:
-        return False
-    return queries.entry(database, layers, path) is not None or queries.has_folder(database, layers, path)
+    return _has_entry(database, layers, path) or has_folder(database, layers, path)
 
 
-def _remove_extra(target: DownloadTarget, plan: DownloadPlan, *, case_insensitive: bool) -> None:
+def _has_entry(database: Database, layers: tuple[int, ...], path: str) -> bool:
+    return find_invalid([path]) is None and queries.entry(database, layers, path) is not None
+
+
+def _remove_extra(target: DownloadTarget, plan: DownloadPlan, ignoring: Ignoring, *, case_insensitive: bool) -> None:
     """Remove what the version does not have. Raises: InvalidFile naming what cannot be removed."""
     # A case-insensitive disk may list a file of the version under the spelling of a file that it replaced.
     spellings = {fold_case(info.path) for page in plan.pages() for info in page} if case_insensitive else set()
     last_kept = ""
-    for info, found in pair_by_path(plan.pages(), walk(target.top)):
-        if found is None:
+    for info, found in pair_by_path(plan.pages(), walk(target.top, ignoring)):
+        if found is None or (info is None and found.ignored):
             continue
         if info is not None or (found.kind is not ItemKind.LEFT and fold_case(found.path) in spellings):
             last_kept = found.path

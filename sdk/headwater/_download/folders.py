@@ -8,10 +8,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from headwater_schemas.errors import InvalidFile
+
+from headwater._download.ignoring import Ignoring, Rules
 
 DEPTH_MAX = 256  # levels of folders, each held open; a version has at most half of that
 
@@ -52,6 +54,7 @@ class WalkItem:
     name: str
     parent: OpenFolder
     folder: OpenFolder | None = None  # the folder itself, when it is entered
+    ignored: bool = False
 
     @property
     def location(self) -> str:
@@ -67,30 +70,51 @@ class _Level:
     prefix: str  # of the paths in it: "" or "a/b/"
     names: Iterator[tuple[str, ItemKind]]
     found: WalkItem | None  # None for the top
+    rules: Rules
 
 
-def walk(top: OpenFolder) -> Iterator[WalkItem]:
+def walk(top: OpenFolder, ignoring: Ignoring | None = None) -> Iterator[WalkItem]:
     """Everything below `top`, files in the order of their paths. What disappears meanwhile is skipped.
 
-    Raises: InvalidFile for a folder that cannot be listed, or lies too deep.
+    Of a folder that is ignored, and of which the version has nothing, comes only that it is entered.
+    Raises: InvalidFile for a folder that cannot be listed, or lies too deep, and for an ignore file without rules.
     """
-    levels = [_Level(top, "", _names_in(top), None)]
+    levels = [_level(top, None, ignoring)]
     while levels:
         level = levels[-1]
         name, kind = next(level.names, ("", ItemKind.LEFT))
         if kind is ItemKind.LEFT:
             levels.pop()
             if level.found is not None:
-                yield WalkItem(ItemKind.LEFT, level.found.path, level.found.name, level.found.parent)
+                yield replace(level.found, kind=kind, folder=None)
             continue
-        found = WalkItem(kind, level.prefix + name, name, level.folder)
-        if kind is not ItemKind.ENTERED:
+        found = WalkItem(kind, level.prefix + name, name, level.folder, None, _is_ignored(level, name, kind, ignoring))
+        if kind is not ItemKind.ENTERED or (
+            found.ignored and ignoring is not None and not ignoring.has_folder(found.path)
+        ):
             yield found
         elif (folder := _opened(found)) is not None:
             if len(levels) == DEPTH_MAX:
                 raise InvalidFile(f"{found.location!r} is more than {DEPTH_MAX} folders deep. Move it elsewhere.")
-            yield WalkItem(kind, found.path, name, level.folder, folder)
-            levels.append(_Level(folder, f"{found.path}/", _names_in(folder), found))
+            found = replace(found, folder=folder)
+            yield found
+            levels.append(_level(folder, found, ignoring, level.rules))
+
+
+def _level(folder: OpenFolder, found: WalkItem | None, ignoring: Ignoring | None, rules: Rules = ()) -> _Level:
+    path = "" if found is None else found.path
+    if ignoring is not None:
+        rules = ignoring.enter(path, folder.location, folder.descriptor, rules or ignoring.rules)
+    return _Level(folder, f"{path}/" if path else "", _names_in(folder), found, rules)
+
+
+def _is_ignored(level: _Level, name: str, kind: ItemKind, ignoring: Ignoring | None) -> bool:
+    if ignoring is None:
+        return False
+    if level.found is not None and level.found.ignored:
+        return True
+    is_folder = kind is ItemKind.ENTERED
+    return ignoring.ignores(level.prefix + name, level.folder.location, level.rules, is_folder=is_folder)
 
 
 def remove(folder: OpenFolder, name: str) -> None:

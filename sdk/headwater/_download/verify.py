@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from headwater_consumer import queries
@@ -9,8 +11,9 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidFile
 
 from headwater._content.links import is_link
-from headwater._download.compare import pair_by_path
+from headwater._download.compare import has_folder, pair_by_path
 from headwater._download.folders import ItemKind, WalkItem, walk
+from headwater._download.ignoring import Ignoring
 from headwater._download.integrity import integrity_check, watched_check
 from headwater._download.target import DownloadTarget, passes_check
 from headwater._progress import CHECKING, Progress
@@ -18,11 +21,19 @@ from headwater._references import schemes
 from headwater.errors import Differences
 
 
-def verify(database: Database, version: queries.VersionInfo, root: Path, *, quiet: bool = False) -> None:
+def verify(
+    database: Database,
+    version: queries.VersionInfo,
+    root: Path,
+    *,
+    ignore: Sequence[str] = (),
+    quiet: bool = False,
+) -> None:
     """Compare `root` with a version, reading every file. Nothing is fetched or written.
 
     For a reference without a checksum of its content only the size is compared, if known. A reference that cannot be
-    fetched may be missing. Empty folders are ignored: a version has none.
+    fetched may be missing. Empty folders are ignored: a version has none. So is what a scan of `root` would leave out
+    by `ignore`, by ignore files or always, unless the version has it.
     Raises: Differences naming all files that are missing, changed, extra, or executable on one side only; InvalidFile
     when there is no such folder, or something cannot be read.
     """
@@ -33,17 +44,18 @@ def verify(database: Database, version: queries.VersionInfo, root: Path, *, quie
     extra: list[str] = []
     executable: list[str] = []
     pages = queries.all_entries(database, version.layers)
+    ignoring = Ignoring(ignore, partial(has_folder, database, version.layers))
     with (
         DownloadTarget(os.fspath(root), create=False) as target,
         Progress(CHECKING, total=version.size_bytes, unit="B", files=version.entry_count, quiet=quiet) as progress,
     ):
-        for info, found in pair_by_path(pages, walk(target.top)):
+        for info, found in pair_by_path(pages, walk(target.top, ignoring)):
             if found is None:
                 assert info is not None
                 if _is_downloaded(info):
                     missing.append(info.path)
             elif info is None:
-                if found.kind is not ItemKind.LEFT:
+                if found.kind is not ItemKind.LEFT and not found.ignored:
                     extra.append(found.path)
             elif not _is_unchanged(info, found, progress):
                 changed.append(info.path)

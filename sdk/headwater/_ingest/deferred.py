@@ -6,61 +6,68 @@ That is what `policy="immutable"` asks for: a large file is read from where it i
 import os
 from collections.abc import Mapping
 
-from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_blobs.local_sources import digest_of, read_unchanged
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.errors import FileChanged
 
 from headwater._content.content import FileDigest
-from headwater._ingest.scan import Scan
+from headwater._ingest.recent_reads import RecentReads, is_large
+from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.staging import unreadable_file
 from headwater._progress import FileProgress, Progress
 
 READ_BYTES = 1 << 20  # at a time
 
 
-def is_large(size: int) -> bool:
-    """Whether a file is an object of its own, rather than part of a pack."""
-    return size > PACKED_FILE_BYTES_MAX
-
-
-def hash_folder(stager: BlobStager, found: Scan, *, quiet: bool) -> tuple[list[bytes], list[int], dict[str, str]]:
+def hash_folder(
+    stager: BlobStager, found: Scan, reads: RecentReads, *, quiet: bool
+) -> tuple[list[bytes], list[int], dict[str, str]]:
     """Digests and sizes of a folder's files, and the locations of those that are deferred, by path."""
     hashed, sizes, deferred = [], [], {}
-    known_sizes = found.sizes()
-    with Progress("hashing", total=sum(known_sizes), unit="B", files=len(known_sizes), quiet=quiet) as progress:
-        for path, location, size in zip(found.paths(), found.locations(), known_sizes, strict=True):
-            with progress.file(path, size) as file:
-                digest, size_now, is_deferred = _hash_file(stager, location, size, file)
+    with Progress("hashing", total=sum(found.sizes()), unit="B", files=len(found), quiet=quiet) as progress:
+        for path, file in zip(found.paths(), found.files(range(len(found))), strict=True):
+            with progress.file(path, file.size) as watched:
+                digest, size, is_deferred = _hash_file(stager, file, reads, watched)
             hashed.append(digest)
-            sizes.append(size_now)
+            sizes.append(size)
             if is_deferred:
-                deferred[path] = location
+                deferred[path] = file.location
     return hashed, sizes, deferred
 
 
-def hash_file(stager: BlobStager, location: str, size: int, *, quiet: bool) -> tuple[bytes, int, bool]:
-    """Digest and size of a file, and whether it is deferred: small files are ingested at once."""
+def hash_file(stager: BlobStager, file: ScannedFile, reads: RecentReads, *, quiet: bool) -> tuple[bytes, int, bool]:
+    """Digest and size of a file, and whether it is deferred: small files are ingested at once.
+
+    A file of `reads` is not read again.
+    """
     with (
-        Progress("hashing", total=size, unit="B", quiet=quiet) as progress,
-        progress.file(os.path.basename(location), size) as file,
+        Progress("hashing", total=file.size, unit="B", quiet=quiet) as progress,
+        progress.file(os.path.basename(file.location), file.size) as watched,
     ):
-        return _hash_file(stager, location, size, file)
+        return _hash_file(stager, file, reads, watched)
 
 
-def _hash_file(stager: BlobStager, location: str, size: int, file: FileProgress) -> tuple[bytes, int, bool]:
+def _hash_file(
+    stager: BlobStager, file: ScannedFile, reads: RecentReads, watched: FileProgress
+) -> tuple[bytes, int, bool]:
+    known = reads.find(file)
+    if (
+        known is not None
+        and digests.algorithm_of(known.digest) == stager.algorithm
+        and (known.is_deferred or not stager.missing([known.digest]))
+    ):
+        return known.digest, file.size, known.is_deferred
     try:
-        with open(location, "rb", buffering=0) as source:
-            if not is_large(size):
+        with open(file.location, "rb", buffering=0) as source:
+            if not is_large(file.size):
                 return *stager.ingest_file(source), False
-            hasher, read = digests.new_hasher(stager.algorithm), 0
-            while chunk := source.read(READ_BYTES):
-                hasher.update(chunk)
-                read += len(chunk)
-                file.advance(len(chunk))
+            digest, size = read_unchanged(source, lambda: digest_of(source.fileno(), stager.algorithm, watched.watch))
     except OSError as error:
-        raise unreadable_file(location, error) from error
-    return digests.pack(stager.algorithm, hasher.digest()), read, True
+        raise unreadable_file(file.location, error) from error
+    if size == file.size:
+        reads.note(file, digest, is_deferred=True)
+    return digest, size, True
 
 
 def ingest_deferred(

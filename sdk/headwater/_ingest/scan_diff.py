@@ -4,8 +4,8 @@ Everything here is pure: `stat_cache` reads and writes the chunks. A chunk is a 
 stat numbers and digests, packed: comparing bytes is enough to recognise an unchanged one, and one changed file in a
 folder of 100,000 rewrites one small chunk. Chunks keep their boundaries, by first name, until one has to be split.
 
-A file whose times are too close to the time of the scan is not trusted: it could change once more within one tick of
-the file system's clock ("racily clean" in Git). It is stored with an impossible ctime, and is read again next time.
+A file whose times do not tell of every change since the scan, see `trust`, is stored with an impossible ctime, and is
+read again next time.
 """
 
 import struct
@@ -21,7 +21,9 @@ from headwater_schemas import digests as digest_forms
 from headwater_schemas.entries import file_identity, file_leaves
 from xxhash import xxh3_128_intdigest
 
-from headwater._ingest.scan import CTIME_NS, EXECUTABLE, MTIME_NS, NUMBERS_PER_FILE, SIZE, Scan, ScannedFolder
+from headwater._ingest.folder_walk import CTIME_NS, EXECUTABLE, MTIME_NS, NUMBERS_PER_FILE, SIZE, ScannedFolder
+from headwater._ingest.scan import Scan
+from headwater._ingest.trust import is_trusted
 
 if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
     from headwater_schemas.lthash import ContentSum
@@ -29,12 +31,6 @@ if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything e
 CHUNK_NAMES = 256  # about 16 KiB: little to rewrite, and few enough database rows for a million files
 CHUNK_NAMES_MAX = 2 * CHUNK_NAMES  # a larger one is split
 
-# How far a file's time may lag behind the clock. Whole seconds suggest a file system without finer ones (FAT keeps
-# two seconds); all others tick at least every 10 ms (the kernel's slowest tick, and exFAT).
-COARSE_TICK_NS = 2_000_000_000
-FINE_TICK_NS = 100_000_000
-
-_SECOND_NS = 1_000_000_000
 _NEVER = -(1 << 63)  # a ctime that no file has, so the row never matches
 _ROW = struct.Struct(f"={NUMBERS_PER_FILE}q")
 _SEPARATOR = b"/"  # the one character that no name contains
@@ -99,6 +95,7 @@ class Segment:
     stats: bytes
     chunk: Chunk | None
     known: list[bytes | None] | None  # raw digests, None for a file to read; None as a whole: `chunk` is unchanged
+    tells_changes: bool = True  # False: nothing that was read is trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,14 +203,6 @@ def chunk_changes(scan: Scan, diff: ScanDiff, digests: Iterable[bytes], sizes: I
     return ChunkChanges(updated=found.updated, added=found.added, removed=found.removed, checksum=checksum)
 
 
-def is_settled(mtime_ns: int, ctime_ns: int, started_ns: int) -> bool:
-    """Whether any change after `started_ns` would be visible in the times of a file that has these now."""
-    newest_ns = max(mtime_ns, ctime_ns)
-    if newest_ns < started_ns - COARSE_TICK_NS:
-        return True
-    return newest_ns < started_ns - FINE_TICK_NS and bool(mtime_ns % _SECOND_NS and ctime_ns % _SECOND_NS)
-
-
 def _segments(
     scan: Scan, stored: dict[str, list[Chunk]], algorithm: str, superseded: list[PreviousFile]
 ) -> Iterator[Segment]:
@@ -226,7 +215,7 @@ def _segments(
                 yield Segment(folder.path, names, stats, chunk, None)
             else:
                 known = _known_digests(names, stats, chunk, scan.prefix, algorithm, superseded)
-                yield Segment(folder.path, names, stats, chunk, known)
+                yield Segment(folder.path, names, stats, chunk, known, folder.tells_changes)
     for chunks in stored.values():
         for chunk in chunks:
             known = _known_digests(b"", b"", chunk, scan.prefix, algorithm, superseded)
@@ -275,7 +264,7 @@ def _chunks_of(
     """`segment` as chunks to store, split when it has grown too large. The first one replaces the old chunk."""
     numbers = array("q", segment.stats)
     raw = [digest if digest is not None else _next_digest(read, numbers, row) for row, digest in enumerate(known)]
-    _invalidate_recent(numbers, known, started_ns)
+    _invalidate_untrusted(numbers, segment, known, started_ns)
     names = _split_names(segment.names)
     step = CHUNK_NAMES if len(names) > CHUNK_NAMES_MAX else CHUNK_NAMES_MAX
     for start in range(0, len(names), step):
@@ -298,13 +287,13 @@ def _next_digest(read: Iterator[tuple[bytes, int]], numbers: "array[int]", row: 
     return digest
 
 
-def _invalidate_recent(numbers: "array[int]", known: list[bytes | None], started_ns: int) -> None:
+def _invalidate_untrusted(numbers: "array[int]", segment: Segment, known: list[bytes | None], started_ns: int) -> None:
     """Give every row that was just read and could still change unnoticed a ctime that no file has."""
     mtimes, ctimes = numbers[MTIME_NS::NUMBERS_PER_FILE], numbers[CTIME_NS::NUMBERS_PER_FILE]
-    if max(max(mtimes, default=0), max(ctimes, default=0)) < started_ns - COARSE_TICK_NS:
+    if segment.tells_changes and is_trusted(max(mtimes, default=0), max(ctimes, default=0), started_ns):
         return
     for row, (digest, mtime_ns, ctime_ns) in enumerate(zip(known, mtimes, ctimes, strict=True)):
-        if digest is None and not is_settled(mtime_ns, ctime_ns, started_ns):
+        if digest is None and not (segment.tells_changes and is_trusted(mtime_ns, ctime_ns, started_ns)):
             numbers[row * NUMBERS_PER_FILE + CTIME_NS] = _NEVER
 
 

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from headwater_blobs.local_sources import FileState, head_of, read_unchanged, state_of
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, Watch
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_identity, file_leaves
 from headwater_schemas.errors import InvalidFile
 
 from headwater._content.content import ContentDelta
+from headwater._ingest.recent_reads import RecentReads, is_large, known_digest, recall_large, remember_large
 from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.scan_diff import ScanDiff
 from headwater._ingest.stat_cache import StatCache
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, read before they are hashed and staged together
 FILES_PER_BATCH = 512
+PAGE_BYTES = 4096  # a file that is not longer is copied in one piece, so it cannot be torn
+GROWN_FILE_BYTES_MAX = 2 * PACKED_FILE_BYTES_MAX  # of a file that was small when it was scanned
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -58,17 +62,22 @@ class IngestedFolder:
     delta: ContentDelta | None  # from the cached state of this folder
 
 
-def ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, verify: bool = False) -> IngestedFolder:
-    """Ingest all files of a scan. Files that are stored, and have not changed since the last scan, are not read again.
+def ingest_folder(
+    client: IngestClient, stager: BlobStager, scanned: Scan, reads: RecentReads, *, verify: bool = False
+) -> IngestedFolder:
+    """Ingest all files of a scan. Files that are stored, and have not changed since they were read, are not read again.
 
-    `verify` reads all files, and what is stored of them, so that what is damaged in the store is stored anew.
+    `reads` is told which large files were read. `verify` reads all files, and what is stored of them, so that what is
+    damaged in the store is stored anew.
     Raises: InvalidFile naming a file that cannot be read; StoreUnavailable, StoreReadOnly.
     """
     with _kept_if_it_fails(stager):
-        return _ingest_folder(client, stager, scanned, verify=verify)
+        return _ingest_folder(client, stager, scanned, reads, verify=verify)
 
 
-def _ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, verify: bool) -> IngestedFolder:
+def _ingest_folder(
+    client: IngestClient, stager: BlobStager, scanned: Scan, reads: RecentReads, *, verify: bool
+) -> IngestedFolder:
     from headwater_schemas.lthash import sum_of  # deferred: numpy
 
     if verify:
@@ -78,15 +87,19 @@ def _ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, v
     cached = diff.digests()
     digests = list(cached)
     sizes = scanned.sizes()
-    to_read = diff.changed_rows
+    if not verify:
+        recall_large(client.stat_cache, stager.algorithm, scanned, diff.changed_rows, digests)
+    rows: Sequence[int] = diff.changed_rows
     if previous is None or not client.is_stored_version(stager.project, previous):
-        missing = stager.missing([digest for digest in digests if digest is not None])
-        to_read = [row for row, digest in enumerate(digests) if digest is None or digest in missing]
+        rows = range(len(digests))
+    missing = stager.missing([digest for row in rows if (digest := digests[row]) is not None])
+    to_read = [row for row in rows if digests[row] is None or digests[row] in missing]
     paths = scanned.paths()
     with Progress(
         "adding", total=sum(sizes[row] for row in to_read), unit="B", files=len(to_read), quiet=client.quiet
     ) as progress:
         _ingest_rows(stager, scanned, to_read, paths, digests, sizes, progress, verify=verify)
+    remember_large(client.stat_cache, reads, scanned, to_read, digests, sizes)
     known = [digest for digest in digests if digest is not None]
     assert len(known) == len(paths), "every file without a cached digest was read"
     rows, known_executable = diff.changed_rows, scanned.known_executable()
@@ -104,10 +117,13 @@ def _ingest_folder(client: IngestClient, stager: BlobStager, scanned: Scan, *, v
 
 
 def ingest_file(
-    client: IngestClient, stager: BlobStager, scanned: ScannedFile, *, verify: bool = False
+    client: IngestClient, stager: BlobStager, scanned: ScannedFile, reads: RecentReads, *, verify: bool = False
 ) -> tuple[bytes, int]:
-    """Ingest one file; returns digest and size. `verify` and what it raises are as for `ingest_folder`."""
-    known = None if verify else client.stat_cache.lookup_file(scanned, stager.algorithm)
+    """Ingest one file; returns digest and size. A file of `reads` is not read again.
+
+    `verify` and what it raises are as for `ingest_folder`.
+    """
+    known = None if verify else known_digest(client.stat_cache, stager.algorithm, scanned, reads)
     if known is not None and not stager.missing([known]):
         return known, scanned.size
     name = os.path.basename(scanned.location)
@@ -119,6 +135,8 @@ def ingest_file(
         digest, size = _ingest_any(stager, scanned.location, verify=verify, watch=file.watch)
     if size == scanned.size:
         client.stat_cache.store_file(scanned, digest)
+        if is_large(size):
+            reads.note(scanned, digest)
     return digest, size
 
 
@@ -157,11 +175,11 @@ def _ingest_rows(
     """Ingest the files in `rows`, and set their `digests` and `sizes`."""
     if not rows:
         return
-    locations = scanned.locations()
-    small = [row for row in rows if sizes[row] <= PACKED_FILE_BYTES_MAX]
-    large = [row for row in rows if sizes[row] > PACKED_FILE_BYTES_MAX]
+    locations, states = scanned.locations(), scanned.states()
+    small = [row for row in rows if not is_large(sizes[row])]
+    large = [row for row in rows if is_large(sizes[row])]
     for batch in _batches(small, sizes):
-        contents = [_read_small(locations[row], sizes[row]) for row in batch]
+        contents = [_read_small(locations[row], states[row]) for row in batch]
         for row, digest, content in zip(batch, stager.ingest(contents, verify=verify), contents, strict=True):
             digests[row], sizes[row] = digest, len(content)
         if batch:
@@ -216,27 +234,27 @@ def _batches(rows: Sequence[int], sizes: Sequence[int]) -> "list[list[int]]":
     return batches
 
 
-def _read_small(location: str, size: int) -> bytes:
+def _read_small(location: str, scanned: FileState) -> bytes:
     try:
         descriptor = os.open(location, _OPEN)
         try:
-            content = os.read(descriptor, size + 1)
-            if len(content) == size:
+            content = os.read(descriptor, scanned[0] + 1)
+            if len(content) == scanned[0] and (len(content) <= PAGE_BYTES or state_of(descriptor) == scanned):
                 return content
-            return _read_rest(descriptor, content, location)  # it changed since the scan
         finally:
             os.close(descriptor)
+        return _read_changed(location)
     except OSError as error:
         raise unreadable_file(location, error) from error
 
 
-def _read_rest(descriptor: int, content: bytes, location: str) -> bytes:
-    pieces = [content]
-    while piece := os.read(descriptor, PACKED_FILE_BYTES_MAX):
-        pieces.append(piece)
-        if sum(map(len, pieces)) > 2 * PACKED_FILE_BYTES_MAX:
-            raise InvalidFile(f"{location!r} grows while it is read. Add it when its writer is done.")
-    return b"".join(pieces)
+def _read_changed(location: str) -> bytes:
+    """The content of a small file that changed since the scan."""
+    with open(location, "rb", buffering=0) as source:
+        content = read_unchanged(source, lambda: head_of(source.fileno(), GROWN_FILE_BYTES_MAX + 1))
+    if len(content) > GROWN_FILE_BYTES_MAX:
+        raise InvalidFile(f"{location!r} grows while it is read. Add it when its writer is done.")
+    return content
 
 
 def _ingest_any(stager: BlobStager, location: str, *, verify: bool, watch: Watch) -> tuple[bytes, int]:

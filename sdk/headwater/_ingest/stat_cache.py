@@ -25,7 +25,9 @@ from headwater_runtime import fork_hooks
 from headwater_schemas import digests as digest_forms
 from xxhash import xxh3_128_digest
 
-from headwater._ingest.scan import CTIME_NS, MTIME_NS, Scan, ScannedFile
+from headwater._ingest.folder_walk import CTIME_NS, MTIME_NS
+from headwater._ingest.own_files import STAT_CACHE_ID
+from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.scan_diff import (
     CachedTree,
     Chunk,
@@ -34,8 +36,8 @@ from headwater._ingest.scan_diff import (
     TreeRevision,
     chunk_changes,
     diff_scan,
-    is_settled,
 )
+from headwater._ingest.trust import is_trusted
 
 if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
     from headwater_schemas.lthash import ContentSum
@@ -48,9 +50,8 @@ BUSY_TIMEOUT_S = 0.5  # others hold it for milliseconds; beyond that, reading th
 FAILURES_MAX = 3  # after that the cache is disabled until it is opened again
 USED_TICK_S = 3600  # resolution of "least recently used": an unchanged tree is written at most this often
 
-_APPLICATION_ID = 0x48574958  # "HWIX"
-_FORMAT = 2 if sys.byteorder == "little" else 0x102  # numbers are stored in native byte order
-_OLDER_FORMATS = frozenset({1, 0x101})  # without the executable bit: what they say cannot be used, nor is it missed
+_FORMAT = 3 if sys.byteorder == "little" else 0x103  # numbers are stored in native byte order
+_OLDER_FORMATS = frozenset({1, 0x101, 2, 0x102})  # without executable bits, or with files that were trusted too young
 _CACHE_KIB = 16 * 1024
 _CONTENT = b"content:"  # prefix of identities that are not local files, whose locations begin with a slash
 
@@ -77,13 +78,14 @@ _SCHEMA = (
         root BLOB NOT NULL,
         prefix TEXT NOT NULL,
         algorithm TEXT NOT NULL,
+        ignore TEXT NOT NULL,
         revision INTEGER NOT NULL,
         state BLOB NOT NULL,
         count INTEGER NOT NULL,
         size_bytes INTEGER NOT NULL,
         checksum BLOB NOT NULL,
         used_s INTEGER NOT NULL,
-        UNIQUE (root, prefix, algorithm)
+        UNIQUE (root, prefix, algorithm, ignore)
     )
     """,
     """
@@ -108,14 +110,14 @@ _SCHEMA = (
         UNIQUE (location, algorithm)
     )
     """,
-    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA application_id = {STAT_CACHE_ID}",
     f"PRAGMA user_version = {_FORMAT}",
 )
 
 _DROP = tuple(f"DROP TABLE IF EXISTS {name}" for name in ("trees", "chunks", "files"))
 
 _Result = TypeVar("_Result")
-_TreeKey = tuple[bytes, str, str]  # root, prefix, algorithm
+_TreeKey = tuple[bytes, str, str, str]  # root, prefix, algorithm, the caller's ignore rules
 _FileKey = tuple[bytes, str]  # location, algorithm
 _FileRow = tuple[bytes, bytes]  # stats, digest in its stored form
 
@@ -148,7 +150,7 @@ class StatCache:
         return cls(os.path.abspath(file), trees_max, bytes_max)
 
     def diff_scan(self, scan: Scan, algorithm: str) -> ScanDiff:
-        """Compare `scan` with the state that was last stored for its root and prefix."""
+        """Compare `scan` with the state that was last stored for its root, prefix and rules."""
         key = _key_of(scan, algorithm)
         return diff_scan(scan, algorithm, self._try(lambda db: _load_tree(db, key)))
 
@@ -169,7 +171,7 @@ class StatCache:
         return bool(self._try(lambda db: self._store(db, key, diff.tree, written, content_sum)))
 
     def forget_scan(self, scan: Scan, algorithm: str) -> None:
-        """Drop the state that was stored for the root and prefix of `scan`."""
+        """Drop the state that was stored for the root, prefix and rules of `scan`."""
         key = _key_of(scan, algorithm)
         self._try(lambda db: _forget_tree(db, key))
 
@@ -181,7 +183,7 @@ class StatCache:
 
     def store_file(self, file: ScannedFile, digest: bytes) -> None:
         """Store the digest of `file`: in memory at first, written together with others, at the latest by `close`."""
-        if not is_settled(file.stats[MTIME_NS], file.stats[CTIME_NS], file.started_ns):
+        if not (file.tells_changes and is_trusted(file.stats[MTIME_NS], file.stats[CTIME_NS], file.started_ns)):
             return
         key = (os.fsencode(file.location), digest_forms.algorithm_of(digest))
         with _lock:
@@ -238,11 +240,11 @@ class StatCache:
                 self._failures = FAILURES_MAX
             except OSError:
                 self._failures += 1
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for a damaged name of a table
                 self._recover(error)
             return None
 
-    def _recover(self, error: sqlite3.Error) -> None:
+    def _recover(self, error: Exception) -> None:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the low byte is the kind of error
         if code in _TRANSIENT:
             return
@@ -261,7 +263,7 @@ class StatCache:
     ) -> bool:
         with _transaction(db, "IMMEDIATE"):
             found = db.execute(
-                "SELECT id, revision FROM trees WHERE root = ? AND prefix = ? AND algorithm = ?", key
+                "SELECT id, revision FROM trees WHERE (root, prefix, algorithm, ignore) = (?, ?, ?, ?)", key
             ).fetchone()
             if found != (expected and expected[:2]):
                 return False
@@ -290,7 +292,7 @@ def _load_tree(db: sqlite3.Connection, key: _TreeKey) -> CachedTree | None:
     with _transaction(db, "DEFERRED"):
         row = db.execute(
             "SELECT id, revision, used_s, state, count, size_bytes, checksum FROM trees "
-            "WHERE root = ? AND prefix = ? AND algorithm = ?",
+            "WHERE (root, prefix, algorithm, ignore) = (?, ?, ?, ?)",
             key,
         ).fetchone()
         if row is None:
@@ -316,8 +318,8 @@ def _store_tree(
     numbers = (content_sum.state, content_sum.count, content_sum.size_bytes, seal, int(time.time()))
     if known is None:
         inserted = db.execute(
-            "INSERT INTO trees (root, prefix, algorithm, revision, state, count, size_bytes, checksum, used_s) "
-            "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)",
+            "INSERT INTO trees (root, prefix, algorithm, ignore, revision, state, count, size_bytes, checksum, used_s) "
+            "VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
             (*key, *numbers),
         )
         return inserted.lastrowid or 0
@@ -348,7 +350,7 @@ def _delete_tree(db: sqlite3.Connection, tree_id: int) -> None:
 
 def _forget_tree(db: sqlite3.Connection, key: _TreeKey) -> None:
     with _transaction(db, "IMMEDIATE"):
-        row = db.execute("SELECT id FROM trees WHERE root = ? AND prefix = ? AND algorithm = ?", key).fetchone()
+        row = db.execute("SELECT id FROM trees WHERE (root, prefix, algorithm, ignore) = (?, ?, ?, ?)", key).fetchone()
         if row is not None:
             _delete_tree(db, row[0])
 
@@ -380,7 +382,8 @@ def _file_checksum(key: _FileKey, row: _FileRow) -> bytes:
 
 
 def _key_of(scan: Scan, algorithm: str) -> _TreeKey:
-    return os.fsencode(os.path.realpath(scan.root)), scan.prefix, digest_forms.check_algorithm(algorithm)
+    root, rules = os.fsencode(os.path.realpath(scan.root)), "\n".join(scan.ignore)
+    return root, scan.prefix, digest_forms.check_algorithm(algorithm), rules
 
 
 def _connect(file: str) -> sqlite3.Connection:
@@ -410,9 +413,9 @@ def _is_ours(db: sqlite3.Connection) -> bool:
     """
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if (application_id, version) == (_APPLICATION_ID, _FORMAT):
+    if (application_id, version) == (STAT_CACHE_ID, _FORMAT):
         return True
-    if application_id == _APPLICATION_ID and version in _OLDER_FORMATS:
+    if application_id == STAT_CACHE_ID and version in _OLDER_FORMATS:
         return False
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id or version or tables:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from headwater_blobs.descriptors import digest_of
+from headwater_blobs.local_sources import digest_of, read_unchanged
 from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
@@ -56,7 +56,7 @@ def _pieces(location: str) -> Iterator[bytes]:
 
 def _found_object(path: str, uri: str, location: str) -> FoundObject:
     with _opened(location) as source:
-        digest, size = digest_of(source.fileno(), digests.DEFAULT_ALGORITHM)
+        digest, size = read_unchanged(source, lambda: digest_of(source.fileno(), digests.DEFAULT_ALGORITHM))
     return FoundObject(path, uri, digests.to_text(digest), size, None)
 
 

@@ -17,13 +17,12 @@ from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_runtime.files import is_temporary, write_atomically
 from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
+from headwater._config.store_folder import MARKER, STORE_KIND
 from headwater._stores.stores import Stores
 
 FORMAT = 1
-MARKER = "headwater.json"
 _POINTER = "current"  # in the projection folder: names the database file, once a replay has replaced the first one
 _FIRST_PROJECTION = "projection.db"
-_KIND = "headwater"
 
 
 def open_folder(folder: Path, *, create: bool) -> Stores:
@@ -98,7 +97,7 @@ def check_store(folder: Path, *, create: bool = False) -> None:
     try:
         content = json.loads(text)
         format_number = int(content["format"])
-        if content["store"] != _KIND:
+        if content["store"] != STORE_KIND:
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise StoreNotOurs(
@@ -124,7 +123,7 @@ def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
                 f"{folder} is neither empty nor a headwater store: it contains {sorted(others)[0]!r}. It was not "
                 "changed; choose another folder."
             )
-        content = json.dumps({"store": _KIND, "format": FORMAT}) + "\n"
+        content = json.dumps({"store": STORE_KIND, "format": FORMAT}) + "\n"
         write_atomically(marker, content.encode())  # two processes that create one store at once write the same
     except PermissionError as error:
         raise StoreReadOnly(f"cannot create a store at {folder}: {error.strerror}. Choose another folder.") from error

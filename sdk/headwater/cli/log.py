@@ -10,6 +10,7 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact
+from headwater._artifact.building import state_of
 from headwater._content.attributes import UNSET
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, namespace_options
@@ -33,6 +34,7 @@ class ContentOptions:
     folder: str | None
     references: tuple[str, ...]
     removed: tuple[str, ...]
+    ignore: tuple[str, ...]
     policy: "Policy"
     checksum: bool
 
@@ -40,17 +42,25 @@ class ContentOptions:
         """Remove first, so that a folder can be removed and added in one command."""
         for item in self.removed:
             artifact.remove(item)
+        if len(self.paths) + len(self.references) > 1:
+            state_of(artifact).refuse_second_sources()
+        several = len({os.path.realpath(path) for path in self.paths if os.path.isdir(path)}) > 1
         for path in self.paths:
             if os.path.isdir(path):
-                artifact.add_dir(path, self.folder, policy=self.policy)
+                name = self._name_of(path) if several else self.folder
+                artifact.add_dir(path, name, policy=self.policy, ignore=self.ignore)
             else:
                 artifact.add_file(path, self._name_of(path), policy=self.policy)
         for reference in self.references:
             name, uri = name_and_uri(reference)
             artifact.add_reference(uri, name, checksum=self.checksum)
 
-    def _name_of(self, path: str) -> str | None:
-        return None if self.folder is None else f"{self.folder}/{os.path.basename(os.path.abspath(path))}"
+    def _name_of(self, path: str) -> str:
+        """Where a path is kept under its own name. Raises: InvalidInput for one that has none."""
+        name = os.path.basename(os.path.abspath(path))
+        if not name:
+            raise InvalidInput(f"{path!r} has no name that could be kept. Log it alone.")
+        return name if self.folder is None else f"{self.folder}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,12 @@ class DraftOptions:
 @click.option("-n", "--name", help="Artifact name; with --base, the name of the base.")
 @click.option("-t", "--type", "type_name", help="Artifact type.  [default: dataset]", shell_complete=complete_type)
 @click.option("--to", "folder", help="Put PATHS below this folder of the version.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out of folders what matches, as in .gitignore; repeatable.",
+)
 @click.option("--reference", "references", multiple=True, metavar="[NAME=]URI", help="Add a reference; repeatable.")
 @click.option("--no-checksum", is_flag=True, help="Record references without requesting them.")
 @click.option("-a", "--alias", "aliases", multiple=True, help="Move this alias to the version; repeatable.")
@@ -131,6 +147,7 @@ def log_command(
     paths: tuple[str, ...],
     references: tuple[str, ...],
     removed: tuple[str, ...],
+    ignore: tuple[str, ...],
     folder: str | None,
     immutable: bool,
     verify: bool,
@@ -153,13 +170,14 @@ def log_command(
 ) -> None:
     """Log files, folders and references as one version of an artifact.
 
-    The contents of folders are added at the top level, files under their own names.
+    The contents of a folder are added at the top level; several folders keep their names, and so do files. Left out of
+    folders are .git, headwater's stores, and what --ignore or a .headwaterignore file says.
     """
     from headwater._run.init import init  # deferred: sqlalchemy
 
     draft = _draft_options(distributed_id, finish, writers)
     policy = _policy(immutable=immutable, verify=verify)
-    content = ContentOptions(paths, folder, references, removed, policy, not no_checksum)
+    content = ContentOptions(paths, folder, references, removed, ignore, policy, not no_checksum)
     _check_content(content, which["base"], draft)
     if draft is not None and expect_latest is not UNSET:
         raise click.UsageError("--expect-latest and --distributed-id exclude each other.")
