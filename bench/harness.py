@@ -223,7 +223,7 @@ class Home:
         own = {
             "URL": self.store.as_uri(),
             "CACHE_DIR": str(self.cache),
-            "SETTINGS": str(self.folder / "no-settings.toml"),
+            "SETTINGS": os.devnull,
             "ENTITY": "bench",
             "PROJECT": "bench",
             "QUIET": "true",

@@ -50,7 +50,7 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("HEADWATER_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HEADWATER_SETTINGS", str(tmp_path / "no-settings.toml"))
+    monkeypatch.setenv("HEADWATER_SETTINGS", os.devnull)
     monkeypatch.setenv("HEADWATER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HEADWATER_CAPTURE", "off")  # each run would ask git about this repository
 

@@ -68,7 +68,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
                 "HEADWATER_ENTITY": "ada",
                 "HEADWATER_PROJECT": "digits-demo",
                 "HEADWATER_CACHE_DIR": str(folder / "cache"),
-                "HEADWATER_SETTINGS": str(folder / "none.toml"),
+                "HEADWATER_SETTINGS": os.devnull,
             }
             options = () if place.is_embedded else ("--store", place.environment["HEADWATER_URL"])
             theirs = {**environment, "HEADWATER_URL": str(folder / OTHER)}

@@ -26,6 +26,7 @@ HOMES_OF_DRIVERS = {
         "eventlog/headwater_eventlog/",
         "consumer/headwater_consumer/database/sqlite/",
         "sdk/headwater/_ingest/stat_cache.py",
+        "runtime/headwater_runtime/shared_databases.py",
     ),
     "kafka": ("eventlog/",),
     "minio": ("blobs/", "sdk/headwater/_references/s3.py"),

@@ -10,7 +10,6 @@ whichever process is killed.
 """
 
 import errno
-import json
 import os
 import shutil
 import uuid
@@ -21,13 +20,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headwater_runtime.files import is_temporary, link_to_new, sync_folder, write_atomically
+from headwater_runtime.files import link_to_new, make_folders, sync_folder
+from headwater_runtime.shared_files import follow_folder
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import (
     BlobCorrupt,
-    FormatTooNew,
-    StoreNotOurs,
     StoreReadOnly,
     StoreUnavailable,
 )
@@ -35,19 +33,27 @@ from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
 from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
+from headwater_blobs.folder_marker import FORMAT as FORMAT
+from headwater_blobs.folder_marker import MARKER as MARKER
+from headwater_blobs.folder_marker import (
+    MARKER_BYTES_MAX,
+    gone,
+    is_gone,
+    make_store,
+    names_in,
+    read_identity,
+    refuse_foreign,
+)
 from headwater_blobs.local_sources import read_unchanged, unchanged
 from headwater_blobs.port import CHUNK_BYTES, STORING, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_blobs.staging_area import StagingArea
 
-MARKER = "headwater-blobs.json"
-FORMAT = 1
-MARKER_BYTES_MAX = 4096  # a marker has about 100
 OPEN_OBJECTS_MAX = 64  # kept for reading, well below the usual limit of 1,024 descriptors
 DURABLE_FOLDERS_MAX = 65_536  # remembered, about 10 MB of names; beyond that, they are synced once more
 WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk writes these while the next are read, so that the last sync is short
 
-_KIND = "headwater blob store"
 _STAGING, _OBJECTS = "staging", "objects"
+_ABSENT = {errno.ENOENT, errno.ENOTDIR}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _UUID_DIGITS = 32
 
@@ -73,19 +79,19 @@ class FolderBlobStore:
         StoreReadOnly when it would have to be created and cannot be.
         """
         path = os.path.abspath(folder)
-        identity = _read_identity(path)
+        identity = read_identity(path)
         if identity is None:
             with _translate_errors(path, MARKER_BYTES_MAX):
-                _refuse_foreign(path)
+                refuse_foreign(path)
                 if create and not read_only:
-                    _create(path)
-            identity = _read_identity(path)
+                    make_store(path)
+            identity = read_identity(path)
         if identity is None:
             raise StoreUnavailable(f"there is no blob store in {path}. Check the path, or log something to create it.")
         if not read_only:  # its creator may have been killed right after writing the marker
             with _translate_errors(path, 0):
                 for name in (_STAGING, _OBJECTS):
-                    os.makedirs(os.path.join(path, name), exist_ok=True)
+                    make_folders(Path(path, name), durable=False)
         return cls(path, identity, read_only=read_only)
 
     def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:  # noqa: ARG002 - named when published
@@ -199,8 +205,8 @@ class FolderBlobStore:
 
     def _check_marker(self) -> None:
         """Raises: StoreUnavailable when not an object but the whole store is gone."""
-        if not os.path.exists(os.path.join(self.folder, MARKER)):
-            raise _gone(self.folder)
+        if is_gone(self.folder):
+            raise gone(self.folder)
 
     @contextmanager
     def _new_staged(self, size: int) -> Iterator[tuple[str, int]]:
@@ -210,6 +216,7 @@ class FolderBlobStore:
             name = self._staging.new_name()
             path = self._staging.path_of(name)
             target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            follow_folder(target, os.path.dirname(path))
         try:
             yield name, target
         except BaseException:
@@ -268,11 +275,12 @@ class FolderBlobStore:
             _link_or_copy(source, target)
         except FileNotFoundError:
             if not os.path.exists(source):
+                self._check_marker()
                 raise StoreUnavailable(
                     f"{source} is gone: it was discarded or collected. Add its content again."
                 ) from None
             self._durable.clear()
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            make_folders(Path(target).parent, durable=False)
             _link_or_copy(source, target)
 
     def _make_durable(self, folder: str) -> None:
@@ -318,10 +326,10 @@ class FolderBlobStore:
     def _walk(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Names and paths of all objects whose names start with `prefix`, in order of names."""
         for head, folder in self._project_folders(prefix):
-            for shard in sorted(_names_in(folder)):
+            for shard in sorted(names_in(folder)):
                 if not _may_match(head + shard, prefix):
                     continue
-                for leaf in sorted(_names_in(os.path.join(folder, shard))):
+                for leaf in sorted(names_in(os.path.join(folder, shard))):
                     name = head + leaf
                     if name.startswith(prefix) and is_object_name(name):
                         yield name, os.path.join(folder, shard, leaf)
@@ -330,7 +338,7 @@ class FolderBlobStore:
         """The prefix of the names of each project's objects, with the project's folder; in order."""
         level = [("", self._objects)]
         for _ in ("kind", "entity", "project"):
-            below = [(f"{head}{name}/", f"{path}/{name}") for head, path in level for name in _names_in(path)]
+            below = [(f"{head}{name}/", f"{path}/{name}") for head, path in level for name in names_in(path)]
             level = sorted(pair for pair in below if _may_match(pair[0], prefix))
         return level
 
@@ -365,13 +373,16 @@ def _translate_errors(folder: str, needed: int | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _ABSENT and is_gone(folder):
+            raise gone(folder) from error
         if error.errno in FULL:
             raise StoreUnavailable(
                 f"{folder} is full: {needed or 0:,} bytes were needed; nothing was kept. Free space there and repeat."
             ) from error
         if error.errno in _READ_ONLY and needed is not None:
             raise StoreReadOnly(
-                f"{folder} cannot be written: {error.strerror}. Check its permissions and how its disk is mounted."
+                f"{error.filename or folder} cannot be written: {error.strerror}. `headwater doctor` says who may and "
+                "how to change that."
             ) from error
         raise StoreUnavailable(f"{folder} failed: {error.strerror}. Check that folder and its disk.") from error
 
@@ -381,70 +392,11 @@ def _translate_read_errors(name: str, folder: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        if not os.path.exists(os.path.join(folder, MARKER)):
-            raise _gone(folder) from None
+        if is_gone(folder):
+            raise gone(folder) from None
         raise verify.missing(name, folder) from None
     except OSError as error:
         raise StoreUnavailable(f"{name!r} in {folder} is not readable: {error.strerror}. Check the disk.") from error
-
-
-def _gone(folder: str) -> StoreUnavailable:
-    return StoreUnavailable(f"the blob store in {folder} is gone. Check that its disk is mounted.")
-
-
-def _read_identity(folder: str) -> str | None:
-    """The identity of the store in `folder`, None without a marker.
-
-    Raises: StoreNotOurs, FormatTooNew, StoreUnavailable.
-    """
-    try:
-        with open(os.path.join(folder, MARKER), "rb") as file:
-            return _parse_marker(file.read(MARKER_BYTES_MAX), folder)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
-        raise StoreNotOurs(f"{folder} is not a folder; nothing was changed. Give the path of a folder.") from None
-    except OSError as error:
-        raise StoreUnavailable(f"{folder} cannot be read: {error.strerror}. Check its permissions.") from error
-
-
-def _parse_marker(content: bytes, folder: str) -> str:
-    try:
-        marker = json.loads(content)
-        kind, version, identity = marker["kind"], marker["format"], marker["identity"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        kind, version, identity = None, None, None
-    if kind == _KIND and isinstance(version, int) and version > FORMAT:
-        raise FormatTooNew(
-            f"the blob store in {folder} has format {version}; this release reads up to {FORMAT}. Upgrade headwater."
-        )
-    if kind != _KIND or version != FORMAT or not isinstance(identity, str):
-        raise StoreNotOurs(
-            f"{os.path.join(folder, MARKER)} is not the marker of a blob store; nothing was changed. "
-            "Give another folder, or restore that file from a copy."
-        )
-    return identity
-
-
-def _refuse_foreign(folder: str) -> None:
-    """Raises: StoreNotOurs when `folder` has content."""
-    # A process that was killed while it created the store left at most a temporary marker.
-    foreign = sorted(name for name in _names_in(folder) if not is_temporary(name, MARKER))
-    # The marker is written first: if another process is creating the store, it exists by now.
-    if foreign and not os.path.exists(os.path.join(folder, MARKER)):
-        raise StoreNotOurs(
-            f"{folder} holds {foreign[0]!r} and is no blob store; nothing was changed. Give another folder."
-        )
-
-
-def _create(folder: str) -> None:
-    """Make `folder` a store. Where several processes do so at once, the first marker wins."""
-    os.makedirs(folder, exist_ok=True)
-    marker = json.dumps({"kind": _KIND, "format": FORMAT, "identity": uuid.uuid4().hex})
-    write_atomically(Path(folder, MARKER), marker.encode(), overwrite=False)
-    for parent in Path(folder).parents:
-        with suppress(PermissionError):  # a folder that cannot be read here was not made here
-            sync_folder(str(parent))
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -454,6 +406,7 @@ def _link_or_copy(source: str, target: str) -> None:
     copy = source[:-_UUID_DIGITS] + uuid.uuid4().hex  # of the same writer, so that `abandoned` lists it after a crash
     try:
         shutil.copyfile(source, copy)
+        follow_folder(copy, os.path.dirname(copy))
         with open(copy, "rb") as file:
             os.fsync(file.fileno())
         os.rename(copy, target)
@@ -467,13 +420,6 @@ def _listing(found: Iterable[tuple[str, str]], folder: str) -> Iterator[StoredOb
         for name, path in found:
             if (status := _stat_if_there(path)) is not None:
                 yield StoredObject(name, status.st_size, status.st_mtime)
-
-
-def _names_in(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _stat_if_there(path: str) -> os.stat_result | None:

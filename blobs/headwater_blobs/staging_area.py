@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from headwater_runtime.lock_files import LockFile, hold_left, hold_new
+from headwater_runtime.shared_files import follow_folder
 
 from headwater_blobs.staged_names import (
     check_staged_name,
@@ -116,8 +117,9 @@ class StagingArea:
     def _begin(self) -> _Writer:
         for _ in range(BEGINNINGS_MAX):
             name = new_writer()
-            os.mkdir(os.path.join(self._folder, name))
+            os.mkdir(own := os.path.join(self._folder, name))
             with suppress(FileNotFoundError):
+                follow_folder(own, self._folder)
                 lock = hold_new(self._lock_of(name))
                 if lock is not None:
                     return _Writer(name, lock)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from headwater_runtime.fair_lock import fair_lock
 from headwater_runtime.pools import Pool
 from headwater_schemas import header_block
-from headwater_schemas.errors import DurabilityUnknown, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import DurabilityUnknown, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 from headwater_schemas.limits import OFFSETS_MAX
 from headwater_schemas.positions import BEFORE_FIRST, Position
 
@@ -248,6 +248,6 @@ class EmbeddedEventLog:
         connection = LogConnection.open(self._path, read_only=self._read_only)
         if self._identity not in (None, connection.log):
             connection.close()
-            raise StoreUnavailable(f"{self._path} was replaced by another log since it was opened. Open it again.")
+            raise StoreMissing.removed(f"the log that was {self._path}")
         self._identity = connection.log
         return connection

@@ -25,7 +25,16 @@ from typing import TypeVar
 from headwater_runtime.fair_lock import HOLDER, fair_lock
 from headwater_runtime.files import make_folders, move_into_place
 from headwater_runtime.pools import no_fork
-from headwater_schemas.errors import FormatTooNew, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_runtime.shared_databases import DatabaseAccess, access_of, open_database
+from headwater_runtime.shared_files import create_empty
+from headwater_schemas.errors import (
+    FormatTooNew,
+    StoreError,
+    StoreMissing,
+    StoreNotOurs,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 
 from headwater_eventlog.port import LogIdentity
 
@@ -46,7 +55,6 @@ _CREATE = (
 )
 _META = "SELECT name, value FROM meta"
 
-_WRITABLE, _LOCKED, _UNLOCKED = "mode=rw", "mode=ro", "mode=ro&immutable=1"
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 _USE_ANOTHER = "Nothing was changed. Use another folder (HEADWATER_URL)."
@@ -61,7 +69,7 @@ class LogConnection:
     """A connection to one file, identified by more than its path: another file may replace it."""
 
     path: Path
-    mode: str
+    access: DatabaseAccess
     identity_of_file: tuple[int, ...]
     database: sqlite3.Connection
     log: LogIdentity
@@ -70,34 +78,38 @@ class LogConnection:
     def open(cls, path: Path, *, read_only: bool) -> "LogConnection":
         """Raises: StoreUnavailable, StoreNotOurs, FormatTooNew."""
         try:
-            mode = _mode(path)
-            identity = _identity(path, mode)
+            return open_database(path, lambda access: cls._opened(path, access, read_only=read_only))
         except OSError as error:
             raise _os_failure(error, path.parent) from error
-        database = _connect(path, mode)
+        except sqlite3.Error as error:
+            raise to_store_error(error, path, "it could not be opened") from error
+
+    @classmethod
+    def _opened(cls, path: Path, access: DatabaseAccess, *, read_only: bool) -> "LogConnection":
+        identity = _identity(path, access)
+        database = _connect(path, access)
         try:
-            prepare = partial(_prepare, database, path, writing=mode == _WRITABLE and not read_only)
-            return cls(path, mode, identity, database, retry_while_busy(prepare, time.monotonic() + OPEN_WAIT_S))
-        except BaseException as error:
+            writing = access is DatabaseAccess.WRITING and not read_only
+            prepare = partial(_prepare, database, path, writing=writing)
+            return cls(path, access, identity, database, retry_while_busy(prepare, time.monotonic() + OPEN_WAIT_S))
+        except BaseException:
             database.close()
-            if isinstance(error, sqlite3.Error):
-                raise to_store_error(error, path, "it could not be opened") from error
             raise
 
     @property
     def is_writable(self) -> bool:
-        return self.mode == _WRITABLE
+        return self.access is DatabaseAccess.WRITING
 
     @property
     def has_locks(self) -> bool:
         """Whether reads are consistent while other processes write."""
-        return self.mode != _UNLOCKED
+        return self.access is not DatabaseAccess.WITHOUT_LOCKS
 
     def is_current(self) -> bool:
         """Whether the path still is this file, and no process wrote to it where it is read without locks."""
         try:
-            return (self.is_writable or self.mode == _mode(self.path)) and (
-                self.identity_of_file == _identity(self.path, self.mode)
+            return (self.is_writable or self.access is access_of(self.path)) and (
+                self.identity_of_file == _identity(self.path, self.access)
             )
         except OSError:
             return False
@@ -121,29 +133,18 @@ def exists(path: Path) -> bool:
         raise _os_failure(error, path.parent) from error
 
 
-def _mode(path: Path) -> str:
-    """The mode in which this process can open the log.
-
-    Readers of a write-ahead log also write, namely locks. Where the folder cannot be written, they need the files that
-    writers left; where there are none, nothing is being written, and the log is read without locks.
-    """
-    if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
-        return _WRITABLE
-    return _LOCKED if os.path.exists(f"{path}-wal") else _UNLOCKED
-
-
-def _identity(path: Path, mode: str) -> tuple[int, ...]:
+def _identity(path: Path, access: DatabaseAccess) -> tuple[int, ...]:
     found = os.stat(path)
-    if mode == _UNLOCKED:
+    if access is DatabaseAccess.WITHOUT_LOCKS:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
     return found.st_dev, found.st_ino
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, access: DatabaseAccess) -> sqlite3.Connection:
     """Connect without SQLite's own waiting: that of `retry_while_busy` is fair. Raises: StoreUnavailable."""
     try:
         return sqlite3.connect(
-            f"{path.as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+            f"{path.as_uri()}?{access.value}", uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
     except sqlite3.Error as error:
         raise to_store_error(error, path, "it could not be opened") from error
@@ -188,7 +189,7 @@ def check_application(path: Path) -> None:
     """
     if not os.path.isfile(path):
         raise StoreNotOurs(f"{path} is not a file, but headwater stores its event log under that name. {_USE_ANOTHER}")
-    with closing(_connect(path, _UNLOCKED)) as database:
+    with closing(_connect(path, DatabaseAccess.WITHOUT_LOCKS)) as database:
         try:
             (found,) = database.execute("PRAGMA application_id").fetchone()
         except sqlite3.Error as error:
@@ -227,7 +228,8 @@ def create_log(path: Path, ancestors: Sequence[str] = ()) -> bool:
 
 def _creation_lock(folder: Path) -> AbstractContextManager[bool]:
     lock = folder / LOCK_FILE
-    lock.touch()  # raises an error that says why, where it cannot be created
+    if not lock.exists():
+        create_empty(lock)  # raises an error that says why, where it cannot be created
     return fair_lock(str(lock), time.monotonic() + OPEN_WAIT_S)
 
 
@@ -241,6 +243,7 @@ def _create_exclusively(path: Path, ancestors: Sequence[str]) -> None:
     for leftover in (new, f"{new}-journal", f"{new}-wal", f"{new}-shm"):
         with suppress(FileNotFoundError):
             os.unlink(leftover)
+    create_empty(new)
     with closing(sqlite3.connect(new, isolation_level=None)) as database:
         _fill(database, ancestors)
     move_into_place(new, path)
@@ -297,7 +300,7 @@ def _os_failure(error: OSError, folder: Path) -> StoreError:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return StoreNotOurs(f"{folder} is not a folder, so no event log can be in it. {_USE_ANOTHER}")
     if error.errno == errno.ENOENT:
-        return StoreUnavailable(f"{folder / LOG_FILE} does not exist any more. Restore it, or open the log again.")
+        return StoreMissing.removed(str(folder / LOG_FILE))
     return StoreUnavailable(f"the event log in {folder} failed: {error.strerror}. Check the disk.")
 
 

@@ -20,7 +20,7 @@ from headwater_eventlog.port import EventLog, NewRecord
 from headwater_runtime import fork_hooks
 from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
-from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
+from headwater_schemas.errors import DurabilityUnknown, StoreMissing, StoreUnavailable
 from headwater_schemas.events import BroadcastEvent, Event, Origin, Stamped
 from headwater_schemas.limits import LABEL_LENGTH_MAX
 from headwater_schemas.positions import Cut, Position
@@ -188,6 +188,8 @@ class Producer:
             check = None if self._watch_append is None else self._watch_append()
             try:
                 positions = self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, left_s))
+            except StoreMissing:
+                raise  # it does not come back by itself
             except (DurabilityUnknown, StoreUnavailable):
                 if not retries.pause():
                     raise

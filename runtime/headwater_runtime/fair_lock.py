@@ -12,9 +12,12 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.lock_files import open_lock_file
 from headwater_runtime.retries import Backoff
+from headwater_runtime.shared_files import create_empty
 
 _CAN_LOCK = importlib.util.find_spec("fcntl") is not None  # not on Windows: no order there
 if _CAN_LOCK:
@@ -35,7 +38,7 @@ def fair_lock(lock_file: str, deadline: float) -> Iterator[bool]:
     Yields False when the time is up or the file cannot be used; then there is no order. Raises: nothing of its own.
     """
     try:
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(lock_file)
     except OSError:
         yield False
         return
@@ -46,6 +49,15 @@ def fair_lock(lock_file: str, deadline: float) -> Iterator[bool]:
         if descriptor in _open:
             _open.remove(descriptor)
             os.close(descriptor)  # releases the lock
+
+
+def _opened(lock_file: str) -> int:
+    """The descriptor of the lock file, which is made where it is missing."""
+    try:
+        return open_lock_file(lock_file)
+    except FileNotFoundError:
+        create_empty(Path(lock_file))
+        return open_lock_file(lock_file)
 
 
 def _lock(descriptor: int, deadline: float) -> bool:

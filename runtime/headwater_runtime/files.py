@@ -7,11 +7,13 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from headwater_runtime.shared_files import follow_folder
+
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write `content` to `path`, durably. An existing file stays where `overwrite` is False.
+    """Write `content` to `path`, durably, for all who share its folder. A file stays where `overwrite` is False.
 
     Raises: OSError. A process that is killed meanwhile may leave a file for which `is_temporary` is true.
     """
@@ -20,6 +22,7 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> N
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
+            follow_folder(file.fileno(), path.parent)
             os.fsync(file.fileno())
         if overwrite:
             os.replace(temporary, path)
@@ -59,13 +62,18 @@ def link_to_new(source: str | Path, target: str | Path) -> bool:
     return True
 
 
-def make_folders(folder: Path) -> None:
-    """Make `folder` and its parents, durably, unless they exist. Raises: OSError."""
+def make_folders(folder: Path, *, durable: bool = True) -> None:
+    """Make `folder` and its parents, for all who share the folder above, unless they exist. Raises: OSError."""
     missing = [folder]
     while not missing[-1].exists():
         missing.append(missing[-1].parent)
-    folder.mkdir(parents=True, exist_ok=True)
-    for parent in missing[1:]:
+    for new in reversed(missing[:-1]):
+        with suppress(FileExistsError):  # another process made it meanwhile
+            new.mkdir()
+            follow_folder(new, new.parent)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    for parent in missing[1:] if durable else ():
         sync_folder(parent)
 
 

@@ -9,6 +9,8 @@ import errno
 import importlib.util
 import os
 
+from headwater_runtime.shared_files import follow_folder
+
 _CAN_LOCK = importlib.util.find_spec("fcntl") is not None  # not on Windows: there nobody can tell
 if _CAN_LOCK:
     import fcntl
@@ -41,6 +43,7 @@ def hold_new(path: str) -> LockFile | None:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     lock = LockFile(path, descriptor)
+    follow_folder(descriptor, os.path.dirname(path))
     _lock(descriptor, wait=True)
     return lock if _is_at(descriptor, path) else None
 
@@ -51,7 +54,7 @@ def hold_left(path: str) -> LockFile | None:
     Raises: FileNotFoundError.
     """
     try:
-        descriptor = _open_existing(path)
+        descriptor = open_lock_file(path)
     except FileNotFoundError:
         raise
     except OSError:  # of another user: its owner can tell
@@ -60,7 +63,8 @@ def hold_left(path: str) -> LockFile | None:
     return lock if _lock(descriptor, wait=False) and _is_at(descriptor, path) else None
 
 
-def _open_existing(path: str) -> int:
+def open_lock_file(path: str) -> int:
+    """Open an existing file to lock it, also one of another user. Raises: OSError."""
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)  # some network file systems lock nothing that is open read-only
     except OSError as error:

@@ -19,6 +19,7 @@
     ├── UnknownSchema                          bytes of a schema this release does not know
     └── StoreError                             a log, database or blob store fails
         ├── StoreUnavailable                   missing, not answering, or full
+        │   └── StoreMissing                   nothing is there: not yet, or not any more
         ├── StoreReadOnly
         ├── StoreNotOurs                       something else than a headwater store
         ├── FormatTooNew                       written by a newer release
@@ -30,13 +31,14 @@ Every message can be shown to a user unchanged: it names the thing, the value fo
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 _PUBLIC_MODULE = "headwater.errors"  # shown with an error's name, and where users catch it
 DIFFERENCES_SHOWN_MAX = 20  # of each kind, in a message for people; a version can have a million
 
 
 class HeadwaterError(Exception):
-    """Base of all errors that headwater raises on purpose."""
+    """Base of all errors that headwater raises on purpose. Each survives pickling, with its fields."""
 
     __module__ = _PUBLIC_MODULE
 
@@ -44,6 +46,16 @@ class HeadwaterError(Exception):
         super().__init_subclass__()
         if cls.__module__ == __name__:
             cls.__module__ = _PUBLIC_MODULE
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class, as exceptions do by default: its arguments need not be those of the message.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[HeadwaterError], args: tuple[Any, ...], fields: dict[str, Any]) -> HeadwaterError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class InvalidInput(HeadwaterError, ValueError):
@@ -173,6 +185,18 @@ class StoreError(HeadwaterError):
 
 class StoreUnavailable(StoreError):
     """The store is missing, does not respond, or is full."""
+
+
+class StoreMissing(StoreUnavailable):
+    """There is no store: nothing was logged yet, or it was removed or replaced while it was open."""
+
+    @classmethod
+    def removed(cls, what: str) -> "StoreMissing":
+        """For what is gone though it was open."""
+        return cls(
+            f"{what} is not there any more: the store was removed or replaced while it was open, or its disk is not "
+            "mounted. `headwater.init` and `headwater.Api` open what is there now."
+        )
 
 
 class StoreReadOnly(StoreError):

@@ -5,7 +5,7 @@ Each page starts after the last row of the previous page rather than at an offse
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from headwater._notebook import list_html
 
@@ -57,6 +57,9 @@ class PagedList(Sequence[T], Generic[R, T]):
             return self._members[index]
         self._read_through(index if index >= 0 else None)
         return self._members[index]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)  # another process cannot read on where this one has stopped
 
     def __repr__(self) -> str:
         some = ", ".join(map(repr, islice(self, MEMBERS_IN_REPR)))

@@ -247,10 +247,6 @@ def test_an_error_names_the_thing_and_sets_the_exit_code(
     assert says in headwater(*arguments, expect=code)
 
 
-def test_without_a_store_questions_say_what_to_do() -> None:
-    assert "og something" in headwater("ls", expect=1)
-
-
 def test_every_command_has_help_and_stands_in_the_readme() -> None:
     help_text = headwater("--help")
 

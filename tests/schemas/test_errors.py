@@ -1,12 +1,17 @@
 """The error tree is what its picture shows, and messages speak to people."""
 
 import builtins
+import copy
 import inspect
+import pickle
+import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
+from headwater_eventlog.port import RecordsGone
 from headwater_schemas import codec, digests, entries, errors, keys, metadata, names, paths, positions
 from headwater_schemas.errors import EventRejected, HeadwaterError, Reason
 from headwater_schemas.events import EntryRemoved, Stamped
@@ -135,6 +140,41 @@ def test_a_message_is_a_sentence_and_names_no_class(raise_it: Callable[[], Any])
     assert set(re.findall(r"\w+", message)) & _CLASS_NAMES == set()
     assert len(message.split()) >= 5
     assert message.endswith(".")
+
+
+PACKAGES = [*(f"headwater_{name}" for name in ("runtime", "eventlog", "blobs", "producer", "consumer")), "headwater"]
+MADE: list[HeadwaterError] = [
+    errors.Differences("folder", ["a"], ["b"], ["c"], ["d"]),
+    EventRejected("it moved.", reason=Reason.ALIAS_MOVED),
+    RecordsGone("they are gone.", partition=3),
+    errors.NotFound("it is not there."),
+]
+
+
+def every_kind() -> Iterator[type[HeadwaterError]]:
+    """Every class of errors, also those that packages have of their own."""
+    for package in PACKAGES:
+        for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+    classes = [HeadwaterError]
+    while classes:
+        yield (kind := classes.pop())
+        classes += kind.__subclasses__()
+
+
+def of_kind(kind: type[HeadwaterError]) -> HeadwaterError:
+    """One with a message and a field, however the class is called."""
+    error = kind.__new__(kind, "a text.")
+    error.__dict__["field"] = {"of": ["any", "kind"]}
+    return error
+
+
+def test_every_error_survives_pickling_and_copying_with_its_fields() -> None:
+    for error in [*MADE, *map(of_kind, every_kind())]:
+        error.add_note("while testing")
+        for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+            assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 @pytest.mark.parametrize(("count", "rest"), [(1, ""), (20, ""), (21, ", …"), (1000, ", …")])

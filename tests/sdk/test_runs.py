@@ -8,7 +8,7 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound, StoreUnavailable
+from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound
 from headwater_consumer import queries
 
 from tests.support.forked import ForkedProcess
@@ -58,8 +58,7 @@ def test_bad_config_and_names_start_no_run() -> None:
         headwater.init(project="a b")
     with pytest.raises(InvalidInput, match="has 257 tags; at most 256"):
         headwater.init(tags=[f"t{number}" for number in range(257)])
-    with pytest.raises(StoreUnavailable):
-        headwater.Api()  # nothing was made
+    assert list(headwater.Api().runs()) == []
 
 
 def test_a_run_without_tags_may_say_so_and_other_things_are_no_tags() -> None:

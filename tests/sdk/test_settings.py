@@ -19,9 +19,10 @@ from headwater_schemas.names import check_name
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A settings file that does not exist yet."""
+    """A settings file, empty."""
     path = tmp_path / "config" / "settings.toml"
     path.parent.mkdir()
+    path.touch()
     monkeypatch.setenv("HEADWATER_SETTINGS", str(path))
     return path
 
@@ -135,6 +136,40 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HEADWATER_URL", "~/store")
 
     assert read_settings().store == tmp_path / "home" / "store"
+
+
+def test_a_settings_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    for missing in (tmp_path / "setings.toml", tmp_path / "file" / "settings.toml"):
+        (tmp_path / "file").touch()
+
+        message = refusal(HEADWATER_SETTINGS=str(missing))
+
+        assert f"HEADWATER_SETTINGS names {str(missing)!r}, which does not exist" in message
+
+
+def test_the_settings_file_may_be_named_from_the_home_folder(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "team.toml").write_text('project = "from-home"')
+
+    assert read_settings({**os.environ, "HEADWATER_SETTINGS": "~/team.toml"}).project == "from-home"
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_without_a_home_folder_what_is_not_set_is_named_and_what_is_set_is_enough(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("HEADWATER_SETTINGS")
+    monkeypatch.delenv("HEADWATER_CACHE_DIR")
+    given = {"LOGNAME": "ada", "HEADWATER_URL": "/data/x", "HEADWATER_CACHE_DIR": "/data/cache"}
+
+    assert read_settings(given).store == Path("/data/x")
+    for variable in ("HEADWATER_URL", "HEADWATER_CACHE_DIR"):
+        without = {name: value for name, value in given.items() if name != variable}
+        assert f"{variable} is not set, and its default is in the home folder" in _refused(without)
+        assert "names no home folder" in _refused({**given, variable: "~/x"})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("given", ["file://store", "file://data/store", "file:store", "file://~/store", "file://"])

@@ -1,6 +1,7 @@
 """A store on servers, and the processes that use it."""
 
 import json
+import os
 import re
 import urllib.error
 import urllib.request
@@ -138,7 +139,7 @@ def _environment(folder: Path, place: OwnServers, s3: S3Settings) -> dict[str, s
         "HEADWATER_PROJECT": PROJECT,
         "HEADWATER_QUIET": "true",
         "HEADWATER_CACHE_DIR": str(folder / "cache"),
-        "HEADWATER_SETTINGS": str(folder / "no-settings.toml"),
+        "HEADWATER_SETTINGS": os.devnull,
         "HEADWATER_KAFKA_SERVERS": place.kafka or servers().kafka,
         "HEADWATER_KAFKA_TOPIC": topic,
         "HEADWATER_KAFKA_PARTITIONS": str(place.partitions),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from xml.etree.ElementTree import ParseError
 
-from headwater_schemas.errors import HeadwaterError, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreReadOnly, StoreUnavailable
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import exceptions as http
 
@@ -49,9 +49,9 @@ def translate_errors(settings: S3Settings, name: str | None = None, *, writing: 
         ) from error
 
 
-def missing_bucket(settings: S3Settings) -> StoreUnavailable:
+def missing_bucket(settings: S3Settings) -> StoreMissing:
     """The error for a bucket that does not exist."""
-    return StoreUnavailable(f"there is no {settings}. Check its name, or log something, which creates it.")
+    return StoreMissing(f"there is no {settings}. Check its name, or log something, which creates it.")
 
 
 def describe_failure(error: http.HTTPError) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headwater_eventlog.port import LogIdentity
 from headwater_runtime.pools import Pool
-from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreNotOurs, StoreUnavailable
+from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreMissing, StoreNotOurs, StoreUnavailable
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
 
@@ -14,7 +14,7 @@ from headwater_consumer.database.connection import driver_connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.database.postgresql import SCHEMA_NAME, PostgresqlSchema
 from headwater_consumer.database.row_mapping import SCHEMA
-from headwater_consumer.database.sqlite import SqliteFile, create_sqlite_file
+from headwater_consumer.database.sqlite import SqliteFile, SqliteMemory, create_sqlite_file
 from headwater_consumer.database.tables import PROJECTION_META
 
 FORMAT = 4  # of the tables; a projection of another format is rebuilt by a replay
@@ -52,6 +52,11 @@ class Database:
             database._create_tables()
         database._check_format()
         return database
+
+    @classmethod
+    def in_memory(cls, name: str) -> "Database":
+        """A projection of nothing, for readers of what does not exist yet. What is written to it is not kept."""
+        return cls(SqliteMemory(name, SCHEMA.create_all))
 
     @classmethod
     def open_postgresql(cls, url: str, *, schema: str = SCHEMA_NAME, create: bool = True) -> "Database":
@@ -170,7 +175,7 @@ class Database:
             found = connection.execute(statement).scalar() if has_meta else None
             is_empty = not has_meta and not inspect(connection).get_table_names()
         if is_empty and self.adapter.empty_hint is not None:
-            raise StoreUnavailable(f"there is no projection in {self.name}. {self.adapter.empty_hint}")
+            raise StoreMissing(f"there is no projection in {self.name}. {self.adapter.empty_hint}")
         if found is None or not found.isdecimal():
             raise StoreNotOurs(
                 f"{self.name} is not a headwater projection: it does not name its format. It was left as it is; "

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import StoreMissing, StoreUnavailable
 
 from headwater_eventlog.kafka.driver import (
     ConfigResource,
@@ -129,7 +129,7 @@ class Topic:
                 break
         if kind is errors.UnknownTopicOrPartitionError:
             remembered = f" It existed with {self._identity}: restore it." if self._identity else ""
-            raise StoreUnavailable(
+            raise (StoreUnavailable if self._identity else StoreMissing)(
                 f"Kafka at {self.settings.servers} has no topic {name!r}.{remembered} "
                 "Correct the name, or let headwater create it."
             )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from headwater_consumer import queries
 from headwater_schemas.errors import InvalidName, NotFound
@@ -13,14 +14,17 @@ from headwater._api.projects import Project, projects_of
 from headwater._artifact.artifact import Artifact
 from headwater._artifact.lookup import artifact_if_there, check_expected_type, find_artifact
 from headwater._artifact.not_found import missing_run
-from headwater._commit.client import client_for
+from headwater._commit.client import Client, client_for
 from headwater._config.settings import read_settings
 from headwater._run.listing import run_named, runs_of
 from headwater._run.run import Run
 
 
 class Api:
-    """Queries a store. Settings are read when the object is created.
+    """Queries a store. Settings are read when the object is created; the store is the one that is there at each call.
+
+    Where nothing was logged yet, there is nothing: lists are empty, and only what is named is not found. Nothing is
+    created.
 
     Names without an entity or project use those of the settings. Lists load page by page as they are used, stay
     consistent while their members are deleted, and support `len()` and slicing.
@@ -29,10 +33,17 @@ class Api:
     def __init__(self, *, url: str | os.PathLike[str] | None = None) -> None:
         """`url` is the store, instead of that of the settings: several can be open in one process.
 
-        Raises: InvalidSettings; StoreUnavailable when there is no store.
+        Raises: InvalidSettings; StoreUnavailable when the store cannot be read.
         """
         self._settings = read_settings(url=url)
-        self._client = client_for(self._settings, create=False)
+        client_for(self._settings, create=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _elsewhere, (self._settings.url, self._settings.entity, self._settings.project)  # and no secret
+
+    @property
+    def _client(self) -> Client:
+        return client_for(self._settings, create=False)
 
     # --- projects
 
@@ -41,8 +52,9 @@ class Api:
 
         Raises: InvalidName.
         """
-        self._client.catch_up()
-        return projects_of(self._client, None if entity is None else check_name(entity, "entity"))
+        client = self._client
+        client.catch_up()
+        return projects_of(client, None if entity is None else check_name(entity, "entity"))
 
     # --- artifacts
 
@@ -66,33 +78,41 @@ class Api:
     def artifact_versions(self, type: str, name: str) -> Sequence[Artifact]:
         """The versions of `[[entity/]project/]name` that are not deleted, newest first.
 
-        Raises: NotFound; InvalidName; InvalidInput if the artifact's type is not `type`.
+        Empty while the project has no artifacts. Raises: NotFound if it has, but not this one; InvalidName;
+        InvalidInput if the artifact's type is not `type`.
         """
-        return self.artifact_collection(type, name).artifacts()
+        try:
+            return self.artifact_collection(type, name).artifacts()
+        except NotFound:
+            collection = self._collection_name(name)
+            if self.artifact_collections(f"{collection.entity}/{collection.project}"):
+                raise
+            return ()
 
     def artifacts(self, type_name: str, name: str) -> Sequence[Artifact]:
         """Alias of `artifact_versions`."""
         return self.artifact_versions(type_name, name)
 
     def artifact_collection(self, type: str, name: str) -> ArtifactCollection:
-        """All versions of `[[entity/]project/]name`. Raises: see `artifact_versions`."""
-        wanted = ArtifactReference.parse(name)
-        if ":" in name:
-            raise InvalidName(f"{name!r} names one version, not an artifact. Write {name.partition(':')[0]!r}.")
-        settings = self._settings
-        collection = CollectionName(wanted.entity or settings.entity, wanted.project or settings.project, wanted.name)
-        self._client.catch_up()
-        return find_collection(self._client, str(collection), type)
+        """All versions of `[[entity/]project/]name`.
+
+        Raises: NotFound; InvalidName; InvalidInput if the artifact's type is not `type`.
+        """
+        collection, client = self._collection_name(name), self._client
+        client.catch_up()
+        return find_collection(client, str(collection), type)
 
     def artifact_collections(self, project: str | None = None, type: str | None = None) -> Sequence[ArtifactCollection]:
         """The artifacts of `[entity/]project` that have versions, by name; optionally only those of one type."""
-        self._client.catch_up()
-        return collections_of(self._client, self._project(project), type)
+        client = self._client
+        client.catch_up()
+        return collections_of(client, self._project(project), type)
 
     def artifact_types(self, project: str | None = None) -> Sequence[ArtifactType]:
         """The artifact types of `[entity/]project`, by name."""
-        self._client.catch_up()
-        return types_of(self._client, self._project(project))
+        client = self._client
+        client.catch_up()
+        return types_of(client, self._project(project))
 
     def artifact_type(self, name: str, project: str | None = None) -> ArtifactType:
         """One artifact type of `[entity/]project`. Raises: NotFound naming the existing types."""
@@ -104,18 +124,20 @@ class Api:
 
     def drafts(self, project: str | None = None) -> Sequence[OpenDraft]:
         """The open drafts of `[entity/]project`. Discard one with `discard()`."""
-        self._client.catch_up()
-        return open_drafts(self._client, self._project(project))
+        client = self._client
+        client.catch_up()
+        return open_drafts(client, self._project(project))
 
     # --- runs
 
     def run(self, path: str) -> Run:
         """The run `[[entity/]project/]id`. Raises: NotFound, InvalidName."""
         name = RunName.parse("/".join(self._with_defaults(path, 3)))
-        self._client.catch_up()
-        if queries.run_info(self._client.stores.database, str(name)) is None:
-            raise missing_run(self._client, str(name))
-        return run_named(self._client, str(name))
+        client = self._client
+        client.catch_up()
+        if queries.run_info(client.stores.database, str(name)) is None:
+            raise missing_run(client, str(name))
+        return run_named(client, str(name))
 
     def runs(
         self,
@@ -129,10 +151,18 @@ class Api:
 
         `commit` is the git commit that a run executed, or its first digits: 4 at least. Raises: InvalidName.
         """
-        self._client.catch_up()
-        return runs_of(self._client, self._project(path), job_type=job_type, group=group, commit=commit)
+        client = self._client
+        client.catch_up()
+        return runs_of(client, self._project(path), job_type=job_type, group=group, commit=commit)
 
     # --- within
+
+    def _collection_name(self, name: str) -> CollectionName:
+        """Raises: InvalidName, also for the name of a version."""
+        wanted, settings = ArtifactReference.parse(name), self._settings
+        if ":" in name:
+            raise InvalidName(f"{name!r} names one version, not an artifact. Write {name.partition(':')[0]!r}.")
+        return CollectionName(wanted.entity or settings.entity, wanted.project or settings.project, wanted.name)
 
     def _project(self, path: str | None) -> str:
         """ "entity/project". Raises: InvalidName."""
@@ -150,3 +180,11 @@ class Api:
         defaults = [self._settings.entity, self._settings.project][: count - 1]
         missing = max(0, count - len(parts))
         return [*defaults[:missing], *parts]
+
+
+def _elsewhere(url: str, entity: str, project: str) -> Api:
+    """The `Api` of the same store and defaults, with the settings of this process for all else."""
+    api = Api.__new__(Api)
+    given = {"HEADWATER_ENTITY": entity, "HEADWATER_PROJECT": project}
+    api._settings = read_settings({**os.environ, **given}, url=url)
+    return api

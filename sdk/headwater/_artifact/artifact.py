@@ -283,7 +283,7 @@ class Artifact(Building, NotebookView):
         effect: no copy is kept outside the store.
         Raises: BlobMissing, BlobCorrupt, NotFound, InvalidFile.
         """
-        return str(self._state.stored().download(root, path_prefix, hard_links=hard_links))
+        return self._state.stored().download(root, path_prefix, hard_links=hard_links)
 
     def checkout(self, root: str | os.PathLike[str], *, ignore: Sequence[str] = ()) -> str:
         """Download the version into `root` and remove everything else from it. Returns the path.
@@ -291,8 +291,7 @@ class Artifact(Building, NotebookView):
         What `add_dir` would leave out of `root`, with these `ignore` patterns, is not removed.
         Raises: see `download`; InvalidFile for folders that must not be emptied, such as a home folder.
         """
-        self._state.stored().checkout(root, ignore)
-        return str(root)
+        return self._state.stored().checkout(root, ignore)
 
     def verify(self, root: str | os.PathLike[str] | None = None, *, ignore: Sequence[str] = ()) -> None:
         """Compare `root`, by default the folder that `download` uses, with the version.

@@ -20,6 +20,8 @@ CLOSENESS_MIN = 0.7  # as `difflib` counts: "imagse" is close to "images", "imag
 
 def missing_artifact(client: Client, collection: str, selector: str = LATEST) -> NotFound:
     """The error for an artifact that is not there, of which a version was asked for."""
+    if client.stores.missing is not None:
+        return NotFound(f"there is no artifact {collection}: {client.stores.missing}")
     database, name = client.stores.database, CollectionName.parse(collection)
     there = queries.collection_names(database, name.namespace)
     near = _nearest_first(queries.collections_named(database, name.name), collection)
@@ -45,6 +47,8 @@ def missing_version(client: Client, collection: str, selector: str) -> NotFound:
 
 def missing_run(client: Client, run: str) -> NotFound:
     """The error for a run that is not there."""
+    if client.stores.missing is not None:
+        return NotFound(f"there is no run {run}: {client.stores.missing}")
     name = RunName.parse(run)
     near = _nearest_first(queries.runs_named(client.stores.database, name.id), run)
     suggestion = _did_you_mean(near[:SUGGESTED_MAX])

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.errors import InvalidInput, InvalidName
 from headwater_schemas.events import ExpectedVersion
@@ -66,6 +66,14 @@ class ArtifactState:
         state._collection = collection
         state.become(info)
         return state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._stored is None and self._pending is None:
+            raise InvalidInput(
+                f"{self.base_name} is not logged yet, so it can be neither copied nor sent to another process. Log it "
+                "and pass the artifact, or pass the paths of its files and fill an artifact there."
+            )
+        return _restored, (self._client, self.stored().info, self.attributes)
 
     # --- what it is
 
@@ -412,6 +420,11 @@ class ArtifactState:
                     f"{self.base_name} was filled for the store {self._client.url}, but the run logs to {client.url}. "
                     "Create the artifact after `headwater.init`."
                 )
+            if self._client is not client and not self._client.stores.is_current():
+                raise InvalidInput(
+                    f"{self.base_name} was filled for a store that was removed or replaced since. Create the artifact "
+                    "again."
+                )
             self._client.check_process()  # filled before a fork, it is logged with what the child inherited
         collection, base = self._collection_in(namespace), self.content.base
         if base is not None and base.collection != str(collection):
@@ -463,6 +476,13 @@ class ArtifactState:
 def _notify_again(client: "Client", what: str) -> None:
     if not client.quiet:
         notify(f"{what}, and nothing changed since")
+
+
+def _restored(client: "Client", info: "VersionInfo", attributes: VersionAttributes) -> ArtifactState:
+    """The state of a version that was copied, or came from another process, with what was edited there."""
+    state = ArtifactState.of_version(client, info)
+    state.attributes = attributes.moving_aliases_by(state._move_alias)
+    return state
 
 
 _LOG_FIRST = "Log it with `run.log_artifact(artifact)` first."

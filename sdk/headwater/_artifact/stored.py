@@ -14,12 +14,12 @@ from headwater._artifact.deletion import DeletePreview
 from headwater._artifact.entry import Entry, EntrySource
 from headwater._artifact.lineage import users_of
 from headwater._commit.client import Client
+from headwater._config.local_paths import local_folder
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import FileOrReference
 from headwater._content.overlay import Overlay, file_or_reference
 from headwater._download.checkout import checkout
 from headwater._download.download import download, download_entry, read_entry
-from headwater._download.target import to_folder
 from headwater._download.verify import verify
 from headwater._paging import ENTRIES_PER_PAGE, PagedList, Pages
 
@@ -100,20 +100,20 @@ class StoredVersion:
 
     # --- fetching it
 
-    def folder(self, root: str | os.PathLike[str] | None) -> Path:
-        """`root`, or the folder that it is downloaded to by default."""
-        return to_folder(root) if root is not None else Path(DOWNLOADS, self.source_name)
+    def folder(self, root: str | os.PathLike[str] | None) -> str:
+        """`root`, or the folder that it is downloaded to by default. Raises: InvalidFile for what is no path."""
+        return local_folder(root) if root is not None else os.path.join(DOWNLOADS, self.source_name)
 
     def download(
         self, root: str | os.PathLike[str] | None, path_prefix: str | PurePath | None, *, hard_links: bool
-    ) -> Path:
+    ) -> str:
         """As `Artifact.download`."""
         client, folder = self.client, self.folder(root)
         download(
             self.database,
             client.stores.blobs,
             self.info.layers,
-            folder,
+            Path(folder),
             prefix="" if path_prefix is None else path_prefix,
             hard_links=hard_links,
             stat_cache=client.stat_cache,
@@ -125,17 +125,21 @@ class StoredVersion:
         """As `Entry.download`."""
         client, layers = self.client, self.info.layers
         at = self.database, client.stores.blobs
-        return download_entry(*at, layers, path, self.folder(root), stat_cache=client.stat_cache, quiet=client.quiet)
+        return download_entry(
+            *at, layers, path, Path(self.folder(root)), stat_cache=client.stat_cache, quiet=client.quiet
+        )
 
-    def checkout(self, root: str | os.PathLike[str], ignore: Sequence[str]) -> None:
+    def checkout(self, root: str | os.PathLike[str], ignore: Sequence[str]) -> str:
         """As `Artifact.checkout`."""
-        client, folder = self.client, to_folder(root)
+        client, folder = self.client, local_folder(root)
         blobs, layers = client.stores.blobs, self.info.layers
-        checkout(self.database, blobs, layers, folder, ignore=ignore, stat_cache=client.stat_cache, quiet=client.quiet)
+        cache, quiet = client.stat_cache, client.quiet
+        checkout(self.database, blobs, layers, Path(folder), ignore=ignore, stat_cache=cache, quiet=quiet)
+        return folder
 
     def verify(self, root: str | os.PathLike[str] | None, ignore: Sequence[str]) -> None:
         """As `Artifact.verify`."""
-        verify(self.database, self.info, self.folder(root), ignore=ignore, quiet=self.client.quiet)
+        verify(self.database, self.info, Path(self.folder(root)), ignore=ignore, quiet=self.client.quiet)
 
     # --- changing it
 

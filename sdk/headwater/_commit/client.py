@@ -13,7 +13,7 @@ from headwater_producer.producer import Producer, user_at_host
 from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import HeadwaterError, StoreReadOnly
+from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreReadOnly
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
@@ -22,11 +22,12 @@ from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import WriteQueue
-from headwater._config.settings import Settings
+from headwater._config.settings import Settings, read_settings
 from headwater._ingest.own_files import STAGED_RECORDS, STAT_CACHE
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import notify
-from headwater._stores.opening import open_stores
+from headwater._stores.opening import open_for_reading, open_stores
+from headwater._stores.stores import Stores
 
 
 class Client:
@@ -35,7 +36,7 @@ class Client:
     def __init__(self, settings: Settings, *, create: bool) -> None:
         self.url = settings.url
         self.is_throwaway = False  # its store is deleted when the process ends
-        self.stores = open_stores(settings, create=create)
+        self.stores = open_stores(settings, create=True) if create else open_for_reading(settings)
         self.stat_cache = StatCache.open(settings.cache_dir / STAT_CACHE)
         self._staged_records = (
             settings.cache_dir / STAGED_RECORDS / blake2s(settings.url.encode(), digest_size=8).hexdigest()
@@ -49,6 +50,8 @@ class Client:
         self._stagers: dict[tuple[str, str], BlobStager] = {}  # by project and algorithm
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], bool], None] = {}  # in the order in which they were added
+        self._has_logged_all = True
+        self.told_missing = False  # a caller got the error that the store was removed
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
         call_at_exit(partial(_close_at_exit, self))
 
@@ -56,6 +59,9 @@ class Client:
     def quiet(self) -> bool:
         """Whether nothing is printed about what was logged, and no progress."""
         return self.session.quiet
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ReopenedClient, (self.url,)
 
     # --- bytes
 
@@ -98,11 +104,16 @@ class Client:
         return self._queue
 
     def enqueue(self, task: Task[Any]) -> None:
-        """Log a task in the background. Raises: StoreReadOnly."""
+        """Log a task in the background. Raises: StoreReadOnly; StoreMissing."""
         self.check_process()
-        if self.stores.read_only:
+        stores = self.stores
+        if stores.missing is not None:
+            raise stores.missing
+        if stores.read_only:
+            why = "" if stores.obstacle is None else f": {stores.obstacle}"
             raise StoreReadOnly(
-                f"the store {self.stores.name} is read-only. Make it writable, or set HEADWATER_URL to another store."
+                f"the store {stores.name} is read-only for you{why}. `headwater doctor` names the command that changes "
+                "that; or set HEADWATER_URL to another store."
             )
         self.queue.put(task)
 
@@ -153,24 +164,43 @@ class Client:
     def close(self) -> bool:
         """Flush the queue and release everything. What could not be logged is printed. Returns whether all was."""
         if self._is_closed or self._pid != os.getpid():
-            return True
+            return self._has_logged_all
         self._is_closed = True
-        actions, self._exit_actions = self._exit_actions, {}
-        everything_logged = True
         try:
-            for action in actions:
-                everything_logged &= action()
+            self._has_logged_all = self._run_exit_actions()
             self.queue.flush()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
-            notify(f"some artifacts were not logged: {error}")
-            everything_logged = False
+            if not self._is_told(error):
+                notify(f"some artifacts were not logged: {error}")
+            self._has_logged_all = False
         if getattr(sys, "last_type", None) is not None:  # this process ends by an error, or by Ctrl-C
             self.keep_staged()
         for stager in self._stagers.values():
             stager.close()
         self.stat_cache.close()
         self.stores.close()
-        return everything_logged
+        return self._has_logged_all
+
+    def _run_exit_actions(self) -> bool:
+        """Whether everything was logged.
+
+        Raises: StoreMissing after all of them: without a store they end at once, and each has its run to give up.
+        """
+        actions, self._exit_actions = self._exit_actions, {}
+        has_logged_all, missing = True, None
+        for action in actions:
+            try:
+                has_logged_all &= action()
+            except StoreMissing as error:
+                missing = error
+        if missing is not None:
+            raise missing
+        return has_logged_all
+
+    def _is_told(self, error: HeadwaterError) -> bool:
+        """Whether people have read of it: a caller got it, or the process ends with it."""
+        ends_with = getattr(sys, "last_value", None)
+        return isinstance(error, StoreMissing) and (self.told_missing or isinstance(ends_with, StoreMissing))
 
     def _new_queue(self) -> WriteQueue:
         return WriteQueue(self.session, outage_s=self.stores.outage_s)
@@ -181,17 +211,51 @@ _clients_lock = threading.Lock()
 
 
 def client_for(settings: Settings, *, create: bool) -> Client:
-    """This process's client of the store that `settings` name.
+    """This process's client of the store that `settings` name and that is there now.
 
-    Raises: StoreUnavailable when there is no store and `create` is not set; StoreNotOurs, FormatTooNew.
+    Where there is none, it is created, or without `create` nothing is found in it. Raises: StoreUnavailable,
+    StoreNotOurs, FormatTooNew.
     """
     key = (os.getpid(), settings.url, str(settings.cache_dir))
-    with _clients_lock:
-        if key not in _clients:
-            _clients[key] = Client(settings, create=create)
-        client = _clients[key]
-        client.session.quiet, client.session.entity = settings.quiet, settings.entity
-        return client
+    while True:
+        with _clients_lock:
+            client = _clients.get(key)
+            if client is None:
+                client = _clients[key] = Client(settings, create=create)
+            elif not _is_usable(client.stores, create=create):
+                del _clients[key]
+            if key in _clients:
+                client.session.quiet, client.session.entity = settings.quiet, settings.entity
+                return client
+        client.close()  # without the lock: it may take long
+
+
+def _is_usable(stores: Stores, *, create: bool) -> bool:
+    return stores.is_current() and (stores.missing is None or not create)
+
+
+class ReopenedClient:
+    """Stands for a client in what came from another process, or was copied; opens the store when it is first used.
+
+    Not before: an error while a worker of `multiprocessing` unpickles its task would end the worker.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opened: Client | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self._opened is None:
+            client = client_for(read_settings(url=self.url), create=False)
+            if client.stores.missing is not None:
+                raise client.stores.missing
+            self._opened = client
+        return getattr(self._opened, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ReopenedClient, (self.url,)
 
 
 def forget_client(client: Client) -> bool:

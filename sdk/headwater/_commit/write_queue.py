@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
 from headwater_schemas.codec import released_schemas
-from headwater_schemas.errors import HeadwaterError, StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
 from headwater_schemas.positions import Cut
 
 from headwater._commit.stalled import StalledPartitions
@@ -98,6 +98,8 @@ class WriteQueue:
         while True:
             try:
                 return action()
+            except StoreMissing:
+                raise  # it does not come back by itself
             except StoreUnavailable:
                 if not retries.pause():
                     raise

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from headwater_schemas.errors import InvalidName, InvalidSettings
+from headwater_schemas.errors import InvalidFile, InvalidName, InvalidSettings
 from headwater_schemas.limits import NAME_LENGTH_MAX
 from headwater_schemas.names import check_name
 
+from headwater._config.local_paths import NO_HOME, absolute, home_folder, with_home
 from headwater._config.profile import Profile, read_profile
 
 SETTINGS_BYTES_MAX = 1024 * 1024  # far more than all settings take; a larger file is something else
@@ -71,7 +72,7 @@ _TABLE = (
         "HEADWATER_SETTINGS",
         "",
         "<user config folder>/headwater/settings.toml",
-        "TOML file with any of the keys above; environment variables take precedence",
+        "TOML file with any of the keys above; environment variables take precedence. Must exist if it is named",
     ),
 )
 _ROWS = {row.name: row for row in _TABLE}
@@ -115,13 +116,13 @@ def read_settings(environ: Mapping[str, str] | None = None, *, url: str | os.Pat
     found, profiles, file = _collect(given)
     if url is not None:
         found["url"] = _SourcedValue(os.fspath(url) if isinstance(url, os.PathLike) else url, "url", "")
-    url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_platform("data"), "store"))
+    url = _url(found["url"]) if "url" in found else _url_of(os.path.join(_default_folder("data", "url"), "store"))
     profile = url.removeprefix(_PROFILE) if url.startswith(_PROFILE) else None
     return Settings(
         url=url,
         entity=_name(found["entity"], "entity") if "entity" in found else _login_name(given),
         project=_name(found["project"], "project") if "project" in found else _DEFAULT_PROJECT,
-        cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _platform("cache")),
+        cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _default_folder("cache", "cache_dir")),
         quiet=_quiet(found["quiet"]) if "quiet" in found else False,
         capture=_capture(found["capture"]) if "capture" in found else CAPTURE_ALL,
         profile=None if profile is None else read_profile(profile, profiles.get(profile, {}), given, file),
@@ -153,23 +154,36 @@ _Profiles = Mapping[str, Mapping[str, object]]
 
 def _collect(environ: Mapping[str, str]) -> tuple[dict[str, _SourcedValue], _Profiles, str]:
     """What was set, by name, the environment's over the file's; the file's profiles; and which file."""
-    file = environ.get(_ROWS["settings file"].variable) or os.path.join(_platform("config"), "settings.toml")
-    found, profiles = _read_file(file)
+    file, is_named = _settings_file(environ)
+    found, profiles = ({}, {}) if file is None else _read_file(file, is_named=is_named)
     for name in _FILE_KEYS:
         variable = _ROWS[name].variable
         if text := environ.get(variable):
             found[name] = _SourcedValue(text, variable, "")
-    return found, profiles, file
+    return found, profiles, file or "the settings file"
 
 
-def _read_file(path: str) -> tuple[dict[str, _SourcedValue], _Profiles]:
-    """The values and profiles in the settings file; none if it does not exist."""
-    path = _absolute(path, "HEADWATER_SETTINGS")
+def _settings_file(environ: Mapping[str, str]) -> tuple[str | None, bool]:
+    """The absolute path of the settings file, and whether HEADWATER_SETTINGS names it; None where there can be none."""
+    variable = _ROWS["settings file"].variable
+    if named := environ.get(variable):
+        return _folder(_SourcedValue(named, variable, "")), True
+    folder = _platform("config")
+    return (None if folder is None else os.path.join(folder, "settings.toml")), False
+
+
+def _read_file(path: str, *, is_named: bool) -> tuple[dict[str, _SourcedValue], _Profiles]:
+    """The values and profiles in the settings file; none if it does not exist, unless somebody named it."""
     try:
         with open(path, "rb") as file:
             content = file.read(SETTINGS_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return {}, {}
+        if not is_named:
+            return {}, {}
+        raise InvalidSettings(
+            f"HEADWATER_SETTINGS names {path!r}, which does not exist. Correct or unset it; no other settings file is "
+            "read instead."
+        ) from None
     except OSError as error:
         raise InvalidSettings(
             f"the settings file {path!r} cannot be read: {error.strerror}. Make it readable, or set "
@@ -240,18 +254,11 @@ def _capture(given: _SourcedValue) -> str:
 def _folder(given: _SourcedValue) -> str:
     text = _text(given)
     if "\x00" in text:
-        raise InvalidSettings(f"{given.source} contains a zero byte. Write the path of a folder.")
-    return _absolute(os.path.join(given.folder, os.path.expanduser(text)), given.source)
-
-
-def _absolute(path: str, source: str) -> str:
+        raise InvalidSettings(f"{given.source} contains a zero byte. Write a path without.")
     try:
-        return os.path.abspath(os.path.expanduser(path))
-    except FileNotFoundError:
-        raise InvalidSettings(
-            f"{source} is relative to the current folder, which was removed. Use an absolute path, or change to an "
-            "existing folder."
-        ) from None
+        return absolute(os.path.join(given.folder, with_home(text)))
+    except InvalidFile as error:
+        raise InvalidSettings(f"{given.source}: {error}") from None
 
 
 def _url(given: _SourcedValue) -> str:
@@ -319,10 +326,24 @@ def _account_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _platform(kind: str) -> str:
-    """The user's own folder for headwater's data, cache or config, where the platform wants it."""
+def _default_folder(kind: str, setting: str) -> str:
+    """Where the setting's default is. Raises: InvalidSettings where the user has no home folder."""
+    folder = _platform(kind)
+    if folder is None:
+        row = _ROWS[setting]
+        raise InvalidSettings(
+            f"{row.variable} is not set, and its default is in the home folder, which is not known: {NO_HOME}. Set "
+            f"{row.variable}, or HOME."
+        )
+    return folder
+
+
+def _platform(kind: str) -> str | None:
+    """The user's own folder for headwater's data, cache or config, where the platform wants it; None without a home."""
     import platformdirs
 
+    if home_folder() is None and not os.path.isabs(os.environ.get(f"XDG_{kind.upper()}_HOME", "")):
+        return None
     folders = {
         "data": platformdirs.user_data_dir,
         "cache": platformdirs.user_cache_dir,

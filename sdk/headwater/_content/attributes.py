@@ -86,6 +86,9 @@ class Names(list[str]):
         names = type(self)(changed)
         super().__setitem__(slice(None), names)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return type(self), (list(self),)  # a copy belongs to no version
+
     def _checked(self, name: str) -> str:
         return check_alias(name, self.kind)
 
@@ -108,7 +111,10 @@ class Aliases(Names):
         """
         self._checked(alias)
         if self._mover is None:
-            raise InvalidInput("an alias can only be moved to a version. Log the artifact first, or append the alias.")
+            raise InvalidInput(
+                "an alias can only be moved to a version, and these are of none. Log the artifact first, or append the "
+                "alias; of a copy, use the artifact's own aliases."
+            )
         self._mover(alias, expect)
 
 
@@ -158,6 +164,11 @@ class VersionAttributes:
     def of_draft(cls, base: "VersionInfo") -> "VersionAttributes":
         """Of the next version: it starts with the base's description and metadata, and without names."""
         return cls(base.description, json_metadata.decode(base.metadata), from_base=True)
+
+    def moving_aliases_by(self, move_alias: "AliasMover") -> "VersionAttributes":
+        """The same attributes, whose aliases are moved by `move_alias`."""
+        self.aliases = Aliases(self.aliases, move_alias)
+        return self
 
     def set_description(self, text: str | None) -> None:
         """Raises: InvalidName when it cannot be stored."""

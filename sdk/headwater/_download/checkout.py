@@ -18,6 +18,7 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import InvalidFile
 from headwater_schemas.paths import find_invalid, folders_of
 
+from headwater._config.local_paths import absolute, home_folder
 from headwater._config.store_folder import MARKER as STORE_MARKER
 from headwater._download.compare import has_folder, pair_by_path
 from headwater._download.download import fetch_all, fold_case
@@ -50,7 +51,7 @@ def checkout(
     Raises: InvalidFile, before anything is touched, for a root that holds more than a download (a home folder, the root
     of a file system, a Git repository, a headwater store), and for what cannot be removed; else as `download`.
     """
-    check_location(os.path.realpath(root))
+    check_location(os.path.realpath(absolute(os.fspath(root))))
     plan = plan_download(database, layers)
     in_version = partial(has_folder, database, layers)
     before = Ignoring(ignore, in_version, own=False)
@@ -67,10 +68,10 @@ def checkout(
 
 def check_location(root: str) -> None:
     """Raises: InvalidFile for a folder whose location rules out a checkout."""
-    home = os.path.realpath(os.path.expanduser("~"))
     if os.path.dirname(root) == root:
         raise _refusal(root, "is the root of the file system")
-    if os.path.commonpath([root, home]) == root:
+    home = None if (found := home_folder()) is None else os.path.realpath(found)
+    if home is not None and os.path.commonpath([root, home]) == root:
         raise _refusal(root, "is your home folder" if root == home else f"contains your home folder {home!r}")
     if os.path.ismount(root):
         raise _refusal(root, "is a mount point")

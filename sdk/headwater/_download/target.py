@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 
 from headwater_schemas.errors import InvalidFile
 
+from headwater._config.local_paths import absolute
 from headwater._download.folders import OpenFolder, remove
 from headwater._download.integrity import IntegrityCheck
 from headwater._ingest.modes import TEMPORARY_PREFIX, is_executable, keeps_executable
@@ -45,17 +45,6 @@ Pieces = Iterable[bytes | memoryview]
 Remover = Callable[[OpenFolder, str], None]  # removes what blocks the name of a file
 
 
-def to_folder(root: object) -> Path:
-    """The folder that a caller gave. Raises: InvalidFile for anything that is not a path, such as an empty text.
-
-    An empty text would mean the current folder, but is almost always an unset variable.
-    """
-    text = root if isinstance(root, str) else root.__fspath__() if isinstance(root, os.PathLike) else None
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidFile(f"{root!r} is not a folder path. Pass a string or Path; '.' is the current folder.")
-    return Path(text)
-
-
 class DownloadTarget:
     """A root to put files into. Paths are in the normal form of `headwater_schemas.paths`. Safe to use from threads."""
 
@@ -63,7 +52,7 @@ class DownloadTarget:
         """Open `root`, creating it if it is missing and `create` is set. What blocks a file or folder of the version is
         refused, or removed if `force` is set. Raises: InvalidFile when it cannot be created or is not a folder.
         """
-        self.root = os.path.abspath(root)
+        self.root = absolute(root)
         self._force = force
         self._lock = threading.Lock()
         self._closed = False

@@ -18,6 +18,7 @@ from headwater_blobs.local_sources import FileState
 from headwater_schemas.errors import InvalidFile, InvalidPath
 from headwater_schemas.paths import colliding_forms, find_invalid, normalize
 
+from headwater._config.local_paths import absolute, local_path
 from headwater._config.store_folder import is_store
 from headwater._ingest.folder_walk import (
     CTIME_NS,
@@ -136,7 +137,7 @@ def scan(
     InvalidPath for a name that cannot be stored, and for two names that look the same; InvalidInput for `ignore`.
     """
     started_ns = time.time_ns()
-    location, rules = _location(root), rules_of(ignore)
+    location, rules = absolute(local_path(root)), rules_of(ignore)
     if not os.path.isdir(location):
         refuse_root(location)
     _refuse_store(location)
@@ -155,7 +156,7 @@ def scan_file(path: str | os.PathLike[str], *, over_base: bool = False) -> Scann
     Raises: InvalidFile when it is missing, or a folder, a FIFO, a socket or a device.
     """
     started_ns = time.time_ns()
-    location = _location(path)
+    location = absolute(local_path(path))
     try:
         result = os.stat(location)
     except (OSError, ValueError) as error:
@@ -169,17 +170,6 @@ def scan_file(path: str | os.PathLike[str], *, over_base: bool = False) -> Scann
         numbers[EXECUTABLE] = 0
     tells_changes = FileSystems().tell_changes(result.st_dev)
     return ScannedFile(location, numbers, started_ns, tells_changes, tells)
-
-
-def _location(path: str | bytes | os.PathLike[str]) -> str:
-    """The absolute form of a local path. Raises: InvalidFile for anything that is not a path."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise InvalidFile(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.60}.") from None
-    if not text:  # the system would read it as the current folder, which the caller did not write
-        raise InvalidFile("a local path is empty. Give the path of a file or folder; '.' is the current folder.")
-    return os.path.abspath(text)
 
 
 def _refuse_store(location: str) -> None:

@@ -9,17 +9,19 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_schemas import metadata
-from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound
+from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreMissing
 from headwater_schemas.events import ArtifactUsed
-from headwater_schemas.names import check_distributed_id, check_name, check_purpose
+from headwater_schemas.names import RunName, check_distributed_id, check_name, check_purpose
 
 from headwater._artifact.artifact import Artifact, stored_version
 from headwater._artifact.building import state_of
 from headwater._artifact.lineage import inputs_of, outputs_of, use_of
 from headwater._artifact.lookup import check_expected_type, find_artifact, version_artifact
 from headwater._artifact.stored import DOWNLOADS
+from headwater._commit.client import Client
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
+from headwater._config.local_paths import absolute, local_path
 from headwater._config.settings import store_folder
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._fixed_attributes import FixedAttributes
@@ -264,12 +266,22 @@ class Run(FixedAttributes, NotebookView):
         """
         if exit_code is not None:
             state = "finished" if exit_code == 0 else "failed"
-        self._writer.finish(state)
+        try:
+            self._writer.finish(state)
+        except StoreMissing:
+            self._writer.client.told_missing = True
+            raise
 
     # Scripts of experiment trackers call these: each raises an error that says what headwater records and what not.
     log = staticmethod(other_trackers.log)
     watch = staticmethod(other_trackers.watch)
     define_metric = staticmethod(other_trackers.define_metric)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, and what another process gets, is as from `Api().run(…)`: it can log to the run."""
+        config, summary = metadata.encode(self._config, "config"), metadata.encode(self._summary, "summary")
+        facts = (self.job_type, self.group, self.name, self.tags, config, summary, self._info)
+        return _elsewhere, (self._writer.client, self.path, self._writer.state, facts)
 
     def __enter__(self) -> "Run":
         return self
@@ -281,6 +293,8 @@ class Run(FixedAttributes, NotebookView):
         try:
             self.finish("failed")
         except HeadwaterError as also:
+            if isinstance(also, StoreMissing) and isinstance(error, StoreMissing):
+                return  # the same, which is raised
             notify(f"while leaving run {self.id}: {also}")  # the first error is the one to be raised
 
     def _shown_fields(self) -> dict[str, str]:
@@ -355,9 +369,9 @@ class Run(FixedAttributes, NotebookView):
                 )
             check_expected_type(given, type_name)
             return given
-        path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
-        if not isinstance(path, str) or not path:
+        if not isinstance(given, str | os.PathLike) or not os.fspath(given):
             raise InvalidInput(f"log_artifact takes an Artifact or the path of a file or folder, not {given!r}.")
+        path = local_path(given)
         is_folder = os.path.isdir(path)
         if type_name is None:
             type_name = "dataset" if is_folder else "file"
@@ -369,11 +383,26 @@ class Run(FixedAttributes, NotebookView):
         return artifact
 
     def _name_for(self, path: str) -> str:
-        name = f"run-{self.id}-{os.path.basename(os.path.abspath(path))}"
+        name = f"run-{self.id}-{os.path.basename(absolute(path))}"
         try:
             return check_name(name, "artifact")
         except InvalidName as error:
             raise InvalidName(f"{error} Or pass a name: log_artifact({path!r}, name=…).") from None
+
+
+def _elsewhere(client: Client, path: str, state: str, facts: tuple[Any, ...]) -> Run:
+    job_type, group, name, tags, config, summary, info = facts
+    writer = RunWriter(client, RunName.parse(path), state)
+    return Run(
+        writer,
+        job_type=job_type,
+        group=group,
+        config=config,
+        display_name=name,
+        tags=tags,
+        summary=summary,
+        info=info,
+    )
 
 
 def _aliases(given: Iterable[str] | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_consumer import queries
 from headwater_runtime import fork_hooks
-from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreError
+from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreError, StoreMissing
 from headwater_schemas.events import KILLED, Capture, Event, RunFinished, RunStarted
 from headwater_schemas.names import RunName
 
@@ -161,15 +161,26 @@ class RunWriter:
             self._client.queue.flush()  # a forked child does not end its parent's run
             return
         invalid = None if self._upkeep is None else self._upkeep.close()
-        self._flush_with_progress()
-        errors = [task.unraised_error for task in self._tasks if task.unraised_error is not None]
-        if invalid is not None:
-            errors.append(invalid)
-        self._end("failed" if errors and state == "finished" else state)
+        try:
+            self._flush_with_progress()
+            errors = [task.unraised_error for task in self._tasks if task.unraised_error is not None]
+            if invalid is not None:
+                errors.append(invalid)
+            self._end("failed" if errors and state == "finished" else state)
+        except StoreMissing:  # so that it can never end on the log
+            if self._state == "running":
+                self._close("failed")
+            self._state = "failed"
+            raise
         if errors:
             raise errors[0]
 
     def _end(self, state: str) -> None:
+        self._close(state)
+        self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
+
+    def _close(self, state: str) -> None:
+        """From now on nothing goes to the run."""
         self._state = state
         if state != "finished":
             self._client.keep_staged()

@@ -14,10 +14,13 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
-from headwater_runtime.files import is_temporary, write_atomically
-from headwater_schemas.errors import FormatTooNew, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_eventlog.log_file import LOG_FILE
+from headwater_runtime.files import is_temporary, make_folders, write_atomically
+from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
 from headwater._config.store_folder import MARKER, STORE_KIND
+from headwater._stores.access import first_obstacle
+from headwater._stores.nothing import nothing_in
 from headwater._stores.stores import Stores
 
 FORMAT = 1
@@ -28,10 +31,14 @@ _FIRST_PROJECTION = "projection.db"
 def open_folder(folder: Path, *, create: bool) -> Stores:
     """Open the store in `folder`; create it if it is missing and `create` is set.
 
-    Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
+    Raises: StoreMissing, StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew.
     """
     check_store(folder, create=create)
-    read_only = not os.access(folder, os.W_OK)
+    if not create and not any((folder / part).exists() for part in ("log", "blobs")):
+        raise _missing(folder)  # another process is creating it, or was killed then
+    identity = _identity(folder)
+    obstacle = first_obstacle(folder, databases_of(folder))
+    read_only = obstacle is not None
     create = create and not read_only
     log = EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)
     blobs = FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only)
@@ -39,7 +46,35 @@ def open_folder(folder: Path, *, create: bool) -> Stores:
         _create_folder(projection_folder(folder))
     database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
     projection = EmbeddedProjection(log, database, lock_file(folder))
-    return Stores(str(folder), log, blobs, database, projection, read_only)
+    return Stores(
+        str(folder),
+        log,
+        blobs,
+        database,
+        projection,
+        read_only,
+        is_current=lambda: _identity(folder) == identity,
+        obstacle=None if obstacle is None else str(obstacle),
+    )
+
+
+def nothing_yet(folder: Path, missing: StoreMissing) -> Stores:
+    """What a reader finds before there is a store in `folder`."""
+    return nothing_in(str(folder), missing, is_current=lambda: _identity(folder) is None)
+
+
+def databases_of(folder: Path) -> tuple[Path, Path]:
+    """The files that SQLite keeps for a store: the log, and the projection."""
+    return folder / "log" / LOG_FILE, projection_file(folder)
+
+
+def _identity(folder: Path) -> tuple[int, ...] | None:
+    """Tells the store in a folder from one that replaces it; None where there is none, or it cannot be asked."""
+    try:
+        found = os.stat(folder / MARKER)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def projection_folder(folder: Path) -> Path:
@@ -111,18 +146,17 @@ def check_store(folder: Path, *, create: bool = False) -> None:
 
 
 def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
-    if not create:
-        raise StoreUnavailable(
-            f"there is no headwater store at {folder}. Log something first, or set HEADWATER_URL to an existing store."
-        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        others = [name for name in os.listdir(folder) if name != MARKER and not is_temporary(name, MARKER)]
+        if create:
+            make_folders(folder)
+        others = [name for name in _names_in(folder) if name != MARKER and not is_temporary(name, MARKER)]
         if others and not marker.exists():
             raise StoreNotOurs(
                 f"{folder} is neither empty nor a headwater store: it contains {sorted(others)[0]!r}. It was not "
                 "changed; choose another folder."
             )
+        if not create:
+            raise _missing(folder)
         content = json.dumps({"store": STORE_KIND, "format": FORMAT}) + "\n"
         write_atomically(marker, content.encode())  # two processes that create one store at once write the same
     except PermissionError as error:
@@ -133,9 +167,22 @@ def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
         ) from error
 
 
+def _missing(folder: Path) -> StoreMissing:
+    return StoreMissing(
+        f"there is no headwater store at {folder}. Log something first, or set HEADWATER_URL to an existing store."
+    )
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
 def _create_folder(folder: Path) -> None:
     try:
-        folder.mkdir(exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         raise StoreUnavailable(
             f"cannot create the folder {folder}: {error.strerror}. Check the disk; no recorded data is lost."

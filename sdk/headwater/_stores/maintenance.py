@@ -1,7 +1,6 @@
 """Maintenance of a whole store: rebuild its projection by a replay."""
 
 import contextlib
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from headwater_schemas.errors import HeadwaterError
 from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
 from headwater._progress import Progress
+from headwater._stores.access import first_obstacle
 from headwater._stores.folder import (
     check_store,
+    databases_of,
     projection_file,
     projection_folder,
     remove_projection,
@@ -117,7 +118,7 @@ class _FolderProjectionSwap:
         self._new_file = projection_folder(folder) / f"projection-{uuid.uuid4().hex}.db"
 
     def open_log(self, opened: contextlib.ExitStack) -> EventLog:
-        read_only = not os.access(self._folder, os.W_OK)
+        read_only = first_obstacle(self._folder, databases_of(self._folder)) is not None
         log = EmbeddedEventLog.open(self._folder / "log", create=False, read_only=read_only)
         opened.callback(log.close)
         return log

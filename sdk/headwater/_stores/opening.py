@@ -1,5 +1,7 @@
 """Open the store that the settings name: a folder, or the servers of a profile."""
 
+from headwater_schemas.errors import StoreMissing
+
 from headwater._config.settings import Settings
 from headwater._stores.stores import Stores
 
@@ -7,8 +9,8 @@ from headwater._stores.stores import Stores
 def open_stores(settings: Settings, *, create: bool) -> Stores:
     """Open the store; create it if it is missing and `create` is set.
 
-    Raises: StoreUnavailable, also when an older copy of the log was put back; StoreReadOnly, StoreNotOurs,
-    FormatTooNew, InvalidSettings.
+    Raises: StoreMissing; StoreUnavailable, also when an older copy of the log was put back; StoreReadOnly,
+    StoreNotOurs, FormatTooNew, InvalidSettings.
     """
     stores = _opened(settings, create=create)
     try:
@@ -17,6 +19,21 @@ def open_stores(settings: Settings, *, create: bool) -> Stores:
         stores.close()
         raise
     return stores
+
+
+def open_for_reading(settings: Settings) -> Stores:
+    """As `open_stores`, and where nothing was ever logged: a store without content, which cannot be written."""
+    try:
+        return open_stores(settings, create=False)
+    except StoreMissing as missing:
+        if settings.profile is not None:
+            from headwater._stores.nothing import nothing_in  # deferred: sqlalchemy
+
+            # Whether it is there by now only the servers can say, so they are asked each time.
+            return nothing_in(settings.url, missing, is_current=lambda: False)
+        from headwater._stores.folder import nothing_yet  # deferred: sqlalchemy
+
+        return nothing_yet(settings.store, missing)
 
 
 def _opened(settings: Settings, *, create: bool) -> Stores:

@@ -1,7 +1,7 @@
 """Open the servers of a profile: the log in Kafka, the projection in PostgreSQL, the blobs in an S3 bucket."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 
 from headwater_blobs.s3 import diagnostics as s3
 from headwater_blobs.s3.store import S3BlobStore
@@ -12,7 +12,8 @@ from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.kafka import diagnostics as kafka
 from headwater_eventlog.port import EventLog, identity_of
 from headwater_schemas.diagnostics import Diagnostic
-from headwater_schemas.errors import HeadwaterError
+from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
+from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
 from headwater._stores.server_settings import kafka_settings, s3_settings
@@ -24,14 +25,37 @@ OUTAGE_S = 30.0  # a restart or a failover takes less
 def open_servers(profile: Profile, *, create: bool) -> Stores:
     """Connect to each server; create topic, tables and bucket if they are missing and `create` is set.
 
-    Raises: InvalidSettings; StoreUnavailable, also when the database is the projection of another topic.
+    Raises: InvalidSettings; StoreMissing; StoreUnavailable, also when the database is the projection of another topic.
     """
-    with ExitStack() as opened:
+    with ExitStack() as opened, _missing_only_without_records(profile):
         database, log = open_log_and_database(profile, opened, create=create)
         blobs = S3BlobStore.open(s3_settings(profile), create=create)
         opened.pop_all()
         projection = RemoteProjection(log, database)
         return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
+
+
+@contextmanager
+def _missing_only_without_records(profile: Profile) -> Iterator[None]:
+    """A server that lacks its part is a store that is not there yet, or one that has lost something: the log knows.
+
+    Raises: StoreMissing for the first, StoreUnavailable for the second.
+    """
+    try:
+        yield
+    except StoreMissing as missing:
+        if _has_records(profile):
+            raise StoreUnavailable(str(missing)) from missing
+        raise
+
+
+def _has_records(profile: Profile) -> bool:
+    try:
+        log = KafkaEventLog.open(kafka_settings(profile), create=False)
+    except StoreMissing:
+        return False
+    with closing(log):
+        return any(end > BEFORE_FIRST for end in log.ends().values())
 
 
 def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) -> tuple[Database, KafkaEventLog]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
 from headwater_eventlog.port import EventLog
+from headwater_schemas.errors import StoreMissing
 from headwater_schemas.positions import Cut, Position
 
 
@@ -37,6 +38,9 @@ class Stores:
     projection: Projection
     read_only: bool
     outage_s: float = 0.0  # how long to retry what does not answer: servers are restarted, folders are not
+    is_current: Callable[[], bool] = lambda: True  # whether this is still what its name leads to; cheap
+    missing: StoreMissing | None = None  # why there is nothing in it: it does not exist yet
+    obstacle: str | None = None  # what makes it read-only
 
     def close(self) -> None:
         """Close all files and connections. Closing twice is fine."""

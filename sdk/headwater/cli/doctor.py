@@ -10,17 +10,24 @@ from headwater_schemas.positions import BEFORE_FIRST
 from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
 from headwater._progress import printable
+from headwater._stores.access import Obstacle, kept_from_group, mending_command, obstacles
 from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.options import json_option
 from headwater.cli.output import console, counted, print_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headwater._stores.lost_content import LostObject
     from headwater._stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
 NAMES_SHOWN = 10
+OBSTACLES_MAX = 1000  # beyond that, the whole store is to be mended anyway
 COLOURS = {"ok": "green", "note": "yellow", "broken": "red"}
+
+
+State = Literal["ok", "note", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class Result:
     """The result of one check."""
 
     check: str
-    state: Literal["ok", "note", "broken"]
+    state: State
     detail: str
 
 
@@ -44,6 +51,8 @@ def doctor_command(verify: bool, as_json: bool) -> None:
     results = _check_settings(settings)
     if settings.profile is not None:
         results += _check_servers(settings.profile)
+    else:
+        results += _check_access(settings.store)
     if not _broken(results):
         results += _check_store(settings, verify=verify)
     if as_json:
@@ -84,6 +93,28 @@ def _check_servers(profile: Profile) -> list[Result]:
     from headwater._stores.servers import diagnose_servers  # deferred: kafka, minio
 
     return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
+
+
+def _check_access(store: "Path") -> list[Result]:
+    """Whose files keep this user, or the others of a group, from working with the store, and what mends that."""
+    from headwater._stores.folder import databases_of  # deferred: sqlalchemy
+
+    if not store.is_dir():
+        return []
+    databases = databases_of(store)
+    found = obstacles(store, databases, limit=OBSTACLES_MAX)
+    if not found:
+        hidden = kept_from_group(store, databases)
+        return [_access_result("note", "the group of this store cannot write", store, hidden)] if hidden else []
+    if found[0].path == store:  # a reader of somebody else's store, as that wants it
+        return [_access_result("note", "read-only for you", store, found[:1])]
+    return [_access_result("broken", "you cannot use all of this store", store, found)]
+
+
+def _access_result(state: State, what: str, store: "Path", found: list[Obstacle]) -> Result:
+    named = "; ".join(map(str, found[:NAMES_SHOWN]))
+    more = f"; and {len(found) - NAMES_SHOWN:,} more" if len(found) > NAMES_SHOWN else ""
+    return Result("permissions", state, f"{what}: {named}{more}. To change that: {mending_command(store, found)}")
 
 
 def _check_store(settings: Settings, *, verify: bool) -> list[Result]:

@@ -48,7 +48,7 @@ def get_command(
         raise click.UsageError("--checkout makes copies: omit --hard-links.")
     artifact = version_named(name, entity, project)
     if checkout:
-        folder = artifact.checkout(stored_version(artifact).folder(root), ignore=ignore)
+        folder = artifact.checkout(stored_version(artifact).folder(None) if root is None else root, ignore=ignore)
     else:
         folder = artifact.download(root, prefix, hard_links=hard_links)
     if as_json:
@@ -71,7 +71,7 @@ def verify_command(
     Exits with code 1 if there is any.
     """
     artifact = version_named(name, entity, project)
-    folder = str(stored_version(artifact).folder(root))
+    folder = stored_version(artifact).folder(root)
     differences: dict[str, list[str]] = {"missing": [], "changed": [], "extra": [], "executable": []}
     try:
         artifact.verify(root, ignore=ignore)

@@ -10,8 +10,8 @@ from headwater._config.commands import in_project
 from headwater._config.settings import Settings
 from headwater.cli.completion import complete_artifact
 from headwater.cli.options import json_option, namespace_options
-from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
-from headwater.cli.resolve import open_store, parse_name
+from headwater.cli.output import counted, print_json, print_table, time_text
+from headwater.cli.resolve import open_store, parse_name, report_nothing
 
 if TYPE_CHECKING:
     from headwater._api.drafts import OpenDraft
@@ -47,7 +47,8 @@ def drafts_command(
     elif drafts:
         _print(drafts)
     else:
-        report_empty(f"{namespace} has no open drafts" + ("" if name is None else f" of {name}"))
+        reason = f"{namespace} has no open drafts" + ("" if name is None else f" of {name}")
+        report_nothing(client, "drafts", reason)
 
 
 def draft_text(draft: "OpenDraft") -> str:

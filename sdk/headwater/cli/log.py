@@ -11,6 +11,7 @@ from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact
 from headwater._artifact.building import state_of
+from headwater._config.local_paths import absolute, local_path
 from headwater._content.attributes import UNSET
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, namespace_options
@@ -57,7 +58,7 @@ class ContentOptions:
 
     def _name_of(self, path: str) -> str:
         """Where a path is kept under its own name. Raises: InvalidInput for one that has none."""
-        name = os.path.basename(os.path.abspath(path))
+        name = os.path.basename(absolute(path))
         if not name:
             raise InvalidInput(f"{path!r} has no name that could be kept. Log it alone.")
         return name if self.folder is None else f"{self.folder}/{name}"
@@ -177,7 +178,9 @@ def log_command(
 
     draft = _draft_options(distributed_id, finish, writers)
     policy = _policy(immutable=immutable, verify=verify)
-    content = ContentOptions(paths, folder, references, removed, ignore, policy, not no_checksum)
+    content = ContentOptions(
+        tuple(map(local_path, paths)), folder, references, removed, ignore, policy, not no_checksum
+    )
     _check_content(content, which["base"], draft)
     if draft is not None and expect_latest is not UNSET:
         raise click.UsageError("--expect-latest and --distributed-id exclude each other.")

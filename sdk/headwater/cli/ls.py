@@ -15,7 +15,7 @@ from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
-from headwater.cli.resolve import open_store, parse_name
+from headwater.cli.resolve import open_store, parse_name, report_nothing
 from headwater.cli.show import version_json
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _report_no_artifacts(
     client: "Client", project: str, type_name: str | None, entity: str | None, limit: int, *, is_default: bool
 ) -> None:
     """Where nobody asked for this very project, what they look for may be in another."""
-    if type_name is not None:
+    if client.stores.missing is not None:
+        report_nothing(client, "artifacts", f"{project} has no artifacts")
+    elif type_name is not None:
         report_empty(f"{project} has no artifacts of type {type_name!r}")
     elif is_default:
         click.echo(f"{project} has no artifacts. Projects that have artifacts or runs:", err=True)

@@ -55,7 +55,9 @@ def maintain_command(
         raise click.UsageError("--entity requires --project.")
     if verify and not heal:
         raise click.UsageError("--verify requires --heal.")
-    if project is None:
+    if client.stores.missing is not None:
+        report = MaintenanceReport([])
+    elif project is None:
         report = MaintenanceReport(
             _discard_idle(client, None),
             _finish_broadcasts(client),

@@ -7,6 +7,7 @@ from headwater_schemas.names import ArtifactReference, CollectionName, check_nam
 
 from headwater._artifact.artifact import Artifact
 from headwater._config.settings import Settings, read_settings
+from headwater.cli.output import report_empty
 
 if TYPE_CHECKING:
     from headwater._commit.client import Client
@@ -25,7 +26,7 @@ def settings_for(entity: str | None, project: str | None) -> Settings:
 def open_store(entity: str | None, project: str | None, *, create: bool = False) -> "tuple[Client, Settings]":
     """A client that has caught up with the log, and the settings with `--entity` and `--project` applied.
 
-    Raises: StoreUnavailable when there is no store and `create` is not set; InvalidName.
+    Where there is no store and `create` is not set, nothing is found in it. Raises: StoreUnavailable; InvalidName.
     """
     from headwater._commit.client import client_for  # deferred: sqlalchemy
 
@@ -33,6 +34,12 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
     client = client_for(settings, create=create)
     client.catch_up()
     return client, settings
+
+
+def report_nothing(client: "Client", what: str, reason: str) -> None:
+    """Report why a list is empty: there is no store yet, or else for `reason`."""
+    missing = client.stores.missing
+    report_empty(reason if missing is None else f"no {what} yet; {missing}".rstrip("."))
 
 
 def version_named(name: str, entity: str | None, project: str | None) -> Artifact:

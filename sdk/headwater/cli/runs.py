@@ -19,11 +19,10 @@ from headwater.cli.output import (
     print_fields,
     print_json,
     print_table,
-    report_empty,
     report_omitted,
     time_text,
 )
-from headwater.cli.resolve import open_store
+from headwater.cli.resolve import open_store, report_nothing
 
 OPEN = ("running", "crashed")  # states of a run that nobody has ended
 
@@ -87,7 +86,7 @@ def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | No
         _print_table(found)
     else:
         matching = any(value is not None for value in chosen.values())
-        report_empty(f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
+        report_nothing(client, "runs", f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
     if len(found) == limit:
         last = queries.cursor_of(found[-1])
         report_omitted(queries.count_runs(database, project, after=last, **chosen))

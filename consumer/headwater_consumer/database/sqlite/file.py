@@ -1,12 +1,18 @@
 """The adapter for one SQLite file."""
 
+import errno
 import os
 import sqlite3
 import uuid
+from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
-from headwater_schemas.errors import StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_runtime.files import link_to_new
+from headwater_runtime.shared_databases import DatabaseAccess, open_database
+from headwater_runtime.shared_files import create_empty
+from headwater_schemas.errors import StoreError, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -15,6 +21,7 @@ from headwater_consumer.database.sqlite.bulk import SqliteBulk
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat with the same data
 
 
@@ -51,6 +58,23 @@ class SqliteFile(SqliteBulk):
         return _to_store_error(self.name, str(error))
 
 
+class SqliteMemory(SqliteFile):
+    """A `DatabaseAdapter` for a database without content: each connection has its own, in memory."""
+
+    def __init__(self, name: str, create_tables: Callable[[Connection], None]) -> None:
+        self.name = self.location = name
+        self._create_tables = create_tables
+        self._engine = create_engine("sqlite://", creator=_in_memory, poolclass=NullPool, pool_reset_on_return=None)
+        self._keeps_connections = True
+
+    def connect(self) -> Connection:
+        """A new connection to a new database."""
+        connection = self._engine.connect()
+        self._create_tables(connection)
+        connection.commit()
+        return connection
+
+
 def create_sqlite_file(file: Path) -> None:
     """Create `file` as an empty database with a write-ahead log, unless another process does so first.
 
@@ -59,44 +83,69 @@ def create_sqlite_file(file: Path) -> None:
     """
     new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
     try:
+        create_empty(new)
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-        with suppress(OSError):  # it exists by now, or there are no hard links: then it is created when it is opened
-            os.link(new, file)
+        if not link_to_new(new, file):
+            create_empty(file)  # there are no hard links: SQLite fills it when it is opened
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _cannot_create(file, error) from error
     except sqlite3.Error as error:
-        raise _to_store_error(str(file), str(error)) from error
+        raise _to_store_error(file, str(error)) from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(new)
 
 
 def _engine(file: Path, *, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
-        uri = f"{file.absolute().as_uri()}?{_mode(file, read_only=read_only)}"
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-        return connection
+        return open_database(file, partial(_connected, file, read_only=read_only))
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
 
 
-def _mode(file: Path, *, read_only: bool) -> str:
-    """Readers share a small file with writers, and cannot create it in a folder that they may not write to.
+def _connected(file: Path, access: DatabaseAccess, *, read_only: bool) -> sqlite3.Connection:
+    if read_only and access is DatabaseAccess.WRITING:
+        access = DatabaseAccess.READING
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?{access.value}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+    )
+    try:
+        # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if access is DatabaseAccess.WRITING:
+            connection.execute("PRAGMA journal_mode = WAL")
+        else:
+            connection.execute("PRAGMA schema_version").fetchone()  # opens the journals, which may fail
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    Where writers left none, the database does not change, and is read without locks.
-    """
-    if not read_only:
-        return "mode=rwc"
-    return "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+
+def _in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
-def _to_store_error(name: str, text: str) -> StoreError:
+def _cannot_create(file: Path, error: OSError) -> StoreError:
+    if error.errno in FULL:
+        return _to_store_error(file, "disk is full")
+    return StoreReadOnly(
+        f"the projection {file} cannot be created: {error.strerror}. Use a store that you may write to."
+    )
+
+
+def _to_store_error(name: str | Path, text: str) -> StoreError:
+    if "unable to open" in text and not os.path.exists(name):
+        return StoreMissing.removed(str(name))
     if "not a database" in text:
         return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
     if "readonly" in text or "read-only" in text:
