@@ -36,7 +36,8 @@ def check_uri(uri: str) -> str:
 
     Raises: InvalidInput when it has no scheme, is too long, or has a control character, user info or a signature.
     """
-    if scheme_of(uri) in _RAW_SCHEMES and (found := references.FORBIDDEN_CHARACTER.search(uri)):
+    is_raw = isinstance(uri, str) and scheme_of(uri) in _RAW_SCHEMES
+    if is_raw and (found := references.FORBIDDEN_CHARACTER.search(uri)):
         raise InvalidInput(
             f"{quoted(redacted(uri))[1:-1]} contains {quoted(found[0])}: control characters cannot be recorded. Rename "
             "the object."
