@@ -15,6 +15,7 @@ from headwater._artifact.artifact import Artifact
 from headwater._artifact.lookup import artifact_if_there, check_expected_type, find_artifact
 from headwater._artifact.not_found import missing_run
 from headwater._commit.client import Client, client_for
+from headwater._config.commands import LIST_PROJECTS
 from headwater._config.settings import read_settings
 from headwater._run.listing import run_named, runs_of
 from headwater._run.run import Run
@@ -118,8 +119,8 @@ class Api:
         """One artifact type of `[entity/]project`. Raises: NotFound naming the existing types."""
         types = {found.name: found for found in self.artifact_types(project)}
         if name not in types:
-            there = ", ".join(types) or "none"
-            raise NotFound(f"{self._project(project)} has no artifact of type {name!r}; its types: {there}.")
+            there = f"Its types: {', '.join(types)}" if types else LIST_PROJECTS
+            raise NotFound(f"{self._project(project)} has no artifact of type {name!r}. {there}.")
         return types[name]
 
     def drafts(self, project: str | None = None) -> Sequence[OpenDraft]:
