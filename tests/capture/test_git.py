@@ -3,6 +3,8 @@
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,16 +130,23 @@ def test_what_git_does_not_say_in_time_is_unknown(
     assert not _is_running(int((tmp_path / "pid").read_text()))
 
 
-def _is_running(process: int) -> bool:
-    """Whether it, or what it started, still does anything."""
-    for _ in range(100):
-        states = subprocess.run(
-            ["ps", "-o", "stat=", "-g", str(process)], capture_output=True, text=True
-        ).stdout.split()
-        if all(state.startswith("Z") for state in states):
-            return False
+def _is_running(group: int) -> bool:
+    """Whether a process of the group still does anything a moment later."""
+    deadline_s = time.monotonic() + 10
+    while any(_states_of(group)):
+        if time.monotonic() > deadline_s:
+            return True
         time.sleep(0.05)
-    return True
+    return False
+
+
+def _states_of(group: int) -> Iterator[str]:
+    """The states of its processes, without those that only wait to be asked how they ended."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended
+            state, _, of_group = file.read_text().rpartition(")")[2].split()[:3]
+            if int(of_group) == group and state != "Z":
+                yield state
 
 
 def test_without_git_there_is_no_code(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
