@@ -8,6 +8,7 @@ from pathlib import Path
 
 import headwater
 import pytest
+from headwater._commit import client as clients
 from headwater.errors import InvalidInput
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -94,6 +95,15 @@ def test_the_newest_open_run_of_a_thread_is_meant_and_when_it_is_over_the_one_be
         inner.finish()
         assert place_of(note("b").save()) == ("animals", "outer")
     assert place_of(note("c").save()) == ("animals", None)
+
+
+def test_a_run_that_another_process_ended_takes_nothing_more_once_its_store_is_closed() -> None:
+    run = headwater.init(id="r1")
+    run._writer._state = "failed"  # as after `headwater runs r1 --finish failed`
+    clients.forget_client(run._writer.client)
+
+    assert headwater.run is None
+    assert place_of(note("n").save()) == ("animals", None)
 
 
 def test_a_thread_without_a_run_cannot_fill_an_artifact_for_one_of_several_stores(

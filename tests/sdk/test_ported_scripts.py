@@ -111,8 +111,9 @@ def test_a_run_that_is_active_stays_beside_the_new_one_or_is_finished_or_returne
 def test_bad_input_finishes_no_run() -> None:
     run = headwater.init(id="r1")
 
-    with pytest.raises(InvalidInput):
-        headwater.init(project="a b", reinit=True)
+    for wrong in ({"project": "a b"}, {"id": "none", "resume": "must"}, {"id": "r1", "resume": "never"}):
+        with pytest.raises((InvalidInput, NotFound)):
+            headwater.init(**wrong, reinit=True)  # type: ignore[arg-type]
 
     assert run.state == "running"
 

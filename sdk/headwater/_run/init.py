@@ -83,14 +83,14 @@ def init(
         tags=checked_tags(tags),
         heartbeat_seconds=heartbeat.FIRST_S,
     )
+    if mode != DISABLED:
+        check_run_exists(found, run_name, resume)
     before = run_before(reinit)
     if before is not None:
         return before
     if mode == DISABLED:
         return _start_disabled(run_name, started, found, partial(DisabledRun, url))
-    client = client_for(found, create=True)
-    check_run_exists(client, run_name, resume)
-    return _start(client, run_name, started, Run, capture=capturer(found.capture))
+    return _start(client_for(found, create=True), run_name, started, Run, capture=capturer(found.capture))
 
 
 def _start_disabled(run_name: RunName, event: RunStarted, settings: Settings, run_type: Callable[..., Run]) -> Run:

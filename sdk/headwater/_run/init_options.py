@@ -7,7 +7,8 @@ from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import RunName
 
-from headwater._commit.client import Client
+from headwater._commit.client import client_for
+from headwater._config.settings import Settings
 from headwater._content.attributes import Names
 from headwater._run.active import current_run
 from headwater._run.run import Run
@@ -76,10 +77,11 @@ def check_resume(resume: bool | str | None, id: str | None) -> None:
         )
 
 
-def check_run_exists(client: Client, run: RunName, resume: bool | str | None) -> None:
-    """Raises: NotFound where "must" resumes nothing; InvalidInput where "never" would."""
+def check_run_exists(settings: Settings, run: RunName, resume: bool | str | None) -> None:
+    """Raises: NotFound where "must" resumes nothing; InvalidInput where "never" would; StoreError."""
     if resume not in ("must", "never"):
         return
+    client = client_for(settings, create=True)
     client.catch_up()
     found = queries.run_info(client.stores.database, str(run))
     if found is None and resume == "must":
