@@ -1,9 +1,12 @@
 """`headwater runs`: what is known about a run, crashed ones, and ending one."""
 
 import time
+from collections import defaultdict
 
 import headwater as sdk
 import pytest
+from headwater_consumer import queries
+from headwater_schemas.positions import position_of
 
 from tests.cli.commands import ask, headwater, refused, run
 
@@ -112,11 +115,19 @@ def test_what_cannot_be_shown_or_ended_is_said(arguments: tuple[str, ...], says:
     assert says in done.err
 
 
-def test_runs_of_one_moment_are_listed_in_the_order_in_which_they_were_started() -> None:
+def test_runs_of_one_moment_are_listed_in_the_order_of_each_partition() -> None:
     names = [f"r{n}" for n in (5, 3, 9, 1, 7, 2)]
     runs = [sdk.init(id=name) for name in names]  # their starts are appended together, so they share a time
     for started in runs:
         started.finish()
 
-    assert [found["run"].rpartition("/")[2] for found in ask("runs")] == names[::-1]
-    assert [found.id for found in sdk.Api().runs()] == names[::-1]
+    found = list(sdk.Api().runs())
+
+    assert [answer["run"] for answer in ask("runs")] == [one.path for one in found]
+    cursors = [queries.cursor_of(one._info) for one in found if one._info is not None]
+    assert cursors == sorted(cursors, reverse=True)
+    by_partition: dict[int, list[str]] = defaultdict(list)
+    for one, (_, position) in zip(found, cursors, strict=True):
+        by_partition[position_of(position).partition].append(one.id)
+    for ids in by_partition.values():  # a folder has one
+        assert ids == [name for name in reversed(names) if name in ids]
