@@ -29,9 +29,9 @@ def follow_folder(made: int | str | Path, folder: str | Path) -> None:
     What the system does not permit is left as it is: then it is as private as the umask wants.
     """
     above, own = os.stat(folder), os.stat(made)
-    with suppress(PermissionError):
+    with suppress(OSError):  # not permitted, an owner that is not known in a container, or a disk that keeps no modes
         if os.geteuid() == 0 and above.st_uid != own.st_uid:
-            os.chown(made, above.st_uid, above.st_gid)  # which clears no bits of a folder
+            os.chown(made, above.st_uid, above.st_gid)
         wanted = own.st_mode | (own.st_mode & stat.S_IRWXU) >> 3  # the system has given it the folder's group already
         if is_of_a_group(above) and wanted != own.st_mode and os.geteuid() in (0, own.st_uid):
             os.chmod(made, stat.S_IMODE(wanted))

@@ -116,3 +116,18 @@ def test_a_file_system_that_cannot_sync_folders_is_fine(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", refuse)
 
     sync_folder(tmp_path)
+
+
+def test_a_disk_that_keeps_no_owners_or_modes_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "this owner is not known here")
+
+    tmp_path.chmod(0o2775)
+    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    make_folders(tmp_path / "a")
+    write_atomically(tmp_path / "a" / "file", b"content")
+
+    assert (tmp_path / "a" / "file").read_bytes() == b"content"
