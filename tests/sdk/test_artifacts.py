@@ -336,7 +336,7 @@ def test_leaving_a_run_raises_what_nobody_waited_for(tmp_path: Path) -> None:
     with pytest.raises(EventRejected, match="'model'"):
         run.finish()
 
-    assert headwater.Api().run("r1").state == "finished"
+    assert headwater.Api().run("r1").state == "failed"
 
 
 def test_the_version_of_an_artifact_that_was_never_logged_is_an_error_that_says_what_to_do() -> None:
