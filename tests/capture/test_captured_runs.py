@@ -34,7 +34,7 @@ def _capturing(monkeypatch: pytest.MonkeyPatch) -> None:
 def here(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder is a repository, and the program is in none."""
     monkeypatch.chdir(repository)
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     return repository
 
 
@@ -87,7 +87,7 @@ def test_only_the_code_or_nothing_is_captured_where_the_setting_says_so(
 def test_outside_a_repository_the_environment_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "outside").mkdir()
     monkeypatch.chdir(tmp_path / "outside")
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
 
     found = captured()
 

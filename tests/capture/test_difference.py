@@ -20,7 +20,7 @@ from tests.support.stores import StoreUnderTest
 def _here(store: StoreUnderTest, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The current folder is a folder of a repository, and the program is in none."""
     monkeypatch.chdir(repository / "below")
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
 
 
 def logged() -> Path:
