@@ -197,7 +197,7 @@ def _projects_have_one_algorithm(end: End) -> None:
         project = CollectionName.parse(collection).namespace
         found[project].update(digests.algorithm_of(entry.digest) for entry in content.values() if entry.digest)
     for project, algorithms in found.items():
-        if algorithms - {chosen_algorithm(end.database, project)}:
+        if algorithms - {chosen_algorithm(end.database, project) or end.world.algorithm}:
             raise Violation(f"one algorithm: {project} has digests of {sorted(algorithms)}")
 
 

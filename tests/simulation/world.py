@@ -19,7 +19,7 @@ from unittest.mock import patch
 from headwater_consumer.database import Database, driver_connection
 from headwater_producer import commits
 from headwater_producer.producer import Producer
-from headwater_schemas import keys
+from headwater_schemas import digests, keys
 from headwater_schemas.keys import first_session
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulated_blobs import SimulatedBlobs
     from tests.simulation.simulated_log import SimulatedLog
 
+ALGORITHMS = (digests.XXH3, digests.XXH3, digests.BLAKE3)
 STORM_STEPS = 120  # after these nothing goes wrong any more
 STEPS_MAX = 6_000  # a calm world comes to rest long before
 OVERTAKING_DEPTH_MAX = 3
@@ -62,6 +63,8 @@ class World:
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
         self.stopped: dict[int, int] = {}  # partition → the step at which it is projected again
         self.producers: dict[str, Producer] = {}  # of each process that may still write
+        # What all projects have chosen long ago. None: that is still to be done, which takes much of the storm.
+        self.algorithm: str | None = self.random.choice((*ALGORITHMS, None))
         self._overtaking_rate = self.random.choice((0.0, 0.1, 0.3))
         self._depth = 0
 

@@ -33,7 +33,7 @@ from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert, is_execut
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.simulated_database import ProcessDatabase
 from tests.simulation.simulated_log import ProcessLog
-from tests.simulation.world import Process, World
+from tests.simulation.world import ALGORITHMS, Process, World
 
 PROJECT = "e/p"
 PROJECTS = (PROJECT, "e/q")
@@ -65,7 +65,7 @@ class Writer(Process):
     def __init__(self, world: World, name: str, plan: Sequence[Task]) -> None:
         super().__init__(world, name)
         self._plan = plan
-        self._preferred = world.random.choice((digests.XXH3, digests.XXH3, digests.BLAKE3))
+        self._preferred = world.random.choice(ALGORITHMS)
         self._loss_rate = world.random.choice(LOSS_RATES)
         self._trusted_s = world.random.choice(TRUSTED_S)
         self._projects = world.random.random() < 0.5  # as on a laptop: who waits projects
@@ -89,8 +89,8 @@ class Writer(Process):
         self._unanswered: list[_Unanswered] = []
         self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
         self._confirming = False
-        self._algorithm = self._preferred
-        for project in PROJECTS:
+        self._algorithm = self._preferred if world.algorithm is None else world.algorithm
+        for project in PROJECTS if world.algorithm is None else ():
             self._algorithm = yield from self._settle_algorithm(project, self._algorithm)
         self.stager = BlobStager(
             self.blobs,
