@@ -27,6 +27,9 @@ VARIABLE = "_HEADWATER_COMPLETE"
 CANDIDATES_MAX = 200  # more than fits on a screen, and one query
 TIMEOUT_S = 2.0  # no candidates from servers that respond later
 
+_FOR_ALL = ("headwater_consumer.queries", "headwater._commit.client")
+_FOR_A_FOLDER, _FOR_SERVERS = "headwater._stores.folder", "headwater._stores.servers"
+
 Query = Callable[["Database", str, str], list[str]]  # (database, "entity/project", "entity/project/name")
 
 
@@ -119,20 +122,23 @@ def _starting(beginning: str, words: Iterable[str]) -> list[str]:
 
 def _candidates(ctx: click.Context, name: str, query: Query) -> list[str]:
     """The results of `query` for `[[entity/]project/]name`; none if it fails or takes too long."""
-    import_module("headwater_consumer.queries")  # imported first: the timeout is for the store, not for imports
-    import_module("headwater._commit.client")
+    try:
+        settings = read_settings()
+    except HeadwaterError:
+        return []
+    for module in (*_FOR_ALL, _FOR_A_FOLDER if settings.profile is None else _FOR_SERVERS):
+        import_module(module)  # imported first: the timeout is for the store, not for imports
     found: list[str] = []
-    thread = Thread(target=lambda: found.extend(_run_query(ctx, name, query)), daemon=True)
+    thread = Thread(target=lambda: found.extend(_run_query(ctx, settings, name, query)), daemon=True)
     thread.start()
     thread.join(TIMEOUT_S)
     return found
 
 
-def _run_query(ctx: click.Context, name: str, query: Query) -> Sequence[str]:
+def _run_query(ctx: click.Context, settings: Settings, name: str, query: Query) -> Sequence[str]:
     from headwater._commit.client import client_for  # deferred: sqlalchemy
 
     try:
-        settings = read_settings()
         client = client_for(settings, create=False)
         project = _project(ctx, settings, name)
         return query(client.stores.database, project, f"{project}/{name.rpartition('/')[2]}")
