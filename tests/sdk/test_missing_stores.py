@@ -86,6 +86,7 @@ def test_a_version_that_is_named_on_the_command_line_is_not_found(store: StoreUn
 def test_maintenance_has_nothing_to_do(store: StoreUnderTest) -> None:
     assert ask("maintain")["discarded"] == []
     assert ask("dead-letters") == []
+    assert ask("gc")["deleted"] == ask("gc", "--dry-run")["recent"] == 0
     assert_nothing_was_made(store)
 
 

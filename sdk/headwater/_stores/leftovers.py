@@ -33,6 +33,9 @@ class Reclaimed:
     recent: Amount  # not yet: written within the grace period, by a writer that is gone or cannot be told from one
 
 
+NOTHING = Reclaimed(Amount(0, 0), Amount(0, 0))
+
+
 def reclaim(blobs: BlobStore, *, grace_s: float = GRACE_S, dry_run: bool) -> Reclaimed:
     """Delete what writers left more than `grace_s` seconds ago; with `dry_run` only count it.
 

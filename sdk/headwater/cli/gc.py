@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headwater._progress import format_bytes
-from headwater._stores.leftovers import reclaim
+from headwater._stores.leftovers import NOTHING, reclaim
 from headwater.cli.options import json_option
 from headwater.cli.output import counted, print_json
 from headwater.cli.parsing import grace_option
@@ -28,7 +28,10 @@ def gc_command(grace: timedelta, dry_run: bool, as_json: bool) -> None:
     deleted yet.
     """
     client, _ = open_store(None, None)
-    found = reclaim(client.stores.blobs, grace_s=grace.total_seconds(), dry_run=dry_run)
+    if client.stores.missing is not None:
+        found = NOTHING
+    else:
+        found = reclaim(client.stores.blobs, grace_s=grace.total_seconds(), dry_run=dry_run)
     if as_json:
         print_json(
             {
