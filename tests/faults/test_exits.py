@@ -37,6 +37,12 @@ def test_a_run_left_open_ends_as_its_process_does(workspace: Workspace, ending: 
     assert inspect_store(workspace.settings()).runs == {"r": state}
 
 
+def test_an_exit_that_was_imported_before_the_run_began_is_seen(workspace: Workspace) -> None:
+    assert workspace.run("from sys import exit\nimport headwater\nheadwater.init(id='r')\nexit(3)").code == 3
+
+    assert inspect_store(workspace.settings()).runs == {"r": "failed"}
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "state"),
     [

@@ -60,6 +60,16 @@ def test_what_is_set_after_the_start_is_recorded() -> None:
     )
 
 
+def test_values_are_merged_by_an_operator_and_never_replaced_in_silence() -> None:
+    with headwater.init(config={"epochs": 3}) as run:
+        run.config |= {"lr": 0.1}
+        run.summary |= {"loss": 0.5}
+        with pytest.raises(InvalidInput, match=r"run\.config\.update"):
+            run.config = {"lr": 7}  # type: ignore[assignment]
+
+    assert recorded(run) == ({"epochs": 3, "lr": 0.1}, {"loss": 0.5})
+
+
 def test_what_is_removed_is_recorded_as_well() -> None:
     with headwater.init(config={"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}) as run:
         del run.config["a"]

@@ -95,10 +95,16 @@ def _watch(state: ExitState) -> None:
     with _lock:
         _states.append(state)
         if not _replaced:
-            for owner, name in _WATCHED:
+            for owner, name in (*_WATCHED, *_exits_of_the_program()):
                 original = getattr(owner, name)
                 _replaced.append((owner, name, original, _watched(original)))
                 setattr(owner, name, _replaced[-1][-1])
+
+
+def _exits_of_the_program() -> list[tuple[Any, str]]:
+    """What the program has called `sys.exit` by, as after `from sys import exit`."""
+    program = sys.modules.get("__main__")
+    return [(program, name) for name, value in list(vars(program).items()) if value is sys.exit] if program else []
 
 
 def _unwatch(state: ExitState) -> None:
@@ -107,7 +113,7 @@ def _unwatch(state: ExitState) -> None:
             _states.remove(state)
         while _replaced and not _states:
             owner, name, original, replacement = _replaced.pop()
-            if getattr(owner, name) is replacement:  # else somebody else has replaced it meanwhile, and restores it
+            if getattr(owner, name, None) is replacement:  # else somebody else has replaced it meanwhile, and restores it
                 setattr(owner, name, original)
 
 

@@ -97,10 +97,18 @@ class Run(FixedAttributes, NotebookView):
         """
         return self._config
 
+    @config.setter
+    def config(self, values: LiveValues) -> None:
+        _check_changed_in_place("config", values, self._config)
+
     @property
     def summary(self) -> LiveValues:
         """The results, by name; as `config`."""
         return self._summary
+
+    @summary.setter
+    def summary(self, values: LiveValues) -> None:
+        _check_changed_in_place("summary", values, self._summary)
 
     @property
     def capture(self) -> dict[str, Any]:
@@ -403,6 +411,11 @@ def _elsewhere(client: Client, path: str, state: str, facts: tuple[Any, ...]) ->
         summary=summary,
         info=info,
     )
+
+
+def _check_changed_in_place(kind: str, values: object, own: LiveValues) -> None:
+    if values is not own:  # else it is what `|=` leaves
+        raise InvalidInput(f"the {kind} of a run cannot be replaced. Change it with `run.{kind}.update(…)`.")
 
 
 def _aliases(given: Iterable[str] | None) -> tuple[str, ...]:
