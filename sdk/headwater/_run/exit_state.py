@@ -113,7 +113,7 @@ def _unwatch(state: ExitState) -> None:
             _states.remove(state)
         while _replaced and not _states:
             owner, name, original, replacement = _replaced.pop()
-            if getattr(owner, name, None) is replacement:  # else somebody else has replaced it meanwhile, and restores it
+            if getattr(owner, name, None) is replacement:  # else whoever replaced it restores it
                 setattr(owner, name, original)
 
 
