@@ -123,7 +123,7 @@ class Run(FixedAttributes, NotebookView):
     def state(self) -> str:
         """ "running", "finished", "failed" or "killed", as known to this object; of past runs also "crashed".
 
-        That is a run which gave no sign of life for twice as long as it had announced.
+        A run is crashed once twice the interval that it announced has passed without a heartbeat.
         """
         if self._info is not None and self._writer.state == self._info.state:
             return self._info.state_at(now_us())

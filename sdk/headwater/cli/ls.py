@@ -44,7 +44,7 @@ def ls_command(
 ) -> None:
     """List the artifacts of a project, the versions of NAME, or the files of NAME:VERSION.
 
-    Without anything, and where the default project has no artifacts, list the projects.
+    Without NAME, list the projects if the default project has no artifacts.
     """
     from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
 

@@ -56,8 +56,8 @@ def runs_command(
 ) -> None:
     """List the runs of a project, newest first; or show RUN with the versions it used and logged, and what it executed.
 
-    A run is crashed when it gave no sign of life for twice as long as it had announced: it was killed, or its machine
-    stopped. --finish ends such a run, and keeps what is known about it.
+    A run is shown as crashed if its heartbeat is long overdue: it was killed, or its machine stopped. --finish ends
+    such a run, and keeps what is known about it.
     """
     chosen = {"job_type": job_type, "group": group, "commit": commit}
     if run is not None and any(value is not None for value in chosen.values()):
