@@ -79,7 +79,7 @@ class ModelCollection:
 
     def open_draft(self, name: str) -> ModelDraft:
         draft = self.drafts.get(name)
-        if draft is None:
+        if draft is None or draft.forgotten:
             raise ModelRejection(Reason.DRAFT_UNKNOWN)
         reject_if(draft.version is not None, Reason.DRAFT_SEALED)
         reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
@@ -152,7 +152,10 @@ class Model:
                 self.collections[what.collection].drafts[what.draft].last_event = step.event_id
 
     def retire(self, before_ms: int) -> None:
-        self._retired_before = max(self._retired_before, f"{before_ms:012x}")
+        before = f"{before_ms:012x}"
+        if before <= self._retired_before:
+            return
+        self._retired_before = before
         self.rejections = [
             (number, reason) for number, reason in self.rejections if self.session_of[number] >= self._retired_before
         ]
