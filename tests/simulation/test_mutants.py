@@ -10,6 +10,8 @@ from tests.simulation.schedules import ScheduleFailed, run_schedule
 from tests.simulation.summary import MUTANT
 from tests.simulation.world import Home, home
 
+pytestmark = pytest.mark.slow  # some need hundreds of schedules
+
 SCHEDULES_MAX = 500
 
 Mutant = Callable[[], AbstractContextManager[None]]
