@@ -8,8 +8,11 @@ from pathlib import Path
 
 import headwater
 import pytest
+from headwater._commit.client import client_for
+from headwater._config.settings import read_settings
 from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound
 from headwater_consumer import queries
+from headwater_schemas.codec import decode
 
 from tests.support.forked import ForkedProcess
 
@@ -40,6 +43,15 @@ def test_a_run_that_ends_with_an_error_is_failed() -> None:
         raise ZeroDivisionError
 
     assert headwater.Api().run("r1").state == "failed"
+
+
+def test_the_end_of_a_run_is_one_event() -> None:
+    with headwater.init(id="r1"):
+        pass
+
+    log = client_for(read_settings(), create=False).stores.log
+    records = [record for partition in range(log.partitions) for record in log.read(partition, after=-1)]
+    assert [decode(record.payload).event.name for record in records].count("run-finished") == 1
 
 
 def test_a_finished_run_logs_nothing_more() -> None:

@@ -185,7 +185,6 @@ class RunWriter:
         if state != "finished":
             self._client.keep_staged()
         self._let_go()
-        self._client.send([RunFinished(run=self.name, state=state)], rejectable=False).result()
 
     def _let_go(self) -> None:
         """This process has no more to do with the run."""
