@@ -1,13 +1,12 @@
 """Work on open file descriptors: write all, read in pieces, share or reserve blocks where the file system can."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from headwater_blobs.port import CHUNK_BYTES
+from headwater_runtime.files import DISK_FULL
 
-FULL = {errno.ENOSPC, errno.EDQUOT}  # the disk has no space left, or none for this user
+from headwater_blobs.port import CHUNK_BYTES
 
 _FICLONE = 0x40049409  # linux/fs.h
 _WRITEV_BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
@@ -54,6 +53,6 @@ def reserve(target: int, size: int) -> None:
     try:
         os.posix_fallocate(target, 0, size)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise
         # Any other error means that the file system cannot reserve blocks; writing needs no reservation.

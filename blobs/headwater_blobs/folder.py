@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headwater_runtime.files import link_to_new, make_folders, sync_folder
+from headwater_runtime.files import DISK_FULL, link_to_new, make_folders, sync_folder
 from headwater_runtime.shared_files import follow_folder
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
@@ -32,7 +32,7 @@ from headwater_schemas.errors import (
 from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
-from headwater_blobs.descriptors import FULL, pieces_of, reflink, reserve, write_all
+from headwater_blobs.descriptors import pieces_of, reflink, reserve, write_all
 from headwater_blobs.folder_marker import FORMAT as FORMAT
 from headwater_blobs.folder_marker import MARKER as MARKER
 from headwater_blobs.folder_marker import (
@@ -44,7 +44,7 @@ from headwater_blobs.folder_marker import (
     read_identity,
     refuse_foreign,
 )
-from headwater_blobs.local_sources import read_unchanged, unchanged
+from headwater_blobs.local_sources import read_at, read_unchanged, unchanged
 from headwater_blobs.port import CHUNK_BYTES, STORING, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_blobs.staging_area import StagingArea
 
@@ -304,10 +304,7 @@ class FolderBlobStore:
         # An event may name any size; that of the object bounds the memory.
         size = min(size, max(found.size - offset, 0))
         with _translate_read_errors(name, self.folder):
-            data = os.pread(found.descriptor, size, offset)
-            while len(data) < size and (more := os.pread(found.descriptor, size - len(data), offset + len(data))):
-                data += more
-        return data
+            return read_at(found.descriptor, offset, size)
 
     def _check(self, data: bytes, location: BlobLocation, digest: bytes) -> None:
         try:
@@ -375,7 +372,7 @@ def _translate_errors(folder: str, needed: int | None) -> Iterator[None]:
     except OSError as error:
         if error.errno in _ABSENT and is_gone(folder):
             raise gone(folder) from error
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise StoreUnavailable(
                 f"{folder} is full: {needed or 0:,} bytes were needed; nothing was kept. Free space there and repeat."
             ) from error

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from headwater_runtime.fair_lock import HOLDER, fair_lock
-from headwater_runtime.files import make_folders, move_into_place
+from headwater_runtime.files import DISK_FULL, make_folders, move_into_place
 from headwater_runtime.pools import no_fork
 from headwater_runtime.shared_databases import DatabaseAccess, access_of, open_database
 from headwater_runtime.shared_files import create_empty
@@ -295,7 +295,7 @@ def to_store_error(error: sqlite3.Error, path: Path, outcome: str) -> StoreError
 def _os_failure(error: OSError, folder: Path) -> StoreError:
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreReadOnly(f"{folder} cannot be written, and there is no event log in it yet. {GET_ACCESS}")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in DISK_FULL:
         return _full(folder, "no log was created")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return StoreNotOurs(f"{folder} is not a folder, so no event log can be in it. {_USE_ANOTHER}")

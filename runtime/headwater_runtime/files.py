@@ -9,6 +9,7 @@ from pathlib import Path
 
 from headwater_runtime.shared_files import follow_folder
 
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no space is left, or none for this user
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 

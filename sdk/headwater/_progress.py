@@ -289,6 +289,11 @@ def notify(line: str) -> None:
         _screen.note(line)
 
 
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def format_bytes(size: int) -> str:
     """`312 B`, `1.5 kB`, `2.3 GB`: powers of a thousand, as disks are sold."""
     amount, unit = float(size), "B"

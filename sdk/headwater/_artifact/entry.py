@@ -14,7 +14,7 @@ from headwater_schemas.paths import as_stored, normalize
 from headwater._content.content import FileOrReference
 from headwater._fixed_attributes import FixedAttributes
 from headwater._notebook import NotebookView
-from headwater._progress import format_bytes
+from headwater._progress import counted, format_bytes
 from headwater._tables.stored_values import entry_of_value
 from headwater._tables.table_entries import TableSource
 
@@ -147,7 +147,7 @@ class Entries(Mapping[str, Entry]):
     def __repr__(self) -> str:
         some = [repr(path) for path in islice(self, ENTRIES_IN_REPR)]
         more = ["…"] if len(self) > ENTRIES_IN_REPR else []
-        return f"<{len(self):,} {'entry' if len(self) == 1 else 'entries'}: {', '.join([*some, *more]) or 'none'}>"
+        return f"<{counted(len(self), 'entry', 'entries')}: {', '.join([*some, *more]) or 'none'}>"
 
     def values(self) -> "list[Entry]":  # type: ignore[override]
         """All entries, by path. Cost: reads the listing once."""

@@ -1,7 +1,6 @@
 """What one process holds of one store: its connections, its session on the log, its write queue."""
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -17,7 +16,7 @@ from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreReadOnly
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
-from headwater._commit.process_exit import call_at_exit, exit_with_error
+from headwater._commit.process_exit import call_at_exit, exit_with_error, last_uncaught
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
@@ -173,7 +172,7 @@ class Client:
             if not self._is_told(error):
                 notify(f"some artifacts were not logged: {error}")
             self._has_logged_all = False
-        if getattr(sys, "last_type", None) is not None:  # this process ends by an error, or by Ctrl-C
+        if last_uncaught() is not None:  # this process ends by an error, or by Ctrl-C
             self.keep_staged()
         for stager in self._stagers.values():
             stager.close()
@@ -199,8 +198,7 @@ class Client:
 
     def _is_told(self, error: HeadwaterError) -> bool:
         """Whether people have read of it: a caller got it, or the process ends with it."""
-        ends_with = getattr(sys, "last_value", None)
-        return isinstance(error, StoreMissing) and (self.told_missing or isinstance(ends_with, StoreMissing))
+        return isinstance(error, StoreMissing) and (self.told_missing or isinstance(last_uncaught(), StoreMissing))
 
     def _new_queue(self) -> WriteQueue:
         return WriteQueue(self.session, outage_s=self.stores.outage_s)

@@ -14,7 +14,7 @@ from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
 from headwater._content.content import ContentDelta
-from headwater._progress import format_bytes, notify
+from headwater._progress import counted, format_bytes, notify
 
 SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
 # What may have happened to the base while the draft was on its way; the commit succeeds without a base.
@@ -145,5 +145,4 @@ class CommitTask(ContentTask[CommitVersion]):
         new = total if self._difference is None else len(self._difference.changed)
         gone = len(self._difference.removed) if self._difference is not None else 0
         removed = f", {gone:,} removed" if gone else ""
-        files = "file" if total == 1 else "files"
-        notify(f"{name}, {new:,} of {total:,} {files} new{removed}, {format_bytes(self._new_bytes)} stored")
+        notify(f"{name}, {new:,} of {counted(total, 'file')} new{removed}, {format_bytes(self._new_bytes)} stored")

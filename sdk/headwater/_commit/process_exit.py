@@ -22,6 +22,12 @@ def call_at_exit(action: Callable[[], None]) -> None:
         atexit.register(action)
 
 
+def last_uncaught() -> BaseException | None:
+    """The last error that nobody caught, of the program or at an interactive prompt."""
+    error = getattr(sys, "last_value", None)
+    return error if isinstance(error, BaseException) else None
+
+
 def exit_with_error() -> None:
     """Let this process, which is ending, end with exit code 1, after all other exit handlers, with its output flushed.
 

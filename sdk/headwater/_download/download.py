@@ -24,7 +24,7 @@ from headwater._download.link_resolver import EntryPage
 from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, format_bytes, format_seconds, notify
+from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, counted, format_bytes, format_seconds, notify
 from headwater._references import schemes
 
 SECONDS_MIN = 0.001  # below that a rate says nothing
@@ -111,13 +111,13 @@ class Fetched:
     def summary(self, location: Path) -> str:
         """How much, how fast and where, on one line."""
         if not self.files:
-            there = f"{_files(self.plan.count)}, {format_bytes(self.plan.size_bytes)}"
+            there = f"{counted(self.plan.count, 'file')}, {format_bytes(self.plan.size_bytes)}"
             return f"nothing to download: {there}, already in {location}"
         rate = format_bytes(round(self.size_bytes / max(self.seconds, SECONDS_MIN)))
         kept = self.plan.count - self.files
         return (
-            f"downloaded {_files(self.files)}, {format_bytes(self.size_bytes)} in {format_seconds(self.seconds)} "
-            f"({rate}/s) to {location}{f', {kept:,} already there' if kept else ''}"
+            f"downloaded {counted(self.files, 'file')}, {format_bytes(self.size_bytes)} in "
+            f"{format_seconds(self.seconds)} ({rate}/s) to {location}{f', {kept:,} already there' if kept else ''}"
         )
 
 
@@ -144,10 +144,6 @@ def fetch_all(
             fetcher.fetch(page)
     seconds = time.monotonic() - started_s
     return Fetched(fetcher.fetched_files, fetcher.fetched_bytes, plan, seconds, case_insensitive)
-
-
-def _files(count: int) -> str:
-    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def _check_small(info: queries.EntryInfo, size: int) -> None:

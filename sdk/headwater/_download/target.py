@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
 
+from headwater_runtime.files import DISK_FULL
 from headwater_schemas.errors import InvalidFile
 
 from headwater._config.local_paths import absolute
@@ -39,7 +40,6 @@ _ALL_MAY_READ, _ALL_MAY_EXECUTE = 0o444, 0o111
 _DESCRIPTORS = "/proc/self/fd"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
 _NOT_A_FOLDER = {errno.ELOOP, errno.ENOTDIR}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 Pieces = Iterable[bytes | memoryview]
 Remover = Callable[[OpenFolder, str], None]  # removes what blocks the name of a file
@@ -316,7 +316,7 @@ def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
 
 
 def _write_error(location: str, error: OSError) -> InvalidFile:
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         next_step = "Free disk space and download again; completed files are kept"
     else:
         next_step = "Check its permissions and disk, or choose another folder"

@@ -16,6 +16,8 @@ from typing import Any
 
 from headwater_runtime import fork_hooks
 
+from headwater._commit.process_exit import last_uncaught
+
 _WATCHED: tuple[tuple[Any, str], ...] = ((sys, "exit"), (Quitter, "__call__"))
 
 
@@ -33,7 +35,7 @@ class ExitState:
         if error is not None:
             return is_failure(error)
         last = next(end for end in reversed(self._ends) if not end.was_caught)
-        error = _last_uncaught()
+        error = last_uncaught()
         if error is not None and error is not last.uncaught_before:
             return is_failure(error)
         return not _is_success(last.code)
@@ -53,7 +55,7 @@ class _End:
 
     def __init__(self, error: SystemExit | None) -> None:
         self.code = None if error is None else error.code
-        self.uncaught_before = _last_uncaught()
+        self.uncaught_before = last_uncaught()
         self.was_caught = False
         if error is not None:
             error.headwater_token = token = _Token()  # type: ignore[attr-defined]
@@ -67,12 +69,6 @@ class _End:
 
 class _Token:
     """Is lost together with the error that has it; errors themselves cannot be watched."""
-
-
-def _last_uncaught() -> BaseException | None:
-    """The last error that nobody caught, of the program or at an interactive prompt."""
-    error = getattr(sys, "last_value", None)
-    return error if isinstance(error, BaseException) else None
 
 
 def is_failure(error: BaseException) -> bool:

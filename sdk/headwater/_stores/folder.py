@@ -16,6 +16,7 @@ from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.log_file import LOG_FILE
 from headwater_runtime.files import is_temporary, make_folders, write_atomically
+from headwater_runtime.shared_databases import JOURNALS
 from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
 from headwater._config.store_folder import MARKER, STORE_KIND
@@ -101,7 +102,7 @@ def switch_projection(folder: Path, name: str) -> None:
 
 def remove_projection(file: Path) -> None:
     """Remove a projection's database file and SQLite's files beside it."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", *JOURNALS):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 

@@ -7,8 +7,9 @@ import click
 from headwater_schemas.errors import NotFound
 from headwater_schemas.events import DeadLetterResolved
 
+from headwater._progress import counted
 from headwater.cli.options import json_option
-from headwater.cli.output import counted, print_json, print_table, report_empty, time_text
+from headwater.cli.output import print_json, print_table, report_empty, time_text
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import click
 from headwater_schemas.errors import InvalidInput
 
 from headwater._artifact.artifact import Artifact, stored_version
-from headwater._progress import format_bytes
+from headwater._progress import counted, format_bytes
 from headwater.cli.completion import complete_artifact, complete_version
 from headwater.cli.options import json_option, namespace_options
-from headwater.cli.output import counted, print_json
+from headwater.cli.output import print_json
 from headwater.cli.resolve import open_store, parse_name, settings_for
 
 if TYPE_CHECKING:

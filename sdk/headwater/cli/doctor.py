@@ -9,11 +9,11 @@ from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
-from headwater._progress import printable
+from headwater._progress import counted, printable
 from headwater._stores.access import Obstacle, kept_from_group, mending_command, obstacles
 from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.options import json_option
-from headwater.cli.output import console, counted, print_json
+from headwater.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,10 @@ from headwater_schemas.names import CollectionName
 
 from headwater._config.commands import in_project
 from headwater._config.settings import Settings
+from headwater._progress import counted
 from headwater.cli.completion import complete_artifact
 from headwater.cli.options import json_option, namespace_options
-from headwater.cli.output import counted, print_json, print_table, time_text
+from headwater.cli.output import print_json, print_table, time_text
 from headwater.cli.resolve import open_store, parse_name, report_nothing
 
 if TYPE_CHECKING:

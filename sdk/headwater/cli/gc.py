@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headwater._progress import format_bytes
+from headwater._progress import counted, format_bytes
 from headwater._stores.leftovers import NOTHING, reclaim
 from headwater.cli.options import json_option
-from headwater.cli.output import counted, print_json
+from headwater.cli.output import print_json
 from headwater.cli.parsing import grace_option
 from headwater.cli.resolve import open_store
 

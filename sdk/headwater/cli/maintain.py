@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headwater._progress import counted
 from headwater._stores.leftovers import Amount, reclaim
 from headwater.cli.drafts import draft_json, draft_text
 from headwater.cli.gc import amount_text
 from headwater.cli.options import json_option, namespace_options
-from headwater.cli.output import counted, print_json
+from headwater.cli.output import print_json
 from headwater.cli.resolve import open_store
 
 if TYPE_CHECKING:

@@ -109,11 +109,6 @@ def report_empty(reason: str) -> None:
     click.echo(f"{reason}.", err=True)
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """`1 version`, `2 versions`."""
-    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
-
-
 def time_text(time_us: int) -> str:
     """The local time, to the minute."""
     return datetime.fromtimestamp(time_us / 1_000_000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

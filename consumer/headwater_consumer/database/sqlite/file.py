@@ -1,6 +1,5 @@
 """The adapter for one SQLite file."""
 
-import errno
 import os
 import sqlite3
 import uuid
@@ -9,7 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
-from headwater_runtime.files import link_to_new
+from headwater_runtime.files import DISK_FULL, link_to_new
 from headwater_runtime.shared_databases import DatabaseAccess, open_database
 from headwater_runtime.shared_files import create_empty
 from headwater_schemas.errors import StoreError, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
@@ -21,7 +20,6 @@ from headwater_consumer.database.sqlite.bulk import SqliteBulk
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
-FULL = {errno.ENOSPC, errno.EDQUOT}
 _ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat with the same data
 
 
@@ -136,7 +134,7 @@ def _in_memory() -> sqlite3.Connection:
 
 
 def _cannot_create(file: Path, error: OSError) -> StoreError:
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return _to_store_error(file, "disk is full")
     return StoreReadOnly(
         f"the projection {file} cannot be created: {error.strerror}. Use a store that you may write to."
