@@ -36,13 +36,18 @@ class Reclaimed:
 NOTHING = Reclaimed(Amount(0, 0), Amount(0, 0))
 
 
+def reclaimable(blobs: BlobStore, *, grace_s: float = GRACE_S) -> Amount:
+    """What `reclaim` would delete. Cost: lists all that is staged. Raises: StoreUnavailable."""
+    return Amount.of(blobs.reclaim(idle_s=grace_s, dry_run=True))
+
+
 def reclaim(blobs: BlobStore, *, grace_s: float = GRACE_S, dry_run: bool) -> Reclaimed:
     """Delete what writers left more than `grace_s` seconds ago; with `dry_run` only count it.
 
     Cost: lists all that is staged, twice. Raises: StoreUnavailable, StoreReadOnly.
     """
     deleted = Amount.of(blobs.reclaim(idle_s=grace_s, dry_run=dry_run))
-    left = Amount.of(blobs.reclaim(idle_s=0, dry_run=True))
+    left = reclaimable(blobs, grace_s=0)
     if dry_run:
         left = Amount(max(0, left.count - deleted.count), max(0, left.size_bytes - deleted.size_bytes))
     return Reclaimed(deleted, left)

@@ -11,7 +11,7 @@ from headwater._config.profile import Profile
 from headwater._config.settings import Settings, read_settings, redact
 from headwater._progress import counted, printable
 from headwater._stores.access import Obstacle, kept_from_group, mending_command, obstacles
-from headwater._stores.leftovers import Amount, reclaim
+from headwater._stores.leftovers import Amount, reclaimable
 from headwater.cli.options import json_option
 from headwater.cli.output import console, print_json
 
@@ -193,7 +193,7 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     staged = Amount.of(stores.blobs.abandoned())
     unpublished = Result("staged content", "ok", "none")
     if staged.count:
-        left = reclaim(stores.blobs, dry_run=True).deleted
+        left = reclaimable(stores.blobs)
         detail = (
             f"{staged.count:,}, {staged.size_bytes:,} bytes; in progress, or left by an interrupt or a crash. "
             f"`headwater gc` reclaims {left.size_bytes:,} bytes of it, which were left more than a day ago"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headwater._progress import counted
-from headwater._stores.leftovers import Amount, reclaim
+from headwater._stores.leftovers import Amount, reclaimable
 from headwater.cli.drafts import draft_json, draft_text
 from headwater.cli.gc import amount_text
 from headwater.cli.options import json_option, namespace_options
@@ -63,7 +63,7 @@ def maintain_command(
             _discard_idle(client, None),
             _finish_broadcasts(client),
             _retire_sessions(client, days),
-            reclaim(client.stores.blobs, dry_run=True).deleted,
+            reclaimable(client.stores.blobs),
         )
     else:
         report = MaintenanceReport(_discard_idle(client, f"{settings.entity}/{project}"))
