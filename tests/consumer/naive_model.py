@@ -49,7 +49,6 @@ class ModelDraft:
     commits: list[tuple[int, types.VersionCommitted]] = field(default_factory=list)  # that wait, and their steps
     session: str = ""  # that opened it
     last_event: str = ""
-    forgotten: bool = False  # closed, of one writer, and its session is retired
 
     @property
     def closed(self) -> bool:
@@ -79,7 +78,7 @@ class ModelCollection:
 
     def open_draft(self, name: str) -> ModelDraft:
         draft = self.drafts.get(name)
-        if draft is None or draft.forgotten:
+        if draft is None:
             raise ModelRejection(Reason.DRAFT_UNKNOWN)
         reject_if(draft.version is not None, Reason.DRAFT_SEALED)
         reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
@@ -160,9 +159,13 @@ class Model:
             (number, reason) for number, reason in self.rejections if self.session_of[number] >= self._retired_before
         ]
         for collection in self.collections.values():
-            for name, draft in collection.drafts.items():
-                of_one = name.startswith(types.OWN_DRAFT)
-                draft.forgotten |= of_one and draft.closed and draft.session < self._retired_before
+            collection.drafts = {
+                name: draft for name, draft in collection.drafts.items() if not self._ended(name, draft)
+            }
+
+    def _ended(self, name: str, draft: ModelDraft) -> bool:
+        """Whether a draft of one writer is closed, and its session retired: nothing knows it any more."""
+        return name.startswith(types.OWN_DRAFT) and draft.closed and draft.session < self._retired_before
 
     def _said_of_versions(self, event: Event) -> list[tuple[object, ...]]:
         """What is said about each version of the event's collection, and what names it."""

@@ -412,7 +412,7 @@ def _check_collection(database: Database, written: Written, name: str, expected:
     assert dict(rows_of(database, aliases, name)) == expected.aliases
     drafts = "SELECT draft, version, closed_position IS NOT NULL FROM drafts WHERE collection = ?"
     assert {draft: (version, bool(closed)) for draft, version, closed in rows_of(database, drafts, name)} == {
-        draft: (model.version, model.closed) for draft, model in expected.drafts.items() if not model.forgotten
+        draft: (model.version, model.closed) for draft, model in expected.drafts.items()
     }
 
 
