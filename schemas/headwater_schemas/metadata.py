@@ -136,7 +136,7 @@ def _plain(value: Any, at: _Place, depth: int) -> Any:
         item = to_python(value)
         if item is None or not (is_time(value) or type(item) is type(value)):  # a long double is itself
             return _plain(item, at, depth)
-    raise InvalidMetadata(f"{_shown(at)} is a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+    raise InvalidMetadata(f"{_shown(at)} is {_kind(value)}, which JSON cannot hold. Convert it first.")
 
 
 def _integer(number: int, at: _Place) -> int:
@@ -145,9 +145,14 @@ def _integer(number: int, at: _Place) -> int:
     return number
 
 
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
 def _key(key: Any, at: _Place) -> str:
     if not isinstance(key, str):
-        raise InvalidMetadata(f"{_shown(at)} has the key {key!a:.100}, a {type(key).__name__}. JSON keys are text.")
+        raise InvalidMetadata(f"{_shown(at)} has the key {key!a:.100}, {_kind(key)}. JSON keys are text.")
     return _text(key, at)
 
 

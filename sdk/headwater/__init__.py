@@ -81,7 +81,8 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("headwater")
     if name not in _HOMES:
-        raise AttributeError(f"module 'headwater' has no attribute {name!r}")
+        advice = "" if name.startswith("_") else import_module("headwater._run.other_trackers").advice(name)
+        raise AttributeError(f"module 'headwater' has no attribute {name!r}{advice}")
     import_module(_RESOLVER)
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value

@@ -64,6 +64,13 @@ def test_the_word_after_an_option_of_a_secrets_name_is_masked(option: str) -> No
     assert masked([option]) == [option]
 
 
+def test_a_bare_name_of_a_secret_hides_the_word_after_it_and_two_dashes_hide_nothing() -> None:
+    assert masked(["login", "password", SECRET, "data.csv"]) == ["login", "password", "***", "data.csv"]
+    assert masked(["login", "tokens", SECRET, "data.csv"]) == ["login", "tokens", "***", "data.csv"]
+    assert masked(["--secret", "--", SECRET, "data.csv"]) == ["--secret", "--", "***", "data.csv"]
+    assert masked(["train.py", "tokens.csv", "data.csv"]) == ["train.py", "tokens.csv", "data.csv"]
+
+
 def test_an_option_of_several_secrets_hides_all_words_up_to_the_next_option() -> None:
     assert masked(["--api-keys", SECRET, SECRET, "--lr", "3"]) == ["--api-keys", "***", "***", "--lr", "3"]
 

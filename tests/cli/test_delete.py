@@ -43,6 +43,8 @@ def test_a_dry_run_says_what_would_be_freed_and_what_depends_on_it() -> None:
     assert "would delete team/animals/pets:v0, with the aliases best, latest" in said
     assert "used by team/animals/trainer" in said
     assert versions() == ["v0"]
+    headwater("alias", "pets:v0", "best", "--remove")
+    assert "team/animals/pets:v0, with the alias latest\n" in headwater("rm", "pets:v0", "--dry-run")
 
 
 def test_a_dry_run_names_the_versions_that_refer_to_it() -> None:

@@ -94,6 +94,7 @@ def test_projects_are_listed_also_to_programs() -> None:
     ]
     assert ask("ls", "--projects", "--entity", "root") == [{"project": "root/vision", "artifacts": 1, "runs": 1}]
     assert run("ls", "--projects", "-n", "1", "--json").err == "1 more; --limit shows them.\n"
+    assert run("ls", "--projects", "--entity", "root").err.endswith("--project vision` lists its artifacts.\n")
     assert "--projects" in refused("ls", "pets", "--projects", code=2)
 
 

@@ -96,13 +96,14 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         ({"a": "\ud800"}, r"metadata\['a'\] holds text that is not valid Unicode"),
         ({"\ud800": 1}, "metadata holds text that is not valid Unicode"),
         ({"a": lambda: None}, r"metadata\['a'\] is a function"),
+        ({"a": object()}, r"metadata\['a'\] is an object"),
         ([], "metadata must be a dictionary, not list"),
         (None, "metadata must be a dictionary, not NoneType"),
         ({"a": "x" * METADATA_BYTES_MAX}, "metadata is 262,152 bytes of JSON; at most 262,144"),
         ({"a": [1], "b": ["é" * 131_073], "c": "x"}, r"metadata\['b'\] alone has 262,150: store that as a file"),
         ({"x" * METADATA_BYTES_MAX: 1}, "at most 262,144 are stored. Store it as a file"),
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_what_json_cannot_hold_is_refused_with_its_key(value: Any, named: str) -> None:
     with pytest.raises(InvalidMetadata, match=named):

@@ -183,6 +183,27 @@ def test_the_folder_of_disabled_runs_is_gone_when_their_process_is(tmp_path: Pat
 # --- calls ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("save", "add_file"), ("log_model", "log_artifact"), ("Image", "add_file"), ("sweep", "group="), ("url", "path")],
+)
+@pytest.mark.parametrize("owner", [lambda: headwater, headwater.init], ids=["headwater", "run"])
+def test_an_attribute_of_other_trackers_says_what_to_use_instead(
+    owner: Callable[[], Any], name: str, advice: str
+) -> None:
+    thing = owner()
+
+    assert not hasattr(thing, name)
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'.*{advice}"):
+        getattr(thing, name)
+
+
+@pytest.mark.parametrize("owner", [lambda: headwater, headwater.init], ids=["headwater", "run"])
+def test_a_name_that_nobody_has_is_an_error_without_advice(owner: Callable[[], Any]) -> None:
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonesuch'$"):
+        _ = owner().nonesuch
+
+
 @pytest.mark.parametrize("name", ["log", "watch", "define_metric"])
 @pytest.mark.parametrize("owner", [lambda: headwater, headwater.init], ids=["headwater", "run"])
 def test_what_headwater_does_not_record_is_refused_saying_what_it_does_record(

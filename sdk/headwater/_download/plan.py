@@ -19,6 +19,8 @@ from headwater._references.uris import redacted
 ENTRIES_HELD_MAX = 100_000  # about 30 MB; a longer listing is read twice instead
 NAMED_IN_ERROR_MAX = 3
 
+_LISTED = "`artifact.files()` or `headwater ls NAME:vN` lists its entries."
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadPlan:
@@ -49,7 +51,7 @@ def plan_download(database: Database, layers: tuple[int, ...], prefix: str | Pur
             held.clear()
     unfetchable.raise_if_any()
     if folder and not count:
-        raise NotFound(f"this version has no file or folder {folder!r}. `artifact.manifest.entries` lists its entries.")
+        raise NotFound(f"this version has no file or folder {folder!r}. {_LISTED}")
     if count <= ENTRIES_HELD_MAX:
         return DownloadPlan(lambda: held, size_bytes, count)
     return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes, count)
@@ -92,7 +94,7 @@ def resolved_entry(database: Database, layers: tuple[int, ...], path: str | Pure
     if info is None:
         if queries.has_folder(database, layers, name):
             raise NotFound(f"{name!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
-        raise NotFound(f"this version has no entry {name!r}. `artifact.manifest.entries` lists its entries.")
+        raise NotFound(f"this version has no entry {name!r}. {_LISTED}")
     return LinkResolver(database).resolve([info])[0]
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from headwater_consumer import queries
 from headwater_schemas import metadata
@@ -285,6 +285,9 @@ class Run(FixedAttributes, NotebookView):
     watch = staticmethod(other_trackers.watch)
     define_metric = staticmethod(other_trackers.define_metric)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{other_trackers.advice(name)}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, and what another process gets, is as from `Api().run(…)`: it can log to the run."""
         config, summary = metadata.encode(self._config, "config"), metadata.encode(self._summary, "summary")
@@ -350,7 +353,7 @@ class Run(FixedAttributes, NotebookView):
 
     def _shared_draft(self, artifact: Artifact, distributed_id: str | None) -> SharedDraft:
         if not isinstance(artifact, Artifact):
-            raise InvalidInput(f"a shared draft takes Artifact objects, not a {type(artifact).__name__}.")
+            raise InvalidInput(f"a shared draft takes Artifact objects, and not {type(artifact).__name__}.")
         shared_id = distributed_id if distributed_id is not None else self.group
         if shared_id is None:
             raise InvalidInput(

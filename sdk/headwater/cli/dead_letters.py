@@ -21,8 +21,8 @@ SHOWN_MAX = 100
 
 
 @click.command("dead-letters", short_help="List, retry or skip undecodable events.")
-@click.option("--retry", metavar="PARTITION/OFFSET", help="Decode this event again, with the running release.")
-@click.option("--skip", metavar="PARTITION/OFFSET", help="Skip this event permanently.")
+@click.option("--retry", metavar="POSITION", help="Decode this event again, with the running release.")
+@click.option("--skip", metavar="POSITION", help="Skip this event permanently.")
 @json_option
 def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> None:
     """List undecodable events, or retry or skip one, which releases the events parked behind it.

@@ -150,7 +150,8 @@ def _as_json(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> d
 
 def _print(previews: "list[DeletePreview]", freed: int, *, dry_run: bool) -> None:
     for preview in previews if dry_run else ():
-        aliases = f", with the aliases {', '.join(preview.aliases)}" if preview.aliases else ""
+        kind = "alias" if len(preview.aliases) == 1 else "aliases"
+        aliases = f", with the {kind} {', '.join(preview.aliases)}" if preview.aliases else ""
         click.echo(f"would delete {', '.join(preview.versions)}{aliases}")
     for name, label in (("used_by", "used by"), ("led_to", "led to"), ("referred_by", "referenced by")):
         dependents = _all(previews, name)

@@ -82,7 +82,8 @@ def _list_projects(client: "Client", entity: str | None, limit: int, as_json: bo
     elif found:
         rows = [(info.project, _count_text(info.artifacts), _count_text(info.runs)) for info in found]
         print_table(("project", "artifacts", "runs"), rows, fold=("project",), right=("artifacts", "runs"))
-        click.echo(f"`{in_project('ls', found[0].project)}` lists the artifacts of the first.", err=True)
+        whose = "its artifacts" if len(found) == 1 else "the artifacts of the first"
+        click.echo(f"`{in_project('ls', found[0].project)}` lists {whose}.", err=True)
     else:
         report_empty("no project has artifacts or runs yet")
     if len(found) == limit:

@@ -31,6 +31,7 @@ _COUNTED = frozenset(("tokens", "keys"))  # "max-tokens 512" is a number of them
 _WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
 _NUMBER = r"[-+]?[0-9][0-9_.,eE+-]*"
 _OPTION = r"--?[^\s=:]+"
+_BARE_NAME = r"[A-Za-z_\-]+"
 _NAME = r"[A-Za-z0-9_.\-]+"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]{0,31}://"
 # User and password as URLs have them, with the "@" and "/" that a careless one has in its password; a number after the
@@ -55,19 +56,22 @@ _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.*?(?:-----END [A-Z 
 def masked(words: Sequence[str]) -> list[str]:
     """The words of a command line, or any texts, without their secrets.
 
-    A word that is an option of a secret's name hides the word after it; several, where the name is of several.
+    A word that is a secret's name hides the word after it; an option whose name is of several hides all up to the next
+    option.
     """
     found: list[str] = []
-    option = ""  # whose value, which is a secret, comes next
+    name = ""  # whose value, which is a secret, comes next
     for word in words:
-        if option and not word.startswith("--"):
-            is_count = _is_count(option, word)
+        if name and word == "--":
+            found.append(word)
+        elif name and not word.startswith("--"):
+            is_count = _is_count(name, word)
             found.append(word if is_count else MASK)
-            if is_count or _words(option)[-1] not in _SEVERAL:
-                option = ""
-            continue
-        option = word if re.fullmatch(_OPTION, word) and _is_secret(word) else ""
-        found.append(_masked_text(word))
+            if is_count or not (name.startswith("-") and _words(name)[-1] in _SEVERAL):
+                name = ""
+        else:
+            name = word if re.fullmatch(f"{_OPTION}|{_BARE_NAME}", word) and _is_secret(word) else ""
+            found.append(_masked_text(word))
     return found
 
 
