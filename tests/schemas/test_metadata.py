@@ -79,7 +79,7 @@ def test_values_have_one_canonical_spelling(value: Mapping[str, Any], text: str)
         ({"loss": float("nan")}, r"metadata\['loss'\] is nan, which JSON cannot hold"),
         ({"a": [{"b": float("-inf")}]}, r"metadata\['a'\]\[0\]\['b'\] is -inf"),
         ({"a": np.float32("inf")}, r"metadata\['a'\] is inf"),
-        ({"a": {1: 2}}, r"metadata\['a'\] has the key 1, a int"),
+        ({"a": {1: 2}}, r"metadata\['a'\] has the key 1, an int"),
         ({None: 1}, "metadata has the key None, a NoneType"),
         ({"when": datetime(2025, 1, 1)}, r"metadata\['when'\] is a datetime"),
         ({"a": {1, 2}}, r"metadata\['a'\] is a set"),
