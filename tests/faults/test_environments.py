@@ -23,18 +23,20 @@ from tests.support.forked import PIPE, ForkedProcess
 
 NO_ACCOUNT = 54329  # a user id
 TRY_ALL = """
-import os, runpy, sys
+import os, sys
 from contextlib import suppress
-from importlib import import_module
+from importlib import import_module, util
+from tests.support.as_user import become, import_all
 for name in {modules}:  # where another user cannot read the installation
     with suppress(ImportError):
         import_module(name)
+import_all()
+calls = util.find_spec("tests.support.every_call").loader.get_code("tests.support.every_call")
 if os.geteuid() == 0 and {user}:
-    from tests.support.as_user import become
     become({user}, [{user}], 0o022)
 if {is_gone}:
     os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
-runpy.run_module("tests.support.every_call", run_name="__main__")
+exec(calls, {{"__name__": "__main__"}})
 """
 
 

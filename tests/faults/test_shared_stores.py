@@ -127,13 +127,13 @@ def test_members_of_a_group_write_by_turns_whatever_their_umask(shared: Shared, 
     assert "permissions" not in shared.run(bob, "headwater", "doctor").succeeded().out
 
 
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-def test_outside_of_a_groups_folder_the_umask_decides(shared: Shared, umask: int, mode: int) -> None:
+@pytest.mark.parametrize(("umask", "bits"), [(0o022, 0o644), (0o077, 0o600)])
+def test_outside_of_a_groups_folder_the_umask_decides(shared: Shared, umask: int, bits: int) -> None:
     (shared.folder / "team").chmod(0o755)
     shared.log(User(ADA.uid, ADA.groups, umask), "mine").succeeded()
 
     for name in (*DATABASES, "log/log.lock", "headwater.json"):
-        assert stat.S_IMODE((shared.store / name).stat().st_mode) == mode, name
+        assert stat.S_IMODE((shared.store / name).stat().st_mode) == bits, name
 
 
 def test_a_reader_who_may_not_write_leaves_nothing_behind_and_the_owner_goes_on(shared: Shared) -> None:

@@ -380,14 +380,14 @@ def test_a_file_or_folder_can_be_logged_by_its_path(tmp_path: Path) -> None:
     assert images.aliases == ["latest", "raw"]
 
 
-@pytest.mark.parametrize("mode", ["w", "wb"])
-def test_new_file_takes_a_large_file_too(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("opened", ["w", "wb"])
+def test_new_file_takes_a_large_file_too(tmp_path: Path, opened: str) -> None:
     artifact = headwater.Artifact("made", "dataset")
     text = "0123456789" * (LARGE // 10)
-    with artifact.new_file("large", mode) as file:
+    with artifact.new_file("large", opened) as file:
         for start in range(0, len(text), 100_000):
             piece = text[start : start + 100_000]
-            file.write(piece if mode == "w" else piece.encode())
+            file.write(piece if opened == "w" else piece.encode())
 
     with headwater.init() as run:
         run.log_artifact(artifact).wait()

@@ -306,11 +306,15 @@ def wrap(file: Any) -> None:
     io.TextIOWrapper(file).write("meow")  # which closes the file when it goes away
 
 
-@pytest.mark.parametrize(("mode", "write"), [("w", close_text), ("wb", close_bytes), ("wb", leave_bytes), ("wb", wrap)])
-def test_what_is_written_may_be_closed_by_whoever_writes_it(mode: str, write: Callable[[Any], None], cat: Path) -> None:
+@pytest.mark.parametrize(
+    ("opened", "write"), [("w", close_text), ("wb", close_bytes), ("wb", leave_bytes), ("wb", wrap)]
+)
+def test_what_is_written_may_be_closed_by_whoever_writes_it(
+    opened: str, write: Callable[[Any], None], cat: Path
+) -> None:
     artifact = headwater.Artifact("pets", "dataset")
 
-    with artifact.new_file("cat", mode) as file:
+    with artifact.new_file("cat", opened) as file:
         write(file)
 
     assert artifact.get_entry("cat").digest == artifact.add_file(cat).digest

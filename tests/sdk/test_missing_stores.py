@@ -1,11 +1,15 @@
 """Reading where nothing was logged yet: there is nothing, and nothing is made by looking."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import headwater
 import pytest
 from headwater._config.settings import read_settings
+from headwater._stores import folder
 from headwater._stores.opening import open_stores
+from headwater._stores.stores import Stores
 from headwater.errors import NotFound, StoreMissing
 
 from tests.cli.commands import ask, run
@@ -108,3 +112,24 @@ def test_an_artifact_is_missed_once_its_project_has_others() -> None:
     with pytest.raises(NotFound, match="pets"):
         headwater.Api().artifacts("dataset", "pets")
     assert list(headwater.Api().artifacts("dataset", "other/project/pets")) == []
+
+
+def test_of_two_that_create_one_store_at_once_both_have_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_settings(url=tmp_path / "new")
+    first: list[Stores] = []
+    write = folder.write_atomically
+
+    def write_second(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(folder, "write_atomically", write)
+        first.append(open_stores(settings, create=True))  # which was faster
+        write(*arguments, **options)
+
+    monkeypatch.setattr(folder, "write_atomically", write_second)
+    second = open_stores(settings, create=True)
+
+    assert first[0].is_current()
+    assert second.is_current()
+    for stores in (*first, second):
+        stores.close()

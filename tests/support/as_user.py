@@ -1,28 +1,41 @@
 """Be another user, and run `headwater` or a script: `python -m tests.support.as_user UID GROUPS UMASK ARGUMENTS…`.
 
-Everything is imported before, as root: what another user may not read, such as the interpreter's folder in root's home,
-is needed no more. GROUPS are separated by commas, the first is the process's own.
+Everything is imported before, as root: what another user may not read, such as the interpreter's folder in root's home
+or a private checkout, is needed no more. GROUPS are separated by commas, the first is the process's own.
 """
 
 import os
 import pkgutil
 import runpy
 import sys
-from importlib import import_module
+from contextlib import suppress
+from functools import cache
+from importlib import import_module, metadata
 
 from headwater.cli import main
+from headwater_schemas.codec import MAGIC, decode
+from headwater_schemas.errors import UnknownSchema
+from headwater_schemas.frozen_unicode import is_printable
 
 # Loaded when they are first needed, by the standard library and by the libraries.
-_LATER = ("encodings.idna", "encodings.unicode_escape", "getpass", "grp", "pwd", "rich.traceback", "stringprep")
+_LATER = ("encodings.idna", "encodings.unicode_escape", "getpass", "grp", "pwd", "rich._emoji_codes", "stringprep")
+_PACKAGES = ("headwater", "rich")
 
 
 def import_all() -> None:
-    """Import what a process may import later."""
+    """Import and read what a process may need later: another user may be kept out of the installation."""
     for name in _LATER:
         import_module(name)
-    for module in pkgutil.walk_packages(import_module("headwater").__path__, "headwater."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
+    for package in _PACKAGES:
+        for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):  # of another system
+                    import_module(module.name)
+    with suppress(UnknownSchema):
+        decode(MAGIC + bytes(8))  # reads all schemas
+    is_printable("é")  # reads the table
+    metadata.version = cache(metadata.version)
+    metadata.version("headwater")
 
 
 def become(uid: int, groups: list[int], umask: int) -> None:

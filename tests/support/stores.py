@@ -11,7 +11,7 @@ import psycopg
 from headwater_blobs.s3.settings import S3Settings
 
 from tests.support import buckets
-from tests.support.modes import EMBEDDED, schema_of, topic_of
+from tests.support.modes import EMBEDDED, MODES, schema_of, topic_of
 from tests.support.projector_host import projected
 from tests.support.servers import servers
 
@@ -96,6 +96,7 @@ class StoreUnderTest:
 @contextmanager
 def new_store(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
     """An empty store, with a projector if it needs one."""
+    assert mode in MODES, f"{mode!r} is no way to run; a parameter of the test may have that name"
     if mode == EMBEDDED:
         yield StoreUnderTest(mode, folder, {"HEADWATER_URL": str(folder)})
         return

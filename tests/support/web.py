@@ -82,20 +82,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(page, 206, page.content[start : end + 1], start, told)
 
     def _send(self, page: Page, status: int, body: bytes, start: int, told: dict[str, str | None]) -> None:
-        self.send_response(status)
         length = str(len(body)) if page.says_length or not body else None
+        # Before anything is sent: once the client has the headers, the test may set what is to break next.
+        if page.breaks and start + len(body) > page.breaks_after:
+            page.breaks -= 1
+            body, self.close_connection = body[: max(page.breaks_after - start, 0)], True
+            then = page.then
+        else:
+            then = None
+        self.send_response(status)
         told |= {"ETag": page.etag, "Location": page.location, "Content-Encoding": page.coding}
         told |= {"Content-Type": page.kind, "Content-Length": page.length or length}
         told["Connection"] = None if length else "close"
         for name, value in told.items():
             if value:
                 self.send_header(name, value.encode().decode("latin-1"))  # written as Latin-1: UTF-8 is sent
+        if then is not None:
+            page.content, page.etag = then, '"another"'
         self.end_headers()
-        if page.breaks and start + len(body) > page.breaks_after:
-            page.breaks -= 1
-            body, self.close_connection = body[: max(page.breaks_after - start, 0)], True
-            if page.then is not None:
-                page.content, page.etag = page.then, '"another"'
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002

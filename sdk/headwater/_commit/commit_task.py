@@ -132,14 +132,18 @@ class CommitTask(ContentTask[CommitVersion]):
                     del changed[path]
         return ContentDelta(base.digest, list(changed), removed)
 
+    @property
+    def _why_stored(self) -> str:
+        """Why a commit without a new version stored bytes: its version was known, or another writer was faster."""
+        is_known = self._difference is not None and not self._difference.changed
+        return "that the store had lost stored again" if is_known else "stored"
+
     def _report(self, committed: Committed) -> None:
         version = f"v{committed.version}"
         name = f"{self._session.shown(self._command.collection)}:{version}"
         if committed.deduplicated:
-            healed = (
-                f"; {format_bytes(self._new_bytes)} that the store had lost stored again" if self._new_bytes else ""
-            )
-            notify(f"{name} has this content already, no new version; latest → {version}{healed}")
+            stored = f"; {format_bytes(self._new_bytes)} {self._why_stored}" if self._new_bytes else ""
+            notify(f"{name} has this content already, no new version; latest → {version}{stored}")
             return
         total = self._content.count
         new = total if self._difference is None else len(self._difference.changed)

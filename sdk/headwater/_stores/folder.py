@@ -159,7 +159,8 @@ def _create_store(folder: Path, marker: Path, *, create: bool) -> None:
         if not create:
             raise _missing(folder)
         content = json.dumps({"store": STORE_KIND, "format": FORMAT}) + "\n"
-        write_atomically(marker, content.encode())  # two processes that create one store at once write the same
+        # Of several processes that create a store at once, the first marker stays: a later one would be another store.
+        write_atomically(marker, content.encode(), overwrite=False)
     except PermissionError as error:
         raise StoreReadOnly(f"cannot create a store at {folder}: {error.strerror}. Choose another folder.") from error
     except OSError as error:
