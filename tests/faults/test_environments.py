@@ -27,10 +27,10 @@ import os, sys
 from contextlib import suppress
 from importlib import import_module, util
 from tests.support.as_user import become, import_all
-for name in {modules}:  # where another user cannot read the installation
+import_all()
+for name in {modules}:
     with suppress(ImportError):
         import_module(name)
-import_all()
 calls = util.find_spec("tests.support.every_call").loader.get_code("tests.support.every_call")
 if os.geteuid() == 0 and {user}:
     become({user}, [{user}], 0o022)

@@ -9,8 +9,8 @@ import pkgutil
 import runpy
 import sys
 from contextlib import suppress
-from functools import cache
 from importlib import import_module, metadata
+from types import SimpleNamespace
 
 from headwater.cli import main
 from headwater_schemas.codec import MAGIC, decode
@@ -24,6 +24,9 @@ _PACKAGES = ("headwater", "rich")
 
 def import_all() -> None:
     """Import and read what a process may need later: another user may be kept out of the installation."""
+    known = SimpleNamespace(version=metadata.version("headwater"))
+    find = metadata.distribution
+    metadata.distribution = lambda name: known if name == "headwater" else find(name)
     for name in _LATER:
         import_module(name)
     for package in _PACKAGES:
@@ -34,8 +37,6 @@ def import_all() -> None:
     with suppress(UnknownSchema):
         decode(MAGIC + bytes(8))  # reads all schemas
     is_printable("é")  # reads the table
-    metadata.version = cache(metadata.version)
-    metadata.version("headwater")
 
 
 def become(uid: int, groups: list[int], umask: int) -> None:
