@@ -54,6 +54,7 @@ ON_SERVERS_ONLY = {
     "two-projectors": "bench.two_projectors",
     "references-s3": "bench.references",
     "rows": "bench.rows:measure_postgresql",
+    "scale": "bench.scale",
 }
 SUFFIX = "-services"
 SERVER_ROWS = {
