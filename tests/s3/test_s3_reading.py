@@ -16,6 +16,7 @@ from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_producer import stored_content
 from headwater_producer.stored_content import ContentCheck
+from headwater_runtime.retries import Retries
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreError, StoreUnavailable
 from headwater_schemas.object_names import pack_name
@@ -93,6 +94,26 @@ def test_what_rotted_on_the_servers_disk_is_an_error_that_names_it(
 
     with pytest.raises((BlobCorrupt, StoreUnavailable), match=where.object_name):
         READERS[reader](store, where, digest)
+
+
+def test_a_damaged_object_is_tried_again_once_only(
+    settings: S3Settings, store: S3BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = put_pack(store, *(os.urandom(250) for _ in range(20)))
+    buckets.rot(settings, pack[0][0].object_name, buckets.flip)
+    attempts: list[bool] = []
+    pause = Retries.pause
+
+    def counted(retries: Retries) -> bool:
+        attempts.append(pause(retries))
+        return attempts[-1]
+
+    monkeypatch.setattr(Retries, "pause", counted)
+    for content in pack:
+        with pytest.raises(BlobCorrupt):
+            store.read(*content)
+
+    assert sum(attempts) == (BREAKS.attempts_max or 0) - 1, "of the first content; its object is known to be damaged"
 
 
 @pytest.mark.parametrize("size", [250, 15_000, 3 * CHUNK_BYTES], ids=["within", "beside", "large"])

@@ -56,6 +56,7 @@ class BucketClient:
     ) -> None:
         """`on_fork` is called in parent and child after a fork."""
         self.settings = settings
+        self.damaged: set[str] = set()  # objects that the server breaks off, each time
         self._retries = retries
         self._on_fork = on_fork
         self._lock = threading.Lock()

@@ -6,6 +6,7 @@ object whose bytes repeatedly end at the same offset, while the server answers, 
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import BlobCorrupt, ContentError
@@ -20,6 +21,9 @@ from headwater_blobs.s3.errors import is_missing, translate_errors
 
 # Attempts in a row at the same byte; a server that is down refuses the next connection instead.
 BREAKS = Backoff(pause_s_min=0.2, pause_s_max=0.6, attempts_max=4)
+# For an object that was found damaged in this way: a pack has thousands of contents, and each is read again.
+BREAKS_AGAIN = replace(BREAKS, attempts_max=1)
+DAMAGED_KNOWN_MAX = 1024  # objects
 _BEYOND_THE_END = "InvalidRange"
 
 
@@ -45,7 +49,8 @@ def pieces_of(bucket_client: BucketClient, name: str, offset: int, size: int) ->
     A child that is forked meanwhile continues at the same byte, over a connection of its own.
     Raises: BlobMissing, BlobCorrupt, StoreUnavailable.
     """
-    at, end, retries = offset, offset + size, BREAKS.start()
+    at, end = offset, offset + size
+    retries = (BREAKS_AGAIN if name in bucket_client.damaged else BREAKS).start()
     if not size and size_of(bucket_client, name) is None:
         raise verify.missing(name, str(bucket_client.settings))
     while at < end:
@@ -85,7 +90,11 @@ def _broken_off(breaks: int, bucket_client: BucketClient, name: str, at: int) ->
     """The error for an object that breaks off at one byte. Raises: StoreUnavailable when the server does not answer."""
     if size_of(bucket_client, name) is None:
         return verify.missing(name, str(bucket_client.settings))
+    if len(bucket_client.damaged) >= DAMAGED_KNOWN_MAX:
+        bucket_client.damaged.clear()
+    bucket_client.damaged.add(name)
+    often = f", {breaks} times" if breaks > 1 else ""
     return BlobCorrupt(
-        f"object {name!r} in {bucket_client.settings} is damaged: the server broke off at byte {at:,}, {breaks} times. "
+        f"object {name!r} in {bucket_client.settings} is damaged: the server broke off at byte {at:,}{often}. "
         "Run `headwater doctor --verify` to list all damaged objects, and restore them from a copy of the store."
     )
