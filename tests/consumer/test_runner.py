@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from headwater_consumer.database import Database
 from headwater_consumer.projection.embedded import EmbeddedProjection
-from headwater_consumer.writing import runner, working_set
+from headwater_consumer.writing import batches, working_set
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, keys
@@ -139,14 +139,14 @@ def test_a_batch_that_fails_leaves_nothing_behind(
 def test_a_batch_holds_no_more_bytes_than_its_bound_but_always_a_record(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "BYTES_PER_BATCH_MAX", 1000)
+    monkeypatch.setattr(batches, "BYTES_PER_BATCH_MAX", 1000)
     log = MemoryLog()
     log.append([NewRecord(f"run:team/vision/{n}", b"?" * size) for n, size in enumerate((400, 400, 400, 2000, 10))])
     projector = Projector(log, database)
 
-    batches = [projector.project_batch(0) for _ in range(5)]
+    applied = [projector.project_batch(0) for _ in range(5)]
 
-    assert batches == [2, 1, 1, 1, 0]
+    assert applied == [2, 1, 1, 1, 0]
 
 
 class _SlowLog(MemoryLog):

@@ -31,7 +31,7 @@ POINTS = {
     "stamping": "headwater_producer.producer:Producer.send",
     "appending": "headwater_eventlog.embedded:EmbeddedEventLog.append",
     "committing to the log": "headwater_eventlog.embedded:EmbeddedEventLog._commit",
-    "moving the cursor": "headwater_consumer.writing.statements:advance",
+    "locking the cursors": "headwater_consumer.writing.statements:locked",
     "writing the projection": "headwater_consumer.writing.working_set:WorkingSet.flush",
     "committing the projection": "headwater_consumer.database.database:Database.transaction",
     "letting go of a pack": "headwater_blobs.folder:FolderBlobStore.discard",

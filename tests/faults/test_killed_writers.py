@@ -49,7 +49,7 @@ POINTS = [
     ("appending", 1),
     ("appending", 3),
     ("committing to the log", 2),
-    ("moving the cursor", 2),
+    ("locking the cursors", 2),
     ("writing the projection", 2),
     ("committing the projection", 2),
     ("letting go of a pack", 1),

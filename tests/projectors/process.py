@@ -39,15 +39,15 @@ def main(given: dict[str, Any]) -> int:
 
 def before_first_batch(act: Callable[[], object]) -> None:
     """Act once, when records are read and nothing is written."""
-    apply_next = Projector.apply_next
+    apply = Projector.apply
 
     def acting(self: Projector, *arguments: Any) -> Any:
-        Projector.apply_next = apply_next  # type: ignore[method-assign]
+        Projector.apply = apply  # type: ignore[method-assign]
         print("reached the first batch", flush=True)
         act()
-        return apply_next(self, *arguments)
+        return apply(self, *arguments)
 
-    Projector.apply_next = acting  # type: ignore[method-assign]
+    Projector.apply = acting  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ POINTS = {
     "completing an upload": "headwater_blobs.s3.uploads:_complete",
     "publishing": "headwater_blobs.s3.store:S3BlobStore.publish",
     "appending to Kafka": "headwater_eventlog.kafka.log:KafkaEventLog.append",
-    "applying a batch": "headwater_consumer.writing.runner:Projector._apply",
+    "applying a batch": "headwater_consumer.writing.runner:Projector.apply",
     "sealing": "headwater_consumer.projector.seal:_seal",
 }
 SLOW_S = SHORT_SESSION_S + 2  # longer than the session of a projector with a fault

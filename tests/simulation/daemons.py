@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from headwater_consumer import queries
 from headwater_consumer.database import driver_connection
 from headwater_consumer.queries.results import VersionInfo
+from headwater_consumer.rows import LogPositionRow
+from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector, StaleProjector
-from headwater_eventlog.port import NewRecord, Record
+from headwater_eventlog.port import NewRecord
 from headwater_producer.producer import Producer, Timer
 from headwater_schemas import keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
@@ -22,7 +24,6 @@ from tests.simulation.simulated_log import ProcessLog
 from tests.simulation.views import Shown
 from tests.simulation.world import Process
 from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
-from tests.support.projections import apply_records
 
 READER_RATE = 0.25  # of its steps; looking costs more than anything else does
 SNAPSHOTS_MAX = 3
@@ -39,7 +40,8 @@ class EmbeddedProjector(Process):
     def script(self) -> Iterator[None]:
         random = self.world.random
         log, database = ProcessLog(self), ProcessDatabase(self)
-        projector = Projector(log, database, records_per_batch=random.choice(PROJECTED_PER_BATCH))
+        per_batch = random.choice(PROJECTED_PER_BATCH)
+        projector = Projector(log, database, records_per_batch=per_batch, sleep=self.world.sleep)
         while True:
             yield
             partition = random.randrange(log.partitions)
@@ -57,34 +59,40 @@ class EmbeddedProjector(Process):
 
 
 class GroupProjector(EmbeddedProjector):
-    """Remembers where it is, as a consumer of a group does, and is given records again that it had before."""
+    """Polls several partitions at once, and remembers where it left each, as a consumer of a group does."""
 
     def script(self) -> Iterator[None]:
-        random = self.world.random
         log, database = ProcessLog(self), ProcessDatabase(self)
-        projector = Projector(log, database)
-        at: dict[int, int] = {}
+        projector = Projector(log, database, sleep=self.world.sleep)
+        cursors: dict[int, LogPositionRow] = {}
         while True:
             yield
-            partition = random.randrange(log.partitions)
-            if self.world.is_stopped(partition):
-                continue
-            start = at.pop(partition, self.world.cursor.get(partition, BEFORE_FIRST))
             try:
-                again = self._had_before(partition, start)
-                records = [*again, *log.read(partition, after=start)] if start < log.end(partition) else again
-                if records:
-                    count = apply_records(projector, partition, records)
-                    at[partition] = records[-1].position.offset
-                    self.note(
-                        f"was given {len(records)} records of {partition}, {len(again)} of them again; {count} count"
-                    )
-            except (StaleProjector, StoreUnavailable) as error:
-                self.note(f"{type(error).__name__} {error}")
+                batches = [self._batch(projector, log, cursors, partition) for partition in self._polled(log)]
+                if batches := [batch for batch in batches if batch.records]:
+                    self._apply(projector, cursors, batches)
+            except StoreUnavailable as error:
+                self.note(f"StoreUnavailable {error}")
 
-    def _had_before(self, partition: int, start: int) -> list[Record]:
-        had = [r for r in self.world.log.partitions[partition] if r.position.offset <= start]
-        return had[-self.world.random.randint(1, 5) :] if self.world.random.random() < 0.3 else []
+    def _polled(self, log: ProcessLog) -> list[int]:
+        """Some of the partitions that are not at their end, in any order."""
+        behind = [p for p in range(log.partitions) if self.world.cursor.get(p, BEFORE_FIRST) != log.end(p)]
+        open_ones = [partition for partition in behind if not self.world.is_stopped(partition)]
+        return self.world.random.sample(open_ones, self.world.random.randint(0, len(open_ones)))
+
+    def _batch(
+        self, projector: Projector, log: ProcessLog, cursors: dict[int, LogPositionRow], partition: int
+    ) -> Batch:
+        cursor = cursors[partition] = cursors.get(partition) or projector.cursor(partition)
+        return Batch(cursor, log.read(partition, after=cursor.offset))
+
+    def _apply(self, projector: Projector, cursors: dict[int, LogPositionRow], batches: list[Batch]) -> None:
+        for partition, applied in projector.apply(batches).items():
+            cursors[partition] = applied.cursor
+            self.note(f"projects {applied.count} of {partition} to {applied.cursor.offset}")
+            if applied.stopped is not None:
+                del cursors[partition]
+                self.note(f"{type(applied.stopped).__name__} {applied.stopped}")
 
 
 class Operator(Process):
@@ -181,11 +189,12 @@ class Nature(Process):
                 disk = random.choice((simulated_log.DISK, simulated_blobs.DISK, simulated_database.DISK))
                 self.world.full[disk] = self.world.steps + random.randint(1, FULL_STEPS_MAX)
                 self.note(f"the {disk} is full until step {self.world.full[disk]}")
-
             if faults.strikes(Fault.STOPPED):
                 partition = random.randrange(len(log.partitions))
                 self.world.stopped[partition] = self.world.steps + random.randint(1, STOPPED_STEPS_MAX)
                 self.note(f"partition {partition} is stopped until step {self.world.stopped[partition]}")
+            if faults.strikes(Fault.LOST_COMMITS) and (lost := self.world.disk.crash()):
+                self.note(f"the database crashes, and its last {lost} transactions are gone")
 
     def idle(self) -> bool:
         return not self.world.log.in_flight

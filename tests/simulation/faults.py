@@ -31,6 +31,9 @@ class Fault(StrEnum):
     FULL_DISK = "full disk"  # of the log, the blobs or the database, until there is room again
     UNANSWERED = "unanswered"  # one call to the log or the blobs fails, the next may not
     STOPPED = "stopped partition"  # nobody projects it for a while
+    TAKEN = "taken partition"  # another projector has locked its cursor, and then does nothing with it
+    GAVE_WAY = "gave way"  # the database undoes a transaction that stood in the way of another one
+    LOST_COMMITS = "lost commits"  # the database crashes, and the last transactions are gone
 
 
 class Faults:
@@ -49,6 +52,10 @@ class Faults:
             self._left -= 1
             return True
         return False
+
+    def can_strike(self, kind: Fault) -> bool:
+        """Whether it may happen from here on."""
+        return self._left > 0 and self._rates[kind] > 0
 
     def end(self) -> None:
         """From here on nothing goes wrong any more."""

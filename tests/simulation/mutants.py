@@ -41,14 +41,11 @@ from tests.simulation.simulated_blobs import ProcessBlobs
 def without_compare_and_set() -> Iterator[None]:
     """The cursor moves wherever a projector says, also when another was there meanwhile."""
 
-    def advance(
-        adapter: DatabaseAdapter, connection: Connection, before: LogPositionRow | None, after: LogPositionRow
-    ) -> bool:
-        del before
-        adapter.upsert_rows(connection, LogPositionRow, [after])
-        return True
+    def locked(adapter: DatabaseAdapter, connection: Connection, cursors: Sequence[LogPositionRow]) -> set[int]:
+        del adapter, connection
+        return {cursor.partition for cursor in cursors}
 
-    with patch.object(statements, "advance", advance):
+    with patch.object(statements, "locked", locked):
         yield
 
 

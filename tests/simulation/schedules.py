@@ -8,6 +8,7 @@ from tests.simulation.daemons import EmbeddedProjector, GroupProjector, Nature, 
 from tests.simulation.faults import Violation
 from tests.simulation.maintainer import Maintainer
 from tests.simulation.simulated_blobs import SimulatedBlobs
+from tests.simulation.simulated_database import DatabaseDisk
 from tests.simulation.simulated_log import SimulatedLog
 from tests.simulation.tasks import plan
 from tests.simulation.world import Home, World, ids_from
@@ -52,6 +53,7 @@ def _populate(world: World) -> None:
     random = world.random
     world.log = SimulatedLog(world, random.randint(1, PARTITIONS_MAX))
     world.blobs = SimulatedBlobs(world)
+    world.disk = DatabaseDisk(world)
     for number in range(random.randint(2, WRITERS_MAX)):
         name = f"writer-{number}"
         world.processes.append(Writer(world, name, plan(random, name)))

@@ -1,17 +1,22 @@
 """The database as one virtual process reaches it: a real one; only what surrounds its transactions is simulated."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.database.port import DatabaseAdapter, GaveWay
+from headwater_consumer.rows import LogPositionRow
 from headwater_schemas.positions import BEFORE_FIRST
 from sqlalchemy import Connection
 
 from tests.simulation.faults import Crash, Fault, Violation
-from tests.simulation.world import Process
+from tests.simulation.world import Process, World
 
 DISK = "disk of the database"
 PAGES_MAX = 1 << 30  # of a database with room
+DURABLE_RATE = 0.2  # how often all transactions so far have reached the disk
 
 
 class ProcessDatabase(Database):
@@ -20,16 +25,19 @@ class ProcessDatabase(Database):
     def __init__(self, process: Process) -> None:
         self._process, self._world, self._real = process, process.world, process.world.database
         self.name = self._real.name
-        self.adapter = self._real.adapter
+        self.adapter = cast("DatabaseAdapter", _ProcessAdapter(process, self._real.adapter))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         with self._process.effect("a database commit"):
+            self._world.disk.before_transaction()
             before = self._world.cursor
             with self._real.transaction() as connection, self._room_for(connection):
                 yield connection
                 if self._world.faults.strikes(Fault.CRASH_BEFORE):
                     raise Crash("before a database commit, in its transaction")
+                if self._world.faults.strikes(Fault.GAVE_WAY):
+                    raise GaveWay("the simulated database undid a transaction.")
             self._world.cursor = self._check_cursor(before)
         self._world.overtaken()
 
@@ -66,3 +74,50 @@ class ProcessDatabase(Database):
             if now.get(partition, BEFORE_FIRST) < offset:
                 raise Violation(f"the cursor of partition {partition} went back from {offset} to {now.get(partition)}")
         return now
+
+
+class _ProcessAdapter:
+    """The real adapter, but another process may have locked a cursor."""
+
+    def __init__(self, process: Process, real: DatabaseAdapter) -> None:
+        self._process, self._real = process, real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def lock_cursors(self, connection: Connection, partitions: Sequence[int]) -> list[LogPositionRow]:
+        cursors = self._real.lock_cursors(connection, partitions)
+        if cursors and self._process.world.faults.strikes(Fault.TAKEN):
+            taken = cursors.pop(self._process.world.random.randrange(len(cursors)))
+            self._process.note(f"partition {taken.partition} is taken")
+        return cursors
+
+
+class DatabaseDisk:
+    """What is left of the database if it crashes: all but the last transactions."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._copy: sqlite3.Connection | None = None  # None: as long as no transaction can be lost
+        self._cursor: dict[int, int] = {}  # as of the copy
+        self._lost = 0  # transactions after it
+
+    def before_transaction(self) -> None:
+        """One more transaction begins. Until now and then those before it become durable."""
+        if not self._world.faults.can_strike(Fault.LOST_COMMITS):
+            return
+        self._lost += 1
+        if self._copy is None or self._world.random.random() < DURABLE_RATE:
+            self._copy = self._copy or sqlite3.connect(":memory:")
+            with self._world.database.autocommit() as connection:
+                driver_connection(connection).backup(self._copy)
+            self._cursor, self._lost = self._world.cursor, 1
+
+    def crash(self) -> int:
+        """The database becomes what is durable of it. Returns how many transactions that takes back, at most."""
+        if self._copy is None:
+            return 0
+        with self._world.database.autocommit() as connection:
+            self._copy.backup(driver_connection(connection))
+        self._world.cursor = self._cursor
+        return self._lost

@@ -29,6 +29,7 @@ from tests.simulation.views import Shown
 
 if TYPE_CHECKING:
     from tests.simulation.simulated_blobs import SimulatedBlobs
+    from tests.simulation.simulated_database import DatabaseDisk
     from tests.simulation.simulated_log import SimulatedLog
 
 ALGORITHMS = (digests.XXH3, digests.XXH3, digests.BLAKE3)
@@ -45,6 +46,7 @@ class World:
 
     log: "SimulatedLog"
     blobs: "SimulatedBlobs"
+    disk: "DatabaseDisk"
 
     def __init__(self, seed: int, database: Database) -> None:
         self.seed = seed

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from headwater_consumer.database import Database
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import PROJECTION_META, ROW_TYPES
+from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import EventLog, Record
 from headwater_schemas.errors import UnknownSchema
@@ -33,8 +34,10 @@ def apply_records(projector: Projector, partition: int, records: Sequence[Record
     new = [record for record in records if record.position.offset > cursor.offset]
     if not new:
         return 0
-    after = projector.apply_next(cursor, new)
-    return sum(record.position.offset <= after.offset for record in new)
+    applied = projector.apply([Batch(cursor, new)])[partition]
+    if applied.stopped is not None and not applied.count:
+        raise applied.stopped
+    return applied.count
 
 
 def empty(database: Database) -> None:

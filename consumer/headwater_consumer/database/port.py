@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from headwater_schemas.errors import StoreError
+from headwater_schemas.errors import StoreError, StoreUnavailable
 from sqlalchemy import Connection
 
-from headwater_consumer.rows import ProjectionRow
+from headwater_consumer.rows import LogPositionRow, ProjectionRow
 
 R = TypeVar("R", bound=ProjectionRow)
 Values = tuple[Any, ...]
@@ -22,6 +22,10 @@ class DataRefused(StoreError):
         )
 
 
+class GaveWay(StoreUnavailable):
+    """The transaction was undone to let another one end. Repeated, it can succeed."""
+
+
 class DatabaseAdapter(Protocol):
     """One database that holds a projection: how to connect, begin transactions and move many rows at once.
 
@@ -29,7 +33,7 @@ class DatabaseAdapter(Protocol):
 
     - rows come back equal to those that were written, and text sorts by code point;
     - an error of the driver becomes an error of `headwater_schemas.errors` that names the database and the next step,
-      and `DataRefused` where the same data would fail again.
+      `DataRefused` where the same data would fail again, and `GaveWay` where only the transaction must be repeated.
     """
 
     @property
@@ -44,7 +48,7 @@ class DatabaseAdapter(Protocol):
 
     @property
     def begin_writing(self) -> str:
-        """Begins a transaction that writes."""
+        """Begins a transaction that writes. A crash of the server may undo the last ones: the log has it all."""
         ...
 
     @property
@@ -77,6 +81,13 @@ class DatabaseAdapter(Protocol):
 
     def serialize_creation(self, connection: Connection) -> None:
         """Exclude all others from here to the end of this transaction: for what is created once."""
+        ...
+
+    def lock_cursors(self, connection: Connection, partitions: Sequence[int]) -> list[LogPositionRow]:
+        """The cursors of these partitions, locked in that order to the end of this transaction.
+
+        Left out are those that another transaction has locked, and those that are not there.
+        """
         ...
 
     def to_store_error(self, error: BaseException) -> StoreError:

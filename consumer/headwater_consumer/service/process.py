@@ -3,8 +3,9 @@
 import gc
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from headwater_eventlog.kafka import KafkaEventLog
@@ -21,6 +22,7 @@ from headwater_consumer.writing.runner import Projector, StaleProjector
 
 DONE, FAILED = 0, 1
 ONCE_RECORDS = 4_000  # of a batch; nobody waits for the first of them
+TAKEN_PAUSE_S = 0.05  # until a partition is looked at again that another process is projecting
 # A batch creates some ten objects a record, none of them in cycles; garbage collection was a quarter of the time.
 # Objects created between two collections:
 COLLECT_EVERY = 200_000
@@ -87,11 +89,14 @@ def project_present(log: EventLog, database: Database) -> int:
 def _project_up_to(projector: Projector, partition: int, end: int) -> int:
     total = 0
     while projector.cursor(partition).offset < end:
-        with suppress(StaleProjector):  # another process is projecting it, which is as good
+        try:
             applied = projector.project_batch(partition)
-            if not applied:
-                break  # offsets may have gaps, also at the end
-            total += applied
+        except StaleProjector:  # another process is projecting it, which is as good
+            time.sleep(TAKEN_PAUSE_S)
+            continue
+        if not applied:
+            break  # offsets may have gaps, also at the end
+        total += applied
     return total
 
 

@@ -1,8 +1,8 @@
-"""The main loop of a projector: its share of the partitions, batch by batch, whatever happens to the servers.
+"""The main loop of a projector: its share of the partitions, poll by poll, whatever happens to the servers.
 
-The database alone decides how far a partition is projected: a batch is applied only if the projection is still where
-this process left it. So after every failure it is enough to read the cursor again: a process that was overtaken,
-suspended or informed late fails the compare-and-set.
+The database alone decides how far a partition is projected: what was polled of it is applied only if the projection is
+still where this process left it. So after every failure it is enough to read the cursor again: a process that was
+overtaken, suspended or informed late fails the compare-and-set.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from headwater_eventlog.port import EventLog, Record, RecordsGone
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import StoreError, StoreUnavailable, UnknownSchema
+from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable
 
 from headwater_consumer.database import Database
 from headwater_consumer.rows import LogPositionRow
@@ -19,12 +19,14 @@ from headwater_consumer.service.batch_sizing import BatchSizer
 from headwater_consumer.service.port import JoinGroup, PartitionGroup
 from headwater_consumer.service.status import ProjectorStatus
 from headwater_consumer.service.watchdog import Heartbeat
-from headwater_consumer.writing.runner import PartitionStopped, Projector, StaleProjector
+from headwater_consumer.writing.batches import Applied, Batch
+from headwater_consumer.writing.runner import Projector, StaleProjector
 
 POLL_S = 0.25  # how soon a stop is noticed while there is nothing to do
 OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=5.0)  # between attempts while a server is away
 FAILURES_TO_LEAVE = 2  # polls in a row, after which it joins the group again: it may have been removed
 STOPPED_RETRY_S = 30.0  # between attempts at a stopped partition: it may have been repaired elsewhere
+TAKEN_RETRY_S = 0.25  # between attempts at a partition that another process is projecting now
 HINT_S = 5.0  # between two position hints for the log's own tools
 REPORT_S = 10.0  # between two log lines about throughput
 
@@ -63,7 +65,7 @@ class ProjectorService:
         self._group: PartitionGroup | None = None
         self._cursors: dict[int, LogPositionRow] = {}  # assigned partition → its cursor when we last wrote or read it
         self._unchecked: set[int] = set()  # assigned partitions whose cursor was not compared with the log
-        self._retry_at: dict[int, float] = {}  # stopped partition → when to try again
+        self._retry_at: dict[int, float] = {}  # paused partition → when to try again
         self._batch_sizer = BatchSizer()
         self._failures = 0  # rounds in a row
         self._poll_failures = 0
@@ -88,9 +90,7 @@ class ProjectorService:
     def _round(self) -> None:
         try:
             self._project(self._poll())
-            for partition in sorted(self._unchecked):
-                self._project_partition(partition, [])
-            self._resume_stopped()
+            self._resume_paused()
         except StoreError as error:
             self._back_off(error)
             return
@@ -162,10 +162,11 @@ class ProjectorService:
         """Raises: StoreError, after which the records that were not applied are read again."""
         started, pending = time.monotonic(), dict(found)
         try:
+            for partition in sorted(self._unchecked):
+                if not self._is_on_log(partition):
+                    pending.pop(partition, None)
             while pending and not self._stopping:
-                partition = next(iter(pending))
-                self._project_partition(partition, pending[partition])
-                del pending[partition]
+                self._apply(pending)
         except StoreError:
             for partition in pending:
                 self._seek(self._cursors[partition])
@@ -173,41 +174,52 @@ class ProjectorService:
         if found:
             self._batch_sizer.record(sum(map(len, found.values())), time.monotonic() - started)
 
-    def _project_partition(self, partition: int, records: Sequence[Record]) -> None:
+    def _is_on_log(self, partition: int) -> bool:
+        """Compare the cursor with the log, once an assignment; if that is another log, stop it. Raises: StoreError."""
+        self.heartbeat.begin(f"compare the cursor of partition {partition} with the log", LOG_STUCK_S)
         try:
-            self._check(partition)
-            while records and not self._stopping:
-                after = self._apply(self._cursors[partition], records).offset
-                records = [record for record in records if record.position.offset > after]
-        except StaleProjector:
-            cursor = self._cursor(partition)
-            _log.warning(
-                "Partition %d was projected by another process, up to %d; continuing there.", partition, cursor.offset
-            )
-            self._continue_at(cursor)
-        except (UnknownSchema, PartitionStopped) as error:
-            self._stop_partition(partition, f"{error} The other partitions continue.")
+            self._projector.check(self._cursors[partition])
         except RecordsGone as gone:
             self._stop_partition(partition, str(gone))
+            return False
+        self._unchecked.discard(partition)
+        return True
 
-    def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
+    def _apply(self, pending: dict[int, list[Record]]) -> None:
+        """Apply the first records of `pending`, and take out what needs no further attempt. Raises: StoreError."""
         started = time.monotonic()
-        self.heartbeat.begin(f"apply a batch of partition {cursor.partition}", DATABASE_STUCK_S)
-        after = self._projector.apply_next(cursor, records)
-        count = sum(record.position.offset <= after.offset for record in records)
-        self._cursors[cursor.partition] = after
-        self.status.moved(cursor.partition, after.offset)
+        self.heartbeat.begin(f"apply a batch of partitions {_listed([*pending])}", DATABASE_STUCK_S)
+        batches = [Batch(self._cursors[partition], records) for partition, records in pending.items()]
+        applied = self._projector.apply(batches)
+        for one in applied.values():
+            self._cursors[one.cursor.partition] = one.cursor
+            if one.count:
+                self.status.moved(one.cursor.partition, one.cursor.offset)
+        count = sum(one.count for one in applied.values())
         self.status.applied(count, self._projector.rejections, time.monotonic() - started)
-        return after
+        for partition, one in applied.items():
+            del pending[partition][: one.count]
+            if one.stopped is not None:
+                self._continue_without(one, one.stopped)  # if that fails, it stays pending
+            if one.stopped is not None or not pending[partition]:
+                del pending[partition]
 
-    def _check(self, partition: int) -> None:
-        """Compare the cursor with the log, once an assignment. Raises: RecordsGone, StoreError."""
-        if partition in self._unchecked:
-            self.heartbeat.begin(f"compare the cursor of partition {partition} with the log", LOG_STUCK_S)
-            self._projector.check(self._cursors[partition])
-            self._unchecked.discard(partition)
+    def _continue_without(self, applied: Applied, reason: HeadwaterError) -> None:
+        """Its partition cannot continue now, for this reason. The others can. Raises: StoreError."""
+        partition = applied.cursor.partition
+        if not isinstance(reason, StaleProjector):
+            self._stop_partition(partition, f"{reason} The other partitions continue.")
+            return
+        cursor = self._cursor(partition)
+        if cursor == applied.cursor:  # another process is in the middle of it
+            self._pause(partition, TAKEN_RETRY_S)
+            return
+        _log.warning(
+            "Partition %d was projected by another process, up to %d; continuing there.", partition, cursor.offset
+        )
+        self._continue_at(cursor)
 
-    # --- stopped partitions
+    # --- paused partitions
 
     def _stop_partition(self, partition: int, reason: str) -> None:
         """Pause it until the next attempt; the others continue."""
@@ -215,13 +227,16 @@ class ProjectorService:
             _log.error("Partition %d is stopped: %s", partition, reason)
         self.status.stopped(partition, reason)
         self._unchecked.discard(partition)  # until it is tried again
-        self._retry_at[partition] = time.monotonic() + self._stopped_retry_s
+        self._pause(partition, self._stopped_retry_s)
+
+    def _pause(self, partition: int, retry_s: float) -> None:
+        self._retry_at[partition] = time.monotonic() + retry_s
         if self._group is not None and partition in self._cursors:
             self._group.seek(partition, self._cursors[partition].offset)
             self._group.pause([partition])
 
-    def _resume_stopped(self) -> None:
-        """Try stopped partitions again: another process may have projected them, or the log been repaired."""
+    def _resume_paused(self) -> None:
+        """Try them again: another process may have projected them, or the log been repaired."""
         for partition in [one for one, at in self._retry_at.items() if at <= time.monotonic()]:
             self._continue_at(self._cursor(partition))
             self._unchecked.add(partition)

@@ -1,23 +1,28 @@
-"""Fold the log into the database: read, decode, apply, and move the cursor, in one transaction a batch."""
+"""Fold the log into the database: read, decode, apply, and move the cursors, in one transaction over all partitions."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 
 from headwater_eventlog.port import EventLog, Record
-from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable, UnknownSchema
+from headwater_runtime.retries import Backoff
+from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.port import DataRefused
-from headwater_consumer.projector import DecodedRecord, apply_record, first_keys, second_keys
+from headwater_consumer.database.port import DataRefused, GaveWay
+from headwater_consumer.projector import apply_record, first_keys, second_keys
+from headwater_consumer.projector.state import Put
 from headwater_consumer.rows import LogPositionRow, RejectionRow
 from headwater_consumer.writing import statements
-from headwater_consumer.writing.decoding import decode_records
-from headwater_consumer.writing.log_check import before, check_cursor, check_record, record_hash
+from headwater_consumer.writing.batches import Applied, Batch, DecodedBatch, bounded, decoded
+from headwater_consumer.writing.log_check import before, check_cursor, check_record
 from headwater_consumer.writing.working_set import WorkingSet
 
 RECORDS_PER_BATCH_MAX = 1000
-BYTES_PER_BATCH_MAX = 8 * 1024 * 1024  # of payloads; decoded they take some ten times as much
+# Between attempts at a transaction that gave way to another one, as in a deadlock: seconds in all.
+REPEATS = Backoff(pause_s_min=0.01, pause_s_max=1.0, jitter=0.5, attempts_max=8)
 
 
 class PartitionStopped(StoreError):
@@ -25,16 +30,7 @@ class PartitionStopped(StoreError):
 
 
 class StaleProjector(HeadwaterError):
-    """Another projector moved the cursor meanwhile: this batch was rolled back, and was applied there."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Applied:
-    """The result of applying some records."""
-
-    cursor: LogPositionRow  # of the projection now
-    count: int
-    unknown: UnknownSchema | None  # why it stopped before the last of them
+    """Another projector moved the cursor of a partition meanwhile, or is moving it: nothing of it was applied here."""
 
 
 class Projector:
@@ -47,12 +43,14 @@ class Projector:
         *,
         records_per_batch: int = RECORDS_PER_BATCH_MAX,
         progress: Callable[[], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`progress` is called repeatedly while a batch is applied, at least once a statement."""
         self._log = log
         self._database = database
         self._records_per_batch = records_per_batch
         self._progress = progress
+        self._sleep = sleep
         self._checked: dict[int, LogPositionRow] = {}  # partition → the last cursor that is known to be on this log
         self.rejections = 0  # in the batches that this projector applied
 
@@ -64,22 +62,24 @@ class Projector:
         RecordsGone when an older copy of the log was put back.
         """
         cursor = self.cursor(partition)
-        applied = self._apply(cursor, _bounded(self._read_next(cursor)))
-        if applied.unknown is not None:
-            raise applied.unknown
+        applied = self.apply([Batch(cursor, self._read_next(cursor))])[partition]
+        if applied.stopped is not None:
+            raise applied.stopped
         return applied.count
 
-    def apply_next(self, cursor: LogPositionRow, records: Sequence[Record]) -> LogPositionRow:
-        """Apply the first of `records`, as many as one transaction should hold, and return the new cursor.
+    def apply(self, batches: Sequence[Batch]) -> dict[int, Applied]:
+        """Apply the first records of `batches`, as many as one transaction should hold. Returns the results by
+        partition; of those that have to wait for the next transaction there is none.
 
-        They follow `cursor`, which must be the projection's cursor now, and checked: it is not read again. Raises:
-        StaleProjector when it is another; UnknownSchema when a newer release wrote the first of them; PartitionStopped
-        when the database refuses what that says; StoreUnavailable.
+        Each cursor must be checked, and the projection's cursor now: of a partition that another projector moved, or is
+        moving, nothing is applied, and all others are. Only where the database refuses what a record says, each
+        partition gets a transaction of its own, so that the others do not stop. Raises: StoreUnavailable.
         """
-        applied = self._apply(cursor, _bounded(records))
-        if applied.unknown is not None and not applied.count:
-            raise applied.unknown
-        return applied.cursor
+        first = bounded(batches)
+        try:
+            return self._apply_together(first)
+        except DataRefused:
+            return {batch.cursor.partition: self._apply_alone(batch) for batch in first}
 
     def cursor(self, partition: int) -> LogPositionRow:
         """The projection's cursor. Raises: StoreUnavailable, also when it is that of another log."""
@@ -109,52 +109,72 @@ class Projector:
         # A log may give fewer than there are: if that was only the cursor's own, nothing is said about those after it.
         return records[:limit] or self._log.read(partition, after=cursor.offset, limit=limit)
 
-    def _apply(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
-        """Apply `records`, or their first half if the database refuses one: so all before that one are applied.
+    # --- one transaction
 
-        Raises: PartitionStopped when it is the first.
-        """
+    def _apply_alone(self, batch: Batch) -> Applied:
+        """Apply a batch, or its first half if the database refuses a record: so all before that one are applied."""
+        partition, records = batch.cursor.partition, batch.records
         try:
-            return self._apply_together(cursor, records)
+            return self._apply_together([batch])[partition]
         except DataRefused as error:
             if len(records) > 1:
-                return self._apply(cursor, records[: len(records) // 2])
-            position = records[0].position
-            raise PartitionStopped(f"partition {position.partition} stops at {position.offset}: {error}") from error
+                return self._apply_alone(replace(batch, records=records[: len(records) // 2]))
+            stopped = PartitionStopped(f"partition {partition} stops at {records[0].position.offset}: {error}")
+            stopped.__cause__ = error
+            return Applied(batch.cursor, stopped=stopped)
 
-    def _apply_together(self, cursor: LogPositionRow, records: Sequence[Record]) -> _Applied:
-        """Apply `records`, which follow `cursor` on the log, if that is still the projection's cursor."""
-        decoded = decode_records(records, cursor.time_us, self._log.ancestors)
-        if not decoded.read:
-            return _Applied(cursor, 0, decoded.unknown)
-        last = records[decoded.read - 1]
-        time_us = decoded.records[-1].time_us if decoded.records else cursor.time_us
-        after = replace(cursor, offset=last.position.offset, time_us=time_us, record=record_hash(last))
+    def _apply_together(self, batches: Sequence[Batch]) -> dict[int, Applied]:
+        """Raises: StoreUnavailable; DataRefused, after which nothing was applied."""
+        found = [decoded(batch, self._log.ancestors) for batch in batches]
+        taken = self._transact([batch for batch in found if batch.count])
+        self._checked.update((batch.partition, batch.after) for batch in found if batch.partition in taken)
+        return {batch.partition: _applied(batch, is_taken=batch.partition in taken) for batch in found}
+
+    def _transact(self, batches: Sequence[DecodedBatch]) -> set[int]:
+        """The partitions of which `batches` were applied. Raises: as `_apply_together`."""
+        if not batches:
+            return set()
+        self._create_cursors(batches)
+        repeats = REPEATS.start(sleep=self._sleep)
+        while True:
+            try:
+                return self._transact_once(batches)
+            except GaveWay:
+                if not repeats.pause():
+                    raise
+
+    def _transact_once(self, batches: Sequence[DecodedBatch]) -> set[int]:
         adapter = self._database.adapter
         with self._database.transaction() as connection:
             # Before all else, so that a projector that was overtaken does not apply records to newer rows.
-            if not statements.advance(adapter, connection, cursor if cursor.offset != BEFORE_FIRST else None, after):
-                raise StaleProjector(f"partition {cursor.partition} was projected by another process meanwhile.")
+            taken = statements.locked(adapter, connection, [batch.cursor for batch in batches])
             state = WorkingSet(adapter, connection, self._progress)
-            _apply_records(state, decoded.records)
+            _apply_all(state, [batch for batch in batches if batch.partition in taken])
             state.flush()
         self.rejections += state.written[RejectionRow]
-        self._checked[cursor.partition] = after
-        return _Applied(after, decoded.read, decoded.unknown)
+        return taken
+
+    def _create_cursors(self, batches: Sequence[DecodedBatch]) -> None:
+        """Make the rows of new partitions: a row that is not there cannot be locked."""
+        new = [batch.cursor for batch in batches if batch.cursor.offset == BEFORE_FIRST]
+        if new:
+            with self._database.transaction() as connection:
+                for cursor in sorted(new, key=lambda cursor: cursor.partition):
+                    self._database.adapter.insert_row(connection, cursor)
 
 
-def _bounded(records: Sequence[Record]) -> Sequence[Record]:
-    size = 0
-    for i, record in enumerate(records):
-        size += len(record.payload)
-        if size > BYTES_PER_BATCH_MAX and i:
-            return records[:i]
-    return records
-
-
-def _apply_records(state: WorkingSet, records: Sequence[DecodedRecord]) -> None:
+def _apply_all(state: WorkingSet, batches: Sequence[DecodedBatch]) -> None:
+    records = list(chain.from_iterable(batch.records for batch in batches))
     state.prefetch(first_keys(records))
     state.prefetch(second_keys(records, state))
     for record in records:
         for changes in apply_record(record, state):
             state.write(changes)
+    state.write(Put(batch.after) for batch in batches)
+
+
+def _applied(batch: DecodedBatch, *, is_taken: bool) -> Applied:
+    if is_taken or not batch.count:
+        return Applied(batch.after, batch.count, batch.unknown)
+    stale = StaleProjector(f"partition {batch.partition} was projected by another process meanwhile.")
+    return Applied(batch.cursor, stopped=stale)

@@ -1,11 +1,6 @@
-"""The statements of the writing side: one function a question, named after it.
-
-Those that run for every batch are compiled once a dialect and run as text with positional parameters: building them
-again would cost more than the database does.
-"""
+"""The statements of the writing side: one function a question, named after it."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from headwater_schemas.events import OWN_DRAFT
@@ -15,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
-    bindparam,
     delete,
     exists,
     func,
@@ -23,12 +17,9 @@ from sqlalchemy import (
     literal,
     select,
     tuple_,
-    update,
 )
 
-from headwater_consumer.database.compiled_statements import compiled_text
 from headwater_consumer.database.conditions import is_deleted
-from headwater_consumer.database.connection import driver_connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.database.tables import (
     ALIASES,
@@ -38,7 +29,6 @@ from headwater_consumer.database.tables import (
     DRAFTS,
     ENTRIES,
     LAYERS,
-    LOG_POSITIONS,
     PARKED_RECORDS,
     REJECTIONS,
     SESSIONS,
@@ -46,19 +36,18 @@ from headwater_consumer.database.tables import (
 )
 from headwater_consumer.rows import REMOVED, AliasRow, DraftWriterRow, EntryRow, LogPositionRow, ParkedRecordRow
 
-# --- the cursor -----------------------------------------------------------------------------------------------
+# --- the cursors ----------------------------------------------------------------------------------------------
 
 
-def advance(
-    adapter: DatabaseAdapter, connection: Connection, before: LogPositionRow | None, after: LogPositionRow
-) -> bool:
-    """Move a partition's cursor if it is still where it was read; False when another process moved it."""
-    if before is None:
-        return adapter.insert_row(connection, after)
-    # SQLite and PostgreSQL both evaluate the condition on the row they lock: compare and set.
-    sql = _advance_sql(connection.dialect.name)
-    values = (after.offset, after.time_us, after.record, before.partition, before.generation, before.offset)
-    return bool(driver_connection(connection).execute(sql, values).rowcount == 1)
+def locked(adapter: DatabaseAdapter, connection: Connection, cursors: Sequence[LogPositionRow]) -> set[int]:
+    """Lock those of `cursors` that are the projection's, to the end of this transaction; returns their partitions.
+
+    The others were moved by another projector, or one is about to: it has locked them. This is the compare of
+    compare-and-set; nobody else can set what is locked.
+    """
+    expected = {cursor.partition: cursor for cursor in cursors}
+    now = adapter.lock_cursors(connection, sorted(expected))
+    return {cursor.partition for cursor in now if cursor == expected[cursor.partition]}
 
 
 # --- entries --------------------------------------------------------------------------------------------------
@@ -239,18 +228,3 @@ def _live_versions(function: Any, collection: str, other_than: int) -> Any:
     return select(function(VERSIONS.c.version)).where(
         VERSIONS.c.collection == collection, VERSIONS.c.version != other_than, ~is_deleted()
     )
-
-
-@cache
-def _advance_sql(dialect: str) -> str:
-    columns = LOG_POSITIONS.c
-    statement = (
-        update(LOG_POSITIONS)
-        .values(offset=bindparam("new_offset"), time_us=bindparam("new_time"), record=bindparam("new_record"))
-        .where(
-            columns.partition == bindparam("p"),
-            columns.generation == bindparam("g"),
-            columns.offset == bindparam("old_offset"),
-        )
-    )
-    return compiled_text(statement, dialect)

@@ -178,13 +178,14 @@ class WorkingSet:
             self._adapter.insert_entries(self._connection, self._entries)
             self._entries = []
             self._unflushed.clear()
+        # In the order of their keys: transactions that share rows lock them in one order, and none waits in a circle.
         for row_type, keys in self._deleted.items():
             if keys:
-                self._adapter.delete_rows(self._connection, row_type, list(keys))
+                self._adapter.delete_rows(self._connection, row_type, sorted(keys))
                 keys.clear()
         for row_type, rows in self._changed.items():
             if rows:
-                self._adapter.upsert_rows(self._connection, row_type, list(rows.values()))
+                self._adapter.upsert_rows(self._connection, row_type, [row for _, row in sorted(rows.items())])
                 self.written[row_type] += len(rows)
                 rows.clear()
 

@@ -15,7 +15,7 @@ from headwater_consumer.database.entry_ranges import has_entry
 from headwater_consumer.database.port import R, Values
 from headwater_consumer.database.postgresql.arrays import OIDS, array
 from headwater_consumer.database.row_mapping import cache_key, table_of
-from headwater_consumer.rows import EntryRow, ProjectionRow
+from headwater_consumer.rows import EntryRow, LogPositionRow, ProjectionRow
 
 ROWS_PER_STATEMENT_MAX = 10_000  # bounds the memory of the arrays
 
@@ -54,6 +54,12 @@ class PostgresqlBulk:
         """See `DatabaseAdapter`. Of two transactions that insert at once, the second waits for the first."""
         driver = driver_connection(connection)
         return bool(driver.execute(_insert_or_ignore(cache_key(type(row))), type(row).values(row)).rowcount == 1)
+
+    def lock_cursors(self, connection: Connection, partitions: Sequence[int]) -> list[LogPositionRow]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        columns = _parameters(driver, _types(LogPositionRow, ["partition"]), [(number,) for number in partitions])
+        return [LogPositionRow(*row) for row in driver.execute(_lock_cursors(), columns)]
 
     def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
         """See `DatabaseAdapter`."""
@@ -157,6 +163,16 @@ def _insert_or_ignore(row_type: Any) -> str:
     names = [_quoted(column.name) for column in table.columns]
     values = ", ".join(["%s"] * len(names))
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@cache
+def _lock_cursors() -> str:
+    table = table_of(LogPositionRow)
+    columns = ", ".join(_quoted(column.name) for column in table.columns)
+    return (
+        f"SELECT {columns} FROM {table.name} WHERE partition = ANY (%b::int8[]) "  # noqa: S608
+        "ORDER BY partition FOR UPDATE SKIP LOCKED"
+    )
 
 
 @cache

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headwater_consumer.database.connection import driver_connection
-from headwater_consumer.database.port import DataRefused
+from headwater_consumer.database.port import DataRefused, GaveWay
 from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
 from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
 from headwater_consumer.database.row_mapping import SCHEMA
@@ -23,17 +23,22 @@ KEEPALIVES_IDLE_S = 30  # notices a server that vanished without closing its con
 TCP_TIMEOUT_S = 30
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
+_DURABLE = "SET LOCAL synchronous_commit = on"  # what is created once is there before anybody relies on it
 # SQLSTATE classes of errors that repeat with the same data: its values, a constraint, a limit.
 _ABOUT_DATA = ("22", "23", "54")
 _FULL = ("53100", "53200", "53300")  # disk full, out of memory, too many connections: SQLSTATE class 53
-_SERIALISATION = ("40001", "40P01")  # serialization failure, deadlock: the transaction can be tried again
+_ROLLED_BACK = "40"  # by the server, as in a deadlock: SQLSTATE class 40, where the transaction can be repeated
 
 
 class PostgresqlSchema(PostgresqlBulk):
     """A `DatabaseAdapter` for one schema of a database."""
 
     # A projector that hangs must not keep what it locked. A reader may pause between two queries for any time.
-    begin_writing = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'"
+    # The log is the truth: what a crash of the server undoes is projected again, so that no commit waits for the disk.
+    begin_writing = (
+        f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'; "
+        "SET LOCAL synchronous_commit = off"
+    )
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     walks_nearest_first = False
     empty_hint: str | None = "Start `headwater projector`, which creates it."
@@ -72,7 +77,7 @@ class PostgresqlSchema(PostgresqlBulk):
 
     def serialize_creation(self, connection: Connection) -> None:
         """Exclude all others from here to the end of this transaction: for what is created once."""
-        driver_connection(connection).execute(_LOCK)
+        driver_connection(connection).execute(f"{_DURABLE}; {_LOCK}")
 
     def to_store_error(self, error: BaseException) -> StoreError:
         """The driver's error as one of ours."""
@@ -81,8 +86,8 @@ class PostgresqlSchema(PostgresqlBulk):
         # The client library refuses some values by itself, and then there is no SQLSTATE.
         if state.startswith(_ABOUT_DATA) or (not state and isinstance(error, _psycopg().DataError)):
             return DataRefused(self.name, text)
-        if state in _SERIALISATION:
-            return StoreUnavailable(f"{self.name} gave way to another transaction: {text}. Try again.")
+        if state.startswith(_ROLLED_BACK):
+            return GaveWay(f"a transaction in {self.name} gave way to another one: {text}. Try again.")
         if state == "25006":  # read-only transaction
             return StoreReadOnly(f"the projection {self.name} cannot be written: {text}. Use the primary server.")
         if state in _FULL:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from headwater_consumer.database.port import DataRefused
 from headwater_consumer.database.sqlite.bulk import SqliteBulk
+from headwater_consumer.rows import LogPositionRow
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
@@ -48,6 +49,10 @@ class SqliteFile(SqliteBulk):
 
     def serialize_creation(self, connection: Connection) -> None:
         """Nothing to do: there is one writer at a time."""
+
+    def lock_cursors(self, connection: Connection, partitions: Sequence[int]) -> list[LogPositionRow]:
+        """The cursors; one writer at a time needs no locks."""
+        return self.load_rows(connection, LogPositionRow, [(partition,) for partition in partitions])
 
     def to_store_error(self, error: BaseException) -> StoreError:
         """The driver's error as one of ours."""
