@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from headwater_consumer.projector.base_prefetch import LAYER_ROWS_MAX
+from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.events import (
     Capture,
@@ -13,10 +15,12 @@ from headwater_schemas.events import (
     RunHeartbeat,
     RunStarted,
     RunUpdated,
+    VersionCommitted,
     WriterDone,
 )
+from headwater_schemas.keys import collection_key
 
-from tests.consumer.inspection import Databases, rejections_of
+from tests.consumer.inspection import Databases, rejections_of, versions_of
 from tests.support.history import History, files_of
 from tests.support.memory_log import MemoryLog
 from tests.support.projections import project_all
@@ -58,3 +62,51 @@ def test_a_batch_costs_as_many_statements_however_much_it_is_about(
     few = _statements(databases, event, FEW)
 
     assert 0 < few == _statements(databases, event, MANY)
+
+
+# --- a poll of many partitions ------------------------------------------------------------------------------------
+
+PARTITIONS = 32
+STATEMENTS_MAX = 32  # of a poll, however many partitions it has
+
+
+def _statements_of_a_poll(databases: Databases, partitions: int, *, on_a_base: bool, entries: int) -> int:
+    """How many statements one poll costs that has a commit of one collection in each of so many partitions."""
+    asked: list[None] = []
+    with databases.empty() as database:
+        history = History(MemoryLog(PARTITIONS), database)
+        names = [_collection_in(history, partition) for partition in range(partitions)]
+        if on_a_base:
+            for name in names:
+                history.commit(name, {f"{n}": b"0" for n in range(entries)})
+        for name in names:
+            draft, events = history.draft(name, {"new": b"1", "0": b"2"}, base=0 if on_a_base else None, removed=["1"])
+            history.writer().write(*events, VersionCommitted(collection=name, draft=draft))
+        projector = Projector(history.log, database, progress=lambda: asked.append(None))
+        cursors = map(projector.cursor, range(PARTITIONS))
+        polled = [Batch(cursor, history.log.read(cursor.partition, after=cursor.offset)) for cursor in cursors]
+        applied = projector.apply([batch for batch in polled if batch.records])
+
+        assert {p for p, one in applied.items() if one.count} == set(range(partitions))
+        assert rejections_of(database) == []
+        assert all(len(versions_of(database, name)) == 1 + on_a_base for name in names)
+    return len(asked)
+
+
+def _collection_in(history: History, partition: int) -> str:
+    names = (f"{PROJECT}/c{n}" for n in range(10_000))
+    return next(name for name in names if history.log.partition_of(collection_key(name)) == partition)
+
+
+@pytest.mark.parametrize(
+    ("on_a_base", "entries"),
+    [(False, 0), (True, 3), (True, 2 * LAYER_ROWS_MAX)],
+    ids=["new", "on a small base, which is merged", "on a large base"],
+)
+def test_a_poll_costs_as_many_statements_however_many_partitions_and_commits_it_has(
+    databases: Databases, on_a_base: bool, entries: int
+) -> None:
+    few = _statements_of_a_poll(databases, FEW, on_a_base=on_a_base, entries=entries)
+    many = _statements_of_a_poll(databases, PARTITIONS, on_a_base=on_a_base, entries=entries)
+
+    assert 0 < few == many <= STATEMENTS_MAX

@@ -7,7 +7,7 @@ import pytest
 from headwater_consumer.database import Database
 from headwater_consumer.projector.state import AddEntries
 from headwater_consumer.service.process import project_present
-from headwater_consumer.writing import working_set
+from headwater_consumer.writing import layer_entries
 from headwater_consumer.writing.working_set import WorkingSet
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import keys
@@ -42,7 +42,7 @@ def _rows(first: int, count: int) -> AddEntries:
 def test_the_working_set_holds_no_more_entries_than_its_bound(
     database: Database, monkeypatch: pytest.MonkeyPatch, per_event: int
 ) -> None:
-    monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", BOUND)
+    monkeypatch.setattr(layer_entries, "ENTRIES_HELD_MAX", BOUND)
     held = []
     with database.transaction() as connection:
         state = WorkingSet(database.adapter, connection)
@@ -58,7 +58,7 @@ def test_the_working_set_holds_no_more_entries_than_its_bound(
 
 def test_what_is_bounded_is_about_thirty_megabytes() -> None:
     """Some 600 bytes a row, of which each event has at most 8,192."""
-    assert working_set.ENTRIES_PER_FLUSH_MAX == 50_000
+    assert layer_entries.ENTRIES_HELD_MAX == 50_000
 
 
 def test_of_two_partitions_that_stop_the_first_is_raised(database: Database) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from headwater_consumer.writing import working_set
+from headwater_consumer.writing import layer_entries
 from headwater_consumer.writing.runner import Projector
 from sqlalchemy import Engine, event
 
@@ -62,10 +62,12 @@ def test_a_layer_in_ranges_becomes_what_it_becomes_at_once(
     log = _log()
     with databases.empty() as at_once, databases.empty() as in_ranges:
         project_all(log, Projector(log, at_once))
-        monkeypatch.setattr(working_set, "ROWS_PER_STATEMENT", ROWS)
+        monkeypatch.setattr(layer_entries, "ROWS_PER_STATEMENT", ROWS)
+        monkeypatch.setattr(layer_entries, "PATHS_PER_QUERY", ROWS)
+        monkeypatch.setattr(layer_entries, "MERGED_IN_MEMORY_MAX", 0)
         steps: list[None] = []
-        with _rows_of_statements() as counts:
-            project_all(log, Projector(log, in_ranges, progress=lambda: steps.append(None)))
+        with _rows_of_statements() as counts:  # one event a transaction, so that every draft is stored before its seal
+            project_all(log, Projector(log, in_ranges, records_per_batch=1, progress=lambda: steps.append(None)))
 
         assert fingerprint_of(in_ranges) == fingerprint_of(at_once)
         assert len(listing_of(in_ranges, DIGITS, 6)) == ENTRIES

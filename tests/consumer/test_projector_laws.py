@@ -10,6 +10,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES, RUN_INPUTS, RUN_OUTPUTS
 from headwater_consumer.rows import EXECUTABLE, FILE
+from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import codec, metadata
@@ -106,6 +107,27 @@ def test_any_restart_point_and_any_batch_size_give_one_fingerprint(
                 pass
 
         assert fingerprint_of(in_parts) == fingerprint_of(at_once)
+
+
+@given(histories(), st.data())
+def test_any_polls_of_several_partitions_give_one_fingerprint(
+    databases: Databases, history: History, data: st.DataObject
+) -> None:
+    written = write(history, partitions=3)
+    with databases.empty() as at_once, databases.empty() as polled:
+        project(written, at_once)
+
+        projector = Projector(written.log, polled)
+        while behind := [p for p in range(3) if projector.cursor(p).offset < written.log.end(p)]:
+            chosen = data.draw(st.lists(st.sampled_from(behind), min_size=1, unique=True))
+            projector.apply([_next_records(projector, written.log, p, data.draw(st.integers(1, 9))) for p in chosen])
+
+        assert fingerprint_of(polled) == fingerprint_of(at_once)
+
+
+def _next_records(projector: Projector, log: MemoryLog, partition: int, count: int) -> Batch:
+    cursor = projector.cursor(partition)
+    return Batch(cursor, log.read(partition, after=cursor.offset, limit=count))
 
 
 @given(histories())
@@ -259,7 +281,8 @@ def test_equal_content_has_one_digest_whatever_the_route(databases: Databases, d
     written = write(teller.steps)
 
     with databases.empty() as database:
-        project(written, database)
+        while Projector(written.log, database, records_per_batch=data.draw(st.integers(1, 40))).project_batch(0):
+            pass
 
         assert rejections_of(database) == []
         assert rows_of(database, _MISCOUNTED_LAYERS) == []

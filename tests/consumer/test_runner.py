@@ -3,20 +3,23 @@
 import multiprocessing
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from headwater_consumer.database import Database
 from headwater_consumer.projection.embedded import EmbeddedProjection
-from headwater_consumer.writing import batches, working_set
+from headwater_consumer.rows import ProjectionRow
+from headwater_consumer.writing import batches, layer_entries
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_schemas import codec, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
 from headwater_schemas.events import Stamped, VersionCommitted
 from headwater_schemas.positions import Cut
+from sqlalchemy import Connection
 
 from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
 from tests.support.history import History, open_history
@@ -168,19 +171,65 @@ def test_a_projector_that_compares_the_last_record_first_goes_on_with_the_next(d
     assert len(versions_of(database, DIGITS)) == 2
 
 
-def test_entries_written_in_the_middle_of_a_batch_change_nothing(
-    history: History, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+BOUNDS = {"ENTRIES_HELD_MAX": 3, "PATHS_PER_QUERY": 2, "MERGED_IN_MEMORY_MAX": 0, "ENTRIES_LOADED_MAX": 0}
+
+
+@pytest.mark.parametrize("bounds", [{name: value} for name, value in BOUNDS.items()] + [BOUNDS], ids=[*BOUNDS, "all"])
+def test_entries_written_or_forgotten_in_the_middle_of_a_batch_change_nothing(
+    history: History, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounds: Mapping[str, int]
 ) -> None:
-    for n in range(5):
-        history.commit(DIGITS, {f"{n}-{i}": b"1" for i in range(7)}, base=n - 1 if n else None)
+    for n in range(8):
+        removed = [f"{n - 1}-1"] if n else []
+        history.commit(DIGITS, {f"{n}-{i}": b"1" for i in range(7)}, base=n - 1 if n else None, removed=removed)
     again = open_database(mode, tmp_path / "again.db")
 
-    monkeypatch.setattr(working_set, "ENTRIES_PER_FLUSH_MAX", 3)
-    monkeypatch.setattr(working_set, "HIDDEN_PATHS_PER_QUERY", 2)
+    for name, value in bounds.items():
+        monkeypatch.setattr(layer_entries, name, value)
     project_all(history.log, Projector(history.log, again))
 
     assert fingerprint_of(again) == fingerprint_of(history.database)
     again.close()
+
+
+def test_what_a_draft_brings_that_one_batch_opens_and_seals_is_written_once(
+    history: History, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(12):
+        draft, events = history.draft(DIGITS, {f"{n}": b"1"}, base=n - 1 if n else None, removed=[f"{n - 3}"])
+        history.writer().write(*events, VersionCommitted(collection=DIGITS, draft=draft))
+    written: list[Any] = []
+    adapter = history.database.adapter
+    insert_entries = adapter.insert_entries
+
+    def insert(connection: Connection, rows: list[Any]) -> None:
+        written.extend(rows)
+        insert_entries(connection, rows)
+
+    monkeypatch.setattr(adapter, "insert_entries", insert)
+    history.project()
+
+    assert len(versions_of(history.database, DIGITS)) == 12
+    assert sorted(written) == sorted(rows_of(history.database, "SELECT * FROM entries"))
+
+
+def test_rows_are_written_in_the_order_of_their_keys(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Projectors that share rows lock them in one order, so that none waits for one that waits for it."""
+    for name in ("c", "a", "b"):
+        _write_version(history, b"1", f"team/vision/{name}")
+    written: list[Sequence[ProjectionRow]] = []
+    adapter = history.database.adapter
+    upsert_rows = adapter.upsert_rows
+
+    def upsert(connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
+        written.append(list(rows))
+        upsert_rows(connection, row_type, written[-1])
+
+    monkeypatch.setattr(adapter, "upsert_rows", upsert)
+    history.project()
+
+    keys_written = [[tuple(getattr(row, name) for name in row.primary_key) for row in rows] for rows in written]
+    assert any(len(found) > 1 for found in keys_written)
+    assert keys_written == [sorted(found) for found in keys_written]
 
 
 PAIRS, LOOKS = 60, 200

@@ -161,11 +161,13 @@ def own_kafka_cluster(folder: Path, brokers: int = 3, **settings: str) -> Iterat
 
 
 @contextmanager
-def own_postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgres]:
+def own_postgres(
+    folder: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Postgres]:
     """A PostgreSQL to be broken."""
     password, _ = passwords({})
     (port,) = free_ports(1)
-    server = Postgres(folder, programs().postgres, port=port, password=password, durable=durable)
+    server = Postgres(folder, programs().postgres, port=port, password=password, durable=durable, settings=settings)
     with _running(server):
         yield server
 

@@ -116,6 +116,17 @@ class DatabaseAdapter(Protocol):
         """Append rows to `entries`, in the order of EntryRow's fields."""
         ...
 
+    def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:
+        """The rows of `entries` with these (layer, path), of which a layer has at most one each.
+
+        Cost: an index look-up each.
+        """
+        ...
+
+    def load_layers(self, connection: Connection, layers: Sequence[int]) -> list[Values]:
+        """All rows of `entries` in these layers."""
+        ...
+
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
         """The starts of those path ranges, [start, end), in which a layer has an entry. One index look-up each."""
         ...

@@ -6,6 +6,21 @@ belong to `writing`.
 """
 
 from headwater_consumer.projector.event_context import EventContext
-from headwater_consumer.projector.records import DecodedRecord, apply_record, first_keys, second_keys
+from headwater_consumer.projector.records import (
+    DecodedRecord,
+    apply_record,
+    entries_of_bases,
+    first_keys,
+    second_keys,
+    third_keys,
+)
 
-__all__ = ["DecodedRecord", "EventContext", "apply_record", "first_keys", "second_keys"]
+__all__ = [
+    "DecodedRecord",
+    "EventContext",
+    "apply_record",
+    "entries_of_bases",
+    "first_keys",
+    "second_keys",
+    "third_keys",
+]

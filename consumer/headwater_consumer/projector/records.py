@@ -10,10 +10,11 @@ from itertools import count
 
 from headwater_schemas import codec, header_block
 from headwater_schemas.errors import UndecodableEvent
-from headwater_schemas.events import DeadLetterResolved, Stamped
+from headwater_schemas.events import DeadLetterResolved, Event, Stamped
 from headwater_schemas.headers import Headers, sequence_of, session_of
 from headwater_schemas.positions import Position, position_of
 
+from headwater_consumer.projector.base_prefetch import BaseEntries, base_entries, base_layer_keys
 from headwater_consumer.projector.dispatch import apply
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.prefetch import RowKey, first_prefetch, second_prefetch
@@ -117,6 +118,19 @@ def first_keys(records: Sequence[DecodedRecord]) -> Iterator[RowKey]:
 
 def second_keys(records: Sequence[DecodedRecord], state: State) -> Iterator[RowKey]:
     """The rows that depend on those of `first_keys`, which are in `state` now."""
-    for record in records:
-        if isinstance(record.content, Stamped):
-            yield from second_prefetch(record.content.event, state)
+    for event in _events(records):
+        yield from second_prefetch(event, state)
+
+
+def third_keys(records: Sequence[DecodedRecord], state: State) -> Iterator[RowKey]:
+    """The rows that depend on those of `second_keys`, which are in `state` now."""
+    return base_layer_keys(_events(records), state)
+
+
+def entries_of_bases(records: Sequence[DecodedRecord], state: State) -> BaseEntries:
+    """The entries that a batch will most likely read; the rows of `third_keys` are in `state` now."""
+    return base_entries(_events(records), state)
+
+
+def _events(records: Sequence[DecodedRecord]) -> Iterator[Event]:
+    return (record.content.event for record in records if isinstance(record.content, Stamped))

@@ -12,7 +12,7 @@ from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.port import DataRefused, GaveWay
-from headwater_consumer.projector import apply_record, first_keys, second_keys
+from headwater_consumer.projector import apply_record, entries_of_bases, first_keys, second_keys, third_keys
 from headwater_consumer.projector.state import Put
 from headwater_consumer.rows import LogPositionRow, RejectionRow
 from headwater_consumer.writing import statements
@@ -167,6 +167,8 @@ def _apply_all(state: WorkingSet, batches: Sequence[DecodedBatch]) -> None:
     records = list(chain.from_iterable(batch.records for batch in batches))
     state.prefetch(first_keys(records))
     state.prefetch(second_keys(records, state))
+    state.prefetch(third_keys(records, state))
+    state.prefetch_entries(entries_of_bases(records, state))
     for record in records:
         for changes in apply_record(record, state):
             state.write(changes)

@@ -28,7 +28,6 @@ from headwater_consumer.database.tables import (
     DRAFT_WRITERS,
     DRAFTS,
     ENTRIES,
-    LAYERS,
     PARKED_RECORDS,
     REJECTIONS,
     SESSIONS,
@@ -100,12 +99,10 @@ def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Ite
         last = last_of_page
 
 
-def rows_below(connection: Connection, layer: int, below: Sequence[int], paths: PathRange) -> list[EntryRow]:
-    """The rows of the layers `below` whose paths `layer` has too, between `paths`."""
-    named = select(ENTRIES.c.path).where(*_within(layer, paths))
-    under = ENTRIES.alias("under")
-    rows = connection.execute(select(under).where(under.c.layer.in_(below), under.c.path.in_(named)))
-    return [EntryRow(*row) for row in rows]
+def paths_between(connection: Connection, layer: int, paths: PathRange) -> list[str]:
+    """The different paths of `layer` between `paths`, in order."""
+    rows = select(ENTRIES.c.path).distinct().where(*_within(layer, paths)).order_by(ENTRIES.c.path)
+    return list(connection.execute(rows).scalars())
 
 
 def kinds_in_range(connection: Connection, layer: int, start: str, end: str) -> Iterator[tuple[str, int]]:
@@ -139,11 +136,6 @@ def remove_removals(connection: Connection, layer: int, paths: PathRange) -> int
 def remove_entries(connection: Connection, layer: int, paths: PathRange) -> None:
     """Delete all rows of `layer` between `paths`."""
     connection.execute(delete(ENTRIES).where(*_within(layer, paths)))
-
-
-def drop_layer(connection: Connection, layer: int) -> None:
-    """Delete a layer that has no rows any more."""
-    connection.execute(delete(LAYERS).where(LAYERS.c.layer == layer))
 
 
 def drop_writers(connection: Connection, collection: str, draft: str) -> None:

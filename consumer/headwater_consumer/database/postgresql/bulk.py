@@ -68,6 +68,21 @@ class PostgresqlBulk:
             for row in rows:
                 copy.write_row(row)
 
+    def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        found: list[Values] = []
+        for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
+            columns = _parameters(driver, ["int8", "text"], keys[start : start + ROWS_PER_STATEMENT_MAX])
+            found += driver.execute(_select_entries(), columns).fetchall()
+        return found
+
+    def load_layers(self, connection: Connection, layers: Sequence[int]) -> list[Values]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        columns = _parameters(driver, ["int8"], [(layer,) for layer in layers])
+        return driver.execute(_select_layers(), columns).fetchall()  # type: ignore[no-any-return]
+
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
         """See `DatabaseAdapter`."""
         driver = driver_connection(connection)
@@ -180,6 +195,24 @@ def _copy_entries() -> str:
     table = table_of(EntryRow)
     names = ", ".join(_quoted(column.name) for column in table.columns)
     return f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)"
+
+
+@cache
+def _select_entries() -> str:
+    # One index look-up a key, as in `_select_by_keys`.
+    keys = "unnest(%b::int8[], %b::text[]) AS k(layer, path)"
+    one = f"(SELECT * FROM {table_of(EntryRow).name} AS r WHERE r.layer = k.layer AND r.path = k.path LIMIT 1)"  # noqa: S608
+    return f"SELECT {_entry_columns()} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
+
+
+@cache
+def _select_layers() -> str:
+    of_layer = f"(SELECT * FROM {table_of(EntryRow).name} AS r WHERE r.layer = k.layer OFFSET 0)"  # noqa: S608
+    return f"SELECT {_entry_columns()} FROM unnest(%b::int8[]) AS k(layer) CROSS JOIN LATERAL {of_layer} AS r"  # noqa: S608
+
+
+def _entry_columns() -> str:
+    return ", ".join(f"r.{_quoted(column.name)}" for column in table_of(EntryRow).columns)
 
 
 @cache

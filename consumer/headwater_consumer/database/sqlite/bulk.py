@@ -1,6 +1,6 @@
 """Many rows at once in SQLite: it runs in this process and takes rows one by one fastest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,13 +21,8 @@ class SqliteBulk:
 
     def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
         """See `DatabaseAdapter`."""
-        run = driver_connection(connection).execute
-        found: list[R] = []
-        for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
-            chunk = padded(keys[start : start + KEYS_PER_STATEMENT_MAX])
-            sql = _select_by_keys(cache_key(row_type), len(chunk))
-            found.extend(row_type(*row) for row in run(sql, tuple(value for key in chunk for value in key)))
-        return found
+        rows = _rows_by_keys(connection, lambda count: _select_by_keys(cache_key(row_type), count), keys)
+        return [row_type(*row) for row in rows]
 
     def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
         """See `DatabaseAdapter`."""
@@ -46,6 +41,14 @@ class SqliteBulk:
         """See `DatabaseAdapter`."""
         driver_connection(connection).executemany(_insert_entry(), rows)
 
+    def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:
+        """See `DatabaseAdapter`."""
+        return _rows_by_keys(connection, _select_entries, keys)
+
+    def load_layers(self, connection: Connection, layers: Sequence[int]) -> list[Values]:
+        """See `DatabaseAdapter`."""
+        return _rows_by_keys(connection, _select_layers, [(layer,) for layer in layers])
+
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
         """See `DatabaseAdapter`."""
         driver = driver_connection(connection)
@@ -55,6 +58,16 @@ class SqliteBulk:
             values = (*[text for pair in chunk for text in pair], layer)
             starts += [start for (start,) in driver.execute(_ranges(len(chunk)), values)]
         return starts
+
+
+def _rows_by_keys(connection: Connection, select_sql: Callable[[int], str], keys: Sequence[Values]) -> list[Values]:
+    """The rows of a statement that takes many keys; `select_sql` gives the one for so many."""
+    run = driver_connection(connection).execute
+    found: list[Values] = []
+    for start in range(0, len(keys), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(keys[start : start + KEYS_PER_STATEMENT_MAX])
+        found += run(select_sql(len(chunk)), tuple(value for key in chunk for value in key))
+    return found
 
 
 @cache
@@ -67,6 +80,21 @@ def _select_by_keys(row_type: Any, keys: int) -> str:
         for i in range(keys)
     ]
     return compiled_text(select(table).where(or_(*matches)), SQLITE)
+
+
+@cache
+def _select_entries(keys: int) -> str:
+    matches = [
+        and_(ENTRIES.c.layer == bindparam(f"layer_{i}"), ENTRIES.c.path == bindparam(f"path_{i}")) for i in range(keys)
+    ]
+    return compiled_text(select(ENTRIES).where(or_(*matches)), SQLITE)
+
+
+@cache
+def _select_layers(layers: int) -> str:
+    return compiled_text(
+        select(ENTRIES).where(or_(*[ENTRIES.c.layer == bindparam(f"l_{i}") for i in range(layers)])), SQLITE
+    )
 
 
 @cache
