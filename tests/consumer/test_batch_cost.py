@@ -1,9 +1,10 @@
 """What a batch reads is loaded together: it costs as many statements however many drafts and runs it is about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from headwater_consumer.projector.base_prefetch import LAYER_ROWS_MAX
+from headwater_consumer.rows import FILE
 from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.events import (
@@ -20,8 +21,9 @@ from headwater_schemas.events import (
 )
 from headwater_schemas.keys import collection_key
 
-from tests.consumer.inspection import Databases, rejections_of, versions_of
+from tests.consumer.inspection import Databases, digest_of, rejections_of, versions_of
 from tests.support.history import History, files_of
+from tests.support.history import digest_of as digest_of_file
 from tests.support.memory_log import MemoryLog
 from tests.support.projections import project_all
 
@@ -67,6 +69,7 @@ def test_a_batch_costs_as_many_statements_however_much_it_is_about(
 # --- a poll of many partitions ------------------------------------------------------------------------------------
 
 PARTITIONS = 32
+CHANGED = {"new": b"1", "0": b"2"}
 STATEMENTS_MAX = 32  # of a poll, however many partitions it has
 
 
@@ -79,9 +82,11 @@ def _statements_of_a_poll(databases: Databases, partitions: int, *, on_a_base: b
         if on_a_base:
             for name in names:
                 history.commit(name, {f"{n}": b"0" for n in range(entries)})
+        base = {f"{n}": b"0" for n in range(entries)} if on_a_base else {}
+        meant = _digest({path: content for path, content in {**base, **CHANGED}.items() if path != "1"})
         for name in names:
-            draft, events = history.draft(name, {"new": b"1", "0": b"2"}, base=0 if on_a_base else None, removed=["1"])
-            history.writer().write(*events, VersionCommitted(collection=name, draft=draft))
+            draft, events = history.draft(name, CHANGED, base=0 if on_a_base else None, removed=["1"])
+            history.writer().write(*events, VersionCommitted(collection=name, draft=draft, expected_digest=meant))
         projector = Projector(history.log, database, progress=lambda: asked.append(None))
         cursors = map(projector.cursor, range(PARTITIONS))
         polled = [Batch(cursor, history.log.read(cursor.partition, after=cursor.offset)) for cursor in cursors]
@@ -91,6 +96,13 @@ def _statements_of_a_poll(databases: Databases, partitions: int, *, on_a_base: b
         assert rejections_of(database) == []
         assert all(len(versions_of(database, name)) == 1 + on_a_base for name in names)
     return len(asked)
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
+    """The digest of a version with these files."""
+    nothing = (None,) * 5
+    files = {path: (FILE, len(content), digest_of_file(content), *nothing) for path, content in contents.items()}
+    return digest_of(files)
 
 
 def _collection_in(history: History, partition: int) -> str:

@@ -22,7 +22,7 @@ from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
 from tests.projectors.harness import UNKNOWN
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
-from tests.support.modes import EMBEDDED, open_database
+from tests.support.modes import SERVICE, open_database
 from tests.support.projections import project_all
 
 PARTITIONS = 4
@@ -128,11 +128,10 @@ def test_of_a_partition_that_was_projected_elsewhere_nothing_is_applied_and_of_t
     assert fingerprint_of(history.database) == _replayed(history, mode, tmp_path)
 
 
+@pytest.mark.parametrize("mode", [SERVICE], indirect=True)  # in a folder, transactions that write exclude each other
 def test_what_another_transaction_has_locked_drops_out_without_waiting_and_the_others_are_applied(
-    history: History, mode: str
+    history: History,
 ) -> None:
-    if mode == EMBEDDED:
-        pytest.skip("there, transactions that write exclude each other")
     projector = Projector(history.log, history.database)
     for partition in ALL:
         _write(history, partition, b"0")

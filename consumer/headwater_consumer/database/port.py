@@ -1,6 +1,7 @@
 """What differs between databases: one adapter for SQLite, one for PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from headwater_schemas.errors import StoreError, StoreUnavailable
@@ -98,6 +99,16 @@ class DatabaseAdapter(Protocol):
 
     def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
         """The rows with these lookup keys, each key given once; of facts, the open ones."""
+        ...
+
+    def load_rows_of(
+        self, connection: Connection, keys: Mapping[type[ProjectionRow], Sequence[Values]]
+    ) -> dict[type[ProjectionRow], list[Any]]:
+        """`load_rows` of several types, asked for together."""
+        ...
+
+    def together(self, connection: Connection) -> AbstractContextManager[object]:
+        """Upserts and deletions in this block are sent together; their errors may come at its end."""
         ...
 
     def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:

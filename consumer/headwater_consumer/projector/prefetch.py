@@ -68,6 +68,7 @@ def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
         yield LayerRow, (context.position_number,)
         if event.base is not None:
             yield VersionRow, (event.collection, event.base)
+            yield VersionAttributeRow, (event.collection, event.base, DELETED)
     if isinstance(event, EntryAdded | EntryRemoved | WriterDone):
         yield DraftWriterRow, (event.collection, event.draft, event.writer or context.origin.session)
     if isinstance(event, EntryAdded):

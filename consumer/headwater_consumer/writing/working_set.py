@@ -75,8 +75,10 @@ class WorkingSet:
         for row_type, key in keys:
             if key not in self._rows[row_type]:
                 wanted[row_type][key] = None
-        for row_type, of_type in wanted.items():
-            self._load(row_type, list(of_type))
+        if wanted:
+            keys_of = {row_type: list(of_type) for row_type, of_type in wanted.items()}
+            for row_type, found in self._adapter.load_rows_of(self._connection, keys_of).items():
+                self._loaded(row_type, keys_of[row_type], found)
 
     def prefetch_entries(self, entries: BaseEntries) -> None:
         """Load these entries, with two statements at most."""
@@ -85,11 +87,11 @@ class WorkingSet:
     def get(self, row_type: type[R], *key: object) -> R | None:
         cached = self._rows[row_type]
         if key not in cached:
-            self._load(row_type, [key])
+            self._loaded(row_type, [key], self._adapter.load_rows(self._connection, row_type, [key]))
         return cached[key]  # type: ignore[return-value]
 
-    def _load(self, row_type: type[ProjectionRow], keys: list[Key]) -> None:
-        found = {row_type.lookup(row): row for row in self._adapter.load_rows(self._connection, row_type, keys)}
+    def _loaded(self, row_type: type[ProjectionRow], keys: list[Key], rows: Iterable[ProjectionRow]) -> None:
+        found = {row_type.lookup(row): row for row in rows}
         self._rows[row_type].update(dict.fromkeys(keys))
         self._rows[row_type].update(found)
         if row_type is LayerRow:
@@ -157,7 +159,8 @@ class WorkingSet:
     def flush(self) -> None:
         """Write everything that changed to the database, in bulk."""
         self._entries.write()
-        self._flush_rows(*self._deleted, *self._changed)
+        with self._adapter.together(self._connection):
+            self._flush_rows(*self._deleted, *self._changed)
 
     def _flush_rows(self, *row_types: type[ProjectionRow]) -> None:
         # In the order of their keys: transactions that share rows lock them in one order, and none waits in a circle.

@@ -1,9 +1,10 @@
 """Many rows at once in PostgreSQL: as arrays, one for each column, and entries by binary `COPY`.
 
-Each statement is a round trip, so that a batch should need few of them.
+Each statement is a round trip, so that a batch should need few of them, and sends together what it can.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 from weakref import WeakSet
@@ -18,6 +19,7 @@ from headwater_consumer.database.row_mapping import cache_key, table_of
 from headwater_consumer.rows import EntryRow, LogPositionRow, ProjectionRow
 
 ROWS_PER_STATEMENT_MAX = 10_000  # bounds the memory of the arrays
+ROWS_INSERTED_MAX = 500  # of entries; for more, `COPY` is worth its two round trips
 
 
 class PostgresqlBulk:
@@ -25,15 +27,20 @@ class PostgresqlBulk:
 
     def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
         """See `DatabaseAdapter`."""
-        driver = driver_connection(connection)
-        # Text with NUL cannot be sent, and no row has it.
-        keys = [key for key in keys if not any(isinstance(value, str) and "\x00" in value for value in key)]
-        sql, kinds = _select_by_keys(cache_key(row_type)), _types(row_type, row_type.lookup_key)
-        found: list[R] = []
-        for start in range(0, len(keys), ROWS_PER_STATEMENT_MAX):
-            columns = _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX])
-            found.extend(row_type(*row) for row in driver.execute(sql, columns))
-        return found
+        return [row_type(*row) for cursor in _asked(connection, row_type, keys) for row in cursor]
+
+    def load_rows_of(
+        self, connection: Connection, keys: Mapping[type[ProjectionRow], Sequence[Values]]
+    ) -> dict[type[ProjectionRow], list[Any]]:
+        """See `DatabaseAdapter`."""
+        with self.together(connection):
+            asked = {row_type: _asked(connection, row_type, of_type) for row_type, of_type in keys.items()}
+            return {row_type: [row_type(*row) for of in cursors for row in of] for row_type, cursors in asked.items()}
+
+    def together(self, connection: Connection) -> AbstractContextManager[object]:
+        """See `DatabaseAdapter`."""
+        pipeline: AbstractContextManager[object] = driver_connection(connection).pipeline()
+        return pipeline
 
     def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
         """See `DatabaseAdapter`."""
@@ -63,6 +70,10 @@ class PostgresqlBulk:
 
     def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
         """See `DatabaseAdapter`."""
+        if len(rows) <= ROWS_INSERTED_MAX:
+            driver = driver_connection(connection)
+            driver.execute(_insert_entries(), _parameters(driver, _types(EntryRow), rows))
+            return
         with driver_connection(connection).cursor() as cursor, cursor.copy(_copy_entries()) as copy:
             copy.set_types(_types(EntryRow))
             for row in rows:
@@ -91,6 +102,19 @@ class PostgresqlBulk:
             columns = _parameters(driver, ["text", "text"], ranges[first : first + ROWS_PER_STATEMENT_MAX])
             starts += [start for (start,) in driver.execute(_ranges(), (*columns, layer))]
         return starts
+
+
+def _asked(connection: Connection, row_type: type[ProjectionRow], keys: Sequence[Values]) -> list[Any]:
+    """The cursors of the statements that ask for these rows."""
+    driver = driver_connection(connection)
+    # Text with NUL cannot be sent, and no row has it.
+    keys = [key for key in keys if not any(isinstance(value, str) and "\x00" in value for value in key)]
+    sql, kinds = _select_by_keys(cache_key(row_type)), _types(row_type, row_type.lookup_key)
+    starts = range(0, len(keys), ROWS_PER_STATEMENT_MAX)
+    return [
+        driver.execute(sql, _parameters(driver, kinds, keys[start : start + ROWS_PER_STATEMENT_MAX]))
+        for start in starts
+    ]
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------
@@ -187,6 +211,16 @@ def _lock_cursors() -> str:
     return (
         f"SELECT {columns} FROM {table.name} WHERE partition = ANY (%b::int8[]) "  # noqa: S608
         "ORDER BY partition FOR UPDATE SKIP LOCKED"
+    )
+
+
+@cache
+def _insert_entries() -> str:
+    table = table_of(EntryRow)
+    names = [column.name for column in table.columns]
+    return (
+        f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) "  # noqa: S608
+        f"SELECT * FROM unnest({_arrays(EntryRow, names)})"
     )
 
 

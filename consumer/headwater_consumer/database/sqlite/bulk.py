@@ -1,6 +1,7 @@
 """Many rows at once in SQLite: it runs in this process and takes rows one by one fastest."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,16 @@ class SqliteBulk:
         """See `DatabaseAdapter`."""
         rows = _rows_by_keys(connection, lambda count: _select_by_keys(cache_key(row_type), count), keys)
         return [row_type(*row) for row in rows]
+
+    def load_rows_of(
+        self, connection: Connection, keys: Mapping[type[ProjectionRow], Sequence[Values]]
+    ) -> dict[type[ProjectionRow], list[Any]]:
+        """See `DatabaseAdapter`."""
+        return {row_type: self.load_rows(connection, row_type, of_type) for row_type, of_type in keys.items()}
+
+    def together(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002 - nothing is sent
+        """See `DatabaseAdapter`."""
+        return nullcontext()
 
     def upsert_rows(self, connection: Connection, row_type: type[ProjectionRow], rows: Iterable[ProjectionRow]) -> None:
         """See `DatabaseAdapter`."""
