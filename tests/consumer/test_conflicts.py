@@ -202,7 +202,7 @@ def test_conflicts_do_not_depend_on_what_is_written_already(
     databases: Databases, records_per_batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored, "SEEKS_MAX", 2)
-    monkeypatch.setattr("headwater_consumer.writing.working_set.ENTRIES_PER_FLUSH_MAX", 30)
+    monkeypatch.setattr("headwater_consumer.writing.layer_entries.ENTRIES_HELD_MAX", 30)
     log = MemoryLog()
     with databases.empty() as database:
         history = History(log, database)
