@@ -19,6 +19,8 @@ from headwater_producer.batches import file_events, move_events, reference_event
 from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager, ContentMissing
 
+Files = Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upsert:
@@ -27,7 +29,7 @@ class Upsert:
     collection: str  # "entity/project/name"
     type: str
     base: int | None  # the version that the entries are a difference from; None: they are the whole content
-    files: Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
+    files: Files
     executable: AbstractSet[str] = frozenset()  # those of `files` that are; it may name others, too
     references: Sequence[Reference] = ()
     removed: Sequence[str] = ()
@@ -128,23 +130,17 @@ def _content_events(
 def _columns(command: Upsert, locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
     """The files of a commit in columns, one batch for each digest algorithm that occurs."""
     files = command.files
-    by_algorithm: dict[str, list[str]] = {}
-    if len({digest[0] for digest, _ in files.values()}) == 1:
-        by_algorithm[digests.algorithm_of(next(iter(files.values()))[0])] = list(files)
-    else:
-        for path, (digest, _) in files.items():
-            by_algorithm.setdefault(digests.algorithm_of(digest), []).append(path)
-    return [_batch(algorithm, paths, command, locations) for algorithm, paths in by_algorithm.items()]
+    codes = dict.fromkeys(digest[0] for digest, _ in files.values())
+    parts = [files] if len(codes) == 1 else [_of_code(files, code) for code in codes]
+    return [_batch(part, command.executable, locations) for part in parts]
 
 
-def _batch(
-    algorithm: str, paths: Sequence[str], command: Upsert, locations: Mapping[bytes, BlobLocation]
-) -> FileEntries:
-    files, marked = command.files, command.executable
-    packed = [files[path][0] for path in paths]
-    sizes = [files[path][1] for path in paths]
-    found = [locations[digest] for digest in packed]
-    names = [location.object_name for location in found]
-    offsets = [location.offset for location in found]
-    executable = [row for row, path in enumerate(paths) if path in marked] if marked else ()
-    return FileEntries.of_columns(algorithm, paths, packed, sizes, names, offsets, executable)
+def _of_code(files: Files, code: int) -> Files:
+    return {path: file for path, file in files.items() if file[0][0] == code}
+
+
+def _batch(files: Files, marked: AbstractSet[str], locations: Mapping[bytes, BlobLocation]) -> FileEntries:
+    packed, sizes = zip(*files.values(), strict=True)
+    names, offsets, _ = zip(*[locations[digest] for digest in packed], strict=True)
+    executable = [row for row, path in enumerate(files) if path in marked] if marked else ()
+    return FileEntries.of_columns(digests.algorithm_of(packed[0]), files, packed, sizes, names, offsets, executable)

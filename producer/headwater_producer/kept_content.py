@@ -59,6 +59,10 @@ class KeptContent:
         self._load()
         return self._file_sizes[size] > 0
 
+    def has_none_of(self, digests: Mapping[bytes, object]) -> bool:
+        """Whether none of these contents was left, or all of those were given."""
+        return digests.keys().isdisjoint(self._load().keys())
+
     def pop(self, digest: bytes) -> KeptBlob | None:
         """The staged bytes that have this content. They are not given again, for any of their contents."""
         by_digest = self._load()

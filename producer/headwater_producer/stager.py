@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,13 +22,12 @@ from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStor
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import BlobMissing, HeadwaterError, InvalidInput, StoreError, StoreUnavailable
+from headwater_schemas.errors import BlobMissing, InvalidInput, StoreError, StoreUnavailable
 from headwater_schemas.events import Move
 
 from headwater_producer.kept_content import KeptContent
+from headwater_producer.staged_blobs import STAGING_ERRORS, PackStaging, StagedBlob
 from headwater_producer.stored_content import Clock, Located, StoredContent, StoredLocations
-
-_STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
 
 
 class ContentMissing(BlobMissing):
@@ -41,25 +40,6 @@ class ContentMissing(BlobMissing):
             problem = f"object {lost.object_name!r}, which held content {digests.to_text(digest)}, is gone or damaged"
         super().__init__(f"{problem}. Add it again from a file that has it.")
         self.digest = digest
-
-
-@dataclass(slots=True)
-class _StagedBlob:
-    """Staged bytes: a pack of many contents, or one large content."""
-
-    staged: Staged
-    ranges: dict[bytes, tuple[int, int]]  # digest → offset and size within it
-    published: dict[str, str] = field(default_factory=dict)  # project → object name
-    counted: dict[str, set[bytes]] = field(default_factory=dict)  # project → digests of what a caller asked for
-    owner: int = field(
-        default_factory=os.getpid
-    )  # the process that staged it: after a fork, others must not discard it
-
-    @property
-    def is_worth_keeping(self) -> bool:
-        """Whether a next process could not find it by its digest, and this one may leave it."""
-        is_found_by_name = self.staged.digest is not None and self.staged.name is not None
-        return not self.published and not is_found_by_name and self.owner == os.getpid()
 
 
 class BlobStager:
@@ -93,11 +73,11 @@ class BlobStager:
         self._lock = threading.RLock()
         self._buffered: dict[bytes, bytes] = {}  # small contents of the pack that is being filled
         self._buffered_bytes = 0
-        self._blobs: dict[bytes, _StagedBlob] = {}
+        self._blobs: dict[bytes, StagedBlob] = {}
         self._extra_uses: Counter[bytes] = (
             Counter()
         )  # how often content was ingested, or found here, after the first time
-        self._staging: _PackStaging | None = None
+        self._staging: PackStaging | None = None
         self._leftovers = KeptContent(records, project, algorithm)
         self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
         self._keeps_staged = False
@@ -119,12 +99,8 @@ class BlobStager:
         if verify:
             self._stored.verify(self.project, ingested)
         with self._exclusive():
-            for digest, content in zip(ingested, contents, strict=True):
-                if not self._use(digest):
-                    self._buffered[digest] = content
-                    self._buffered_bytes += len(content)
-                    if self._buffered_bytes >= PACK_BYTES_MAX:
-                        self._stage_buffered(in_background=True)
+            if not self._buffer_together(ingested, contents):
+                self._buffer_each(ingested, contents)
         return ingested
 
     def ingest_file(self, source: BinaryIO, *, verify: bool = False, watch: Watch = unwatched) -> tuple[bytes, int]:
@@ -157,7 +133,7 @@ class BlobStager:
             if self._use(staged.digest) or self._is_stored(staged.digest):
                 self._store.discard(staged)
             else:
-                self._blobs[staged.digest] = _StagedBlob(staged, {staged.digest: (0, staged.size)})
+                self._blobs[staged.digest] = StagedBlob(staged, {staged.digest: (0, staged.size)})
         return staged.digest, staged.size
 
     def missing(self, wanted: Sequence[bytes]) -> set[bytes]:
@@ -209,13 +185,13 @@ class BlobStager:
                 self._stage_buffered(in_background=False)
             found: dict[bytes, BlobLocation] = {}
             elsewhere: list[bytes] = []
-            for digest in wanted:
-                blob = self._blobs.get(digest)
+            for blob, of_blob in self._by_blob(wanted):
                 if blob is None:
-                    elsewhere.append(digest)
+                    elsewhere += of_blob
                 else:
-                    found[digest] = BlobLocation(self._publish(blob, project, digest), *blob.ranges[digest])
-                    self._count(blob, project, digest)
+                    name = self._publish(blob, project, of_blob[0])
+                    found |= {digest: BlobLocation(name, *blob.ranges[digest]) for digest in of_blob}
+                    self.published_bytes += blob.count(project, of_blob)
         if elsewhere:
             found |= self._stored.find(project, elsewhere)
             missing = [digest for digest in elsewhere if digest not in found]
@@ -245,15 +221,10 @@ class BlobStager:
         Content of a shared draft is not stored for anybody else before the draft is sealed.
         """
         with self._exclusive():
-            for digest in handed_over:
-                others = self._extra_uses.pop(digest, 0)
-                if others > 1:
-                    self._extra_uses[digest] = others - 1
-                if others:
-                    continue
-                blob = self._blobs.get(digest)
+            unused = dict.fromkeys(digest for digest in handed_over if not self._is_used_by_others(digest))
+            for blob, of_blob in self._by_blob(unused):
                 if blob is not None and blob.published:
-                    self._drop(digest, blob)
+                    self._drop(of_blob, blob)
 
     def keep_staged(self) -> None:
         """Something failed or was interrupted: `close` leaves what is staged to the next process that adds it."""
@@ -285,13 +256,50 @@ class BlobStager:
             self._after_fork()
             yield
 
-    def _drop(self, digest: bytes, blob: _StagedBlob) -> None:
-        del self._blobs[digest]
-        del blob.ranges[digest]
+    def _by_blob(self, wanted: Iterable[bytes]) -> list[tuple[StagedBlob | None, list[bytes]]]:
+        """Runs of contents that are in one staged blob, or in none: those of a folder lie in its packs in order."""
+        return [(blob, list(run)) for blob, run in groupby(wanted, key=self._blobs.get)]
+
+    def _drop(self, contents: Iterable[bytes], blob: StagedBlob) -> None:
+        for digest in contents:
+            del self._blobs[digest]
+            del blob.ranges[digest]
         if not blob.ranges:
             self._discard(blob)
 
-    def _discard(self, blob: _StagedBlob) -> None:
+    def _is_used_by_others(self, digest: bytes) -> bool:
+        """Whether this was not the last user of it. Counts one user less."""
+        others = self._extra_uses.pop(digest, 0) if self._extra_uses else 0
+        if others > 1:
+            self._extra_uses[digest] = others - 1
+        return others > 0
+
+    def _buffer_together(self, ingested: Sequence[bytes], contents: Sequence[bytes]) -> bool:
+        """Buffer contents of which none is known, in bulk. False, with nothing done, for others and a full pack."""
+        new, size = dict(zip(ingested, contents, strict=True)), sum(map(len, contents))
+        if len(new) < len(contents) or self._buffered_bytes + size >= PACK_BYTES_MAX or not self._has_none_of(new):
+            return False
+        self._buffered.update(new)
+        self._buffered_bytes += size
+        return True
+
+    def _buffer_each(self, ingested: Sequence[bytes], contents: Sequence[bytes]) -> None:
+        """Buffer those of the contents that are not known. A pack that is full is staged."""
+        for digest, content in zip(ingested, contents, strict=True):
+            if not self._use(digest):
+                self._buffered[digest] = content
+                self._buffered_bytes += len(content)
+                if self._buffered_bytes >= PACK_BYTES_MAX:
+                    self._stage_buffered(in_background=True)
+
+    def _has_none_of(self, wanted: Mapping[bytes, bytes]) -> bool:
+        """Whether no content of these is here, or was left by an earlier process."""
+        here: list[Mapping[bytes, object]] = [self._buffered, self._blobs]
+        if self._staging is not None:
+            here.append(self._staging.contents)
+        return all(wanted.keys().isdisjoint(known.keys()) for known in here) and self._leftovers.has_none_of(wanted)
+
+    def _discard(self, blob: StagedBlob) -> None:
         if blob.owner == os.getpid():
             self._store.discard(blob.staged)
 
@@ -326,7 +334,7 @@ class BlobStager:
         if left is None or staged is None:
             return False
         ranges = {content: place for content, place in left.ranges.items() if not self._is_here(content)}
-        self._blobs.update(dict.fromkeys(ranges, _StagedBlob(staged, ranges)))
+        self._blobs.update(dict.fromkeys(ranges, StagedBlob(staged, ranges)))
         self._unclaimed.update(ranges)
         return True
 
@@ -336,7 +344,7 @@ class BlobStager:
         if blob is None:
             return digest in self._buffered or (staging is not None and digest in staging)
         if any(self._stored.was_in(project, digest, name) for project, name in blob.published.items()):
-            self._drop(digest, blob)
+            self._drop([digest], blob)
             return False
         return True
 
@@ -348,7 +356,7 @@ class BlobStager:
         found = self._stored.find(self.project, wanted)
         return found.keys() - set(self._stored.lost_in(self.project))
 
-    def _publish(self, blob: _StagedBlob, project: str, digest: bytes) -> str:
+    def _publish(self, blob: StagedBlob, project: str, digest: bytes) -> str:
         name = blob.published.get(project)
         if name is None:
             name = self._name_in(project, blob.staged, digest)
@@ -356,13 +364,6 @@ class BlobStager:
             self._stored.note_put(name, blob.staged.size)
             blob.published[project] = name
         return name
-
-    def _count(self, blob: _StagedBlob, project: str, digest: bytes) -> None:
-        """Count a content for whom it was published first; a pack has the contents of many."""
-        counted = blob.counted.setdefault(project, set())
-        if digest not in counted:
-            counted.add(digest)
-            self.published_bytes += blob.ranges[digest][1]
 
     def _name_in(self, project: str, staged: Staged, digest: bytes) -> str:
         """The name to publish under: the one that it has already, if that is in `project`."""
@@ -378,7 +379,7 @@ class BlobStager:
         known = self._known(list(self._buffered))
         contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
         if contents:
-            self._staging = _PackStaging(self._store, contents, self.project)
+            self._staging = PackStaging(self._store, contents, self.project)
             if in_background:
                 self._staging.begin()
         self._buffered, self._buffered_bytes = {}, 0  # only now: a failure or an interrupt before this loses nothing
@@ -389,7 +390,7 @@ class BlobStager:
         if self._staging is not None:
             try:
                 blob = self._staging.finish()
-            except _STAGING_ERRORS:
+            except STAGING_ERRORS:
                 self._buffer_again(self._staging.contents)
                 self._staging = None
                 raise
@@ -427,59 +428,18 @@ class BlobStager:
                     attempt=lambda copied: self._stored.attempt(project, copied),
                 )
             with self._exclusive():
-                self._blobs[digest] = _StagedBlob(staged, {digest: (0, staged.size)})
+                self._blobs[digest] = StagedBlob(staged, {digest: (0, staged.size)})
             return
         content = self._store.read(location, digest)
         with self._exclusive():
             # Not by `ingest`, which skips what the likely project has.
             staged = self._store.stage_pack([content], project=project)
-            self._blobs[digest] = _StagedBlob(staged, {digest: (0, len(content))})
+            self._blobs[digest] = StagedBlob(staged, {digest: (0, len(content))})
 
     def _after_fork(self) -> None:
         """A child keeps what was ingested before the fork, but not the parent's background thread."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
             if self._staging is not None:
-                self._staging = _PackStaging(self._store, self._staging.contents, self.project)
+                self._staging = PackStaging(self._store, self._staging.contents, self.project)
                 self._finish_staging()
-
-
-class _PackStaging:
-    """The staging of one pack, by a background thread or by the first caller that needs it."""
-
-    def __init__(self, store: BlobStore, contents: dict[bytes, bytes], project: str) -> None:
-        self.contents = contents
-        self._project = project
-        self._store = store
-        self._lock = threading.Lock()
-        self._staged: Staged | None = None
-        self._error: Exception | None = None
-
-    def __contains__(self, digest: bytes) -> bool:
-        return digest in self.contents
-
-    def begin(self) -> None:
-        """Start in the background."""
-        with suppress(RuntimeError):  # the interpreter is ending: the caller that needs the pack stages it
-            threading.Thread(target=self._stage, name="headwater-staging", daemon=True).start()
-
-    def finish(self) -> _StagedBlob:
-        """Wait for the pack. Raises: what went wrong, here or in the background."""
-        self._stage()
-        if self._error is not None:
-            raise self._error
-        assert self._staged is not None
-        ranges, offset = {}, 0
-        for digest, content in self.contents.items():
-            ranges[digest] = (offset, len(content))
-            offset += len(content)
-        return _StagedBlob(self._staged, ranges)
-
-    def _stage(self) -> None:
-        with self._lock:
-            if self._staged is not None or self._error is not None:
-                return
-            try:
-                self._staged = self._store.stage_pack(list(self.contents.values()), project=self._project)
-            except _STAGING_ERRORS as error:  # raised again in the thread that waits
-                self._error = error

@@ -4,6 +4,7 @@ A batch of files has columns, because a version can have a million of them and o
 more than all the rest. Events carry `FileEntries`; row i of every column describes one file.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -79,14 +80,13 @@ class FileEntries:
         executable: Iterable[int] = (),
     ) -> "FileEntries":
         """From columns with digests in the stored form and an object name for each row; see the class."""
-        width = 1 + digests.DIGEST_BYTES[algorithm]
-        joined = b"".join(packed_digests)
-        assert len(joined) == width * len(packed_digests), "mixed digest algorithms in one batch"
+        raw = b"".join([digest[1:] for digest in packed_digests])
+        assert len(raw) == digests.DIGEST_BYTES[algorithm] * len(packed_digests), "mixed digest algorithms in one batch"
         index_of = {name: i for i, name in enumerate(dict.fromkeys(names))}
         return cls(
             algorithm=algorithm,
             paths=list(paths),
-            digests=b"".join([joined[i + 1 : i + width] for i in range(0, len(joined), width)]),
+            digests=raw,
             sizes=list(sizes),
             objects=list(index_of),
             object_indexes=[index_of[name] for name in names],
@@ -96,11 +96,22 @@ class FileEntries:
 
     def slice(self, start: int, end: int) -> "FileEntries":
         """Rows `start` to `end`, exclusive, with the objects that they use."""
-        names = [self.objects[i] for i in self.object_indexes[start:end]]
-        packed = self.packed_digests()[start:end]
-        executable = [row - start for row in self.executable if start <= row < end]
-        columns = (self.paths[start:end], packed, self.sizes[start:end], names, self.offsets[start:end])
-        return self.of_columns(self.algorithm, *columns, executable)
+        if (start, end) == (0, len(self)):
+            return self
+        width = digests.DIGEST_BYTES[self.algorithm]
+        indexes = self.object_indexes[start:end]
+        new_index = {old: new for new, old in enumerate(dict.fromkeys(indexes))}
+        marked = self.executable
+        return FileEntries(
+            algorithm=self.algorithm,
+            paths=self.paths[start:end],
+            digests=self.digests[start * width : end * width],
+            sizes=self.sizes[start:end],
+            objects=[self.objects[old] for old in new_index],
+            object_indexes=[new_index[old] for old in indexes],
+            offsets=self.offsets[start:end],
+            executable=[row - start for row in marked[bisect_left(marked, start) : bisect_left(marked, end)]],
+        )
 
     def packed_digests(self) -> list[bytes]:
         """Each row's digest in the stored form."""
