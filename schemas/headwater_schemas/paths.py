@@ -54,11 +54,11 @@ def find_invalid(paths: Sequence[str]) -> str | None:
 
 def colliding_forms(paths: Iterable[str]) -> tuple[str, str] | None:
     """Two different `paths`, or folders of theirs, that look the same (have one NFC form), or None."""
-    plain: list[str] = []  # each is its own NFC form, so that they cannot collide with each other
+    every = list(paths)
+    plain = list(filter(str.isascii, every))  # each is its own NFC form, so that they cannot collide with each other
     seen: dict[str, str] = {}
-    for path in paths:
+    for path in every if len(plain) < len(every) else ():
         if path.isascii():
-            plain.append(path)
             continue
         for name in (path, *folders_of(path)):
             other = seen.setdefault(composed(name), name)

@@ -275,7 +275,7 @@ class ArtifactState:
     def forget(self, paths: Sequence[str]) -> None:
         """Drop what was remembered of the former entries at these paths."""
         for known in (self._deferred, self._added_values):
-            for path in known.keys() & set(paths):
+            for path in known.keys() & set(paths) if known else ():
                 del known[path]
 
     def check_open(self) -> None:

@@ -74,8 +74,17 @@ class Content:
         Raises: InvalidPath when a path would be a file and a folder at once, or collides.
         """
         self.check(paths)
+        self._add_files(paths, digests, sizes, executable)
+
+    def _add_files(
+        self,
+        paths: Sequence[str],
+        digests: Sequence[bytes],
+        sizes: Sequence[int],
+        executable: Collection[int] | None,
+    ) -> None:
         self._grow(paths)
-        for path in self.references.keys() & set(paths):
+        for path in self.references.keys() & set(paths) if self.references else ():
             del self.references[path]
         self.files.update(zip(paths, zip(digests, sizes, strict=True), strict=True))
         if self.executable:
@@ -92,11 +101,12 @@ class Content:
         delta: ContentDelta | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
-        alone = not self.files and not self.references
-        self.add_files(paths, digests, sizes, executable)
-        if alone:
-            self._sum = total
-            self.known_delta = delta
+        if self.files or self.references:
+            self.add_files(paths, digests, sizes, executable)
+            return
+        self._add_files(paths, digests, sizes, executable)  # a scan was checked in itself
+        self._sum = total
+        self.known_delta = delta
 
     def add_references(self, references: Sequence[Reference]) -> None:
         """Add all references or none. Raises: as `add_files`."""

@@ -14,7 +14,7 @@ from headwater_schemas.errors import FileChanged
 from headwater._content.content import FileDigest
 from headwater._ingest.recent_reads import RecentReads, is_large
 from headwater._ingest.scan import Scan, ScannedFile
-from headwater._ingest.staging import unreadable_file
+from headwater._ingest.small_files import unreadable_file
 from headwater._progress import FileProgress, Progress
 
 READ_BYTES = 1 << 20  # at a time

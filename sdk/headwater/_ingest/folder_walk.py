@@ -9,8 +9,9 @@ stat call.
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 
 from headwater_schemas.errors import InvalidFile, InvalidPath
@@ -99,24 +100,22 @@ class FolderWalk:
             entries = sorted(listing, key=_name_of)
         entries, rules = self._without_left_out(found, location, entries)
         names: list[str] = []
-        numbers, device, devices = array("q"), identity[0], set[int]()
+        results: list[os.stat_result] = []
         line = found.ancestors | {identity}
         for entry in entries:
             try:
                 if entry.is_file():  # a system call only for links; `stat` is the one call for each file
-                    result = entry.stat()
-                    append_numbers(numbers, result)
+                    results.append(entry.stat())
                     names.append(entry.name)
-                    if result.st_dev != device:
-                        devices.add(result.st_dev)
                 elif entry.is_dir():
                     self._to_walk.append(_ToWalk(_below(found.path, entry.name), line, rules))
                 else:
                     refuse_kind(os.path.join(location, entry.name), entry.stat().st_mode)
             except OSError as error:
                 refuse(os.path.join(location, entry.name), error)
-        tells_changes = all(map(self._file_systems.tell_changes, {device, *devices}))
-        return ScannedFolder(found.path, names, numbers, tells_changes)
+        devices = {identity[0], *[result.st_dev for result in results]}
+        tells_changes = all(map(self._file_systems.tell_changes, devices))
+        return ScannedFolder(found.path, names, numbers_of(results), tells_changes)
 
     def _without_left_out(
         self, found: _ToWalk, location: str, entries: "list[os.DirEntry[str]]"
@@ -160,15 +159,17 @@ class FolderWalk:
             )
 
 
-def append_numbers(numbers: "array[int]", result: os.stat_result) -> None:
-    """Add the NUMBERS_PER_FILE of one file."""
-    executable = result.st_mode & stat.S_IXUSR
-    row = (result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns, executable)
+def numbers_of(results: Iterable[os.stat_result]) -> "array[int]":
+    """The NUMBERS_PER_FILE of each file, one after the other."""
+    rows = [
+        (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode & stat.S_IXUSR)
+        for found in results
+    ]
+    numbers = list(chain.from_iterable(rows))
     try:
-        numbers.extend(row)
+        return array("q", numbers)
     except OverflowError:  # some file systems use all 64 bits of an inode's number
-        del numbers[len(numbers) // NUMBERS_PER_FILE * NUMBERS_PER_FILE :]
-        numbers.extend([(number + _INT64_SIGN) % (2 * _INT64_SIGN) - _INT64_SIGN for number in row])
+        return array("q", [(number + _INT64_SIGN) % (2 * _INT64_SIGN) - _INT64_SIGN for number in numbers])
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

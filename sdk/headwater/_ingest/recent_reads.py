@@ -29,6 +29,11 @@ def is_large(size: int) -> bool:
     return size > PACKED_FILE_BYTES_MAX
 
 
+def large_among(rows: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """Those of `rows` whose file is large. `sizes` has that of each row."""
+    return [row for row in rows if is_large(sizes[row])] if is_large(max(sizes, default=0)) else []
+
+
 class KnownFile(NamedTuple):
     """What was read of a file."""
 
@@ -70,8 +75,7 @@ def recall_large(
     stat_cache: StatCache, algorithm: str, scanned: Scan, rows: Sequence[int], digests: "list[bytes | None]"
 ) -> None:
     """Set the `digests` of those large files in `rows` that were read as files of another folder, or by themselves."""
-    sizes = scanned.sizes() if rows else []
-    large = [row for row in rows if is_large(sizes[row])]
+    large = large_among(rows, scanned.sizes() if rows else [])
     for row, file in zip(large, scanned.files(large), strict=True):
         digests[row] = stat_cache.lookup_file(file, algorithm)
 
@@ -85,7 +89,7 @@ def remember_large(
     sizes: Sequence[int],
 ) -> None:
     """Remember those large files in `rows`, which were read just now, each by itself."""
-    large = [row for row in rows if is_large(sizes[row])]
+    large = large_among(rows, sizes)
     for row, file in zip(large, scanned.files(large), strict=True):
         digest = digests[row]
         if digest is not None and sizes[row] == file.size:

@@ -9,26 +9,24 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 
-from headwater_blobs.local_sources import FileState
 from headwater_schemas.errors import InvalidFile, InvalidPath
 from headwater_schemas.paths import colliding_forms, find_invalid, normalize
 
 from headwater._config.local_paths import absolute, local_path
 from headwater._config.store_folder import is_store
 from headwater._ingest.folder_walk import (
-    CTIME_NS,
     EXECUTABLE,
-    MTIME_NS,
     NUMBERS_PER_FILE,
     SIZE,
     FolderWalk,
     ScannedFolder,
-    append_numbers,
+    numbers_of,
 )
 from headwater._ingest.ignore import rules_of
 from headwater._ingest.left_out import LeftOut
@@ -48,26 +46,20 @@ class Scan:
     ignore: tuple[str, ...] = ()  # the caller's rules
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
     knows_executable: bool = field(default=True, compare=False)  # False: the file system does not keep it
+    _paths: list[str] = field(default_factory=list, compare=False, repr=False)  # empty until they are asked for
 
     def __len__(self) -> int:
         return sum(len(folder.names) for folder in self.folders)
 
     def paths(self) -> list[str]:
         """Each row's path inside the version."""
-        return [path for folder in self.folders for path in _paths_in(self.prefix, folder)]
+        if not self._paths:
+            self._paths.extend([path for folder in self.folders for path in _paths_in(self.prefix, folder)])
+        return self._paths
 
     def sizes(self) -> list[int]:
         """Each row's size in bytes at the time of the scan."""
         return [size for folder in self.folders for size in folder.stats[SIZE::NUMBERS_PER_FILE]]
-
-    def states(self) -> list[FileState]:
-        """Each row's state at the time of the scan."""
-        columns = (SIZE, MTIME_NS, CTIME_NS)
-        return [
-            state
-            for folder in self.folders
-            for state in zip(*(folder.stats[column::NUMBERS_PER_FILE] for column in columns), strict=True)
-        ]
 
     def executable(self) -> list[int]:
         """The rows whose file is executable, ascending."""
@@ -89,19 +81,24 @@ class Scan:
         start = os.path.join(self.root, "")
         return [path for folder in self.folders for path in _paths_in(start, folder)]
 
-    def files(self, rows: Iterable[int]) -> Iterator["ScannedFile"]:
+    def files(self, rows: Sequence[int]) -> Iterator["ScannedFile"]:
         """The files in these rows, which ascend, as if each was added by itself."""
-        folders, start = iter(self.folders), 0
-        folder = next(folders, None)
-        for row in rows:
-            while folder is not None and row >= start + len(folder.names):
-                start += len(folder.names)
-                folder = next(folders, None)
-            assert folder is not None, "a row of this scan"
-            at = row - start
-            stats = folder.stats[at * NUMBERS_PER_FILE : (at + 1) * NUMBERS_PER_FILE]
-            location = os.path.join(self.root, folder.path, folder.names[at])
-            yield ScannedFile(location, stats, self.started_ns, folder.tells_changes, self.knows_executable)
+        for folder, start, of_folder in self.by_folder(rows):
+            for row in of_folder:
+                at = row - start
+                stats = folder.stats[at * NUMBERS_PER_FILE : (at + 1) * NUMBERS_PER_FILE]
+                location = os.path.join(self.root, folder.path, folder.names[at])
+                yield ScannedFile(location, stats, self.started_ns, folder.tells_changes, self.knows_executable)
+
+    def by_folder(self, rows: Sequence[int]) -> Iterator[tuple[ScannedFolder, int, Sequence[int]]]:
+        """The folders of these rows, which ascend: each with the row of its first file, and the rows that are in it."""
+        start = done = 0
+        for folder in self.folders:
+            end = start + len(folder.names)
+            of_folder = rows[done : bisect_left(rows, end, done)]
+            if of_folder:
+                yield folder, start, of_folder
+            start, done = end, done + len(of_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +160,7 @@ def scan_file(path: str | os.PathLike[str], *, over_base: bool = False) -> Scann
         refuse(location, error)
     if not stat.S_ISREG(result.st_mode):
         refuse_kind(location, result.st_mode)
-    numbers = array("q")
-    append_numbers(numbers, result)
+    numbers = numbers_of([result])
     tells = _tells_executable(os.path.dirname(location), bool(numbers[EXECUTABLE]), 1, over_base=over_base)
     if not tells:
         numbers[EXECUTABLE] = 0

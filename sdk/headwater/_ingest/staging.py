@@ -9,29 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from headwater_blobs.local_sources import FileState, head_of, read_unchanged, state_of
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, Watch
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_identity, file_leaves
-from headwater_schemas.errors import InvalidFile
 
 from headwater._content.content import ContentDelta
-from headwater._ingest.recent_reads import RecentReads, is_large, known_digest, recall_large, remember_large
+from headwater._ingest.recent_reads import (
+    RecentReads,
+    is_large,
+    known_digest,
+    large_among,
+    recall_large,
+    remember_large,
+)
 from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.scan_diff import ScanDiff
+from headwater._ingest.small_files import read_small_files, unreadable_file
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress
 
 if TYPE_CHECKING:
     from headwater_schemas.lthash import ContentSum
 
-BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, read before they are hashed and staged together
-FILES_PER_BATCH = 512
-PAGE_BYTES = 4096  # a file that is not longer is copied in one piece, so it cannot be torn
-GROWN_FILE_BYTES_MAX = 2 * PACKED_FILE_BYTES_MAX  # of a file that was small when it was scanned
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
-
-_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 T = TypeVar("T")
 
@@ -175,17 +175,14 @@ def _ingest_rows(
     """Ingest the files in `rows`, and set their `digests` and `sizes`."""
     if not rows:
         return
-    locations, states = scanned.locations(), scanned.states()
-    small = [row for row in rows if not is_large(sizes[row])]
-    large = [row for row in rows if is_large(sizes[row])]
-    for batch in _batches(small, sizes):
-        contents = [_read_small(locations[row], states[row]) for row in batch]
+    large = large_among(rows, sizes)
+    small = rows if not large else [row for row in rows if not is_large(sizes[row])]
+    for batch, contents in read_small_files(scanned, small):
         for row, digest, content in zip(batch, stager.ingest(contents, verify=verify), contents, strict=True):
             digests[row], sizes[row] = digest, len(content)
-        if batch:
-            progress.advance(sum(map(len, contents)), files=len(batch), name=paths[batch[-1]])
+        progress.advance(sum(map(len, contents)), files=len(batch), name=paths[batch[-1]])
     if large:
-        _ingest_large(stager, locations, large, paths, digests, sizes, progress, verify=verify)
+        _ingest_large(stager, scanned.locations(), large, paths, digests, sizes, progress, verify=verify)
 
 
 def _ingest_large(
@@ -219,42 +216,6 @@ def _ingest_large(
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _batches(rows: Sequence[int], sizes: Sequence[int]) -> "list[list[int]]":
-    """Split `rows` into batches of bounded number and bytes."""
-    batches: list[list[int]] = [[]]
-    size = 0
-    for row in rows:
-        if size > BYTES_PER_BATCH or len(batches[-1]) == FILES_PER_BATCH:
-            batches.append([])
-            size = 0
-        batches[-1].append(row)
-        size += sizes[row]
-    return batches
-
-
-def _read_small(location: str, scanned: FileState) -> bytes:
-    try:
-        descriptor = os.open(location, _OPEN)
-        try:
-            content = os.read(descriptor, scanned[0] + 1)
-            if len(content) == scanned[0] and (len(content) <= PAGE_BYTES or state_of(descriptor) == scanned):
-                return content
-        finally:
-            os.close(descriptor)
-        return _read_changed(location)
-    except OSError as error:
-        raise unreadable_file(location, error) from error
-
-
-def _read_changed(location: str) -> bytes:
-    """The content of a small file that changed since the scan."""
-    with open(location, "rb", buffering=0) as source:
-        content = read_unchanged(source, lambda: head_of(source.fileno(), GROWN_FILE_BYTES_MAX + 1))
-    if len(content) > GROWN_FILE_BYTES_MAX:
-        raise InvalidFile(f"{location!r} grows while it is read. Add it when its writer is done.")
-    return content
 
 
 def _ingest_any(stager: BlobStager, location: str, *, verify: bool, watch: Watch) -> tuple[bytes, int]:
@@ -302,13 +263,6 @@ def ingest_spooled(client: IngestClient, stager: BlobStager, file: SpooledFile, 
             return stager.ingest_file(source, watch=shown.watch)
 
 
-def unreadable_file(location: str, error: OSError) -> InvalidFile:
-    """The error for a local file that cannot be read."""
-    return InvalidFile(
-        f"{location!r} cannot be read: {error.strerror or error}. It was not added; check the file and its disk."
-    )
-
-
 def _identities(digests: Sequence[bytes], executable: Sequence[int]) -> list[bytes]:
     found = list(digests)
     for i in executable:
@@ -324,5 +278,5 @@ def _indexes_of(wanted: Sequence[int], rows: Sequence[int]) -> list[int]:
     return [i for i, row in enumerate(rows) if row in of_row]
 
 
-def _select(column: Sequence[T], rows: Sequence[int]) -> list[T]:
-    return [column[row] for row in rows]
+def _select(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
+    return column if len(rows) == len(column) else [column[row] for row in rows]
