@@ -17,6 +17,8 @@ from services import ServicesFailed
 # In this order: the rows that leave most files behind come last.
 FOLDER_ROWS = {
     "start": "bench.start",
+    "job": "bench.start:measure_job",
+    "idle": "bench.idle",
     "log-large": "bench.log_large",
     "writers": "bench.writers",
     "artifacts": "bench.artifacts",
@@ -35,6 +37,8 @@ FOLDER_ROWS = {
     "rows": "bench.rows",
 }
 ON_BOTH = (
+    "job",
+    "idle",
     "log-large",
     "writers",
     "artifacts",

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from headwater._stores.folder import projection_file
+from headwater._stores.projection_files import projection_file
 from headwater_eventlog.log_file import LOG_FILE
 
 EVENTS_PER_COMMIT = 3

@@ -215,16 +215,20 @@ class BlobStager:
         healed = self.publish(project, [*here, *copies])
         return healed, self._stored.moves(project, healed)
 
-    def forget(self, handed_over: Iterable[bytes]) -> None:
+    def forget(self, handed_over: Iterable[bytes], *, stored: Iterable[bytes] = ()) -> None:
         """Drop content that the projection knows now, unless another user of this stager needs it.
 
-        Content of a shared draft is not stored for anybody else before the draft is sealed.
+        Content of a shared draft is not stored for anybody else before the draft is sealed. `stored`: what a sealed
+        version has from others, who may have stored it while a copy of it was in hand here.
         """
         with self._exclusive():
             unused = dict.fromkeys(digest for digest in handed_over if not self._is_used_by_others(digest))
             for blob, of_blob in self._by_blob(unused):
                 if blob is not None and blob.published:
                     self._drop(of_blob, blob)
+            for digest in stored if self._blobs or self._buffered else ():
+                if not self._is_used_by_others(digest):
+                    self._drop_unpublished(digest)
 
     def keep_staged(self) -> None:
         """Something failed or was interrupted: `close` leaves what is staged to the next process that adds it."""
@@ -259,6 +263,12 @@ class BlobStager:
     def _by_blob(self, wanted: Iterable[bytes]) -> list[tuple[StagedBlob | None, list[bytes]]]:
         """Runs of contents that are in one staged blob, or in none: those of a folder lie in its packs in order."""
         return [(blob, list(run)) for blob, run in groupby(wanted, key=self._blobs.get)]
+
+    def _drop_unpublished(self, digest: bytes) -> None:
+        content = self._buffered.pop(digest, b"")
+        self._buffered_bytes -= len(content)
+        if blob := self._blobs.get(digest):
+            self._drop([digest], blob)
 
     def _drop(self, contents: Iterable[bytes], blob: StagedBlob) -> None:
         for digest in contents:

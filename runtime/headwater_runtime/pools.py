@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from headwater_runtime import fork_hooks
@@ -36,16 +36,20 @@ class Pool(Generic[T]):
         *,
         unavailable: Callable[[str], Exception],
         is_usable: Callable[[T], bool] = lambda _: True,
+        idle_s: float | None = None,
     ) -> None:
         """`unavailable` makes the error, from its message, for a pool that cannot lend. `is_usable` is asked before an
-        idle resource is lent again; one that is not usable is closed.
+        idle resource is lent again; one that is not usable is closed. So is one that was idle for `idle_s`, by a thread
+        that lives as long as there is one.
         """
         self._name = name
         self._open_one = open_one
         self._close_one = close_one
         self._unavailable = unavailable
         self._is_usable = is_usable
-        self._idle: list[T] = []
+        self._idle: list[tuple[T, float]] = []  # with the moment since when; the last one is lent first
+        self._idle_s = idle_s
+        self._closing: threading.Thread | None = None
         self._refusal: str | None = None  # why nothing can be borrowed any more
         _pools.add(self)
 
@@ -75,7 +79,7 @@ class Pool(Generic[T]):
         """Close idle resources; the pool can still lend."""
         while True:
             try:
-                resource = self._idle.pop()
+                resource, _ = self._idle.pop()
             except IndexError:
                 return
             self._close_one(resource)
@@ -91,7 +95,7 @@ class Pool(Generic[T]):
     def _acquire(self) -> T:
         while True:
             try:
-                resource = self._idle.pop()  # atomic, as `append` is: threads need no lock here
+                resource, _ = self._idle.pop()  # atomic, as `append` is: threads need no lock here
             except IndexError:
                 return self._open_one()
             if self._is_usable(resource):
@@ -99,9 +103,35 @@ class Pool(Generic[T]):
             self._close_one(resource)
 
     def _release(self, resource: T) -> None:
-        self._idle.append(resource)
+        self._idle.append((resource, time.monotonic()))
         if self._refusal is not None:
             self.close_idle()
+        if self._idle_s is not None:
+            with _state:
+                if self._closing is None or not self._closing.is_alive():  # in a child, no thread of the parent's is
+                    self._closing = threading.Thread(target=self._close_unused, name="headwater-pool", daemon=True)
+                    with suppress(RuntimeError):  # the interpreter is ending
+                        self._closing.start()
+
+    def _close_unused(self) -> None:
+        """Close what is idle for too long, until nothing is idle."""
+        assert self._idle_s is not None
+        while True:
+            with _state:
+                if not self._idle:
+                    self._closing = None
+                    return
+            with suppress(IndexError):  # somebody may borrow it meanwhile
+                time.sleep(max(0.0, self._idle[0][1] + self._idle_s - time.monotonic()))
+                with no_fork():
+                    self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        resource, since = self._idle.pop(0)
+        if time.monotonic() - since < (self._idle_s or 0.0):  # it was lent and given back meanwhile
+            self._idle.insert(0, (resource, since))
+        else:
+            self._close_one(resource)
 
 
 _pools: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()

@@ -11,7 +11,6 @@ All of this is pure and needs milliseconds once, when the first text outside ASC
 import re
 import unicodedata
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 TABLE = "unicode-14.0-printable.txt"  # ranges "FIRST-LAST", ascending, in hexadecimal
@@ -65,5 +64,7 @@ def _assigned_stretch() -> re.Pattern[str]:
 
 def _printable_ranges() -> str:
     """The printable characters, as the inside of a character class."""
+    from importlib.resources import files  # not before a text outside ASCII comes
+
     lines = (files("headwater_schemas") / TABLE).read_text("ascii").split()
     return "".join("\\U{:0>8}-\\U{:0>8}".format(*line.split("-")) for line in lines)

@@ -10,16 +10,16 @@ which the projector ensures before it seals.
 Source: Lewi, Kim, Maykov, Weis, "Securing Update Propagation with Homomorphic Hashing", 2019 (IACR ePrint 2019/227).
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from blake3 import blake3
-from numpy.typing import NDArray
 
 LANES = 1024
 STATE_BYTES = LANES * 2
-_LEAVES_PER_SUM = 256  # 512 KiB, which fits in the processor's cache
+LEAVES_BY_HAND_MAX = 4096  # of one sum: importing numpy takes longer than it saves
+_LEAVES_PER_SUM = 256  # 512 KiB, which fits in the processor's cache; and its sums fit in pairs of lanes
 
 _VERSION_TAG = b"headwater/version/1\x00"  # final
 ALGORITHM = "lthash16x1024-blake3"
@@ -27,29 +27,31 @@ DIGEST_PREFIX = "lthash:"  # of digests by that algorithm, as text
 
 EMPTY = bytes(STATE_BYTES)
 
-Lanes = NDArray[np.uint16]
+# A state is one large number of LANES digits. Every other lane is added at once: between them is room for what carries.
+_EVEN = int.from_bytes(b"\xff\xff\x00\x00" * (LANES // 2), "little")
+_BORROW = int.from_bytes(b"\x00\x00\x01\x00" * (LANES // 2), "little")  # for what a lane lacks; it falls off at the end
 
 
 def add(state: bytes, leaves: Sequence[bytes]) -> bytes:
     """`state` with `leaves` added."""
-    return _bytes(_lanes(state) + _sum(leaves)) if leaves else state
+    return _added(state, _sum(leaves)) if leaves else state
 
 
 def remove(state: bytes, leaves: Sequence[bytes]) -> bytes:
     """`state` with `leaves` removed. They must have been added before."""
-    return _bytes(_lanes(state) - _sum(leaves)) if leaves else state
+    return _subtracted(state, _sum(leaves)) if leaves else state
 
 
 def combine(state: bytes, other: bytes) -> bytes:
     """The state of the union of two sets, which must not share a leaf."""
     if state == EMPTY:
         return other
-    return state if other == EMPTY else _bytes(_lanes(state) + _lanes(other))
+    return state if other == EMPTY else _added(state, other)
 
 
 def without(state: bytes, other: bytes) -> bytes:
     """The state of the first set without the second, which must be part of it."""
-    return state if other == EMPTY else _bytes(_lanes(state) - _lanes(other))
+    return state if other == EMPTY else _subtracted(state, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,46 @@ def sum_of(leaves: Sequence[bytes], size_bytes: int) -> ContentSum:
     return ContentSum(add(EMPTY, leaves), len(leaves), size_bytes)
 
 
-def _sum(leaves: Sequence[bytes]) -> Lanes:
-    total = np.zeros(LANES, "<u2")
+def _sum(leaves: Sequence[bytes]) -> bytes:
+    total = EMPTY
+    sum_up = _sum_by_numpy if len(leaves) > LEAVES_BY_HAND_MAX or "numpy" in sys.modules else _sum_by_hand
     for start in range(0, len(leaves), _LEAVES_PER_SUM):
-        expanded = b"".join([blake3(leaf).digest(STATE_BYTES) for leaf in leaves[start : start + _LEAVES_PER_SUM]])
-        total += np.add.reduce(np.frombuffer(expanded, "<u2").reshape(-1, LANES), axis=0, dtype="<u2")
+        total = _added(total, sum_up(leaves[start : start + _LEAVES_PER_SUM]))
     return total
 
 
-def _lanes(state: bytes) -> Lanes:
-    return np.frombuffer(state, "<u2")
+def _sum_by_hand(leaves: Sequence[bytes]) -> bytes:
+    even = odd = 0
+    for leaf in leaves:
+        lanes = int.from_bytes(blake3(leaf).digest(STATE_BYTES), "little")
+        even += lanes & _EVEN
+        odd += lanes >> 16 & _EVEN
+    return _joined(even, odd)
 
 
-def _bytes(lanes: Lanes) -> bytes:
-    return lanes.astype("<u2", copy=False).tobytes()
+def _sum_by_numpy(leaves: Sequence[bytes]) -> bytes:
+    import numpy as np
+
+    lanes = np.frombuffer(b"".join([blake3(leaf).digest(STATE_BYTES) for leaf in leaves]), "<u2").reshape(-1, LANES)
+    return bytes(np.add.reduce(lanes, axis=0, dtype="<u2").data)
+
+
+def _added(one: bytes, other: bytes) -> bytes:
+    (even, odd), (other_even, other_odd) = _split(one), _split(other)
+    return _joined(even + other_even, odd + other_odd)
+
+
+def _subtracted(one: bytes, other: bytes) -> bytes:
+    (even, odd), (other_even, other_odd) = _split(one), _split(other)
+    return _joined(even + _BORROW - other_even, odd + _BORROW - other_odd)
+
+
+def _split(state: bytes) -> tuple[int, int]:
+    """The even lanes and the odd ones."""
+    lanes = int.from_bytes(state, "little")
+    return lanes & _EVEN, lanes >> 16 & _EVEN
+
+
+def _joined(even: int, odd: int) -> bytes:
+    """The state, from its lanes and what they carried."""
+    return (even & _EVEN | (odd & _EVEN) << 16).to_bytes(STATE_BYTES, "little")

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from headwater_consumer.database import Database
+from headwater_consumer.database.connection import SQLITE, Connection
 from headwater_consumer.database.fingerprint import fingerprint
-from headwater_consumer.database.row_mapping import table_of
+from headwater_consumer.database.row_mapping import column_names, table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from headwater_consumer.rows import EXECUTABLE, REFERENCE, REMOVED, ProjectionRow
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.lthash import sum_of
-from sqlalchemy import Connection
 
 from tests.support.memory_log import Written
 from tests.support.modes import EMBEDDED, database_url
 from tests.support.projections import empty, project_all
+from tests.support.statements import run
 
 Content = dict[str, set[tuple[object, ...]]]
 Entry = tuple[object, ...]
@@ -87,9 +88,9 @@ def fingerprint_of(database: Database) -> str:
 
 def rows_of(database: Database, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     with database.snapshot() as connection:
-        if connection.dialect.name != "sqlite":
+        if connection.dialect != SQLITE:
             sql = sql.replace("?", "%s")
-        return [tuple(row) for row in connection.exec_driver_sql(sql, parameters)]
+        return [tuple(row) for row in connection.driver.execute(sql, parameters)]
 
 
 # --- what is in it, wherever its records stood --------------------------------------------------------------------
@@ -110,7 +111,7 @@ def content_of(database: Database, written: Written) -> Content:
 def _content_of_table(
     connection: Connection, row_type: type[ProjectionRow], written: Written
 ) -> set[tuple[object, ...]]:
-    rows = connection.execute(table_of(row_type).select()).mappings()
+    rows = [dict(zip(column_names(row_type), row, strict=True)) for row in run(connection, table_of(row_type).select())]
     return {tuple(_without_place(name, row, written) for name in row) for row in rows}
 
 

@@ -19,6 +19,7 @@ from tests.consumer.inspection import versions_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
+from tests.support.statements import count_of
 
 BOUND = 100
 UNKNOWN = b"\xc3\x01" + b"\xff" * 20
@@ -48,10 +49,10 @@ def test_the_working_set_holds_no_more_entries_than_its_bound(
         state = WorkingSet(database.adapter, connection)
         for written in range(0, 5 * BOUND, per_event):
             state.write([_rows(written, per_event)])
-            there = connection.execute(text("SELECT count(*) FROM entries")).scalar_one()
+            there = count_of(connection, text("SELECT count(*) FROM entries"))
             held.append(written + per_event - there)
         state.flush()
-        assert connection.execute(text("SELECT count(*) FROM entries")).scalar_one() == written + per_event
+        assert count_of(connection, text("SELECT count(*) FROM entries")) == written + per_event
 
     assert max(held) == (BOUND - 1) // per_event * per_event, "as many as it may, and no more"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from headwater_consumer.database import FORMAT
 from headwater_schemas.errors import FormatTooNew, FormatTooOld
-from sqlalchemy import text
 
 from tests.support.modes import open_database
 
@@ -13,7 +12,7 @@ from tests.support.modes import open_database
 def open_with_format(mode: str, file: Path, number: int) -> None:
     database = open_database(mode, file)
     with database.transaction() as connection:
-        connection.execute(text("UPDATE projection_meta SET value = :v WHERE name = 'format'"), {"v": str(number)})
+        connection.driver.execute(f"UPDATE projection_meta SET value = '{number}' WHERE name = 'format'")
     database.close()
     open_database(mode, file).close()
 

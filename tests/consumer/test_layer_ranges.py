@@ -1,13 +1,12 @@
 """Whatever ranges over a whole layer is done range by range: no statement and no answer grows with the layer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.writing import layer_entries
 from headwater_consumer.writing.runner import Projector
-from sqlalchemy import Engine, event
 
 from tests.consumer.events import DIGITS, SHARED, added, committed, opened
 from tests.consumer.inspection import Databases, fingerprint_of, listing_of, rows_of
@@ -42,18 +41,23 @@ def _log() -> MemoryLog:
     return log
 
 
-@contextmanager
-def _rows_of_statements() -> Iterator[list[int]]:
-    """How many entries each statement of the projector reads or writes, as the driver tells."""
+def _count_rows(patch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each statement of the projector reads or writes from here on, as the driver tells."""
     counts: list[int] = []
+    read, run = CompiledStatement.tuples, CompiledStatement.run
 
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if "entries" in statement:
-            counts.append(cursor.rowcount)
+    def tuples(statement: CompiledStatement, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
+        rows = read(statement, connection, **values)
+        counts.append(len(rows))
+        return rows
 
-    event.listen(Engine, "after_cursor_execute", note)
-    yield counts
-    event.remove(Engine, "after_cursor_execute", note)
+    def changes(statement: CompiledStatement, connection: Connection, **values: object) -> int:
+        counts.append(run(statement, connection, **values))
+        return counts[-1]
+
+    patch.setattr(CompiledStatement, "tuples", tuples)
+    patch.setattr(CompiledStatement, "run", changes)
+    return counts
 
 
 def test_a_layer_in_ranges_becomes_what_it_becomes_at_once(
@@ -66,7 +70,10 @@ def test_a_layer_in_ranges_becomes_what_it_becomes_at_once(
         monkeypatch.setattr(layer_entries, "PATHS_PER_QUERY", ROWS)
         monkeypatch.setattr(layer_entries, "MERGED_IN_MEMORY_MAX", 0)
         steps: list[None] = []
-        with _rows_of_statements() as counts:  # one event a transaction, so that every draft is stored before its seal
+        with (
+            monkeypatch.context() as counting
+        ):  # one event a transaction, so that every draft is stored before its seal
+            counts = _count_rows(counting)
             project_all(log, Projector(log, in_ranges, records_per_batch=1, progress=lambda: steps.append(None)))
 
         assert fingerprint_of(in_ranges) == fingerprint_of(at_once)

@@ -51,6 +51,7 @@ from tests.support.histories import (
 )
 from tests.support.memory_log import START_US, MemoryLog, Written, write
 from tests.support.projections import apply_records
+from tests.support.statements import run
 from tests.support.strategies import stamped
 
 COLLECTION = COLLECTIONS[0]
@@ -337,7 +338,7 @@ _EVER = [_asked(table, now=False) for table in (*_FACTS, *_EDGES)]
 
 def _shown(database: Database, statements: Sequence[Select[Any]]) -> list[list[tuple[object, ...]]]:
     with database.snapshot() as connection:
-        return [[tuple(row) for row in connection.execute(statement)] for statement in statements]
+        return [run(connection, statement) for statement in statements]
 
 
 def _as_of(rows: list[tuple[Any, ...]], at: int) -> list[tuple[object, ...]]:

@@ -3,28 +3,38 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.row_mapping import table_of
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.row_mapping import cache_key, column_kinds, table_of
 from headwater_consumer.database.tables import ROW_TYPES
-from headwater_consumer.rows import LogPositionRow
+from headwater_consumer.rows import LogPositionRow, ProjectionRow
 from sqlalchemy import select
 
 from tests.consumer.full_log import write_everything
 from tests.consumer.pure_fold import input_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
+from tests.support.statements import run
 
 ROOT = Path(__file__).parents[2]
 FOLD_TIMEOUT_S = 60
+
+
+def _rows(connection: Connection, row_type: type[ProjectionRow]) -> Iterator[ProjectionRow]:
+    """SQLite gives numbers for true and false."""
+    kinds = column_kinds(cache_key(row_type)).values()
+    for values in run(connection, select(table_of(row_type))):
+        yield row_type(*[bool(value) if kind is bool else value for kind, value in zip(kinds, values, strict=True)])
 
 
 def _rows_of(database: Database) -> dict[str, list[str]]:
     """Every row but the cursor, which is the runner's, by the name of its type."""
     with database.snapshot() as connection:
         rows = {
-            row_type.__name__: sorted(ascii(row_type(*row)) for row in connection.execute(select(table_of(row_type))))
+            row_type.__name__: sorted(ascii(row) for row in _rows(connection, row_type))
             for row_type in ROW_TYPES
             if row_type is not LogPositionRow
         }

@@ -18,6 +18,7 @@ from tests.support.histories import BROADCAST
 from tests.support.history import History, pack_of
 from tests.support.modes import open_database
 from tests.support.projections import project_all
+from tests.support.statements import run
 
 PROJECT = "team/vision"
 DIGITS, MODEL, FIT = f"{PROJECT}/digits", f"{PROJECT}/model", f"{PROJECT}/fit"
@@ -95,7 +96,7 @@ def test_what_others_project_meanwhile_does_not_make_them_differ(history: Histor
 def test_a_changed_row_is_told_by_its_table(history: History, anew: Database) -> None:
     _full_of_everything(history)
     with history.database.transaction() as connection:
-        connection.execute(update(TAGS).values(tag="forged"))
+        run(connection, update(TAGS).values(tag="forged"))
 
     replayed = replay(history.log, anew, history.database)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from headwater_consumer.database import Database
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.rows import ProjectionRow
 from headwater_consumer.writing import batches, layer_entries
@@ -19,7 +20,6 @@ from headwater_schemas import codec, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
 from headwater_schemas.events import Stamped, VersionCommitted
 from headwater_schemas.positions import Cut
-from sqlalchemy import Connection
 
 from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
 from tests.support.history import History, open_history

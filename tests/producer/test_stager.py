@@ -318,6 +318,21 @@ def test_what_was_not_published_is_not_forgotten(stager: BlobStager, store: Fold
     assert len(stager.publish(PROJECT, wanted)) == len(PACKFUL)
 
 
+def test_copies_of_what_somebody_else_stored_meanwhile_are_forgotten(
+    stager: BlobStager, store: FolderBlobStore
+) -> None:
+    wanted = stager.ingest(PACKFUL)
+    small = stager.ingest([b"small"])
+    wait_until(lambda: staged(store) == [PACK_BYTES_MAX])
+
+    stager.missing([])
+    stager.publish(PROJECT, [])
+    stager.forget([], stored=[*wanted, *small])
+
+    assert staged(store) == []
+    assert stager.missing(small) == set(small)
+
+
 @pytest.mark.parametrize("others", [1, 2])
 def test_what_others_rely_on_is_forgotten_with_the_last_of_them(
     stager: BlobStager, store: FolderBlobStore, others: int

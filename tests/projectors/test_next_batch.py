@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from headwater_consumer.database import Database
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import GaveWay
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing import batches, runner
@@ -16,7 +17,6 @@ from headwater_eventlog.port import NewRecord
 from headwater_schemas.errors import StoreUnavailable, UnknownSchema
 from headwater_schemas.events import AliasMoved, VersionCommitted
 from headwater_schemas.keys import collection_key
-from sqlalchemy import Connection
 
 from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
 from tests.projectors.harness import UNKNOWN

@@ -1,6 +1,7 @@
 """What a fork finds closed, and what happens where something could not be."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +40,61 @@ def test_what_is_idle_is_lent_again(pool: Pool[int], opened: list[str]) -> None:
             pass
 
     assert opened == ["open"]
+
+
+def _closing_pool(opened: list[str], closed: threading.Event, idle_s: float) -> Pool[None]:
+    return Pool(
+        "the thing",
+        lambda: opened.append("open"),
+        lambda _: closed.set(),
+        unavailable=StoreUnavailable,
+        idle_s=idle_s,
+    )
+
+
+def test_what_nobody_uses_for_its_time_is_closed_and_opened_again_when_it_is_wanted(opened: list[str]) -> None:
+    closed = threading.Event()
+    pool = _closing_pool(opened, closed, idle_s=0)
+    for _ in range(2):
+        closed.clear()
+        with pool.borrowed():
+            assert not closed.is_set()
+
+        assert closed.wait(WAIT_S)
+    assert opened == ["open", "open"]
+
+
+def test_what_is_used_again_in_its_time_is_not_closed(opened: list[str]) -> None:
+    idle_s = 0.2
+    pool = Pool(
+        "the thing",
+        lambda: opened.append("open"),
+        lambda _: opened.append("close"),
+        unavailable=StoreUnavailable,
+        idle_s=idle_s,
+    )
+    end = time.monotonic() + 3 * idle_s
+    while time.monotonic() < end:
+        with pool.borrowed():
+            pass
+
+    assert opened == ["open"]
+    pool.close()
+
+
+def test_a_child_closes_what_it_does_not_use_by_itself(opened: list[str]) -> None:
+    closed = threading.Event()
+    pool = _closing_pool(opened, closed, idle_s=0.2)
+    with pool.borrowed():
+        pass
+
+    def use_in_the_child() -> bool:
+        closed.clear()
+        with pool.borrowed():
+            pass
+        return closed.wait(WAIT_S)
+
+    assert in_a_fork(use_in_the_child)
 
 
 def test_what_is_idle_is_closed_before_a_fork(pool: Pool[int], opened: list[str]) -> None:

@@ -1,7 +1,9 @@
 """The digest of a set of entries, against a slow second opinion and against frozen vectors."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,15 @@ from hypothesis import strategies as st
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "fixtures" / "vectors.json").read_text())
 
 LEAVES = st.lists(st.binary(max_size=40), max_size=8)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["with numpy", "without numpy"])
+def _library(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sums are made by numpy where it is loaded."""
+    loaded = {"numpy": None} if request.param == "with numpy" else {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lthash, "sys", SimpleNamespace(modules=loaded))
+        yield
 
 
 def state_by_hand(leaves: list[bytes]) -> bytes:

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 
 from tests.sdk.downloads import content_of, refusal
 from tests.support.history import UNDECODABLE, Writer
+from tests.support.statements import count_of
 
 PROJECT, SECURE = "team/animals", "team/secure"
 FILES = {
@@ -260,7 +261,7 @@ def test_the_first_versions_of_a_project_keep_their_order_and_choose_once() -> N
     assert [artifact.version for artifact in logged] == [f"v{number}" for number in range(10)]
     with client().stores.database.snapshot() as connection:
         of_project = PROJECT_FACTS.c.project == PROJECT
-        assert connection.scalar(select(func.count()).select_from(PROJECT_FACTS).where(of_project)) == 1
+        assert count_of(connection, select(func.count()).select_from(PROJECT_FACTS).where(of_project)) == 1
 
 
 def filled_with(run: headwater.Run, text: str) -> headwater.Artifact:

@@ -12,6 +12,7 @@ from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from sqlalchemy import select
 
+from tests.support import statements
 from tests.support.forked import PIPE, ForkedProcess
 from tests.support.stores import StoreUnderTest
 
@@ -59,7 +60,7 @@ def test_no_secret_is_on_the_log_or_in_the_database(
     stores = client_for(read_settings(), create=False).stores
     records = [record for partition in range(stores.log.partitions) for record in stores.log.read(partition, after=-1)]
     with stores.database.snapshot() as connection:
-        rows = [tuple(row) for row_type in ROW_TYPES for row in connection.execute(select(table_of(row_type)))]
+        rows = [row for row_type in ROW_TYPES for row in statements.run(connection, select(table_of(row_type)))]
 
     assert records
     for secret in {CANARY, *secrets}:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from tests.service_faults.deployment import NAMESPACE, PARTITIONS, Deployment, deployed
 from tests.support.projector_host import projected
+from tests.support.statements import count_of
 
 KINDS = (BlobsCondemned.name, RulesChanged.name, SessionsRetired.name)
 
@@ -28,8 +29,8 @@ def rows_of(deployment: Deployment) -> tuple[int, ...]:
     with closing(open_database(deployment.profile, create=False)) as database, database.snapshot() as connection:
         rules = select(func.count()).select_from(PROJECT_FACTS).where(PROJECT_FACTS.c.kind == "rule")
         others = [select(func.count()).select_from(table) for table in (BROADCASTS, RETIRED_SESSIONS)]
-        received, retired = (connection.scalar(count) or 0 for count in others)
-        return received, connection.scalar(rules) or 0, retired
+        received, retired = (count_of(connection, count) for count in others)
+        return received, count_of(connection, rules), retired
 
 
 def test_what_processes_wrote_to_some_partitions_before_they_were_killed_is_finished(deployment: Deployment) -> None:

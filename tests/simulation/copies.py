@@ -1,5 +1,6 @@
 """What may become of a finished schedule's log: its records are restored into another, or an older copy is put back."""
 
+import sqlite3
 from collections.abc import Sequence
 from itertools import count
 
@@ -12,7 +13,6 @@ from headwater_schemas.entries import Reference
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
 from headwater_schemas.positions import Position
-from sqlalchemy.exc import DBAPIError
 
 from tests.simulation import views
 from tests.simulation.end import End
@@ -60,7 +60,7 @@ def _check_restored(end: End, database: Database) -> None:
         written = _write_on(end, log)
         project_whole(log, database)
         _check_versions(end, database, written)
-    except (HeadwaterError, DBAPIError, AssertionError) as error:
+    except (HeadwaterError, sqlite3.Error, AssertionError) as error:
         if isinstance(error, Violation):
             raise
         raise Violation(f"2, never changes: after a restore nothing can be projected: {error}") from error

@@ -16,6 +16,7 @@ from headwater_blobs.port import Staged
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import INTEGER_MAX
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.maintenance import broadcasts
 from headwater_consumer.projector import administration, commit_attributes, dispatch, drafts
@@ -32,7 +33,6 @@ from headwater_producer.stored_content import StoredContent
 from headwater_schemas import codec, keys, lthash
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.positions import Cut, position_number
-from sqlalchemy import Connection
 
 from tests.simulation.simulated_blobs import ProcessBlobs
 

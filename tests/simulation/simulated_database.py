@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter, GaveWay
 from headwater_consumer.rows import LogPositionRow
 from headwater_schemas.positions import BEFORE_FIRST
-from sqlalchemy import Connection
 
 from tests.simulation.faults import Crash, Fault, Violation
 from tests.simulation.world import Process, World

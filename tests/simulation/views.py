@@ -6,6 +6,7 @@ from typing import Any
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.queries.results import EntryInfo, VersionInfo
 from headwater_consumer.rows import (
@@ -25,7 +26,6 @@ from headwater_schemas import codec, lthash
 from headwater_schemas.entries import BlobLocation, Reference, file_leaves, reference_leaf
 from headwater_schemas.events import Stamped
 from headwater_schemas.positions import BEFORE_FIRST, position_of
-from sqlalchemy import Connection
 
 from tests.simulation.ledger import Content, Entry
 

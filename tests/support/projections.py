@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.row_mapping import table_of
-from headwater_consumer.database.tables import PROJECTION_META, ROW_TYPES
+from headwater_consumer.database.row_mapping import table_name
+from headwater_consumer.database.tables import ROW_TYPES
 from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import EventLog, Record
@@ -43,8 +43,6 @@ def apply_records(projector: Projector, partition: int, records: Sequence[Record
 def empty(database: Database) -> None:
     """Delete all rows; from then on it is the projection of no log."""
     with database.transaction() as connection:
-        connection.execute(
-            PROJECTION_META.delete().where(PROJECTION_META.c.name.in_(("log", "partitions", "ancestors")))
-        )
+        connection.driver.execute("DELETE FROM projection_meta WHERE name IN ('log', 'partitions', 'ancestors')")
         for row_type in ROW_TYPES:
-            connection.execute(table_of(row_type).delete())
+            connection.driver.execute(f"DELETE FROM {table_name(row_type)}")

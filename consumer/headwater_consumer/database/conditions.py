@@ -1,14 +1,16 @@
 """Conditions that several queries share: which facts hold, and which versions are deleted."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, bindparam, exists, or_
-
+from headwater_consumer.database.sql import and_, bindparam, exists, or_
 from headwater_consumer.database.tables import VERSION_ATTRIBUTES, VERSIONS
 from headwater_consumer.rows import DELETED
 
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, FromClause
 
-def holds(fact: FromClause, *, past: bool = False) -> ColumnElement[bool]:
+
+def holds(fact: "FromClause", *, past: bool = False) -> "ColumnElement[bool]":
     """A fact holds now, or in the `past`: at the position that is the parameter `at`."""
     if not past:
         return fact.c.to_position.is_(None)
@@ -17,7 +19,7 @@ def holds(fact: FromClause, *, past: bool = False) -> ColumnElement[bool]:
     return and_(fact.c.from_position <= at, still)
 
 
-def is_deleted(owner: FromClause = VERSIONS, *, past: bool = False) -> ColumnElement[bool]:
+def is_deleted(owner: "FromClause" = VERSIONS, *, past: bool = False) -> "ColumnElement[bool]":
     """The version that a row of `owner` names (by `collection` and `version`) is deleted."""
     attributes = VERSION_ATTRIBUTES
     return exists().where(

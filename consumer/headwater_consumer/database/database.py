@@ -7,15 +7,16 @@ from pathlib import Path
 from headwater_eventlog.port import LogIdentity
 from headwater_runtime.pools import Pool
 from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreMissing, StoreNotOurs, StoreUnavailable
-from sqlalchemy import Connection, inspect, select
-from sqlalchemy.exc import DBAPIError
 
-from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.database.postgresql import SCHEMA_NAME, PostgresqlSchema
-from headwater_consumer.database.row_mapping import SCHEMA
+from headwater_consumer.database.row_mapping import create_tables
+from headwater_consumer.database.sql import select
 from headwater_consumer.database.sqlite import SqliteFile, SqliteMemory, create_sqlite_file
 from headwater_consumer.database.tables import PROJECTION_META
+from headwater_consumer.rows import MetaRow
 
 FORMAT = 4  # of the tables; a projection of another format is rebuilt by a replay
 _FORMAT, _LOG, _PARTITIONS, _ANCESTORS = "format", "log", "partitions", "ancestors"  # names in PROJECTION_META
@@ -32,6 +33,7 @@ class Database:
             Connection.close,
             unavailable=StoreUnavailable,
             is_usable=adapter.is_reusable,
+            idle_s=adapter.idle_s,
         )
         self.name = adapter.name  # for messages
 
@@ -56,7 +58,7 @@ class Database:
     @classmethod
     def in_memory(cls, name: str) -> "Database":
         """A projection of nothing, for readers of what does not exist yet. What is written to it is not kept."""
-        return cls(SqliteMemory(name, SCHEMA.create_all))
+        return cls(SqliteMemory(name))
 
     @classmethod
     def open_postgresql(cls, url: str, *, schema: str = SCHEMA_NAME, create: bool = True) -> "Database":
@@ -104,19 +106,15 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                with suppress(DBAPIError, *self.adapter.errors):  # a broken connection has nothing to roll back
+                with suppress(*self.adapter.errors):  # a broken connection has nothing to roll back
                     connection.rollback()
-                    driver_connection(connection).rollback()
                 raise
             connection.commit()
-            driver_connection(connection).commit()
 
     @contextmanager
     def _errors_translated(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            raise self.adapter.to_store_error(error.orig or error) from error
         except self.adapter.errors as error:
             raise self.adapter.to_store_error(error) from error
 
@@ -130,7 +128,7 @@ class Database:
     def source_log(self) -> LogIdentity | None:
         """The log that this is the projection of; None while it is bound to none."""
         with self.autocommit() as connection:
-            values = {row.name: row.value for row in connection.execute(select(PROJECTION_META))}
+            values = _meta(connection)
         if _LOG not in values:
             return None
         return LogIdentity(values[_LOG], int(values[_PARTITIONS]), tuple(filter(None, values[_ANCESTORS].split(","))))
@@ -139,20 +137,19 @@ class Database:
         """Make this the projection of one log, unless it is bound already; `source_log` then names that one."""
         with self.transaction() as connection:
             self.adapter.serialize_creation(connection)
-            if connection.execute(select(PROJECTION_META).where(PROJECTION_META.c.name == _LOG)).first() is None:
+            if _LOG not in _meta(connection):
                 values = {
                     _LOG: log.generation,
                     _PARTITIONS: str(log.partitions),
                     _ANCESTORS: ",".join(log.ancestors),
                 }
-                rows = [{"name": name, "value": value} for name, value in values.items()]
-                connection.execute(PROJECTION_META.insert(), rows)
+                self.adapter.upsert_rows(connection, MetaRow, [MetaRow(*pair) for pair in values.items()])
 
     # --- tables
 
     def _has_tables(self) -> bool:
         with self.snapshot() as connection:
-            names = inspect(connection).get_table_names()
+            names = self.adapter.table_names(connection)
         if names and PROJECTION_META.name not in names:
             raise StoreNotOurs(
                 f"{self.name} holds other tables ({names[0]!r}). It was left as it is; use another database."
@@ -164,17 +161,14 @@ class Database:
             return
         with self.transaction() as connection:
             self.adapter.serialize_creation(connection)
-            SCHEMA.create_all(connection)
-            if connection.execute(select(PROJECTION_META)).first() is None:
-                connection.execute(PROJECTION_META.insert().values(name=_FORMAT, value=str(FORMAT)))
+            create_tables(connection)
+            self.adapter.insert_row(connection, MetaRow(_FORMAT, str(FORMAT)))
 
     def _check_format(self) -> None:
-        statement = select(PROJECTION_META.c.value).where(PROJECTION_META.c.name == _FORMAT)
         with self.snapshot() as connection:
-            has_meta = inspect(connection).has_table(PROJECTION_META.name)
-            found = connection.execute(statement).scalar() if has_meta else None
-            is_empty = not has_meta and not inspect(connection).get_table_names()
-        if is_empty and self.adapter.empty_hint is not None:
+            names = self.adapter.table_names(connection)
+            found = _meta(connection).get(_FORMAT) if PROJECTION_META.name in names else None
+        if not names and self.adapter.empty_hint is not None:
             raise StoreMissing(f"there is no projection in {self.name}. {self.adapter.empty_hint}")
         if found is None or not found.isdecimal():
             raise StoreNotOurs(
@@ -191,3 +185,13 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
+
+
+def _meta(connection: Connection) -> dict[str, str]:
+    """What the projection says of itself, by name."""
+    return dict(_all_meta().tuples(connection))
+
+
+@compiled
+def _all_meta() -> Statement:
+    return select(PROJECTION_META)

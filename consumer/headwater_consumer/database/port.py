@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from headwater_schemas.errors import StoreError, StoreUnavailable
-from sqlalchemy import Connection
 
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.rows import LogPositionRow, ProjectionRow
 
 R = TypeVar("R", bound=ProjectionRow)
@@ -63,6 +63,11 @@ class DatabaseAdapter(Protocol):
         ...
 
     @property
+    def idle_s(self) -> float | None:
+        """For how long a connection that nobody uses is kept; None for as long as the process lives."""
+        ...
+
+    @property
     def walks_nearest_first(self) -> bool:
         """Whether a recursive query returns its rows breadth first, in the order in which it found them."""
         ...
@@ -74,6 +79,10 @@ class DatabaseAdapter(Protocol):
 
     def connect(self) -> Connection:
         """A new connection."""
+        ...
+
+    def table_names(self, connection: Connection) -> list[str]:
+        """All tables that are there, ours or not."""
         ...
 
     def is_reusable(self, connection: Connection) -> bool:

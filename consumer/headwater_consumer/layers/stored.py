@@ -5,13 +5,13 @@ draft's, its last row. A removal hides the path.
 """
 
 from collections.abc import Collection, Sequence
-from functools import cache
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection, bindparam, select
 
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
+from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import ENTRIES
 from headwater_consumer.layers.path_conflicts import NO_EXCLUSIONS, Exclusions
 from headwater_consumer.rows import REMOVED
@@ -90,17 +90,17 @@ class StoredLayerStack:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _kinds(layers: int, paths: int) -> CompiledStatement:
+@compiled
+def _kinds(layers: int, paths: int) -> Statement:
     in_layers = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
     columns = (ENTRIES.c.layer, ENTRIES.c.ordinal, ENTRIES.c.path, ENTRIES.c.kind)
-    return CompiledStatement(select(*columns).where(in_layers, of_paths))
+    return select(*columns).where(in_layers, of_paths)
 
 
-@cache
-def _paths_between() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _paths_between() -> Statement:
+    return (
         select(ENTRIES.c.path)
         .where(
             ENTRIES.c.layer == bindparam("layer"),
@@ -113,9 +113,9 @@ def _paths_between() -> CompiledStatement:
     )
 
 
-@cache
-def _first_from() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _first_from() -> Statement:
+    return (
         select(ENTRIES.c.path)
         .where(ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path >= bindparam("start"), ENTRIES.c.kind != REMOVED)
         .order_by(ENTRIES.c.path)

@@ -1,15 +1,15 @@
 """How far a projection is, compared with its log."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.positions import Cut, Position
-from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import LOG_POSITIONS
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.log_check import check_appended, check_cursor, check_ends
@@ -75,6 +75,6 @@ class ProjectionView:
             check_cursor(self._log, cursor)
 
 
-@cache
-def _cursors_of_generation() -> CompiledStatement:
-    return CompiledStatement(select(LOG_POSITIONS).where(LOG_POSITIONS.c.generation == bindparam("generation")))
+@compiled
+def _cursors_of_generation() -> Statement:
+    return select(LOG_POSITIONS).where(LOG_POSITIONS.c.generation == bindparam("generation"))

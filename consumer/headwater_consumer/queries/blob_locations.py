@@ -12,10 +12,11 @@ from typing import Any
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.object_names import FILES, PACKS
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection, LargeBinary, Text, bindparam, cast, column, func, select, values
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, func, select, values
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
 DIGESTS_PER_STATEMENT = 256
@@ -141,63 +142,63 @@ def _among(connection: Connection, query: Any, names: Iterable[str]) -> set[str]
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _any_draft() -> CompiledStatement:
+@compiled
+def _any_draft() -> Statement:
     table = DRAFTS
     in_project = (table.c.collection >= bindparam("start")) & (table.c.collection < bindparam("end"))
-    return CompiledStatement(select(table.c.collection).where(in_project).limit(1))
+    return select(table.c.collection).where(in_project).limit(1)
 
 
-@cache
-def _any_relocated() -> CompiledStatement:
-    return CompiledStatement(select(RELOCATED_RANGES.c.object_offset).limit(1))
+@compiled
+def _any_relocated() -> Statement:
+    return select(RELOCATED_RANGES.c.object_offset).limit(1)
 
 
-@cache
-def _any_condemned() -> CompiledStatement:
-    return CompiledStatement(select(CONDEMNED_OBJECTS.c.partition).limit(1))
+@compiled
+def _any_condemned() -> Statement:
+    return select(CONDEMNED_OBJECTS.c.partition).limit(1)
 
 
-@cache
-def _relocated_objects(names: int) -> CompiledStatement:
+@compiled
+def _relocated_objects(names: int) -> Statement:
     wanted = RELOCATED_RANGES.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
-    return CompiledStatement(select(RELOCATED_RANGES.c.object_name).where(wanted).distinct())
+    return select(RELOCATED_RANGES.c.object_name).where(wanted).distinct()
 
 
-@cache
-def _condemned_objects(names: int) -> CompiledStatement:
+@compiled
+def _condemned_objects(names: int) -> Statement:
     wanted = CONDEMNED_OBJECTS.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
-    return CompiledStatement(select(CONDEMNED_OBJECTS.c.object_name).where(wanted))
+    return select(CONDEMNED_OBJECTS.c.object_name).where(wanted)
 
 
-@cache
-def _objects_of_layers(layers: int) -> CompiledStatement:
+@compiled
+def _objects_of_layers(layers: int) -> Statement:
     """(object, end of what is needed of it)."""
     columns = ENTRIES.c
     in_layers = columns.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
-    return CompiledStatement(
+    return (
         select(columns.object_name, func.max(columns.object_offset + columns.size))
         .where(in_layers, columns.object_name.is_not(None))
         .group_by(columns.object_name)
     )
 
 
-@cache
-def _places_in(layers: int) -> CompiledStatement:
+@compiled
+def _places_in(layers: int) -> Statement:
     """(offset, size) of each content of the layers in one object."""
     columns = ENTRIES.c
     in_layers = columns.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
-    return CompiledStatement(
+    return (
         select(columns.object_offset, columns.size)
         .where(in_layers, columns.object_name == bindparam("object_name"))
         .distinct()
     )
 
 
-@cache
-def _move_of() -> CompiledStatement:
+@compiled
+def _move_of() -> Statement:
     """The nearest range that contains all of a location. Of several, any would do, and each reader takes the same."""
-    return CompiledStatement(
+    return (
         select(RELOCATED_RANGES)
         .where(
             RELOCATED_RANGES.c.object_name == bindparam("object_name"),
@@ -220,22 +221,22 @@ def _names(digests: int) -> list[str]:
     return [f"{kind}_{i}" for i in range(digests) for kind in ("digest", "packs", "files")]
 
 
-@cache
-def _locations(digests: int) -> CompiledStatement:
+@compiled
+def _locations(digests: int) -> Statement:
     """(digest, "OBJECT OFFSET SIZE" of the first entry with this digest) for each; None where there is none.
 
     Three columns in one text, because only a scalar can stop at the first row on every database.
     """
-    columns = (column("digest", LargeBinary), column("packs", Text), column("files", Text))
+    columns = (column("digest", LargeBinary()), column("packs", Text()), column("files", Text()))
     rows: list[tuple[Any, ...]] = [
-        (bindparam(f"digest_{i}", type_=LargeBinary), bindparam(f"packs_{i}"), bindparam(f"files_{i}"))
+        (bindparam(f"digest_{i}", type_=LargeBinary()), bindparam(f"packs_{i}"), bindparam(f"files_{i}"))
         for i in range(digests)
     ]
     wanted = values(*columns).data(rows).cte("wanted")
     open_layers = select(DRAFTS.c.layer).where(DRAFTS.c.closed_position.is_(None))
 
     def first_after(name: Any, end: str) -> Any:
-        place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.object_offset, Text) + " " + cast(ENTRIES.c.size, Text)
+        place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.object_offset, Text()) + " " + cast(ENTRIES.c.size, Text())
         in_range = (ENTRIES.c.object_name > name) & (ENTRIES.c.object_name < bindparam(end))
         return (
             select(place)
@@ -246,4 +247,4 @@ def _locations(digests: int) -> CompiledStatement:
         )
 
     either = func.coalesce(first_after(wanted.c.packs, "packs_end"), first_after(wanted.c.files, "files_end"))
-    return CompiledStatement(select(wanted.c.digest, either))
+    return select(wanted.c.digest, either)

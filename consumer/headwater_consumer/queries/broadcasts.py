@@ -7,15 +7,15 @@ A writer that ends between two partitions leaves such an event in some. Nothing 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from headwater_schemas.keys import session_start_ms
 from headwater_schemas.object_names import FILES, PACKS
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection, bindparam, func, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import bindparam, func, or_, select
 from headwater_consumer.database.tables import BROADCASTS, CONDEMNED_OBJECTS
 from headwater_consumer.rows import BroadcastRow, ParkedKeyRow, RetiredSessionsRow, SessionMarkRow
 
@@ -106,20 +106,18 @@ def _row_of(database: Database, event: Broadcast) -> BroadcastRow:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _received() -> CompiledStatement:
+@compiled
+def _received() -> Statement:
     columns = BROADCASTS.c
-    return CompiledStatement(
-        select(columns.session, columns.key, columns.sequence, columns.broadcast, columns.partition)
-    )
+    return select(columns.session, columns.key, columns.sequence, columns.broadcast, columns.partition)
 
 
-@cache
-def _condemned() -> CompiledStatement:
+@compiled
+def _condemned() -> Statement:
     name = CONDEMNED_OBJECTS.c.object_name
     is_pack = (name > bindparam("packs")) & (name < bindparam("packs_end"))
     is_file = (name > bindparam("files")) & (name < bindparam("files_end"))
-    return CompiledStatement(
+    return (
         select(name)
         .where(or_(is_pack, is_file), name > bindparam("after"))
         .group_by(name)

@@ -1,17 +1,19 @@
 """Collections, and the types of their artifacts."""
 
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.conditions import holds, is_deleted
+from headwater_consumer.database.sql import bindparam, func, select
 from headwater_consumer.database.tables import COLLECTIONS, VERSION_ATTRIBUTES, VERSIONS
 from headwater_consumer.queries.results import CollectionInfo
 from headwater_consumer.rows import DELETED
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, FromClause, Select
 
 
 def collections(
@@ -74,7 +76,7 @@ def collection_info(database: Database, collection: str) -> CollectionInfo | Non
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _collections_with_counts() -> Select[Any]:
+def _collections_with_counts() -> "Select[Any]":
     deleted = (
         select(func.count())
         .select_from(VERSION_ATTRIBUTES)
@@ -88,7 +90,7 @@ def _collections_with_counts() -> Select[Any]:
     return select(COLLECTIONS.c.collection, COLLECTIONS.c.type, live, COLLECTIONS.c.created_us)
 
 
-def has_live_version(collections: FromClause = COLLECTIONS) -> ColumnElement[bool]:
+def has_live_version(collections: "FromClause" = COLLECTIONS) -> "ColumnElement[bool]":
     """A row of `collections` has a live version. Searches from the newest, which is rarely deleted."""
     newest = (
         select(VERSIONS.c.version)
@@ -103,27 +105,27 @@ def has_live_version(collections: FromClause = COLLECTIONS) -> ColumnElement[boo
     return newest.is_not(None)
 
 
-@cache
-def _page_of_collections(bounded: bool, of_type: bool) -> CompiledStatement:
+@compiled
+def _page_of_collections(bounded: bool, of_type: bool) -> Statement:
     statement = _collections_with_counts().where(COLLECTIONS.c.collection > bindparam("start"), has_live_version())
     if bounded:
         statement = statement.where(COLLECTIONS.c.collection < bindparam("end"))
     if of_type:
         statement = statement.where(COLLECTIONS.c.type == bindparam("type"))
-    return CompiledStatement(statement.order_by(COLLECTIONS.c.collection).limit(bindparam("limit")))
+    return statement.order_by(COLLECTIONS.c.collection).limit(bindparam("limit"))
 
 
-@cache
-def _collection_count(of_type: bool) -> CompiledStatement:
+@compiled
+def _collection_count(of_type: bool) -> Statement:
     statement = select(func.count()).where(
         COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.collection > bindparam("after"), has_live_version()
     )
-    return CompiledStatement(statement.where(COLLECTIONS.c.type == bindparam("type")) if of_type else statement)
+    return statement.where(COLLECTIONS.c.type == bindparam("type")) if of_type else statement
 
 
-@cache
-def _page_of_types() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _page_of_types() -> Statement:
+    return (
         select(COLLECTIONS.c.type)
         .where(
             COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
@@ -134,15 +136,13 @@ def _page_of_types() -> CompiledStatement:
     )
 
 
-@cache
-def _type_count() -> CompiledStatement:
-    return CompiledStatement(
-        select(func.count(COLLECTIONS.c.type.distinct())).where(
-            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
-        )
+@compiled
+def _type_count() -> Statement:
+    return select(func.count(COLLECTIONS.c.type.distinct())).where(
+        COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
     )
 
 
-@cache
-def _one_collection() -> CompiledStatement:
-    return CompiledStatement(_collections_with_counts().where(COLLECTIONS.c.collection == bindparam("collection")))
+@compiled
+def _one_collection() -> Statement:
+    return _collections_with_counts().where(COLLECTIONS.c.collection == bindparam("collection"))

@@ -2,18 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.row_mapping import PREFIX_LENGTH, prefix_of
+from headwater_consumer.database.sql import and_, bindparam, or_, select
 from headwater_consumer.database.tables import ENTRIES, VERSION_LAYERS, VERSIONS
 from headwater_consumer.rows import parse_chain
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 ENTRIES_PER_PAGE = 1000  # of one digest
 VERSIONS_PER_PAGE = 1000
@@ -105,8 +108,8 @@ def _named_by(connection: Connection, layers: Sequence[int], paths: Sequence[str
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _rows_with() -> CompiledStatement:
+@compiled
+def _rows_with() -> Statement:
     name, layer, path = ENTRIES.c.object_name, ENTRIES.c.layer, ENTRIES.c.path
     at = _parameters("name", "layer", "path")
     later = or_(
@@ -114,7 +117,7 @@ def _rows_with() -> CompiledStatement:
         and_(name == at["name"], layer > at["layer"]),
         and_(name == at["name"], layer == at["layer"], path > at["path"]),
     )
-    return CompiledStatement(
+    return (
         select(name, layer, path)
         # The first condition follows from the last, but an index can begin with it.
         .where(ENTRIES.c.digest == bindparam("digest"), name >= at["name"], later)
@@ -133,33 +136,33 @@ def _parameters(*names: str) -> dict[str, Any]:
     return {name: bindparam(name) for name in names}
 
 
-def _is_below() -> ColumnElement[bool]:
+def _is_below() -> "ColumnElement[bool]":
     prefix, at = prefix_of(ENTRIES.c.uri), _parameters(*_uri_range(""))
     # The index has prefixes alone, and the beginnings of texts are sorted as the texts are.
     in_index = and_(ENTRIES.c.uri.is_not(None), prefix >= at["first_prefix"], prefix <= at["last_prefix"])
     return and_(in_index, ENTRIES.c.uri >= at["start"], ENTRIES.c.uri < at["end"])
 
 
-@cache
-def _layers_referring() -> CompiledStatement:
-    return CompiledStatement(select(ENTRIES.c.layer).where(_is_below()).distinct().order_by(ENTRIES.c.layer))
+@compiled
+def _layers_referring() -> Statement:
+    return select(ENTRIES.c.layer).where(_is_below()).distinct().order_by(ENTRIES.c.layer)
 
 
-@cache
-def _references_of_layer() -> CompiledStatement:
+@compiled
+def _references_of_layer() -> Statement:
     of_layer = ENTRIES.c.layer == bindparam("layer")
-    return CompiledStatement(select(ENTRIES.c.path).where(_is_below(), of_layer).distinct().order_by(ENTRIES.c.path))
+    return select(ENTRIES.c.path).where(_is_below(), of_layer).distinct().order_by(ENTRIES.c.path)
 
 
-@cache
-def _chains() -> CompiledStatement:
+@compiled
+def _chains() -> Statement:
     collection: Any = bindparam("collection")
     later = or_(
         VERSION_LAYERS.c.collection > collection,
         and_(VERSION_LAYERS.c.collection == collection, VERSION_LAYERS.c.version > bindparam("version")),
     )
     same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
-    return CompiledStatement(
+    return (
         select(VERSION_LAYERS.c.collection, VERSION_LAYERS.c.version, VERSIONS.c.layers)
         .select_from(VERSION_LAYERS.join(VERSIONS, same))
         .where(VERSION_LAYERS.c.layer == bindparam("layer"), later)
@@ -168,8 +171,8 @@ def _chains() -> CompiledStatement:
     )
 
 
-@cache
-def _paths_among(layers: int, paths: int) -> CompiledStatement:
+@compiled
+def _paths_among(layers: int, paths: int) -> Statement:
     in_layers = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
-    return CompiledStatement(select(ENTRIES.c.path).where(in_layers, of_paths).distinct())
+    return select(ENTRIES.c.path).where(in_layers, of_paths).distinct()

@@ -1,14 +1,13 @@
 """All content that entries name, for checking that every blob is stored."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from headwater_schemas.entries import BlobLocation
-from sqlalchemy import and_, bindparam, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import and_, bindparam, or_, select
 from headwater_consumer.database.tables import ENTRIES
 from headwater_consumer.queries.blob_locations import current_locations
 
@@ -29,8 +28,8 @@ def contents(database: Database) -> Iterator[list[tuple[BlobLocation, bytes]]]:
         after = rows[-1][0], rows[-1][1], rows[-1][2]
 
 
-@cache
-def _page() -> CompiledStatement:
+@compiled
+def _page() -> Statement:
     columns = ENTRIES.c
     named = (columns.digest, columns.object_name, columns.object_offset, columns.size)
     digest: Any = bindparam("digest")
@@ -43,7 +42,7 @@ def _page() -> CompiledStatement:
         and_(columns.digest == digest, columns.object_name == name, columns.object_offset > start),
     )
     in_order = (columns.digest, columns.object_name, columns.object_offset)
-    return CompiledStatement(
+    return (
         # The first condition follows from the other, but an index can begin with it.
         select(*named).distinct().where(columns.digest >= digest, beyond).order_by(*in_order).limit(bindparam("limit"))
     )

@@ -11,12 +11,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from headwater_consumer.database import Database
-from headwater_consumer.queries.entries import entries_at, rows_of_layer
+from headwater_consumer.queries.entries import Columns, entries_at, rows_of_layer
 from headwater_consumer.rows import EXECUTABLE, REMOVED
 
 PATHS_PER_PAGE = 5000  # bounds the memory of a page, and how long one snapshot is held
 
-_COLUMNS = ("path", "kind", "size", "digest", "uri", "checksum", "object_version")
 _path = itemgetter(0)
 
 
@@ -85,7 +84,7 @@ def _named(
 
 def _rows(database: Database, layer: int, side: int, depth: int) -> Iterator[tuple[str, int, int, Any]]:
     """(path, side, depth, row) of every row of one layer, which names a path once."""
-    after, statement = "", rows_of_layer(_COLUMNS, False)
+    after, statement = "", rows_of_layer(Columns.DIFFERING, False)
     while True:
         with database.snapshot() as connection:
             rows = statement.tuples(connection, layer=layer, after=after, limit=PATHS_PER_PAGE)

@@ -1,17 +1,18 @@
 """Drafts: open, sealed and discarded."""
 
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headwater_schemas import codec
 from headwater_schemas.events import VersionCommitted
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import and_, bindparam, func, or_, select
 from headwater_consumer.database.tables import DRAFTS, LAYERS
 from headwater_consumer.queries.results import DraftInfo
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
 
 
 def open_drafts(
@@ -70,6 +71,8 @@ def _info(row: Any) -> DraftInfo:
 def _writers_of(commit_payload: bytes | None) -> int | None:
     if commit_payload is None:
         return None
+    from headwater_schemas import codec  # deferred: fastavro
+
     commit = codec.decode(bytes(commit_payload)).event
     assert isinstance(commit, VersionCommitted)
     return commit.writers
@@ -78,7 +81,7 @@ def _writers_of(commit_payload: bytes | None) -> int | None:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _with_rows() -> Select[Any]:
+def _with_rows() -> "Select[Any]":
     names = (
         "collection",
         "draft",
@@ -98,15 +101,13 @@ def _with_rows() -> Select[Any]:
     return select(*[DRAFTS.c[name] for name in names], row_count).select_from(joined)
 
 
-@cache
-def _one() -> CompiledStatement:
-    return CompiledStatement(
-        _with_rows().where(DRAFTS.c.collection == bindparam("collection"), DRAFTS.c.draft == bindparam("draft"))
-    )
+@compiled
+def _one() -> Statement:
+    return _with_rows().where(DRAFTS.c.collection == bindparam("collection"), DRAFTS.c.draft == bindparam("draft"))
 
 
-@cache
-def _page(of_project: bool, of_collection: bool) -> CompiledStatement:
+@compiled
+def _page(of_project: bool, of_collection: bool) -> Statement:
     after: Any = bindparam("after_collection")
     later = or_(
         DRAFTS.c.collection > after, and_(DRAFTS.c.collection == after, DRAFTS.c.draft > bindparam("after_draft"))
@@ -118,4 +119,4 @@ def _page(of_project: bool, of_collection: bool) -> CompiledStatement:
         statement = statement.where(in_project)
     if of_collection:
         statement = statement.where(DRAFTS.c.collection == bindparam("collection"))
-    return CompiledStatement(statement.order_by(DRAFTS.c.collection, DRAFTS.c.draft).limit(bindparam("limit")))
+    return statement.order_by(DRAFTS.c.collection, DRAFTS.c.draft).limit(bindparam("limit"))

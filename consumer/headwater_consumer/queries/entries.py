@@ -7,17 +7,18 @@ its own.
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache
+from enum import Enum
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from headwater_schemas.entries import BlobLocation, Reference, file_identity, reference_leaf
 from headwater_schemas.paths import as_stored, range_of_folder
-from sqlalchemy import Connection, bindparam, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import ENTRIES
 from headwater_consumer.layers.path_conflicts import Exclusions, first_path_conflict
 from headwater_consumer.layers.stored import StoredLayerStack
@@ -28,12 +29,18 @@ from headwater_consumer.rows import EXECUTABLE, FILE_KINDS, REMOVED
 PATHS_PER_SNAPSHOT = 10_000  # bounds how long one snapshot is open, and the memory of the query
 ROWS_PER_PAGE = 5000  # bounds the memory of a page: at most so many rows of each layer, of which there are a few
 
-_ALL = EntryInfo._fields
-_FOR_COMPARING = ("path", "kind", "digest", "size", "uri", "checksum", "object_version")
 _path, _kind = itemgetter(0), itemgetter(1)  # in both
 
-Columns = tuple[str, ...]
 ListingPage = tuple[list[str], list[bytes]]
+
+
+class Columns(Enum):
+    """What is read of the rows of a layer: path and kind come first."""
+
+    ALL = EntryInfo._fields
+    COMPARED = ("path", "kind", "digest", "size", "uri", "checksum", "object_version")
+    SIZED = ("path", "kind", "digest", "size")
+    DIFFERING = ("path", "kind", "size", "digest", "uri", "checksum", "object_version")
 
 
 def entries_page(
@@ -44,7 +51,7 @@ def entries_page(
     The next page: `after` = the last one's path.
     """
     page: list[Any] = []
-    for rows in pages(database, layers, _ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
+    for rows in pages(database, layers, Columns.ALL, prefix, after, min(limit, ROWS_PER_PAGE)):
         page += rows
         if len(page) >= limit:
             break
@@ -53,7 +60,7 @@ def entries_page(
 
 def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") -> Iterator[list[EntryInfo]]:
     """All entries under the folder `prefix` ("" for all) by path, in pages."""
-    for rows in pages(database, layers, _ALL, prefix, None, ROWS_PER_PAGE):
+    for rows in pages(database, layers, Columns.ALL, prefix, None, ROWS_PER_PAGE):
         yield _located_entries(database, rows)
 
 
@@ -62,7 +69,7 @@ def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
 
     The identity tells one content of a path from another: `file_identity` or `reference_leaf`.
     """
-    for rows in pages(database, layers, _FOR_COMPARING, "", None, ROWS_PER_PAGE):
+    for rows in pages(database, layers, Columns.COMPARED, "", None, ROWS_PER_PAGE):
         yield [row[0] for row in rows], list(map(_identity, rows))
 
 
@@ -247,27 +254,27 @@ def _place(info: EntryInfo) -> BlobLocation:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def rows_of_layer(columns: Columns, bounded: bool) -> CompiledStatement:
+@compiled
+def rows_of_layer(columns: Columns, bounded: bool) -> Statement:
     """A page of one layer's rows by path: those with a path > `after`, and < `end` where `bounded`."""
-    statement = select(*[ENTRIES.c[name] for name in columns]).where(
+    statement = select(*[ENTRIES.c[name] for name in columns.value]).where(
         ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path > bindparam("after")
     )
     if bounded:
         statement = statement.where(ENTRIES.c.path < bindparam("end"))
-    return CompiledStatement(statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit")))
+    return statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit"))
 
 
-@cache
-def _rows_of_path(layers: int) -> CompiledStatement:
+@compiled
+def _rows_of_path(layers: int) -> Statement:
     in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
-    columns = [ENTRIES.c[name] for name in _ALL]
-    return CompiledStatement(select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path")))
+    columns = [ENTRIES.c[name] for name in EntryInfo._fields]
+    return select(ENTRIES.c.layer, *columns).where(in_chain, ENTRIES.c.path == bindparam("path"))
 
 
-@cache
-def _rows_of_paths(layers: int, paths: int) -> CompiledStatement:
+@compiled
+def _rows_of_paths(layers: int, paths: int) -> Statement:
     in_chain = ENTRIES.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)])
     of_paths = ENTRIES.c.path.in_([bindparam(f"path_{i}") for i in range(paths)])
-    columns = [ENTRIES.c[name] for name in _ALL]
-    return CompiledStatement(select(ENTRIES.c.layer, *columns).where(in_chain, of_paths))
+    columns = [ENTRIES.c[name] for name in EntryInfo._fields]
+    return select(ENTRIES.c.layer, *columns).where(in_chain, of_paths)

@@ -7,13 +7,11 @@ side and k on the other, m times k.
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, literal, select, union_all
-
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import and_, bindparam, literal, select, union_all
 from headwater_consumer.database.tables import RUN_INPUTS, RUN_OUTPUTS, VERSIONS
 from headwater_consumer.queries.results import Edge, Lineage, TreeLine
 
@@ -109,8 +107,8 @@ def _line(node: _Node, depth: int, last: bool, repeated: bool, edge: Edge | None
     return TreeLine(depth, last, repeated, collection=name, version=version, run=None, edge=edge)
 
 
-@cache
-def _edges(upstream: bool) -> CompiledStatement:
+@compiled
+def _edges(upstream: bool) -> Statement:
     """(collection, version, run, used) of each edge: first those that lead to runs, then those from the runs onwards.
 
     The runs are made distinct in between, so that a run with many versions on both sides gives each edge once.
@@ -138,4 +136,4 @@ def _edges(upstream: bool) -> CompiledStatement:
     to_runs = select(reached.c.collection, reached.c.version, reached.c.run, literal(int(not upstream)))
     onwards = select(far.c.collection, far.c.version, far.c.run, literal(int(upstream)))
     edges = union_all(to_runs, onwards.select_from(runs.join(far, far.c.run == runs.c.run)))
-    return CompiledStatement(edges.limit(bindparam("edges_max")))
+    return edges.limit(bindparam("edges_max"))

@@ -4,18 +4,21 @@ A project has no row of its own: it is there once something was logged in it. Th
 listing projects costs as much as there are projects, however much is in them.
 """
 
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection, FromClause, Select, bindparam, func, literal, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.conditions import holds
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import bindparam, func, literal, select
 from headwater_consumer.database.tables import COLLECTIONS, RUNS
 from headwater_consumer.queries.collections import has_live_version
 from headwater_consumer.queries.results import ProjectInfo
+
+if TYPE_CHECKING:
+    from sqlalchemy import FromClause, Select
 
 COUNTED_MAX = 10_000  # artifacts and runs of one project: nobody needs to know more exactly
 SEARCHED_MAX = 1000  # projects in which a name is looked up
@@ -75,7 +78,7 @@ def collection_names(database: Database, project: str, *, limit: int = NAMES_MAX
 def _names(connection: Connection, entity: str | None, after: str | None, limit: int) -> list[str]:
     start, end = ("", _END) if entity is None else range_of_folder(entity)
     values = {"after": max(start, after or ""), "end": end, "projects": limit}
-    pages = [_page_of_projects(table.name).rows(connection, **values) for table in (COLLECTIONS, RUNS)]
+    pages = [_page_of_projects(of_runs).rows(connection, **values) for of_runs in (False, True)]
     return sorted({row[0] for page in pages for row in page})[:limit]
 
 
@@ -88,7 +91,7 @@ def _info(connection: Connection, project: str) -> ProjectInfo:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _walk(table: FromClause) -> Any:
+def _walk(table: "FromClause") -> Any:
     """The projects of a table between `after` and `end`, at most `projects`: each is looked up after the one before."""
     end: Any = bindparam("end")
     first = select(func.min(table.c.project).label("project"), literal(1).label("number")).where(
@@ -105,51 +108,51 @@ def _walk(table: FromClause) -> Any:
     return walk.union_all(select(after_it, walk.c.number + 1).where(*goes_on))
 
 
-@cache
-def _page_of_projects(table: str) -> CompiledStatement:
-    walk = _walk({COLLECTIONS.name: COLLECTIONS, RUNS.name: RUNS}[table])
-    return CompiledStatement(select(walk.c.project).where(walk.c.project.is_not(None)))
+@compiled
+def _page_of_projects(of_runs: bool) -> Statement:
+    walk = _walk(RUNS if of_runs else COLLECTIONS)
+    return select(walk.c.project).where(walk.c.project.is_not(None))
 
 
-@cache
-def _collections_named() -> CompiledStatement:
+@compiled
+def _collections_named() -> Statement:
     walk = _walk(COLLECTIONS)
     is_it = COLLECTIONS.c.collection == walk.c.project + "/" + bindparam("name")
     found = select(COLLECTIONS.c.collection).select_from(walk.join(COLLECTIONS, is_it)).where(has_live_version())
-    return CompiledStatement(found.limit(bindparam("limit")))
+    return found.limit(bindparam("limit"))
 
 
-@cache
-def _runs_named() -> CompiledStatement:
+@compiled
+def _runs_named() -> Statement:
     walk = _walk(RUNS)
     is_it = RUNS.c.run == walk.c.project + "/" + bindparam("name")
     found = select(RUNS.c.run).select_from(walk.join(RUNS, is_it)).where(holds(RUNS))
-    return CompiledStatement(found.limit(bindparam("limit")))
+    return found.limit(bindparam("limit"))
 
 
-@cache
-def _page_of_names() -> CompiledStatement:
+@compiled
+def _page_of_names() -> Statement:
     within = COLLECTIONS.c.collection > bindparam("start"), COLLECTIONS.c.collection < bindparam("end")
     names = select(COLLECTIONS.c.collection).where(*within, has_live_version()).order_by(COLLECTIONS.c.collection)
-    return CompiledStatement(names.limit(bindparam("limit")))
+    return names.limit(bindparam("limit"))
 
 
-def _some_of(table: FromClause, *conditions: Any) -> Any:
+def _some_of(table: "FromClause", *conditions: Any) -> Any:
     """So many rows of a project as are counted."""
     of_project = select(table).where(table.c.project == bindparam("project"), *conditions)
     return of_project.limit(bindparam("counted")).subquery("some")
 
 
-def _counted(rows: FromClause) -> Select[Any]:
+def _counted(rows: "FromClause") -> "Select[Any]":
     return select(func.count()).select_from(rows)
 
 
-@cache
-def _artifact_count() -> CompiledStatement:
+@compiled
+def _artifact_count() -> Statement:
     some = _some_of(COLLECTIONS)
-    return CompiledStatement(_counted(some).where(has_live_version(some)))
+    return _counted(some).where(has_live_version(some))
 
 
-@cache
-def _run_count() -> CompiledStatement:
-    return CompiledStatement(_counted(_some_of(RUNS, holds(RUNS))))
+@compiled
+def _run_count() -> Statement:
+    return _counted(_some_of(RUNS, holds(RUNS)))

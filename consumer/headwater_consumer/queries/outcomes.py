@@ -1,19 +1,16 @@
 """The outcomes of writes: of drafts, rejections, and dead letters that wait for an operator."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from headwater_schemas.errors import Reason
 from headwater_schemas.positions import position_of
-from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.sql import and_, bindparam, exists, func, or_, select
 from headwater_consumer.database.tables import DEAD_LETTERS, DRAFTS, LOG_POSITIONS, PARKED_RECORDS, REJECTIONS, SESSIONS
 from headwater_consumer.queries.results import DeadLetterInfo, Health, Outcome, RejectionInfo, SentRange
-
-_ANSWER = [REJECTIONS.c[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
 
 
 def outcomes(database: Database, drafts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Outcome]:
@@ -71,18 +68,18 @@ def health(database: Database) -> Health:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _drafts(keys: int) -> CompiledStatement:
+@compiled
+def _drafts(keys: int) -> Statement:
     matches = [
         and_(DRAFTS.c.collection == bindparam(f"c_{i}"), DRAFTS.c.draft == bindparam(f"d_{i}")) for i in range(keys)
     ]
     columns = [DRAFTS.c[name] for name in ("collection", "draft", "version", "deduplicated")]
     is_uncommitted = and_(DRAFTS.c.closed_position.is_(None), DRAFTS.c.commit_payload.is_(None))
-    return CompiledStatement(select(*columns, is_uncommitted, DRAFTS.c.attributes_ignored).where(or_(*matches)))
+    return select(*columns, is_uncommitted, DRAFTS.c.attributes_ignored).where(or_(*matches))
 
 
-@cache
-def _rejections(ranges: int) -> CompiledStatement:
+@compiled
+def _rejections(ranges: int) -> Statement:
     """Rejections in ranges, less the events that arrived too early and were applied when they came again."""
     rejected: Any = REJECTIONS.c
     wanted = [
@@ -100,33 +97,32 @@ def _rejections(ranges: int) -> CompiledStatement:
         SESSIONS.c.sequence >= rejected.sequence,
     )
     healed = and_(rejected.reason == Reason.SEQUENCE_GAP.value, applied_since)
+    answer = [rejected[name] for name in ("session", "key", "sequence", "event", "reason", "message")]
     order = (rejected.session, rejected.key, rejected.sequence, rejected.position)
-    return CompiledStatement(select(*_ANSWER).where(or_(*wanted), ~healed).order_by(*order))
+    return select(*answer).where(or_(*wanted), ~healed).order_by(*order)
 
 
-@cache
-def _counts() -> CompiledStatement:
-    return CompiledStatement(
-        select(
-            select(func.count()).select_from(REJECTIONS).scalar_subquery(),
-            select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
-            select(func.count()).select_from(PARKED_RECORDS).scalar_subquery(),
-        )
+@compiled
+def _counts() -> Statement:
+    return select(
+        select(func.count()).select_from(REJECTIONS).scalar_subquery(),
+        select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
+        select(func.count()).select_from(PARKED_RECORDS).scalar_subquery(),
     )
 
 
-@cache
-def _dead_letters() -> CompiledStatement:
+@compiled
+def _dead_letters() -> Statement:
     letters, parked = DEAD_LETTERS.c, PARKED_RECORDS.c
     waiting = (
         select(func.count()).where(parked.partition == letters.partition, parked.key == letters.key).scalar_subquery()
     )
     columns = (letters.key, letters.position, letters.error, letters.time_us, waiting.label("waiting"))
     order = (letters.time_us, letters.position)
-    return CompiledStatement(select(*columns).order_by(*order).limit(bindparam("limit")))
+    return select(*columns).order_by(*order).limit(bindparam("limit"))
 
 
-@cache
-def _positions() -> CompiledStatement:
+@compiled
+def _positions() -> Statement:
     table = LOG_POSITIONS
-    return CompiledStatement(select(table.c.partition, table.c.offset).order_by(table.c.partition))
+    return select(table.c.partition, table.c.offset).order_by(table.c.partition)

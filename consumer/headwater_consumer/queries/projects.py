@@ -1,14 +1,13 @@
 """The settings of projects."""
 
-from functools import cache
 from typing import Any
 
 from headwater_schemas import digests, metadata
 from headwater_schemas.settings import DIGEST_ALGORITHM, DRAFT_IDLE_DAYS, with_defaults
-from sqlalchemy import bindparam, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import PROJECT_FACTS
 from headwater_consumer.rows import SETTINGS
 
@@ -35,10 +34,10 @@ def _given_settings(database: Database, project: str) -> dict[str, Any]:
     return {} if row is None else metadata.decode(row.value)
 
 
-@cache
-def _settings() -> CompiledStatement:
+@compiled
+def _settings() -> Statement:
     """The partition of the project's key has them."""
     table = PROJECT_FACTS
     is_it = (table.c.project == bindparam("project")) & (table.c.kind == bindparam("kind"))
     statement = select(table.c.value).where(is_it, table.c.to_position.is_(None))
-    return CompiledStatement(statement.order_by(table.c.partition).limit(1))
+    return statement.order_by(table.c.partition).limit(1)

@@ -7,16 +7,16 @@ reclaimable.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from headwater_schemas.names import CollectionName
 from headwater_schemas.object_names import FILES, PACKS
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection, LargeBinary, and_, bindparam, exists, or_, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, CompiledStatement, padded
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
 from headwater_consumer.database.conditions import is_deleted
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import LargeBinary, and_, bindparam, exists, or_, select
 from headwater_consumer.database.tables import (
     DRAFTS,
     ENTRIES,
@@ -26,12 +26,11 @@ from headwater_consumer.database.tables import (
     VERSION_LAYERS,
     VERSIONS,
 )
-from headwater_consumer.queries.entries import entries_at, pages, rows_of_layer
+from headwater_consumer.queries.entries import Columns, entries_at, pages, rows_of_layer
 from headwater_consumer.queries.runs import EDGES_MAX
 from headwater_consumer.rows import FILE_KINDS, LayerChain, parse_chain
 
 ROWS_PER_PAGE = 5_000
-_COLUMNS = ("path", "kind", "digest", "size")
 
 Contents = dict[bytes, int]  # digest → size in bytes
 Dependents = tuple[list[str], list[tuple[str, int]]]
@@ -72,7 +71,7 @@ def _candidates(database: Database, chain: LayerChain, holders: "_Holders") -> I
     with database.snapshot() as connection:
         own = next((i for i, layer in enumerate(chain) if holders.chains_with(connection, layer)), len(chain))
         nearest = holders.fewest_above(connection, chain[own]) if own < len(chain) else ()
-    for rows in pages(database, chain[:own], _COLUMNS, "", None, ROWS_PER_PAGE):
+    for rows in pages(database, chain[:own], Columns.SIZED, "", None, ROWS_PER_PAGE):
         yield {digest: size for _, kind, digest, size in rows if kind in FILE_KINDS}
     for layer in nearest:
         yield from _contents_where_named(database, chain, layer)
@@ -83,7 +82,7 @@ def _contents_where_named(database: Database, chain: LayerChain, layer: int) -> 
     after = ""
     while True:
         with database.snapshot() as connection:
-            rows = rows_of_layer(_COLUMNS, False).tuples(connection, layer=layer, after=after, limit=ROWS_PER_PAGE)
+            rows = rows_of_layer(Columns.SIZED, False).tuples(connection, layer=layer, after=after, limit=ROWS_PER_PAGE)
             found = entries_at(connection, chain, [row[0] for row in rows]) if rows else []
         yield {info.digest: info.size for info in found if info.digest is not None and info.size is not None}
         if len(rows) < ROWS_PER_PAGE:
@@ -163,27 +162,27 @@ def _rows_in(connection: Connection, layer: int) -> int:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _live_layers() -> CompiledStatement:
+@compiled
+def _live_layers() -> Statement:
     is_it = and_(VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version == bindparam("version"))
-    return CompiledStatement(select(VERSIONS.c.layers).where(is_it, ~is_deleted()))
+    return select(VERSIONS.c.layers).where(is_it, ~is_deleted())
 
 
-@cache
-def _versions_with() -> CompiledStatement:
+@compiled
+def _versions_with() -> Statement:
     same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
-    return CompiledStatement(
+    return (
         select(VERSIONS.c.collection, VERSIONS.c.version, VERSIONS.c.layers)
         .select_from(VERSION_LAYERS.join(VERSIONS, same))
         .where(VERSION_LAYERS.c.layer == bindparam("layer"), ~is_deleted())
     )
 
 
-@cache
-def _bases_with() -> CompiledStatement:
+@compiled
+def _bases_with() -> Statement:
     same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
     base = and_(DRAFTS.c.collection == VERSIONS.c.collection, DRAFTS.c.base == VERSIONS.c.version)
-    return CompiledStatement(
+    return (
         select(VERSIONS.c.layers)
         .select_from(VERSION_LAYERS.join(VERSIONS, same).join(DRAFTS, base))
         .where(VERSION_LAYERS.c.layer == bindparam("layer"), DRAFTS.c.closed_position.is_(None))
@@ -191,42 +190,42 @@ def _bases_with() -> CompiledStatement:
     )
 
 
-@cache
-def _open_layer() -> CompiledStatement:
+@compiled
+def _open_layer() -> Statement:
     is_it = and_(DRAFTS.c.layer == bindparam("layer"), DRAFTS.c.closed_position.is_(None))
-    return CompiledStatement(select(DRAFTS.c.layer).where(is_it).limit(1))
+    return select(DRAFTS.c.layer).where(is_it).limit(1)
 
 
-@cache
-def _layer() -> CompiledStatement:
-    return CompiledStatement(select(LAYERS.c.row_count).where(LAYERS.c.layer == bindparam("layer")))
+@compiled
+def _layer() -> Statement:
+    return select(LAYERS.c.row_count).where(LAYERS.c.layer == bindparam("layer"))
 
 
-@cache
-def _layers_with(digests: int) -> CompiledStatement:
+@compiled
+def _layers_with(digests: int) -> Statement:
     """(digest, layer) of the entries with these digests whose bytes are the project's."""
-    of_digests = ENTRIES.c.digest.in_([bindparam(f"digest_{i}", type_=LargeBinary) for i in range(digests)])
+    of_digests = ENTRIES.c.digest.in_([bindparam(f"digest_{i}", type_=LargeBinary()) for i in range(digests)])
     name = ENTRIES.c.object_name
     of_project = or_(
         and_(name >= bindparam("packs"), name < bindparam("packs_end")),
         and_(name >= bindparam("files"), name < bindparam("files_end")),
     )
-    return CompiledStatement(select(ENTRIES.c.digest, ENTRIES.c.layer).where(of_digests, of_project).distinct())
+    return select(ENTRIES.c.digest, ENTRIES.c.layer).where(of_digests, of_project).distinct()
 
 
-@cache
-def _unhidden(above: int) -> CompiledStatement:
+@compiled
+def _unhidden(above: int) -> Statement:
     """One of a layer's entries with a digest that none of the layers above it hides."""
     over = ENTRIES.alias("over")
     in_above = over.c.layer.in_([bindparam(f"layer_{i}") for i in range(above)])
     hidden = exists().where(in_above, over.c.path == ENTRIES.c.path)
     of_digest = and_(ENTRIES.c.digest == bindparam("digest"), ENTRIES.c.layer == bindparam("layer"))
-    return CompiledStatement(select(ENTRIES.c.path).where(of_digest, ~hidden).limit(1))
+    return select(ENTRIES.c.path).where(of_digest, ~hidden).limit(1)
 
 
-@cache
-def _users() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _users() -> Statement:
+    return (
         select(RUN_INPUTS.c.run)
         .where(RUN_INPUTS.c.collection == bindparam("collection"), RUN_INPUTS.c.version == bindparam("version"))
         .distinct()
@@ -235,11 +234,11 @@ def _users() -> CompiledStatement:
     )
 
 
-@cache
-def _outputs_of_users() -> CompiledStatement:
+@compiled
+def _outputs_of_users() -> Statement:
     same = and_(VERSIONS.c.collection == RUN_OUTPUTS.c.collection, VERSIONS.c.version == RUN_OUTPUTS.c.version)
     is_it = and_(RUN_INPUTS.c.collection == bindparam("collection"), RUN_INPUTS.c.version == bindparam("version"))
-    return CompiledStatement(
+    return (
         select(RUN_OUTPUTS.c.collection, RUN_OUTPUTS.c.version)
         .select_from(RUN_INPUTS.join(RUN_OUTPUTS, RUN_OUTPUTS.c.run == RUN_INPUTS.c.run).join(VERSIONS, same))
         .where(is_it, ~is_deleted())

@@ -6,24 +6,25 @@ A list of edges has at most `limit`; as many as that means that there may be mor
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from functools import cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headwater_schemas.errors import NotFound
 from headwater_schemas.events import Capture
 from headwater_schemas.metadata import EMPTY
 from headwater_schemas.names import check_commit_prefix
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, func, or_, select
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import (
     INTEGER_MAX,
     KEYS_PER_STATEMENT_MAX,
-    CompiledStatement,
+    Statement,
+    compiled,
     padded,
 )
 from headwater_consumer.database.conditions import holds
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import and_, bindparam, func, or_, select
 from headwater_consumer.database.tables import (
     RUN_CAPTURES,
     RUN_HEARTBEATS,
@@ -35,6 +36,9 @@ from headwater_consumer.database.tables import (
 )
 from headwater_consumer.queries.results import RunInfo, RunInputInfo
 from headwater_consumer.rows import CONFIG, RUNNING, SUMMARY
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, FromClause, Select
 
 EDGES_MAX = 10_000  # more than a person reads, and little for a program
 
@@ -241,7 +245,7 @@ def _capture(row: Any) -> Capture | None:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _described_runs() -> Select[Any]:
+def _described_runs() -> "Select[Any]":
     config, summary = RUN_VALUES.alias("config"), RUN_VALUES.alias("summary")
     beats, captures = RUN_HEARTBEATS, RUN_CAPTURES
     joined = (
@@ -261,22 +265,22 @@ def _described_runs() -> Select[Any]:
     return select(*columns).select_from(joined).where(holds(RUNS))
 
 
-def _is_present(fact: FromClause) -> ColumnElement[bool]:
+def _is_present(fact: "FromClause") -> "ColumnElement[bool]":
     return and_(fact.c.run == RUNS.c.run, holds(fact))
 
 
-@cache
-def _one_run() -> CompiledStatement:
-    return CompiledStatement(_described_runs().where(RUNS.c.run == bindparam("run")))
+@compiled
+def _one_run() -> Statement:
+    return _described_runs().where(RUNS.c.run == bindparam("run"))
 
 
-@cache
-def _capture_of_run() -> CompiledStatement:
+@compiled
+def _capture_of_run() -> Statement:
     columns = [RUN_CAPTURES.c[field.name] for field in fields(Capture)]
-    return CompiledStatement(select(*columns).where(RUN_CAPTURES.c.run == bindparam("run"), holds(RUN_CAPTURES)))
+    return select(*columns).where(RUN_CAPTURES.c.run == bindparam("run"), holds(RUN_CAPTURES))
 
 
-def _chosen_runs(of_job_type: bool, of_group: bool, of_commit: bool) -> list[ColumnElement[bool]]:
+def _chosen_runs(of_job_type: bool, of_group: bool, of_commit: bool) -> "list[ColumnElement[bool]]":
     started_us: Any = bindparam("started_us")
     position: Any = bindparam("position")
     same_time = and_(RUNS.c.started_us == started_us, RUNS.c.from_position < position)
@@ -293,27 +297,27 @@ def _chosen_runs(of_job_type: bool, of_group: bool, of_commit: bool) -> list[Col
     return conditions
 
 
-@cache
-def _page_of_runs(kinds: tuple[bool, bool, bool]) -> CompiledStatement:
+@compiled
+def _page_of_runs(kinds: tuple[bool, bool, bool]) -> Statement:
     newest_first = (RUNS.c.started_us.desc(), RUNS.c.from_position.desc())
     statement = _described_runs().where(*_chosen_runs(*kinds)).order_by(*newest_first)
-    return CompiledStatement(statement.limit(bindparam("limit")))
+    return statement.limit(bindparam("limit"))
 
 
-@cache
-def _run_count(kinds: tuple[bool, bool, bool]) -> CompiledStatement:
-    return CompiledStatement(select(func.count()).select_from(RUNS).where(*_chosen_runs(*kinds)))
+@compiled
+def _run_count(kinds: tuple[bool, bool, bool]) -> Statement:
+    return select(func.count()).select_from(RUNS).where(*_chosen_runs(*kinds))
 
 
-def _comes_after(edges: Any) -> ColumnElement[bool]:
+def _comes_after(edges: Any) -> "ColumnElement[bool]":
     collection: Any = bindparam("collection")
     later = and_(edges.c.collection == collection, edges.c.version > bindparam("version"))
     return or_(edges.c.collection > collection, later)
 
 
-@cache
-def _uses_of_run() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _uses_of_run() -> Statement:
+    return (
         select(RUN_INPUTS)
         .where(RUN_INPUTS.c.run == bindparam("run"), _comes_after(RUN_INPUTS))
         .order_by(RUN_INPUTS.c.collection, RUN_INPUTS.c.version, RUN_INPUTS.c.from_position, RUN_INPUTS.c.requested)
@@ -321,9 +325,9 @@ def _uses_of_run() -> CompiledStatement:
     )
 
 
-@cache
-def _one_use() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _one_use() -> Statement:
+    return (
         select(RUN_INPUTS.c.requested, RUN_INPUTS.c.use_as)
         .where(
             RUN_INPUTS.c.run == bindparam("run"),
@@ -335,19 +339,19 @@ def _one_use() -> CompiledStatement:
     )
 
 
-@cache
-def _purposes_of_runs(count: int) -> CompiledStatement:
+@compiled
+def _purposes_of_runs(count: int) -> Statement:
     of_runs = RUN_INPUTS.c.run.in_([bindparam(f"run_{i}") for i in range(count)])
-    return CompiledStatement(
+    return (
         select(RUN_INPUTS.c.collection, RUN_INPUTS.c.version, RUN_INPUTS.c.run, RUN_INPUTS.c.use_as)
         .where(of_runs, RUN_INPUTS.c.use_as != "")
         .order_by(RUN_INPUTS.c.from_position)
     )
 
 
-@cache
-def _outputs_of_run() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _outputs_of_run() -> Statement:
+    return (
         select(RUN_OUTPUTS.c.collection, RUN_OUTPUTS.c.version)
         .where(RUN_OUTPUTS.c.run == bindparam("run"), _comes_after(RUN_OUTPUTS))
         .order_by(RUN_OUTPUTS.c.collection, RUN_OUTPUTS.c.version)
@@ -355,9 +359,9 @@ def _outputs_of_run() -> CompiledStatement:
     )
 
 
-@cache
-def _users_of_version() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _users_of_version() -> Statement:
+    return (
         select(RUN_INPUTS.c.run)
         .where(
             RUN_INPUTS.c.collection == bindparam("collection"),
@@ -371,9 +375,9 @@ def _users_of_version() -> CompiledStatement:
     )
 
 
-@cache
-def _producers_of_version() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _producers_of_version() -> Statement:
+    return (
         select(RUN_OUTPUTS.c.run)
         .where(
             RUN_OUTPUTS.c.collection == bindparam("collection"),

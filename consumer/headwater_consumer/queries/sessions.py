@@ -1,13 +1,16 @@
 """Sessions: from when on they may write, and which are still needed."""
 
-from functools import cache
+from typing import TYPE_CHECKING
 
 from headwater_schemas.keys import first_session
-from sqlalchemy import Table, bindparam, func, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import bindparam, func, select
 from headwater_consumer.database.tables import DEAD_LETTERS, DRAFTS, PARKED_RECORDS, RETIRED_SESSIONS, SESSIONS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
 
 
 def retired_before_ms(database: Database, partitions: int) -> int:
@@ -45,36 +48,36 @@ def oldest_needed_session(database: Database) -> tuple[str, str] | None:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _retired() -> CompiledStatement:
+@compiled
+def _retired() -> Statement:
     least = func.min(RETIRED_SESSIONS.c.before_ms).label("before_ms")
-    return CompiledStatement(select(least, func.count().label("partitions")).select_from(RETIRED_SESSIONS))
+    return select(least, func.count().label("partitions")).select_from(RETIRED_SESSIONS)
 
 
-@cache
-def _earlier() -> CompiledStatement:
+@compiled
+def _earlier() -> Statement:
     columns = SESSIONS.c
     is_earlier = (columns.partition == bindparam("partition"), columns.session < bindparam("first"))
-    return CompiledStatement(select(columns.sequence).where(*is_earlier).limit(1))
+    return select(columns.sequence).where(*is_earlier).limit(1)
 
 
-@cache
-def _of_draft() -> CompiledStatement:
+@compiled
+def _of_draft() -> Statement:
     columns = DRAFTS.c
     statement = select(columns.session, columns.collection, columns.draft).where(columns.closed_position.is_(None))
-    return CompiledStatement(statement.order_by(columns.session, columns.collection, columns.draft).limit(1))
+    return statement.order_by(columns.session, columns.collection, columns.draft).limit(1)
 
 
-@cache
-def _of_letter() -> CompiledStatement:
+@compiled
+def _of_letter() -> Statement:
     return _first_of(DEAD_LETTERS)
 
 
-@cache
-def _of_parked() -> CompiledStatement:
+@compiled
+def _of_parked() -> Statement:
     return _first_of(PARKED_RECORDS)
 
 
-def _first_of(table: Table) -> CompiledStatement:
+def _first_of(table: "Table") -> Statement:
     statement = select(table.c.session, table.c.key).where(table.c.session.is_not(None))
-    return CompiledStatement(statement.order_by(table.c.session, table.c.key).limit(1))
+    return statement.order_by(table.c.session, table.c.key).limit(1)

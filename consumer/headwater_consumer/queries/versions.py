@@ -6,17 +6,17 @@ are then as they were after the event at that position, and later versions do no
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.names import parse_version
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, literal, select, union_all
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import INTEGER_MAX, CompiledStatement
+from headwater_consumer.database.compiled_statements import INTEGER_MAX, Statement, compiled
 from headwater_consumer.database.conditions import holds, is_deleted
+from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.sql import Text, bindparam, cast, func, literal, select, union_all
 from headwater_consumer.database.tables import (
     ALIASES,
     COLLECTIONS,
@@ -29,6 +29,9 @@ from headwater_consumer.database.tables import (
 )
 from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.rows import DELETED, DESCRIPTION, METADATA, RECALLED, TTL, LayerChain, parse_chain
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
 
 _ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # kinds of facts, beside the fields of VersionAttributeRow
 
@@ -149,45 +152,43 @@ def _info(row: Any, facts: dict[str, tuple[str, ...]]) -> VersionInfo:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-@cache
-def _version_of_alias(past: bool) -> CompiledStatement:
-    return CompiledStatement(
-        select(ALIASES.c.version).where(
-            ALIASES.c.collection == bindparam("collection"),
-            ALIASES.c.alias == bindparam("alias"),
-            holds(ALIASES, past=past),
-            ~is_deleted(ALIASES, past=past),
-        )
+@compiled
+def _version_of_alias(past: bool) -> Statement:
+    return select(ALIASES.c.version).where(
+        ALIASES.c.collection == bindparam("collection"),
+        ALIASES.c.alias == bindparam("alias"),
+        holds(ALIASES, past=past),
+        ~is_deleted(ALIASES, past=past),
     )
 
 
-@cache
-def _live_version(past: bool) -> CompiledStatement:
+@compiled
+def _live_version(past: bool) -> Statement:
     statement = select(VERSIONS.c.version).where(
         VERSIONS.c.collection == bindparam("collection"),
         VERSIONS.c.version == bindparam("version"),
         ~is_deleted(past=past),
     )
-    return CompiledStatement(statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement)
+    return statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement
 
 
-def _versions_with_type() -> Select[Any]:
+def _versions_with_type() -> "Select[Any]":
     joined = VERSIONS.join(COLLECTIONS, COLLECTIONS.c.collection == VERSIONS.c.collection)
     return select(VERSIONS, COLLECTIONS.c.type).select_from(joined)
 
 
-@cache
-def _one_version(past: bool) -> CompiledStatement:
+@compiled
+def _one_version(past: bool) -> Statement:
     statement = _versions_with_type().where(
         VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version == bindparam("version")
     )
-    return CompiledStatement(statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement)
+    return statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement
 
 
-@cache
-def _page_of_versions(newest_first: bool) -> CompiledStatement:
+@compiled
+def _page_of_versions(newest_first: bool) -> Statement:
     after: Any = bindparam("after")
-    return CompiledStatement(
+    return (
         _versions_with_type()
         .where(
             VERSIONS.c.collection == bindparam("collection"),
@@ -199,51 +200,45 @@ def _page_of_versions(newest_first: bool) -> CompiledStatement:
     )
 
 
-@cache
-def _older_count() -> CompiledStatement:
+@compiled
+def _older_count() -> Statement:
     after: Any = bindparam("after")
-    return CompiledStatement(
-        select(func.count()).where(
-            VERSIONS.c.collection == bindparam("collection"),
-            VERSIONS.c.version < after,
-            ~is_deleted(),
-        )
+    return select(func.count()).where(
+        VERSIONS.c.collection == bindparam("collection"),
+        VERSIONS.c.version < after,
+        ~is_deleted(),
     )
 
 
-@cache
-def _facts(past: bool) -> CompiledStatement:
+@compiled
+def _facts(past: bool) -> Statement:
     """(version, kind, value) of all facts about the versions of a range, by version, kind and value."""
 
-    def facts_of(table: Any, kind: ColumnElement[str], value: ColumnElement[str]) -> Select[Any]:
+    def facts_of(table: Any, kind: "ColumnElement[str]", value: "ColumnElement[str]") -> "Select[Any]":
         return select(table.c.version, kind.label("kind"), value.label("value")).where(
             table.c.collection == bindparam("collection"),
             table.c.version.between(bindparam("first"), bindparam("last")),
             holds(table, past=past),
         )
 
-    return CompiledStatement(
-        union_all(
-            facts_of(ALIASES, literal(_ALIAS), ALIASES.c.alias),
-            facts_of(TAGS, literal(_TAG), TAGS.c.tag),
-            facts_of(VERSION_ATTRIBUTES, VERSION_ATTRIBUTES.c.field, VERSION_ATTRIBUTES.c.value),
-            facts_of(VERSION_UPDATES, literal(_UPDATED), cast(VERSION_UPDATES.c.time_us, Text)),
-        ).order_by("version", "kind", "value")
+    return union_all(
+        facts_of(ALIASES, literal(_ALIAS), ALIASES.c.alias),
+        facts_of(TAGS, literal(_TAG), TAGS.c.tag),
+        facts_of(VERSION_ATTRIBUTES, VERSION_ATTRIBUTES.c.field, VERSION_ATTRIBUTES.c.value),
+        facts_of(VERSION_UPDATES, literal(_UPDATED), cast(VERSION_UPDATES.c.time_us, Text())),
+    ).order_by("version", "kind", "value")
+
+
+@compiled
+def _version_with_digest() -> Statement:
+    return select(VERSION_DIGESTS.c.version).where(
+        VERSION_DIGESTS.c.collection == bindparam("collection"), VERSION_DIGESTS.c.digest == bindparam("digest")
     )
 
 
-@cache
-def _version_with_digest() -> CompiledStatement:
-    return CompiledStatement(
-        select(VERSION_DIGESTS.c.version).where(
-            VERSION_DIGESTS.c.collection == bindparam("collection"), VERSION_DIGESTS.c.digest == bindparam("digest")
-        )
-    )
-
-
-@cache
-def _layers_in_project_with_digest() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _layers_in_project_with_digest() -> Statement:
+    return (
         select(VERSIONS.c.layers)
         .where(
             VERSIONS.c.digest == bindparam("digest"),
@@ -254,9 +249,9 @@ def _layers_in_project_with_digest() -> CompiledStatement:
     )
 
 
-@cache
-def _page_of_contested() -> CompiledStatement:
-    return CompiledStatement(
+@compiled
+def _page_of_contested() -> Statement:
+    return (
         select(CONTESTED_PATHS.c.path)
         .where(
             CONTESTED_PATHS.c.collection == bindparam("collection"),

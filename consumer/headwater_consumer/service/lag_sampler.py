@@ -1,14 +1,13 @@
 """The lag of a projector, sampled from the servers in the background of its loop."""
 
 import logging
-from functools import cache
 
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreError
-from sqlalchemy import func, select
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import CompiledStatement
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.sql import func, select
 from headwater_consumer.database.tables import DEAD_LETTERS, PARKED_KEYS
 from headwater_consumer.service.background import BackgroundThread
 from headwater_consumer.service.status import ProjectorStatus
@@ -43,11 +42,9 @@ class LagSampler(BackgroundThread):
         self._status.sampled(ends, letters, parked)
 
 
-@cache
-def _counts() -> CompiledStatement:
-    return CompiledStatement(
-        select(
-            select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
-            select(func.count()).select_from(PARKED_KEYS).scalar_subquery(),
-        )
+@compiled
+def _counts() -> Statement:
+    return select(
+        select(func.count()).select_from(DEAD_LETTERS).scalar_subquery(),
+        select(func.count()).select_from(PARKED_KEYS).scalar_subquery(),
     )

@@ -6,8 +6,8 @@ from operator import itemgetter
 from typing import Any
 
 from headwater_schemas.paths import folders_of_all
-from sqlalchemy import Connection
 
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.layers.path_conflicts import NO_EXCLUSIONS, Exclusions
 from headwater_consumer.layers.stored import StoredLayerStack

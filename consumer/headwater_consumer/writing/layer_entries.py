@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice, takewhile
 
 from headwater_schemas.paths import range_of_folder
-from sqlalchemy import Connection
 
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.layers.path_conflicts import first_path_conflict
 from headwater_consumer.rows import REMOVED, EntryRow

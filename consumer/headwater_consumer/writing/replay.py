@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from headwater_eventlog.port import RECORDS_PER_READ_MAX, EventLog, NewRecord, Record
 from headwater_schemas.positions import BEFORE_FIRST, Position
-from sqlalchemy import Connection, select
 
 from headwater_consumer.database import Database
+from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.fingerprint import fingerprint, table_fingerprints
+from headwater_consumer.database.sql import select
 from headwater_consumer.database.tables import LOG_POSITIONS
 from headwater_consumer.writing.runner import Projector
 
@@ -95,10 +97,14 @@ def _project(log: EventLog, new: Database, ends: Mapping[int, int], progress: Re
 
 
 def _offsets(connection: Connection) -> dict[int, int]:
-    rows = connection.execute(select(LOG_POSITIONS.c.partition, LOG_POSITIONS.c.offset))
-    return {row.partition: row.offset for row in rows}
+    return dict(_all_offsets().tuples(connection))
 
 
 def _differing(one: Connection, other: Connection) -> tuple[str, ...]:
     theirs = dict(table_fingerprints(other))
     return tuple(name for name, digest in table_fingerprints(one) if theirs[name] != digest)
+
+
+@compiled
+def _all_offsets() -> Statement:
+    return select(LOG_POSITIONS.c.partition, LOG_POSITIONS.c.offset)

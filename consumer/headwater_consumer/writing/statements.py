@@ -1,26 +1,23 @@
-"""The statements of the writing side: one function a question, named after it."""
+"""The statements of the writing side: one function a question, named after it.
+
+Each is compiled once a dialect and run as text with positional parameters: building it again would cost more than the
+database does.
+"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.events import OWN_DRAFT
 from headwater_schemas.keys import first_session
 from headwater_schemas.positions import position_number
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Table,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    tuple_,
-)
 
+from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.conditions import is_deleted
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
+from headwater_consumer.database.row_mapping import column_names
+from headwater_consumer.database.sql import bindparam, cast, delete, exists, func, insert, select, tuple_
 from headwater_consumer.database.tables import (
     ALIASES,
     BROADCASTS,
@@ -34,6 +31,9 @@ from headwater_consumer.database.tables import (
     VERSIONS,
 )
 from headwater_consumer.rows import REMOVED, AliasRow, DraftWriterRow, EntryRow, LogPositionRow, ParkedRecordRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 # --- the cursors ----------------------------------------------------------------------------------------------
 
@@ -57,116 +57,187 @@ PathRange = tuple[str, str]  # the first path and the last one
 ALL_PATHS: PathRange = ("", "")
 
 
-def _within(layer: int, paths: PathRange) -> list[ColumnElement[bool]]:
-    of_layer, (first, last) = [ENTRIES.c.layer == layer], paths
-    return of_layer if paths == ALL_PATHS else [*of_layer, ENTRIES.c.path >= first, ENTRIES.c.path <= last]
-
-
 def duplicates(connection: Connection, layer: int, paths: PathRange) -> list[EntryRow]:
     """All rows of each path between `paths` that has several in `layer`, by path and ordinal."""
+    rows = _duplicates(paths != ALL_PATHS).tuples(connection, layer=layer, **_ends(paths))
+    return [EntryRow(*row) for row in rows]
+
+
+@compiled
+def _duplicates(bounded: bool) -> Statement:
     # One pass over the range: of a condition on a subquery PostgreSQL makes a loop in a loop without statistics.
     of_path = func.count().over(partition_by=ENTRIES.c.path).label("of_path")
-    counted = select(ENTRIES, of_path).where(*_within(layer, paths)).subquery()
-    columns = [counted.c[column.name] for column in ENTRIES.columns]
-    several = select(*columns).where(counted.c.of_path > 1).order_by(counted.c.path, counted.c.ordinal)
-    return [EntryRow(*row) for row in connection.execute(several)]
+    counted = select(ENTRIES, of_path).where(*_within(bounded)).subquery()
+    columns = [counted.c[name] for name in column_names(EntryRow)]
+    return select(*columns).where(counted.c.of_path > 1).order_by(counted.c.path, counted.c.ordinal)
 
 
 def remove_duplicates(connection: Connection, layer: int, paths: PathRange) -> None:
     """Of each path's rows in `layer`, between `paths`, keep only the one with the highest ordinal."""
+    _remove_duplicates(paths != ALL_PATHS).run(connection, layer=layer, **_ends(paths))
+
+
+@compiled
+def _remove_duplicates(bounded: bool) -> Statement:
     later = ENTRIES.alias("later")
     superseded = exists().where(
-        later.c.layer == layer, later.c.path == ENTRIES.c.path, later.c.ordinal > ENTRIES.c.ordinal
+        later.c.layer == bindparam("layer"), later.c.path == ENTRIES.c.path, later.c.ordinal > ENTRIES.c.ordinal
     )
-    connection.execute(delete(ENTRIES).where(*_within(layer, paths), superseded))
+    return delete(ENTRIES).where(*_within(bounded), superseded)
 
 
 def path_ranges(connection: Connection, layer: int, paths_per_range: int) -> Iterator[PathRange]:
     """The paths of `layer`, divided into closed ranges of at most `paths_per_range` rows, and those that repeat."""
     last = ""
     while True:
-        page = (
-            select(ENTRIES.c.path)
-            .where(ENTRIES.c.layer == layer, ENTRIES.c.path > last)
-            .order_by(ENTRIES.c.path)
-            .limit(paths_per_range)
-            .subquery()
-        )
-        first, last_of_page = connection.execute(select(func.min(page.c.path), func.max(page.c.path))).one()
+        (page,) = _path_range().tuples(connection, layer=layer, after=last, limit=paths_per_range)
+        first, last = page
         if first is None:
             return
-        yield first, last_of_page
-        last = last_of_page
+        yield first, last
+
+
+@compiled
+def _path_range() -> Statement:
+    page = (
+        select(ENTRIES.c.path)
+        .where(ENTRIES.c.layer == bindparam("layer"), ENTRIES.c.path > bindparam("after"))
+        .order_by(ENTRIES.c.path)
+        .limit(bindparam("limit"))
+        .subquery()
+    )
+    return select(func.min(page.c.path), func.max(page.c.path))
 
 
 def paths_between(connection: Connection, layer: int, paths: PathRange) -> list[str]:
     """The different paths of `layer` between `paths`, in order."""
-    rows = select(ENTRIES.c.path).distinct().where(*_within(layer, paths)).order_by(ENTRIES.c.path)
-    return list(connection.execute(rows).scalars())
+    rows = _paths_between(paths != ALL_PATHS).tuples(connection, layer=layer, **_ends(paths))
+    return [path for (path,) in rows]
+
+
+@compiled
+def _paths_between(bounded: bool) -> Statement:
+    return select(ENTRIES.c.path).distinct().where(*_within(bounded)).order_by(ENTRIES.c.path)
 
 
 def kinds_in_range(connection: Connection, layer: int, start: str, end: str) -> Iterator[tuple[str, int]]:
     """(path, kind) of the rows of `layer` in `[start, end)`, by path and ordinal."""
-    rows = connection.execute(
-        select(ENTRIES.c.path, ENTRIES.c.kind)
-        .where(ENTRIES.c.layer == layer, ENTRIES.c.path >= start, ENTRIES.c.path < end)
-        .order_by(ENTRIES.c.path, ENTRIES.c.ordinal)
-    )
-    return ((path, kind) for path, kind in rows)
+    yield from _kinds_in_range().tuples(connection, layer=layer, start=start, end=end)
+
+
+@compiled
+def _kinds_in_range() -> Statement:
+    in_range = (ENTRIES.c.path >= bindparam("start"), ENTRIES.c.path < bindparam("end"))
+    statement = select(ENTRIES.c.path, ENTRIES.c.kind).where(ENTRIES.c.layer == bindparam("layer"), *in_range)
+    return statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal)
 
 
 def copy_unnamed(connection: Connection, source: int, layer: int, paths: PathRange) -> int:
     """Copy into `layer` the rows of `source`, between `paths`, whose paths it does not name; returns how many."""
+    return _copy_unnamed(paths != ALL_PATHS).run(connection, layer=source, into=layer, **_ends(paths))
+
+
+@compiled
+def _copy_unnamed(bounded: bool) -> Statement:
     copied = ENTRIES.alias("copied")
-    named = exists().where(copied.c.layer == layer, copied.c.path == ENTRIES.c.path)
-    names = [column.name for column in ENTRIES.columns]
-    rows = select(literal(layer), *[ENTRIES.c[name] for name in names[1:]]).where(*_within(source, paths), ~named)
-    counted = connection.execute(
-        insert(ENTRIES).from_select(names, rows), execution_options={"preserve_rowcount": True}
-    )
-    return int(counted.rowcount)
+    into: Any = bindparam("into", type_=ENTRIES.c.layer.type)
+    named = exists().where(copied.c.layer == into, copied.c.path == ENTRIES.c.path)
+    names = column_names(EntryRow)
+    rows = select(cast(into, ENTRIES.c.layer.type), *[ENTRIES.c[name] for name in names[1:]])
+    return insert(ENTRIES).from_select(names, rows.where(*_within(bounded), ~named))
 
 
 def remove_removals(connection: Connection, layer: int, paths: PathRange) -> int:
     """Delete the removals of `layer` between `paths`; returns how many there were."""
-    removals = (*_within(layer, paths), ENTRIES.c.kind == REMOVED)
-    return int(connection.execute(delete(ENTRIES).where(*removals)).rowcount)
+    return _remove_removals(paths != ALL_PATHS).run(connection, layer=layer, **_ends(paths))
+
+
+@compiled
+def _remove_removals(bounded: bool) -> Statement:
+    return delete(ENTRIES).where(*_within(bounded), ENTRIES.c.kind == REMOVED)
 
 
 def remove_entries(connection: Connection, layer: int, paths: PathRange) -> None:
     """Delete all rows of `layer` between `paths`."""
-    connection.execute(delete(ENTRIES).where(*_within(layer, paths)))
+    _remove_entries(paths != ALL_PATHS).run(connection, layer=layer, **_ends(paths))
+
+
+@compiled
+def _remove_entries(bounded: bool) -> Statement:
+    return delete(ENTRIES).where(*_within(bounded))
+
+
+def _within(bounded: bool) -> "list[ColumnElement[bool]]":
+    of_layer: list[ColumnElement[bool]] = [ENTRIES.c.layer == bindparam("layer")]
+    in_range = [ENTRIES.c.path >= bindparam("first"), ENTRIES.c.path <= bindparam("last")]
+    return [*of_layer, *in_range] if bounded else of_layer
+
+
+def _ends(paths: PathRange) -> dict[str, str]:
+    return dict(zip(("first", "last"), paths, strict=True))
 
 
 def drop_writers(connection: Connection, collection: str, draft: str) -> None:
     """Delete the rows of a draft's writers."""
-    of_draft = (DRAFT_WRITERS.c.collection == collection, DRAFT_WRITERS.c.draft == draft)
-    connection.execute(delete(DRAFT_WRITERS).where(*of_draft))
+    _drop_writers().run(connection, collection=collection, draft=draft)
 
 
-def ended_by_retirement(
-    partition: int, before_ms: int, condemned_ms: int
-) -> list[tuple[Table, list[ColumnElement[bool]]]]:
-    """What a partition keeps about sessions that started before `before_ms`: tables, and which of their rows."""
-    first = first_session(before_ms)
-    drafts, of_partition = DRAFTS.c, (position_number(0, partition, 0), position_number(0, partition + 1, 0) - 1)
-    has_one_writer = drafts.draft.startswith(OWN_DRAFT, autoescape=True)
-    objects = CONDEMNED_OBJECTS.c
-    return [
-        *[
-            (kept, [kept.c.partition == partition, kept.c.session < first])
-            for kept in (SESSIONS, REJECTIONS, BROADCASTS)
-        ],
-        (DRAFTS, [drafts.closed_position.between(*of_partition), has_one_writer, drafts.session < first]),
-        (CONDEMNED_OBJECTS, [objects.partition == partition, objects.condemned_ms < condemned_ms]),
-    ]
+@compiled
+def _drop_writers() -> Statement:
+    return delete(DRAFT_WRITERS).where(*_is_of_draft())
 
 
-def delete_some(connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], limit: int) -> bool:
-    """Delete at most `limit` of those rows; whether there may be more."""
-    key = tuple_(*table.primary_key.columns)
-    some = select(*table.primary_key.columns).where(*which).limit(limit)
-    return bool(connection.execute(delete(table).where(key.in_(some))).rowcount == limit)
+def _is_of_draft() -> "list[ColumnElement[bool]]":
+    columns = DRAFT_WRITERS.c
+    return [columns.collection == bindparam("collection"), columns.draft == bindparam("draft")]
+
+
+class Ended(Enum):
+    """What ends with the sessions that needed it."""
+
+    MARKS = auto()
+    REJECTIONS = auto()
+    BROADCASTS = auto()
+    DRAFTS = auto()
+    CONDEMNATIONS = auto()
+
+
+def delete_ended(
+    connection: Connection, kind: Ended, partition: int, before_ms: int, condemned_ms: int, limit: int
+) -> bool:
+    """Delete what a partition keeps of one kind about sessions that started before `before_ms`, at most `limit` rows;
+    whether there may be more.
+    """
+    low, high = position_number(0, partition, 0), position_number(0, partition + 1, 0) - 1
+    values = {
+        "partition": partition,
+        "first": first_session(before_ms),
+        "condemned_ms": condemned_ms,
+        "low": low,
+        "high": high,
+        "limit": limit,
+    }
+    return _delete_ended(kind).run(connection, **values) == limit
+
+
+@compiled
+def _delete_ended(kind: Ended) -> Statement:
+    drafts, objects = DRAFTS.c, CONDEMNED_OBJECTS.c
+    first: Any = bindparam("first")
+    tables = {Ended.MARKS: SESSIONS, Ended.REJECTIONS: REJECTIONS, Ended.BROADCASTS: BROADCASTS}
+    which: list[ColumnElement[bool]]
+    if kind is Ended.DRAFTS:
+        has_one_writer = drafts.draft.startswith(OWN_DRAFT, autoescape=True)
+        closed_here = drafts.closed_position.between(bindparam("low"), bindparam("high"))
+        table, which = DRAFTS, [closed_here, has_one_writer, drafts.session < first]
+    elif kind is Ended.CONDEMNATIONS:
+        condemned_earlier = objects.condemned_ms < bindparam("condemned_ms")
+        table, which = CONDEMNED_OBJECTS, [objects.partition == bindparam("partition"), condemned_earlier]
+    else:
+        table = tables[kind]
+        which = [table.c.partition == bindparam("partition"), table.c.session < first]
+    some = select(*table.primary_key.columns).where(*which).limit(bindparam("limit"))
+    return delete(table).where(tuple_(*table.primary_key.columns).in_(some))
 
 
 # --- queries of the projector ---------------------------------------------------------------------------------
@@ -174,49 +245,62 @@ def delete_some(connection: Connection, table: Table, which: Sequence[ColumnElem
 
 def open_aliases(connection: Connection, collection: str, version: int) -> list[AliasRow]:
     """The aliases that point to a version, by name."""
-    table = ALIASES
-    rows = connection.execute(
-        select(table)
-        .where(table.c.collection == collection, table.c.version == version, table.c.to_position.is_(None))
-        .order_by(table.c.alias)
-    )
-    return [AliasRow(*row) for row in rows]
+    return [AliasRow(*row) for row in _open_aliases().tuples(connection, collection=collection, version=version)]
+
+
+@compiled
+def _open_aliases() -> Statement:
+    columns = ALIASES.c
+    of_version = (columns.collection == bindparam("collection"), columns.version == bindparam("version"))
+    return select(ALIASES).where(*of_version, columns.to_position.is_(None)).order_by(columns.alias)
 
 
 def newest_live_version(connection: Connection, collection: str, other_than: int) -> int | None:
     """The highest version of a collection that is not deleted."""
-    found: int | None = connection.execute(_live_versions(func.max, collection, other_than)).scalar_one()
-    return found
+    (found,) = _newest_live_version().first(connection, collection=collection, other_than=other_than)
+    return found  # type: ignore[no-any-return]
+
+
+@compiled
+def _newest_live_version() -> Statement:
+    return select(func.max(VERSIONS.c.version)).where(*_is_live_and_other())
 
 
 def lowest_live_version_with(connection: Connection, collection: str, digest: str, other_than: int) -> int | None:
     """The lowest version of this content that is not deleted."""
-    statement = _live_versions(func.min, collection, other_than).where(VERSIONS.c.digest == digest)
-    found: int | None = connection.execute(statement).scalar_one()
-    return found
+    statement = _lowest_live_version_with()
+    (found,) = statement.first(connection, collection=collection, other_than=other_than, digest=digest)
+    return found  # type: ignore[no-any-return]
+
+
+@compiled
+def _lowest_live_version_with() -> Statement:
+    return select(func.min(VERSIONS.c.version)).where(*_is_live_and_other(), VERSIONS.c.digest == bindparam("digest"))
+
+
+def _is_live_and_other() -> "list[ColumnElement[bool]]":
+    of_collection = VERSIONS.c.collection == bindparam("collection")
+    return [of_collection, VERSIONS.c.version != bindparam("other_than"), ~is_deleted()]
 
 
 def waiting_commits(connection: Connection, collection: str, draft: str) -> list[DraftWriterRow]:
     """The writers of a draft whose commit waits for others, in the order of their commits."""
-    table = DRAFT_WRITERS
-    rows = connection.execute(
-        select(table)
-        .where(table.c.collection == collection, table.c.draft == draft, table.c.commit_position.is_not(None))
-        .order_by(table.c.commit_position)
-    )
-    return [DraftWriterRow(*row) for row in rows]
+    return [DraftWriterRow(*row) for row in _waiting_commits().tuples(connection, collection=collection, draft=draft)]
+
+
+@compiled
+def _waiting_commits() -> Statement:
+    position = DRAFT_WRITERS.c.commit_position
+    return select(DRAFT_WRITERS).where(*_is_of_draft(), position.is_not(None)).order_by(position)
 
 
 def parked_records(connection: Connection, partition: int, key: str) -> list[ParkedRecordRow]:
     """The records that wait in a partition behind a dead letter of `key`, in order."""
-    table = PARKED_RECORDS
-    rows = connection.execute(
-        select(table).where(table.c.partition == partition, table.c.key == key).order_by(table.c.position)
-    )
-    return [ParkedRecordRow(*row) for row in rows]
+    return [ParkedRecordRow(*row) for row in _parked_records().tuples(connection, partition=partition, key=key)]
 
 
-def _live_versions(function: Any, collection: str, other_than: int) -> Any:
-    return select(function(VERSIONS.c.version)).where(
-        VERSIONS.c.collection == collection, VERSIONS.c.version != other_than, ~is_deleted()
-    )
+@compiled
+def _parked_records() -> Statement:
+    columns = PARKED_RECORDS.c
+    is_it = (columns.partition == bindparam("partition"), columns.key == bindparam("key"))
+    return select(PARKED_RECORDS).where(*is_it).order_by(columns.position)

@@ -9,8 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.projector.base_prefetch import BaseEntries
 from headwater_consumer.projector.state import (
@@ -201,8 +200,9 @@ class WorkingSet:
 
     def _retire(self, change: RetireSessions) -> None:
         self.flush()
-        for table, ended in statements.ended_by_retirement(change.partition, change.before_ms, change.condemned_ms):
-            while statements.delete_some(self._connection, table, ended, ROWS_DELETED_AT_ONCE):
+        values = (change.partition, change.before_ms, change.condemned_ms, ROWS_DELETED_AT_ONCE)
+        for kind in statements.Ended:
+            while statements.delete_ended(self._connection, kind, *values):
                 pass
         self._rows.clear()
 

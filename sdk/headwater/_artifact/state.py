@@ -103,6 +103,10 @@ class ArtifactState:
         """The store that it is in or was filled for; None before there is one."""
         return None if self._client is None else self._client.url
 
+    def is_elsewhere(self, client: "Client") -> bool:
+        """Whether it is in another store than the client's, or was filled for one."""
+        return self._client is not None and self._client.place != client.place
+
     # --- as a version
 
     def stored(self) -> "StoredVersion":
@@ -415,7 +419,7 @@ class ArtifactState:
         """What is to be committed. A draft that goes elsewhere than its base has all of its content there."""
         self.check_open()
         if self._client is not None:
-            if self._client.url != client.url:
+            if self.is_elsewhere(client):
                 raise InvalidInput(
                     f"{self.base_name} was filled for the store {self._client.url}, but the run logs to {client.url}. "
                     "Create the artifact after `headwater.init`."

@@ -33,12 +33,13 @@ class Client:
     """One process's connection to one store. Made by `client_for`; safe to use from threads and after a fork."""
 
     def __init__(self, settings: Settings, *, create: bool) -> None:
-        self.url = settings.url
+        self.url = settings.url  # for messages
+        self.place = settings.place
         self.is_throwaway = False  # its store is deleted when the process ends
         self.stores = open_stores(settings, create=True) if create else open_for_reading(settings)
         self.stat_cache = StatCache.open(settings.cache_dir / STAT_CACHE)
         self._staged_records = (
-            settings.cache_dir / STAGED_RECORDS / blake2s(settings.url.encode(), digest_size=8).hexdigest()
+            settings.cache_dir / STAGED_RECORDS / blake2s(_bytes_place(settings).encode(), digest_size=8).hexdigest()
         )
         watch = self.stores.projection.watch_append
         producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
@@ -204,7 +205,7 @@ class Client:
         return WriteQueue(self.session, outage_s=self.stores.outage_s)
 
 
-_clients: dict[tuple[int, str, str], Client] = {}
+_clients: dict[tuple[int, str, str], Client] = {}  # by process, place of the store and cache
 _clients_lock = threading.Lock()
 
 
@@ -214,7 +215,7 @@ def client_for(settings: Settings, *, create: bool) -> Client:
     Where there is none, it is created, or without `create` nothing is found in it. Raises: StoreUnavailable,
     StoreNotOurs, FormatTooNew.
     """
-    key = (os.getpid(), settings.url, str(settings.cache_dir))
+    key = (os.getpid(), settings.place, str(settings.cache_dir))
     while True:
         with _clients_lock:
             client = _clients.get(key)
@@ -230,6 +231,13 @@ def client_for(settings: Settings, *, create: bool) -> Client:
 
 def _is_usable(stores: Stores, *, create: bool) -> bool:
     return stores.is_current() and (stores.missing is None or not create)
+
+
+def _bytes_place(settings: Settings) -> str:
+    """Where the bytes of a store are: what is staged there is of no use in another place."""
+    if settings.profile is None:
+        return settings.url
+    return " ".join([settings.url, *(settings.profile.values[key] for key in ("s3_endpoint", "s3_bucket"))])
 
 
 class ReopenedClient:
@@ -266,8 +274,8 @@ def forget_client(client: Client) -> bool:
 
 def forget_store(url: str) -> None:
     """Close this process's clients of a store."""
-    for (process, store, _), client in list(_clients.items()):
-        if (process, store) == (os.getpid(), url):
+    for (process, _, _), client in list(_clients.items()):
+        if (process, client.url) == (os.getpid(), url):
             forget_client(client)
 
 

@@ -1,11 +1,13 @@
 """A version that one writer commits: the entries that differ from the nearest version, and what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from headwater_consumer import queries
 from headwater_producer.commits import CommitVersion, SentCommit, send_commit
 from headwater_schemas import digests
+from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, EventRejected, Reason
 from headwater_schemas.names import LATEST
 
@@ -41,12 +43,17 @@ class CommitTask(ContentTask[CommitVersion]):
         committed = None if outcome is None else Committed.of(outcome)
         if committed is None:
             return self._resolve_rejected()
-        self._record.stager.forget(self._sent.locations)
+        self._forget_staged(self._sent.locations)
         if not self._session.quiet:
             self._report(committed)
         self._warn_if_ignored(committed)
         self.succeed(committed)
         return True
+
+    def _forget_staged(self, handed_over: Mapping[bytes, BlobLocation]) -> None:
+        """Let go of all copies of the version's content, also where somebody else has stored it meanwhile."""
+        others = (digest for digest, _ in self._content.files.values() if digest not in handed_over)
+        self._record.stager.forget(handed_over, stored=others)
 
     def _resolve_rejected(self) -> bool:
         assert self._sent is not None

@@ -92,6 +92,11 @@ class Settings:
     profile: Profile | None = None  # where `url` names one
 
     @property
+    def place(self) -> str:
+        """What `url` leads to, in every detail: two settings with one place mean the same store. Has secrets."""
+        return self.url if self.profile is None else f"{self.url} {sorted(self.profile.values.items())}"
+
+    @property
     def store(self) -> Path:
         """The folder that `url` names."""
         folder = store_folder(self.url)

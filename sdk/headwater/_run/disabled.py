@@ -78,4 +78,4 @@ class DisabledRun(Run):
             return found
 
     def _is_elsewhere(self, artifact: Artifact) -> bool:
-        return state_of(artifact).store_url not in (None, self._writer.client.url)
+        return state_of(artifact).is_elsewhere(self._writer.client)

@@ -334,7 +334,7 @@ class Run(FixedAttributes, NotebookView):
         writer, state = self._writer, state_of(artifact)
         if state.stage == "draft":
             state.log(writer.client, writer.namespace, aliases, lambda record: log_version(writer.client, record, None))
-        elif state.store_url is not None and state.store_url != writer.client.url:
+        elif state.is_elsewhere(writer.client):
             raise InvalidInput(
                 f"{artifact.name} is in the store {state.store_url}, but the run is in {writer.client.url}. Use a "
                 "version of that store, by name."

@@ -16,17 +16,15 @@ from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.log_file import LOG_FILE
 from headwater_runtime.files import is_temporary, make_folders, write_atomically
-from headwater_runtime.shared_databases import JOURNALS
 from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
 from headwater._config.store_folder import MARKER, STORE_KIND
 from headwater._stores.access import first_obstacle
 from headwater._stores.nothing import nothing_in
+from headwater._stores.projection_files import lock_file, projection_file, projection_folder
 from headwater._stores.stores import Stores
 
 FORMAT = 1
-_POINTER = "current"  # in the projection folder: names the database file, once a replay has replaced the first one
-_FIRST_PROJECTION = "projection.db"
 
 
 def open_folder(folder: Path, *, create: bool) -> Stores:
@@ -76,48 +74,6 @@ def _identity(folder: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns
-
-
-def projection_folder(folder: Path) -> Path:
-    """The folder that holds a store's projection."""
-    return folder / "projection"
-
-
-def projection_file(folder: Path) -> Path:
-    """The database file of a store's projection: the first one, or the replacement that a replay built."""
-    return projection_folder(folder) / _projection_names(folder)[0]
-
-
-def switch_projection(folder: Path, name: str) -> None:
-    """Make the file `name` the projection. Processes that have the previous one open keep using it.
-
-    So the previous file keeps its name, by which SQLite finds its journal; the one before that is removed.
-    """
-    previous, outdated = _projection_names(folder)
-    pointer = projection_folder(folder) / _POINTER
-    write_atomically(pointer, f"{name}\n{previous}\n".encode())
-    if outdated:
-        remove_projection(projection_folder(folder) / outdated)
-
-
-def remove_projection(file: Path) -> None:
-    """Remove a projection's database file and SQLite's files beside it."""
-    for suffix in ("", *JOURNALS):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
-
-
-def _projection_names(folder: Path) -> tuple[str, str]:
-    """The file names of the current and of the previous projection ("" if there was none)."""
-    try:
-        current, previous = (projection_folder(folder) / _POINTER).read_text("utf-8").split("\n")[:2]
-    except (OSError, ValueError):
-        return _FIRST_PROJECTION, ""
-    return current, previous
-
-
-def lock_file(folder: Path) -> Path:
-    """The lock file that orders the processes that project."""
-    return projection_folder(folder) / "projection.lock"
 
 
 def check_store(folder: Path, *, create: bool = False) -> None:

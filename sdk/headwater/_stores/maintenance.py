@@ -17,14 +17,8 @@ from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
 from headwater._progress import Progress
 from headwater._stores.access import first_obstacle
-from headwater._stores.folder import (
-    check_store,
-    databases_of,
-    projection_file,
-    projection_folder,
-    remove_projection,
-    switch_projection,
-)
+from headwater._stores.folder import check_store, databases_of
+from headwater._stores.projection_files import projection_file, projection_folder, remove_projection, switch_projection
 
 
 @dataclass(frozen=True, slots=True)

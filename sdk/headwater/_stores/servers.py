@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
-from headwater_blobs.s3 import diagnostics as s3
-from headwater_blobs.s3.store import S3BlobStore
+from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_name
 from headwater_consumer.projection.remote import RemoteProjection
@@ -16,6 +16,7 @@ from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavaila
 from headwater_schemas.positions import BEFORE_FIRST
 
 from headwater._config.profile import Profile
+from headwater._stores.bytes_on_use import opened_on_use
 from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater._stores.stores import Stores
 
@@ -29,10 +30,21 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
     """
     with ExitStack() as opened, _missing_only_without_records(profile):
         database, log = open_log_and_database(profile, opened, create=create)
-        blobs = S3BlobStore.open(s3_settings(profile), create=create)
+        blobs = _open_bytes(profile, create=True) if create else opened_on_use(partial(_open_to_read, profile))
         opened.pop_all()
         projection = RemoteProjection(log, database)
         return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
+
+
+def _open_bytes(profile: Profile, *, create: bool) -> BlobStore:
+    from headwater_blobs.s3.store import S3BlobStore  # deferred: minio
+
+    return S3BlobStore.open(s3_settings(profile), create=create)
+
+
+def _open_to_read(profile: Profile) -> BlobStore:
+    with _missing_only_without_records(profile):
+        return _open_bytes(profile, create=False)
 
 
 @contextmanager
@@ -86,6 +98,8 @@ def diagnose_servers(profile: Profile) -> Iterator[tuple[str, bool, str]]:
     """(server, whether it is healthy, what was found and what to do) for each connection. Changes nothing."""
     yield from _diagnosed("kafka", lambda: kafka.describe(kafka_settings(profile)))
     yield from _diagnosed("database", lambda: [_diagnose_database(profile)])
+    from headwater_blobs.s3 import diagnostics as s3  # deferred: minio
+
     yield from _diagnosed("s3", lambda: s3.describe(s3_settings(profile)))
 
 

@@ -2,12 +2,12 @@
 
 Candidates are read from the store as it is: nothing is written or waited for, and on any error there are none.
 
-Imports of the client and the queries are deferred because they load SQLAlchemy, which takes longer than completing the
-name of a command or option.
+Imports of the store and the queries are deferred: they take longer than completing the name of a command or option.
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -27,8 +27,7 @@ VARIABLE = "_HEADWATER_COMPLETE"
 CANDIDATES_MAX = 200  # more than fits on a screen, and one query
 TIMEOUT_S = 2.0  # no candidates from servers that respond later
 
-_FOR_ALL = ("headwater_consumer.queries", "headwater._commit.client")
-_FOR_A_FOLDER, _FOR_SERVERS = "headwater._stores.folder", "headwater._stores.servers"
+_FOR_ALL, _FOR_SERVERS = ("headwater_consumer.queries", "headwater._stores.reading"), ("psycopg",)
 
 Query = Callable[["Database", str, str], list[str]]  # (database, "entity/project", "entity/project/name")
 
@@ -126,8 +125,9 @@ def _candidates(ctx: click.Context, name: str, query: Query) -> list[str]:
         settings = read_settings()
     except HeadwaterError:
         return []
-    for module in (*_FOR_ALL, _FOR_A_FOLDER if settings.profile is None else _FOR_SERVERS):
-        import_module(module)  # imported first: the timeout is for the store, not for imports
+    for module in (*_FOR_ALL, *(() if settings.profile is None else _FOR_SERVERS)):
+        with suppress(ImportError):  # of the database's driver, which opening the store tells of
+            import_module(module)  # imported first: the timeout is for the store, not for imports
     found: list[str] = []
     thread = Thread(target=lambda: found.extend(_run_query(ctx, settings, name, query)), daemon=True)
     thread.start()
@@ -136,12 +136,12 @@ def _candidates(ctx: click.Context, name: str, query: Query) -> list[str]:
 
 
 def _run_query(ctx: click.Context, settings: Settings, name: str, query: Query) -> Sequence[str]:
-    from headwater._commit.client import client_for  # deferred: sqlalchemy
+    from headwater._stores.reading import open_projection  # deferred: psycopg
 
     try:
-        client = client_for(settings, create=False)
         project = _project(ctx, settings, name)
-        return query(client.stores.database, project, f"{project}/{name.rpartition('/')[2]}")
+        with closing(open_projection(settings)) as database:
+            return query(database, project, f"{project}/{name.rpartition('/')[2]}")
     except (HeadwaterError, OSError):
         return []
 
@@ -155,27 +155,27 @@ def _project(ctx: click.Context, settings: Settings, name: str) -> str:
 
 
 def _names(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - a `Query`
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: psycopg
 
     found = queries.collections(database, project, limit=CANDIDATES_MAX)
     return [CollectionName.parse(info.collection).name for info in found]
 
 
 def _selectors(database: "Database", project: str, collection: str) -> list[str]:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: psycopg
 
     found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
     return [*_aliases(database, project, collection), *[f"v{info.version}" for info in found]]
 
 
 def _aliases(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: psycopg
 
     found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
     return sorted({alias for info in found for alias in info.aliases})
 
 
 def _types(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: psycopg
 
     return queries.artifact_types(database, project, limit=CANDIDATES_MAX)

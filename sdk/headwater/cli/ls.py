@@ -16,7 +16,7 @@ from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
 from headwater.cli.resolve import open_store, parse_name, report_nothing
-from headwater.cli.show import version_json
+from headwater.cli.version_json import version_json
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import EntryInfo, VersionInfo

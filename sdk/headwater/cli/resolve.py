@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from headwater_schemas.names import ArtifactReference, CollectionName, check_name
 
-from headwater._artifact.artifact import Artifact
 from headwater._config.settings import Settings, read_settings
 from headwater.cli.output import report_empty
 
 if TYPE_CHECKING:
+    from headwater._artifact.artifact import Artifact
     from headwater._commit.client import Client
 
 
@@ -42,7 +42,7 @@ def report_nothing(client: "Client", what: str, reason: str) -> None:
     report_empty(reason if missing is None else f"no {what} yet; {missing}".rstrip("."))
 
 
-def version_named(name: str, entity: str | None, project: str | None) -> Artifact:
+def version_named(name: str, entity: str | None, project: str | None) -> "Artifact":
     """The version that NAME, NAME:ALIAS or NAME:v3 refers to. Raises: NotFound, InvalidName."""
     from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
 

@@ -1,6 +1,5 @@
 """`headwater show`: show a version."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,8 +7,9 @@ import click
 from headwater._artifact.artifact import stored_version
 from headwater._progress import format_bytes
 from headwater.cli.options import json_option, namespace_options, version_argument
-from headwater.cli.output import iso, json_text, print_fields, print_json, time_text
+from headwater.cli.output import json_text, print_fields, print_json, time_text
 from headwater.cli.resolve import version_named
+from headwater.cli.version_json import version_json
 
 if TYPE_CHECKING:
     from headwater_consumer.database import Database
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 REFERENCES_SCANNED_MAX = 50_000  # entries that are read to count references; keeps `show` fast
 CONTESTED_SHOWN = 100
 DAY_S = 86_400
-CLOCK_TOLERANCE_US = 60_000_000  # a clock that is off by less misleads nobody
 
 
 @click.command("show", short_help="Show a version.")
@@ -34,35 +33,6 @@ def show_command(name: str, entity: str | None, project: str | None, as_json: bo
         print_json(fields)
     else:
         print_fields(_for_people(fields, info))
-
-
-def version_json(info: "VersionInfo") -> dict[str, Any]:
-    """A version for JSON output, in `ls` and `show`."""
-    return {
-        "artifact": f"{info.collection}:v{info.version}",
-        "type": info.type,
-        "digest": info.digest,
-        "files": info.entry_count,
-        "size_bytes": info.size_bytes,
-        "aliases": list(info.aliases),
-        "tags": list(info.tags),
-        "description": info.description,
-        "metadata": json.loads(info.metadata),
-        "logged_by": info.run,
-        "created": iso(info.created_us),
-        "created_by_log_clock": _clock_of_log(info),
-        "updated": iso(info.updated_us),
-        "state": "deleted" if info.deleted else "committed",
-        "ttl_seconds": info.ttl_seconds,
-        "recalled": info.recalled,
-    }
-
-
-def _clock_of_log(info: "VersionInfo") -> str | None:
-    """When it was created by the clock of the log, where that was set back since an earlier record."""
-    if abs(info.append_us - info.created_us) < CLOCK_TOLERANCE_US:
-        return None
-    return iso(info.append_us)
 
 
 def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:

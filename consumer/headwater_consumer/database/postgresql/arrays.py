@@ -9,14 +9,12 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 # PostgreSQL's object ids of these types and of their arrays; they never change.
 OIDS = {"bool": (16, 1000), "bytea": (17, 1001), "int8": (20, 1016), "text": (25, 1009)}
 _HEADER = struct.Struct(">iiiii")  # dimensions, whether there are nulls, type, length, index of the first
 _SIZE = struct.Struct(">i")
 _NULL = _SIZE.pack(-1)
-_INT8 = np.dtype([("size", ">i4"), ("value", ">i8")])
+_SIZED_INT8 = struct.Struct(">iq")  # the size, then the value
 
 
 def array(kind: str, values: Sequence[Any]) -> bytes:
@@ -24,9 +22,8 @@ def array(kind: str, values: Sequence[Any]) -> bytes:
     has_nulls = None in values
     header = _HEADER.pack(1, has_nulls, OIDS[kind][0], len(values), 1)
     if kind == "int8" and not has_nulls:
-        packed = np.empty(len(values), _INT8)
-        packed["size"], packed["value"] = 8, values
-        return header + packed.tobytes()
+        pack = _SIZED_INT8.pack
+        return header + b"".join([pack(8, value) for value in values])
     encode, size = _ENCODE[kind], _SIZE.pack
     encoded = [None if value is None else encode(value) for value in values]
     parts = chain.from_iterable([(_NULL,) if one is None else (size(len(one)), one) for one in encoded])

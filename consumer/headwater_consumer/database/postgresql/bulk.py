@@ -9,17 +9,16 @@ from functools import cache
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import BigInteger, Boolean, Connection, LargeBinary
-
-from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.entry_ranges import has_entry
 from headwater_consumer.database.port import R, Values
 from headwater_consumer.database.postgresql.arrays import OIDS, array
-from headwater_consumer.database.row_mapping import cache_key, table_of
+from headwater_consumer.database.row_mapping import cache_key, column_kinds, column_names, table_name
 from headwater_consumer.rows import EntryRow, LogPositionRow, ProjectionRow
 
 ROWS_PER_STATEMENT_MAX = 10_000  # bounds the memory of the arrays
 ROWS_INSERTED_MAX = 500  # of entries; for more, `COPY` is worth its two round trips
+_KINDS = {int: "int8", str: "text", bytes: "bytea", bool: "bool"}
 
 
 class PostgresqlBulk:
@@ -164,25 +163,24 @@ def _dumpers() -> list[tuple[type, Any]]:
 
 @cache
 def _select_by_keys(row_type: Any) -> str:
-    table, names = table_of(row_type), row_type.lookup_key
-    columns = ", ".join(f"r.{_quoted(column.name)}" for column in table.columns)
+    table, names = table_name(row_type), row_type.lookup_key
+    columns = ", ".join(f"r.{_quoted(name)}" for name in column_names(row_type))
     same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
     still_open = " AND r.to_position IS NULL" if row_type.is_fact else ""
     keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
     # One index look-up a key. Of a plain join PostgreSQL makes a scan of the table while that is small, and keeps that
     # plan long after it has grown.
-    one = f"(SELECT * FROM {table.name} AS r WHERE {same}{still_open} LIMIT 1)"  # noqa: S608
+    one = f"(SELECT * FROM {table} AS r WHERE {same}{still_open} LIMIT 1)"  # noqa: S608
     return f"SELECT {columns} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
 
 
 @cache
 def _upsert(row_type: Any) -> str:
-    table = table_of(row_type)
-    names = [column.name for column in table.columns]
+    names = column_names(row_type)
     others = [_quoted(name) for name in names if name not in row_type.primary_key]
     action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
     return (
-        f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) "  # noqa: S608 - names of our own tables
+        f"INSERT INTO {table_name(row_type)} ({', '.join(map(_quoted, names))}) "  # noqa: S608 - names of our own tables
         f"SELECT * FROM unnest({_arrays(row_type, names)}) "
         f"ON CONFLICT ({', '.join(map(_quoted, row_type.primary_key))}) DO {action}"
     )
@@ -190,63 +188,59 @@ def _upsert(row_type: Any) -> str:
 
 @cache
 def _delete(row_type: Any) -> str:
-    table, names = table_of(row_type), row_type.primary_key
+    table, names = table_name(row_type), row_type.primary_key
     same = " AND ".join(f"r.{_quoted(name)} = k.{_quoted(name)}" for name in names)
     keys = f"unnest({_arrays(row_type, names)}) AS k({', '.join(map(_quoted, names))})"
-    return f"DELETE FROM {table.name} AS r USING {keys} WHERE {same}"  # noqa: S608 - names of our own tables
+    return f"DELETE FROM {table} AS r USING {keys} WHERE {same}"  # noqa: S608 - names of our own tables
 
 
 @cache
 def _insert_or_ignore(row_type: Any) -> str:
-    table = table_of(row_type)
-    names = [_quoted(column.name) for column in table.columns]
+    table, names = table_name(row_type), list(map(_quoted, column_names(row_type)))
     values = ", ".join(["%s"] * len(names))
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 @cache
 def _lock_cursors() -> str:
-    table = table_of(LogPositionRow)
-    columns = ", ".join(_quoted(column.name) for column in table.columns)
+    columns = ", ".join(map(_quoted, column_names(LogPositionRow)))
     return (
-        f"SELECT {columns} FROM {table.name} WHERE partition = ANY (%b::int8[]) "  # noqa: S608
+        f"SELECT {columns} FROM {table_name(LogPositionRow)} WHERE partition = ANY (%b::int8[]) "  # noqa: S608
         "ORDER BY partition FOR UPDATE SKIP LOCKED"
     )
 
 
 @cache
 def _insert_entries() -> str:
-    table = table_of(EntryRow)
-    names = [column.name for column in table.columns]
+    names = column_names(EntryRow)
     return (
-        f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) "  # noqa: S608
+        f"INSERT INTO {table_name(EntryRow)} ({', '.join(map(_quoted, names))}) "  # noqa: S608
         f"SELECT * FROM unnest({_arrays(EntryRow, names)})"
     )
 
 
 @cache
 def _copy_entries() -> str:
-    table = table_of(EntryRow)
-    names = ", ".join(_quoted(column.name) for column in table.columns)
-    return f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)"
+    names = ", ".join(map(_quoted, column_names(EntryRow)))
+    return f"COPY {table_name(EntryRow)} ({names}) FROM STDIN (FORMAT BINARY)"
 
 
 @cache
 def _select_entries() -> str:
     # One index look-up a key, as in `_select_by_keys`.
     keys = "unnest(%b::int8[], %b::text[]) AS k(layer, path)"
-    one = f"(SELECT * FROM {table_of(EntryRow).name} AS r WHERE r.layer = k.layer AND r.path = k.path LIMIT 1)"  # noqa: S608
+    one = f"(SELECT * FROM {table_name(EntryRow)} AS r WHERE r.layer = k.layer AND r.path = k.path LIMIT 1)"  # noqa: S608
     return f"SELECT {_entry_columns()} FROM {keys} CROSS JOIN LATERAL {one} AS r"  # noqa: S608
 
 
 @cache
 def _select_layers() -> str:
-    of_layer = f"(SELECT * FROM {table_of(EntryRow).name} AS r WHERE r.layer = k.layer OFFSET 0)"  # noqa: S608
+    of_layer = f"(SELECT * FROM {table_name(EntryRow)} AS r WHERE r.layer = k.layer OFFSET 0)"  # noqa: S608
     return f"SELECT {_entry_columns()} FROM unnest(%b::int8[]) AS k(layer) CROSS JOIN LATERAL {of_layer} AS r"  # noqa: S608
 
 
 def _entry_columns() -> str:
-    return ", ".join(f"r.{_quoted(column.name)}" for column in table_of(EntryRow).columns)
+    return ", ".join(f"r.{_quoted(name)}" for name in column_names(EntryRow))
 
 
 @cache
@@ -261,10 +255,8 @@ def _arrays(row_type: type[ProjectionRow], names: Iterable[str]) -> str:
 
 def _types(row_type: type[ProjectionRow], names: Iterable[str] | None = None) -> list[str]:
     """PostgreSQL's names of the types of these columns, or of all."""
-    kinds: dict[type, str] = {BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
-    table = table_of(row_type)
-    columns = table.columns if names is None else [table.columns[name] for name in names]
-    return [kinds.get(type(column.type), "text") for column in columns]
+    kinds = column_kinds(cache_key(row_type))
+    return [_KINDS[kinds[name]] for name in (column_names(row_type) if names is None else names)]
 
 
 def _quoted(name: str) -> str:

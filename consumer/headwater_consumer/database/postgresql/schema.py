@@ -1,27 +1,27 @@
 """The adapter for one schema of a PostgreSQL database."""
 
 import select
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
 from headwater_schemas.errors import InvalidSettings, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
-from sqlalchemy import Connection, create_engine, inspect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
-from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.connection import POSTGRESQL, Connection, driver_connection
 from headwater_consumer.database.port import DataRefused, GaveWay
 from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
 from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
-from headwater_consumer.database.row_mapping import SCHEMA
+from headwater_consumer.database.row_mapping import TABLES, table_name
 
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 600  # a seal that merges a million entries takes seconds
 IDLE_IN_TRANSACTION_S = 120  # of a transaction that writes; far more than it takes to apply a batch
 LOCK_TIMEOUT_S = 60
+IDLE_CONNECTION_S = 5.0  # a server allows 100 unless told otherwise; opening one takes some milliseconds
 KEEPALIVES_IDLE_S = 30  # notices a server that vanished without closing its connections
 TCP_TIMEOUT_S = 30
 
+_TABLE_NAMES = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
 _DURABLE = "SET LOCAL synchronous_commit = on"  # what is created once is there before anybody relies on it
 # SQLSTATE classes of errors that repeat with the same data: its values, a constraint, a limit.
@@ -40,6 +40,7 @@ class PostgresqlSchema(PostgresqlBulk):
         "SET LOCAL synchronous_commit = off"
     )
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    idle_s: float | None = IDLE_CONNECTION_S
     walks_nearest_first = False
     empty_hint: str | None = "Start `headwater projector`, which creates it."
 
@@ -53,18 +54,14 @@ class PostgresqlSchema(PostgresqlBulk):
         self.schema = schema
         self.location = f"{urlsplit(url).path.strip('/')}.{schema}"
         self._url = url
-        # SQLAlchemy's own transactions are off; `Database` begins them with the statements above.
-        self._engine = create_engine(
-            "postgresql+psycopg://",
-            creator=self._connect,
-            poolclass=NullPool,
-            pool_reset_on_return=None,
-            isolation_level="AUTOCOMMIT",
-        )
 
     def connect(self) -> Connection:
         """A new connection."""
-        return self._engine.connect()
+        return Connection(self._connect(), POSTGRESQL)
+
+    def table_names(self, connection: Connection, schema: str | None = None) -> list[str]:
+        """See `DatabaseAdapter`. `schema`: another one than this."""
+        return [name for (name,) in connection.driver.execute(_TABLE_NAMES, [schema or self.schema])]
 
     def is_reusable(self, connection: Connection) -> bool:
         """Whether an idle connection can be used again: a server sends nothing unasked, unless it hangs up."""
@@ -126,10 +123,10 @@ class PostgresqlSchema(PostgresqlBulk):
         from psycopg import sql
 
         try:
-            with self.connect() as connection:
-                foreign = set(inspect(connection).get_table_names(other)) - SCHEMA.tables.keys()
-        except DBAPIError as error:
-            raise self.to_store_error(error.orig or error) from error
+            with closing(self.connect()) as connection:
+                foreign = set(self.table_names(connection, other)) - set(map(table_name, TABLES))
+        except self.errors as error:
+            raise self.to_store_error(error) from error
         if foreign:
             raise StoreNotOurs(f"schema {other} holds {min(foreign)!r}, which is not ours. It was left as it is.")
         self._run_alone(

@@ -5,16 +5,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select
-from sqlalchemy.dialects import sqlite
-
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, SQLITE, compiled_text, padded
-from headwater_consumer.database.connection import driver_connection
+from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, padded
+from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.entry_ranges import has_entry
 from headwater_consumer.database.port import R, Values
-from headwater_consumer.database.row_mapping import cache_key, table_of
-from headwater_consumer.database.tables import ENTRIES
-from headwater_consumer.rows import ProjectionRow
+from headwater_consumer.database.row_mapping import cache_key, column_names, table_name
+from headwater_consumer.rows import EntryRow, ProjectionRow
 
 
 class SqliteBulk:
@@ -50,7 +46,7 @@ class SqliteBulk:
 
     def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
         """See `DatabaseAdapter`."""
-        driver_connection(connection).executemany(_insert_entry(), rows)
+        driver_connection(connection).executemany(_insert(cache_key(EntryRow)), rows)
 
     def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:
         """See `DatabaseAdapter`."""
@@ -83,67 +79,65 @@ def _rows_by_keys(connection: Connection, select_sql: Callable[[int], str], keys
 
 @cache
 def _select_by_keys(row_type: Any, keys: int) -> str:
-    table = table_of(row_type)
     # "Open" is part of each key's condition, so that every branch of the OR can use the index of open facts.
-    still_open = [table.c["to_position"].is_(None)] if row_type.is_fact else []
-    matches = [
-        and_(*[table.c[name] == bindparam(f"{name}_{i}") for name in row_type.lookup_key], *still_open)
-        for i in range(keys)
-    ]
-    return compiled_text(select(table).where(or_(*matches)), SQLITE)
+    still_open = " AND to_position IS NULL" if row_type.is_fact else ""
+    match = f"({_is_key(row_type.lookup_key)}{still_open})"
+    columns = ", ".join(_quoted_columns(row_type))
+    return f"SELECT {columns} FROM {table_name(row_type)} WHERE {' OR '.join([match] * keys)}"  # noqa: S608
 
 
 @cache
 def _select_entries(keys: int) -> str:
-    matches = [
-        and_(ENTRIES.c.layer == bindparam(f"layer_{i}"), ENTRIES.c.path == bindparam(f"path_{i}")) for i in range(keys)
-    ]
-    return compiled_text(select(ENTRIES).where(or_(*matches)), SQLITE)
+    return _entries_where(" OR ".join(["(layer = ? AND path = ?)"] * keys))
 
 
 @cache
 def _select_layers(layers: int) -> str:
-    return compiled_text(
-        select(ENTRIES).where(or_(*[ENTRIES.c.layer == bindparam(f"l_{i}") for i in range(layers)])), SQLITE
-    )
+    return _entries_where(" OR ".join(["layer = ?"] * layers))
+
+
+def _entries_where(condition: str) -> str:
+    columns = ", ".join(_quoted_columns(EntryRow))
+    return f"SELECT {columns} FROM {table_name(EntryRow)} WHERE {condition}"  # noqa: S608 - names of our own tables
 
 
 @cache
 def _upsert(row_type: Any) -> str:
-    statement = _insert(row_type)
-    names = [column.name for column in table_of(row_type).columns]
-    others = {name: statement.excluded[name] for name in names if name not in row_type.primary_key}
-    key = list(row_type.primary_key)
-    if not others:
-        return compiled_text(statement.on_conflict_do_nothing(index_elements=key), SQLITE)
-    return compiled_text(statement.on_conflict_do_update(index_elements=key, set_=others), SQLITE)
+    others = [_quoted(name) for name in column_names(row_type) if name not in row_type.primary_key]
+    action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
+    return f"{_insert(row_type)} ON CONFLICT ({', '.join(map(_quoted, row_type.primary_key))}) DO {action}"
 
 
 @cache
 def _delete(row_type: Any) -> str:
-    table = table_of(row_type)
-    is_it = and_(*[table.c[name] == bindparam(f"key_{name}") for name in row_type.primary_key])
-    return compiled_text(delete(table).where(is_it), SQLITE)
+    return f"DELETE FROM {table_name(row_type)} WHERE {_is_key(row_type.primary_key)}"  # noqa: S608
 
 
 @cache
 def _insert_or_ignore(row_type: Any) -> str:
-    return compiled_text(_insert(row_type).on_conflict_do_nothing(), SQLITE)
-
-
-def _insert(row_type: Any) -> sqlite.Insert:
-    table = table_of(row_type)
-    values: dict[str, Any] = {column.name: bindparam(f"value_{column.name}") for column in table.columns}
-    return sqlite.insert(table).values(values)
+    return f"{_insert(row_type)} ON CONFLICT DO NOTHING"
 
 
 @cache
-def _insert_entry() -> str:
-    values: dict[str, Any] = {column.name: bindparam(f"value_{column.name}") for column in ENTRIES.columns}
-    return compiled_text(insert(ENTRIES).values(values), SQLITE)
+def _insert(row_type: Any) -> str:
+    columns = _quoted_columns(row_type)
+    values = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table_name(row_type)} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608
 
 
 @cache
 def _ranges(ranges: int) -> str:
     values = ", ".join(["(?, ?)"] * ranges)
     return f"WITH w(first, after) AS (VALUES {values}) SELECT w.first FROM w WHERE {has_entry('?')}"  # noqa: S608
+
+
+def _is_key(names: Sequence[str]) -> str:
+    return " AND ".join(f"{_quoted(name)} = ?" for name in names)
+
+
+def _quoted_columns(row_type: type[ProjectionRow]) -> list[str]:
+    return list(map(_quoted, column_names(row_type)))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -12,15 +12,16 @@ from headwater_runtime.files import DISK_FULL, link_to_new
 from headwater_runtime.shared_databases import DatabaseAccess, open_database
 from headwater_runtime.shared_files import create_empty
 from headwater_schemas.errors import StoreError, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool
 
+from headwater_consumer.database.connection import SQLITE, Connection
 from headwater_consumer.database.port import DataRefused
+from headwater_consumer.database.row_mapping import create_tables
 from headwater_consumer.database.sqlite.bulk import SqliteBulk
 from headwater_consumer.rows import LogPositionRow
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
+_TABLE_NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 _ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat with the same data
 
 
@@ -30,18 +31,23 @@ class SqliteFile(SqliteBulk):
     begin_writing = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    idle_s: float | None = None
     walks_nearest_first = True
     empty_hint: str | None = None
 
     def __init__(self, file: Path, *, read_only: bool) -> None:
         self.name = self.location = str(file)
-        self._engine = _engine(file, read_only=read_only)
+        self._open: Callable[[], sqlite3.Connection] = partial(_open, file, read_only=read_only)
         # A file that is read without locks is opened anew for each query: it may have been written meanwhile.
         self._keeps_connections = not read_only
 
     def connect(self) -> Connection:
         """A new connection."""
-        return self._engine.connect()
+        return Connection(self._open(), SQLITE)
+
+    def table_names(self, connection: Connection) -> list[str]:
+        """See `DatabaseAdapter`."""
+        return [name for (name,) in connection.driver.execute(_TABLE_NAMES)]
 
     def is_reusable(self, connection: Connection) -> bool:  # noqa: ARG002 - a file does not hang up
         """Whether an idle connection can be used again."""
@@ -64,17 +70,15 @@ class SqliteFile(SqliteBulk):
 class SqliteMemory(SqliteFile):
     """A `DatabaseAdapter` for a database without content: each connection has its own, in memory."""
 
-    def __init__(self, name: str, create_tables: Callable[[Connection], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = self.location = name
-        self._create_tables = create_tables
-        self._engine = create_engine("sqlite://", creator=_in_memory, poolclass=NullPool, pool_reset_on_return=None)
+        self._open = _open_in_memory
         self._keeps_connections = True
 
     def connect(self) -> Connection:
         """A new connection to a new database."""
-        connection = self._engine.connect()
-        self._create_tables(connection)
-        connection.commit()
+        connection = SqliteFile.connect(self)
+        create_tables(connection)
         return connection
 
 
@@ -102,11 +106,8 @@ def create_sqlite_file(file: Path) -> None:
             os.unlink(new)
 
 
-def _engine(file: Path, *, read_only: bool) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return open_database(file, partial(_connected, file, read_only=read_only))
-
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
+def _open(file: Path, *, read_only: bool) -> sqlite3.Connection:
+    return open_database(file, partial(_connected, file, read_only=read_only))
 
 
 def _connected(file: Path, access: DatabaseAccess, *, read_only: bool) -> sqlite3.Connection:
@@ -134,7 +135,7 @@ def _connected(file: Path, access: DatabaseAccess, *, read_only: bool) -> sqlite
     return connection
 
 
-def _in_memory() -> sqlite3.Connection:
+def _open_in_memory() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
