@@ -30,7 +30,9 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
     """
     with ExitStack() as opened, _missing_only_without_records(profile):
         database, log = open_log_and_database(profile, opened, create=create)
-        blobs = _open_bytes(profile, create=True) if create else opened_on_use(partial(_open_to_read, profile))
+        # Without records, whether there is a store at all is asked of each server.
+        at_once = create or not _has_any_record(log)
+        blobs = _open_bytes(profile, create=create) if at_once else opened_on_use(partial(_open_to_read, profile))
         opened.pop_all()
         projection = RemoteProjection(log, database)
         return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
@@ -67,7 +69,11 @@ def _has_records(profile: Profile) -> bool:
     except StoreMissing:
         return False
     with closing(log):
-        return any(end > BEFORE_FIRST for end in log.ends().values())
+        return _has_any_record(log)
+
+
+def _has_any_record(log: EventLog) -> bool:
+    return any(end > BEFORE_FIRST for end in log.ends().values())
 
 
 def open_log_and_database(profile: Profile, opened: ExitStack, *, create: bool) -> tuple[Database, KafkaEventLog]:
