@@ -55,7 +55,7 @@ def test_a_stopped_partition_goes_on_where_an_upgraded_projector_took_it(deploym
         deployment.commit(deployment.collection_in(0))
         cursor = (deployment.log.generation, record_hash(deployment.log.read(0, after=BEFORE_FIRST)[0]))
         with deployment.database.transaction() as connection:  # as one that knows the schema would
-            connection.exec_driver_sql("INSERT INTO log_positions VALUES (0, %s, 0, 1, %s)", cursor)
+            connection.driver.execute("INSERT INTO log_positions VALUES (0, %s, 0, 1, %s)", cursor)
         until(deployment.is_up_to_date, deployment.positions)
         until(lambda: get(f"{address}/health")[0] == 200)
 

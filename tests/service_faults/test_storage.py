@@ -70,7 +70,7 @@ def test_what_a_killed_database_forgets_comes_again_as_readers_and_subscribers_s
             for n in range(COMMITS):
                 history.commit(f"{NAMESPACE}/{n % 7}", {"a": b"%d" % n})
             with closing(database.adapter.connect()) as connection:
-                connection.exec_driver_sql("CHECKPOINT")
+                connection.driver.execute("CHECKPOINT")
             for n in range(COMMITS):
                 history.commit(f"{NAMESPACE}/{n % 7}", {"b": b"%d" % n})
             seen = dump(database)

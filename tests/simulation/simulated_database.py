@@ -61,10 +61,10 @@ class ProcessDatabase(Database):
         """On a full disk the database may not grow: a real error out of real code."""
         full = self._world.is_full(DISK)
         if full:
-            connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite makes it as many as there are
+            connection.driver.execute("PRAGMA max_page_count = 1")  # SQLite makes it as many as there are
         yield  # after an error the connection is closed, and its limit with it
         if full:
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {PAGES_MAX}")
+            connection.driver.execute(f"PRAGMA max_page_count = {PAGES_MAX}")
 
     def _check_cursor(self, before: dict[int, int]) -> dict[int, int]:
         with self._real.autocommit() as connection:
