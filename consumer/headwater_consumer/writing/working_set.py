@@ -167,7 +167,7 @@ class WorkingSet:
             if deleted := self._deleted.pop(row_type, None):
                 self._adapter.delete_rows(self._connection, row_type, sorted(deleted))
             if changed := self._changed.pop(row_type, None):
-                self._adapter.upsert_rows(self._connection, row_type, [row for _, row in sorted(changed.items())])
+                self._adapter.upsert_rows(self._connection, row_type, sorted(changed.values(), key=_written_after))
                 self.written[row_type] += len(changed)
                 if row_type is LayerRow:
                     self._stored_layers.update(changed)
@@ -211,6 +211,13 @@ class WorkingSet:
         statements.drop_writers(self._connection, collection, draft)
         for key in [key for key in self._rows[DraftWriterRow] if key[:2] == (collection, draft)]:
             del self._rows[DraftWriterRow][key]
+
+
+def _written_after(row: ProjectionRow) -> tuple[Any, ...]:
+    """Of the rows of one fact those that are closed come first: one may be open at a time, and in a log that a restore
+    made, one that opens later can have an earlier position."""
+    is_open = type(row).is_fact and row.to_position is None  # type: ignore[attr-defined]
+    return (*type(row).lookup(row), is_open, *_primary_key(row))
 
 
 def _primary_key(row: ProjectionRow) -> Key:
