@@ -31,7 +31,7 @@ with headwater.init() as run:
 
 def measure(bench: Bench) -> Iterator[Figure]:
     home = bench.home()
-    home.folder.mkdir()
+    home.folder.mkdir(exist_ok=True)
     before = _connections(home)
     writers = [
         start_python(["-c", WAITING, str(home.folder / f"{n}")], home.environment()) for n in range(bench.size(WRITERS))

@@ -28,7 +28,7 @@ with headwater.init() as run:
 
 def measure(bench: Bench) -> Iterator[Figure]:
     home = bench.home()
-    home.folder.mkdir()
+    home.folder.mkdir(exist_ok=True)
     starts = bench.size(STARTS)
     yield _more("import", [sys.executable, "-c", "import headwater"], home, IMPORT_MORE_MAX_S, starts)
     yield _more("version", [COMMAND, "version"], home, VERSION_MORE_MAX_S, starts)
@@ -40,7 +40,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 def measure_job(bench: Bench) -> Iterator[Figure]:
     """A process that logs one file of new content and waits for it."""
     home = bench.home()
-    home.folder.mkdir()
+    home.folder.mkdir(exist_ok=True)
     more_max_s = JOB_MORE_MAX_S if type(home) is Home else JOB_ON_SERVERS_MORE_MAX_S
     yield _more("job", [sys.executable, "-c", JOB], home, more_max_s, bench.size(JOBS))
 
