@@ -1,9 +1,11 @@
 """What `import headwater` offers is pinned, costs little, and fits user code that only has to type-check."""
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import headwater
 import pytest
@@ -103,6 +105,35 @@ def test_filling_an_artifact_class_loads_no_database() -> None:
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert printed.stdout.strip() == "False"
+
+
+def test_a_small_job_and_what_reads_of_it_load_neither_sqlalchemy_nor_numpy(tmp_path: Path) -> None:
+    """Their statements were compiled ahead, and a few entries are summed by hand: a short job is short."""
+    (tmp_path / "a.txt").write_text("a")
+    script = """
+import sys, headwater
+from click.testing import CliRunner
+from headwater.cli import cli
+with headwater.init() as run:
+    artifact = headwater.Artifact("small", "dataset")
+    artifact.add_file("a.txt")
+    run.log_artifact(artifact).wait()
+for command in (["ls"], ["ls", "small"], ["ls", "small:v0"], ["show", "small"], ["runs"]):
+    assert CliRunner().invoke(cli, command).exit_code == 0, command
+print(sorted({"sqlalchemy", "numpy", "kafka", "minio", "psycopg"} & set(sys.modules)))
+"""
+    environment = {
+        **os.environ,
+        "HEADWATER_URL": str(tmp_path / "store"),
+        "HEADWATER_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.strip() == "[]"
 
 
 def test_the_help_of_every_command_loads_none_of_the_heavy_libraries() -> None:
