@@ -17,6 +17,7 @@ from types import TracebackType
 
 from headwater_blobs.port import HASHING
 from headwater_runtime import fork_hooks
+from headwater_runtime.durations import format_seconds
 
 SHOW_AFTER_S = 0.7  # shorter work needs no progress
 REFRESH_S = 0.1  # in a terminal, while something happens
@@ -302,16 +303,6 @@ def format_bytes(size: int) -> str:
             break
         amount /= 1000
     return f"{size:,} B" if unit == "B" else f"{amount:,.1f} {unit}"
-
-
-def format_seconds(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `5 min`, `2 h 5 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def printable(text: str) -> str:

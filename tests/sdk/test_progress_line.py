@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from headwater import _progress
-from headwater._progress import Progress, format_seconds, notify
+from headwater._progress import Progress, notify
 from headwater_blobs.port import HASHING, UPLOADING
+from headwater_runtime.durations import format_seconds
 
 from tests.sdk.screens import Clock, Watching
 from tests.sdk.screens import clock as clock

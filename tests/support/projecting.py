@@ -4,12 +4,13 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, cast
 
 from headwater._config.settings import read_settings
 from headwater._stores.server_settings import kafka_settings
 from headwater_consumer.database import Database
+from headwater_consumer.database.projector_reports import REPORT_EVERY_S, report_projector
 from headwater_consumer.writing.log_check import before
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
@@ -21,6 +22,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 POLL_MS = 20  # how soon a store is started or stopped
 FETCH_WAIT_MS = 25  # how long a broker waits for records, and a new topic with it
+PROJECTOR = "that of the tests"
 RETRY_S = 0.5  # after a database failed, or at a record of a newer release
 DATABASES_OPEN_MAX = 16
 
@@ -99,6 +101,7 @@ class _Projected:
 
     def __init__(self, log: _AssignedLog, database: Database) -> None:
         database.bind_to_log(identity_of(cast("EventLog", log)))
+        self._database, self._report_at_s = database, 0.0
         self._log = log
         self._projector = Projector(cast("EventLog", log), database)
         self._not_before_s = 0.0
@@ -106,6 +109,7 @@ class _Projected:
 
     def begin(self) -> None:
         """Have every partition read from where the projection stands."""
+        self._report()
         for partition in range(self._log.partitions):
             self._log.read(partition, after=before(self._projector.cursor(partition)), limit=1)
 
@@ -113,6 +117,7 @@ class _Projected:
         """Project what has arrived; what fails is tried again after a while."""
         if time.monotonic() < self._not_before_s:
             return
+        self._report()
         for partition in self._log.pending():
             try:
                 self._project_partition(partition)
@@ -121,6 +126,12 @@ class _Projected:
                 if str(error) != self._trouble:
                     self._trouble = str(error)
                     _log.warning("Trying again: %s", error)
+
+    def _report(self) -> None:
+        if time.monotonic() >= self._report_at_s:
+            self._report_at_s = time.monotonic() + REPORT_EVERY_S
+            with suppress(StoreError):
+                report_projector(self._database, PROJECTOR, is_running=True)
 
     def _project_partition(self, partition: int) -> None:
         while True:

@@ -73,6 +73,11 @@ class DatabaseAdapter(Protocol):
         ...
 
     @property
+    def clock_us(self) -> str:
+        """An expression of SQL: the server's clock, in microseconds since 1970."""
+        ...
+
+    @property
     def empty_hint(self) -> str | None:
         """What to do when the database has no tables at all; None where that cannot happen by itself."""
         ...

@@ -50,8 +50,9 @@ CONDEMNED_OBJECTS = map_row(rows.CondemnedObjectRow, "condemned_objects")
 RELOCATED_RANGES = map_row(rows.RelocatedRangeRow, "relocated_ranges")
 PROJECT_FACTS = map_row(rows.ProjectFactRow, "project_facts")
 PROJECTION_META = map_row(rows.MetaRow, "projection_meta")
+PROJECTORS = map_row(rows.ProjectorRow, "projectors")
 
 # All that depends on the log alone.
-ROW_TYPES = tuple(row_type for row_type in TABLES if row_type is not rows.MetaRow)
+ROW_TYPES = tuple(row_type for row_type in TABLES if row_type not in (rows.MetaRow, rows.ProjectorRow))
 # All that depends on the events alone: not where this log has them.
 FINGERPRINTED = tuple(row_type for row_type in ROW_TYPES if row_type is not rows.LogPositionRow)

@@ -15,6 +15,7 @@ from headwater_consumer.rows.administration import (
     CondemnedObjectRow,
     MetaRow,
     ProjectFactRow,
+    ProjectorRow,
     RelocatedRangeRow,
 )
 from headwater_consumer.rows.base import ProjectionRow
@@ -103,6 +104,7 @@ __all__ = [
     "ParkedRecordRow",
     "ProjectFactRow",
     "ProjectionRow",
+    "ProjectorRow",
     "RejectionRow",
     "RelocatedRangeRow",
     "RetiredSessionsRow",

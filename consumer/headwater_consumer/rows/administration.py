@@ -48,6 +48,19 @@ class ProjectFactRow(ProjectionRow):
     to_position: int | None
 
 
+@row(key=("projector",))
+@dataclass(frozen=True, slots=True)
+class ProjectorRow(ProjectionRow):
+    """A process that keeps this database up to date, or did. Says nothing about the log; not part of the fingerprint.
+
+    Ends some time after its last report.
+    """
+
+    projector: str  # "host, process ID" and random digits: one for each start of a projector
+    reported_us: int  # by the database's clock
+    is_running: bool  # as it said last; whether it still is, the age of the report tells
+
+
 @row(key=("name",))
 @dataclass(frozen=True, slots=True)
 class MetaRow(ProjectionRow):

@@ -13,6 +13,7 @@ from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreError, UnknownSchema
 
 from headwater_consumer.database import Database
+from headwater_consumer.service.announcing import Announcer
 from headwater_consumer.service.http_endpoint import HOST, PORT, HttpEndpoint
 from headwater_consumer.service.kafka_group import group_id_of, kafka_group
 from headwater_consumer.service.lag_sampler import LagSampler
@@ -40,7 +41,8 @@ def run_projector(
     """
     with _rare_collections():
         if once:
-            return _once(log, database)
+            with Announcer(database):
+                return _once(log, database)
         service = ProjectorService(log, database, kafka_group(log, group_id_of(log, database)))
         return serve(service, log, database, host=host, port=port)
 
@@ -50,6 +52,7 @@ def serve(service: ProjectorService, log: EventLog, database: Database, *, host:
     with (
         HttpEndpoint(service.status, service.heartbeat, host=host, port=port) as endpoint,
         Watchdog(service.heartbeat),
+        Announcer(database),
         LagSampler(log, database, service.status),
         _stopped_by_signals(service.stop),
     ):

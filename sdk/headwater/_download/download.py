@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from headwater_blobs.port import BlobStore
 from headwater_consumer import queries
 from headwater_consumer.database import Database
+from headwater_runtime.durations import format_seconds
 from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
 
@@ -24,7 +25,7 @@ from headwater._download.link_resolver import EntryPage
 from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, counted, format_bytes, format_seconds, notify
+from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, counted, format_bytes, notify
 from headwater._references import schemes
 
 SECONDS_MIN = 0.001  # below that a rate says nothing

@@ -33,6 +33,7 @@ class SqliteFile(SqliteBulk):
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     idle_s: float | None = None
     walks_nearest_first = True
+    clock_us = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
     empty_hint: str | None = None
 
     def __init__(self, file: Path, *, read_only: bool) -> None:
