@@ -19,7 +19,8 @@
     ├── UnknownSchema                          bytes of a schema this release does not know
     └── StoreError                             a log, database or blob store fails
         ├── StoreUnavailable                   missing, not answering, or full
-        │   └── StoreMissing                   nothing is there: not yet, or not any more
+        │   ├── StoreMissing                   nothing is there: not yet, or not any more
+        │   └── StoreNotAnswering              a server is away, and may be back soon
         ├── StoreReadOnly
         ├── StoreNotOurs                       something else than a headwater store
         ├── FormatTooNew                       written by a newer release
@@ -197,6 +198,10 @@ class StoreMissing(StoreUnavailable):
             f"{what} is not there any more: the store was removed or replaced while it was open, or its disk is not "
             "mounted. `headwater.init` and `headwater.Api` open what is there now."
         )
+
+
+class StoreNotAnswering(StoreUnavailable):
+    """A server does not answer: it is being started, is too busy, or cannot be reached. The same may work soon."""
 
 
 class StoreReadOnly(StoreError):

@@ -284,6 +284,13 @@ def test_quiet_is_a_switch(text: str, quiet: bool, monkeypatch: pytest.MonkeyPat
     assert read_settings().quiet is quiet
 
 
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "1e300", "true"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(text: str) -> None:
+    message = refusal(HEADWATER_WAIT_SECONDS=text)
+
+    assert f"HEADWATER_WAIT_SECONDS is {text!r}. Write a number of seconds, at most 604,800." in message
+
+
 @pytest.mark.parametrize(
     ("login", "entity"),
     [
@@ -318,6 +325,8 @@ def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
         "cache_dir": "/data/x",
         "quiet": "true",
         "capture": "off",
+        "outage_seconds": "5",
+        "wait_seconds": "0.5",
     }
     rows = {row.name: row for row in all_settings()}
 

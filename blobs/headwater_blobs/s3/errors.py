@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from xml.etree.ElementTree import ParseError
 
-from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreNotAnswering, StoreReadOnly, StoreUnavailable
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import exceptions as http
 
@@ -17,7 +17,14 @@ from headwater_blobs.s3.settings import S3Settings
 _KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidTokenId"}
 _FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "AccountProblem"}
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"}
-_BUSY = {"SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout"}
+_BUSY = {
+    "SlowDown",
+    "SlowDownRead",
+    "SlowDownWrite",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "XMinioServerNotInitialized",
+}
 _CAUSES_MAX = 8  # bounds a cycle of causes
 
 
@@ -43,7 +50,7 @@ def translate_errors(settings: S3Settings, name: str | None = None, *, writing: 
             "of the S3 interface, and any proxy in between."
         ) from error
     except http.HTTPError as error:
-        raise StoreUnavailable(
+        raise StoreNotAnswering(
             f"{_what(settings, name)}: {describe_failure(error)}. Check the endpoint, that the server runs, and the "
             "network in between."
         ) from error
@@ -101,7 +108,7 @@ def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writin
     if code == "RequestTimeTooSkewed":
         return StoreUnavailable(f"{what}: the clocks of this machine and the server differ too much. Synchronise them.")
     if code in _BUSY:
-        return StoreUnavailable(
+        return StoreNotAnswering(
             f"{what}: every attempt was answered with {code}. Either the server's disks are too busy, or they cannot "
             "read the object. Try later; if it persists, check the server's log and run `headwater doctor --verify`."
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from headwater_schemas.errors import StoreError, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import StoreError, StoreNotAnswering, StoreReadOnly, StoreUnavailable
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
@@ -168,7 +168,7 @@ def to_store_error(error: BaseException, settings: KafkaSettings, outcome: str) 
             "Grant the user READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it."
         )
     if isinstance(error, _NOT_ANSWERING):
-        return StoreUnavailable(
+        return StoreNotAnswering(
             f"{where} does not answer ({what}): {outcome}. "
             "Check that it runs, that the address is right, and that security_protocol is what it expects."
         )
@@ -178,8 +178,11 @@ def to_store_error(error: BaseException, settings: KafkaSettings, outcome: str) 
             f"({str(error)[:200]}): {outcome}. Restore the other records from the archive into a new topic."
         )
     if isinstance(error, OSError):
-        return StoreUnavailable(f"{where} cannot be reached ({error.strerror or what}): {outcome}. Check the settings.")
-    return StoreUnavailable(f"{where} failed for topic {settings.topic!r} ({what}): {outcome}. See the broker's log.")
+        return StoreNotAnswering(
+            f"{where} cannot be reached ({error.strerror or what}): {outcome}. Check the settings."
+        )
+    kind = StoreNotAnswering if isinstance(error, errors.RetriableError) else StoreUnavailable
+    return kind(f"{where} failed for topic {settings.topic!r} ({what}): {outcome}. See the broker's log.")
 
 
 def describe_error(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import StoreMissing, StoreUnavailable
+from headwater_schemas.errors import StoreMissing, StoreNotAnswering, StoreUnavailable
 
 from headwater_eventlog.kafka.driver import (
     ConfigResource,
@@ -123,7 +123,7 @@ class Topic:
         described: dict[str, Any]
         retries = RETRY.start(deadline=self._propagated_s)
         while True:
-            described = self._request(lambda admin: admin.describe_topics([name])[0], "nothing was read")
+            described = self._request(lambda admin: admin.describe_topics([name])[0])
             kind = errors.for_code(described["error_code"])
             if kind is not errors.UnknownTopicOrPartitionError or not retries.pause():
                 break
@@ -134,7 +134,7 @@ class Topic:
                 "Correct the name, or let headwater create it."
             )
         if kind is not errors.NoError and not described["partitions"]:
-            raise to_store_error(kind(), self.settings, "nothing was read")
+            raise to_store_error(kind(), self.settings, self._not_asked)
         return described
 
     def ends(self) -> Mapping[int, int]:
@@ -153,14 +153,13 @@ class Topic:
         """The topic's settings; empty where this user may not read them."""
         name = self.settings.topic
         answer: dict[str, Any] = self._request(
-            lambda admin: admin.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"),
-            "nothing was read",
+            lambda admin: admin.describe_configs([ConfigResource("TOPIC", name)], config_filter="all")
         )
         return {key: str(found["value"]) for key, found in answer.get("topic", {}).get(name, {}).items()}
 
     def cluster(self) -> dict[str, Any]:
         """The cluster that answers: cluster_id and brokers."""
-        answer: dict[str, Any] = self._request(lambda admin: admin.describe_cluster(), "nothing was read")
+        answer: dict[str, Any] = self._request(lambda admin: admin.describe_cluster())
         return answer
 
     def close(self) -> None:
@@ -173,13 +172,18 @@ class Topic:
 
     def _offsets(self, partitions: Any, spec: Any) -> dict[int, int]:
         wanted = {TopicPartition(self.settings.topic, partition): spec for partition in partitions}
-        found = self._request(lambda admin: admin.list_partition_offsets(wanted), "nothing was read")
+        found = self._request(lambda admin: admin.list_partition_offsets(wanted))
         return {partition.partition: at.offset for partition, at in sorted(found.items())}
 
-    def _request(self, request: Callable[[Any], T], outcome: str) -> T:
+    @property
+    def _not_asked(self) -> str:
+        """The outcome of a request without an answer: those who read make it, and those who write."""
+        return f"topic {self.settings.topic!r} could not be looked up"
+
+    def _request(self, request: Callable[[Any], T], outcome: str | None = None) -> T:
         """The answer; repeats the request while that may help. Raises: StoreUnavailable, StoreReadOnly."""
         retries = RETRY.start()
-        with translate_errors(self.settings, outcome):
+        with translate_errors(self.settings, outcome or self._not_asked):
             while True:
                 try:
                     return request(self._connected())
@@ -209,7 +213,7 @@ class Topic:
         try:
             self._request(lambda admin: admin.wait_for_topics([name], timeout_ms=int(READY_WAIT_S * 1000)), outcome)
         except StoreUnavailable as error:
-            raise StoreUnavailable(f"topic {name!r} is not ready ({describe_error(error)}). Try again.") from error
+            raise StoreNotAnswering(f"topic {name!r} is not ready ({describe_error(error)}). Try again.") from error
 
 
 def config_problems(config: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ They are read anew each time, never kept: what a notebook changes counts from it
 good as none. A relative path in the environment starts at the current folder, one in the file at the file's folder.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,10 @@ from headwater._config.profile import Profile, read_profile
 SETTINGS_BYTES_MAX = 1024 * 1024  # far more than all settings take; a larger file is something else
 
 CAPTURE_ALL, CAPTURE_GIT, CAPTURE_OFF = CAPTURES = ("all", "git", "off")
+
+OUTAGE_S = 30.0  # a restart or a failover takes less
+WAIT_S = 120.0
+SECONDS_MAX = 7 * 24 * 3600.0  # of either
 
 _FOLDER, _PROFILE = "file://", "profile:"
 _PROFILES = "profiles"  # the table of the settings file that holds them
@@ -68,6 +73,20 @@ _TABLE = (
         "what runs record about what they execute: all; git, for commit, remote and branch alone; or off",
     ),
     SettingSpec(
+        "outage_seconds",
+        "HEADWATER_OUTAGE_SECONDS",
+        "outage_seconds",
+        f"{OUTAGE_S:g}",
+        "how long a server may be away before that is an error, when a store is opened and later",
+    ),
+    SettingSpec(
+        "wait_seconds",
+        "HEADWATER_WAIT_SECONDS",
+        "wait_seconds",
+        f"{WAIT_S:g}",
+        "how long to wait for the log to confirm, and for the projection to have, what was written",
+    ),
+    SettingSpec(
         "settings file",
         "HEADWATER_SETTINGS",
         "",
@@ -89,6 +108,8 @@ class Settings:
     cache_dir: Path  # absolute
     quiet: bool  # no progress and no summaries
     capture: str = CAPTURE_ALL  # one of CAPTURES
+    outage_s: float = OUTAGE_S  # how long a server may be away
+    wait_s: float = WAIT_S  # how long to wait for what was written to be confirmed and projected
     profile: Profile | None = None  # where `url` names one
 
     @property
@@ -130,6 +151,8 @@ def read_settings(environ: Mapping[str, str] | None = None, *, url: str | os.Pat
         cache_dir=Path(_folder(found["cache_dir"]) if "cache_dir" in found else _default_folder("cache", "cache_dir")),
         quiet=_quiet(found["quiet"]) if "quiet" in found else False,
         capture=_capture(found["capture"]) if "capture" in found else CAPTURE_ALL,
+        outage_s=_seconds(found["outage_seconds"]) if "outage_seconds" in found else OUTAGE_S,
+        wait_s=_seconds(found["wait_seconds"]) if "wait_seconds" in found else WAIT_S,
         profile=None if profile is None else read_profile(profile, profiles.get(profile, {}), given, file),
     )
 
@@ -254,6 +277,17 @@ def _capture(given: _SourcedValue) -> str:
     if text not in CAPTURES:
         raise InvalidSettings(f"{given.source} is {text!r}. Write {', '.join(CAPTURES[:-1])} or {CAPTURES[-1]}.")
     return text
+
+
+def _seconds(given: _SourcedValue) -> float:
+    value = given.value
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise InvalidSettings(f"{given.source} is {value!r}. Write a number of seconds, at most {SECONDS_MAX:,.0f}.")
+    return seconds
 
 
 def _folder(given: _SourcedValue) -> str:

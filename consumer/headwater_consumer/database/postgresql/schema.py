@@ -5,7 +5,14 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
-from headwater_schemas.errors import InvalidSettings, StoreError, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import (
+    InvalidSettings,
+    StoreError,
+    StoreNotAnswering,
+    StoreNotOurs,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 
 from headwater_consumer.database.connection import POSTGRESQL, Connection, driver_connection
 from headwater_consumer.database.port import DataRefused, GaveWay
@@ -19,6 +26,7 @@ IDLE_IN_TRANSACTION_S = 120  # of a transaction that writes; far more than it ta
 LOCK_TIMEOUT_S = 60
 IDLE_CONNECTION_S = 5.0  # a server allows 100 unless told otherwise; opening one takes some milliseconds
 KEEPALIVES_IDLE_S = 30  # notices a server that vanished without closing its connections
+KEEPALIVES_INTERVAL_S = 10
 TCP_TIMEOUT_S = 30
 
 _TABLE_NAMES = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
@@ -26,7 +34,10 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater'))"
 _DURABLE = "SET LOCAL synchronous_commit = on"  # what is created once is there before anybody relies on it
 # SQLSTATE classes of errors that repeat with the same data: its values, a constraint, a limit.
 _ABOUT_DATA = ("22", "23", "54")
-_FULL = ("53100", "53200", "53300")  # disk full, out of memory, too many connections: SQLSTATE class 53
+_TOO_MANY_CONNECTIONS = "53300"
+_FULL = ("53100", "53200", _TOO_MANY_CONNECTIONS)  # disk full, out of memory: SQLSTATE class 53
+_INTERRUPTED = ("08", "57")  # of connections, and by an operator
+_REFUSED = ("28", "3D")  # this user, this database
 _ROLLED_BACK = "40"  # by the server, as in a deadlock: SQLSTATE class 40, where the transaction can be repeated
 
 
@@ -42,6 +53,7 @@ class PostgresqlSchema(PostgresqlBulk):
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     idle_s: float | None = IDLE_CONNECTION_S
     walks_nearest_first = False
+    clock_us = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
     empty_hint: str | None = "Start `headwater projector`, which creates it."
 
     def __init__(self, url: str, schema: str) -> None:
@@ -88,13 +100,15 @@ class PostgresqlSchema(PostgresqlBulk):
         if state == "25006":  # read-only transaction
             return StoreReadOnly(f"the projection {self.name} cannot be written: {text}. Use the primary server.")
         if state in _FULL:
-            return StoreUnavailable(
+            kind = StoreNotAnswering if state == _TOO_MANY_CONNECTIONS else StoreUnavailable
+            return kind(
                 f"{self.name} is out of space or connections: {text}. Free some; nothing that was recorded is lost."
             )
         if state == "42501":
             return StoreUnavailable(f"{self.name}: {text}. Grant this user the schema, or use another user.")
-        if not state or state.startswith(("08", "57", "28", "3D")):
-            return StoreUnavailable(
+        if not state or state.startswith((*_INTERRUPTED, *_REFUSED)):
+            kind = StoreUnavailable if state.startswith(_REFUSED) else StoreNotAnswering
+            return kind(
                 f"{self.name} cannot be reached or was interrupted: {text}. Check HEADWATER_DATABASE_URL and the "
                 "server; nothing that was recorded is lost."
             )
@@ -160,15 +174,22 @@ class PostgresqlSchema(PostgresqlBulk):
             "client_min_messages": "warning",
             "jit": "off",  # statements here are many and small
         }
-        return psycopg.connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
-            application_name="headwater",
-            keepalives_idle=KEEPALIVES_IDLE_S,
-            tcp_user_timeout=TCP_TIMEOUT_S * 1000,
-        )
+        try:
+            return psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+                application_name="headwater",
+                keepalives_idle=KEEPALIVES_IDLE_S,
+                keepalives_interval=KEEPALIVES_INTERVAL_S,
+                tcp_user_timeout=TCP_TIMEOUT_S * 1000,
+            )
+        except psycopg.OperationalError as error:
+            # Such an error has no SQLSTATE. A server that asked for the password works, and has refused.
+            if error.pgconn is not None and error.pgconn.used_password:
+                raise psycopg.errors.InvalidAuthorizationSpecification(str(error)) from error
+            raise
 
 
 def _psycopg() -> Any:
