@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from headwater._commit.task import Task
+from headwater._commit.task import Awaited, Task
 from headwater._commit.write_queue import WriteQueue
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import StoreUnavailable
@@ -20,7 +20,7 @@ class ObservedQueue:
     "send a", "confirm", "reach", "look up a,b", "resolve a".
     """
 
-    timeout_s = 120.0
+    wait_s = 120.0
 
     def __init__(self, *, outage_s: float = 0.0) -> None:
         self.asked: list[str] = []
@@ -29,6 +29,7 @@ class ObservedQueue:
         self.look_ups: list[BaseException] = []
         self.ends: Counter[int] = Counter()  # partition → how many events are durable in it
         self.stopped: dict[int, int] = {}  # partition → the offset that its projection does not get beyond
+        self.given_up: set[int] = set()  # the partitions that were waited for in vain
         self.waited: list[tuple[set[int], float]] = []  # for which partitions, and with which patience
         self._unconfirmed: list[tuple[SentEvent, int]] = []
         self.queue = WriteQueue(self, outage_s=outage_s)
@@ -39,7 +40,7 @@ class ObservedQueue:
         self._unconfirmed.append((event, partition))
         return event
 
-    def confirm(self) -> None:
+    def confirm(self, *, gives_up: bool) -> None:
         self.asked.append("confirm")
         _raise_next(self.confirms)
         for event, partition in self._unconfirmed:
@@ -56,8 +57,14 @@ class ObservedQueue:
         _raise_next(self.reaches)
         return Cut("g", {partition: self.stopped.get(partition, end) for partition, end in self.ends.items()})
 
-    def raise_overdue(self, cut: Cut) -> None:
-        raise StoreUnavailable(f"the projection stands still before {dict(cut.offsets)}.")
+    def is_given_up(self, cut: Cut) -> bool:
+        return not self.given_up.isdisjoint(cut.offsets)
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
+        raise StoreUnavailable(f"the projection stands still before {dict(cut.offsets)} after {waited_s:.0f} s.")
+
+    def awaited(self, what: Awaited) -> str:
+        return f"what is to be {what}"
 
     def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:
         del sent

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater._commit import session, write_queue
+from headwater._commit import write_queue
 from headwater._commit.session import WriteSession
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import WriteQueue
@@ -35,7 +35,7 @@ class Service:
         self.ended = threading.Event()
         blobs = FolderBlobStore.open(folder / "blobs")
         stores = Stores("memory", self.log, blobs, database, RemoteProjection(self.log, database), read_only=False)
-        self.session = WriteSession(stores, Producer(self.log, author="ada"), entity="team", quiet=True)
+        self.session = WriteSession(stores, Producer(self.log, author="ada"), entity="team", quiet=True, wait_s=2.0)
         self.queue = WriteQueue(self.session, outage_s=0.0)
 
     def put(self, events: list[Event], *, rejectable: bool = True, affects_names: bool = False) -> EventsTask:
@@ -58,7 +58,6 @@ class Service:
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(write_queue, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(session, "CATCH_UP_TIMEOUT_S", 2.0)
     with closing(Database.open_sqlite(tmp_path / "projection.db")) as database:
         service = Service(tmp_path, database)
         projecting = threading.Thread(target=service.project)

@@ -280,6 +280,54 @@ def test_a_projection_that_stands_still_is_reported_after_the_time_of_the_log(cl
 
 
 @alone
+def test_who_waits_for_a_while_gets_an_error_then_though_others_get_on(clock: Time) -> None:
+    desk = ObservedQueue()
+    desk.stopped[1] = -1
+    stuck = desk.put("stuck", partition=1)
+    reach = desk.reach
+
+    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+        clock.now_s += patience_s
+        desk.put("other", partition=2)
+        return reach(cut, patience_s=patience_s)
+
+    desk.reach = take_time  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="after 7 s"):
+        stuck.result(7.0)
+
+    assert not stuck.done
+
+
+@alone
+def test_who_waits_for_a_while_gets_the_result_even_where_it_comes_at_the_last_moment(clock: Time) -> None:
+    desk = ObservedQueue()
+    task = desk.put("a")
+    reach = desk.reach
+
+    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+        clock.now_s += 2 * patience_s
+        return reach(cut, patience_s=patience_s)
+
+    desk.reach = take_time  # type: ignore[method-assign]
+
+    assert task.result(1.0) == "a"
+
+
+@alone
+def test_what_was_waited_for_in_vain_is_not_waited_for_again(clock: Time) -> None:
+    desk = ObservedQueue()
+    desk.stopped[1], desk.given_up = -1, {1}
+    stuck, healthy = desk.put("stuck", partition=1), desk.put("healthy", partition=2)
+
+    with pytest.raises(StoreUnavailable):
+        desk.queue.flush()
+
+    assert healthy.done
+    assert not stuck.done
+    assert len(desk.waited) <= 3
+
+
+@alone
 def test_a_projection_that_cannot_be_reached_is_an_error_at_once() -> None:
     desk = ObservedQueue()
     desk.reaches.append(gone())
@@ -380,6 +428,22 @@ def test_a_server_may_be_away_for_as_long_as_the_store_says(clock: Time, outage_
 
     assert clock.slept == pauses
     assert desk.asked == ["send a"] * (len(pauses) + 1)
+
+
+@alone
+def test_an_outage_is_waited_for_once_however_much_is_to_be_logged_meanwhile(clock: Time) -> None:
+    desk = ObservedQueue(outage_s=5.0)
+    tasks = [desk.put(name, sends=[gone() for _ in range(9)]) for name in "abc"]
+
+    desk.queue.flush()
+
+    assert all(task.failed for task in tasks)
+    assert sum(clock.slept) <= 5.0
+    assert desk.put("d", sends=[gone()]).failed is False  # not sent yet
+    desk.queue.flush()
+    later = [desk.put("e"), desk.put("f", sends=[gone()])]
+    desk.queue.flush()
+    assert not any(task.failed for task in later), "after a success an outage is another one"
 
 
 @alone

@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import headwater
-from headwater._commit import session
 from headwater._commit.client import client_for
 from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, HeadwaterError, NotFound, StoreError
@@ -34,7 +34,7 @@ TRIES = 20
 PAUSE_S = 0.2
 # Shorter than a broker's restart, so that some are told that nobody knows, and send again.
 APPEND_TIMEOUT_S = 3.0
-CATCH_UP_TIMEOUT_S = 10.0
+WAIT_S = 10.0
 
 
 class Log:
@@ -67,7 +67,7 @@ def commit(log: Log, run: headwater.Run, name: str, content: str) -> None:
         file.write(content)
     with log.operation("commit", name, artifact.digest) as record:
         run.log_artifact(artifact)
-        patiently(artifact.wait)
+        patiently(partial(artifact.wait, WAIT_S))
         record.update(outcome="ok", version=int(artifact.version.removeprefix("v")))
 
 
@@ -91,7 +91,7 @@ def add_to_draft(log: Log, project: str, path: str) -> None:
         row = FileRow(path, digest, len(path), place.object_name, place.offset)
         opened = DraftOpened(collection=collection, draft=DRAFT, type="dataset", base=None)
         added = EntryAdded(collection=collection, draft=DRAFT, files=of_rows([row], stager.algorithm))
-        patiently(here.send([opened, added]).result)
+        patiently(partial(here.send([opened, added]).result, WAIT_S))
         record.update(outcome="ok")
 
 
@@ -109,7 +109,7 @@ def patiently(wait: Any) -> None:
 
 
 def write(folder: Path, number: int) -> None:
-    producer.APPEND_TIMEOUT_S, session.CATCH_UP_TIMEOUT_S = APPEND_TIMEOUT_S, CATCH_UP_TIMEOUT_S
+    producer.APPEND_TIMEOUT_S, os.environ["HEADWATER_WAIT_SECONDS"] = APPEND_TIMEOUT_S, str(WAIT_S)
     dice, done = random.Random(number), 0
     with (folder / f"{number}.jsonl").open("w") as file, headwater.init(id=f"writer-{number}") as run:
         log, api, project = Log(file), headwater.Api(), f"{run.entity}/{run.project}"

@@ -24,7 +24,7 @@ from tests.service_faults.verification import acknowledged, errors, opened, veri
 pytestmark = pytest.mark.slow
 
 CONFIRM_S = 30.0
-IMPATIENT = ("--catch-up-timeout", 1, "--tries", 1)
+IMPATIENT = ("--wait", 1, "--tries", 1)
 UNKNOWN_SCHEMA = codec.MAGIC + b"\xff" * 8 + b"from a later release"
 DAMAGED = "damaged"
 

@@ -1,7 +1,7 @@
 """A user's script: log versions of one artifact, and say each one that was acknowledged.
 
 NAME COUNT [--start N] [--large BYTES] [--entries N] [--together] [--until FILE]
-    [--tries N] [--append-timeout S] [--catch-up-timeout S]
+    [--tries N] [--append-timeout S] [--wait S]
 
 Each version's content depends on the arguments alone, so that the same script again is the same work again. Lines are
 JSON: {"i", "name", "version", "digest", "took_s"} for what was acknowledged, {"i", "error", "text"} for what was told
@@ -18,7 +18,6 @@ from typing import Any
 
 import headwater
 from headwater._artifact.building import state_of
-from headwater._commit import session
 from headwater.errors import HeadwaterError, StoreError
 from headwater_producer import producer
 
@@ -91,9 +90,11 @@ def main() -> None:
     parser.add_argument("--until")
     parser.add_argument("--tries", type=int, default=TRIES)
     parser.add_argument("--append-timeout", type=float, default=producer.APPEND_TIMEOUT_S)
-    parser.add_argument("--catch-up-timeout", type=float, default=session.CATCH_UP_TIMEOUT_S)
+    parser.add_argument("--wait", type=float)
     options = parser.parse_args()
-    producer.APPEND_TIMEOUT_S, session.CATCH_UP_TIMEOUT_S = options.append_timeout, options.catch_up_timeout
+    producer.APPEND_TIMEOUT_S = options.append_timeout
+    if options.wait is not None:
+        os.environ["HEADWATER_WAIT_SECONDS"] = str(options.wait)
     try:
         work(options)
     except HeadwaterError as error:

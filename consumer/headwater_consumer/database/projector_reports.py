@@ -4,10 +4,11 @@ The clock is the database's, so that nobody compares the clocks of two machines.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from headwater_runtime.durations import format_seconds
-from sqlalchemy import text
 
+from headwater_consumer.database.connection import POSTGRESQL, Connection
 from headwater_consumer.database.database import Database
 
 REPORT_EVERY_S = 5.0
@@ -16,12 +17,12 @@ FORGOTTEN_AFTER_S = 3600.0  # so that projectors which fail and are started agai
 
 _US = 1_000_000
 _REPORT = """
-    INSERT INTO projectors (projector, reported_us, is_running) VALUES (:projector, {clock}, :is_running)
+    INSERT INTO projectors (projector, reported_us, is_running) VALUES ({value}, {clock}, {value})
     ON CONFLICT (projector) DO UPDATE SET reported_us = excluded.reported_us, is_running = excluded.is_running
 """
-_FORGET = "DELETE FROM projectors WHERE projector <> :projector AND reported_us < {clock} - :forgotten_us"
+_FORGET = "DELETE FROM projectors WHERE projector <> {value} AND reported_us < {clock} - {value}"
 _READ = """
-    SELECT count(*) FILTER (WHERE is_running AND reported_us > {clock} - :gone_us), {clock} - max(reported_us)
+    SELECT count(*) FILTER (WHERE is_running AND reported_us > {clock} - {value}), {clock} - max(reported_us)
     FROM projectors
 """
 
@@ -48,16 +49,18 @@ class ProjectorReports:
 
 def report_projector(database: Database, projector: str, *, is_running: bool) -> None:
     """Say that this projector is running, or that it ends; and forget the ones of long ago. Raises: StoreError."""
-    clock = database.adapter.clock_us
-    values = {"projector": projector, "is_running": is_running, "forgotten_us": int(FORGOTTEN_AFTER_S * _US)}
     with database.transaction() as connection:
-        connection.execute(text(_REPORT.format(clock=clock)), values)
-        connection.execute(text(_FORGET.format(clock=clock)), values)
+        _run(database, connection, _REPORT, projector, is_running)
+        _run(database, connection, _FORGET, projector, int(FORGOTTEN_AFTER_S * _US))
 
 
 def projector_reports(database: Database) -> ProjectorReports:
     """What is known of the projectors of this database. One statement. Raises: StoreError."""
-    statement = text(_READ.format(clock=database.adapter.clock_us))
     with database.autocommit() as connection:
-        running, age_us = connection.execute(statement, {"gone_us": int(GONE_AFTER_S * _US)}).one()
+        running, age_us = _run(database, connection, _READ, int(GONE_AFTER_S * _US)).fetchone()
     return ProjectorReports(running, None if age_us is None else max(0, age_us) / _US)
+
+
+def _run(database: Database, connection: Connection, sql: str, *values: object) -> Any:
+    placeholder = "%s" if connection.dialect == POSTGRESQL else "?"
+    return connection.driver.execute(sql.format(clock=database.adapter.clock_us, value=placeholder), values)

@@ -44,11 +44,10 @@ class EmbeddedProjection(ProjectionView):
         self.catch_up(cut, timeout_s=timeout_s)
         return cut
 
-    def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None:
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given; project if nobody else does.
 
-        Raises: StoreUnavailable when that takes longer than `timeout_s`, and the `waited_s` before; what
-        `Projector.project_batch` raises.
+        Raises: StoreUnavailable when that takes longer than `timeout_s`; what `Projector.project_batch` raises.
         """
         cut = self.now() if cut is None else cut
         deadline = time.monotonic() + timeout_s
@@ -57,14 +56,27 @@ class EmbeddedProjection(ProjectionView):
         with fair_lock(str(self._lock_file), deadline):
             while not self.covers(cut):
                 if time.monotonic() > deadline:
-                    raise StoreUnavailable(
-                        f"{self._database.name} did not catch up within {waited_s + timeout_s:.0f} s. "
-                        "What was written is safe; try again."
-                    )
+                    self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
+                    return
                 # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
                 # checks again.
                 with contextlib.suppress(StaleProjector):
                     self._project(cut)
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:  # noqa: ARG002 - who waits projects
+        """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
+        if not self.covers(cut):
+            raise StoreUnavailable(
+                f"{self._database.name} did not catch up within {round(waited_s, 1):g} s. What was written is safe; "
+                "try again."
+            )
+
+    def awaited(self) -> None:
+        """Who waits projects."""
+
+    def is_given_up(self, cut: Cut) -> bool:  # noqa: ARG002 - who waits projects
+        """Whether it is no use to wait: never."""
+        return False
 
     def _project(self, cut: Cut) -> None:
         offsets = self.offsets()

@@ -3,12 +3,15 @@
 import time
 from contextlib import suppress
 
+from headwater_eventlog.port import EventLog
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import StoreNotAnswering, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
+from headwater_consumer.database import Database
+from headwater_consumer.database.projector_reports import projector_reports
+from headwater_consumer.projection.given_up import Answers, GivenUp
 from headwater_consumer.projection.view import ProjectionView
-from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.log_check import check_ends
 
 # A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
@@ -17,6 +20,11 @@ POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3, waits_until_dead
 
 class RemoteProjection(ProjectionView):
     """A projection that `headwater projector` keeps up, on this machine or another."""
+
+    def __init__(self, log: EventLog, database: Database) -> None:
+        super().__init__(log, database)
+        self._given_up = GivenUp(lambda: projector_reports(database).running > 0)
+        self._of_database, self._of_log = Answers(StoreUnavailable), Answers(StoreNotAnswering)
 
     def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut:  # noqa: ARG002 - others project
         """Return when the projection covers `cut`, after `patience_s` at the latest, and say how far it is."""
@@ -29,61 +37,84 @@ class RemoteProjection(ProjectionView):
             if reached.includes(cut) or not polls.pause():
                 return reached
 
-    def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None:
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given.
 
-        Raises: StoreUnavailable when that takes longer than `timeout_s`. The caller has `waited_s` before.
+        Raises: StoreUnavailable when that takes longer than `timeout_s`, or at once where it was waited for in vain and
+        nothing has changed since.
         """
         deadline = time.monotonic() + timeout_s
-        cut = self.now_after(self._cursors(deadline)) if cut is None else cut
+        cut = self._now(deadline) if cut is None else cut
         polls = POLL.start(deadline=deadline)
         while not self._covers(cut, deadline):
-            if not polls.pause():
-                self._raise_timeout(cut, waited_s + timeout_s)
+            if self._given_up.holds(cut, self._seen_offsets()) or not polls.pause():
+                self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
                 return
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
+        """Raises: StoreUnavailable, unless the projection covers `cut` by now. With `gives_up`, nobody waits again."""
+        if self._covers(cut, time.monotonic()):
+            return
+        offsets, what = self._seen_offsets(), f"did not catch up within {round(waited_s, 1):g} s"
+        if self._given_up.holds(cut, offsets):
+            what = "is still not up to date, which was waited for in vain before"
+        elif gives_up:
+            self._given_up.note(cut, offsets)
+        self._raise_behind(cut, what)
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
         partition = self._log.partition_of(key)
         deadline = time.monotonic() + timeout_s
-        cursor = self._cursors(deadline).get(partition)  # before the end, as in `now_after`
-        end = self._log.end(partition)
+        cursors = self._of_database.get(self.cursors, POLL.start(deadline=deadline))
+        cursor = cursors.get(partition)  # before the end, as in `now_after`
+        end = self._of_log.get(lambda: self._log.end(partition), POLL.start(deadline=deadline))
         check_ends([] if cursor is None else [cursor], {partition: end})
         if cursor is None or cursor.offset < end:
             self.catch_up(Cut(self._log.generation, {partition: end}), timeout_s=max(0.0, deadline - time.monotonic()))
 
-    def _cursors(self, deadline: float) -> dict[int, LogPositionRow]:
-        """All cursors; a database that does not respond may do so again before the deadline."""
-        polls = POLL.start(deadline=deadline)
-        while True:
-            try:
-                return self.cursors()
-            except StoreUnavailable:
-                if not polls.pause():
-                    raise
+    def awaited(self) -> str:
+        """What a wait for this projection waits for, for people. Raises: StoreError."""
+        reports = projector_reports(self._database)
+        if not reports.running:
+            return f"a projector: {reports}; start `headwater projector`"
+        behind = sum(self._behind(self.now()).values())
+        return f"the projection, which is {behind:,} events behind the log; {reports}"
+
+    def is_given_up(self, cut: Cut) -> bool:
+        """Whether it is no use to wait for `cut`: that was done, and nothing has changed since."""
+        try:
+            return self._given_up.holds(cut, self.offsets())
+        except StoreUnavailable:
+            return self._of_database.is_given_up
+
+    def _now(self, deadline: float) -> Cut:
+        """As `now`, as soon as the servers answer."""
+        cursors = self._of_database.get(self.cursors, POLL.start(deadline=deadline))
+        return self._of_log.get(lambda: self.now_after(cursors), POLL.start(deadline=deadline))
 
     def _covers(self, cut: Cut, deadline: float) -> bool:
-        """Whether it does by now; as `_cursors`."""
-        try:
-            return self.covers(cut)
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            return False
+        """Whether it does by now, as soon as the database answers."""
+        return self._of_database.get(lambda: self.covers(cut), POLL.start(deadline=deadline))
 
-    def _raise_timeout(self, cut: Cut, timeout_s: float) -> None:
-        """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
+    def _seen_offsets(self) -> dict[int, int]:
+        return {partition: cursor.offset for partition, cursor in self._seen.items()}
+
+    def _behind(self, cut: Cut) -> dict[int, int]:
+        """Partition → about how many records of `cut` it lacks, where it lacks any."""
         offsets = self.offsets()
-        behind = {
-            partition: offset - offsets.get(partition, BEFORE_FIRST)
-            for partition, offset in cut.offsets.items()
-            if offset > offsets.get(partition, BEFORE_FIRST)
+        lacking = {
+            partition: offset - offsets.get(partition, BEFORE_FIRST) for partition, offset in cut.offsets.items()
         }
+        return {partition: records for partition, records in lacking.items() if records > 0}
+
+    def _raise_behind(self, cut: Cut, what: str) -> None:
+        """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
+        behind = self._behind(cut)
         if not behind:
             return
         worst = max(behind, key=behind.__getitem__)
         raise StoreUnavailable(
-            f"{self._database.name} did not catch up within {timeout_s:.0f} s: partition {worst} is "
-            f"{behind[worst]:,} records behind. What was written is safe. Check that `headwater projector` runs, and "
-            "what its health endpoint reports."
+            f"{self._database.name} {what}: partition {worst} is {behind[worst]:,} records behind. What was written is "
+            f"safe. {projector_reports(self._database).advice}"
         )

@@ -247,8 +247,9 @@ class Artifact(Building, NotebookView):
     def wait(self, timeout: float | None = None) -> "Artifact":
         """Wait until the version is recorded, or after `finish_artifact` until it is sealed. Returns self.
 
-        Raises: EventRejected if a rule rejected it; StoreUnavailable after `timeout` seconds; InvalidInput if it was
-        never logged.
+        Without a `timeout`, in seconds, for as long as the settings say; for a seal, as long as it takes. Raises:
+        EventRejected if a rule rejected it; StoreUnavailable when that is over, or at once where it was waited for in
+        vain before and nothing has changed since; InvalidInput if it was never logged.
         """
         self._state.wait(timeout)
         return self

@@ -12,7 +12,7 @@ from headwater_producer.producer import Producer, user_at_host
 from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreReadOnly
+from headwater_schemas.errors import HeadwaterError, StoreError, StoreMissing, StoreReadOnly, StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
@@ -43,7 +43,10 @@ class Client:
         )
         watch = self.stores.projection.watch_append
         producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
-        self.session = WriteSession(self.stores, producer, entity=settings.entity, quiet=settings.quiet)
+        self.session = WriteSession(
+            self.stores, producer, entity=settings.entity, quiet=settings.quiet, wait_s=settings.wait_s
+        )
+        self._outage_s = settings.outage_s
         self._queue = self._new_queue()
         self._pid = os.getpid()
         self._is_closed = False
@@ -51,7 +54,7 @@ class Client:
         self._lock = threading.Lock()
         self._exit_actions: dict[Callable[[], bool], None] = {}  # in the order in which they were added
         self._has_logged_all = True
-        self.told_missing = False  # a caller got the error that the store was removed
+        self.told_unavailable = False  # whoever ended a run got the error that the store fails
         fork_hooks.register_object(self, in_child=Client._new_lock_in_child)
         call_at_exit(partial(_close_at_exit, self))
 
@@ -62,6 +65,14 @@ class Client:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ReopenedClient, (self.url,)
+
+    def adopt(self, settings: Settings) -> None:
+        """What the settings say now about the words for people, and about waiting."""
+        session = self.session
+        session.quiet, session.entity, session.wait_s = settings.quiet, settings.entity, settings.wait_s
+        self._outage_s = settings.outage_s
+        if self.stores.is_remote:
+            self._queue.outage_s = settings.outage_s
 
     # --- bytes
 
@@ -125,13 +136,15 @@ class Client:
 
     def catch_up(self) -> None:
         """Make everything that anybody has written by now visible to this process's queries."""
-        self.queue.flush()
-        self.session.catch_up()
+        with self.session.telling():
+            self.queue.flush()
+            self.session.catch_up()
 
     def catch_up_on(self, collection: str) -> None:
         """Make everything that has been written about one collection visible to this process's queries."""
-        self.queue.flush(until=self.queue.affecting_names(collection_key(collection)))
-        self.session.catch_up_on(collection)
+        with self.session.telling():
+            self.queue.flush(until=self.queue.affecting_names(collection_key(collection)))
+            self.session.catch_up_on(collection)
 
     # --- the process
 
@@ -142,6 +155,7 @@ class Client:
         """
         self.check_process()
         self._exit_actions[action] = None
+        self.told_unavailable = False
 
     def remove_exit_action(self, action: Callable[[], bool]) -> None:
         """Drop `action`, and everything that it refers to."""
@@ -165,21 +179,31 @@ class Client:
         """Flush the queue and release everything. What could not be logged is printed. Returns whether all was."""
         if self._is_closed or self._pid != os.getpid():
             return self._has_logged_all
-        self._is_closed = True
+        self._is_closed, self._has_logged_all = True, False
         try:
-            self._has_logged_all = self._run_exit_actions()
+            self._has_logged_all = self._log_the_rest()
+        except KeyboardInterrupt:
+            self.keep_staged()
+            raise
+        finally:
+            if last_uncaught() is not None:  # this process ends by an error, or by Ctrl-C
+                self.keep_staged()
+            for stager in self._stagers.values():
+                stager.close()
+            self.stat_cache.close()
+            self.stores.close()
+        return self._has_logged_all
+
+    def _log_the_rest(self) -> bool:
+        """Whether everything was logged."""
+        try:
+            has_logged_all = self._run_exit_actions()
             self.queue.flush()
         except HeadwaterError as error:  # of the store: trying again would only keep people waiting
             if not self._is_told(error):
                 notify(f"some artifacts were not logged: {error}")
-            self._has_logged_all = False
-        if last_uncaught() is not None:  # this process ends by an error, or by Ctrl-C
-            self.keep_staged()
-        for stager in self._stagers.values():
-            stager.close()
-        self.stat_cache.close()
-        self.stores.close()
-        return self._has_logged_all
+            return False
+        return has_logged_all
 
     def _run_exit_actions(self) -> bool:
         """Whether everything was logged.
@@ -199,10 +223,12 @@ class Client:
 
     def _is_told(self, error: HeadwaterError) -> bool:
         """Whether people have read of it: a caller got it, or the process ends with it."""
-        return isinstance(error, StoreMissing) and (self.told_missing or isinstance(last_uncaught(), StoreMissing))
+        is_told = self.told_unavailable or isinstance(last_uncaught(), StoreUnavailable)
+        return isinstance(error, StoreUnavailable) and is_told
 
     def _new_queue(self) -> WriteQueue:
-        return WriteQueue(self.session, outage_s=self.stores.outage_s)
+        is_remote = self.stores.is_remote
+        return WriteQueue(self.session, outage_s=self._outage_s if is_remote else 0.0, tells=is_remote)
 
 
 _clients: dict[tuple[int, str, str], Client] = {}  # by process, place of the store and cache
@@ -215,6 +241,14 @@ def client_for(settings: Settings, *, create: bool) -> Client:
     Where there is none, it is created, or without `create` nothing is found in it. Raises: StoreUnavailable,
     StoreNotOurs, FormatTooNew.
     """
+    try:
+        return _client_for(settings, create=create)
+    except StoreError as error:
+        # Scripts often end by it. Its message says it all; the errors that libraries raised before it are 150 lines.
+        raise error.with_traceback(None) from None
+
+
+def _client_for(settings: Settings, *, create: bool) -> Client:
     key = (os.getpid(), settings.place, str(settings.cache_dir))
     while True:
         with _clients_lock:
@@ -224,7 +258,7 @@ def client_for(settings: Settings, *, create: bool) -> Client:
             elif not _is_usable(client.stores, create=create):
                 del _clients[key]
             if key in _clients:
-                client.session.quiet, client.session.entity = settings.quiet, settings.entity
+                client.adopt(settings)
                 return client
         client.close()  # without the lock: it may take long
 
@@ -283,6 +317,10 @@ def _close_at_exit(client: Client) -> None:
     everything_logged = False
     try:
         everything_logged = forget_client(client)
+    except KeyboardInterrupt:  # at exit the interpreter would print it as an error of ours, and go on
+        notify("interrupted; what was not confirmed by then may not be logged. Run the script again to be sure")
+    except HeadwaterError as error:
+        notify(f"while this process ended: {error}")
     finally:
         if not everything_logged:
             exit_with_error()

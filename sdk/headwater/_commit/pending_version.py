@@ -11,8 +11,11 @@ from headwater._commit.client import Client
 from headwater._commit.shared_drafts import FinishTask
 from headwater._commit.task import Task
 from headwater._commit.tasks import Committed
+from headwater._waiting import telling, within
 
-SEAL_POLL = Backoff(pause_s_min=0.05, pause_s_max=2.0)  # until the last writer of a shared draft is done
+GRACE_S = 0.5  # after a time-out, to say what kept who waited
+# Until the last writer of a shared draft is done.
+SEAL_POLL = Backoff(pause_s_min=0.05, pause_s_max=2.0, waits_until_deadline=True)
 
 
 class PendingVersion:
@@ -50,7 +53,7 @@ class PendingVersion:
 
     def version(self) -> queries.VersionInfo:
         """Wait for the version. Raises: EventRejected; InvalidInput when it is part of a draft that is still open."""
-        committed = self._wait_for_task()
+        committed = self._wait_for_task(None)
         if committed is not None:
             return self._info(committed.version)
         info = self._sealed()
@@ -59,17 +62,46 @@ class PendingVersion:
         return info
 
     def wait(self, timeout_s: float | None) -> queries.VersionInfo | None:
-        """As `version`, but waits for the seal of a draft that this finishes; None for an open draft."""
-        committed = self._wait_for_task()
+        """As `version`, but waits for the seal of a draft that this finishes; None for an open draft.
+
+        Raises: StoreUnavailable after `timeout_s`, whatever keeps it; the version goes on its way all the same.
+        """
+        task = self.task_of_this_process()
+        if timeout_s is None:
+            return self._wait(None)
+        return within(
+            timeout_s + GRACE_S, lambda: self._wait(timeout_s), overdue=lambda: self._overdue(task, timeout_s)
+        )
+
+    def _wait(self, timeout_s: float | None) -> queries.VersionInfo | None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        committed = self._wait_for_task(timeout_s)
         if committed is not None:
             return self._info(committed.version)
-        polls = SEAL_POLL.start(deadline=None if timeout_s is None else time.monotonic() + timeout_s)
-        while (info := self._sealed()) is None and self.seals_draft:
-            if not polls.pause():
-                raise StoreUnavailable(
-                    f"{self._still_open()} Gave up waiting after {timeout_s:g} seconds; call `wait()` again."
-                )
+        polls = SEAL_POLL.start(deadline=deadline)
+        with telling(self._awaited):
+            while (info := self._sealed()) is None and self.seals_draft:
+                if not polls.pause():
+                    raise StoreUnavailable(
+                        f"{self._still_open()} Gave up waiting after {timeout_s:g} seconds; call `wait()` again."
+                    )
         return info
+
+    def _overdue(self, task: Task[Committed | None], timeout_s: float) -> StoreUnavailable:
+        if task.done:
+            kept = "servers that do not answer"
+        elif not task.sent:
+            kept = "the store, which has not taken its content yet"
+        else:
+            kept = "the projection" if task.is_durable else "the log, which has not confirmed it yet"
+        return StoreUnavailable(
+            f"{self._collection} is not known to be a version after {timeout_s:g} seconds, which it waited for {kept}. "
+            "It goes on its way; call `wait()` again."
+        )
+
+    def _awaited(self) -> str:
+        """What a wait for the seal waits for, for people."""
+        return f"other writers: {self._still_open()}".rstrip(".")
 
     def task_of_this_process(self) -> Task[Committed | None]:
         """Its task. Raises: InvalidInput where another process logs it, after a fork."""
@@ -79,8 +111,8 @@ class PendingVersion:
             )
         return self._task
 
-    def _wait_for_task(self) -> Committed | None:
-        return self.task_of_this_process().result()
+    def _wait_for_task(self, timeout_s: float | None) -> Committed | None:
+        return self.task_of_this_process().result(timeout_s)
 
     def _sealed(self) -> queries.VersionInfo | None:
         assert self._draft is not None, "only shared drafts are committed later"

@@ -2,32 +2,40 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_producer.producer import Producer, SentEvent
-from headwater_schemas.errors import EventRejected, Reason
+from headwater_schemas.errors import EventRejected, Reason, StoreError
 from headwater_schemas.keys import collection_key
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
 from headwater._commit.project_algorithms import ProjectAlgorithms
+from headwater._commit.task import Awaited
 from headwater._commit.whole_versions import WholeVersions
+from headwater._config.settings import WAIT_S
 from headwater._stores.stores import Stores
+from headwater._waiting import telling
 
-CATCH_UP_TIMEOUT_S = 120.0
+CONFIRM_AGAIN_S = 5.0  # for a log that was waited for in vain
 
 
 class WriteSession:
     """The producer of one process and store, and the outcomes of what it sent."""
 
-    def __init__(self, stores: Stores, producer: Producer, *, entity: str, quiet: bool) -> None:
+    def __init__(self, stores: Stores, producer: Producer, *, entity: str, quiet: bool, wait_s: float = WAIT_S) -> None:
+        """`wait_s`: for how long to wait for the log to confirm, and for the projection to have, what was sent."""
         self.producer = producer
+        self.wait_s = wait_s
         self.entity = entity  # whose names are printed without it
         self.quiet = quiet  # nothing is printed about what was logged
         self.whole_versions = WholeVersions(stores.database)
         self.algorithms = ProjectAlgorithms(stores.database, producer)
         self._stores = stores
+        self._gave_up = False  # the log was waited for in vain, and has confirmed nothing since
         self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
         self._rejections: dict[SentEvent, queries.RejectionInfo] = {}
 
@@ -40,16 +48,39 @@ class WriteSession:
         """The projection."""
         return self._stores.database
 
-    @property
-    def timeout_s(self) -> float:
-        """For how long the projection may make no progress."""
-        return CATCH_UP_TIMEOUT_S
+    def telling(self, what: Awaited = "projected") -> AbstractContextManager[None]:
+        """A block in which who waits long for this is told so."""
+        return telling(partial(self.awaited, what)) if self._stores.is_remote else nullcontext()
 
-    def confirm(self, *, projected: bool = False) -> None:
-        """Wait until what was sent is durable, and where asked until all of it is projected."""
-        cut = self.producer.confirm()
-        if projected:
-            self._stores.projection.catch_up(cut, timeout_s=CATCH_UP_TIMEOUT_S)
+    def awaited(self, what: Awaited) -> str | None:
+        """What keeps who waits for this, for people; None where this process does it by itself. Raises: StoreError."""
+        match what:
+            case "stored":
+                return f"{self._stores.name} to store what was logged"
+            case "confirmed":
+                return f"the log of {self._stores.name} to confirm what was logged"
+            case "projected":
+                return self._stores.projection.awaited()
+
+    def confirm(self, *, gives_up: bool = True) -> Cut:
+        """Wait until what was sent is durable. Returns the cut that holds it.
+
+        A log that did not answer while somebody waited for it (`gives_up`) is only asked again, until it answers.
+        """
+        try:
+            cut = self.producer.confirm(timeout_s=min(CONFIRM_AGAIN_S, self.wait_s) if self._gave_up else self.wait_s)
+        except StoreError:
+            self._gave_up = self._gave_up or gives_up
+            raise
+        self._gave_up = False
+        return cut
+
+    def confirm_projected(self) -> None:
+        """Wait until what was sent is durable, and projected."""
+        with self.telling("confirmed"):
+            cut = self.confirm()
+        with self.telling():
+            self._stores.projection.catch_up(cut, timeout_s=self.wait_s)
 
     def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
         """The smallest cut that holds these events, which are durable."""
@@ -60,21 +91,27 @@ class WriteSession:
 
         Where other processes project, at most `patience_s`. Raises: StoreUnavailable where this one cannot.
         """
-        return self._stores.projection.reach(cut, patience_s=patience_s, timeout_s=CATCH_UP_TIMEOUT_S)
+        return self._stores.projection.reach(cut, patience_s=patience_s, timeout_s=self.wait_s)
 
-    def raise_overdue(self, cut: Cut) -> None:
+    def is_given_up(self, cut: Cut) -> bool:
+        """Whether `cut` was waited for in vain, and nothing has changed since."""
+        return self._stores.projection.is_given_up(cut)
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
         """Raises: StoreUnavailable, which says how far the projection is, unless it has `cut` by now."""
-        self._stores.projection.catch_up(cut, timeout_s=0.0, waited_s=CATCH_UP_TIMEOUT_S)
+        self._stores.projection.raise_overdue(cut, waited_s=waited_s, gives_up=gives_up)
 
     def catch_up(self) -> None:
         """Wait until everything that anybody has written by now is projected."""
         if not self._stores.read_only:
-            self._stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
+            with self.telling():
+                self._stores.projection.catch_up(timeout_s=self.wait_s)
 
     def catch_up_on(self, collection: str) -> None:
         """Wait until everything that has been written about one collection is projected."""
         if not self._stores.read_only:
-            self._stores.projection.catch_up_on(collection_key(collection), timeout_s=CATCH_UP_TIMEOUT_S)
+            with self.telling():
+                self._stores.projection.catch_up_on(collection_key(collection), timeout_s=self.wait_s)
 
     def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:
         """Ask once what became of these drafts, (collection, draft) each, and which of these events were rejected."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from headwater_producer.producer import SentEvent
 from headwater_schemas.positions import Cut
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from headwater._commit.write_queue import WriteQueue
 
 T = TypeVar("T")
+Awaited = Literal["stored", "confirmed", "projected"]  # what is to become of something next
 
 
 class Task(ABC, Generic[T]):
@@ -78,10 +79,10 @@ class Task(ABC, Generic[T]):
         """They were rejected, or could not be sent."""
         self._error, self._done = error, True
 
-    def result(self) -> T:
+    def result(self, timeout_s: float | None = None) -> T:
         """Wait, and return the result. Raises: EventRejected and others, the error it ended with."""
         if not self._done:
-            self._queue.flush(until=[self])
+            self._queue.flush(until=[self], timeout_s=timeout_s)
         if self._error is not None:
             self._error_raised = True
             raise self._error
@@ -93,12 +94,12 @@ class TaskLog(Protocol):
     """Where the events of tasks go, and what becomes of them; `WriteSession` is one."""
 
     @property
-    def timeout_s(self) -> float:
+    def wait_s(self) -> float:
         """For how long the projection may make no progress."""
         ...
 
-    def confirm(self) -> None:
-        """Wait until what was sent is durable."""
+    def confirm(self, *, gives_up: bool) -> object:
+        """Wait until what was sent is durable. With `gives_up`, a log that does not answer is not waited for again."""
         ...
 
     def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
@@ -109,8 +110,16 @@ class TaskLog(Protocol):
         """Wait until `cut` is projected, about `patience_s` at most, and return how far the projection is."""
         ...
 
-    def raise_overdue(self, cut: Cut) -> None:
-        """Raises: StoreUnavailable, unless the projection has `cut` by now."""
+    def is_given_up(self, cut: Cut) -> bool:
+        """Whether `cut` was waited for in vain, and nothing has changed since."""
+        ...
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
+        """Raises: StoreUnavailable, unless the projection has `cut` by now. With `gives_up`, nobody waits again."""
+        ...
+
+    def awaited(self, what: Awaited) -> str | None:
+        """What keeps who waits for this; None where that needs no words."""
         ...
 
     def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:

@@ -13,23 +13,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
-from headwater_runtime.retries import Backoff
 from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
 from headwater_schemas.positions import Cut
 
 from headwater._commit.stalled import StalledPartitions
 from headwater._commit.task import Task, TaskLog
+from headwater._stores.outages import OUTAGE_BACKOFF
+from headwater._waiting import telling
 
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
-OUTAGE_BACKOFF = Backoff(pause_s_min=0.1, pause_s_max=2.0)  # while a server is away
 
 T = TypeVar("T")
 
@@ -37,10 +38,13 @@ T = TypeVar("T")
 class WriteQueue:
     """The queue of one process and store."""
 
-    def __init__(self, log: TaskLog, *, outage_s: float) -> None:
-        """`outage_s`: for how long a server may be away."""
+    def __init__(self, log: TaskLog, *, outage_s: float, tells: bool = False) -> None:
+        """`outage_s`: for how long a server may be away. `tells`: who waits long is told what for."""
         self._log = log
-        self._outage_s = outage_s
+        self.outage_s = outage_s
+        self._tells = tells
+        self._trouble: str | None = None  # why the last attempt failed, while a server is away
+        self._gave_up = False  # a server was away for too long, and nothing has succeeded since
         self._queue: deque[Task[Any]] = deque()
         self._sent: list[Task[Any]] = []  # their events are with the producer, their outcome is not known
         self._stalled = StalledPartitions()
@@ -73,47 +77,90 @@ class WriteQueue:
         return [task for task in unfinished if task.affects_names and key in task.keys]
 
     def flush(
-        self, *, until: Collection[Task[Any]] | None = None, progress: Callable[[int, int], None] | None = None
+        self,
+        *,
+        until: Collection[Task[Any]] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        timeout_s: float | None = None,
     ) -> None:
         """Process the queue, to its end or until these tasks are done.
 
         `progress` is called with the number of tasks that are done, and of all. Raises: StoreUnavailable and others
-        when the log or the projection does not answer; the tasks stay, and the next call continues with them.
+        when the log or the projection does not answer, makes no progress, or has not done all of it within `timeout_s`
+        where that is given; the tasks stay, and the next call continues with them.
         """
+        with telling(self._what_is_awaited) if self._tells else nullcontext():
+            self._flush(until, progress, timeout_s, gives_up=timeout_s is None)
+
+    def _flush(
+        self,
+        until: Collection[Task[Any]] | None,
+        progress: Callable[[int, int], None] | None,
+        timeout_s: float | None,
+        *,
+        gives_up: bool,
+    ) -> None:
+        """As `flush`. With `gives_up`, what was waited for in vain is not waited for again while nothing changes."""
         ended = self._ended
         before, since_s = self._progress_of(until), time.monotonic()
-        while self.busy and not (until is not None and all(task.done for task in until)):
-            self._process_batch(until)
+        patience_s_max = min(PATIENCE_S, self._log.wait_s if timeout_s is None else timeout_s)
+        while not self._is_done(until):
+            self._process_batch(until, patience_s_max=patience_s_max, gives_up=gives_up)
             if progress is not None:
                 progress(self._ended - ended, self._started - ended)
-            now = self._progress_of(until)
-            if now != before:
+            now, waited_s = self._progress_of(until), time.monotonic() - since_s
+            if timeout_s is None and now != before:
                 before, since_s = now, time.monotonic()
-            elif time.monotonic() - since_s > self._log.timeout_s:
-                self._log.raise_overdue(self._cut_of(self._asked_for(until)))
+            elif not self._is_done(until) and self._is_over(until, waited_s, timeout_s):
+                self._log.raise_overdue(self._cut_of(self._asked_for(until)), waited_s=waited_s, gives_up=gives_up)
+
+    def _is_done(self, until: Collection[Task[Any]] | None) -> bool:
+        return not self.busy or (until is not None and all(task.done for task in until))
+
+    def _is_over(self, until: Collection[Task[Any]] | None, waited_s: float, timeout_s: float | None) -> bool:
+        """Whether who waits has waited long enough."""
+        if timeout_s is not None:
+            return waited_s >= timeout_s
+        return waited_s > self._log.wait_s or self._log.is_given_up(self._cut_of(self._asked_for(until)))
+
+    def _what_is_awaited(self) -> str | None:
+        """What keeps who waits, for people."""
+        if self._trouble is not None:
+            return f"servers: {self._trouble}"
+        if not all(task.is_durable for task in tuple(self._sent)):
+            return self._log.awaited("confirmed")
+        return self._log.awaited("stored" if self._queue else "projected")
 
     def retry(self, action: Callable[[], None]) -> None:
-        """Try `action` again while a server is away, within the time allowed. Raises: what `action` raises."""
-        retries = OUTAGE_BACKOFF.start(deadline=time.monotonic() + self._outage_s)
+        """Try `action` again while a server is away, within the time allowed, which is given once an outage.
+
+        Raises: what `action` raises.
+        """
+        retries = OUTAGE_BACKOFF.start(deadline=time.monotonic() + (0.0 if self._gave_up else self.outage_s))
         while True:
             try:
-                return action()
+                action()
             except StoreMissing:
                 raise  # it does not come back by itself
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                self._trouble = str(error)
                 if not retries.pause():
+                    self._gave_up = True
                     raise
+            else:
+                self._trouble, self._gave_up = None, False
+                return
 
-    def _process_batch(self, until: Collection[Task[Any]] | None) -> None:
+    def _process_batch(self, until: Collection[Task[Any]] | None, *, patience_s_max: float, gives_up: bool) -> None:
         """Send tasks, and resolve those whose events are projected. Other threads may do so while this one waits."""
         with self._flushing:
             self._send_batch()
             if self._sent:
-                self._log.confirm()
+                self._log.confirm(gives_up=gives_up)
             cut, patience_s = self._awaited(until)
         reached = None
         if cut is not None:
-            reached = self._log.reach(cut, patience_s=patience_s)
+            reached = self._log.reach(cut, patience_s=min(patience_s, patience_s_max))
         with self._flushing:
             if reached is not None and cut is not None:
                 self._stalled.note(cut, reached)
@@ -209,7 +256,7 @@ class WriteQueue:
             # A caller who waits processes the queue meanwhile, so this delays nobody.
             time.sleep(LINGER_S)
             try:
-                self.flush()
+                self._flush(None, None, None, gives_up=False)
             except HeadwaterError:
                 # The next caller who waits gets the same error; retrying before there is a new task is of no use.
                 with self._wakeup:

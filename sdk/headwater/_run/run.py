@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from headwater_consumer import queries
 from headwater_schemas import metadata
-from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreMissing
+from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreMissing, StoreUnavailable
 from headwater_schemas.events import ArtifactUsed
 from headwater_schemas.names import RunName, check_distributed_id, check_name, check_purpose
 
@@ -276,8 +276,8 @@ class Run(FixedAttributes, NotebookView):
             state = "finished" if exit_code == 0 else "failed"
         try:
             self._writer.finish(state)
-        except StoreMissing:
-            self._writer.client.told_missing = True
+        except StoreUnavailable:
+            self._writer.client.told_unavailable = True
             raise
 
     # Scripts of experiment trackers call these: each raises an error that says what headwater records and what not.

@@ -3,15 +3,22 @@
 from headwater_schemas.errors import StoreMissing
 
 from headwater._config.settings import Settings
+from headwater._stores.outages import ride_out
 from headwater._stores.stores import Stores
 
 
 def open_stores(settings: Settings, *, create: bool) -> Stores:
-    """Open the store; create it if it is missing and `create` is set.
+    """Open the store; create it if it is missing and `create` is set. Servers that are away are waited for.
 
     Raises: StoreMissing; StoreUnavailable, also when an older copy of the log was put back; StoreReadOnly,
     StoreNotOurs, FormatTooNew, InvalidSettings.
     """
+    if settings.profile is None:
+        return _checked(settings, create=create)
+    return ride_out(lambda: _checked(settings, create=create), name=settings.url, outage_s=settings.outage_s)
+
+
+def _checked(settings: Settings, *, create: bool) -> Stores:
     stores = _opened(settings, create=create)
     try:
         stores.projection.check_log(records=settings.profile is None)  # of servers their projectors compare records

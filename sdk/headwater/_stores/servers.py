@@ -7,6 +7,7 @@ from functools import partial
 from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_name
+from headwater_consumer.database.projector_reports import ProjectorReports, projector_reports
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.kafka import diagnostics as kafka
@@ -19,8 +20,7 @@ from headwater._config.profile import Profile
 from headwater._stores.bytes_on_use import opened_on_use
 from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater._stores.stores import Stores
-
-OUTAGE_S = 30.0  # a restart or a failover takes less
+from headwater._waiting import telling
 
 
 def open_servers(profile: Profile, *, create: bool) -> Stores:
@@ -35,7 +35,7 @@ def open_servers(profile: Profile, *, create: bool) -> Stores:
         blobs = _open_bytes(profile, create=create) if at_once else opened_on_use(partial(_open_to_read, profile))
         opened.pop_all()
         projection = RemoteProjection(log, database)
-        return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, outage_s=OUTAGE_S)
+        return Stores(f"profile:{profile.name}", log, blobs, database, projection, read_only=False, is_remote=True)
 
 
 def _open_bytes(profile: Profile, *, create: bool) -> BlobStore:
@@ -111,7 +111,9 @@ def diagnose_servers(profile: Profile) -> Iterator[tuple[str, bool, str]]:
 
 def _diagnosed(server: str, diagnose: Callable[[], Sequence[Diagnostic]]) -> Iterator[tuple[str, bool, str]]:
     try:
-        yield from ((server, finding.is_good, finding.text) for finding in diagnose())
+        with telling(lambda: f"{server} to answer"):
+            findings = diagnose()
+        yield from ((server, finding.is_good, finding.text) for finding in findings)
     except HeadwaterError as error:  # invalid settings, found before any connection was tried
         yield server, False, str(error)
 
@@ -122,6 +124,19 @@ def _diagnose_database(profile: Profile) -> Diagnostic:
         known = database.source_log()
     of = "of no log yet" if known is None else f"of log {known.generation} with {known.partitions} partitions"
     return Diagnostic(True, f"{database.name} responds and holds a projection {of}.")
+
+
+def diagnose_projectors(profile: Profile) -> Diagnostic:
+    """Whether any projector is running. Raises: StoreUnavailable when the database cannot be asked; InvalidSettings."""
+    try:
+        database = open_database(profile, create=False)
+    except StoreMissing:  # the first projector creates it
+        reports = ProjectorReports(0, None)
+    else:
+        with closing(database):
+            reports = projector_reports(database)
+    is_good = reports.running > 0
+    return Diagnostic(is_good, f"{reports}." if is_good else f"{reports}: start `headwater projector`.")
 
 
 class ServerProjectionSwap:

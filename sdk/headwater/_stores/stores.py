@@ -18,13 +18,19 @@ class Projection(Protocol):
 
     def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut: ...
 
-    def catch_up(self, cut: Cut | None = None, *, timeout_s: float, waited_s: float = 0.0) -> None: ...
+    def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None: ...
+
+    def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None: ...
 
     def check_log(self, *, records: bool) -> None: ...
 
     def watch_append(self) -> Callable[[Sequence[Position]], None]: ...
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None: ...
+
+    def awaited(self) -> str | None: ...
+
+    def is_given_up(self, cut: Cut) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Stores:
     database: Database
     projection: Projection
     read_only: bool
-    outage_s: float = 0.0  # how long to retry what does not answer: servers are restarted, folders are not
+    is_remote: bool = False  # whether it is on servers, which are restarted and run in other processes
     is_current: Callable[[], bool] = lambda: True  # whether this is still what its name leads to; cheap
     missing: StoreMissing | None = None  # why there is nothing in it: it does not exist yet
     obstacle: str | None = None  # what makes it read-only

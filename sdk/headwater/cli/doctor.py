@@ -49,12 +49,17 @@ def doctor_command(verify: bool, as_json: bool) -> None:
     """
     settings = read_settings()
     results = _check_settings(settings)
+    projectors: list[Result] = []
     if settings.profile is not None:
+        projectors = _check_projectors(settings.profile)
         results += _check_servers(settings.profile)
     else:
         results += _check_access(settings.store)
     if not _broken(results):
-        results += _check_store(settings, verify=verify)
+        catch_up_s = 0.0 if _broken(projectors) else CATCH_UP_TIMEOUT_S
+        results += _check_store(settings, verify=verify, catch_up_s=catch_up_s)
+    # Where none is running, that explains all the rest, so it comes first.
+    results = projectors + results if _broken(projectors) else results + projectors
     if as_json:
         print_json([{"check": one.check, "state": one.state, "detail": one.detail} for one in results])
     else:
@@ -95,6 +100,16 @@ def _check_servers(profile: Profile) -> list[Result]:
     return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
 
 
+def _check_projectors(profile: Profile) -> list[Result]:
+    from headwater._stores.servers import diagnose_projectors  # deferred: kafka, minio
+
+    try:
+        found = diagnose_projectors(profile)
+    except HeadwaterError:
+        return []  # the check of the database says why
+    return [Result("projectors", "ok" if found.is_good else "broken", found.text)]
+
+
 def _check_access(store: "Path") -> list[Result]:
     """Whose files keep this user, or the others of a group, from working with the store, and what mends that."""
     from headwater._stores.folder import databases_of  # deferred: sqlalchemy
@@ -117,7 +132,7 @@ def _access_result(state: State, what: str, store: "Path", found: list[Obstacle]
     return Result("permissions", state, f"{what}: {named}{more}. To change that: {mending_command(store, found)}")
 
 
-def _check_store(settings: Settings, *, verify: bool) -> list[Result]:
+def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list[Result]:
     from headwater._stores.lost_content import lost_objects  # deferred: sqlalchemy
     from headwater._stores.opening import open_stores  # deferred: sqlalchemy
 
@@ -126,7 +141,7 @@ def _check_store(settings: Settings, *, verify: bool) -> list[Result]:
     except HeadwaterError as error:
         return [Result("opening the store", "broken", str(error))]
     try:
-        results = [*_check_log(stores), *_check_events(stores), *_check_blobs(stores)]
+        results = [*_check_log(stores, catch_up_s), *_check_events(stores), *_check_blobs(stores)]
         results.append(_objects_result("stored content", lost_objects(stores, verify=verify, quiet=settings.quiet)))
         return results
     except HeadwaterError as error:
@@ -135,10 +150,10 @@ def _check_store(settings: Settings, *, verify: bool) -> list[Result]:
         stores.close()
 
 
-def _check_log(stores: "Stores") -> list[Result]:
+def _check_log(stores: "Stores", catch_up_s: float) -> list[Result]:
     from headwater_consumer import queries  # deferred: sqlalchemy
 
-    failure = _catch_up(stores)
+    failure = _catch_up(stores, catch_up_s)
     ends, offsets = stores.log.ends(), queries.health(stores.database).offsets
     behind = sum(max(0, end - offsets.get(partition, BEFORE_FIRST)) for partition, end in ends.items())
     events = counted(sum(end - BEFORE_FIRST for end in ends.values()), "event")
@@ -155,12 +170,12 @@ def _check_log(stores: "Stores") -> list[Result]:
     return [access, log, projection]
 
 
-def _catch_up(stores: "Stores") -> str | None:
+def _catch_up(stores: "Stores", timeout_s: float) -> str | None:
     """Why the projection cannot catch up with the log, if it cannot, or is not that of this copy of it."""
     try:
         stores.projection.check_log(records=True)
         if not stores.read_only:
-            stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
+            stores.projection.catch_up(timeout_s=timeout_s)
     except StoreUnavailable as error:
         return str(error)
     return None

@@ -159,7 +159,7 @@ def _heal(client: "Client", project: str | None, *, verify: bool) -> "Healing":
     client.session.catch_up()
     stores, producer = client.stores, client.session.producer
     healing = heal_from_copies(stores, producer, verify=verify, project=project, quiet=client.quiet)
-    client.session.confirm(projected=True)
+    client.session.confirm_projected()
     return healing
 
 
@@ -168,7 +168,7 @@ def _retire_sessions(client: "Client", days: int) -> "Retirement | None":
 
     now_ms, stores, producer = time.time_ns() // 1_000_000, client.stores, client.session.producer
     retirement = retire_sessions(stores.database, producer, stores.log.partitions, now_ms=now_ms, days=days)
-    client.session.confirm(projected=True)
+    client.session.confirm_projected()
     return retirement
 
 
@@ -181,6 +181,6 @@ def _discard_idle(client: "Client", project: str | None) -> "list[OpenDraft]":
 
     database, now_us = client.stores.database, time.time_ns() // 1000
     idle = discard_idle_drafts(database, client.session.producer, now_us=now_us, project=project)
-    client.session.confirm(projected=True)
+    client.session.confirm_projected()
     after = [queries.draft_info(database, draft.collection, draft.draft) for draft in idle]
     return [OpenDraft(client, info) for info, now in zip(idle, after, strict=True) if now is not None and now.discarded]

@@ -2,11 +2,17 @@
 
 import logging
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 from headwater_schemas.errors import InvalidSettings
 
 from headwater._config.settings import read_settings, redact
+from headwater._stores.outages import ride_out
+
+if TYPE_CHECKING:
+    from headwater_consumer.database import Database
+    from headwater_eventlog.kafka import KafkaEventLog
 
 METRICS_HOST = "127.0.0.1"
 METRICS_PORT = 9464
@@ -19,6 +25,7 @@ METRICS_PORT = 9464
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
     """Project events from Kafka into PostgreSQL. Several projectors share the work; any of them can stop at any time.
+    Each needs a port of its own for its endpoint: --port 0 takes any free one.
 
     Health is served at http://HOST:PORT/health, Prometheus metrics at /metrics.
     """
@@ -41,7 +48,14 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # errors that it cannot recover from are raised
+
+    def opened(stack: ExitStack) -> "tuple[Database, KafkaEventLog]":
+        with ExitStack() as attempt:
+            found = open_log_and_database(profile, attempt, create=True)
+            stack.push(attempt.pop_all())
+            return found
+
     with ExitStack() as stack:
-        database, log = open_log_and_database(profile, stack, create=True)
+        database, log = ride_out(lambda: opened(stack), name=settings.url, outage_s=settings.outage_s)
         code = run_projector(log, database, host=host, port=port, once=once)
     raise SystemExit(code)
