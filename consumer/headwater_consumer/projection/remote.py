@@ -53,7 +53,7 @@ class RemoteProjection(ProjectionView):
 
     def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
         """Raises: StoreUnavailable, unless the projection covers `cut` by now. With `gives_up`, nobody waits again."""
-        if self._covers(cut, time.monotonic()):
+        if self._covers(cut, time.monotonic()) if gives_up else self.covers(cut):
             return
         offsets, what = self._seen_offsets(), f"did not catch up within {round(waited_s, 1):g} s"
         if self._given_up.holds(cut, offsets):

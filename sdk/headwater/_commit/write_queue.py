@@ -145,7 +145,7 @@ class WriteQueue:
             except StoreUnavailable as error:
                 self._trouble = str(error)
                 if not retries.pause():
-                    self._gave_up = True
+                    self._trouble, self._gave_up = None, True
                     raise
             else:
                 self._trouble, self._gave_up = None, False
