@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from headwater_eventlog.port import EventLog
+from headwater_runtime.durations import format_seconds
 from headwater_runtime.fair_lock import fair_lock
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
@@ -67,7 +68,7 @@ class EmbeddedProjection(ProjectionView):
         """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
         if not self.covers(cut):
             raise StoreUnavailable(
-                f"{self._database.name} did not catch up within {round(waited_s, 1):g} s. What was written is safe; "
+                f"{self._database.name} did not catch up within {format_seconds(waited_s)}. What was written is safe; "
                 "try again."
             )
 

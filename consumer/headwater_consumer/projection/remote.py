@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 
 from headwater_eventlog.port import EventLog
+from headwater_runtime.durations import format_seconds
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreNotAnswering, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
@@ -55,7 +56,7 @@ class RemoteProjection(ProjectionView):
         """Raises: StoreUnavailable, unless the projection covers `cut` by now. With `gives_up`, nobody waits again."""
         if self._covers(cut, time.monotonic()) if gives_up else self.covers(cut):
             return
-        offsets, what = self._seen_offsets(), f"did not catch up within {round(waited_s, 1):g} s"
+        offsets, what = self._seen_offsets(), f"did not catch up within {format_seconds(waited_s)}"
         if self._given_up.holds(cut, offsets):
             what = "is still not up to date, which was waited for in vain before"
         elif gives_up:
