@@ -140,7 +140,7 @@ def _of_code(files: Files, code: int) -> Files:
 
 
 def _batch(files: Files, marked: AbstractSet[str], locations: Mapping[bytes, BlobLocation]) -> FileEntries:
-    packed, sizes = zip(*files.values(), strict=True)
-    names, offsets, _ = zip(*[locations[digest] for digest in packed], strict=True)
+    packed, sizes = [digest for digest, _ in files.values()], [size for _, size in files.values()]
+    names, offsets = [locations[digest].object_name for digest in packed], [locations[d].offset for d in packed]
     executable = [row for row, path in enumerate(files) if path in marked] if marked else ()
     return FileEntries.of_columns(digests.algorithm_of(packed[0]), files, packed, sizes, names, offsets, executable)

@@ -11,6 +11,7 @@ Source: Lewi, Kim, Maykov, Weis, "Securing Update Propagation with Homomorphic H
 """
 
 import sys
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ LANES = 1024
 STATE_BYTES = LANES * 2
 LEAVES_BY_HAND_MAX = 4096  # of one sum: importing numpy takes longer than it saves
 _LEAVES_PER_SUM = 256  # 512 KiB, which fits in the processor's cache; and its sums fit in pairs of lanes
+SUMS_REMEMBERED_MAX = 1024  # of so many leaves each: 2 MiB in all
 
 _VERSION_TAG = b"headwater/version/1\x00"  # final
 ALGORITHM = "lthash16x1024-blake3"
@@ -84,17 +86,34 @@ class ContentSum:
 NOTHING = ContentSum()
 
 
-def sum_of(leaves: Sequence[bytes], size_bytes: int) -> ContentSum:
-    """The sum of entries, from their leaves and the total of their sizes."""
-    return ContentSum(add(EMPTY, leaves), len(leaves), size_bytes)
+def sum_of(leaves: Sequence[bytes], size_bytes: int, *, remember: bool = False) -> ContentSum:
+    """The sum of entries, from their leaves and the total of their sizes.
+
+    `remember` its parts where this process will most likely sum up the same leaves once more, in the same order: the
+    writer of an embedded store projects what it wrote.
+    """
+    return ContentSum(_sum(leaves, remember=remember), len(leaves), size_bytes)
 
 
-def _sum(leaves: Sequence[bytes]) -> bytes:
+def _sum(leaves: Sequence[bytes], *, remember: bool = False) -> bytes:
     total = EMPTY
     sum_up = _sum_by_numpy if len(leaves) > LEAVES_BY_HAND_MAX or "numpy" in sys.modules else _sum_by_hand
     for start in range(0, len(leaves), _LEAVES_PER_SUM):
-        total = _added(total, sum_up(leaves[start : start + _LEAVES_PER_SUM]))
+        part = leaves[start : start + _LEAVES_PER_SUM]
+        key = _key_of(part) if (remember or _remembered) and len(part) == _LEAVES_PER_SUM else None
+        part_sum = _remembered.pop(key, None) or sum_up(part)
+        if remember and key is not None and len(_remembered) < SUMS_REMEMBERED_MAX:
+            _remembered[key] = part_sum
+        total = _added(total, part_sum)
     return total
+
+
+_remembered: dict[bytes | None, bytes] = {}  # sums of _LEAVES_PER_SUM leaves by `_key_of`; each is given once
+
+
+def _key_of(leaves: Sequence[bytes]) -> bytes:
+    """A digest of so many leaves in this order. Cost: a thirtieth of that of their sum."""
+    return blake3(array("Q", map(len, leaves)).tobytes() + b"".join(leaves)).digest()
 
 
 def _sum_by_hand(leaves: Sequence[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,17 @@ def test_frozen_vectors_hold(vector: dict[str, Any]) -> None:
     assert [leaf.hex() for leaf in leaves] == vector["leaves"]
     assert blake3(add(EMPTY, leaves)).hexdigest() == vector["blake3_of_state"]
     assert sum_of(leaves, vector["size_bytes"]).digest() == vector["version_digest"]
+
+
+def test_a_sum_that_is_remembered_is_that_of_the_same_leaves_alone() -> None:
+    leaves = [b"%d" % i for i in range(700)]
+    shifted = [leaves[0] + leaves[1][:1], leaves[1][1:], *leaves[2:]]  # the same bytes, cut elsewhere
+
+    for size in (255, 256, 700):
+        same, other = [reduce(lambda state, leaf: add(state, [leaf]), some[:size], EMPTY) for some in (leaves, shifted)]
+        assert sum_of(leaves[:size], 0, remember=True).state == same
+        assert sum_of(shifted[:size], 0).state == other
+        assert [sum_of(leaves[:size], 0).state for _ in range(2)] == [same] * 2
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["what"])

@@ -44,7 +44,7 @@ class HeldLayer:
     def by_path(self) -> Mapping[str, Row]:
         """The row that counts, by path."""
         for rows in self._batches[self._indexed :]:
-            self._by_path.update([(row[PATH], row) for row in rows])
+            self._by_path.update(zip(map(itemgetter(PATH), rows), rows, strict=True))
             added = (row[PATH] for row in rows if row[KIND] != REMOVED)
             self._folders |= folders_of_all(added, known=self._folders)
         self._indexed = len(self._batches)

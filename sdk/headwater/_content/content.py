@@ -238,7 +238,7 @@ def sum_of_entries(
 
     digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
     rows = [row for row, path in enumerate(files) if path in executable] if executable else ()
-    total = sum_of(file_leaves(files, digests, sizes, rows), sum(sizes))
+    total = sum_of(file_leaves(files, digests, sizes, rows), sum(sizes), remember=True)
     outside = list(references)
     if not outside:
         return total

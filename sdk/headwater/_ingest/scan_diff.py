@@ -138,7 +138,8 @@ class ScanDiff:
         old_executable = [i for i, file in enumerate(self.superseded) if file.executable]
         old_leaves = file_leaves(old_paths, old_digests, old_sizes, old_executable)
         new_leaves = file_leaves(paths, digests, sizes, executable)
-        return self.previous_sum.minus(sum_of(old_leaves, sum(old_sizes))).plus(sum_of(new_leaves, sum(sizes)))
+        new = sum_of(new_leaves, sum(sizes), remember=True)
+        return self.previous_sum.minus(sum_of(old_leaves, sum(old_sizes))).plus(new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def _ingest_folder(
     read_executable = _indexes_of(executable, rows)
     if any(before is not None and before != now for before, now in zip(cached, known, strict=True)):
         # A file was read only because the store lacked it, and has changed since the scan, so the diff is outdated.
-        total = sum_of(file_leaves(paths, known, sizes, executable), sum(sizes))
+        total = sum_of(file_leaves(paths, known, sizes, executable), sum(sizes), remember=True)
         return IngestedFolder(paths, known, sizes, known_executable, total, None)
     total = diff.updated_sum(read_paths, read_digests, read_sizes, read_executable)
     client.stat_cache.store_scan(scanned, diff, read_digests, read_sizes, total)

@@ -1,8 +1,11 @@
 """Many rows at once in SQLite: it runs in this process and takes rows one by one fastest."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, padded
@@ -10,7 +13,16 @@ from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.entry_ranges import has_entry
 from headwater_consumer.database.port import R, Values
 from headwater_consumer.database.row_mapping import cache_key, column_names, table_name
-from headwater_consumer.rows import EntryRow, ProjectionRow
+from headwater_consumer.rows import FILE_KINDS, EntryRow, ProjectionRow
+
+RUN_MIN = 512  # rows: for fewer, a statement of their own is not worth its preparation
+
+_FIELDS = [field.name for field in fields(EntryRow)]
+_KIND = _FIELDS.index("kind")
+_SAME = ("layer", "ordinal", "writer", "kind")  # numbers that the files of one event share
+_OF_FILE = ("path", "size", "digest", "object_name", "object_offset")  # what each has of its own
+_shared = itemgetter(*map(_FIELDS.index, _SAME))
+_of_file = itemgetter(*map(_FIELDS.index, _OF_FILE))
 
 
 class SqliteBulk:
@@ -46,7 +58,13 @@ class SqliteBulk:
 
     def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
         """See `DatabaseAdapter`."""
-        driver_connection(connection).executemany(_insert(cache_key(EntryRow)), rows)
+        run, others = driver_connection(connection).executemany, []
+        for of_run in _runs(rows) if len(rows) >= RUN_MIN else [rows]:
+            if len(of_run) < RUN_MIN or of_run[0][_KIND] not in FILE_KINDS:
+                others += of_run
+            else:
+                run(_insert_files(*_shared(of_run[0])), map(_of_file, of_run))
+        run(_insert(cache_key(EntryRow)), others)
 
     def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:
         """See `DatabaseAdapter`."""
@@ -65,6 +83,18 @@ class SqliteBulk:
             values = (*[text for pair in chunk for text in pair], layer)
             starts += [start for (start,) in driver.execute(_ranges(len(chunk)), values)]
         return starts
+
+
+def _runs(rows: Iterable[Values]) -> Iterator[list[Values]]:
+    """Runs of rows with the same numbers."""
+    return (list(run) for _, run in groupby(rows, key=_shared))
+
+
+def _insert_files(layer: int, ordinal: int, writer: int, kind: int) -> str:
+    """Numbers that all rows share are part of the text: binding them again for each row takes a third of the time."""
+    same = ", ".join(str(int(number)) for number in (layer, ordinal, writer, kind))
+    columns, places = ", ".join((*_SAME, *_OF_FILE)), ", ".join("?" * len(_OF_FILE))
+    return f"INSERT INTO {table_name(EntryRow)} ({columns}) VALUES ({same}, {places})"  # noqa: S608 - numbers
 
 
 def _rows_by_keys(connection: Connection, select_sql: Callable[[int], str], keys: Sequence[Values]) -> list[Values]:
