@@ -47,15 +47,16 @@ ON_BOTH = (
     "relog",
     "download",
     "change-growth",
-    "shared-draft",
 )
 ON_SERVERS_ONLY = {
     "latency": "bench.latency",
     "writers-32": "bench.writers:measure_more",
+    "commit-cpu": "bench.commit_cpu",
     "project-entries": "bench.project_entries",
     "project-commits": "bench.project_events",
     "catch-up": "bench.project_events:measure_entries",
     "two-projectors": "bench.two_projectors",
+    "shared-draft": "bench.shared_draft:measure_on_servers",
     "references-s3": "bench.references",
     "rows": "bench.rows:measure_postgresql",
     "scale": "bench.scale",

@@ -23,7 +23,7 @@ from bench.bare_servers import BareBucket, client_of, commit_bare, fresh_topic, 
 from bench.fabricated import read_all
 from bench.harness import Bench, BenchFailed, Home, Limit, Result
 from bench.projectors import Projectors
-from bench.servers import DATABASE, BenchServers
+from bench.servers import DATABASE, BenchServers, cpu_s_of
 from bench.trees import warm
 from services.servers import Servers
 
@@ -149,6 +149,10 @@ class ServerBench(Bench):
         home = ServerHome(self.folder("home"), self.servers.at, name, name, partitions)
         self._homes.append(home)
         return home
+
+    def projector_cpu_s(self) -> float:
+        """What the one that is at work has used so far."""
+        return sum(map(cpu_s_of, self._projectors.pids)) if self._projectors else 0.0
 
     def end_projector(self) -> None:
         """End the one that is at work, if there is one."""

@@ -47,10 +47,12 @@ class BenchServers:
 
     def cpu_s(self) -> float | None:
         """What they have used so far; None of servers whose processes are not known."""
-        if self._native is None:
-            return None
-        known = [server.process for server in self._native.all if server.process is not None]
-        return sum(member.cpu_s for one in known for member in (one, *one.children()))
+        return sum(self.cpu_by_server().values()) if self.are_own else None
+
+    def cpu_by_server(self) -> dict[str, float]:
+        """The same for each; nothing of servers whose processes are not known."""
+        known = {server.title: server.process for server in (self._native.all if self._native else ())}
+        return {title: sum(member.cpu_s for member in (one, *one.children())) for title, one in known.items() if one}
 
     def close(self) -> None:
         """End those that were started here. Nobody will miss their data."""
@@ -71,7 +73,7 @@ class CpuLook:
     @classmethod
     def at_now(cls, servers: BenchServers, pids: Sequence[int]) -> "CpuLook":
         own = resource.getrusage(resource.RUSAGE_SELF)
-        measured_s = sum(map(_cpu_s, pids))
+        measured_s = sum(map(cpu_s_of, pids))
         ours_s = measured_s + own.ru_utime + own.ru_stime
         return cls(time.monotonic(), _machine_cpu_s(), ours_s, measured_s, servers.cpu_s())
 
@@ -98,6 +100,7 @@ def _machine_cpu_s() -> float:
     return sum(int(columns[i]) for i in _USED) / TICKS_PER_S
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s_of(pid: int) -> float:
+    """What a process has used so far; 0 once it has ended."""
     process = Process.of(pid)
     return process.cpu_s if process else 0.0

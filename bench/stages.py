@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 
 from headwater._commit.commit_task import CommitTask
-from headwater._commit.session import WriteSession
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_producer.producer import Producer
@@ -22,8 +21,7 @@ _CALLS: tuple[tuple[str, type, str], ...] = (
     ("append", Producer, "confirm"),
     ("project", EmbeddedProjection, "catch_up"),
     ("project", RemoteProjection, "catch_up"),
-    ("project", RemoteProjection, "reach"),
-    ("outcome", WriteSession, "look_up"),
+    ("project", RemoteProjection, "ask"),
 )
 
 

@@ -15,6 +15,7 @@ PROCESSES, COMMITS = 16, 20
 QUICK_PROCESSES = 4  # starting them is what takes time
 BARE_COMMITS = 200  # ten times as many, so that starting up does not count
 PER_SECOND_MIN = 300
+RATIO_MIN = 0.2  # to the bare write side, on servers
 SLOWEST_MAX = 3.0  # times the median process
 
 
@@ -23,12 +24,12 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def measure_more(bench: Bench) -> Iterator[Figure]:
-    """Twice as many processes."""
-    yield measured(bench, "writers-32", 2 * PROCESSES)
+    """Twice as many processes, on servers."""
+    yield measured(bench, "writers-32", 2 * PROCESSES, ratio_min=RATIO_MIN)
 
 
-def measured(bench: Bench, name: str, processes: int) -> Figure:
-    """The figure of so many processes."""
+def measured(bench: Bench, name: str, processes: int, *, ratio_min: float = 0.0) -> Figure:
+    """The figure of so many processes. `ratio_min`: to the bare write side."""
     processes = QUICK_PROCESSES if bench.quick else processes
     taken: list[Result] = []
     limits: list[float] = []
@@ -49,15 +50,15 @@ def measured(bench: Bench, name: str, processes: int) -> Figure:
     return pairs.figure(
         name,
         unit="commits/s",
-        reach=f"{at_least(floor)}, no error, the slowest process within {SLOWEST_MAX} x the median",
-        ok=pairs.value >= floor and errors == 0 and slowest <= SLOWEST_MAX,
+        reach=f"{_reach(floor, ratio_min)}, no error, the slowest process within {SLOWEST_MAX} x the median",
+        ok=pairs.value >= floor and pairs.ratio >= ratio_min and errors == 0 and slowest <= SLOWEST_MAX,
         detail={"processes": processes, "errors": errors, "slowest_to_median": slowest, "rounds": taken},
     )
 
 
 def commit(name: str, commits: int) -> Result:
     """One writer's whole stay: a run that logs and waits, turn by turn to `shared` and to its own artifact."""
-    start, errors = time.monotonic(), 0
+    start, cpu_before_s, errors = time.monotonic(), time.process_time(), 0
     with Stages() as stages:
         with headwater.init(job_type="writer") as run_handle:
             stages.lap("init")
@@ -70,8 +71,12 @@ def commit(name: str, commits: int) -> Result:
                     errors += 1
             stages.lap("commits")
         stages.lap("leave")
-    end = time.monotonic()
-    return {"start": start, "end": end, "errors": errors, "commits": commits, "stages": stages.seconds}
+    end, cpu_s = time.monotonic(), time.process_time() - cpu_before_s
+    return {"start": start, "end": end, "cpu_s": cpu_s, "errors": errors, "commits": commits, "stages": stages.seconds}
+
+
+def _reach(floor: float, ratio_min: float) -> str:
+    return f"at least {ratio_min} x the bare write side" if ratio_min else at_least(floor)
 
 
 def _together(each: list[tuple[Home, dict[str, Any]]], function: Callable[..., Result]) -> Result:

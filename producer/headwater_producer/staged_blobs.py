@@ -31,15 +31,15 @@ class StagedBlob:
         is_found_by_name = self.staged.digest is not None and self.staged.name is not None
         return not self.published and not is_found_by_name and self.owner == os.getpid()
 
-    def count(self, project: str, digests: Iterable[bytes]) -> int:
-        """Note that these of its contents were asked for in `project`: the bytes of those that never were before.
+    def count(self, project: str, digests: Iterable[bytes]) -> set[bytes]:
+        """Note that these of its contents were asked for in `project`. Returns those that never were before.
 
         A pack has the contents of many callers.
         """
         counted = self.counted.setdefault(project, set())
         new = set(digests) - counted
         counted |= new
-        return sum([self.ranges[digest][1] for digest in new])
+        return new
 
 
 class PackStaging:

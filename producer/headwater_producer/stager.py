@@ -82,7 +82,8 @@ class BlobStager:
         self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
         self._keeps_staged = False
         self._pid = os.getpid()
-        self.published_bytes = 0  # of the contents that were asked for and not stored before
+        self.published_contents = 0  # that were asked for and not stored before
+        self.published_bytes = 0  # of these
 
     @property
     def algorithm(self) -> str:
@@ -191,7 +192,9 @@ class BlobStager:
                 else:
                     name = self._publish(blob, project, of_blob[0])
                     found |= {digest: BlobLocation(name, *blob.ranges[digest]) for digest in of_blob}
-                    self.published_bytes += blob.count(project, of_blob)
+                    new = blob.count(project, of_blob)
+                    self.published_contents += len(new)
+                    self.published_bytes += sum(blob.ranges[digest][1] for digest in new)
         if elsewhere:
             found |= self._stored.find(project, elsewhere)
             missing = [digest for digest in elsewhere if digest not in found]

@@ -32,7 +32,11 @@ def _info(history: History, version: int, collection: str = DIGITS, *, at: int |
 
 
 def _resolve(history: History, selector: str, *, at: int | None = None) -> int | None:
-    return queries.resolve_version(history.database, DIGITS, selector, at=at)
+    version = queries.resolve_version(history.database, DIGITS, selector, at=at)
+    if at is None:  # what it names comes with all that is recorded about it
+        info = None if version is None else queries.version_info(history.database, DIGITS, version)
+        assert queries.version_named(history.database, DIGITS, selector) == info
+    return version
 
 
 def _three_versions(history: History) -> list[int]:
@@ -371,10 +375,44 @@ def test_a_draft_is_open_then_a_version_or_a_deduplicated_one(history: History) 
         names.append((DIGITS, name))
 
     asked = [(DIGITS, opened), (DIGITS, waiting), (DIGITS, discarded), *names]
-    found = queries.outcomes(history.database, [*asked, (DIGITS, "own:never")])
+    found = queries.answers(history.database, drafts=[*asked, (DIGITS, "own:never")]).outcomes
 
-    expected = [UNCOMMITTED, MISSING, MISSING, queries.Outcome(0, False), queries.Outcome(0, True)]
+    info = queries.version_info(history.database, DIGITS, 0)
+    expected = [
+        UNCOMMITTED, MISSING, MISSING, queries.Outcome(0, False, info=info), queries.Outcome(0, True, info=info)
+    ]  # fmt: skip
     assert found == dict(zip(asked, expected, strict=True))
+
+
+def test_an_outcome_tells_all_that_is_recorded_about_its_version(history: History) -> None:
+    for content in (b"0", b"1"):
+        draft, events = history.draft(DIGITS, {"a": content})
+        attributes = {"description": content.decode(), "metadata": '{"n":1}', "ttl_seconds": 60, "run": f"{PROJECT}/r"}
+        commit = VersionCommitted(
+            collection=DIGITS,
+            draft=draft,
+            aliases=("z", "best", content.decode() + "th"),
+            tags=("y", "x"),
+            **attributes,
+        )
+        history.write(*events, commit)
+
+    (outcome,) = queries.answers(history.database, drafts=[(DIGITS, draft)]).outcomes.values()
+
+    assert outcome.info is not None
+    assert outcome.info == queries.version_info(history.database, DIGITS, 1)
+    assert (outcome.info.aliases, outcome.info.tags) == (("1th", "best", "latest", "z"), ("x", "y"))
+    assert (outcome.info.description, outcome.info.ttl_seconds) == ("1", 60)
+
+
+def test_answers_say_how_far_the_partitions_are_that_were_asked_about(history: History) -> None:
+    end = history.commit(DIGITS, {"a": b"1"})
+    log = history.log.generation
+
+    assert queries.answers(history.database, generation=log, partitions=[0]).offsets == {0: end}
+    assert queries.answers(history.database, generation=log, partitions=[0, 1]).offsets == {0: end}
+    assert queries.answers(history.database, generation=log, partitions=[1]).offsets == {}
+    assert queries.answers(history.database, generation="another", partitions=[0]).offsets == {}
 
 
 def test_many_drafts_are_asked_for_at_once(history: History) -> None:
@@ -385,8 +423,8 @@ def test_many_drafts_are_asked_for_at_once(history: History) -> None:
         drafts.append((DIGITS, draft))
     history.project()
 
-    assert queries.outcomes(history.database, drafts) == dict.fromkeys(drafts, UNCOMMITTED)
-    assert queries.outcomes(history.database, []) == {}
+    assert queries.answers(history.database, drafts=drafts).outcomes == dict.fromkeys(drafts, UNCOMMITTED)
+    assert queries.answers(history.database) == queries.Answers({}, {}, [])
 
 
 def _refused_alias(history: History, *, sequence: int | None = None) -> None:
@@ -437,10 +475,9 @@ def test_refusals_are_asked_for_by_ranges_and_by_nothing_else(history: History) 
         SentRange(other, key, 0, 9),
         SentRange(session, f"collection:{DIGITS}x", 0, 9),
     ]
-    found = queries.rejections(history.database, asked)
+    found = queries.answers(history.database, ranges=asked).rejections
 
     assert [rejection.sequence for rejection in found] == [3, 4, 6]
-    assert queries.rejections(history.database, []) == []
 
 
 def test_refusals_in_more_ranges_than_one_statement_takes_are_all_found_once(history: History) -> None:
@@ -452,7 +489,8 @@ def test_refusals_in_more_ranges_than_one_statement_takes_are_all_found_once(his
 
     each = [SentRange(session, key, sequence, sequence + 1) for sequence in range(302)]
 
-    assert [rejection.sequence for rejection in queries.rejections(history.database, each)] == list(range(3, 303))
+    found = queries.answers(history.database, ranges=each).rejections
+    assert [rejection.sequence for rejection in found] == list(range(3, 303))
 
 
 def test_health_counts_what_waits_for_somebody(history: History) -> None:

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.task import Awaited, Task
 from headwater._commit.write_queue import WriteQueue
 from headwater_producer.producer import SentEvent
@@ -51,11 +52,18 @@ class ObservedQueue:
     def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
         return Cut("g").including(*[position for event in sent for position in event.positions])
 
-    def reach(self, cut: Cut, *, patience_s: float) -> Cut:
+    def ask(
+        self, cut: Cut, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent], *, patience_s: float
+    ) -> Outcomes:
+        del sent
         self.asked.append("reach")
         self.waited.append((set(cut.offsets), patience_s))
         _raise_next(self.reaches)
-        return Cut("g", {partition: self.stopped.get(partition, end) for partition, end in self.ends.items()})
+        self.asked.append("look up " + ",".join(draft for _, draft in drafts))
+        _raise_next(self.look_ups)
+        return Outcomes(
+            Cut("g", {partition: self.stopped.get(partition, end) for partition, end in self.ends.items()}), {}
+        )
 
     def is_given_up(self, cut: Cut) -> bool:
         return not self.given_up.isdisjoint(cut.offsets)
@@ -65,11 +73,6 @@ class ObservedQueue:
 
     def awaited(self, what: Awaited) -> str:
         return f"what is to be {what}"
-
-    def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:
-        del sent
-        self.asked.append("look up " + ",".join(draft for _, draft in drafts))
-        _raise_next(self.look_ups)
 
     def put(self, name: str, **more: object) -> "ScriptedTask":
         task = ScriptedTask(self, name, **more)  # type: ignore[arg-type] # as they were given
@@ -118,7 +121,8 @@ class ScriptedTask(Task[str]):
         _raise_next(self._sends)
         self._sent = [self._desk.sent(self._partition)]
 
-    def resolve(self) -> bool:
+    def resolve(self, outcomes: Outcomes) -> bool:
+        del outcomes
         self._desk.asked.append(f"resolve {self._name}")
         if self._resolves:
             error = self._resolves.pop(0)

@@ -1,12 +1,13 @@
 """The queue by itself: in which order tasks are sent, what they share, and what becomes of those that fail."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from headwater._commit import write_queue
+from headwater._commit.outcomes import Outcomes
 from headwater_runtime.retries import Retries
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason, StoreUnavailable
-from headwater_schemas.positions import Cut
 
 from tests.producer.logs import Time
 from tests.queue.scripted import KEY, ObservedQueue, gone
@@ -241,13 +242,13 @@ def test_a_partition_that_is_only_slow_is_waited_for_patiently_again() -> None:
     desk = ObservedQueue()
     desk.stopped[1] = -1
     tasks = [desk.put(f"{number}", partition=1) for number in range(3)]
-    reach = desk.reach
+    ask = desk.ask
 
-    def move_and_reach(cut: Cut, *, patience_s: float) -> Cut:
+    def move_and_ask(*about: Any, patience_s: float) -> Outcomes:
         desk.stopped[1] += 1
-        return reach(cut, patience_s=patience_s)
+        return ask(*about, patience_s=patience_s)
 
-    desk.reach = move_and_reach  # type: ignore[method-assign]
+    desk.ask = move_and_ask  # type: ignore[method-assign]
     desk.queue.flush()
 
     assert all(task.done for task in tasks)
@@ -259,13 +260,13 @@ def test_a_projection_that_stands_still_is_reported_after_the_time_of_the_log(cl
     desk = ObservedQueue()
     desk.stopped[1] = -1
     stuck, healthy = desk.put("stuck", partition=1), desk.put("healthy", partition=2)
-    reach = desk.reach
+    ask = desk.ask
 
-    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+    def take_time(*about: Any, patience_s: float) -> Outcomes:
         clock.now_s += patience_s
-        return reach(cut, patience_s=patience_s)
+        return ask(*about, patience_s=patience_s)
 
-    desk.reach = take_time  # type: ignore[method-assign]
+    desk.ask = take_time  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable, match=r"the projection stands still before {1: 0}"):
         desk.queue.flush()
 
@@ -284,14 +285,14 @@ def test_who_waits_for_a_while_gets_an_error_then_though_others_get_on(clock: Ti
     desk = ObservedQueue()
     desk.stopped[1] = -1
     stuck = desk.put("stuck", partition=1)
-    reach = desk.reach
+    ask = desk.ask
 
-    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+    def take_time(*about: Any, patience_s: float) -> Outcomes:
         clock.now_s += patience_s
         desk.put("other", partition=2)
-        return reach(cut, patience_s=patience_s)
+        return ask(*about, patience_s=patience_s)
 
-    desk.reach = take_time  # type: ignore[method-assign]
+    desk.ask = take_time  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable, match="after 7 s"):
         stuck.result(7.0)
 
@@ -302,13 +303,13 @@ def test_who_waits_for_a_while_gets_an_error_then_though_others_get_on(clock: Ti
 def test_who_waits_for_a_while_gets_the_result_even_where_it_comes_at_the_last_moment(clock: Time) -> None:
     desk = ObservedQueue()
     task = desk.put("a")
-    reach = desk.reach
+    ask = desk.ask
 
-    def take_time(cut: Cut, *, patience_s: float) -> Cut:
+    def take_time(*about: Any, patience_s: float) -> Outcomes:
         clock.now_s += 2 * patience_s
-        return reach(cut, patience_s=patience_s)
+        return ask(*about, patience_s=patience_s)
 
-    desk.reach = take_time  # type: ignore[method-assign]
+    desk.ask = take_time  # type: ignore[method-assign]
 
     assert task.result(1.0) == "a"
 
@@ -449,11 +450,10 @@ def test_an_outage_is_waited_for_once_however_much_is_to_be_logged_meanwhile(clo
 @alone
 def test_a_server_that_is_back_in_time_is_an_outage_that_nobody_notices(clock: Time) -> None:
     desk = ObservedQueue(outage_s=1.0)
-    desk.look_ups.append(gone())
     task = desk.put("a", sends=[gone()])
 
     assert task.result() == "a"
-    assert desk.asked == ["send a", "send a", "confirm", "reach", "look up a", "look up a", "resolve a"]
+    assert desk.asked == ["send a", "send a", "confirm", "reach", "look up a", "resolve a"]
 
 
 @alone

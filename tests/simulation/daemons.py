@@ -6,6 +6,7 @@ from headwater_consumer import queries
 from headwater_consumer.database import driver_connection
 from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.rows import LogPositionRow
+from headwater_consumer.writing.announcements import announce
 from headwater_consumer.writing.batches import Batch
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import NewRecord
@@ -49,7 +50,9 @@ class EmbeddedProjector(Process):
                 continue  # asking would say the same, and cost
             try:
                 if count := projector.project_batch(partition):
-                    self.note(f"projects {count} of {partition} to {self.world.cursor[partition]}")
+                    reached = self.world.cursor.get(partition, BEFORE_FIRST)
+                    self.note(f"projects {count} of {partition} to {reached}")
+                    announce(database, log.generation, {partition: reached})
             except (StaleProjector, StoreUnavailable) as error:
                 self.note(f"{type(error).__name__} {error}")
 
@@ -71,6 +74,7 @@ class GroupProjector(EmbeddedProjector):
                 batches = [self._batch(projector, log, cursors, partition) for partition in self._polled(log)]
                 if batches := [batch for batch in batches if batch.records]:
                     self._apply(projector, cursors, batches)
+                    announce(database, log.generation, {p: cursor.offset for p, cursor in cursors.items()})
             except StoreUnavailable as error:
                 self.note(f"StoreUnavailable {error}")
 

@@ -30,6 +30,7 @@ class Fault(StrEnum):
     TORN_BLOB = "torn blob"  # bytes of a stored object change, or their end or all of them is gone
     FULL_DISK = "full disk"  # of the log, the blobs or the database, until there is room again
     UNANSWERED = "unanswered"  # one call to the log or the blobs fails, the next may not
+    UNHEARD = "unheard announcement"  # of how far the projection is; it is lost, or comes late
     STOPPED = "stopped partition"  # nobody projects it for a while
     TAKEN = "taken partition"  # another projector has locked its cursor, and then does nothing with it
     GAVE_WAY = "gave way"  # the database undoes a transaction that stood in the way of another one

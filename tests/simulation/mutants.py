@@ -13,15 +13,15 @@ from unittest.mock import patch
 from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater_blobs import verify
 from headwater_blobs.port import Staged
-from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import INTEGER_MAX
 from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.maintenance import broadcasts
+from headwater_consumer.projection import view
 from headwater_consumer.projector import administration, commit_attributes, dispatch, drafts
 from headwater_consumer.queries.broadcasts import missing_broadcasts
-from headwater_consumer.queries.results import RejectionInfo, SentRange
+from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.rows import DraftRow, LogPositionRow
 from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
@@ -115,13 +115,14 @@ def with_algorithms_chosen_again() -> Iterator[None]:
 @contextmanager
 def with_rejections_of_one_page() -> Iterator[None]:
     """A writer reads the first rejections of its session, however many there are."""
-    really_read = queries.rejections
+    really_ask = view.answers
 
-    def read_page(database: Database, ranges: Sequence[SentRange]) -> list[RejectionInfo]:
+    def ask_for_page(database: Database, *, ranges: Sequence[SentRange], **more: Any) -> Answers:
         whole = {SentRange(one.session, one.key, 0, INTEGER_MAX) for one in ranges}
-        return really_read(database, sorted(whole))[:1]
+        found = really_ask(database, ranges=sorted(whole), **more)
+        return replace(found, rejections=found.rejections[:1])
 
-    with patch.object(queries, "rejections", read_page):
+    with patch.object(view, "answers", ask_for_page):
         yield
 
 

@@ -17,6 +17,7 @@ from tests.simulation.world import Process, World
 DISK = "disk of the database"
 PAGES_MAX = 1 << 30  # of a database with room
 DURABLE_RATE = 0.2  # how often all transactions so far have reached the disk
+_LISTENS_RATE = 0.8  # the others look
 
 
 class ProcessDatabase(Database):
@@ -26,6 +27,9 @@ class ProcessDatabase(Database):
         self._process, self._world, self._real = process, process.world, process.world.database
         self.name = self._real.name
         self.adapter = cast("DatabaseAdapter", _ProcessAdapter(process, self._real.adapter))
+        self._listens = self._world.random.random() < _LISTENS_RATE
+        self._world.announcements[process.name].clear()  # of an earlier life
+        self._late: list[tuple[str, str]] = []  # whom, and what
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -52,6 +56,30 @@ class ProcessDatabase(Database):
         with self._real.autocommit() as connection:
             yield connection
         self._world.overtaken()
+
+    def announce(self, text: str) -> None:
+        """Whoever is there may hear of it: never, late, twice, or among others in another order."""
+        for process in self._world.processes:
+            heard = self._world.announcements[process.name]
+            if self._world.faults.strikes(Fault.UNHEARD):
+                if self._world.random.random() < 0.5:
+                    self._late.append((process.name, text))
+                continue
+            heard.extend([text] * self._world.random.choice((1, 1, 2)))
+        for name, late in self._late[: self._world.random.randint(0, len(self._late))]:
+            self._late.remove((name, late))
+            self._world.announcements[name].append(late)
+        self._world.overtaken()
+
+    def hear(self, timeout_s: float) -> list[str] | None:
+        if not self._listens:
+            return None
+        heard = self._world.announcements[self._process.name]
+        if not heard:
+            self._world.sleep(timeout_s)
+        self._world.random.shuffle(heard)
+        told, heard[:] = list(heard), []
+        return told
 
     def close(self) -> None:
         pass

@@ -8,6 +8,7 @@ few steps right there. A crash is raised at such a seam, ends the step, and the 
 import sqlite3
 import tempfile
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,7 @@ class World:
         self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
         self.stopped: dict[int, int] = {}  # partition → the step at which it is projected again
+        self.announcements: defaultdict[str, list[str]] = defaultdict(list)  # process → what it has not heard yet
         self.producers: dict[str, Producer] = {}  # of each process that may still write
         # What all projects have chosen long ago. None: that is still to be done, which takes much of the storm.
         self.algorithm: str | None = self.random.choice((*ALGORITHMS, None))

@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.session import WriteSession
-from headwater._stores.stores import Stores
+from headwater._stores.stores import Projection, Stores
 from headwater_consumer import queries
 from headwater_consumer.projection.embedded import EmbeddedProjection
+from headwater_consumer.projection.news import WaitTimer
+from headwater_consumer.projection.remote import RemoteProjection
 from headwater_consumer.queries.projects import chosen_algorithm
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_producer import commits
@@ -42,6 +45,7 @@ TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
 APPENDED_AT_ONCE = (1, 3, 512, 512)
 CONFIRM_S_MAX = 60.0
+WAIT_S_MAX = 3.0
 VERIFIED_RATE = 0.5  # how often what is taken is verified
 LOSS_RATES = (0.0, 0.8)  # how often content is lost that is about to be logged again
 TRUSTED_S = (0.0, 0.0, 0.5, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
@@ -83,8 +87,7 @@ class Writer(Process):
         world.producers[self.name] = self.producer
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
-        self._projection = EmbeddedProjection(self.log, self.database, Path("unused"))
-        stores = Stores("simulated", self.log, self.blobs, self.database, self._projection, read_only=False)
+        stores = Stores("simulated", self.log, self.blobs, self.database, self._projection(), read_only=False)
         self._session = WriteSession(stores, self.producer, entity="", quiet=True)
         self._unanswered: list[_Unanswered] = []
         self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
@@ -187,7 +190,7 @@ class Writer(Process):
         """Have everything confirmed, and learn what became of each part once that is projected."""
         yield from self._confirmed()
         while self._unanswered:
-            ready = [one for one in self._unanswered if self._is_projected(one.events)]
+            ready = self._projected() if self._projects else self._awaited()
             if ready and self._nothing_waits():
                 self._learn(ready)
             if self._unanswered:
@@ -202,6 +205,12 @@ class Writer(Process):
             self._confirm(timeout_s=0)
 
     # --- parts
+
+    def _projection(self) -> Projection:
+        if self._projects:
+            return EmbeddedProjection(self.log, self.database, Path("unused"))
+        timer = WaitTimer(lambda: self.world.now_s, self.world.sleep)
+        return RemoteProjection(self.log, self.database, timer=timer)
 
     def _settle_algorithm(self, project: str, wanted: str) -> Generator[None, None, str]:
         """Have a project's digest algorithm chosen before anything is logged there. Others may be faster."""
@@ -257,6 +266,17 @@ class Writer(Process):
         health = queries.health(self.database)
         return health.open_dead_letters == 0 and health.parked_records == 0
 
+    def _projected(self) -> list[_Unanswered]:
+        return [one for one in self._unanswered if self._is_projected(one.events)]
+
+    def _awaited(self) -> list[_Unanswered]:
+        """One that was waited for with some patience, if it is projected by then."""
+        one = self.world.random.choice(self._unanswered)
+        self._is_projected(one.events)  # which checks what is waited for
+        cut, patience_s = self._session.cut_of(one.events), self.world.random.uniform(0, WAIT_S_MAX)
+        outcomes = self._session.ask(cut, [], one.events, patience_s=patience_s)
+        return [one] if outcomes.reached.includes(cut) else []
+
     def _is_projected(self, events: Sequence[SentEvent]) -> bool:
         """Whether the projection has them. Raises: Violation when it has, but the writer would wait for others."""
         cursor = self.world.cursor
@@ -270,15 +290,21 @@ class Writer(Process):
     def _learn(self, ready: Sequence[_Unanswered]) -> None:
         commits = [one.commit for one in ready if one.commit is not None]
         sent = [event for one in ready for event in one.events]
-        self._session.look_up([(commit.collection, commit.draft) for commit in commits], sent)
+        drafts = [(commit.collection, commit.draft) for commit in commits]
+        cut = self._session.cut_of(sent)
+        outcomes = self._session.ask(cut, drafts, sent, patience_s=0)
+        if not outcomes.reached.includes(cut):
+            return  # the database has crashed meanwhile
         for one in ready:
-            refused = [self._is_refused(event) for event in one.events]
+            refused = [self._is_refused(event, outcomes) for event in one.events]
             if one.commit is not None:
-                self._learn_version(one.commit, one.locations or (), is_refused=any(refused))
+                self._learn_version(one.commit, outcomes, one.locations or (), is_refused=any(refused))
             self._unanswered.remove(one)
 
-    def _learn_version(self, commit: OwnCommit, contents: Collection[bytes], *, is_refused: bool) -> None:
-        outcome = self._session.outcome_of(commit.collection, commit.draft)
+    def _learn_version(
+        self, commit: OwnCommit, outcomes: Outcomes, contents: Collection[bytes], *, is_refused: bool
+    ) -> None:
+        outcome = outcomes.of_draft(commit.collection, commit.draft)
         version = None if outcome is None else outcome.version
         if version is None and not is_refused:
             raise Violation(f"1, never lost: {self.name} was told that a commit is durable, but nothing came of it")
@@ -287,10 +313,10 @@ class Writer(Process):
             self.note(f"is told that its commit is {commit.collection}:v{version}")
             self.stager.forget(contents)
 
-    def _is_refused(self, event: SentEvent) -> bool:
+    def _is_refused(self, event: SentEvent, outcomes: Outcomes) -> bool:
         key = (event.session, event.key, event.sequence)
         try:
-            self._session.raise_rejection([event])
+            outcomes.raise_rejection([event])
         except EventRejected as refusal:
             self.world.ledger.refused[key] = refusal.reason
             self.note(f"is told that {event.key}#{event.sequence} was refused: {refusal}")

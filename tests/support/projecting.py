@@ -118,7 +118,8 @@ class _Projected:
         if time.monotonic() < self._not_before_s:
             return
         self._report()
-        for partition in self._log.pending():
+        pending = self._log.pending()
+        for partition in pending:
             try:
                 self._project_partition(partition)
             except (StoreError, UnknownSchema) as error:
@@ -126,6 +127,8 @@ class _Projected:
                 if str(error) != self._trouble:
                     self._trouble = str(error)
                     _log.warning("Trying again: %s", error)
+        if pending:
+            self._database.announce("")  # whoever waits looks
 
     def _report(self) -> None:
         if time.monotonic() >= self._report_at_s:

@@ -22,6 +22,7 @@ from headwater_blobs.port import UPLOADING, Staged, StoredObject, Watch, first_a
 from headwater_blobs.s3 import reading, uploads
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, missing_bucket, translate_errors
+from headwater_blobs.s3.recently_seen import RecentlySeen
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.sources import parts_of
 
@@ -44,6 +45,7 @@ class S3BlobStore:
         self._read_only = read_only
         self._part_bytes = part_bytes
         self._unpublished: set[str] = set()  # packs that only this process knows, and may delete
+        self._seen = RecentlySeen()
         # After a fork both processes may publish them, so neither may delete them; unpublished ones become garbage.
         self._bucket_client = BucketClient(settings, on_fork=self._unpublished.clear)
 
@@ -75,6 +77,7 @@ class S3BlobStore:
         name, body = pack_name(project), b"".join(contents)
         self._put(name, body)
         self._unpublished.add(name)
+        self._seen.add(name, len(body))
         return Staged(name, len(body), None, name)
 
     def stage_file(
@@ -101,11 +104,8 @@ class S3BlobStore:
         source = check_object_name(staged.handle)
         check_object_name(name)
         self._refuse_if_read_only()
-        found = reading.size_of(self._bucket_client, name)
-        if found is None:
+        if not (name == source and self._seen.pop(name, staged.size)) and not self._has(name, staged.size):
             self._copy(staged, name)
-        elif found != staged.size:
-            raise verify.other_size(name, staged.size, found, str(self.settings))
         if name == source:
             self._unpublished.discard(name)
 
@@ -114,6 +114,7 @@ class S3BlobStore:
         incomplete = uploads.parse_handle(staged.handle)
         name = staged.handle if incomplete else check_object_name(staged.handle)
         self._refuse_if_read_only()
+        self._seen.forgotten(name)
         if incomplete:
             uploads.abort(self._bucket_client, *incomplete)
         elif name in self._unpublished:
@@ -193,7 +194,10 @@ class S3BlobStore:
         """As the port says. What was staged is an object already, which several processes may use."""
         self._refuse_if_read_only()
         found = reading.size_of(self._bucket_client, check_object_name(staged.handle))
-        return staged if found == staged.size else None
+        if found != staged.size:
+            return None
+        self._seen.add(staged.handle, staged.size)
+        return staged
 
     def delete(self, names: Iterable[str]) -> None:
         self._refuse_if_read_only()
@@ -243,6 +247,7 @@ class S3BlobStore:
         if not self._has(name, size):
             parts = parts_of(source, uploads.part_bytes_for(size, self._part_bytes), digest, size)
             uploads.upload(self._bucket_client, name, size, parts, watch)
+        self._seen.add(name, size)
         return Staged(name, size, digest, name)
 
     def _stage_small(
@@ -255,6 +260,7 @@ class S3BlobStore:
         if not self._has(name, len(content)):
             self._put(name, content)
             watch(UPLOADING, len(content))
+        self._seen.add(name, len(content))
         return Staged(name, len(content), digest, name)
 
     def _has(self, name: str, size: int) -> bool:
@@ -303,10 +309,9 @@ class S3BlobStore:
         return contents
 
     def _delete(self, names: Iterable[str]) -> None:
+        deleted = (DeleteObject(self._seen.forgotten(name)) for name in names)
         with translate_errors(self.settings, writing=True):
-            errors = list(
-                self._bucket_client.client.remove_objects(self.settings.bucket, (DeleteObject(name) for name in names))
-            )
+            errors = list(self._bucket_client.client.remove_objects(self.settings.bucket, deleted))
         if errors:
             raise _not_deleted(errors[0].name, errors[0].code, len(errors), self.settings)
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from headwater_eventlog.port import LogIdentity
 from headwater_runtime.pools import Pool
-from headwater_schemas.errors import FormatTooNew, FormatTooOld, StoreMissing, StoreNotOurs, StoreUnavailable
+from headwater_schemas.errors import (
+    FormatTooNew,
+    FormatTooOld,
+    StoreError,
+    StoreMissing,
+    StoreNotOurs,
+    StoreUnavailable,
+)
 
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.connection import Connection, driver_connection
@@ -93,6 +100,18 @@ class Database:
         """Read with one statement, which is a snapshot of its own: a third of the cost of `snapshot`."""
         with self._errors_translated(), self._connections.borrowed() as connection:
             yield connection
+
+    # --- announcements
+
+    def announce(self, text: str) -> None:
+        """Tell all who `hear`. They may miss it: it is a hint, and no failure of it counts."""
+        with suppress(StoreError), self.autocommit() as connection:
+            self.adapter.announce(connection, text)
+
+    def hear(self, timeout_s: float) -> list[str] | None:
+        """What was announced; see `DatabaseAdapter.hear`. A fork waits meanwhile. Raises: StoreUnavailable."""
+        with self.autocommit() as connection:
+            return self.adapter.hear(connection, timeout_s)
 
     def close(self) -> None:
         """Close all connections of this process. Closing twice is fine."""

@@ -109,6 +109,20 @@ class DatabaseAdapter(Protocol):
         """The driver's error as one of ours."""
         ...
 
+    # --- announcements
+
+    def announce(self, connection: Connection, text: str) -> None:
+        """Have all who `hear` get a short text, or "" where it is too long. Some may get it late, twice or never."""
+        ...
+
+    def hear(self, connection: Connection, timeout_s: float) -> list[str] | None:
+        """What was announced since the last call on this connection; waits at most `timeout_s` for something.
+
+        The first call begins to listen, and returns "" at once: look, since what was announced before is not heard.
+        None where nobody can listen, or enough others do.
+        """
+        ...
+
     # --- many rows at once
 
     def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import insert as insert
     from sqlalchemy import literal as literal
     from sqlalchemy import literal_column as literal_column
+    from sqlalchemy import null as null
     from sqlalchemy import or_ as or_
     from sqlalchemy import select as select
     from sqlalchemy import tuple_ as tuple_
+    from sqlalchemy import type_coerce as type_coerce
     from sqlalchemy import union_all as union_all
     from sqlalchemy import update as update
     from sqlalchemy import values as values

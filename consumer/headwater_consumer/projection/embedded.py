@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from headwater_eventlog.port import EventLog
@@ -12,6 +13,8 @@ from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
 from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.queries.answers import Draft
+from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.writing.log_check import before, check_record
 from headwater_consumer.writing.runner import Projector, StaleProjector
 
@@ -40,10 +43,18 @@ class EmbeddedProjection(ProjectionView):
         if len(ahead) == RECORDS_SCANNED or any(record.key == key for record in ahead):
             self.catch_up(timeout_s=timeout_s)
 
-    def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut:  # noqa: ARG002 - who waits projects
-        """As `catch_up`, and say that it is there."""
+    def ask(
+        self,
+        cut: Cut,
+        drafts: Sequence[Draft],
+        ranges: Sequence[SentRange],
+        *,
+        patience_s: float,  # noqa: ARG002 - who waits projects
+        timeout_s: float,
+    ) -> Answers:
+        """What became of these, once `catch_up` has projected `cut`. Raises: as that."""
         self.catch_up(cut, timeout_s=timeout_s)
-        return cut
+        return self._answers(cut, drafts, ranges)
 
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given; project if nobody else does.

@@ -10,8 +10,8 @@ from headwater_schemas.positions import BEFORE_FIRST, Cut
 T = TypeVar("T")
 
 
-class Answers:
-    """Of one server, which may be away: it is waited for once, until it is back."""
+class AskedServer:
+    """A server that may be away: it is waited for once, until it is back."""
 
     def __init__(self, away: type[StoreError]) -> None:
         """`away`: the error after which it is asked again."""

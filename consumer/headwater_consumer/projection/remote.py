@@ -1,6 +1,7 @@
 """A projection that other processes keep up: it covers what was written once a projector has applied it."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from headwater_eventlog.port import EventLog
@@ -11,32 +12,44 @@ from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.projector_reports import projector_reports
-from headwater_consumer.projection.given_up import Answers, GivenUp
+from headwater_consumer.projection.given_up import AskedServer, GivenUp
+from headwater_consumer.projection.news import REAL_TIME, News, WaitTimer
 from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.queries.answers import Draft
+from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.writing.log_check import check_ends
 
-# A check takes about 2 ms; many wait at once, and each check is a statement, so that later ones are rarer.
-POLL = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.3, waits_until_deadline=True)
+OUTAGE = Backoff(pause_s_min=0.02, pause_s_max=1.0, waits_until_deadline=True)  # while the database is away
 
 
 class RemoteProjection(ProjectionView):
     """A projection that `headwater projector` keeps up, on this machine or another."""
 
-    def __init__(self, log: EventLog, database: Database) -> None:
+    def __init__(self, log: EventLog, database: Database, *, timer: WaitTimer = REAL_TIME) -> None:
         super().__init__(log, database)
+        self._timer = timer
         self._given_up = GivenUp(lambda: projector_reports(database).running > 0)
-        self._of_database, self._of_log = Answers(StoreUnavailable), Answers(StoreNotAnswering)
+        self._of_database, self._of_log = AskedServer(StoreUnavailable), AskedServer(StoreNotAnswering)
 
-    def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut:  # noqa: ARG002 - others project
-        """Return when the projection covers `cut`, after `patience_s` at the latest, and say how far it is."""
-        deadline = time.monotonic() + patience_s
-        polls = POLL.start(deadline=deadline)
-        reached = Cut(self._log.generation)
+    def ask(
+        self,
+        cut: Cut,
+        drafts: Sequence[Draft],
+        ranges: Sequence[SentRange],
+        *,
+        patience_s: float,
+        timeout_s: float,  # noqa: ARG002 - others project
+    ) -> Answers:
+        """What became of these once the projection covers `cut`, or what there is after `patience_s`."""
+        news = self._news(cut, self._timer.monotonic() + patience_s)
+        found = Answers({}, {}, [])
+        if not self._has_seen(cut):
+            news.pause()  # it was written just now
         while True:
             with suppress(StoreUnavailable):  # a database that does not respond may do so again
-                reached = self.reached()
-            if reached.includes(cut) or not polls.pause():
-                return reached
+                found = self._answers(cut, drafts, ranges)
+            if Cut(cut.generation, found.offsets).includes(cut) or not news.pause():
+                return found
 
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given.
@@ -46,9 +59,9 @@ class RemoteProjection(ProjectionView):
         """
         deadline = time.monotonic() + timeout_s
         cut = self._now(deadline) if cut is None else cut
-        polls = POLL.start(deadline=deadline)
+        news = self._news(cut, deadline)
         while not self._covers(cut, deadline):
-            if self._given_up.holds(cut, self._seen_offsets()) or not polls.pause():
+            if self._given_up.holds(cut, self._seen) or not news.pause():
                 self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
                 return
 
@@ -56,7 +69,7 @@ class RemoteProjection(ProjectionView):
         """Raises: StoreUnavailable, unless the projection covers `cut` by now. With `gives_up`, nobody waits again."""
         if self._covers(cut, time.monotonic()) if gives_up else self.covers(cut):
             return
-        offsets, what = self._seen_offsets(), f"did not catch up within {format_seconds(waited_s)}"
+        offsets, what = self._seen, f"did not catch up within {format_seconds(waited_s)}"
         if self._given_up.holds(cut, offsets):
             what = "is still not up to date, which was waited for in vain before"
         elif gives_up:
@@ -67,9 +80,9 @@ class RemoteProjection(ProjectionView):
         """Return when the projection covers everything on the log under `key`. Raises: as `catch_up`."""
         partition = self._log.partition_of(key)
         deadline = time.monotonic() + timeout_s
-        cursors = self._of_database.get(self.cursors, POLL.start(deadline=deadline))
+        cursors = self._of_database.get(self.cursors, OUTAGE.start(deadline=deadline))
         cursor = cursors.get(partition)  # before the end, as in `now_after`
-        end = self._of_log.get(lambda: self._log.end(partition), POLL.start(deadline=deadline))
+        end = self._of_log.get(lambda: self._log.end(partition), OUTAGE.start(deadline=deadline))
         check_ends([] if cursor is None else [cursor], {partition: end})
         if cursor is None or cursor.offset < end:
             self.catch_up(Cut(self._log.generation, {partition: end}), timeout_s=max(0.0, deadline - time.monotonic()))
@@ -91,15 +104,15 @@ class RemoteProjection(ProjectionView):
 
     def _now(self, deadline: float) -> Cut:
         """As `now`, as soon as the servers answer."""
-        cursors = self._of_database.get(self.cursors, POLL.start(deadline=deadline))
-        return self._of_log.get(lambda: self.now_after(cursors), POLL.start(deadline=deadline))
+        cursors = self._of_database.get(self.cursors, OUTAGE.start(deadline=deadline))
+        return self._of_log.get(lambda: self.now_after(cursors), OUTAGE.start(deadline=deadline))
+
+    def _news(self, cut: Cut, deadline: float) -> News:
+        return News(self._database, cut, deadline, self._timer)
 
     def _covers(self, cut: Cut, deadline: float) -> bool:
         """Whether it does by now, as soon as the database answers."""
-        return self._of_database.get(lambda: self.covers(cut), POLL.start(deadline=deadline))
-
-    def _seen_offsets(self) -> dict[int, int]:
-        return {partition: cursor.offset for partition, cursor in self._seen.items()}
+        return self._of_database.get(lambda: self.covers(cut), OUTAGE.start(deadline=deadline))
 
     def _behind(self, cut: Cut) -> dict[int, int]:
         """Partition → about how many records of `cut` it lacks, where it lacks any."""

@@ -11,6 +11,8 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import LOG_POSITIONS
+from headwater_consumer.queries.answers import Draft, answers
+from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.log_check import check_appended, check_cursor, check_ends
 
@@ -21,7 +23,7 @@ class ProjectionView:
     def __init__(self, log: EventLog, database: Database) -> None:
         self._log = log
         self._database = database
-        self._seen: Mapping[int, LogPositionRow] = {}  # the cursors as they were read last
+        self._seen: Mapping[int, int] = {}  # partition → offset of its cursor, as it was read last
 
     def covers(self, cut: Cut) -> bool:
         """Whether everything in `cut` is in the projection. Raises: InvalidInput when `cut` is of another log."""
@@ -54,15 +56,26 @@ class ProjectionView:
         """Partition → its cursor; those of another log do not count."""
         with self._database.autocommit() as connection:
             rows = _cursors_of_generation().tuples(connection, generation=self._log.generation)
-        self._seen = {row[0]: LogPositionRow(*row) for row in rows}
-        return dict(self._seen)
+        cursors = {row[0]: LogPositionRow(*row) for row in rows}
+        self._seen = {partition: cursor.offset for partition, cursor in cursors.items()}
+        return cursors
 
     def watch_append(self) -> Callable[[Sequence[Position]], None]:
         """Call this before an append, and its result with what the append returned.
 
         That raises RecordsGone when the log ended before what was known to be projected. Asks nobody.
         """
-        return partial(check_appended, self._seen)
+        return partial(check_appended, self._log.generation, self._seen)
+
+    def _answers(self, cut: Cut, drafts: Sequence[Draft], ranges: Sequence[SentRange]) -> Answers:
+        """What became of these by now, with how far the partitions of `cut` are."""
+        found = answers(self._database, generation=cut.generation, partitions=cut.offsets, drafts=drafts, ranges=ranges)
+        self._seen = {**self._seen, **found.offsets}
+        return found
+
+    def _has_seen(self, cut: Cut) -> bool:
+        """Whether the projection had `cut` already when somebody looked last."""
+        return cut.generation == self._log.generation and Cut(cut.generation, self._seen).includes(cut)
 
     def check_log(self, *, records: bool) -> None:
         """Compare the cursor of every partition with the end of the log, and where asked with its record.

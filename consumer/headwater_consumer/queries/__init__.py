@@ -4,6 +4,7 @@ Nothing here writes. Each query reads one snapshot and closes it before it retur
 modules are named after their subjects; `results` has the records.
 """
 
+from headwater_consumer.queries.answers import answers, first_rejection
 from headwater_consumer.queries.blob_locations import objects_of, stored_locations
 from headwater_consumer.queries.collections import (
     artifact_types,
@@ -25,6 +26,7 @@ from headwater_consumer.queries.entries import (
     path_conflict,
     stored_path,
 )
+from headwater_consumer.queries.health import dead_letters, health
 from headwater_consumer.queries.lineage import ancestry, descendants, tree
 from headwater_consumer.queries.namespaces import (
     collection_names,
@@ -33,10 +35,10 @@ from headwater_consumer.queries.namespaces import (
     project_infos,
     runs_named,
 )
-from headwater_consumer.queries.outcomes import dead_letters, first_rejection, health, outcomes, rejections
 from headwater_consumer.queries.projects import chosen_algorithm, draft_idle_days, project_settings
 from headwater_consumer.queries.reclaimable import dependents, reclaimable_bytes
 from headwater_consumer.queries.results import (
+    Answers,
     CollectionInfo,
     DeadLetterInfo,
     DraftInfo,
@@ -73,10 +75,12 @@ from headwater_consumer.queries.versions import (
     resolve_version,
     version_info,
     version_infos,
+    version_named,
     version_with_digest,
 )
 
 __all__ = [
+    "Answers",
     "CollectionInfo",
     "DeadLetterInfo",
     "DraftInfo",
@@ -96,6 +100,7 @@ __all__ = [
     "VersionInfo",
     "all_entries",
     "ancestry",
+    "answers",
     "artifact_types",
     "capture_of",
     "chosen_algorithm",
@@ -128,7 +133,6 @@ __all__ = [
     "listing",
     "objects_of",
     "open_drafts",
-    "outcomes",
     "outputs_of",
     "path_conflict",
     "producers_of",
@@ -136,7 +140,6 @@ __all__ = [
     "project_settings",
     "purposes_of",
     "reclaimable_bytes",
-    "rejections",
     "resolve_version",
     "run_info",
     "runs",
@@ -147,6 +150,7 @@ __all__ = [
     "used_by",
     "version_info",
     "version_infos",
+    "version_named",
     "version_with_digest",
     "versions_containing",
     "versions_referencing",

@@ -4,10 +4,10 @@ An entry always names the object that its bytes were first stored in. They may b
 are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.object_names import FILES, PACKS
@@ -16,7 +16,7 @@ from headwater_schemas.paths import range_of_folder
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
 from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, func, select, values
+from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, exists, func, select, values
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
 DIGESTS_PER_STATEMENT = 256
@@ -26,6 +26,14 @@ MOVES_MAX = 16  # how often one content was rewritten since its entry was writte
 _Wanted = tuple[bytes, str, str]  # a digest; the names after which to search, among packs and among large files
 
 
+class _Found(NamedTuple):
+    """Where an entry says that its content is."""
+
+    place: BlobLocation
+    is_rewritten: bool  # ranges of that object are somewhere else
+    is_condemned: bool  # that object will be deleted
+
+
 def stored_locations(
     database: Database, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
 ) -> dict[bytes, BlobLocation]:
@@ -33,11 +41,14 @@ def stored_locations(
 
     Content that only an open draft has does not count: it may disappear with the draft, while a sealed version stays.
     Content of which every copy is in a condemned object, or in one `without` which to search, counts as not stored.
-    Cost: one index look-up a digest, however many entries have it.
+    Cost: one statement for DIGESTS_PER_STATEMENT digests, two index look-ups each, however many entries have one;
+    more statements only for what was rewritten or condemned.
     """
-    with database.snapshot() as connection:
+    with database.autocommit() as connection:  # a suggestion: see `stored_content`
         start, end = range_of_folder(project)
-        if not digests or not _any_draft().tuples(connection, start=start, end=end):
+        if not digests or (
+            len(digests) > DIGESTS_PER_STATEMENT and not _any_draft().tuples(connection, start=start, end=end)
+        ):
             return {}
         (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
         # Sorted: neighbours in the index are found faster.
@@ -47,7 +58,7 @@ def stored_locations(
             first = _first_locations(connection, wanted, packs_end, files_end)
             usable = _usable_locations(connection, first, without)
             found.update(usable)
-            unusable = [(digest, place.object_name) for digest, place in first.items() if digest not in usable]
+            unusable = [(digest, one.place.object_name) for digest, one in first.items() if digest not in usable]
             if not unusable:
                 break
             wanted = [(d, name, files) if name > packs else (d, packs_end, name) for d, name in unusable]
@@ -95,30 +106,29 @@ def objects_of(database: Database, layers: Sequence[int]) -> dict[str, int]:
 
 def _first_locations(
     connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
-) -> dict[bytes, BlobLocation]:
-    found: dict[bytes, BlobLocation] = {}
+) -> dict[bytes, _Found]:
+    found: dict[bytes, _Found] = {}
     for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
         chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
         values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
         rows = _locations(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
-        for digest, place in rows:
+        for digest, name, place, is_rewritten, is_condemned in rows:
             if place is not None:
-                name, offset, size = place.split(" ")
-                found[digest] = BlobLocation(name, int(offset), int(size))
+                offset, size = map(int, place.split(" "))
+                found[digest] = _Found(BlobLocation(name, offset, size), bool(is_rewritten), bool(is_condemned))
     return found
 
 
 def _usable_locations(
-    connection: Connection, found: dict[bytes, BlobLocation], without: Collection[str]
+    connection: Connection, found: Mapping[bytes, _Found], without: Collection[str]
 ) -> dict[bytes, BlobLocation]:
     """The current locations, less those in condemned objects and in those `without`."""
-    now = dict(zip(found, current_locations(connection, list(found.values())), strict=True))
-    if without:
-        now = {digest: place for digest, place in now.items() if place.object_name not in without}
-    if not _any_condemned().tuples(connection):
-        return now
-    condemned = _among(connection, _condemned_objects, (place.object_name for place in now.values()))
-    return {digest: place for digest, place in now.items() if place.object_name not in condemned}
+    usable = {d: one.place for d, one in found.items() if not one.is_rewritten and not one.is_condemned}
+    if rewritten := {digest: one.place for digest, one in found.items() if one.is_rewritten}:
+        moved = dict(zip(rewritten, current_locations(connection, list(rewritten.values())), strict=True))
+        condemned = _among(connection, _condemned_objects, (place.object_name for place in moved.values()))
+        usable |= {digest: place for digest, place in moved.items() if place.object_name not in condemned}
+    return {d: place for d, place in usable.items() if place.object_name not in without} if without else usable
 
 
 def _relocated(connection: Connection, place: BlobLocation) -> BlobLocation:
@@ -152,11 +162,6 @@ def _any_draft() -> Statement:
 @compiled
 def _any_relocated() -> Statement:
     return select(RELOCATED_RANGES.c.object_offset).limit(1)
-
-
-@compiled
-def _any_condemned() -> Statement:
-    return select(CONDEMNED_OBJECTS.c.partition).limit(1)
 
 
 @compiled
@@ -223,9 +228,10 @@ def _names(digests: int) -> list[str]:
 
 @compiled
 def _locations(digests: int) -> Statement:
-    """(digest, "OBJECT OFFSET SIZE" of the first entry with this digest) for each; None where there is none.
+    """(digest, object, "OFFSET SIZE", whether the object is rewritten, whether it is condemned) for each.
 
-    Three columns in one text, because only a scalar can stop at the first row on every database.
+    Of the first entry with this digest by the object's name. None where there is none. Scalars, because only those can
+    stop at the first row on every database.
     """
     columns = (column("digest", LargeBinary()), column("packs", Text()), column("files", Text()))
     rows: list[tuple[Any, ...]] = [
@@ -235,16 +241,25 @@ def _locations(digests: int) -> Statement:
     wanted = values(*columns).data(rows).cte("wanted")
     open_layers = select(DRAFTS.c.layer).where(DRAFTS.c.closed_position.is_(None))
 
-    def first_after(name: Any, end: str) -> Any:
-        place = ENTRIES.c.object_name + " " + cast(ENTRIES.c.object_offset, Text()) + " " + cast(ENTRIES.c.size, Text())
-        in_range = (ENTRIES.c.object_name > name) & (ENTRIES.c.object_name < bindparam(end))
+    def first_name(after: Any, end: str) -> Any:
+        in_range = (ENTRIES.c.object_name > after) & (ENTRIES.c.object_name < bindparam(end))
         return (
-            select(place)
+            select(ENTRIES.c.object_name)
             .where(ENTRIES.c.digest == wanted.c.digest, in_range, ENTRIES.c.layer.not_in(open_layers))
             .order_by(ENTRIES.c.object_name)
             .limit(1)
             .scalar_subquery()
         )
 
-    either = func.coalesce(first_after(wanted.c.packs, "packs_end"), first_after(wanted.c.files, "files_end"))
-    return select(wanted.c.digest, either)
+    name = func.coalesce(first_name(wanted.c.packs, "packs_end"), first_name(wanted.c.files, "files_end"))
+    # Materialized: used once for each column below, it would be computed each time.
+    first = select(wanted.c.digest, name.label("name")).cte("first").prefix_with("MATERIALIZED", dialect="postgresql")
+    place = (
+        select(cast(ENTRIES.c.object_offset, Text()) + " " + cast(ENTRIES.c.size, Text()))
+        .where(ENTRIES.c.digest == first.c.digest, ENTRIES.c.object_name == first.c.name)
+        .limit(1)
+        .scalar_subquery()
+    )
+    is_rewritten = exists().where(RELOCATED_RANGES.c.object_name == first.c.name)
+    is_condemned = exists().where(CONDEMNED_OBJECTS.c.object_name == first.c.name)
+    return select(first.c.digest, first.c.name, place, is_rewritten, is_condemned)

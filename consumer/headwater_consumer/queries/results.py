@@ -1,6 +1,6 @@
 """The results of queries: frozen records. Times are microseconds since 1970, UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -149,6 +149,7 @@ class Outcome:
     deduplicated: bool  # it became an existing version with the same content
     is_uncommitted: bool = False  # it is open, and no commit of it was applied
     attributes_ignored: bool = False  # an existing version keeps its own, which the author may not change
+    info: VersionInfo | None = None  # what was recorded about the version, where that came along
 
 
 class SentRange(NamedTuple):
@@ -170,6 +171,15 @@ class RejectionInfo:
     event: str  # its name
     reason: str  # errors.Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What became of what a writer sent, at one moment."""
+
+    offsets: Mapping[int, int]  # partition → offset of the last record that is in the projection
+    outcomes: Mapping[tuple[str, str], Outcome]  # by collection and draft
+    rejections: Sequence[RejectionInfo]  # by session, key and sequence
 
 
 class Edge(NamedTuple):

@@ -5,18 +5,18 @@ are then as they were after the event at that position, and later versions do no
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.names import parse_version
 from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
+from headwater_consumer.database.branches import in_one_statement
 from headwater_consumer.database.compiled_statements import INTEGER_MAX, Statement, compiled
 from headwater_consumer.database.conditions import holds, is_deleted
 from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.sql import Text, bindparam, cast, func, literal, select, union_all
+from headwater_consumer.database.sql import Text, bindparam, cast, func, literal_column, select, type_coerce
 from headwater_consumer.database.tables import (
     ALIASES,
     COLLECTIONS,
@@ -30,10 +30,12 @@ from headwater_consumer.database.tables import (
 from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.rows import DELETED, DESCRIPTION, METADATA, RECALLED, TTL, LayerChain, parse_chain
 
+_ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # fields of versions, beside those of VersionAttributeRow
+_VERSION = "version"  # the branch of a statement that has a version's own row
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
 
-_ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # kinds of facts, beside the fields of VersionAttributeRow
+VersionFacts = Mapping[str, Sequence[str]]  # field → values
 
 
 def resolve_version(database: Database, collection: str, selector: str, *, at: int | None = None) -> int | None:
@@ -49,11 +51,19 @@ def resolve_version(database: Database, collection: str, selector: str, *, at: i
 
 def version_info(database: Database, collection: str, version: int, *, at: int | None = None) -> VersionInfo | None:
     """A version, even if it is deleted; None when it never existed."""
-    past = at is not None
-    with database.snapshot() as connection:
-        row = _one_version(past).first(connection, collection=collection, version=version, at=at)
-        infos = [] if row is None else _infos(connection, [row], at)
-    return infos[0] if infos else None
+    values = {"collection": collection, "version": version, "first": version, "last": version, "at": at}
+    with database.autocommit() as connection:
+        return _one_of(_one_version(at is not None).rows(connection, **values))
+
+
+def version_named(database: Database, collection: str, selector: str) -> VersionInfo | None:
+    """The version that "v3" or an alias names; None when there is none, or it is deleted."""
+    number = parse_version(selector)
+    if number is not None:
+        info = version_info(database, collection, number)
+        return None if info is None or info.deleted else info
+    with database.autocommit() as connection:
+        return _one_of(_version_of_alias_with_facts().rows(connection, collection=collection, alias=selector))
 
 
 def version_infos(
@@ -64,7 +74,7 @@ def version_infos(
         after = INTEGER_MAX if newest_first else -1
     with database.snapshot() as connection:
         rows = _page_of_versions(newest_first).rows(connection, collection=collection, after=after, limit=limit)
-        return _infos(connection, rows, None)
+        return _infos(connection, rows)
 
 
 def count_versions(database: Database, collection: str, *, after: int) -> int:
@@ -105,21 +115,33 @@ def contested_paths(
 # --- results ----------------------------------------------------------------------------------------------------
 
 
-def _infos(connection: Connection, rows: Sequence[Any], at: int | None) -> list[VersionInfo]:
+def _one_of(rows: Sequence[Any]) -> VersionInfo | None:
+    """The version of a statement that has one with its facts."""
+    facts = facts_by_version([row for row in rows if row.kind != _VERSION])
+    found = (info_of(row, facts[row.collection, row.version]) for row in rows if row.kind == _VERSION)
+    return next(found, None)
+
+
+def _infos(connection: Connection, rows: Sequence[Any]) -> list[VersionInfo]:
     """Versions of one collection with their aliases, tags and attributes."""
     if not rows:
         return []
-    numbers = [row.version for row in rows]
-    facts: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    found = _facts(at is not None).rows(
-        connection, collection=rows[0].collection, first=min(numbers), last=max(numbers), at=at
-    )
-    for (version, kind), of_kind in groupby(found, key=lambda fact: (fact[0], fact[1])):
-        facts[version][kind] = tuple([fact[2] for fact in of_kind])
-    return [_info(row, facts[row.version]) for row in rows]
+    collection, numbers = rows[0].collection, [row.version for row in rows]
+    found = _facts().rows(connection, collection=collection, first=min(numbers), last=max(numbers))
+    facts = facts_by_version(found)
+    return [info_of(row, facts[collection, row.version]) for row in rows]
 
 
-def _info(row: Any, facts: dict[str, tuple[str, ...]]) -> VersionInfo:
+def facts_by_version(rows: Iterable[Any]) -> Mapping[tuple[str, int], VersionFacts]:
+    """(collection, version) → kind → values, from rows of the branches of `facts_of`."""
+    found: defaultdict[tuple[str, int], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[row.collection, row.version][row.field].append(row.value)
+    return found
+
+
+def info_of(row: Any, facts: VersionFacts) -> VersionInfo:
+    """A version, from its row with `columns_of_version` and its facts."""
     ttl = facts.get(TTL)
     return VersionInfo(
         collection=row.collection,
@@ -139,8 +161,8 @@ def _info(row: Any, facts: dict[str, tuple[str, ...]]) -> VersionInfo:
         updated_us=int(facts[_UPDATED][0]) if _UPDATED in facts else row.created_us,
         author=row.author,
         message=row.message,
-        aliases=facts.get(_ALIAS, ()),
-        tags=facts.get(_TAG, ()),
+        aliases=tuple(sorted(facts.get(_ALIAS, ()))),
+        tags=tuple(sorted(facts.get(_TAG, ()))),
         description=facts.get(DESCRIPTION, (None,))[0],
         metadata=facts.get(METADATA, ("{}",))[0],
         ttl_seconds=int(ttl[0]) if ttl else None,
@@ -154,12 +176,28 @@ def _info(row: Any, facts: dict[str, tuple[str, ...]]) -> VersionInfo:
 
 @compiled
 def _version_of_alias(past: bool) -> Statement:
+    return _target_of_alias(past)
+
+
+def _target_of_alias(past: bool) -> "Select[Any]":
     return select(ALIASES.c.version).where(
         ALIASES.c.collection == bindparam("collection"),
         ALIASES.c.alias == bindparam("alias"),
         holds(ALIASES, past=past),
         ~is_deleted(ALIASES, past=past),
     )
+
+
+@compiled
+def _version_of_alias_with_facts() -> Statement:
+    """The row of the version that an alias names, and those of its facts."""
+
+    def of_target(table: Any, statement: "Select[Any]") -> "Select[Any]":
+        target = _target_of_alias(False).correlate(None).scalar_subquery()  # though facts are of the same tables
+        return statement.where(table.c.collection == bindparam("collection"), table.c.version == target)
+
+    facts = {kind: of_target(table, statement) for kind, (table, statement) in facts_of().items()}
+    return in_one_statement({_VERSION: of_target(VERSIONS, _versions_with_type()), **facts})
 
 
 @compiled
@@ -172,17 +210,25 @@ def _live_version(past: bool) -> Statement:
     return statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement
 
 
+def columns_of_version() -> list[Any]:
+    """Of a version and its collection: what a VersionInfo has that never changes."""
+    return [*[column for column in VERSIONS.c if column.name not in ("position", "clock_us")], COLLECTIONS.c.type]
+
+
 def _versions_with_type() -> "Select[Any]":
     joined = VERSIONS.join(COLLECTIONS, COLLECTIONS.c.collection == VERSIONS.c.collection)
-    return select(VERSIONS, COLLECTIONS.c.type).select_from(joined)
+    return select(*columns_of_version()).select_from(joined)
 
 
 @compiled
 def _one_version(past: bool) -> Statement:
-    statement = _versions_with_type().where(
+    """The row of a version, and those of its facts."""
+    version = _versions_with_type().where(
         VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version == bindparam("version")
     )
-    return statement.where(VERSIONS.c.position <= bindparam("at")) if past else statement
+    if past:
+        version = version.where(VERSIONS.c.position <= bindparam("at"))
+    return in_one_statement({_VERSION: version, **_facts_in_range(past)})
 
 
 @compiled
@@ -211,22 +257,34 @@ def _older_count() -> Statement:
 
 
 @compiled
-def _facts(past: bool) -> Statement:
-    """(version, kind, value) of all facts about the versions of a range, by version, kind and value."""
+def _facts() -> Statement:
+    """All facts about the versions of a range."""
+    return in_one_statement(_facts_in_range(False))
 
-    def facts_of(table: Any, kind: "ColumnElement[str]", value: "ColumnElement[str]") -> "Select[Any]":
-        return select(table.c.version, kind.label("kind"), value.label("value")).where(
+
+def _facts_in_range(past: bool) -> "dict[str, Select[Any]]":
+    return {
+        kind: facts.where(
             table.c.collection == bindparam("collection"),
             table.c.version.between(bindparam("first"), bindparam("last")),
-            holds(table, past=past),
         )
+        for kind, (table, facts) in facts_of(past=past).items()
+    }
 
-    return union_all(
-        facts_of(ALIASES, literal(_ALIAS), ALIASES.c.alias),
-        facts_of(TAGS, literal(_TAG), TAGS.c.tag),
-        facts_of(VERSION_ATTRIBUTES, VERSION_ATTRIBUTES.c.field, VERSION_ATTRIBUTES.c.value),
-        facts_of(VERSION_UPDATES, literal(_UPDATED), cast(VERSION_UPDATES.c.time_us, Text())),
-    ).order_by("version", "kind", "value")
+
+def facts_of(*, past: bool = False) -> "dict[str, tuple[Any, Select[Any]]]":
+    """The facts about versions, each with the table that it is of: (collection, version, field, value)."""
+    sources: list[tuple[Any, Any, Any]] = [
+        (ALIASES, literal_column(f"'{_ALIAS}'"), ALIASES.c.alias),
+        (TAGS, literal_column(f"'{_TAG}'"), TAGS.c.tag),
+        (VERSION_ATTRIBUTES, VERSION_ATTRIBUTES.c.field, VERSION_ATTRIBUTES.c.value),
+        (VERSION_UPDATES, literal_column(f"'{_UPDATED}'"), cast(VERSION_UPDATES.c.time_us, Text())),
+    ]
+    facts = {}
+    for table, field, value in sources:
+        texts = type_coerce(field, Text()).label("field"), type_coerce(value, Text()).label("value")
+        facts[table.name] = table, select(table.c.collection, table.c.version, *texts).where(holds(table, past=past))
+    return facts
 
 
 @compiled

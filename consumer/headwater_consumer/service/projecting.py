@@ -19,6 +19,7 @@ from headwater_consumer.service.batch_sizing import BatchSizer
 from headwater_consumer.service.port import JoinGroup, PartitionGroup
 from headwater_consumer.service.status import ProjectorStatus
 from headwater_consumer.service.watchdog import Heartbeat
+from headwater_consumer.writing.announcements import announce
 from headwater_consumer.writing.batches import Applied, Batch
 from headwater_consumer.writing.runner import Projector, StaleProjector
 
@@ -58,6 +59,7 @@ class ProjectorService:
         self.status = status or ProjectorStatus()
         self.heartbeat = heartbeat or Heartbeat()
         self._join = join
+        self._database, self._generation = database, log.generation
         self._name = f"log {log.generation} into {database.name}"
         self._stopped_retry_s = stopped_retry_s
         self._projector = Projector(log, database, progress=self.heartbeat.progress)
@@ -197,6 +199,9 @@ class ProjectorService:
                 self.status.moved(one.cursor.partition, one.cursor.offset)
         count = sum(one.count for one in applied.values())
         self.status.applied(count, self._projector.rejections, time.monotonic() - started)
+        moved = {one.cursor.partition: one.cursor.offset for one in applied.values() if one.count}
+        if moved:
+            announce(self._database, self._generation, moved)
         for partition, one in applied.items():
             del pending[partition][: one.count]
             if one.stopped is not None:

@@ -37,7 +37,7 @@ def check_ends(cursors: Iterable[LogPositionRow], ends: Mapping[int, int]) -> No
     for cursor in cursors:
         end = ends.get(cursor.partition, cursor.offset)
         if end < cursor.offset:
-            raise _put_back(cursor, f"ends at offset {end}, but was projected up to offset {cursor.offset}")
+            raise _cursor_lost(cursor, f"ends at offset {end}, but was projected up to offset {cursor.offset}")
 
 
 def check_record(cursor: LogPositionRow, following: Sequence[Record]) -> Sequence[Record]:
@@ -45,20 +45,22 @@ def check_record(cursor: LogPositionRow, following: Sequence[Record]) -> Sequenc
     if cursor.offset == BEFORE_FIRST:
         return following
     if not following or following[0].position.offset != cursor.offset:
-        raise _put_back(cursor, f"has no record at offset {cursor.offset}, up to which it was projected")
+        raise _cursor_lost(cursor, f"has no record at offset {cursor.offset}, up to which it was projected")
     if record_hash(following[0]) != cursor.record:
-        raise _put_back(cursor, f"has another record at offset {cursor.offset} than the one that was projected")
+        raise _cursor_lost(cursor, f"has another record at offset {cursor.offset} than the one that was projected")
     return following[1:]
 
 
-def check_appended(cursors: Mapping[int, LogPositionRow], positions: Iterable[Position]) -> None:
-    """Raises: RecordsGone when something was appended at or before a cursor that was read before the append began."""
+def check_appended(generation: str, offsets: Mapping[int, int], positions: Iterable[Position]) -> None:
+    """Raises: RecordsGone when something was appended at or before a cursor that was read before the append began.
+
+    `offsets`: partition → offset of its cursor.
+    """
     for position in positions:
-        cursor = cursors.get(position.partition)
-        if cursor is not None and position.offset <= cursor.offset:
-            raise _put_back(
-                cursor, f"got new events at offset {position.offset}, but was projected up to offset {cursor.offset}"
-            )
+        offset = offsets.get(position.partition)
+        if offset is not None and position.offset <= offset:
+            found = f"got new events at offset {position.offset}, but was projected up to offset {offset}"
+            raise _put_back(generation, position.partition, found)
 
 
 def check_cursor(log: EventLog, cursor: LogPositionRow) -> None:
@@ -72,9 +74,13 @@ def before(cursor: LogPositionRow) -> int:
     return max(BEFORE_FIRST, cursor.offset - 1)
 
 
-def _put_back(cursor: LogPositionRow, found: str) -> RecordsGone:
+def _cursor_lost(cursor: LogPositionRow, found: str) -> RecordsGone:
+    return _put_back(cursor.generation, cursor.partition, found)
+
+
+def _put_back(generation: str, partition: int, found: str) -> RecordsGone:
     return RecordsGone(
-        f"partition {cursor.partition} of log {cursor.generation} {found}: an older copy of the log was put in its "
+        f"partition {partition} of log {generation} {found}: an older copy of the log was put in its "
         f"place, and events that were acknowledged are missing. {_ADVICE}",
-        partition=cursor.partition,
+        partition=partition,
     )

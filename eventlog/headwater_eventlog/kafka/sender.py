@@ -27,11 +27,10 @@ from headwater_eventlog.kafka.driver import (
     to_store_error,
     translate_errors,
 )
-from headwater_eventlog.kafka.topic import MESSAGE_BYTES_MAX, Topic
+from headwater_eventlog.kafka.topic import IDENTITY_AGE_S_MAX, MESSAGE_BYTES_MAX, Topic
 
 BATCH_BYTES = 1_000_000  # of one partition in one request; under MESSAGE_BYTES_MAX, so that no batch is ever split
 ROUND_BYTES_MAX = 64 * 1024 * 1024  # a round ends when all of it is confirmed, so this bounds the wait for the next
-IDENTITY_AGE_S_MAX = 1.0  # since the topic's identity was last verified, which takes a millisecond
 # Batches are sent by the flush at the end of a round, never by a timer.
 LINGER_S = 3600.0
 DELIVERY_S = 2 * LINGER_S  # the caller's timeout decides

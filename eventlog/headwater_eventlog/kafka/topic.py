@@ -7,7 +7,7 @@ partitions. A topic that is deleted and created again under the same name is ano
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -44,6 +44,8 @@ RECORD_CONFIG = {
 }
 # For an answer: the leader may be changing.
 RETRY = Backoff(pause_s_min=0.1, pause_s_max=0.1, total_s_max=10.0, waits_until_deadline=True)
+# Since the topic's identity was last verified. Another topic shows itself sooner: its offsets begin anew.
+IDENTITY_AGE_S_MAX = 10.0
 READY_WAIT_S = 30.0  # for every partition of a new topic to have a leader
 PROPAGATION_WAIT_S = 10.0  # for every broker to know a new topic; until then it answers that there is none
 
@@ -61,6 +63,7 @@ class Topic:
         self._lock = threading.Lock()
         self._verified_s = float("-inf")
         self._propagated_s = float("-inf")  # when every broker should know a topic that was created here
+        self._known_ends: dict[int, int] = {}  # partition → the last answer
         self._closed = False
 
     @property
@@ -110,6 +113,7 @@ class Topic:
         now = time.monotonic()
         if now - self._verified_s < age_s_max:
             return
+        self._verified_s = float("-inf")  # if this fails, everybody asks again
         found = self._identity_of(self.describe())
         if self._identity is None:
             self._identity = found
@@ -138,12 +142,14 @@ class Topic:
         return described
 
     def ends(self) -> Mapping[int, int]:
-        """The offset after the last record of each partition."""
-        return self._offsets(range(self.identity.partitions), OffsetSpec.LATEST)
+        """The offset after the last record of each partition. Raises: as `verify`."""
+        self.verify()
+        return self._ends(range(self.identity.partitions))
 
     def end(self, partition: int) -> int:
         """As `ends`, for one partition."""
-        return self._offsets([partition], OffsetSpec.LATEST)[partition]
+        self.verify(age_s_max=IDENTITY_AGE_S_MAX)
+        return self._ends([partition])[partition]
 
     def beginning(self, partition: int) -> int:
         """The offset of the first record that still exists, or the end when there is none."""
@@ -169,6 +175,13 @@ class Topic:
             admin, self._admin = self._admin, None
         if admin is not None:
             close_in_background("admin", admin.close)
+
+    def _ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        found = self._offsets(partitions, OffsetSpec.LATEST)
+        if any(end < self._known_ends.get(partition, 0) for partition, end in found.items()):
+            self.verify()
+        self._known_ends |= found
+        return found
 
     def _offsets(self, partitions: Any, spec: Any) -> dict[int, int]:
         wanted = {TopicPartition(self.settings.topic, partition): spec for partition in partitions}

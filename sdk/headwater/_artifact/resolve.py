@@ -26,8 +26,7 @@ def look_up_version(client: Client, text: str, entity: str, project: str) -> que
     """As `find_version`, but None where it is not there, without looking for what there is instead."""
     collection, selector = _wanted(text, entity, project)
     client.catch_up_on(collection)
-    version = queries.resolve_version(client.stores.database, collection, selector)
-    return None if version is None else known_version(client, collection, version)
+    return queries.version_named(client.stores.database, collection, selector)
 
 
 def known_version(client: Client, collection: str, version: int) -> queries.VersionInfo:

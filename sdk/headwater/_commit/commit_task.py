@@ -11,6 +11,7 @@ from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, EventRejected, Reason
 from headwater_schemas.names import LATEST
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
@@ -35,14 +36,20 @@ class CommitTask(ContentTask[CommitVersion]):
     @property
     def needs_prior_outcomes(self) -> bool:  # type: ignore[override]
         """What a large one must send depends on what earlier tasks became."""
-        return len(self._content.files) > SMALL_LISTING
+        return self._content.count > SMALL_LISTING
 
-    def _resolve_content(self) -> bool:
+    @property
+    def _is_sent_whole(self) -> bool:
+        """Whether the difference from another version is not looked for. Equal content is the same version anyway."""
+        content = self._content
+        return content.base is None and content.count <= SMALL_LISTING and not self._inherited
+
+    def _resolve_content(self, outcomes: Outcomes) -> bool:
         assert self._sent is not None
-        outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
+        outcome = outcomes.of_draft(self._sent.collection, self._sent.draft)
         committed = None if outcome is None else Committed.of(outcome)
         if committed is None:
-            return self._resolve_rejected()
+            return self._resolve_rejected(outcomes)
         self._forget_staged(self._sent.locations)
         if not self._session.quiet:
             self._report(committed)
@@ -55,10 +62,10 @@ class CommitTask(ContentTask[CommitVersion]):
         others = (digest for digest, _ in self._content.files.values() if digest not in handed_over)
         self._record.stager.forget(handed_over, stored=others)
 
-    def _resolve_rejected(self) -> bool:
+    def _resolve_rejected(self, outcomes: Outcomes) -> bool:
         assert self._sent is not None
         try:
-            self._session.raise_rejection(self._sent.events)
+            outcomes.raise_rejection(self._sent.events)
         except EventRejected as rejected:
             if self._with_base and self._content.base is None and rejected.reason in _BASE_IS_GONE:
                 self._with_base = False
@@ -73,7 +80,7 @@ class CommitTask(ContentTask[CommitVersion]):
     def _plan(self) -> CommitVersion:
         """Send only the difference from the nearest version: one with the same content, the draft's own base, or else
         the latest."""
-        if not self._with_base:
+        if not self._with_base or self._is_sent_whole:
             return self._full_command()
         database, collection = self._session.database, self._command.collection
         digest = self._command.expected_digest or ""
@@ -153,7 +160,13 @@ class CommitTask(ContentTask[CommitVersion]):
             notify(f"{name} has this content already, no new version; latest → {version}{stored}")
             return
         total = self._content.count
-        new = total if self._difference is None else len(self._difference.changed)
+        new = self._new_count(committed, total)
         gone = len(self._difference.removed) if self._difference is not None else 0
         removed = f", {gone:,} removed" if gone else ""
         notify(f"{name}, {new:,} of {counted(total, 'file')} new{removed}, {format_bytes(self._new_bytes)} stored")
+
+    def _new_count(self, committed: Committed, total: int) -> int:
+        """How many entries differ from the base; where all of them were sent, how many brought new content."""
+        if self._difference is not None:
+            return len(self._difference.changed)
+        return total if not committed.version else min(total, self._new_contents + len(self._content.references))

@@ -53,10 +53,7 @@ class PendingVersion:
 
     def version(self) -> queries.VersionInfo:
         """Wait for the version. Raises: EventRejected; InvalidInput when it is part of a draft that is still open."""
-        committed = self._wait_for_task(None)
-        if committed is not None:
-            return self._info(committed.version)
-        info = self._sealed()
+        info = self._wait_for_task(None) or self._sealed()
         if info is None:
             raise InvalidInput(f"{self._still_open()} Call `run.finish_artifact` to seal it, then `artifact.wait()`.")
         return info
@@ -75,9 +72,8 @@ class PendingVersion:
 
     def _wait(self, timeout_s: float | None) -> queries.VersionInfo | None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        committed = self._wait_for_task(timeout_s)
-        if committed is not None:
-            return self._info(committed.version)
+        if (info := self._wait_for_task(timeout_s)) is not None:
+            return info
         polls = SEAL_POLL.start(deadline=deadline)
         with telling(self._awaited):
             while (info := self._sealed()) is None and self.seals_draft:
@@ -111,8 +107,14 @@ class PendingVersion:
             )
         return self._task
 
-    def _wait_for_task(self, timeout_s: float | None) -> Committed | None:
-        return self.task_of_this_process().result(timeout_s)
+    def _wait_for_task(self, timeout_s: float | None) -> queries.VersionInfo | None:
+        """What is recorded about the version; None where the task makes none."""
+        task = self.task_of_this_process()
+        is_news = not task.done  # else what came with its outcome may have changed since
+        committed = task.result(timeout_s)
+        if committed is None:
+            return None
+        return committed.info if is_news and committed.info is not None else self._info(committed.version)
 
     def _sealed(self) -> queries.VersionInfo | None:
         assert self._draft is not None, "only shared drafts are committed later"

@@ -8,11 +8,12 @@ from functools import partial
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_producer.producer import Producer, SentEvent
-from headwater_schemas.errors import EventRejected, Reason, StoreError
+from headwater_schemas.errors import StoreError
 from headwater_schemas.keys import collection_key
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater._commit.task import Awaited
 from headwater._commit.whole_versions import WholeVersions
@@ -36,8 +37,6 @@ class WriteSession:
         self.algorithms = ProjectAlgorithms(stores.database, producer)
         self._stores = stores
         self._gave_up = False  # the log was waited for in vain, and has confirmed nothing since
-        self._outcomes: dict[tuple[str, str], queries.Outcome] = {}
-        self._rejections: dict[SentEvent, queries.RejectionInfo] = {}
 
     def shown(self, collection: str) -> str:
         """A collection for a message, as any command takes it."""
@@ -86,12 +85,17 @@ class WriteSession:
         """The smallest cut that holds these events, which are durable."""
         return self.producer.cut_of(sent)
 
-    def reach(self, cut: Cut, *, patience_s: float) -> Cut:
-        """Wait until `cut` is projected, and return how far the projection is.
+    def ask(
+        self, cut: Cut, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent], *, patience_s: float
+    ) -> Outcomes:
+        """What became of these drafts, (collection, draft) each, and of these events, once `cut` is projected.
 
-        Where other processes project, at most `patience_s`. Raises: StoreUnavailable where this one cannot.
+        Where other processes project, what is known after `patience_s`. Raises: StoreUnavailable where this one cannot.
         """
-        return self._stores.projection.reach(cut, patience_s=patience_s, timeout_s=self.wait_s)
+        found = self._stores.projection.ask(
+            cut, drafts, list(_ranges(sent)), patience_s=patience_s, timeout_s=self.wait_s
+        )
+        return Outcomes(Cut(cut.generation, found.offsets), found.outcomes, found.rejections)
 
     def is_given_up(self, cut: Cut) -> bool:
         """Whether `cut` was waited for in vain, and nothing has changed since."""
@@ -112,23 +116,6 @@ class WriteSession:
         if not self._stores.read_only:
             with self.telling():
                 self._stores.projection.catch_up_on(collection_key(collection), timeout_s=self.wait_s)
-
-    def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:
-        """Ask once what became of these drafts, (collection, draft) each, and which of these events were rejected."""
-        self._outcomes = queries.outcomes(self.database, drafts) if drafts else {}
-        found = queries.rejections(self.database, list(_ranges(sent)))
-        self._rejections = {SentEvent(one.session, one.key, one.sequence): one for one in reversed(found)}
-
-    def outcome_of(self, collection: str, draft: str) -> queries.Outcome | None:
-        """The outcome of a draft, as last looked up."""
-        return self._outcomes.get((collection, draft))
-
-    def raise_rejection(self, sent: Sequence[SentEvent]) -> None:
-        """Raises: EventRejected for the first of these events that was rejected, as last looked up."""
-        for event in sent if self._rejections else ():
-            rejection = self._rejections.get(event)
-            if rejection is not None:
-                raise EventRejected(rejection.message, reason=Reason(rejection.reason))
 
 
 def _ranges(sent: Iterable[SentEvent]) -> Iterator[queries.SentRange]:

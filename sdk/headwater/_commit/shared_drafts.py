@@ -15,6 +15,7 @@ from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
 from headwater_schemas.limits import WRITERS_MAX
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
@@ -55,13 +56,14 @@ class _SharedDraftTask(ContentTask[C]):
     def sent(self) -> Sequence[SentEvent]:
         return super().sent if self._closing is None else [self._closing]
 
-    def _resolve_content(self) -> bool:
+    def _resolve_content(self, outcomes: Outcomes) -> bool:
         assert self._sent is not None
-        outcome = self._session.outcome_of(self._sent.collection, self._sent.draft)
+        outcome = outcomes.of_draft(self._sent.collection, self._sent.draft)
         if self._closing is not None:
-            return self._resolve_closing(self._closing, outcome)
+            outcomes.raise_rejection([self._closing])
+            return self._resolve_closing(outcome)
         try:
-            self._session.raise_rejection(self._sent.events)
+            outcomes.raise_rejection(self._sent.events)
         except EventRejected as rejected:
             if not self._tolerates(rejected.reason, outcome):
                 raise
@@ -76,8 +78,8 @@ class _SharedDraftTask(ContentTask[C]):
         """What is sent once the entries are accepted."""
 
     @abstractmethod
-    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:
-        """Find the outcome of the closing event."""
+    def _resolve_closing(self, outcome: queries.Outcome | None) -> bool:
+        """Take note of the draft's outcome after the closing event, which was not rejected."""
 
     def _tolerates(self, reason: Reason, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002
         """Whether the closing event may be sent although entries were rejected."""
@@ -104,7 +106,7 @@ class UpsertTask(_SharedDraftTask[Upsert]):
     def _closing_event(self) -> WriterDone:
         return WriterDone(collection=self._command.collection, draft=self._shared.draft, writer=self._shared.writer)
 
-    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002 - irrelevant
+    def _resolve_closing(self, outcome: queries.Outcome | None) -> bool:  # noqa: ARG002 - irrelevant
         self.succeed(None)
         return True
 
@@ -133,16 +135,15 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         """The commit's event, once it was sent: a seal that waits for writers may still be rejected."""
         return self._closing
 
-    def _resolve_content(self) -> bool:
+    def _resolve_content(self, outcomes: Outcomes) -> bool:
         if self._part is not None and self._part.failed:
             self._part.result()  # raises its error
-        return super()._resolve_content()
+        return super()._resolve_content(outcomes)
 
     def _closing_event(self) -> VersionCommitted:
         return commit_event(self._command, self._shared.draft)
 
-    def _resolve_closing(self, closing: SentEvent, outcome: queries.Outcome | None) -> bool:
-        self._session.raise_rejection([closing])
+    def _resolve_closing(self, outcome: queries.Outcome | None) -> bool:
         if outcome is None or outcome.is_uncommitted:
             raise self._blocked()
         committed = Committed.of(outcome)

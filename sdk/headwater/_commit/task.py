@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 from headwater_producer.producer import SentEvent
 from headwater_schemas.positions import Cut
 
+from headwater._commit.outcomes import Outcomes
+
 if TYPE_CHECKING:
     from headwater._commit.write_queue import WriteQueue
 
@@ -68,8 +70,8 @@ class Task(ABC, Generic[T]):
         """Hand the events to the producer. Raises: HeadwaterError when they cannot be sent."""
 
     @abstractmethod
-    def resolve(self) -> bool:
-        """Find the outcome of the events, once they are projected. False: more was sent, and it is not done."""
+    def resolve(self, outcomes: Outcomes) -> bool:
+        """Take note of the outcome of the events, once they are projected. False: more was sent, and it is not done."""
 
     def succeed(self, result: T) -> None:
         """The events were accepted."""
@@ -106,8 +108,13 @@ class TaskLog(Protocol):
         """The smallest cut that holds these events, which are durable."""
         ...
 
-    def reach(self, cut: Cut, *, patience_s: float) -> Cut:
-        """Wait until `cut` is projected, about `patience_s` at most, and return how far the projection is."""
+    def ask(
+        self, cut: Cut, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent], *, patience_s: float
+    ) -> Outcomes:
+        """Wait until `cut` is projected, about `patience_s` at most; what became of these drafts and events by then.
+
+        `drafts` are (collection, draft) each.
+        """
         ...
 
     def is_given_up(self, cut: Cut) -> bool:
@@ -120,8 +127,4 @@ class TaskLog(Protocol):
 
     def awaited(self, what: Awaited) -> str | None:
         """What keeps who waits for this; None where that needs no words."""
-        ...
-
-    def look_up(self, drafts: Sequence[tuple[str, str]], sent: Iterable[SentEvent]) -> None:
-        """Ask what became of these drafts, (collection, draft) each, and of these events."""
         ...

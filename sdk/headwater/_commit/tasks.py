@@ -13,6 +13,7 @@ from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
 
+from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
@@ -61,9 +62,9 @@ class EventsTask(Task[None]):
             taken, self._events = self._events, ()
             return taken
 
-    def resolve(self) -> bool:
+    def resolve(self, outcomes: Outcomes) -> bool:
         if self.rejectable:
-            self._session.raise_rejection(self._sent)
+            outcomes.raise_rejection(self._sent)
         self.succeed(None)
         return True
 
@@ -75,13 +76,14 @@ class Committed:
     version: int
     deduplicated: bool  # the version existed before, with the same content
     attributes_ignored: bool = False  # and keeps its own attributes, which the author may not change
+    info: queries.VersionInfo | None = None  # what was recorded about it then, where that came along
 
     @classmethod
     def of(cls, outcome: queries.Outcome) -> "Committed | None":
         """None where there is no version."""
         if outcome.version is None:
             return None
-        return cls(outcome.version, outcome.deduplicated, outcome.attributes_ignored)
+        return cls(outcome.version, outcome.deduplicated, outcome.attributes_ignored, outcome.info)
 
 
 C = TypeVar("C", bound=Upsert)
@@ -104,7 +106,7 @@ class ContentTask(Task[Committed | None], Generic[C]):
         self._command = command
         self._sent: SentCommit | None = None
         self._claim: SentEvent | None = None  # of the digest algorithm, which is to be accepted first
-        self._new_bytes = 0
+        self._new_bytes = self._new_contents = 0  # that were not stored before
 
     @property
     def draft(self) -> tuple[str, str] | None:
@@ -126,10 +128,10 @@ class ContentTask(Task[Committed | None], Generic[C]):
         if self._claim is None:
             self._send_content()
 
-    def resolve(self) -> bool:
+    def resolve(self, outcomes: Outcomes) -> bool:
         if self._claim is None:
-            return self._resolve_content()
-        self._session.raise_rejection([self._claim])
+            return self._resolve_content(outcomes)
+        outcomes.raise_rejection([self._claim])
         if not self._session.algorithms.settle(self._command.project, self._record.stager.algorithm):
             raise self._blocked_claim()
         self._queue.retry(self._send_content)
@@ -137,16 +139,17 @@ class ContentTask(Task[Committed | None], Generic[C]):
         return False
 
     @abstractmethod
-    def _resolve_content(self) -> bool:
+    def _resolve_content(self, outcomes: Outcomes) -> bool:
         """As `resolve`, once the content was sent."""
 
     def _send_content(self) -> None:
         stager = self._record.stager
         ingest_deferred(stager, self._content.files, self._record.deferred, quiet=self._session.quiet)
         command = self._plan()
-        before = stager.published_bytes
+        bytes_before, contents_before = stager.published_bytes, stager.published_contents
         self._sent = self._publish(command)
-        self._new_bytes += stager.published_bytes - before
+        self._new_bytes += stager.published_bytes - bytes_before
+        self._new_contents += stager.published_contents - contents_before
 
     @abstractmethod
     def _plan(self) -> C:

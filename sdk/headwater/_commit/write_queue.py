@@ -11,16 +11,17 @@ log does not answer, tasks stay unfinished, and the next caller who waits tries 
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Any, TypeVar
 
+from headwater_producer.producer import SentEvent
 from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
 from headwater_schemas.positions import Cut
 
+from headwater._commit.outcomes import NOTHING_TOLD, Outcomes
 from headwater._commit.stalled import StalledPartitions
 from headwater._commit.task import Task, TaskLog
 from headwater._stores.outages import OUTAGE_BACKOFF
@@ -33,6 +34,22 @@ PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks d
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
 
 T = TypeVar("T")
+
+
+class _Question:
+    """What is asked about tasks: about their events as they are now."""
+
+    def __init__(self, tasks: Sequence[Task[Any]]) -> None:
+        self.drafts = [task.draft for task in tasks if task.draft is not None]
+        self._about = [(task, list(task.sent)) for task in tasks]
+
+    @property
+    def events(self) -> list[SentEvent]:
+        return [event for _, events in self._about for event in events]
+
+    def unchanged(self) -> list[Task[Any]]:
+        """The tasks that are still about these events: other threads may have resolved some, and sent more."""
+        return [task for task, events in self._about if not task.done and events == list(task.sent)]
 
 
 class WriteQueue:
@@ -49,6 +66,8 @@ class WriteQueue:
         self._sent: list[Task[Any]] = []  # their events are with the producer, their outcome is not known
         self._stalled = StalledPartitions()
         self._flushing = threading.RLock()
+        self._resolved = threading.Condition(self._flushing)
+        self._called_for: Counter[int] = Counter()  # id of a task → how many callers ask for it at this moment
         self._wakeup = threading.Condition()
         self._thread: threading.Thread | None = None
         self._started = 0
@@ -157,14 +176,29 @@ class WriteQueue:
             self._send_batch()
             if self._sent:
                 self._log.confirm(gives_up=gives_up)
-            cut, patience_s = self._awaited(until)
-        reached = None
-        if cut is not None:
-            reached = self._log.reach(cut, patience_s=min(patience_s, patience_s_max))
+            awaited, patience_s = self._awaited(until)
+            if until is None and awaited and not (awaited := self._not_asked_for(awaited)):
+                self._resolve_sent(_Question([]), NOTHING_TOLD)
+                self._resolved.wait(LINGER_S)  # callers ask for the rest
+                return
+            cut = self._cut_of(awaited)
+            question = _Question(self._answered_with(cut))
+            callers = Counter(map(id, () if until is None else awaited))
+            self._called_for += callers
+        outcomes = NOTHING_TOLD
+        try:
+            if awaited:
+                outcomes = self._log.ask(
+                    cut, question.drafts, question.events, patience_s=min(patience_s, patience_s_max)
+                )
+        finally:
+            with self._flushing:
+                self._called_for -= callers
+                self._resolved.notify_all()
         with self._flushing:
-            if reached is not None and cut is not None:
-                self._stalled.note(cut, reached)
-            self._resolve_sent(reached)
+            if awaited:
+                self._stalled.note(cut, outcomes.reached)
+            self._resolve_sent(question, outcomes)
 
     def _send_batch(self) -> None:
         room = TASKS_PER_BATCH - sum(not self._stalled.delays(task) for task in self._sent)
@@ -190,43 +224,50 @@ class WriteQueue:
             return self._ended
         return [task.sent[-1] for task in unfinished]
 
+    def _waiting(self) -> list[Task[Any]]:
+        """The tasks that are durable, and done once they are projected."""
+        return [task for task in self._sent if task.rejectable and not task.done and task.is_durable]
+
     def _asked_for(self, until: Collection[Task[Any]] | None) -> list[Task[Any]]:
-        """The tasks that are durable, and done once they are projected: those of `until`, if there are any."""
-        waiting = [task for task in self._sent if task.rejectable and not task.done and task.is_durable]
+        """Those of `until` that are waiting, if there are any, or else all."""
+        waiting = self._waiting()
         wanted = set(map(id, until or ()))
         return [task for task in waiting if id(task) in wanted] or waiting
+
+    def _not_asked_for(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Those that no caller asks for by name at this moment, in another thread."""
+        return [task for task in tasks if id(task) not in self._called_for]
+
+    def _answered_with(self, cut: Cut) -> list[Task[Any]]:
+        """The tasks of which it may be known what became of them once `cut` is projected."""
+        partitions = cut.offsets.keys()
+        return [
+            task
+            for task in self._waiting()
+            if all(position.partition in partitions for event in task.sent for position in event.positions)
+        ]
 
     def _cut_of(self, tasks: Iterable[Task[Any]]) -> Cut:
         return self._log.cut_of(event for task in tasks for event in task.sent)
 
-    def _awaited(self, until: Collection[Task[Any]] | None) -> tuple[Cut | None, float]:
-        """What to wait for and how long: for stalled partitions only where nothing else is waited for."""
+    def _awaited(self, until: Collection[Task[Any]] | None) -> tuple[list[Task[Any]], float]:
+        """What to ask for and how long: for what is in stalled partitions only where nothing else is to be asked."""
         asked = self._asked_for(until)
         moving = [task for task in asked if not self._stalled.delays(task)]
-        if moving:
-            return self._cut_of(moving), PATIENCE_S
-        return (self._cut_of(asked) if asked else None), STALLED_PATIENCE_S
+        return (moving, PATIENCE_S) if moving else (asked, STALLED_PATIENCE_S)
 
-    def _is_answered(self, task: Task[Any], reached: Cut | None) -> bool:
-        if not task.is_durable:
-            return False
-        return not task.rejectable or (reached is not None and reached.includes(self._cut_of([task])))
-
-    def _resolve_sent(self, reached: Cut | None) -> None:
-        answered = {id(task) for task in self._sent if not task.done and self._is_answered(task, reached)}
-        asked = [task for task in self._sent if id(task) in answered and task.rejectable]
-        if asked:
-            drafts = [task.draft for task in asked if task.draft is not None]
-            self.retry(partial(self._log.look_up, drafts, [event for task in asked for event in task.sent]))
+    def _resolve_sent(self, question: _Question, outcomes: Outcomes) -> None:
+        """Resolve what was asked about, where it was answered, and what need only be durable."""
+        answered = {id(task) for task in question.unchanged() if outcomes.reached.includes(self._cut_of([task]))}
         unresolved: list[Task[Any]] = []
         for task in self._sent:
             if task.done:
                 continue  # before an interrupt
-            if id(task) not in answered:
+            if id(task) not in answered and (task.rejectable or not task.is_durable):
                 unresolved.append(task)
                 continue
             try:
-                done = task.resolve()
+                done = task.resolve(outcomes)
             except (HeadwaterError, OSError) as error:
                 task.fail(error)
                 done = True

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
+from headwater_consumer.queries import Answers, SentRange
 from headwater_eventlog.port import EventLog
 from headwater_schemas.errors import StoreMissing
 from headwater_schemas.positions import Cut, Position
@@ -16,7 +17,15 @@ class Projection(Protocol):
 
     def covers(self, cut: Cut) -> bool: ...
 
-    def reach(self, cut: Cut, *, patience_s: float, timeout_s: float) -> Cut: ...
+    def ask(
+        self,
+        cut: Cut,
+        drafts: Sequence[tuple[str, str]],
+        ranges: Sequence[SentRange],
+        *,
+        patience_s: float,
+        timeout_s: float,
+    ) -> Answers: ...
 
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None: ...
 

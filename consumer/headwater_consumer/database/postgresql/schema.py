@@ -16,6 +16,7 @@ from headwater_schemas.errors import (
 
 from headwater_consumer.database.connection import POSTGRESQL, Connection, driver_connection
 from headwater_consumer.database.port import DataRefused, GaveWay
+from headwater_consumer.database.postgresql.announcements import PostgresqlAnnouncements
 from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
 from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
 from headwater_consumer.database.row_mapping import TABLES, table_name
@@ -41,7 +42,7 @@ _REFUSED = ("28", "3D")  # this user, this database
 _ROLLED_BACK = "40"  # by the server, as in a deadlock: SQLSTATE class 40, where the transaction can be repeated
 
 
-class PostgresqlSchema(PostgresqlBulk):
+class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
     """A `DatabaseAdapter` for one schema of a database."""
 
     # A projector that hangs must not keep what it locked. A reader may pause between two queries for any time.
@@ -58,6 +59,7 @@ class PostgresqlSchema(PostgresqlBulk):
 
     def __init__(self, url: str, schema: str) -> None:
         """Raises: InvalidSettings, also when the client library is missing."""
+        super().__init__()
         psycopg = _psycopg()
         check_url(url)
         check_schema_name(schema)
@@ -82,7 +84,7 @@ class PostgresqlSchema(PostgresqlBulk):
             return False
         poll = select.poll()
         poll.register(driver.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return not poll.poll(0) or self._reads_announcements(driver)
 
     def serialize_creation(self, connection: Connection) -> None:
         """Exclude all others from here to the end of this transaction: for what is created once."""

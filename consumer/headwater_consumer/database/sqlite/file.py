@@ -61,6 +61,13 @@ class SqliteFile(SqliteBulk):
         """The cursors; one writer at a time needs no locks."""
         return self.load_rows(connection, LogPositionRow, [(partition,) for partition in partitions])
 
+    def announce(self, connection: Connection, text: str) -> None:
+        """Nobody hears of it: who waits projects."""
+
+    def hear(self, connection: Connection, timeout_s: float) -> list[str] | None:  # noqa: ARG002
+        """Nobody listens."""
+        return None
+
     def to_store_error(self, error: BaseException) -> StoreError:
         """The driver's error as one of ours."""
         if isinstance(error, _ABOUT_DATA):

@@ -1,0 +1,78 @@
+"""How often a writer on servers asks them for one thing: counted, since times vary."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import headwater
+import psycopg
+import pytest
+from headwater_eventlog.kafka import sender
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+from urllib3 import PoolManager
+
+from tests.sdk.conftest import store as store
+from tests.support.modes import SERVICE
+
+COMMIT_MAX = 8  # in all, as promised; each of the parts below is what it takes now
+STATEMENTS, PUTS, OTHER_S3, APPENDS, ADMIN = "statements", "puts", "other requests to S3", "appends", "admin requests"
+
+
+@pytest.fixture
+def mode() -> str:
+    return SERVICE
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """What this process asks servers for, by kind. Waiting for what servers send unasked is not counted."""
+    found: Counter[str] = Counter()
+
+    def counting(owner: type, name: str, kind: Callable[..., str]) -> Any:
+        call = getattr(owner, name)
+
+        def count_and_call(self: Any, *arguments: Any, **named: Any) -> Any:
+            found[kind(*arguments)] += 1
+            return call(self, *arguments, **named)
+
+        return patch.object(owner, name, count_and_call)
+
+    admin = [name for name in vars(KafkaAdminClient) if name.startswith(("describe_", "list_", "create_"))]
+    with (
+        counting(psycopg.Cursor, "execute", lambda *_: STATEMENTS),
+        counting(psycopg.Cursor, "executemany", lambda *_: STATEMENTS),
+        counting(PoolManager, "urlopen", lambda method, *_: PUTS if method == "PUT" else OTHER_S3),
+        counting(KafkaProducer, "flush", lambda *_: APPENDS),
+    ):
+        for name in admin:
+            counting(KafkaAdminClient, name, lambda *_: ADMIN).start()
+        try:
+            yield found
+        finally:
+            patch.stopall()
+
+
+def filled(name: str, content: str) -> headwater.Artifact:
+    artifact = headwater.Artifact(name, type="result")
+    with artifact.new_file("result.json") as file:
+        file.write(content)
+    return artifact
+
+
+@pytest.mark.usefixtures("store")
+def test_a_commit_asks_once_for_each_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with headwater.init() as run:
+        for number in range(3):  # until everything is open, and known that does not change
+            run.log_artifact(filled("pets", f"{number}")).wait()
+        monkeypatch.setattr(sender, "IDENTITY_AGE_S_MAX", 60.0)  # else once in a while the topic is looked at, too
+        with counted() as found:
+            artifact = run.log_artifact(filled("pets", "another")).wait()
+            assert (artifact.version, artifact.aliases) == ("v3", ["latest"])
+
+    # Where it is stored already, and what became of it; it may be told before all of it is projected, and ask again.
+    assert found[STATEMENTS] in (2, 3, 4)
+    assert (found[PUTS], found[OTHER_S3], found[APPENDS]) == (1, 0, 1)
+    assert found.total() <= COMMIT_MAX
