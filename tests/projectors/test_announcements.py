@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 from headwater_consumer.database import Database
-from headwater_consumer.database.postgresql import announcements
+from headwater_consumer.database.postgresql import PostgresqlSchema, announcements
 from headwater_consumer.writing.announcements import announce, announced
 from headwater_schemas.positions import Cut
 
@@ -16,8 +16,9 @@ LOOK = [announcements.LOOK]
 
 
 @pytest.fixture
-def listener(deployment: Deployment) -> Iterator[Database]:
-    """Another process's connection, which listens already."""
+def listener(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Another process's connection, which listens already, and goes on however long it is idle."""
+    monkeypatch.setattr(PostgresqlSchema, "idle_s", None)
     with closing(_open(deployment)) as database:
         assert database.hear(0.0) == LOOK
         yield database
