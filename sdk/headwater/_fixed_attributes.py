@@ -1,7 +1,10 @@
 """Objects that take no attributes but their own, so that a misspelled one is an error rather than lost."""
 
+from collections.abc import Hashable
 from difflib import get_close_matches
+from functools import cache
 from inspect import get_annotations
+from typing import Any, cast
 
 
 class FixedAttributes:
@@ -17,9 +20,15 @@ class FixedAttributes:
         super().__setattr__(name, value)
 
 
+@cache
+def _annotated(cls: Any) -> tuple[str, ...]:
+    """The names that a class and its bases annotate. Asked for each attribute of each object: kept."""
+    return tuple(known for base in cls.__mro__ for known in get_annotations(base))
+
+
 def _check_settable(thing: object, name: str) -> None:
     cls = type(thing)
-    annotated = [known for base in cls.__mro__ for known in get_annotations(base)]
+    annotated = _annotated(cast(Hashable, cls))
     if name in annotated:
         if name in vars(thing):
             raise AttributeError(f"{name!r} of this {cls.__name__} cannot be changed any more.")

@@ -303,3 +303,19 @@ def test_a_spoiled_row_of_a_single_file_is_not_trusted(cache: StatCache, place: 
         db.execute("UPDATE files SET digest = ?", (digest_of(b"1"),))
 
     assert cache.lookup_file(scan_file(path), XXH3) is None
+
+
+def test_the_mounts_are_looked_up_only_to_remember_a_file_that_is_old_enough(
+    cache: StatCache, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[int] = []
+    monkeypatch.setattr(trust.FileSystems, "tell_changes", lambda _, device: looked_up.append(device) or False)
+    path = tree / "folder-0" / "file-00"
+
+    cache.store_file(scan_file(path), digest_of(b"0"))
+    assert cache.lookup_file(scan_file(path), XXH3) is None
+    assert looked_up == []
+
+    cache.store_file(settled_file(path), digest_of(b"0"))
+    assert looked_up == [path.stat().st_dev]
+    assert cache.lookup_file(scan_file(path), XXH3) is None, "times do not tell of changes there"

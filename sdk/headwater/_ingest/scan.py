@@ -10,8 +10,9 @@ import stat
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -88,7 +89,8 @@ class Scan:
                 at = row - start
                 stats = folder.stats[at * NUMBERS_PER_FILE : (at + 1) * NUMBERS_PER_FILE]
                 location = os.path.join(self.root, folder.path, folder.names[at])
-                yield ScannedFile(location, stats, self.started_ns, folder.tells_changes, self.knows_executable)
+                tells_changes = partial(bool, folder.tells_changes)
+                yield ScannedFile(location, stats, self.started_ns, tells_changes, self.knows_executable)
 
     def by_folder(self, rows: Sequence[int]) -> Iterator[tuple[ScannedFolder, int, Sequence[int]]]:
         """The folders of these rows, which ascend: each with the row of its first file, and the rows that are in it."""
@@ -108,7 +110,8 @@ class ScannedFile:
     location: str  # absolute
     stats: "array[int]"  # its NUMBERS_PER_FILE
     started_ns: int  # this machine's clock, before the stat
-    tells_changes: bool  # False: it is where times do not tell of every change
+    # Whether it is where times tell of every change. It takes long to find out, and matters only for what was read.
+    tells_changes: Callable[[], bool]
     knows_executable: bool = True  # False: the file system does not keep it
 
     @property
@@ -164,7 +167,7 @@ def scan_file(path: str | os.PathLike[str], *, over_base: bool = False) -> Scann
     tells = _tells_executable(os.path.dirname(location), bool(numbers[EXECUTABLE]), 1, over_base=over_base)
     if not tells:
         numbers[EXECUTABLE] = 0
-    tells_changes = FileSystems().tell_changes(result.st_dev)
+    tells_changes = partial(FileSystems().tell_changes, result.st_dev)
     return ScannedFile(location, numbers, started_ns, tells_changes, tells)
 
 

@@ -183,7 +183,7 @@ class StatCache:
 
     def store_file(self, file: ScannedFile, digest: bytes) -> None:
         """Store the digest of `file`: in memory at first, written together with others, at the latest by `close`."""
-        if not (file.tells_changes and is_trusted(file.stats[MTIME_NS], file.stats[CTIME_NS], file.started_ns)):
+        if not (is_trusted(file.stats[MTIME_NS], file.stats[CTIME_NS], file.started_ns) and file.tells_changes()):
             return
         key = (os.fsencode(file.location), digest_forms.algorithm_of(digest))
         with _lock:
