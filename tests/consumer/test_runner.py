@@ -4,6 +4,7 @@ import multiprocessing
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from headwater_consumer.rows import ProjectionRow
 from headwater_consumer.writing import batches, layer_entries
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_eventlog.port import EventLog, NewRecord, Record
+from headwater_runtime.fair_lock import turn_at
 from headwater_schemas import codec, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
 from headwater_schemas.events import Stamped, VersionCommitted
@@ -352,6 +354,27 @@ def test_a_cut_of_another_log_is_refused(history: History, tmp_path: Path) -> No
 
     with pytest.raises(InvalidInput, match="a cut of log another cannot be compared with log"):
         projection.catch_up(Cut("another", {0: 0}), timeout_s=5)
+
+
+@pytest.mark.parametrize("note", ["torn", "of another log", "of what is not projected"])
+def test_the_note_of_whoever_projects_is_only_a_hint(history: History, tmp_path: Path, note: str) -> None:
+    position = history.writer().write(*history.draft(DIGITS, {"a": b"1"})[1])
+    cut = Cut(history.log.generation).including(position)
+    projection = EmbeddedProjection(history.log, history.database, tmp_path / "lock")
+    text = {
+        "torn": b"\xff" + cut.encode().encode()[7:],
+        "of another log": Cut("another", {position.partition: 99}).encode().encode(),
+        "of what is not projected": cut.encode().encode(),
+    }[note]
+
+    with ThreadPoolExecutor(1) as threads:
+        with turn_at(str(tmp_path / "lock"), time.monotonic() + 1) as turn:
+            turn.leave_note(text)
+            waiting = threads.submit(projection.catch_up, cut, timeout_s=60)
+            time.sleep(0.1)  # it reads the note meanwhile
+        waiting.result(timeout=60)
+
+    assert projection.covers(cut)
 
 
 def test_a_database_that_is_not_ours_is_left_as_it_is(tmp_path: Path) -> None:

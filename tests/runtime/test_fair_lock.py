@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from headwater_runtime.fair_lock import fair_lock
+from headwater_runtime.fair_lock import NOTE_BYTES_MAX, fair_lock, turn_at
 
 from tests.runtime.forks import in_a_fork
 
@@ -42,3 +42,30 @@ def test_the_lock_is_free_again_after_the_block_whatever_children_are_left(tmp_p
 def test_where_the_file_cannot_be_made_there_is_no_order(tmp_path: Path) -> None:
     with fair_lock(str(tmp_path / "missing" / "lock"), time.monotonic() + 1) as held:
         assert not held
+
+
+def test_who_waits_for_work_leaves_when_the_holder_notes_that_it_is_done(tmp_path: Path) -> None:
+    file = str(tmp_path / "lock")
+
+    def leaves_without_the_lock() -> bool:
+        with turn_at(file, time.monotonic() + 60, lambda note: note == b"two") as turn:
+            return not turn.is_held and turn.note() == b"two"
+
+    with turn_at(file, time.monotonic() + 1) as turn:
+        turn.leave_note(b"three")
+        turn.leave_note(b"two")  # shorter than what was there
+        turn.leave_note(bytes(NOTE_BYTES_MAX))  # too long: what was there stays
+        assert in_a_fork(leaves_without_the_lock)
+
+
+def test_only_the_holder_leaves_notes(tmp_path: Path) -> None:
+    file = str(tmp_path / "lock")
+
+    def notes_in_vain() -> bool:
+        with turn_at(file, time.monotonic()) as turn:
+            turn.leave_note(b"mine")
+            return turn.note() == b"of the holder"
+
+    with turn_at(file, time.monotonic() + 1) as turn:
+        turn.leave_note(b"of the holder")
+        assert in_a_fork(notes_in_vain)

@@ -1,14 +1,16 @@
 """A projection without a service: a reader projects, under a lock, for all readers that wait."""
 
-import contextlib
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headwater_eventlog.port import EventLog
+from headwater_runtime import fork_hooks
 from headwater_runtime.durations import format_seconds
-from headwater_runtime.fair_lock import fair_lock
-from headwater_schemas.errors import StoreUnavailable
+from headwater_runtime.fair_lock import Turn, turn_at
+from headwater_schemas.errors import InvalidInput, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
@@ -28,6 +30,8 @@ class EmbeddedProjection(ProjectionView):
         super().__init__(log, database)
         self._lock_file = lock_file
         self._projector = Projector(log, database)
+        self._new_lock()
+        fork_hooks.register_object(self, in_child=EmbeddedProjection._new_lock)
 
     def catch_up_on(self, key: str, *, timeout_s: float) -> None:
         """Return when the projection covers everything on the log under `key`.
@@ -65,15 +69,17 @@ class EmbeddedProjection(ProjectionView):
         deadline = time.monotonic() + timeout_s
         if self.covers(cut):
             return
-        with fair_lock(str(self._lock_file), deadline):
-            while not self.covers(cut):
+        with self._turn(cut, deadline) as turn:
+            while behind := self._behind(cut):
                 if time.monotonic() > deadline:
                     self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
                     return
                 # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
                 # checks again.
-                with contextlib.suppress(StaleProjector):
-                    self._project(cut)
+                with suppress(StaleProjector):
+                    for partition in behind:
+                        self._projector.project_batch(partition)
+                turn.leave_note(self.reached().encode().encode())
 
     def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:  # noqa: ARG002 - who waits projects
         """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
@@ -90,8 +96,43 @@ class EmbeddedProjection(ProjectionView):
         """Whether it is no use to wait: never."""
         return False
 
-    def _project(self, cut: Cut) -> None:
+    @contextmanager
+    def _turn(self, cut: Cut, deadline: float) -> Iterator[Turn]:
+        """Wait to be the one that projects, or until another has projected `cut`; in order, where there are locks.
+
+        Of a process's threads one is in the queue of processes, and the others wait for it without polling.
+        """
+        is_ours = self._threads.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        try:
+            with turn_at(str(self._lock_file), deadline, _Noted(cut)) as turn:
+                yield turn
+        finally:
+            if is_ours:
+                self._threads.release()
+
+    def _behind(self, cut: Cut) -> list[int]:
+        """The partitions that are not as far as `cut`."""
         offsets = self.offsets()
-        for partition, offset in cut.offsets.items():
-            if offsets.get(partition, BEFORE_FIRST) < offset:
-                self._projector.project_batch(partition)
+        return [p for p, offset in cut.offsets.items() if offsets.get(p, BEFORE_FIRST) < offset]
+
+    def _new_lock(self) -> None:
+        # Reentrant: a signal handler may wait in a thread that is in here already.
+        self._threads = threading.RLock()
+
+
+class _Noted:
+    """Whether, by the note of whoever projected last, everything in a cut is projected. Reads each note once."""
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._read = b""
+
+    def __call__(self, note: bytes) -> bool:
+        if note == self._read:
+            return False
+        self._read = note
+        try:
+            reached = Cut.decode(note.decode("ascii"))
+        except (InvalidInput, UnicodeDecodeError):
+            return False
+        return reached.generation == self._cut.generation and reached.includes(self._cut)
