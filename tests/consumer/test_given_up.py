@@ -1,7 +1,7 @@
 """A projection that was waited for in vain is not waited for again, until something changes."""
 
 import pytest
-from headwater_consumer.projection.given_up import Answers, GivenUp
+from headwater_consumer.projection.given_up import AskedServer, GivenUp
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import Cut
@@ -58,7 +58,7 @@ def test_a_partition_of_which_nothing_was_projected_yet_can_be_given_up() -> Non
 
 def test_a_server_that_is_away_is_waited_for_once_until_it_is_back() -> None:
     asked: list[bool] = []
-    answers, is_away = Answers(StoreUnavailable), True
+    answers, is_away = AskedServer(StoreUnavailable), True
 
     def ask() -> str:
         asked.append(is_away)
