@@ -92,7 +92,7 @@ def client_and_namespace() -> "tuple[Client, str]":
 
     Raises: InvalidInput as `active_run`; InvalidSettings, StoreError.
     """
-    from headwater._commit.client import client_for  # deferred: sqlalchemy
+    from headwater._commit.client import client_for  # deferred: database
 
     run = active_run()
     if run is not None:

@@ -143,7 +143,7 @@ def _as_link(uri: str) -> str | None:
 
 def _linked_entry(state: ArtifactState, uri: str) -> Entry:
     """The entry that a link names. Raises: NotFound, InvalidInput."""
-    from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
+    from headwater._artifact.resolve import find_version  # deferred: database
 
     collection, version, path = parse_link(uri)
     name = CollectionName.parse(collection)

@@ -132,7 +132,7 @@ class ArtifactState:
 
     def become(self, info: "VersionInfo") -> None:
         """From now on it is this version."""
-        from headwater._artifact.stored import StoredVersion  # deferred: sqlalchemy
+        from headwater._artifact.stored import StoredVersion  # deferred: database
 
         assert self._client is not None
         self._stored, self._pending, self.type = StoredVersion(self._client, info), None, info.type
@@ -383,7 +383,7 @@ class ArtifactState:
 
     def _log_to_active_run(self, expect_latest: ExpectedVersion | None) -> None:
         """Log it as an output of the active run, or else of none."""
-        from headwater._commit.save import log_version  # deferred: sqlalchemy
+        from headwater._commit.save import log_version  # deferred: database
 
         run = active_run()
         if run is not None:
@@ -400,7 +400,7 @@ class ArtifactState:
         return client.is_throwaway and self._client is not None and self._client is not client
 
     def _leave_unrecorded(self) -> "PendingVersion":
-        from headwater._commit.pending_version import Unrecorded  # deferred: sqlalchemy
+        from headwater._commit.pending_version import Unrecorded  # deferred: database
 
         self.check_open()
         self._pending = Unrecorded(self.base_name)
@@ -467,7 +467,7 @@ class ArtifactState:
 
     def _stored_base(self) -> "StoredVersion | None":
         """The version that a draft starts from."""
-        from headwater._artifact.stored import StoredVersion  # deferred: sqlalchemy
+        from headwater._artifact.stored import StoredVersion  # deferred: database
 
         base = self.content.base
         return None if base is None or self._client is None else StoredVersion(self._client, base)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headwater_schemas.entries import Reference, file_identity, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
+from headwater_schemas.lthash import ContentSum, sum_of
 from headwater_schemas.paths import (
     colliding_forms,
     composed,
@@ -21,7 +22,6 @@ from headwater_schemas.paths import (
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
-    from headwater_schemas.lthash import ContentSum
 
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
 
@@ -234,8 +234,6 @@ def sum_of_entries(
     files: Mapping[str, FileDigest], executable: Collection[str], references: Iterable[Reference]
 ) -> "ContentSum":
     """The sum of these entries alone."""
-    from headwater_schemas.lthash import sum_of  # deferred: numpy
-
     digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
     rows = [row for row, path in enumerate(files) if path in executable] if executable else ()
     total = sum_of(file_leaves(files, digests, sizes, rows), sum(sizes), remember=True)

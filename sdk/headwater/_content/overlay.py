@@ -7,18 +7,15 @@ base that a change hides are remembered, because they are subtracted from the su
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidPath
+from headwater_schemas.lthash import ContentSum
 from headwater_schemas.paths import conflict_reason
 
 from headwater._content.content import Content, ContentDelta, FileContent, FileDigest, FileOrReference, sum_of_entries
-
-if TYPE_CHECKING:
-    from headwater_schemas.lthash import ContentSum
 
 
 class Overlay(Content):
@@ -88,8 +85,6 @@ class Overlay(Content):
 
     def sum(self) -> "ContentSum":
         """The base's sum, minus what is hidden, plus what was added. Cost: proportional to the change."""
-        from headwater_schemas.lthash import ContentSum  # deferred: numpy
-
         if self._sum is None:
             base = self.base
             whole = ContentSum(base.sum_state, base.entry_count, base.size_bytes)

@@ -15,18 +15,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from headwater_schemas import digests as digest_forms
 from headwater_schemas.entries import file_identity, file_leaves
+from headwater_schemas.lthash import NOTHING, ContentSum, sum_of
 from xxhash import xxh3_128_intdigest
 
 from headwater._ingest.folder_walk import CTIME_NS, EXECUTABLE, MTIME_NS, NUMBERS_PER_FILE, SIZE, ScannedFolder
 from headwater._ingest.scan import Scan
 from headwater._ingest.trust import is_trusted
-
-if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
-    from headwater_schemas.lthash import ContentSum
 
 CHUNK_NAMES = 256  # about 16 KiB: little to rewrite, and few enough database rows for a million files
 CHUNK_NAMES_MAX = 2 * CHUNK_NAMES  # a larger one is split
@@ -131,8 +129,6 @@ class ScanDiff:
         """The sum of what was scanned. The columns describe the rows in `changed_rows`, as they were read; those at the
         indexes `executable` are executable.
         """
-        from headwater_schemas.lthash import sum_of  # deferred: numpy
-
         old_sizes = [file.size for file in self.superseded]
         old_paths, old_digests = [file.path for file in self.superseded], [file.digest for file in self.superseded]
         old_executable = [i for i, file in enumerate(self.superseded) if file.executable]
@@ -157,8 +153,6 @@ class ChunkChanges:
 
 def diff_scan(scan: Scan, algorithm: str, cached: CachedTree | None) -> ScanDiff:
     """Compare a scan with the stored state of its tree; None when there is none."""
-    from headwater_schemas.lthash import NOTHING  # deferred: numpy
-
     stored: dict[str, list[Chunk]] = {}
     for chunk in cached.chunks if cached else ():
         stored.setdefault(chunk.folder, []).append(chunk)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, Watch
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_identity, file_leaves
+from headwater_schemas.lthash import ContentSum, sum_of
 
 from headwater._content.content import ContentDelta
 from headwater._ingest.recent_reads import (
@@ -27,9 +28,6 @@ from headwater._ingest.scan_diff import ScanDiff
 from headwater._ingest.small_files import read_small_files, unreadable_file
 from headwater._ingest.stat_cache import StatCache
 from headwater._progress import Progress
-
-if TYPE_CHECKING:
-    from headwater_schemas.lthash import ContentSum
 
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 
@@ -78,8 +76,6 @@ def ingest_folder(
 def _ingest_folder(
     client: IngestClient, stager: BlobStager, scanned: Scan, reads: RecentReads, *, verify: bool
 ) -> IngestedFolder:
-    from headwater_schemas.lthash import sum_of  # deferred: numpy
-
     if verify:
         client.stat_cache.forget_scan(scanned, stager.algorithm)
     diff = client.stat_cache.diff_scan(scanned, stager.algorithm)

@@ -18,11 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from weakref import WeakSet
 
 from headwater_runtime import fork_hooks
 from headwater_schemas import digests as digest_forms
+from headwater_schemas.lthash import ContentSum
 from xxhash import xxh3_128_digest
 
 from headwater._ingest.folder_walk import CTIME_NS, MTIME_NS
@@ -38,9 +39,6 @@ from headwater._ingest.scan_diff import (
     diff_scan,
 )
 from headwater._ingest.trust import is_trusted
-
-if TYPE_CHECKING:  # imports numpy, which takes longer to load than everything else here
-    from headwater_schemas.lthash import ContentSum
 
 TREES_MAX = 1024
 CACHE_BYTES_MAX = 2 * 1024**3  # about 30 million files
@@ -287,8 +285,6 @@ class StatCache:
 
 
 def _load_tree(db: sqlite3.Connection, key: _TreeKey) -> CachedTree | None:
-    from headwater_schemas.lthash import ContentSum  # deferred: numpy
-
     with _transaction(db, "DEFERRED"):
         row = db.execute(
             "SELECT id, revision, used_s, state, count, size_bytes, checksum FROM trees "

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def _find_runs(client: "Client", names: Sequence[str]) -> "list[Run]":
-    from headwater._run.listing import run_named  # deferred: sqlalchemy
+    from headwater._run.listing import run_named  # deferred: database
 
     return [run_named(client, name) for name in names]
 

@@ -34,20 +34,20 @@ def open_for_reading(settings: Settings) -> Stores:
         return open_stores(settings, create=False)
     except StoreMissing as missing:
         if settings.profile is not None:
-            from headwater._stores.nothing import nothing_in  # deferred: sqlalchemy
+            from headwater._stores.nothing import nothing_in  # deferred: database
 
             # Whether it is there by now only the servers can say, so they are asked each time.
             return nothing_in(settings.url, missing, is_current=lambda: False)
-        from headwater._stores.folder import nothing_yet  # deferred: sqlalchemy
+        from headwater._stores.folder import nothing_yet  # deferred: database
 
         return nothing_yet(settings.store, missing)
 
 
 def _opened(settings: Settings, *, create: bool) -> Stores:
     if settings.profile is not None:
-        from headwater._stores.servers import open_servers  # deferred: kafka, minio, sqlalchemy
+        from headwater._stores.servers import open_servers  # deferred: kafka, minio
 
         return open_servers(settings.profile, create=create)
-    from headwater._stores.folder import open_folder  # deferred: sqlalchemy
+    from headwater._stores.folder import open_folder  # deferred: database
 
     return open_folder(settings.store, create=create)

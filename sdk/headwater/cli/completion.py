@@ -136,7 +136,7 @@ def _candidates(ctx: click.Context, name: str, query: Query) -> list[str]:
 
 
 def _run_query(ctx: click.Context, settings: Settings, name: str, query: Query) -> Sequence[str]:
-    from headwater._stores.reading import open_projection  # deferred: psycopg
+    from headwater._stores.reading import open_projection  # deferred: database
 
     try:
         project = _project(ctx, settings, name)
@@ -155,27 +155,27 @@ def _project(ctx: click.Context, settings: Settings, name: str) -> str:
 
 
 def _names(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - a `Query`
-    from headwater_consumer import queries  # deferred: psycopg
+    from headwater_consumer import queries  # deferred: database
 
     found = queries.collections(database, project, limit=CANDIDATES_MAX)
     return [CollectionName.parse(info.collection).name for info in found]
 
 
 def _selectors(database: "Database", project: str, collection: str) -> list[str]:
-    from headwater_consumer import queries  # deferred: psycopg
+    from headwater_consumer import queries  # deferred: database
 
     found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
     return [*_aliases(database, project, collection), *[f"v{info.version}" for info in found]]
 
 
 def _aliases(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: psycopg
+    from headwater_consumer import queries  # deferred: database
 
     found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
     return sorted({alias for info in found for alias in info.aliases})
 
 
 def _types(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: psycopg
+    from headwater_consumer import queries  # deferred: database
 
     return queries.artifact_types(database, project, limit=CANDIDATES_MAX)

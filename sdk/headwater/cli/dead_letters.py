@@ -29,7 +29,7 @@ def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> 
 
     Upgrade before you skip: a newer release may be able to decode the event.
     """
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     client, _ = open_store(None, None)
     if retry and skip:

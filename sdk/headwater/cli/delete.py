@@ -37,7 +37,7 @@ def rm_command(
     Reports how many bytes a later `headwater gc` can reclaim, and which runs and versions depend on them. If one name
     is wrong, nothing is deleted.
     """
-    from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
+    from headwater._artifact.lookup import find_artifact  # deferred: database
 
     for name in names:
         collection, selector = parse_name(name, settings_for(entity, project))
@@ -85,7 +85,7 @@ def prune_command(
 
     A version is used if a run used it or if another version refers to its entries.
     """
-    from headwater._api.collections import find_collection  # deferred: sqlalchemy
+    from headwater._api.collections import find_collection  # deferred: database
 
     client, settings = open_store(entity, project)
     collection, selector = parse_name(name, settings)
@@ -124,7 +124,7 @@ def _check_aliases(artifacts: Iterable[Artifact]) -> None:
 
 def _bytes_freed(client: "Client", artifacts: list[Artifact], previews: "list[DeletePreview]") -> int:
     """Includes content that the versions share only with each other."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     if len(artifacts) == 1:
         return previews[0].bytes_freed

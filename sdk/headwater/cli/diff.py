@@ -41,7 +41,7 @@ class Summary:
         return self.counts.total()
 
     def as_text(self) -> str:
-        from headwater._content.differences import CHANGES  # deferred: sqlalchemy
+        from headwater._content.differences import CHANGES  # deferred: database
 
         counts = [
             f"{self.counts[change]:,} {change} ({signed(self.growth[change])})"
@@ -65,7 +65,7 @@ def diff_command(
 
     Diffing related versions costs only the size of the change. Aliases, tags and time to live are not compared.
     """
-    from headwater._content.differences import attribute_changes, entry_changes  # deferred: sqlalchemy
+    from headwater._content.differences import attribute_changes, entry_changes  # deferred: database
 
     old, new = version_named(before, entity, project), version_named(after, entity, project)
     old_version, new_version = stored_version(old), stored_version(new)
@@ -118,7 +118,7 @@ def _text(value: Any) -> str:
 
 
 def _as_json(old: Artifact, new: Artifact, summary: Summary, attributes: "list[AttributeChange]") -> dict[str, Any]:
-    from headwater._content.differences import CHANGES  # deferred: sqlalchemy
+    from headwater._content.differences import CHANGES  # deferred: database
 
     return {
         "before": old.qualified_name,

@@ -112,7 +112,7 @@ def _check_projectors(profile: Profile) -> list[Result]:
 
 def _check_access(store: "Path") -> list[Result]:
     """Whose files keep this user, or the others of a group, from working with the store, and what mends that."""
-    from headwater._stores.folder import databases_of  # deferred: sqlalchemy
+    from headwater._stores.folder import databases_of  # deferred: database
 
     if not store.is_dir():
         return []
@@ -133,8 +133,8 @@ def _access_result(state: State, what: str, store: "Path", found: list[Obstacle]
 
 
 def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list[Result]:
-    from headwater._stores.lost_content import lost_objects  # deferred: sqlalchemy
-    from headwater._stores.opening import open_stores  # deferred: sqlalchemy
+    from headwater._stores.lost_content import lost_objects  # deferred: database
+    from headwater._stores.opening import open_stores  # deferred: database
 
     try:
         stores = open_stores(settings, create=False)
@@ -151,7 +151,7 @@ def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list
 
 
 def _check_log(stores: "Stores", catch_up_s: float) -> list[Result]:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     failure = _catch_up(stores, catch_up_s)
     ends, offsets = stores.log.ends(), queries.health(stores.database).offsets
@@ -182,7 +182,7 @@ def _catch_up(stores: "Stores", timeout_s: float) -> str | None:
 
 
 def _check_events(stores: "Stores") -> list[Result]:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     health = queries.health(stores.database)
     rejected = Result("rejected events", "ok", "none")
@@ -218,7 +218,7 @@ def _check_blobs(stores: "Stores") -> list[Result]:
 
 
 def _objects_result(check: str, objects: "list[LostObject]") -> Result:
-    from headwater._stores.lost_content import DAMAGED  # deferred: sqlalchemy
+    from headwater._stores.lost_content import DAMAGED  # deferred: database
 
     if not objects:
         return Result(check, "ok", "no object is lost")

@@ -31,7 +31,7 @@ def drafts_command(
     name: str | None, distributed_id: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """List the open drafts of a project, or discard one."""
-    from headwater._api.drafts import open_drafts  # deferred: sqlalchemy
+    from headwater._api.drafts import open_drafts  # deferred: database
 
     client, settings = open_store(entity, project)
     namespace = f"{settings.entity}/{settings.project}"

@@ -143,7 +143,7 @@ def _edit(names: list[str], given: tuple[str, ...], *, remove: bool) -> None:
 
 def _version_with(alias: str, artifact: Artifact) -> str | None:
     """The version of the same artifact that currently has an alias."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     stored = stored_version(artifact)
     version = queries.resolve_version(stored.database, stored.info.collection, alias)

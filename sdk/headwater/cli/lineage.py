@@ -28,10 +28,10 @@ GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 @json_option
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show the runs and versions that a version was made from, as a tree."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
-    from headwater_consumer.queries import lineage  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
+    from headwater_consumer.queries import lineage  # deferred: database
 
-    from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
+    from headwater._artifact.resolve import find_version  # deferred: database
 
     client, settings = open_store(entity, project)
     info = find_version(client, name, settings.entity, settings.project)
@@ -71,7 +71,7 @@ def _drawn(
 
 def _label(client: "Client", line: "queries.TreeLine", namespace: str) -> str:
     """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     if line.run is not None:
         run = queries.run_info(client.stores.database, line.run)

@@ -174,7 +174,7 @@ def log_command(
     The contents of a folder are added at the top level; several folders keep their names, and so do files. Left out of
     folders are .git, headwater's stores, and what --ignore or a .headwaterignore file says.
     """
-    from headwater._run.init import init  # deferred: sqlalchemy
+    from headwater._run.init import init  # deferred: database
 
     draft = _draft_options(distributed_id, finish, writers)
     policy = _policy(immutable=immutable, verify=verify)
@@ -227,7 +227,7 @@ def _new_artifact(
     entity: str | None, project: str | None, *, name: str | None, type_name: str | None, base: str | None
 ) -> tuple[Artifact, list[Artifact]]:
     """A new artifact or a draft, and its base as a list of inputs."""
-    from headwater._artifact.lookup import check_expected_type  # deferred: sqlalchemy
+    from headwater._artifact.lookup import check_expected_type  # deferred: database
 
     if base is None:
         if name is None:

@@ -46,7 +46,7 @@ def ls_command(
 
     Without NAME, list the projects if the default project has no artifacts.
     """
-    from headwater._artifact.resolve import find_version  # deferred: sqlalchemy
+    from headwater._artifact.resolve import find_version  # deferred: database
 
     if lists_projects and not (name is project is type_name is prefix is None):
         raise click.UsageError("--projects lists projects: omit NAME, --project, --type and --prefix.")
@@ -73,7 +73,7 @@ def ls_command(
 
 
 def _list_projects(client: "Client", entity: str | None, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     database = client.stores.database
     found = queries.project_infos(database, entity=entity, limit=limit)
@@ -91,14 +91,14 @@ def _list_projects(client: "Client", entity: str | None, limit: int, as_json: bo
 
 
 def _count_text(count: int) -> str:
-    from headwater_consumer.queries.namespaces import COUNTED_MAX  # deferred: sqlalchemy
+    from headwater_consumer.queries.namespaces import COUNTED_MAX  # deferred: database
 
     return f"{count:,}{'' if count < COUNTED_MAX else '+'}"
 
 
 def _list_collections(client: "Client", project: str, type_name: str | None, limit: int, as_json: bool) -> bool:
     """Whether there are any."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
     if as_json:
@@ -134,9 +134,9 @@ def _report_no_artifacts(
 
 
 def _list_versions(client: "Client", collection: str, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
-    from headwater._artifact.not_found import missing_artifact  # deferred: sqlalchemy
+    from headwater._artifact.not_found import missing_artifact  # deferred: database
 
     found = queries.version_infos(client.stores.database, collection, limit=limit)
     if not found and queries.collection_info(client.stores.database, collection) is None:
@@ -168,7 +168,7 @@ def _print_versions(found: "list[VersionInfo]") -> None:
 
 
 def _list_entries(client: "Client", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     database = client.stores.database
     folder = "" if prefix is None else queries.stored_path(database, info.layers, normalize(prefix))

@@ -127,7 +127,7 @@ def replay_command(replace: bool, as_json: bool) -> None:
 
     Exits with code 1 if they differ. --replace also works if the current projection is missing or damaged.
     """
-    from headwater._stores.maintenance import replay_store  # deferred: sqlalchemy
+    from headwater._stores.maintenance import replay_store  # deferred: database
 
     report = replay_store(replace=replace)
     if as_json:
@@ -144,7 +144,7 @@ def _time_text(retirement: "Retirement") -> str:
 
 
 def _finish_broadcasts(client: "Client") -> int:
-    from headwater_consumer.maintenance.broadcasts import finish_broadcasts  # deferred: sqlalchemy
+    from headwater_consumer.maintenance.broadcasts import finish_broadcasts  # deferred: database
 
     client.session.catch_up()
     written = finish_broadcasts(client.stores.database, client.stores.log)
@@ -154,7 +154,7 @@ def _finish_broadcasts(client: "Client") -> int:
 
 
 def _heal(client: "Client", project: str | None, *, verify: bool) -> "Healing":
-    from headwater._commit.healing import heal_from_copies  # deferred: sqlalchemy
+    from headwater._commit.healing import heal_from_copies  # deferred: database
 
     client.session.catch_up()
     stores, producer = client.stores, client.session.producer
@@ -164,7 +164,7 @@ def _heal(client: "Client", project: str | None, *, verify: bool) -> "Healing":
 
 
 def _retire_sessions(client: "Client", days: int) -> "Retirement | None":
-    from headwater_consumer.maintenance.old_sessions import retire_sessions  # deferred: sqlalchemy
+    from headwater_consumer.maintenance.old_sessions import retire_sessions  # deferred: database
 
     now_ms, stores, producer = time.time_ns() // 1_000_000, client.stores, client.session.producer
     retirement = retire_sessions(stores.database, producer, stores.log.partitions, now_ms=now_ms, days=days)
@@ -174,10 +174,10 @@ def _retire_sessions(client: "Client", days: int) -> "Retirement | None":
 
 def _discard_idle(client: "Client", project: str | None) -> "list[OpenDraft]":
     """The discarded drafts, without those that a writer has added to in the meantime."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
-    from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
+    from headwater_consumer.maintenance.idle_drafts import discard_idle_drafts  # deferred: database
 
-    from headwater._api.drafts import OpenDraft  # deferred: sqlalchemy
+    from headwater._api.drafts import OpenDraft  # deferred: database
 
     database, now_us = client.stores.database, time.time_ns() // 1000
     idle = discard_idle_drafts(database, client.session.producer, now_us=now_us, project=project)

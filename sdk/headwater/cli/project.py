@@ -31,7 +31,7 @@ def project_command(
     draft_idle_days: int | None, digest_algorithm: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
     """Show the settings of a project, or change them for everyone."""
-    from headwater_consumer.queries.projects import project_settings  # deferred: sqlalchemy
+    from headwater_consumer.queries.projects import project_settings  # deferred: database
 
     given = {DRAFT_IDLE_DAYS: draft_idle_days, DIGEST_ALGORITHM: digest_algorithm}
     patch = {name: value for name, value in given.items() if value is not None}

@@ -28,7 +28,7 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
 
     Where there is no store and `create` is not set, nothing is found in it. Raises: StoreUnavailable; InvalidName.
     """
-    from headwater._commit.client import client_for  # deferred: sqlalchemy
+    from headwater._commit.client import client_for  # deferred: database
 
     settings = settings_for(entity, project)
     client = client_for(settings, create=create)
@@ -44,7 +44,7 @@ def report_nothing(client: "Client", what: str, reason: str) -> None:
 
 def version_named(name: str, entity: str | None, project: str | None) -> "Artifact":
     """The version that NAME, NAME:ALIAS or NAME:v3 refers to. Raises: NotFound, InvalidName."""
-    from headwater._artifact.lookup import find_artifact  # deferred: sqlalchemy
+    from headwater._artifact.lookup import find_artifact  # deferred: database
 
     client, settings = open_store(entity, project)
     return find_artifact(client, name, settings.entity, settings.project)

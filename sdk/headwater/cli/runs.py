@@ -69,14 +69,14 @@ def runs_command(
         _list(client, f"{settings.entity}/{settings.project}", limit, chosen, as_json=as_json)
         return
     if finish is not None:
-        from headwater._run.ending import end_run  # deferred: sqlalchemy
+        from headwater._run.ending import end_run  # deferred: database
 
         end_run(client, _named(client, run, settings).run, finish)
     _show(client, _named(client, run, settings), limit, as_json=as_json)
 
 
 def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | None], *, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     database = client.stores.database
     found = queries.runs(database, project, limit=limit, **chosen)
@@ -111,9 +111,9 @@ def _print_table(found: "list[RunInfo]") -> None:
 
 def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
-    from headwater._artifact.not_found import missing_run  # deferred: sqlalchemy
+    from headwater._artifact.not_found import missing_run  # deferred: database
 
     given = text.split("/")
     namespace = [settings.entity, settings.project]
@@ -125,7 +125,7 @@ def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
 
 
 def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     database = client.stores.database
     uses = queries.inputs_of(database, run.run, limit=limit + 1)

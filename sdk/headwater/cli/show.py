@@ -36,7 +36,7 @@ def show_command(name: str, entity: str | None, project: str | None, as_json: bo
 
 
 def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     contested = queries.contested_paths(database, info.collection, info.version, limit=CONTESTED_SHOWN)
     return {
@@ -52,7 +52,7 @@ def _details(database: "Database", info: "VersionInfo") -> dict[str, Any]:
 
 def _references(database: "Database", info: "VersionInfo") -> int | None:
     """The number of references; None if counting them would take long."""
-    from headwater_consumer import queries  # deferred: sqlalchemy
+    from headwater_consumer import queries  # deferred: database
 
     if info.entry_count > REFERENCES_SCANNED_MAX:
         return None
