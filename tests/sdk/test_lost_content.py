@@ -20,6 +20,7 @@ from headwater_schemas.errors import BlobCorrupt, BlobMissing, ContentError
 
 from tests.sdk.stat_caches import trusting_soon as trusting_soon
 from tests.sdk.stat_caches import wait_until_trusted
+from tests.support.bytes_read import BytesRead
 from tests.support.stores import StoreUnderTest
 
 LARGE = os.urandom(PACKED_FILE_BYTES_MAX + 1)
@@ -181,14 +182,12 @@ def test_verifying_reads_files_whose_stat_numbers_did_not_change(
     wait_until_trusted()
     log(folder)
     log(folder)
-    read: list[str] = []
-    really = os.open
-    monkeypatch.setattr(os, "open", lambda path, *rest, **named: read.append(path) or really(path, *rest, **named))
+    bytes_read = BytesRead(folder / "a.txt", monkeypatch)
 
     log(folder)
-    assert str(folder / "a.txt") not in read
+    assert bytes_read() == 0
     log(folder, policy="verify")
-    assert str(folder / "a.txt") in read
+    assert bytes_read() == len(CONTENTS["a.txt"])
 
 
 @pytest.mark.usefixtures("trusting_soon")
