@@ -29,6 +29,8 @@ from headwater_producer.kept_content import KeptContent
 from headwater_producer.staged_blobs import STAGING_ERRORS, PackStaging, StagedBlob
 from headwater_producer.stored_content import Clock, Located, StoredContent, StoredLocations
 
+AHEAD_BYTES_MIN = PACK_BYTES_MAX // 4  # smaller packs would become many
+
 
 class ContentMissing(BlobMissing):
     """Content that was neither ingested by this process nor stored before, or that the store has lost."""
@@ -77,7 +79,7 @@ class BlobStager:
         self._extra_uses: Counter[bytes] = (
             Counter()
         )  # how often content was ingested, or found here, after the first time
-        self._staging: PackStaging | None = None
+        self._stagings: list[PackStaging] = []  # packs that are being staged, in order
         self._leftovers = KeptContent(records, project, algorithm)
         self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
         self._keeps_staged = False
@@ -136,6 +138,12 @@ class BlobStager:
             else:
                 self._blobs[staged.digest] = StagedBlob(staged, {staged.digest: (0, staged.size)})
         return staged.digest, staged.size
+
+    def stage_ahead(self) -> None:
+        """Begin to stage what is buffered, where that is worth a pack: nobody then waits for all of it in `publish`."""
+        with self._exclusive():
+            if self._buffered_bytes >= AHEAD_BYTES_MIN and len(self._stagings) < 2:
+                self._begin_staging(in_background=True)
 
     def missing(self, wanted: Sequence[bytes]) -> set[bytes]:
         """The digests whose bytes must be read: they were not ingested, and the likely project does not have them.
@@ -308,8 +316,7 @@ class BlobStager:
     def _has_none_of(self, wanted: Mapping[bytes, bytes]) -> bool:
         """Whether no content of these is here, or was left by an earlier process."""
         here: list[Mapping[bytes, object]] = [self._buffered, self._blobs]
-        if self._staging is not None:
-            here.append(self._staging.contents)
+        here += [staging.contents for staging in self._stagings]
         return all(wanted.keys().isdisjoint(known.keys()) for known in here) and self._leftovers.has_none_of(wanted)
 
     def _discard(self, blob: StagedBlob) -> None:
@@ -353,9 +360,9 @@ class BlobStager:
 
     def _is_here(self, digest: bytes) -> bool:
         """Whether its bytes are in hand. Those of an object that was lost are not: it may share them with the store."""
-        blob, staging = self._blobs.get(digest), self._staging
+        blob = self._blobs.get(digest)
         if blob is None:
-            return digest in self._buffered or (staging is not None and digest in staging)
+            return digest in self._buffered or any(digest in staging for staging in self._stagings)
         if any(self._stored.was_in(project, digest, name) for project, name in blob.published.items()):
             self._drop([digest], blob)
             return False
@@ -389,26 +396,31 @@ class BlobStager:
     def _stage_buffered(self, *, in_background: bool) -> None:
         """Stage the buffered contents as a pack. In the background, the next pack fills meanwhile."""
         self._finish_staging()
-        known = self._known(list(self._buffered))
-        contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
-        if contents:
-            self._staging = PackStaging(self._store, contents, self.project)
-            if in_background:
-                self._staging.begin()
-        self._buffered, self._buffered_bytes = {}, 0  # only now: a failure or an interrupt before this loses nothing
+        self._begin_staging(in_background=in_background)
         if not in_background:
             self._finish_staging()
 
+    def _begin_staging(self, *, in_background: bool) -> None:
+        known = self._known(list(self._buffered))
+        contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
+        if contents:
+            staging = PackStaging(self._store, contents, self.project)
+            self._stagings.append(staging)
+            if in_background:
+                staging.begin()
+        self._buffered, self._buffered_bytes = {}, 0  # only now: a failure or an interrupt before this loses nothing
+
     def _finish_staging(self) -> None:
-        if self._staging is not None:
+        while self._stagings:
+            staging = self._stagings[0]
             try:
-                blob = self._staging.finish()
+                blob = staging.finish()
             except STAGING_ERRORS:
-                self._buffer_again(self._staging.contents)
-                self._staging = None
+                self._buffer_again(staging.contents)
+                del self._stagings[0]
                 raise
             self._blobs.update(dict.fromkeys(blob.ranges, blob))
-            self._staging = None
+            del self._stagings[0]
 
     def _buffer_again(self, contents: Mapping[bytes, bytes]) -> None:
         """Keep what the store refused, for example because its disk was full: the next call tries again."""
@@ -453,6 +465,5 @@ class BlobStager:
         """A child keeps what was ingested before the fork, but not the parent's background thread."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            if self._staging is not None:
-                self._staging = PackStaging(self._store, self._staging.contents, self.project)
-                self._finish_staging()
+            self._stagings = [PackStaging(self._store, old.contents, self.project) for old in self._stagings]
+            self._finish_staging()

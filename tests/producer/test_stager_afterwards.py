@@ -48,6 +48,24 @@ def test_a_pack_is_as_full_after_a_close(stager: BlobStager, store: FolderBlobSt
     wait_until(lambda: _staged(store) == [PACK_BYTES_MAX])
 
 
+def test_what_is_worth_a_pack_can_be_staged_ahead_and_what_is_not_waits(
+    stager: BlobStager, store: FolderBlobStore
+) -> None:
+    small = stager.ingest([b"small"])
+    stager.stage_ahead()
+    assert _staged(store) == []
+
+    large = stager.ingest(_packful(1)[: FILES_PER_PACK // 2])
+    stager.stage_ahead()
+    wait_until(lambda: _staged(store) == [PACK_BYTES_MAX // 2 + len(b"small")])
+    again = stager.ingest([b"small", b"later"])
+    places = stager.publish(PROJECT, [*small, *large, *again])
+
+    assert again[0] == small[0]
+    assert len({place.object_name for place in places.values()}) == 2
+    assert [store.read(places[digest], digest) for digest in again] == [b"small", b"later"]
+
+
 def test_those_who_used_content_before_a_close_are_waited_for_no_more(
     stager: BlobStager, store: FolderBlobStore
 ) -> None:

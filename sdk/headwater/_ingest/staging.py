@@ -95,6 +95,7 @@ def _ingest_folder(
         "adding", total=sum(sizes[row] for row in to_read), unit="B", files=len(to_read), quiet=client.quiet
     ) as progress:
         _ingest_rows(stager, scanned, to_read, paths, digests, sizes, progress, verify=verify)
+    stager.stage_ahead()
     remember_large(client.stat_cache, reads, scanned, to_read, digests, sizes)
     known = [digest for digest in digests if digest is not None]
     assert len(known) == len(paths), "every file without a cached digest was read"
