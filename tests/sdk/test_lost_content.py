@@ -233,7 +233,7 @@ def log_copies() -> None:
     sizes = {path: (digest, len(CONTENTS[path])) for path, digest in files.items()}
     command = CommitVersion(collection="team/animals/copy", type="dataset", base=None, files=sizes)
     send_commit(command, unaware, client.session.producer)
-    client.session.confirm(projected=True)
+    client.session.confirm_projected()
 
 
 def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUnderTest, folder: Path) -> None:
@@ -254,7 +254,7 @@ def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUn
 def heal(*, verify: bool) -> Healing:
     client = client_for(read_settings(), create=False)
     done = heal_from_copies(client.stores, client.session.producer, verify=verify)
-    client.session.confirm(projected=True)
+    client.session.confirm_projected()
     another_process()
     return done
 
