@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 TOLD = "waiting for a projector: none has reported for"
 ENDED = "did not catch up within|is not known to be a version after|is still not up to date"
+LINES_MAX = 3  # what it waits for, that its run could not be ended, and why it ends
 SHORT = {"HEADWATER_WAIT_SECONDS": "3"}
 LONG = {"HEADWATER_WAIT_SECONDS": "100"}
 
@@ -76,7 +77,7 @@ def test_without_a_projector_a_script_is_told_so_and_gives_up_once_and_doctor_sa
     left_open = script(
         deployment, "timed(artifact.wait)\ntimed(artifact.wait)\ntimed(headwater.Api().artifact, 'data')", **SHORT
     )
-    command = impatient(deployment, "headwater", "ls", **SHORT)
+    command = impatient(deployment, "headwater", "log", __file__, "--name", "tests", **SHORT)
     doctor = deployment.command("doctor")
 
     assert left_open.exit_code() == 1
@@ -90,7 +91,12 @@ def test_without_a_projector_a_script_is_told_so_and_gives_up_once_and_doctor_sa
     assert "some artifacts were not logged" in left_open.stderr_text()
     assert "Exception ignored" not in left_open.stderr_text()
 
-    assert command.exit_code() in (0, 1), "it may have begun before anything was logged"
+    assert command.exit_code() == 1
+    told, *_, last = command.stderr_text().splitlines()
+    assert TOLD in told
+    assert last.startswith("headwater: ")
+    assert "start `headwater projector`" in last
+    assert len(command.stderr_text().splitlines()) <= LINES_MAX
     assert doctor.exit_code() == 1
     assert doctor.out.read_text().splitlines()[0].split()[:2] == ["broken", "projectors:"]
 
