@@ -9,7 +9,7 @@ from contextlib import closing
 
 import psycopg
 
-from bench.harness import Bench, Figure, Home, start_python
+from bench.harness import CHILD_TIMEOUT_S, Bench, Figure, Home, start_python
 from bench.on_servers import ServerHome
 
 WRITERS = 5
@@ -45,7 +45,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         held = _connections(home) - before
     finally:
         for writer in writers:
-            writer.communicate("\n")
+            _release(writer)
     yield _figure(sizes, held, _bare_bytes(), BYTES_MAX if type(home) is Home else BYTES_ON_SERVERS_MAX)
 
 
@@ -81,8 +81,15 @@ def _bare_bytes() -> int:
     assert bare.stdout is not None
     bare.stdout.readline()
     size = _resident_bytes(bare)
-    bare.communicate("\n")
+    _release(bare)
     return size
+
+
+def _release(process: "subprocess.Popen[str]") -> None:
+    """Let it end."""
+    assert process.stdin is not None
+    print(file=process.stdin, flush=True)
+    process.wait(CHILD_TIMEOUT_S)
 
 
 def _resident_bytes(process: "subprocess.Popen[str]") -> int:

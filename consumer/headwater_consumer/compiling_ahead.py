@@ -17,11 +17,17 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 import headwater_consumer
 from headwater_consumer.database.ahead import file_name
-from headwater_consumer.database.compiled_statements import BUILDERS, CompiledStatement, dialect_of, name_of
+from headwater_consumer.database.compiled_statements import (
+    BUILDERS,
+    KEYS_PER_STATEMENT_MAX,
+    CompiledStatement,
+    dialect_of,
+    name_of,
+)
 from headwater_consumer.database.connection import POSTGRESQL, SQLITE
 from headwater_consumer.database.row_mapping import TABLES, metadata
 
-SIZES = (1, 2, 4, 8)  # of statements that ask for several things at once; larger ones are worth compiling
+SIZES = tuple(1 << n for n in range(KEYS_PER_STATEMENT_MAX.bit_length()))  # see `padded`
 _FOLDER = Path(__file__).parent / "database"
 
 

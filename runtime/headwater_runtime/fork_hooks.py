@@ -4,6 +4,10 @@ As with `os.register_at_fork`, what was registered last runs first before a fork
 does not keep the others from running.
 """
 
+# These two take locks of their own before a fork. Imported first, they take them after our hooks ran: a hook may wait
+# for a thread that needs such a lock, to import a library for example.
+import concurrent.futures.thread  # noqa: F401
+import logging  # noqa: F401
 import os
 import weakref
 from collections.abc import Callable

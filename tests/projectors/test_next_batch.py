@@ -128,7 +128,9 @@ def test_of_a_partition_that_was_projected_elsewhere_nothing_is_applied_and_of_t
     assert fingerprint_of(history.database) == _replayed(history, mode, tmp_path)
 
 
-@pytest.mark.parametrize("mode", [SERVICE], indirect=True)  # in a folder, transactions that write exclude each other
+@pytest.mark.parametrize(
+    "mode", [SERVICE], indirect=True, ids=["servers"]
+)  # in a folder, transactions that write exclude each other
 def test_what_another_transaction_has_locked_drops_out_without_waiting_and_the_others_are_applied(
     history: History,
 ) -> None:

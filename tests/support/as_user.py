@@ -13,6 +13,8 @@ from importlib import import_module, metadata
 from types import SimpleNamespace
 
 from headwater.cli import main
+from headwater_consumer.database.ahead import texts_ahead
+from headwater_consumer.database.connection import POSTGRESQL, SQLITE
 from headwater_schemas.codec import MAGIC, decode
 from headwater_schemas.errors import UnknownSchema
 from headwater_schemas.frozen_unicode import is_printable
@@ -37,6 +39,8 @@ def import_all() -> None:
     with suppress(UnknownSchema):
         decode(MAGIC + bytes(8))  # reads all schemas
     is_printable("é")  # reads the table
+    for dialect in (SQLITE, POSTGRESQL):
+        texts_ahead(dialect)
 
 
 def become(uid: int, groups: list[int], umask: int) -> None:

@@ -1,7 +1,8 @@
 """Statements as text, run with positional parameters. Each is compiled once a dialect.
 
 Building and compiling a statement costs more than a small query does, and importing SQLAlchemy for it more than a short
-process does. So the texts of the usual ones are part of a release, see `ahead`; others are compiled on their first use.
+process does. So the texts of the usual ones are part of a release, see `ahead`; others are compiled on their first use,
+with a connection in hand: a fork waits until that is given back, so no child inherits a half imported SQLAlchemy.
 """
 
 from collections import namedtuple

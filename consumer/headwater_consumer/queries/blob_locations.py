@@ -19,7 +19,7 @@ from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, exists, func, select, values
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
-DIGESTS_PER_STATEMENT = 256
+DIGESTS_PER_STATEMENT = KEYS_PER_STATEMENT_MAX
 OBJECTS_TRIED_MAX = 16  # with one content; then it counts as not stored, and is stored again
 MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
