@@ -171,9 +171,9 @@ class Bench:
         make_bare(file)
         return commit_bare, {"file": str(file)}
 
-    def floor(self, per_second: float) -> float:
-        """What a rate has to reach; 0 where nothing is asked of it."""
-        return per_second
+    def floor(self, ratio: float) -> float:
+        """The ratio to its limit that a rate has to reach; 0 where nothing is asked of it."""
+        return ratio
 
     def close(self) -> None:
         """Called after the last figure of a row."""
@@ -366,7 +366,7 @@ def middle(results: Sequence[Result], part: str) -> float:
 
 def at_least(floor: float) -> str:
     """The reach of a rate, in words."""
-    return f"at least {floor:g}/s" if floor else "told beside the bare write side"
+    return f"at least {floor:g} x the bare write side" if floor else "told beside the bare write side"
 
 
 def parts_of(results: Sequence[Result]) -> dict[str, float]:

@@ -194,7 +194,7 @@ class ServerBench(Bench):
         sizes = list(map(_record_bytes, of_one_commit[:RECORDS_PER_COMMIT]))
         return commit_bare, {"servers": topic.servers, "topic": topic.topic, "sizes": sizes}
 
-    def floor(self, per_second: float) -> float:  # noqa: ARG002 - of a folder
+    def floor(self, ratio: float) -> float:  # noqa: ARG002 - of a folder
         return 0.0  # what is to be reached in a folder says nothing here
 
     def close(self) -> None:
