@@ -55,12 +55,12 @@ def _figure(sizes: list[int], held: int, bare: int, bytes_max: int) -> Figure:
         bench="idle",
         value=value,
         unit="bytes",
-        limit=bare,
+        limit=None,
         ratio=None,
         reach=f"at most {bytes_max} bytes each, and no connection to PostgreSQL",
         ok=value <= bytes_max and held <= 0,
-        runs=[[size, bare] for size in sizes],
-        detail={"connections": held, "writers": len(sizes), "limit_is": "a bare interpreter"},
+        runs=sizes,
+        detail={"connections": held, "writers": len(sizes), "bytes_of_a_bare_interpreter": bare},
     )
 
 

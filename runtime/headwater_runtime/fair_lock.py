@@ -85,14 +85,18 @@ def turn_at(lock_file: str, deadline: float, is_done: Callable[[bytes], bool] | 
         yield Turn()
         return
     _open.add(descriptor)
+    turn = Turn(descriptor)
     try:
-        turn = Turn(descriptor)
         turn.is_held = _lock(descriptor, deadline, None if is_done is None else lambda: is_done(turn.note()))
         yield turn
     finally:
         if descriptor in _open:
             _open.remove(descriptor)
-            os.close(descriptor)  # releases the lock
+            if turn.is_held:
+                # Closing it is not enough: a child that was forked while it was opened has a copy that nobody closes.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
 
 
 def _opened(lock_file: str) -> int:

@@ -4,7 +4,9 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from headwater_runtime.fair_lock import NOTE_BYTES_MAX, fair_lock, turn_at
+from headwater_runtime.lock_files import open_lock_file
 
 from tests.runtime.forks import in_a_fork
 
@@ -37,6 +39,25 @@ def test_the_lock_is_free_again_after_the_block_whatever_children_are_left(tmp_p
         assert held
     os.close(write)
     os.waitpid(child, 0)
+
+
+def test_the_lock_is_free_again_though_a_child_was_forked_in_the_middle_of_opening_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "lock")
+    copies: list[int] = []  # such as that child has
+
+    def opened(path: str) -> int:
+        descriptor = open_lock_file(path)
+        copies.append(os.dup(descriptor))
+        return descriptor
+
+    monkeypatch.setattr("headwater_runtime.fair_lock.open_lock_file", opened)
+    for _ in range(2):
+        with fair_lock(file, time.monotonic() + 1) as held:
+            assert held
+    for copy in copies:
+        os.close(copy)
 
 
 def test_where_the_file_cannot_be_made_there_is_no_order(tmp_path: Path) -> None:

@@ -102,13 +102,14 @@ class EmbeddedProjection(ProjectionView):
 
         Of a process's threads one is in the queue of processes, and the others wait for it without polling.
         """
-        is_ours = self._threads.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        threads = self._threads  # a child that is forked in here by a signal handler has another one
+        is_ours = threads.acquire(timeout=max(0.0, deadline - time.monotonic()))
         try:
             with turn_at(str(self._lock_file), deadline, _Noted(cut)) as turn:
                 yield turn
         finally:
             if is_ours:
-                self._threads.release()
+                threads.release()
 
     def _behind(self, cut: Cut) -> list[int]:
         """The partitions that are not as far as `cut`."""
