@@ -239,6 +239,14 @@ class _Screen:
         self._shown: list[Progress] = []
         self._has_line = False  # a line that is to be drawn again
 
+    def hold(self) -> None:
+        """Wait until nobody prints, and let nobody begin."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """Let others print again."""
+        self._lock.release()
+
     def open(self, progress: Progress) -> None:
         with self._lock:
             self._shown.append(progress)
@@ -278,10 +286,12 @@ _screen = _Screen()
 
 def _new_screen_in_child() -> None:
     global _screen
-    _screen = _Screen()  # another thread may have held its lock; and what is drawn is the parent's
+    _screen = _Screen()  # what is drawn is the parent's
 
 
-fork_hooks.register(in_child=_new_screen_in_child)
+# No thread is in the middle of printing when the process forks: the child could never print, since the lock of standard
+# error would stay held.
+fork_hooks.register(before=lambda: _screen.hold(), in_parent=lambda: _screen.release(), in_child=_new_screen_in_child)
 
 
 def notify(line: str) -> None:
