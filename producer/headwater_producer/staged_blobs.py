@@ -3,11 +3,11 @@
 import os
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 from headwater_blobs.port import BlobStore, Staged
+from headwater_runtime.daemon_threads import start_daemon
 from headwater_schemas.errors import HeadwaterError
 
 STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
@@ -57,9 +57,8 @@ class PackStaging:
         return digest in self.contents
 
     def begin(self) -> None:
-        """Start in the background."""
-        with suppress(RuntimeError):  # the interpreter is ending: the caller that needs the pack stages it
-            threading.Thread(target=self._stage, name="headwater-staging", daemon=True).start()
+        """Start in the background, where that is possible; the caller that needs the pack stages it otherwise."""
+        start_daemon(self._stage, "staging")
 
     def finish(self) -> StagedBlob:
         """Wait for the pack. Raises: what went wrong, here or in the background."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.daemon_threads import start_daemon
 
 FORK_WAIT_S_MAX = 60.0  # longer than any sane time-out of an append, so that only a stuck thread exceeds it
 
@@ -109,9 +110,7 @@ class Pool(Generic[T]):
         if self._idle_s is not None:
             with _state:
                 if self._closing is None or not self._closing.is_alive():  # in a child, no thread of the parent's is
-                    self._closing = threading.Thread(target=self._close_unused, name="headwater-pool", daemon=True)
-                    with suppress(RuntimeError):  # the interpreter is ending
-                        self._closing.start()
+                    self._closing = start_daemon(self._close_unused, "pool")
 
     def _close_unused(self) -> None:
         """Close what is idle for too long, until nothing is idle."""

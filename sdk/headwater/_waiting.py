@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.daemon_threads import start_daemon
 from headwater_schemas.errors import HeadwaterError
 
 from headwater._progress import notify
@@ -50,15 +50,7 @@ class _Waits:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
-                    self._start_thread()
-
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._look, name="headwater-waiting", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return  # the interpreter is ending
-        self._thread = thread
+                    self._thread = start_daemon(self._look, "waiting")
 
     def _look(self) -> None:
         idle_since_s = time.monotonic()
@@ -123,14 +115,12 @@ class _Call(Generic[T]):
         self._action = action
         self._results: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="headwater-call", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # the interpreter is ending
+        self._thread = start_daemon(self._run, "call")
+        if self._thread is None:
             self._run()
 
     def ends_within(self, timeout_s: float) -> bool:
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(timeout_s)
         return bool(self._results) or self._error is not None
 
@@ -140,15 +130,10 @@ class _Call(Generic[T]):
         return self._results[0]
 
     def _run(self) -> None:
-        with self:
+        try:
             self._results.append(self._action())
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        self._error = error
-        return True  # it is raised where the call is waited for
+        except BaseException as error:  # noqa: BLE001 - raised where the call is waited for
+            self._error = error
 
 
 def _described(describes: list[Describe]) -> str | None:

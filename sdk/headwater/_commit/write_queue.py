@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from headwater_producer.producer import SentEvent
+from headwater_runtime.daemon_threads import start_daemon
 from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
 from headwater_schemas.positions import Cut
@@ -281,12 +282,7 @@ class WriteQueue:
 
     def _start_thread(self) -> None:
         released_schemas()  # imports modules, which must not be half imported when the process forks
-        thread = threading.Thread(target=self._work, name="headwater-logging", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return  # the interpreter is ending; leaving the run flushes the queue
-        self._thread = thread
+        self._thread = start_daemon(self._work, "logging")  # without one, leaving the run flushes the queue
 
     def _work(self) -> None:
         while True:

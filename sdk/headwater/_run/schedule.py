@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.daemon_threads import start_daemon
 
 THREAD_IDLE_S = 10.0  # a thread without anything to do ends
 
@@ -28,7 +29,7 @@ class Schedule:
         with self._changed:
             self._due_s[action] = time.monotonic() + after_s
             if self._thread is None or not self._thread.is_alive():
-                self._start_thread()
+                self._thread = start_daemon(self._work, "runs")
             self._changed.notify()
 
     def remove(self, action: Action) -> None:
@@ -36,14 +37,6 @@ class Schedule:
         with self._changed:
             self._due_s.pop(action, None)
             self._changed.notify()
-
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name="headwater-runs", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return  # the interpreter is ending
-        self._thread = thread
 
     def _work(self) -> None:
         try:
@@ -59,7 +52,7 @@ class Schedule:
             with self._changed:
                 self._thread = None
                 if self._due_s:  # an action raised, and is not called again; the others are
-                    self._start_thread()
+                    self._thread = start_daemon(self._work, "runs")
 
     def _next(self) -> Action | None:
         """Wait for an action that is due, and return it; None when there was none for a while."""
