@@ -1,10 +1,9 @@
 """What a database refuses stops the one partition that says it, which names the record; all others are projected."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 from headwater_consumer.database import Database, driver_connection
-from headwater_consumer.service.port import OnAssigned, OnRevoked
 from headwater_consumer.service.projecting import ProjectorService
 from headwater_consumer.writing.runner import PartitionStopped
 from headwater_eventlog.port import Record
@@ -15,6 +14,7 @@ from tests.consumer.inspection import Databases, rows_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import EMBEDDED
+from tests.support.one_member import OneMember
 
 PARTITIONS = 3
 REFUSED = "a database refuses it"
@@ -90,7 +90,7 @@ def test_the_other_partitions_of_a_poll_are_projected(refusing: Database) -> Non
     log = MemoryLog(PARTITIONS)
     history = History(log, refusing)
     _write(history, log, refused=0, at=2, runs=5)
-    group = _OneMember(log)
+    group = _GivenAtOnce(log)
     service = ProjectorService(log, refusing, group.join)
     group.service = service
 
@@ -102,40 +102,15 @@ def test_the_other_partitions_of_a_poll_are_projected(refusing: Database) -> Non
     assert len(rows_of(refusing, "SELECT run FROM runs")) == 2 + 5 + 5
 
 
-class _OneMember:
-    """A group of one member, which is given all of a log at once, then nothing, then told to stop."""
+class _GivenAtOnce(OneMember):
+    """It is given all of a log at once, then nothing, then told to stop."""
 
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
-        self._polls = 0
-        self._on_assigned: OnAssigned
-        self._paused: set[int] = set()
-        self._after: dict[int, int] = {}
-        self.service: ProjectorService
-
-    def join(self, *, on_assigned: OnAssigned, on_revoked: OnRevoked) -> "_OneMember":
-        self._on_assigned, self._on_revoked = on_assigned, on_revoked
-        return self
-
-    def poll(self, timeout_s: float, limit: int) -> Mapping[int, list[Record]]:
-        self._polls += 1
-        if self._polls == 1:
-            self._after.update(self._on_assigned(range(PARTITIONS)))
-        elif self._polls > 3:
+    def poll(self, timeout_s: float, max_records: int) -> Mapping[int, list[Record]]:
+        self.polls += 1
+        if self.polls == 1:
+            self.after.update(self.assign(range(PARTITIONS)))
+        elif self.polls > 3:
             self.service.stop()
-        found = {p: list(self._log.read(p, after=at)) for p, at in self._after.items() if p not in self._paused}
-        self._after.update({p: records[-1].position.offset for p, records in found.items() if records})
+        found = {p: list(self.log.read(p, after=at)) for p, at in self.after.items() if p not in self.paused}
+        self.after.update({p: records[-1].position.offset for p, records in found.items() if records})
         return {p: records for p, records in found.items() if records}
-
-    def seek(self, partition: int, after: int) -> None:
-        self._after[partition] = after
-        self._paused.discard(partition)
-
-    def pause(self, partitions: Collection[int]) -> None:
-        self._paused.update(partitions)
-
-    def commit_hint(self, positions: Mapping[int, int]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass

@@ -1,25 +1,25 @@
 """The main loop where another projector has some of its partitions: nothing is left out, and nobody waits for them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.service import projecting
-from headwater_consumer.service.port import OnAssigned, OnRevoked
 from headwater_consumer.service.projecting import ProjectorService
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import Record
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.events import VersionCommitted
 from headwater_schemas.keys import collection_key
-from sqlalchemy import Connection
 
 from tests.consumer.inspection import fingerprint_of
 from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
+from tests.support.one_member import OneMember
 from tests.support.projections import project_all
 
 PARTITIONS = 3
@@ -35,55 +35,35 @@ def history(mode: str, tmp_path: Path) -> Iterator[History]:
     database.close()
 
 
-class _OneMember:
-    """A group of one member, which has all partitions. It ends the service once all of the log is projected."""
+class _UntilProjected(OneMember):
+    """It has all partitions, and ends the service once all of the log is projected."""
 
     def __init__(self, history: History) -> None:
-        self._log, self._projector = history.log, Projector(history.log, history.database)
-        self._after: dict[int, int] = {}
-        self._paused: set[int] = set()
-        self._polls = 0
-        self.service: ProjectorService
-
-    def join(self, *, on_assigned: OnAssigned, on_revoked: OnRevoked) -> "_OneMember":
-        self._on_assigned = on_assigned
-        return self
+        super().__init__(history.log)
+        self._projector = Projector(history.log, history.database)
 
     def poll(self, timeout_s: float, max_records: int) -> Mapping[int, list[Record]]:
-        self._polls += 1
-        assert self._polls < POLLS_MAX, f"after so many polls it is at {self._after}"
-        if not self._after:
-            self._after.update(self._on_assigned(range(PARTITIONS)))
+        self.polls += 1
+        assert self.polls < POLLS_MAX, f"after so many polls it is at {self.after}"
+        if not self.after:
+            self.after.update(self.assign(range(PARTITIONS)))
         found: dict[int, list[Record]] = {}
-        for partition in set(self._after) - self._paused:
-            if records := self._log.read(partition, after=self._after[partition], limit=5):
+        for partition in set(self.after) - self.paused:
+            if records := self.log.read(partition, after=self.after[partition], limit=5):
                 found[partition] = list(records)
-                self._after[partition] = records[-1].position.offset
+                self.after[partition] = records[-1].position.offset
         if not found and self._is_at_the_end():
             self.service.stop()
         return found
 
     def _is_at_the_end(self) -> bool:
-        return all(self._projector.cursor(p).offset == self._log.end(p) for p in range(PARTITIONS))
-
-    def seek(self, partition: int, after: int) -> None:
-        self._after[partition] = after
-        self._paused.discard(partition)
-
-    def pause(self, partitions: Collection[int]) -> None:
-        self._paused.update(partitions)
-
-    def commit_hint(self, positions: Mapping[int, int]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+        return all(self._projector.cursor(p).offset == self.log.end(p) for p in range(PARTITIONS))
 
 
 def _run(history: History, monkeypatch: pytest.MonkeyPatch) -> ProjectorService:
     monkeypatch.setattr(projecting, "TAKEN_RETRY_S", 0.01)
     monkeypatch.setattr(projecting, "POLL_S", 0.01)
-    group = _OneMember(history)
+    group = _UntilProjected(history)
     service = group.service = ProjectorService(history.log, history.database, group.join)
     service.run()
     return service
