@@ -338,8 +338,17 @@ class Laps:
 
 def peak_bytes() -> int:
     """The most memory that this process has had, resident."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+    return _bytes_of("self", "VmHWM")
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has now, resident."""
+    return _bytes_of(pid, "VmRSS")
+
+
+def _bytes_of(pid: int | str, field_name: str) -> int:
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f"{field_name}:"))
 
 
 def settle() -> None:

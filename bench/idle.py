@@ -9,7 +9,7 @@ from contextlib import closing
 
 import psycopg
 
-from bench.harness import CHILD_TIMEOUT_S, Bench, Figure, Home, start_python
+from bench.harness import CHILD_TIMEOUT_S, Bench, Figure, Home, resident_bytes, start_python
 from bench.on_servers import ServerHome
 
 WRITERS = 5
@@ -41,7 +41,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
             assert writer.stdout is not None
             writer.stdout.readline()
         time.sleep(IDLE_S)
-        sizes = sorted(_resident_bytes(writer) for writer in writers)
+        sizes = sorted(resident_bytes(writer.pid) for writer in writers)
         held = _connections(home) - before
     finally:
         for writer in writers:
@@ -80,7 +80,7 @@ def _bare_bytes() -> int:
     bare = start_python(["-c", script], os.environ)
     assert bare.stdout is not None
     bare.stdout.readline()
-    size = _resident_bytes(bare)
+    size = resident_bytes(bare.pid)
     _release(bare)
     return size
 
@@ -90,8 +90,3 @@ def _release(process: "subprocess.Popen[str]") -> None:
     assert process.stdin is not None
     print(file=process.stdin, flush=True)
     process.wait(CHILD_TIMEOUT_S)
-
-
-def _resident_bytes(process: "subprocess.Popen[str]") -> int:
-    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))

@@ -126,10 +126,10 @@ def _ask(ask: Ask, database: Database) -> None:
 # --- what is projected and asked ----------------------------------------------------------------------------------
 
 
-def _commits(n: int, count: int) -> Iterator[Event]:
-    """Versions of one entry, each in a new collection."""
+def _commits(n: int, count: int, *, to: str | None = None) -> Iterator[Event]:
+    """Versions of one entry, each in a new collection unless one is given."""
     for i in range(count):
-        yield from version_events(f"{PROJECT}/new-{n}-{i}", f"{n}-{i}", [files([i], content=f"new {n}")])
+        yield from version_events(to or f"{PROJECT}/new-{n}-{i}", f"{n}-{i}", [files([i], content=f"new {n}")])
 
 
 def _bulk(n: int, count: int) -> Iterator[Event]:
@@ -137,12 +137,6 @@ def _bulk(n: int, count: int) -> Iterator[Event]:
     starts = range(0, count, ENTRIES_PER_EVENT_MAX)
     batches = [files(range(start, min(start + ENTRIES_PER_EVENT_MAX, count)), content=f"bulk {n} ") for start in starts]
     yield from version_events(f"{PROJECT}/bulk", f"bulk-{n}", batches)
-
-
-def _commits_to_one(n: int, count: int) -> Iterator[Event]:
-    """Versions of one entry of the collection that has all the others."""
-    for i in range(count):
-        yield from version_events(f"{PROJECT}/versions", f"{n}-{i}", [files([i], content=f"new {n}")])
 
 
 def _runs(n: int, count: int) -> Iterator[Event]:
@@ -198,7 +192,7 @@ _CASES = (
         fill_versions,
         VERSIONS,
         VERSIONS_BEFORE,
-        {"commits": (_commits_to_one, COMMITS)},
+        {"commits": (partial(_commits, to=f"{PROJECT}/versions"), COMMITS)},
         {"list": _lists_versions, "resolve": _resolves(f"{PROJECT}/versions")},
     ),
     Case(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from headwater_runtime import fork_hooks
@@ -130,10 +131,15 @@ class _Call(Generic[T]):
         return self._results[0]
 
     def _run(self) -> None:
-        try:
+        with self:
             self._results.append(self._action())
-        except BaseException as error:  # noqa: BLE001 - raised where the call is waited for
-            self._error = error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        self._error = error
+        return True  # it is raised where the call is waited for
 
 
 def _described(describes: list[Describe]) -> str | None:

@@ -19,7 +19,6 @@ from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, exists, func, select, values
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
 
-DIGESTS_PER_STATEMENT = KEYS_PER_STATEMENT_MAX
 OBJECTS_TRIED_MAX = 16  # with one content; then it counts as not stored, and is stored again
 MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
@@ -41,13 +40,13 @@ def stored_locations(
 
     Content that only an open draft has does not count: it may disappear with the draft, while a sealed version stays.
     Content of which every copy is in a condemned object, or in one `without` which to search, counts as not stored.
-    Cost: one statement for DIGESTS_PER_STATEMENT digests, two index look-ups each, however many entries have one;
+    Cost: one statement for KEYS_PER_STATEMENT_MAX digests, two index look-ups each, however many entries have one;
     more statements only for what was rewritten or condemned.
     """
     with database.autocommit() as connection:  # a suggestion: see `stored_content`
         start, end = range_of_folder(project)
         if not digests or (
-            len(digests) > DIGESTS_PER_STATEMENT and not _any_draft().tuples(connection, start=start, end=end)
+            len(digests) > KEYS_PER_STATEMENT_MAX and not _any_draft().tuples(connection, start=start, end=end)
         ):
             return {}
         (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
@@ -108,8 +107,8 @@ def _first_locations(
     connection: Connection, wanted: Sequence[_Wanted], packs_end: str, files_end: str
 ) -> dict[bytes, _Found]:
     found: dict[bytes, _Found] = {}
-    for start in range(0, len(wanted), DIGESTS_PER_STATEMENT):
-        chunk = padded(wanted[start : start + DIGESTS_PER_STATEMENT])
+    for start in range(0, len(wanted), KEYS_PER_STATEMENT_MAX):
+        chunk = padded(wanted[start : start + KEYS_PER_STATEMENT_MAX])
         values = dict(zip(_names(len(chunk)), chain.from_iterable(chunk), strict=True))
         rows = _locations(len(chunk)).tuples(connection, **values, files_end=files_end, packs_end=packs_end)
         for digest, name, place, is_rewritten, is_condemned in rows:

@@ -97,7 +97,7 @@ class Content:
         digests: Sequence[bytes],
         sizes: Sequence[int],
         executable: Collection[int] | None,
-        total: "ContentSum",
+        total: ContentSum,
         delta: ContentDelta | None,
     ) -> None:
         """Add the files of a scanned folder, whose sum is known, with their difference from the last scan."""
@@ -177,7 +177,7 @@ class Content:
         """The same content without a base."""
         return self
 
-    def sum(self) -> "ContentSum":
+    def sum(self) -> ContentSum:
         """The sum of all entries; with it the version's digest. Cost: about a microsecond an entry, once."""
         if self._sum is None:
             self._sum = sum_of_entries(self.files, self.executable, self.references.values())
@@ -232,7 +232,7 @@ def _taken(path: str, other: str) -> InvalidPath:
 
 def sum_of_entries(
     files: Mapping[str, FileDigest], executable: Collection[str], references: Iterable[Reference]
-) -> "ContentSum":
+) -> ContentSum:
     """The sum of these entries alone."""
     digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
     rows = [row for row, path in enumerate(files) if path in executable] if executable else ()

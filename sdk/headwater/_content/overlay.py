@@ -53,7 +53,7 @@ class Overlay(Content):
         digests: Sequence[bytes],
         sizes: Sequence[int],
         executable: Collection[int] | None,
-        total: "ContentSum",  # noqa: ARG002 - of these files alone
+        total: ContentSum,  # noqa: ARG002 - of these files alone
         delta: ContentDelta | None,  # noqa: ARG002 - likewise
     ) -> None:
         self.add_files(paths, digests, sizes, executable)
@@ -83,7 +83,7 @@ class Overlay(Content):
         if both is not None:
             raise _conflict(self.base, *both)
 
-    def sum(self) -> "ContentSum":
+    def sum(self) -> ContentSum:
         """The base's sum, minus what is hidden, plus what was added. Cost: proportional to the change."""
         if self._sum is None:
             base = self.base

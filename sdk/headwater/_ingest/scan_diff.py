@@ -79,7 +79,7 @@ class CachedTree:
     """The stored state of a tree, with all of its chunks."""
 
     tree: TreeRevision
-    content_sum: "ContentSum"
+    content_sum: ContentSum
     checksum: int
     chunks: list[Chunk]
 
@@ -105,7 +105,7 @@ class ScanDiff:
     """
 
     algorithm: str
-    previous_sum: "ContentSum"  # as last stored; NOTHING for an unknown tree
+    previous_sum: ContentSum  # as last stored; NOTHING for an unknown tree
     changed_rows: list[int]  # rows of the scan whose files must be read, ascending
     superseded: list[PreviousFile]  # the previous state of those rows, and deleted files
     tree: TreeRevision | None  # this and the rest are for `StatCache.store_scan`
@@ -125,7 +125,7 @@ class ScanDiff:
 
     def updated_sum(
         self, paths: Iterable[str], digests: Iterable[bytes], sizes: Sequence[int], executable: Collection[int]
-    ) -> "ContentSum":
+    ) -> ContentSum:
         """The sum of what was scanned. The columns describe the rows in `changed_rows`, as they were read; those at the
         indexes `executable` are executable.
         """

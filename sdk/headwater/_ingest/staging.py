@@ -56,7 +56,7 @@ class IngestedFolder:
     digests: list[bytes]  # stored form
     sizes: list[int]
     executable: list[int] | None  # the rows whose file is; None where the file system does not keep it
-    total: "ContentSum"
+    total: ContentSum
     delta: ContentDelta | None  # from the cached state of this folder
 
 

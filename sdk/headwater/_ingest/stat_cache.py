@@ -153,7 +153,7 @@ class StatCache:
         return diff_scan(scan, algorithm, self._try(lambda db: _load_tree(db, key)))
 
     def store_scan(
-        self, scan: Scan, diff: ScanDiff, digests: Sequence[bytes], sizes: Sequence[int], content_sum: "ContentSum"
+        self, scan: Scan, diff: ScanDiff, digests: Sequence[bytes], sizes: Sequence[int], content_sum: ContentSum
     ) -> bool:
         """Store the scanned state of a tree, and `content_sum`, the sum of all of it.
 
@@ -257,7 +257,7 @@ class StatCache:
         key: _TreeKey,
         expected: TreeRevision | None,
         written: ChunkChanges,
-        content_sum: "ContentSum",
+        content_sum: ContentSum,
     ) -> bool:
         with _transaction(db, "IMMEDIATE"):
             found = db.execute(
@@ -307,7 +307,7 @@ def _load_tree(db: sqlite3.Connection, key: _TreeKey) -> CachedTree | None:
 
 
 def _store_tree(
-    db: sqlite3.Connection, key: _TreeKey, known: TreeRevision | None, content_sum: "ContentSum", checksum: int
+    db: sqlite3.Connection, key: _TreeKey, known: TreeRevision | None, content_sum: ContentSum, checksum: int
 ) -> int:
     """Insert the tree's row, or update that of `known`; returns its id."""
     seal = _seal(checksum, content_sum)
@@ -368,7 +368,7 @@ def _store_files(db: sqlite3.Connection, rows: dict[_FileKey, _FileRow]) -> None
         db.execute("DELETE FROM files WHERE id <= (SELECT max(id) FROM files) - ?", (FILES_MAX,))
 
 
-def _seal(checksum: int, content_sum: "ContentSum") -> bytes:
+def _seal(checksum: int, content_sum: ContentSum) -> bytes:
     numbers = b"%d %d " % (content_sum.count, content_sum.size_bytes)
     return xxh3_128_digest(checksum.to_bytes(16, "big") + numbers + content_sum.state)
 
