@@ -10,6 +10,7 @@ PACK_BYTES_MAX = 16 * 1024 * 1024  # a pack is held in memory while it is filled
 PACKED_FILE_BYTES_MAX = 1024 * 1024  # larger files are objects of their own
 CHUNK_BYTES = 1024 * 1024
 READ_MANY_BYTES_MAX = 16 * CHUNK_BYTES  # the results of one `read_many` are all in memory at once
+UNREADABLE = -1  # the size of an object that exists and that the store cannot open, though it can others
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class BlobStore(Protocol):
         ...
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
-        """The size in bytes of each of these objects that exists. Cost: as little as the store can ask.
+        """The size in bytes of each of these objects that exists, or UNREADABLE. Cost: as little as the store can ask.
 
         Raises: StoreUnavailable, also where the whole store is gone: then nothing is known about its objects.
         """

@@ -137,10 +137,16 @@ def test_doctor_names_what_rotted_on_the_disk_and_goes_on(images: Path, store: S
     assert "headwater log --verify" in said
 
 
-def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(images: Path, store: StoreUnderTest) -> None:
+@pytest.mark.parametrize("damage", ["other bytes", "rot"])
+def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(
+    images: Path, store: StoreUnderTest, damage: str
+) -> None:
     headwater("log", str(images), "--name", "pets")
     (pack,) = store.objects()
-    store.write(pack, b"0x2")
+    if damage == "rot":
+        store.rot(pack)
+    else:
+        store.write(pack, b"0x2")
 
     headwater("log", str(images), "--name", "pets", "--verify")
 

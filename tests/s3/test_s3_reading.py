@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX
+from headwater_blobs.port import CHUNK_BYTES, PACKED_FILE_BYTES_MAX, UNREADABLE
 from headwater_blobs.s3.client import RETRIES
 from headwater_blobs.s3.reading import BREAKS
 from headwater_blobs.s3.settings import S3Settings
@@ -94,6 +94,13 @@ def test_what_rotted_on_the_servers_disk_is_an_error_that_names_it(
 
     with pytest.raises((BlobCorrupt, StoreUnavailable), match=where.object_name):
         READERS[reader](store, where, digest)
+
+
+def test_an_object_whose_metadata_rotted_exists_and_has_no_size(settings: S3Settings, store: S3BlobStore) -> None:
+    sound, rotten = (put_pack(store, content)[0][0].object_name for content in (b"sound", b"rotten"))
+    buckets.rot(settings, rotten, buckets.flip)
+
+    assert store.sizes([sound, rotten]) == {sound: 5, rotten: UNREADABLE}
 
 
 def test_a_damaged_object_is_tried_again_once_only(

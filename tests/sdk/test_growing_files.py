@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +106,39 @@ def test_a_file_that_is_rewritten_each_time_it_is_read_is_an_error_that_names_it
         add(artifact, how, path)
 
     assert artifact.file_count == 0
+
+
+REWRITTEN_BYTES = 256 * MIB
+OVERWRITE = """
+import sys
+with open(sys.argv[1], "r+b", buffering=0) as file:
+    content = b"b" * int(sys.argv[2])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    assert file.write(content) == len(content)
+"""
+
+
+def test_a_write_that_is_in_progress_when_a_file_is_read_is_waited_for(tmp_path: Path) -> None:
+    """One call writes it all, so its times move only when that begins."""
+    (path := tmp_path / "data" / "f.bin").parent.mkdir()
+    path.write_bytes(b"a" * REWRITTEN_BYTES)
+    before = path.stat().st_mtime_ns
+    artifact = headwater.Artifact("torn", "dataset")
+
+    command = [sys.executable, "-c", OVERWRITE, str(path), str(REWRITTEN_BYTES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None and writer.stdin is not None
+        writer.stdout.readline()
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+        while path.stat().st_mtime_ns == before:
+            pass
+        artifact.add_reference(path.as_uri())
+
+    assert writer.returncode == 0
+    (entry,) = artifact.manifest.entries.values()
+    assert entry.digest == digests.to_text(_digest_of(b"b" * REWRITTEN_BYTES))
 
 
 def _digest_of(content: bytes) -> bytes:

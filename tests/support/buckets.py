@@ -67,6 +67,9 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) * 3 // 4]
 
 
+_rotten: list[Path] = []  # files of the server that were changed behind its back
+
+
 def rot(settings: S3Settings, name: str, change: Callable[[bytes], bytes]) -> None:
     """Change the bytes of an object on the server's disk, or by putting others there where that is out of reach."""
     from tests.support.servers import servers  # a process that is only told of a bucket needs no servers
@@ -80,9 +83,13 @@ def rot(settings: S3Settings, name: str, change: Callable[[bytes], bytes]) -> No
     parts = [path for path in files if path.name.startswith("part.")] or files
     for path in parts[:1]:
         path.write_bytes(change(path.read_bytes()))
+        _rotten.append(path)
 
 
 def remove(settings: S3Settings) -> None:
+    for path in _rotten:  # the server can no longer delete what it cannot read
+        path.unlink(missing_ok=True)
+    _rotten.clear()
     client = client_of(settings)
     if client.bucket_exists(settings.bucket):
         found = client.list_objects(settings.bucket, recursive=True)

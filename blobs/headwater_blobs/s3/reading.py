@@ -1,7 +1,8 @@
 """Ranges of objects: where a connection breaks, the rest is requested again.
 
 MinIO answers HEAD for a damaged object as if nothing were wrong, and breaks off in the middle of its bytes. So an
-object whose bytes repeatedly end at the same offset, while the server answers, is damaged.
+object whose bytes repeatedly end at the same offset, while the server answers, is damaged. For one whose metadata is
+damaged it answers every request with 500, and listings leave it out.
 """
 
 import os
@@ -10,12 +11,12 @@ from dataclasses import replace
 
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import BlobCorrupt, ContentError
-from minio.error import S3Error
+from minio.error import S3Error, ServerError
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from headwater_blobs import verify
-from headwater_blobs.port import CHUNK_BYTES
+from headwater_blobs.port import CHUNK_BYTES, UNREADABLE
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, translate_errors
 
@@ -28,14 +29,21 @@ _BEYOND_THE_END = "InvalidRange"
 
 
 def size_of(bucket_client: BucketClient, name: str) -> int | None:
-    """The size of an object, None where there is none. Raises: StoreUnavailable."""
+    """The size of an object, None where there is none, UNREADABLE where the server fails on this one.
+
+    Raises: StoreUnavailable.
+    """
+    client, bucket = bucket_client.client, bucket_client.settings.bucket
     with translate_errors(bucket_client.settings):
         try:
-            return bucket_client.client.stat_object(bucket_client.settings.bucket, name).size
+            return client.stat_object(bucket, name).size
         except S3Error as error:
             if is_missing(error):
                 return None
             raise
+        except ServerError:
+            client.bucket_exists(bucket)  # raises where the server fails on everything
+            return UNREADABLE
 
 
 def fetch(bucket_client: BucketClient, name: str, offset: int, size: int) -> bytes:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from headwater_blobs.local_sources import head_of, read_unchanged, state_of
+from headwater_blobs.local_sources import head_of, read_unchanged, state_at_rest, state_of
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_schemas.errors import InvalidFile
 
@@ -81,6 +81,8 @@ def _read(folder: ScannedFolder, at: int, location: str, descriptor: int | None)
     try:
         opened = os.open(path, _OPEN, dir_fd=descriptor)
         try:
+            if size > PAGE_BYTES:
+                state_at_rest(opened)
             content = os.read(opened, size + 1)
             if len(content) == size:
                 scanned = (size, numbers[first + MTIME_NS], numbers[first + CTIME_NS])

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from headwater_blobs.port import UNREADABLE
 from headwater_consumer import queries
 from headwater_consumer.queries.contents import contents
 from headwater_producer.stored_content import ContentCheck, Located
@@ -66,12 +67,19 @@ def _lost_among(stores: Stores, named: set[str], progress: Progress, *, verify: 
     for page in contents(stores.database):
         short = [one for one in page if sizes.get(one[0].object_name, -1) < one[0].offset + one[0].size]
         for place, digest in short:
-            problem = CUT_SHORT if place.object_name in sizes else MISSING
+            problem = _problem_of(sizes.get(place.object_name))
             lost.setdefault(place.object_name, LostContents(problem)).add(place, digest)
         if verify:
             for place, digest in check.damaged(set(page).difference(short)):
                 lost.setdefault(place.object_name, LostContents(DAMAGED)).add(place, digest)
     return lost
+
+
+def _problem_of(size: int | None) -> str:
+    """What is wrong with an object of this size, which should be larger."""
+    if size is None:
+        return MISSING
+    return DAMAGED if size == UNREADABLE else CUT_SHORT
 
 
 def lost_objects(stores: Stores, *, verify: bool, quiet: bool = False) -> list[LostObject]:

@@ -1,5 +1,6 @@
 """`headwater doctor`: check settings, connections and store."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -141,13 +142,24 @@ def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list
     except HeadwaterError as error:
         return [Result("opening the store", "broken", str(error))]
     try:
-        results = [*_check_log(stores, catch_up_s), *_check_events(stores), *_check_blobs(stores)]
-        results.append(_objects_result("stored content", lost_objects(stores, verify=verify, quiet=settings.quiet)))
-        return results
-    except HeadwaterError as error:
-        return [Result("reading the store", "broken", str(error))]
+        return [
+            *_completed("reading the log", lambda: _check_log(stores, catch_up_s)),
+            *_completed("reading the database", lambda: _check_events(stores)),
+            *_completed("listing objects", lambda: _check_blobs(stores)),
+            *_completed(
+                "stored content", lambda: _objects_results(lost_objects(stores, verify=verify, quiet=settings.quiet))
+            ),
+        ]
     finally:
         stores.close()
+
+
+def _completed(check: str, results: Callable[[], list[Result]]) -> list[Result]:
+    """The results of a check, or the one that says why it could not be completed: the others go on."""
+    try:
+        return results()
+    except HeadwaterError as error:
+        return [Result(check, "broken", str(error))]
 
 
 def _check_log(stores: "Stores", catch_up_s: float) -> list[Result]:
@@ -217,20 +229,16 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unpublished]
 
 
-def _objects_result(check: str, objects: "list[LostObject]") -> Result:
+def _objects_results(objects: "list[LostObject]") -> list[Result]:
     from headwater._stores.lost_content import DAMAGED  # deferred: database
 
     if not objects:
-        return Result(check, "ok", "no object is lost")
+        return [Result("stored content", "ok", "no object is lost")]
     hidden = len(objects) - NAMES_SHOWN
     more = f" and {hidden:,} more" if hidden > 0 else ""
     advice = "Log the files again from a machine that has them, with `headwater log --verify PATH`"
     if any(one.has_copies for one in objects):
         verify = " --verify" if any(one.problem == DAMAGED for one in objects) else ""
         advice = f"Run `headwater maintain --heal{verify}` for those that have copies. {advice}"
-    return Result(
-        check,
-        "broken",
-        f"{', '.join(map(str, objects[:NAMES_SHOWN]))}{more}. {advice}, or restore the objects from a backup of the "
-        "store",
-    )
+    lost = f"{', '.join(map(str, objects[:NAMES_SHOWN]))}{more}"
+    return [Result("stored content", "broken", f"{lost}. {advice}, or restore the objects from a backup of the store")]
