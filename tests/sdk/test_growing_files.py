@@ -128,7 +128,8 @@ def test_a_write_that_is_in_progress_when_a_file_is_read_is_waited_for(tmp_path:
 
     command = [sys.executable, "-c", OVERWRITE, str(path), str(REWRITTEN_BYTES)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None and writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdin is not None
         writer.stdout.readline()
         writer.stdin.write(b"go\n")
         writer.stdin.flush()
