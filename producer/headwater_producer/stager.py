@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -61,13 +61,17 @@ class BlobStager:
         clock: Clock = time.monotonic,
         trusted_s: float | None = None,
         records: Path | None = None,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`project` is where the content will most likely be published: what it has stored is not stored again.
 
+        `catch_up` returns once what `stored` knows is as far as the log. A database that crashed may have been further
+        before, so content counts as missing only then. Raises: StoreUnavailable where that takes too long.
         `records`: a folder of this machine for the records of what is staged and left, see `kept_content`.
         """
         self._store = store
         self._stored = StoredContent(store, stored, clock=clock, trusted_s=trusted_s)
+        self._catch_up = catch_up
         self._algorithm = algorithm
         self._hash = digests.one_shot(algorithm)
         self._code = digests.pack(algorithm, b"")
@@ -170,9 +174,11 @@ class BlobStager:
         Returns what it cannot heal: contents that are neither in hand nor anywhere else in the project.
         """
         wanted = list(dict.fromkeys(wanted))
-        found = self._stored.find(project, wanted)
-        with self._exclusive():
-            return [digest for digest in wanted if digest not in found and not self._is_here(digest)]
+        lost = self._nowhere(project, wanted)
+        if lost:
+            self._catch_up()
+            lost = self._nowhere(project, lost)
+        return lost
 
     def note_lost(self, project: str, lost: Iterable[Located]) -> None:
         """These places of `project` were found lost: `heal` is to redirect their reads."""
@@ -204,9 +210,11 @@ class BlobStager:
                     self.published_contents += len(new)
                     self.published_bytes += sum(blob.ranges[digest][1] for digest in new)
         if elsewhere:
-            found |= self._stored.find(project, elsewhere)
-            missing = [digest for digest in elsewhere if digest not in found]
-            found |= self._copied_from_likely_project(project, missing)
+            try:
+                found |= self._stored_or_copied(project, elsewhere)
+            except ContentMissing:
+                self._catch_up()
+                found |= self._stored_or_copied(project, elsewhere)
         return found
 
     def heal(self, project: str) -> tuple[dict[bytes, BlobLocation], list[Move]]:
@@ -426,6 +434,18 @@ class BlobStager:
         """Keep what the store refused, for example because its disk was full: the next call tries again."""
         self._buffered = {**contents, **self._buffered}
         self._buffered_bytes = sum(map(len, self._buffered.values()))
+
+    def _nowhere(self, project: str, wanted: Sequence[bytes]) -> list[bytes]:
+        """Those of these contents that are neither in hand nor stored in `project`."""
+        found = self._stored.find(project, wanted)
+        with self._exclusive():
+            return [digest for digest in wanted if digest not in found and not self._is_here(digest)]
+
+    def _stored_or_copied(self, project: str, wanted: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+        """Where `project` has contents that are not in hand. Raises: ContentMissing."""
+        found = self._stored.find(project, wanted)
+        missing = [digest for digest in wanted if digest not in found]
+        return found | self._copied_from_likely_project(project, missing)
 
     def _copied_from_likely_project(self, project: str, missing: Sequence[bytes]) -> dict[bytes, BlobLocation]:
         """Projects share no content: what was skipped because the likely project has it is copied from there."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from headwater_blobs.folder import FolderBlobStore
@@ -29,13 +30,16 @@ def projection() -> Projection:
 
 @pytest.fixture
 def new_stager(store: FolderBlobStore, projection: Projection) -> Callable[..., BlobStager]:
-    """Makes one for the usual project; `algorithm` may be another."""
+    """Makes one for the usual project; `algorithm` may be another, and `catch_up` do something."""
 
     def stored(project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()) -> Mapping[bytes, BlobLocation]:
         found = {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
         return {digest: place for digest, place in found.items() if place.object_name not in without}
 
-    return lambda algorithm=digests.XXH3: BlobStager(store, stored, algorithm=algorithm, project=PROJECT)
+    def new(algorithm: str = digests.XXH3, **more: Any) -> BlobStager:
+        return BlobStager(store, stored, algorithm=algorithm, project=PROJECT, **more)
+
+    return new
 
 
 @pytest.fixture

@@ -102,6 +102,7 @@ class Writer(Process):
             project=PROJECT,
             clock=lambda: world.now_s,
             trusted_s=self._trusted_s,
+            catch_up=self._catch_up,
         )
         for task in self._plan:
             yield
@@ -233,6 +234,11 @@ class Writer(Process):
         self, project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()
     ) -> Mapping[bytes, BlobLocation]:
         return queries.stored_locations(self.database, project, wanted, without=without)
+
+    def _catch_up(self) -> None:
+        """Raises: StoreUnavailable unless all that is on the log is projected; who sent it tries again."""
+        if not self.world.has_projected(Cut(self.log.generation, dict(self.log.ends()))):
+            raise StoreUnavailable("the projection is behind")
 
     def _confirmed(self) -> Generator[None, None, Cut]:
         while (cut := self._confirm(timeout_s=self.world.random.uniform(1, CONFIRM_S_MAX))) is None:

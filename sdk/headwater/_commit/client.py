@@ -88,6 +88,7 @@ class Client:
                     algorithm=algorithm,
                     project=project,
                     records=self._staged_records,
+                    catch_up=self.session.catch_up,
                 )
                 self._stagers[project, algorithm] = stager
             return self._stagers[project, algorithm]
