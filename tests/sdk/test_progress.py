@@ -60,6 +60,18 @@ def test_what_is_added_as_immutable_shows_how_far_it_is_hashed_and_then_stored(
     assert any(re.match("headwater: (storing|uploading) weights.bin: ", line) for line in screen.lines())
 
 
+@pytest.mark.parametrize("of", ["a file", "a folder"])
+def test_a_reference_to_local_files_shows_how_far_they_are_hashed(tmp_path: Path, watching: Watching, of: str) -> None:
+    (tmp_path / "data").mkdir()
+    (path := tmp_path / "data" / "weights.bin").write_bytes(os.urandom(2 * LARGE))
+    artifact = headwater.Artifact("model", "model")
+    screen = watching()
+
+    artifact.add_reference((path if of == "a file" else path.parent).as_uri())
+
+    assert any(re.search(r"headwater: hashing.* weights.bin", line) for line in screen.lines()), screen.lines()
+
+
 def test_a_download_shows_bytes_and_names_and_says_at_its_end_how_much_how_fast_and_where(
     tmp_path: Path, watching: Watching
 ) -> None:

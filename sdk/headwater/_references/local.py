@@ -13,7 +13,9 @@ from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidFile, InvalidInput
 
-from headwater._ingest.scan import scan, scan_file
+from headwater._config.settings import read_settings
+from headwater._ingest.scan import ScannedFile, scan, scan_file
+from headwater._progress import Progress
 from headwater._references import verification
 from headwater._references.listing import FoundObject, Listing, list_prefix, too_many_objects
 from headwater._references.uris import name_from_uri, redacted
@@ -24,15 +26,20 @@ _THIS_MACHINE = ("", "localhost")
 def look_up(uri: str, objects_max: int) -> Listing:
     """A file, or all files below a folder; links are followed as when files are added."""
     location = _location_of(uri)
+    quiet = read_settings().quiet
     if not os.path.isdir(location):
         if uri.endswith("/"):
             raise InvalidFile(f"{location!r} is not a folder, but {redacted(uri)} ends in a slash. Remove the slash.")
-        return Listing([_found_object(name_from_uri(uri), uri, scan_file(location).location)], is_prefix=False)
+        file = scan_file(location)
+        with Progress("hashing", total=file.size, unit="B", quiet=quiet) as progress:
+            return Listing([_found_object(name_from_uri(uri), uri, file, progress)], is_prefix=False)
     folder = scan(location)
     if len(folder) > objects_max:  # checked before any file is read
         raise too_many_objects(uri, objects_max)
-    rows = zip(folder.paths(), folder.locations(), strict=True)
-    return list_prefix(uri, (_found_object(path, Path(at).as_uri(), at) for path, at in rows), objects_max)
+    files = zip(folder.paths(), folder.files(range(len(folder))), strict=True)
+    with Progress("hashing", total=sum(folder.sizes()), unit="B", files=len(folder), quiet=quiet) as progress:
+        found = (_found_object(path, Path(file.location).as_uri(), file, progress) for path, file in files)
+        return list_prefix(uri, found, objects_max)
 
 
 def pieces_of(reference: Reference) -> Iterator[bytes]:
@@ -54,9 +61,11 @@ def _pieces(location: str) -> Iterator[bytes]:
             yield piece
 
 
-def _found_object(path: str, uri: str, location: str) -> FoundObject:
-    with _opened(location) as source:
-        digest, size = read_unchanged(source, lambda: digest_of(source.fileno(), digests.DEFAULT_ALGORITHM))
+def _found_object(path: str, uri: str, file: ScannedFile, progress: Progress) -> FoundObject:
+    with _opened(file.location) as source, progress.file(path, file.size) as watched:
+        digest, size = read_unchanged(
+            source, lambda: digest_of(source.fileno(), digests.DEFAULT_ALGORITHM, watched.watch)
+        )
     return FoundObject(path, uri, digests.to_text(digest), size, None)
 
 
