@@ -1,11 +1,13 @@
-"""The main loop where another projector has some of its partitions: nothing is left out, and nobody waits for them."""
+"""The main loop where another projector has some of its partitions, or the database goes back: nothing is left out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
 from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.row_mapping import table_name
+from headwater_consumer.database.tables import ROW_TYPES
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.service import projecting
 from headwater_consumer.service.projecting import ProjectorService
@@ -36,11 +38,15 @@ def history(mode: str, tmp_path: Path) -> Iterator[History]:
 
 
 class _UntilProjected(OneMember):
-    """It has all partitions, and ends the service once all of the log is projected."""
+    """It has all partitions, and ends the service once all of the log is projected.
 
-    def __init__(self, history: History) -> None:
+    Before that, `at_first_end` is called once.
+    """
+
+    def __init__(self, history: History, at_first_end: Callable[[], None] | None) -> None:
         super().__init__(history.log)
         self._projector = Projector(history.log, history.database)
+        self._at_first_end = at_first_end
 
     def poll(self, timeout_s: float, max_records: int) -> Mapping[int, list[Record]]:
         self.polls += 1
@@ -53,17 +59,24 @@ class _UntilProjected(OneMember):
                 found[partition] = list(records)
                 self.after[partition] = records[-1].position.offset
         if not found and self._is_at_the_end():
-            self.service.stop()
+            if self._at_first_end is None:
+                self.service.stop()
+            else:
+                self._at_first_end()
+                self._at_first_end = None
         return found
 
     def _is_at_the_end(self) -> bool:
         return all(self._projector.cursor(p).offset == self.log.end(p) for p in range(PARTITIONS))
 
 
-def _run(history: History, monkeypatch: pytest.MonkeyPatch) -> ProjectorService:
+def _run(
+    history: History, monkeypatch: pytest.MonkeyPatch, at_first_end: Callable[[], None] | None = None
+) -> ProjectorService:
     monkeypatch.setattr(projecting, "TAKEN_RETRY_S", 0.01)
+    monkeypatch.setattr(projecting, "COMPARE_S", 0.01)
     monkeypatch.setattr(projecting, "POLL_S", 0.01)
-    group = _UntilProjected(history)
+    group = _UntilProjected(history, at_first_end)
     service = group.service = ProjectorService(history.log, history.database, group.join)
     service.run()
     return service
@@ -133,4 +146,21 @@ def test_no_record_is_left_out_where_the_database_fails_while_it_is_asked_how_fa
     _run(history, monkeypatch)
 
     assert failed == [TAKEN]
+    _check_complete(history, mode, tmp_path)
+
+
+def test_what_a_database_lost_in_a_crash_is_projected_again_also_where_no_record_follows(
+    history: History, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(history)
+    lost: list[int] = []
+
+    def crash() -> None:
+        """It has lost all of its transactions, which is the most that a crash can take."""
+        with history.database.transaction() as connection:
+            lost.append(sum(connection.driver.execute(f"DELETE FROM {t}").rowcount for t in map(table_name, ROW_TYPES)))
+
+    _run(history, monkeypatch, crash)
+
+    assert sum(lost) > PARTITIONS * VERSIONS
     _check_complete(history, mode, tmp_path)

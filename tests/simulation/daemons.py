@@ -26,6 +26,7 @@ from tests.simulation.views import Shown
 from tests.simulation.world import Process
 from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
 
+COMPARED_RATE = 0.1  # of a projector's polls, after which it compares its cursors with the database's
 READER_RATE = 0.25  # of its steps; looking costs more than anything else does
 SNAPSHOTS_MAX = 3
 FULL_STEPS_MAX = 40
@@ -71,7 +72,10 @@ class GroupProjector(EmbeddedProjector):
         while True:
             yield
             try:
-                batches = [self._batch(projector, log, cursors, partition) for partition in self._polled(log)]
+                polled = self._polled(log)
+                if polled and self.world.random.random() < COMPARED_RATE:
+                    cursors.update(projector.cursors(cursors.keys()))
+                batches = [self._batch(projector, log, cursors, partition) for partition in polled]
                 if batches := [batch for batch in batches if batch.records]:
                     self._apply(projector, cursors, batches)
                     announce(database, log.generation, {p: cursor.offset for p, cursor in cursors.items()})

@@ -28,6 +28,7 @@ OUTAGE = Backoff(pause_s_min=0.1, pause_s_max=5.0)  # between attempts while a s
 FAILURES_TO_LEAVE = 2  # polls in a row, after which it joins the group again: it may have been removed
 STOPPED_RETRY_S = 30.0  # between attempts at a stopped partition: it may have been repaired elsewhere
 TAKEN_RETRY_S = 0.25  # between attempts at a partition that another process is projecting now
+COMPARE_S = 1.0  # between two comparisons with the cursors in the database
 HINT_S = 5.0  # between two position hints for the log's own tools
 REPORT_S = 10.0  # between two log lines about throughput
 
@@ -71,6 +72,7 @@ class ProjectorService:
         self._batch_sizer = BatchSizer()
         self._failures = 0  # rounds in a row
         self._poll_failures = 0
+        self._compare_at = 0.0
         self._hint_at = 0.0
         self._reported = (time.monotonic(), 0)  # when, and the records until then
 
@@ -93,6 +95,7 @@ class ProjectorService:
         try:
             self._project(self._poll())
             self._resume_paused()
+            self._compare_cursors()
         except StoreError as error:
             self._back_off(error)
             return
@@ -134,8 +137,9 @@ class ProjectorService:
             group.close()
 
     def _on_assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        self.heartbeat.begin("read the cursors", DATABASE_STUCK_S)
         try:
-            cursors = {partition: self._cursor(partition) for partition in partitions}
+            cursors = self._projector.cursors(partitions)
         except StoreError as error:
             raise _DatabaseAway(str(error)) from error
         self.heartbeat.begin("read from the log", LOG_STUCK_S)
@@ -223,6 +227,21 @@ class ProjectorService:
             "Partition %d was projected by another process, up to %d; continuing there.", partition, cursor.offset
         )
         self._continue_at(cursor)
+
+    def _compare_cursors(self) -> None:
+        """Continue where the database is, if that is elsewhere. Raises: StoreError.
+
+        One that crashed has lost its last transactions. Of a partition that gets no records, nothing else shows it.
+        """
+        now = time.monotonic()
+        if now < self._compare_at:
+            return
+        self._compare_at = now + COMPARE_S
+        self.heartbeat.begin("compare the cursors", DATABASE_STUCK_S)
+        for partition, cursor in self._projector.cursors(self._cursors.keys() - self._retry_at.keys()).items():
+            if cursor != self._cursors[partition]:
+                _log.warning("Partition %d is at %d in the database; continuing there.", partition, cursor.offset)
+                self._continue_at(cursor)
 
     # --- paused partitions
 

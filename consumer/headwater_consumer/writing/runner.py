@@ -1,7 +1,7 @@
 """Fold the log into the database: read, decode, apply, and move the cursors, in one transaction over all partitions."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -83,8 +83,17 @@ class Projector:
 
     def cursor(self, partition: int) -> LogPositionRow:
         """The projection's cursor. Raises: StoreUnavailable, also when it is that of another log."""
+        return self.cursors([partition])[partition]
+
+    def cursors(self, partitions: Collection[int]) -> dict[int, LogPositionRow]:
+        """The projection's cursor of each of these partitions, by one statement. Raises: as `cursor`."""
         with self._database.autocommit() as connection:
-            found = WorkingSet(self._database.adapter, connection).get(LogPositionRow, partition)
+            state = WorkingSet(self._database.adapter, connection)
+            state.prefetch((LogPositionRow, (partition,)) for partition in partitions)
+            return {partition: self._own_cursor(partition, state) for partition in partitions}
+
+    def _own_cursor(self, partition: int, state: WorkingSet) -> LogPositionRow:
+        found = state.get(LogPositionRow, partition)
         if found is None:
             return LogPositionRow(partition, self._log.generation, BEFORE_FIRST, 0, b"")
         if found.generation != self._log.generation:
