@@ -243,20 +243,6 @@ def test_content_that_was_never_taken_is_missing(stager: BlobStager) -> None:
         stager.publish(PROJECT, [digest_of(b"x")])
 
 
-@pytest.mark.parametrize("ask", ["publish", "find_lost"])
-def test_what_a_database_that_crashed_does_not_know_yet_is_found_once_it_has_caught_up(
-    new_stager: Callable[..., BlobStager], projection: Projection, ask: str
-) -> None:
-    (digest,) = (before := new_stager()).ingest([b"stored before the crash"])
-    place = before.publish(PROJECT, [digest])[digest]
-    stager = new_stager(catch_up=lambda: projection.update({(PROJECT, digest): place}))
-
-    if ask == "publish":
-        assert stager.publish(PROJECT, [digest]) == {digest: place}
-    else:
-        assert stager.find_lost(PROJECT, [digest]) == []
-
-
 def test_the_bytes_of_a_pack_count_for_whom_they_were_published_first(stager: BlobStager) -> None:
     wanted = stager.ingest(SMALL)
     counts = []

@@ -1,14 +1,17 @@
-"""A stager goes on after a pack and after a close as it began: what was before counts no more."""
+"""A stager goes on after a pack, a close and a crash of the database as it began: what was before counts no more."""
 
 import random
 import time
+from collections.abc import Callable
 
+import pytest
 from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
 from headwater_producer.stager import BlobStager
 
 from tests.contract.blob_stores import PROJECT
 from tests.contract.test_blob_processes import wait_until
+from tests.producer.conftest import Projection
 
 FILES_PER_PACK = PACK_BYTES_MAX // PACKED_FILE_BYTES_MAX
 
@@ -79,3 +82,17 @@ def test_those_who_used_content_before_a_close_are_waited_for_no_more(
 
     assert _staged(store) == []
     assert stager.missing([digest]) == {digest}
+
+
+@pytest.mark.parametrize("ask", ["publish", "find_lost"])
+def test_what_a_database_that_crashed_does_not_know_yet_is_found_once_it_has_caught_up(
+    new_stager: Callable[..., BlobStager], projection: Projection, ask: str
+) -> None:
+    (digest,) = (before := new_stager()).ingest([b"stored before the crash"])
+    place = before.publish(PROJECT, [digest])[digest]
+    stager = new_stager(catch_up=lambda: projection.update({(PROJECT, digest): place}))
+
+    if ask == "publish":
+        assert stager.publish(PROJECT, [digest]) == {digest: place}
+    else:
+        assert stager.find_lost(PROJECT, [digest]) == []
