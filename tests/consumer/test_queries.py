@@ -1,5 +1,8 @@
 """Questions about versions, collections and runs, and an operator's."""
 
+from pkgutil import iter_modules
+from types import ModuleType
+
 import pytest
 from headwater_consumer import queries
 from headwater_schemas.errors import NotFound
@@ -37,6 +40,11 @@ def _resolve(history: History, selector: str, *, at: int | None = None) -> int |
 def _three_versions(history: History) -> list[int]:
     """The position of each commit."""
     return [history.commit(DIGITS, {"a": content}) for content in (b"0", b"1", b"2")]
+
+
+def test_no_query_has_the_name_of_a_module_which_would_hide_it() -> None:
+    assert {module.name for module in iter_modules(queries.__path__)}.isdisjoint(queries.__all__)
+    assert [name for name in queries.__all__ if isinstance(getattr(queries, name), ModuleType)] == []
 
 
 # --- versions ---------------------------------------------------------------------------------------------------

@@ -5,20 +5,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headwater_eventlog.port import EventLog
 from headwater_runtime import fork_hooks
 from headwater_runtime.durations import format_seconds
 from headwater_runtime.fair_lock import Turn, turn_at
-from headwater_schemas.errors import InvalidInput, StoreUnavailable
+from headwater_runtime.pools import no_fork
+from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
 from headwater_consumer.projection.view import ProjectionView
-from headwater_consumer.queries.answers import Draft
+from headwater_consumer.queries.outcomes import Draft
 from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.writing.log_check import before, check_record
-from headwater_consumer.writing.runner import Projector, StaleProjector
+
+if TYPE_CHECKING:
+    from headwater_consumer.writing.runner import Projector
 
 RECORDS_SCANNED = 16  # for their keys; projecting more than this is cheaper than scanning them
 
@@ -29,7 +33,7 @@ class EmbeddedProjection(ProjectionView):
     def __init__(self, log: EventLog, database: Database, lock_file: Path) -> None:
         super().__init__(log, database)
         self._lock_file = lock_file
-        self._projector = Projector(log, database)
+        self._projector: Projector | None = None
         self._new_lock()
         fork_hooks.register_object(self, in_child=EmbeddedProjection._new_lock)
 
@@ -69,6 +73,7 @@ class EmbeddedProjection(ProjectionView):
         deadline = time.monotonic() + timeout_s
         if self.covers(cut):
             return
+        projector, stale = self._ready_projector()  # before it is this one's turn: others wait for the end of that
         with self._turn(cut, deadline) as turn:
             while behind := self._behind(cut):
                 if time.monotonic() > deadline:
@@ -76,9 +81,9 @@ class EmbeddedProjection(ProjectionView):
                     return
                 # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
                 # checks again.
-                with suppress(StaleProjector):
+                with suppress(stale):
                     for partition in behind:
-                        self._projector.project_batch(partition)
+                        projector.project_batch(partition)
                 turn.leave_note(self.reached().encode().encode())
 
     def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:  # noqa: ARG002 - who waits projects
@@ -110,6 +115,15 @@ class EmbeddedProjection(ProjectionView):
         finally:
             if is_ours:
                 threads.release()
+
+    def _ready_projector(self) -> "tuple[Projector, type[HeadwaterError]]":
+        """The projector, and its error for being overtaken. Most readers find everything projected, and need none."""
+        with no_fork():  # no child inherits a half imported module
+            from headwater_consumer.writing.runner import Projector, StaleProjector  # deferred: database, fastavro
+
+        if self._projector is None:
+            self._projector = Projector(self._log, self._database)
+        return self._projector, StaleProjector
 
     def _behind(self, cut: Cut) -> list[int]:
         """The partitions that are not as far as `cut`."""

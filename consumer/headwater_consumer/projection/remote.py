@@ -15,7 +15,7 @@ from headwater_consumer.database.projector_reports import projector_reports
 from headwater_consumer.projection.given_up import AskedServer, GivenUp
 from headwater_consumer.projection.news import REAL_TIME, News, WaitTimer
 from headwater_consumer.projection.view import ProjectionView
-from headwater_consumer.queries.answers import Draft
+from headwater_consumer.queries.outcomes import Draft
 from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.writing.log_check import check_ends
 

@@ -11,7 +11,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.sql import bindparam, select
 from headwater_consumer.database.tables import LOG_POSITIONS
-from headwater_consumer.queries.answers import Draft, answers
+from headwater_consumer.queries.outcomes import Draft, answers
 from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.log_check import check_appended, check_cursor, check_ends

@@ -14,7 +14,7 @@ from headwater_consumer.database.conditions import holds
 from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.sql import bindparam, func, literal, select
 from headwater_consumer.database.tables import COLLECTIONS, RUNS
-from headwater_consumer.queries.collections import has_live_version
+from headwater_consumer.queries.artifact_collections import has_live_version
 from headwater_consumer.queries.results import ProjectInfo
 
 if TYPE_CHECKING:

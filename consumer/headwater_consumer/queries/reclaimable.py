@@ -27,7 +27,7 @@ from headwater_consumer.database.tables import (
     VERSIONS,
 )
 from headwater_consumer.queries.entries import Columns, entries_at, pages, rows_of_layer
-from headwater_consumer.queries.runs import EDGES_MAX
+from headwater_consumer.queries.recorded_runs import EDGES_MAX
 from headwater_consumer.rows import FILE_KINDS, LayerChain, parse_chain
 
 ROWS_PER_PAGE = 5_000

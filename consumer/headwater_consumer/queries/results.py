@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headwater_schemas.events import Capture
 from headwater_schemas.positions import Position
 
 from headwater_consumer.rows import EXECUTABLE, RUNNING
+
+if TYPE_CHECKING:
+    from headwater_schemas.events import Capture
 
 CRASHED = "crashed"  # a run whose heartbeat is long overdue: never recorded, see `RunInfo.state_at`
 
@@ -98,7 +100,7 @@ class RunInfo:
     finished_us: int | None  # None while it runs
     heartbeat_us: int | None  # its last sign of life, by the log's clock; None: its writer gives none
     heartbeat_due_us: int | None  # when the next is due
-    capture: Capture | None  # what it executes, without its environment; None: not captured, or not yet
+    capture: "Capture | None"  # what it executes, without its environment; None: not captured, or not yet
 
     def state_at(self, now_us: int) -> str:
         """The state at a time, in microseconds since 1970: "crashed" for a run whose heartbeat is long overdue.
