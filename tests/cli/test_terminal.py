@@ -11,6 +11,7 @@ from pathlib import Path
 import headwater as sdk
 import pytest
 from headwater.cli import _MODULES
+from headwater.cli.output import print_fields, print_table
 
 from tests.cli.commands import ask, headwater, run
 from tests.support.forked import PIPE, ForkedProcess
@@ -117,6 +118,63 @@ def test_what_somebody_wrote_cannot_steer_a_terminal(images: Path) -> None:
         assert not {"\x1b", "\x9b", "\x07"} & set(printed), arguments
     assert "\\x1b]0;title" in headwater("show", "pets")
     assert ask("show", "pets")["description"] == "\x1b]0;title\x07 all"  # a program gets what was said
+
+
+TABLES = {
+    "numbers": [("a", "1"), ("bcd", "23")],
+    "a narrow header": [("a-name-that-is-long", "12,345,678")],
+    "empty cells": [("", ""), ("b", "")],
+    "wide characters": [("猫", "1"), ("é", "2")],
+    "long": [("a" * 60, "b" * 60)],
+    "control characters": [("a\tb\nc", "\x1b[2J")],
+}
+
+
+@pytest.mark.parametrize("rows", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("columns", ["10", "80", "200"])
+def test_a_table_looks_the_same_whether_rich_prints_it_or_not(
+    rows: list[tuple[str, str]],
+    columns: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def printed() -> str:
+        print_table(("name", "n"), rows, fold=("name",), right=("n",), cut="n")
+        print_fields(rows)
+        return capsys.readouterr().out
+
+    plain = printed()
+    monkeypatch.setenv("FORCE_COLOR", "")  # which only rich reads
+
+    assert plain == printed()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_terminal_shows_the_same_whether_rich_prints_it_or_not(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+
+    for arguments in (("ls",), ("ls", "pets"), ("ls", "pets:v0"), ("show", "pets")):
+        plain = "\n".join(seen(*arguments, TERM="xterm"))
+        by_rich = "\n".join(seen(*arguments, TERM="xterm", TTY_COMPATIBLE="1"))
+        assert "\x1b[1m" in plain
+        assert re.sub("\x1b\\[[01]m", "", plain) == re.sub("\x1b\\[[01]m", "", by_rich)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_plain_list_imports_only_what_it_needs(images: Path) -> None:
+    headwater("log", str(images), "-n", "pets")
+    headwater("ls")  # which projects the end of that run
+    script = (
+        "import sys; from headwater.cli import cli; cli.main(['ls'], standalone_mode=False);"
+        "print(sorted({'rich', 'sqlalchemy', 'kafka', 'minio', 'psycopg', 'fastavro', 'numpy'} & set(sys.modules)))"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert printed.splitlines()[-1] == "[]"
 
 
 def test_the_list_of_commands_cuts_no_sentence() -> None:

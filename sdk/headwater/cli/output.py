@@ -11,6 +11,7 @@ import click
 from headwater_schemas import digests
 
 from headwater._progress import printable
+from headwater.cli.plain_tables import GAP, RULE, aligned, bold, rich_decides, terminal_columns
 
 DIGEST_DIGITS_SHOWN = 12  # 48 bits are enough to tell digests apart by eye
 PIPE_COLUMNS = 100_000  # effectively unlimited, so that output read by a program is never folded or truncated
@@ -51,6 +52,27 @@ def print_table(
 
     In a narrow terminal the columns `fold` wrap onto further lines, and `cut` is truncated.
     """
+    printed = [[printable(cell) for cell in row] for row in rows]
+    if not _printed_plainly(columns, printed, right=right, cut=cut):
+        _print_folded(columns, printed, fold=fold, right=right, cut=cut)
+
+
+def _printed_plainly(columns: Sequence[str], rows: list[list[str]], *, right: Sequence[str], cut: str | None) -> bool:
+    """Whether the table needed nothing of rich."""
+    if rich_decides():
+        return False
+    width = _columns()
+    cells = aligned([columns, *rows], columns_max=width, right=[columns.index(name) for name in right])
+    if cells is None or (cut is not None and len(cells[0][columns.index(cut)]) > _cut_columns(width)):
+        return False
+    header, *others = [GAP.join(row) for row in cells]
+    click.echo("\n".join([bold(header), RULE * len(header), *others]))
+    return True
+
+
+def _print_folded(
+    columns: Sequence[str], rows: list[list[str]], *, fold: Sequence[str], right: Sequence[str], cut: str | None
+) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -63,15 +85,29 @@ def print_table(
             justify="right" if column in right else "left",
             no_wrap=column not in fold,
             overflow="fold" if column in fold else "ellipsis",
-            max_width=max(CUT_COLUMNS_MIN, int(out.width * CUT_SHARE)) if column == cut else None,
+            max_width=_cut_columns(out.width) if column == cut else None,
         )
     for row in rows:
-        table.add_row(*[Text(printable(cell)) for cell in row])
+        table.add_row(*map(Text, row))
     out.print(table)
+
+
+def _cut_columns(width: int) -> int:
+    """How wide a truncated column may be."""
+    return max(CUT_COLUMNS_MIN, int(width * CUT_SHARE))
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print one name and value per line, leaving out empty values."""
+    shown = [(name, printable(value)) for name, value in fields if value]
+    cells = None if rich_decides() else aligned(shown, columns_max=_columns())
+    if cells is None:
+        _print_folded_fields(shown)
+    elif cells:
+        click.echo("\n".join(GAP.join((bold(name), value)) for name, value in cells))
+
+
+def _print_folded_fields(fields: Iterable[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -79,8 +115,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in fields:
-        if value:
-            table.add_row(name, Text(printable(value)))
+        table.add_row(name, Text(value))
     console().print(table)
 
 
@@ -90,6 +125,11 @@ def console() -> Any:
 
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=_pipe_columns())
+
+
+def _columns() -> int:
+    """How wide what is printed may be."""
+    return terminal_columns() if sys.stdout.isatty() else _pipe_columns()
 
 
 def _pipe_columns() -> int:
