@@ -13,7 +13,7 @@ import psycopg
 from headwater._config.profile import Profile
 from headwater._config.settings import read_settings
 from headwater._stores.server_settings import kafka_settings, s3_settings
-from headwater_consumer.database.postgresql import PostgresqlSchema
+from headwater_consumer.database.postgresql.schema import PostgresqlSchema
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record
 from kafka.admin import KafkaAdminClient

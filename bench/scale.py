@@ -12,7 +12,7 @@ from functools import partial
 import psycopg
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_consumer.database.postgresql import PostgresqlSchema
+from headwater_consumer.database.postgresql.schema import PostgresqlSchema
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import EventLog
 from headwater_schemas.events import ArtifactUsed, Event, RunFinished, RunStarted

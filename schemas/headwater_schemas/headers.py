@@ -4,8 +4,10 @@ Source: CloudEvents 1.0, Kafka protocol binding, binary content mode (header nam
 """
 
 import re
+from typing import TYPE_CHECKING
 
-from headwater_schemas.events import Stamped
+if TYPE_CHECKING:  # readers of headers alone need no events
+    from headwater_schemas.events import Stamped
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -50,7 +52,7 @@ def without_original(headers: Headers) -> Headers:
     return tuple(header for number, header in enumerate(headers) if last.get(header[0]) != number)
 
 
-def of_event(stamped: Stamped) -> Headers:
+def of_event(stamped: "Stamped") -> Headers:
     """The CloudEvents attributes of one event."""
     origin = stamped.origin
     return (

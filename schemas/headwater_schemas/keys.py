@@ -3,8 +3,8 @@
 A key contains the kind of its subject, so that a run and an artifact of the same name have different keys.
 """
 
+import os
 import re
-import secrets
 import time
 import uuid
 
@@ -101,7 +101,7 @@ def new_session(start_ms: int | None = None) -> str:
     It starts now, unless given by another clock.
     """
     start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
-    return f"{max(0, start_ms):0{_START_DIGITS}x}{secrets.token_hex(10)}"
+    return f"{max(0, start_ms):0{_START_DIGITS}x}{os.urandom(10).hex()}"
 
 
 def session_start_ms(session: str) -> int:

@@ -5,7 +5,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 from headwater_consumer.database import Database
-from headwater_consumer.database.postgresql import PostgresqlSchema, announcements
+from headwater_consumer.database.postgresql import announcements
+from headwater_consumer.database.postgresql.schema import PostgresqlSchema
 from headwater_consumer.writing.announcements import announce, announced
 from headwater_schemas.positions import Cut
 

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+import platformdirs
 import pytest
 from headwater._config.profile import ProfileKey, profile_keys
 from headwater._config.settings import SETTINGS_BYTES_MAX, all_settings, read_settings, redact
@@ -340,6 +341,23 @@ def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
 
 def _bare() -> dict[str, str]:
     return {"LOGNAME": "ada", "HEADWATER_SETTINGS": os.devnull}
+
+
+@pytest.mark.parametrize("home", ["/ada", "/ada//", "/"])
+@pytest.mark.parametrize("xdg", [None, "", "/elsewhere", "relative"])
+def test_default_folders_are_where_the_platform_wants_them(
+    home: str, xdg: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", home)
+    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+        if xdg is not None:
+            monkeypatch.setenv(variable, xdg)
+
+    settings = read_settings(_bare())
+
+    assert settings.store == Path(platformdirs.user_data_dir("headwater"), "store")
+    assert settings.cache_dir == Path(platformdirs.user_cache_dir("headwater"))
 
 
 def test_reading_settings_loads_neither_a_database_nor_a_terminal_library() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from headwater_consumer.database.postgresql import IDLE_IN_TRANSACTION_S
+from headwater_consumer.database.postgresql.schema import IDLE_IN_TRANSACTION_S
 
 from tests.service_faults.deployment import Deployment, deployed
 from tests.service_faults.verification import acknowledged, errors, verify

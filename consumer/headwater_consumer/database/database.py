@@ -18,7 +18,7 @@ from headwater_schemas.errors import (
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.port import DatabaseAdapter
-from headwater_consumer.database.postgresql import SCHEMA_NAME, PostgresqlSchema
+from headwater_consumer.database.postgresql.naming import SCHEMA_NAME
 from headwater_consumer.database.row_mapping import create_tables
 from headwater_consumer.database.sql import select
 from headwater_consumer.database.sqlite import SqliteFile, SqliteMemory, create_sqlite_file
@@ -73,6 +73,8 @@ class Database:
 
         Raises: InvalidSettings, StoreUnavailable, StoreNotOurs, FormatTooNew, FormatTooOld.
         """
+        from headwater_consumer.database.postgresql.schema import PostgresqlSchema  # deferred: psycopg
+
         adapter = PostgresqlSchema(url, schema)
         database = cls(adapter)
         if create and not database._has_tables():

@@ -11,18 +11,18 @@ from headwater_consumer.database import Database
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import LATEST, CollectionName, RunName, parse_version
 
-from headwater._commit.client import Client
 from headwater._config.commands import LIST_PROJECTS, in_project
+from headwater._stores.catching_up import ReadableStore
 
 SUGGESTED_MAX = 3
 CLOSENESS_MIN = 0.7  # as `difflib` counts: "imagse" is close to "images", "image" to "images"
 
 
-def missing_artifact(client: Client, collection: str, selector: str = LATEST) -> NotFound:
+def missing_artifact(reader: ReadableStore, collection: str, selector: str = LATEST) -> NotFound:
     """The error for an artifact that is not there, of which a version was asked for."""
-    if client.stores.missing is not None:
-        return NotFound(f"there is no artifact {collection}: {client.stores.missing}")
-    database, name = client.stores.database, CollectionName.parse(collection)
+    if reader.stores.missing is not None:
+        return NotFound(f"there is no artifact {collection}: {reader.stores.missing}")
+    database, name = reader.stores.database, CollectionName.parse(collection)
     there = queries.collection_names(database, name.namespace)
     near = _nearest_first(queries.collections_named(database, name.name), collection)
     near = near or _similar(name.name, there)
@@ -31,9 +31,9 @@ def missing_artifact(client: Client, collection: str, selector: str = LATEST) ->
     return NotFound(f"there is no artifact {collection}. {suggestion or f'{listing}.'}")
 
 
-def missing_version(client: Client, collection: str, selector: str) -> NotFound:
+def missing_version(reader: ReadableStore, collection: str, selector: str) -> NotFound:
     """The error for a version or alias that an artifact does not have."""
-    database, number = client.stores.database, parse_version(selector)
+    database, number = reader.stores.database, parse_version(selector)
     listing = f"`headwater ls {collection}` lists"
     if number is not None and queries.version_info(database, collection, number) is not None:
         return NotFound(f"{collection}:v{number} was deleted. {listing} the remaining versions.")
@@ -45,12 +45,12 @@ def missing_version(client: Client, collection: str, selector: str) -> NotFound:
     return NotFound(f"{collection} has no version or alias {selector!r}{newest}. {suggestion or f'{listing} them.'}")
 
 
-def missing_run(client: Client, run: str) -> NotFound:
+def missing_run(reader: ReadableStore, run: str) -> NotFound:
     """The error for a run that is not there."""
-    if client.stores.missing is not None:
-        return NotFound(f"there is no run {run}: {client.stores.missing}")
+    if reader.stores.missing is not None:
+        return NotFound(f"there is no run {run}: {reader.stores.missing}")
     name = RunName.parse(run)
-    near = _nearest_first(queries.runs_named(client.stores.database, name.id), run)
+    near = _nearest_first(queries.runs_named(reader.stores.database, name.id), run)
     suggestion = _did_you_mean(near[:SUGGESTED_MAX])
     listing = f"`{in_project('runs', name.namespace)}` lists those of the project. {LIST_PROJECTS}."
     return NotFound(f"there is no run {run}. {suggestion or listing}")

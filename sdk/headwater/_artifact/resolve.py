@@ -5,33 +5,33 @@ from headwater_schemas.errors import NotFound
 from headwater_schemas.names import ArtifactReference, CollectionName
 
 from headwater._artifact.not_found import missing_artifact, missing_version
-from headwater._commit.client import Client
+from headwater._stores.catching_up import ReadableStore
 
 
-def find_version(client: Client, text: str, entity: str, project: str) -> queries.VersionInfo:
+def find_version(reader: ReadableStore, text: str, entity: str, project: str) -> queries.VersionInfo:
     """What is recorded about the version that `text` names; `entity` and `project` are used where it names none.
 
     Raises: InvalidName; NotFound naming what there is instead.
     """
-    found = look_up_version(client, text, entity, project)
+    found = look_up_version(reader, text, entity, project)
     if found is not None:
         return found
     collection, selector = _wanted(text, entity, project)
-    if queries.collection_info(client.stores.database, collection) is None:
-        raise missing_artifact(client, collection, selector)
-    raise missing_version(client, collection, selector)
+    if queries.collection_info(reader.stores.database, collection) is None:
+        raise missing_artifact(reader, collection, selector)
+    raise missing_version(reader, collection, selector)
 
 
-def look_up_version(client: Client, text: str, entity: str, project: str) -> queries.VersionInfo | None:
+def look_up_version(reader: ReadableStore, text: str, entity: str, project: str) -> queries.VersionInfo | None:
     """As `find_version`, but None where it is not there, without looking for what there is instead."""
     collection, selector = _wanted(text, entity, project)
-    client.catch_up_on(collection)
-    return queries.version_named(client.stores.database, collection, selector)
+    reader.catch_up_on(collection)
+    return queries.version_named(reader.stores.database, collection, selector)
 
 
-def known_version(client: Client, collection: str, version: int) -> queries.VersionInfo:
+def known_version(reader: ReadableStore, collection: str, version: int) -> queries.VersionInfo:
     """What is recorded about a version that exists. Raises: NotFound."""
-    info = queries.version_info(client.stores.database, collection, version)
+    info = queries.version_info(reader.stores.database, collection, version)
     if info is None:
         raise NotFound(f"{collection}:v{version} is not in the projection. Run `headwater doctor`.")
     return info

@@ -9,7 +9,6 @@ from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_producer.producer import Producer, SentEvent
 from headwater_schemas.errors import StoreError
-from headwater_schemas.keys import collection_key
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
 
@@ -18,6 +17,7 @@ from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater._commit.task import Awaited
 from headwater._commit.whole_versions import WholeVersions
 from headwater._config.settings import WAIT_S
+from headwater._stores.catching_up import catch_up, catch_up_on
 from headwater._stores.stores import Stores
 from headwater._waiting import telling
 
@@ -107,15 +107,11 @@ class WriteSession:
 
     def catch_up(self) -> None:
         """Wait until everything that anybody has written by now is projected."""
-        if not self._stores.read_only:
-            with self.telling():
-                self._stores.projection.catch_up(timeout_s=self.wait_s)
+        catch_up(self._stores, wait_s=self.wait_s)
 
     def catch_up_on(self, collection: str) -> None:
         """Wait until everything that has been written about one collection is projected."""
-        if not self._stores.read_only:
-            with self.telling():
-                self._stores.projection.catch_up_on(collection_key(collection), timeout_s=self.wait_s)
+        catch_up_on(self._stores, collection, wait_s=self.wait_s)
 
 
 def _ranges(sent: Iterable[SentEvent]) -> Iterator[queries.SentRange]:

@@ -7,6 +7,7 @@ good as none. A relative path in the environment starts at the current folder, o
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,7 @@ _TABLE = (
     ),
 )
 _ROWS = {row.name: row for row in _TABLE}
+_XDG_DEFAULTS = {"data": "~/.local/share", "cache": "~/.cache", "config": "~/.config"}
 _FILE_KEYS = tuple(row.file_key for row in _TABLE if row.file_key)
 
 
@@ -379,10 +381,13 @@ def _default_folder(kind: str, setting: str) -> str:
 
 def _platform(kind: str) -> str | None:
     """The user's own folder for headwater's data, cache or config, where the platform wants it; None without a home."""
+    given = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
+    if home_folder() is None and not os.path.isabs(given):
+        return None
+    if sys.platform == "linux" and "ANDROID_DATA" not in os.environ:  # what platformdirs says, which takes long to load
+        return os.path.join(given if os.path.isabs(given) else with_home(_XDG_DEFAULTS[kind]), "headwater")
     import platformdirs
 
-    if home_folder() is None and not os.path.isabs(os.environ.get(f"XDG_{kind.upper()}_HOME", "")):
-        return None
     folders = {
         "data": platformdirs.user_data_dir,
         "cache": platformdirs.user_cache_dir,

@@ -6,7 +6,8 @@ from functools import partial
 
 from headwater_blobs.port import BlobStore
 from headwater_consumer.database import Database
-from headwater_consumer.database.postgresql import PostgresqlSchema, new_schema_name
+from headwater_consumer.database.postgresql.naming import new_schema_name
+from headwater_consumer.database.postgresql.schema import PostgresqlSchema
 from headwater_consumer.database.projector_reports import ProjectorReports, projector_reports
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_eventlog.kafka import KafkaEventLog

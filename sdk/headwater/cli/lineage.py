@@ -8,12 +8,12 @@ import click
 from headwater._progress import printable
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import console, print_json
-from headwater.cli.resolve import open_store
+from headwater.cli.resolve import open_reader
 
 if TYPE_CHECKING:
     from headwater_consumer import queries
 
-    from headwater._commit.client import Client
+    from headwater._stores.catching_up import ReadableStore
 
 Purposes = Mapping[tuple[str, int, str], Sequence[str]]  # of the use of a version by a run
 
@@ -33,11 +33,11 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
 
     from headwater._artifact.resolve import find_version  # deferred: database
 
-    client, settings = open_store(entity, project)
-    info = find_version(client, name, settings.entity, settings.project)
+    reader, settings = open_reader(entity, project)
+    info = find_version(reader, name, settings.entity, settings.project)
     walk = lineage.descendants if down else lineage.ancestry
-    found = walk(client.stores.database, info.collection, info.version)
-    purposes = queries.purposes_of(client.stores.database, {edge.run for edge in found.edges if edge.used})
+    found = walk(reader.stores.database, info.collection, info.version)
+    purposes = queries.purposes_of(reader.stores.database, {edge.run for edge in found.edges if edge.used})
     if as_json:
         print_json(_as_json(found, purposes))
         return
@@ -45,13 +45,13 @@ def lineage_command(name: str, down: bool, entity: str | None, project: str | No
     namespace = f"{settings.entity}/{settings.project}/"
     out = console()
     levels_max = max(1, int(out.width * GUIDES_SHARE) // GUIDE_COLUMNS)
-    out.print(_drawn(client, lines, purposes, namespace, levels_max=levels_max))
+    out.print(_drawn(reader, lines, purposes, namespace, levels_max=levels_max))
     if found.truncated or len(lines) == lineage.TREE_LINES_MAX:
         click.echo("The tree was truncated. Start from a version closer to the ones you need.", err=True)
 
 
 def _drawn(
-    client: "Client", lines: "list[queries.TreeLine]", purposes: Purposes, namespace: str, *, levels_max: int
+    reader: "ReadableStore", lines: "list[queries.TreeLine]", purposes: Purposes, namespace: str, *, levels_max: int
 ) -> Any:
     """A tree; nodes deeper than `levels_max` are not indented further but labelled with their level."""
     from rich.markup import escape
@@ -59,7 +59,7 @@ def _drawn(
 
     branches: list[Tree] = []  # the current branch at each depth
     for line in lines:
-        label = escape(printable(_label(client, line, namespace) + _purpose(line, purposes)))
+        label = escape(printable(_label(reader, line, namespace) + _purpose(line, purposes)))
         more = " [dim](shown above)[/dim]" if line.repeated else ""
         text = f"[bold]{label}[/bold]{more}" if line.run is None else f"{label}{more}"
         level = min(line.depth, levels_max)
@@ -69,17 +69,17 @@ def _drawn(
     return branches[0]
 
 
-def _label(client: "Client", line: "queries.TreeLine", namespace: str) -> str:
+def _label(reader: "ReadableStore", line: "queries.TreeLine", namespace: str) -> str:
     """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
     from headwater_consumer import queries  # deferred: database
 
     if line.run is not None:
-        run = queries.run_info(client.stores.database, line.run)
+        run = queries.run_info(reader.stores.database, line.run)
         job = f" ({run.job_type})" if run is not None and run.job_type else ""
         return f"run {line.run.removeprefix(namespace)}{job}"
     assert line.collection is not None
     assert line.version is not None
-    info = queries.version_info(client.stores.database, line.collection, line.version)
+    info = queries.version_info(reader.stores.database, line.collection, line.version)
     assert info is not None, "edges only name existing versions"
     aliases = f" [{', '.join(info.aliases)}]" if info.aliases else ""
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"

@@ -15,13 +15,13 @@ from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
-from headwater.cli.resolve import open_store, parse_name, report_nothing
+from headwater.cli.resolve import open_reader, parse_name, report_nothing
 from headwater.cli.version_json import version_json
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import EntryInfo, VersionInfo
 
-    from headwater._commit.client import Client
+    from headwater._stores.catching_up import ReadableStore
 
 
 @click.command("ls", short_help="List artifacts, versions or files.")
@@ -46,13 +46,11 @@ def ls_command(
 
     Without NAME, list the projects if the default project has no artifacts.
     """
-    from headwater._artifact.resolve import find_version  # deferred: database
-
     if lists_projects and not (name is project is type_name is prefix is None):
         raise click.UsageError("--projects lists projects: omit NAME, --project, --type and --prefix.")
-    client, settings = open_store(entity, project)
+    reader, settings = open_reader(entity, project)
     if lists_projects:
-        _list_projects(client, entity, limit, as_json)
+        _list_projects(reader, entity, limit, as_json)
         return
     collection, selector = (None, None) if name is None else parse_name(name, settings)
     if type_name is not None and collection is not None:
@@ -61,21 +59,23 @@ def ls_command(
         raise click.UsageError("--prefix filters the files of a version: name a version, such as pets:v3.")
     if collection is None:
         namespace = f"{settings.entity}/{settings.project}"
-        found = _list_collections(client, namespace, type_name, limit, as_json)
+        found = _list_collections(reader, namespace, type_name, limit, as_json)
         if not (found or as_json):
-            _report_no_artifacts(client, namespace, type_name, entity, limit, is_default=project is None)
+            _report_no_artifacts(reader, namespace, type_name, entity, limit, is_default=project is None)
     elif selector is None:
-        _list_versions(client, collection, limit, as_json)
+        _list_versions(reader, collection, limit, as_json)
     else:
+        from headwater._artifact.resolve import find_version  # deferred: database
+
         assert name is not None, "a selector follows a name"
-        info = find_version(client, name, settings.entity, settings.project)
-        _list_entries(client, info, prefix, limit, as_json)
+        info = find_version(reader, name, settings.entity, settings.project)
+        _list_entries(reader, info, prefix, limit, as_json)
 
 
-def _list_projects(client: "Client", entity: str | None, limit: int, as_json: bool) -> None:
+def _list_projects(reader: "ReadableStore", entity: str | None, limit: int, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
-    database = client.stores.database
+    database = reader.stores.database
     found = queries.project_infos(database, entity=entity, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(info) for info in found])
@@ -96,11 +96,11 @@ def _count_text(count: int) -> str:
     return f"{count:,}{'' if count < COUNTED_MAX else '+'}"
 
 
-def _list_collections(client: "Client", project: str, type_name: str | None, limit: int, as_json: bool) -> bool:
+def _list_collections(reader: "ReadableStore", project: str, type_name: str | None, limit: int, as_json: bool) -> bool:
     """Whether there are any."""
     from headwater_consumer import queries  # deferred: database
 
-    found = queries.collections(client.stores.database, project, type=type_name, limit=limit)
+    found = queries.collections(reader.stores.database, project, type=type_name, limit=limit)
     if as_json:
         print_json(
             [
@@ -114,33 +114,33 @@ def _list_collections(client: "Client", project: str, type_name: str | None, lim
         ]
         print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
     if len(found) == limit:
-        report_omitted(queries.count_collections(client.stores.database, project, type=type_name) - limit)
+        report_omitted(queries.count_collections(reader.stores.database, project, type=type_name) - limit)
     return bool(found)
 
 
 def _report_no_artifacts(
-    client: "Client", project: str, type_name: str | None, entity: str | None, limit: int, *, is_default: bool
+    reader: "ReadableStore", project: str, type_name: str | None, entity: str | None, limit: int, *, is_default: bool
 ) -> None:
     """Where nobody asked for this very project, what they look for may be in another."""
-    if client.stores.missing is not None:
-        report_nothing(client, "artifacts", f"{project} has no artifacts")
+    if reader.stores.missing is not None:
+        report_nothing(reader, "artifacts", f"{project} has no artifacts")
     elif type_name is not None:
         report_empty(f"{project} has no artifacts of type {type_name!r}")
     elif is_default:
         click.echo(f"{project} has no artifacts. Projects that have artifacts or runs:", err=True)
-        _list_projects(client, entity, limit, as_json=False)
+        _list_projects(reader, entity, limit, as_json=False)
     else:
         report_empty(f"{project} has no artifacts. {LIST_PROJECTS}")
 
 
-def _list_versions(client: "Client", collection: str, limit: int, as_json: bool) -> None:
+def _list_versions(reader: "ReadableStore", collection: str, limit: int, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
     from headwater._artifact.not_found import missing_artifact  # deferred: database
 
-    found = queries.version_infos(client.stores.database, collection, limit=limit)
-    if not found and queries.collection_info(client.stores.database, collection) is None:
-        raise missing_artifact(client, collection)
+    found = queries.version_infos(reader.stores.database, collection, limit=limit)
+    if not found and queries.collection_info(reader.stores.database, collection) is None:
+        raise missing_artifact(reader, collection)
     if as_json:
         print_json([version_json(info) for info in found])
     elif found:
@@ -148,7 +148,7 @@ def _list_versions(client: "Client", collection: str, limit: int, as_json: bool)
     else:
         report_empty(f"{collection} has no versions: all were deleted")
     if len(found) == limit:
-        report_omitted(queries.count_versions(client.stores.database, collection, after=found[-1].version))
+        report_omitted(queries.count_versions(reader.stores.database, collection, after=found[-1].version))
 
 
 def _print_versions(found: "list[VersionInfo]") -> None:
@@ -167,10 +167,10 @@ def _print_versions(found: "list[VersionInfo]") -> None:
     print_table(columns, rows, fold=("aliases",), right=("files", "size"))
 
 
-def _list_entries(client: "Client", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
+def _list_entries(reader: "ReadableStore", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
-    database = client.stores.database
+    database = reader.stores.database
     folder = "" if prefix is None else queries.stored_path(database, info.layers, normalize(prefix))
     found = queries.entries_page(database, info.layers, prefix=folder, limit=limit + 1)
     if folder and not found:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
+import click
 from headwater_schemas.names import ArtifactReference, CollectionName, check_name
 
 from headwater._config.settings import Settings, read_settings
@@ -11,6 +12,7 @@ from headwater.cli.output import report_empty
 if TYPE_CHECKING:
     from headwater._artifact.artifact import Artifact
     from headwater._commit.client import Client
+    from headwater._stores.catching_up import ReadableStore, StoreReader
 
 
 def settings_for(entity: str | None, project: str | None) -> Settings:
@@ -36,9 +38,20 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
     return client, settings
 
 
-def report_nothing(client: "Client", what: str, reason: str) -> None:
+def open_reader(entity: str | None, project: str | None) -> "tuple[StoreReader, Settings]":
+    """As `open_store`, for commands that only read; closed at the end of the command."""
+    from headwater._stores.catching_up import StoreReader  # deferred: database
+
+    settings = settings_for(entity, project)
+    reader = StoreReader(settings)
+    click.get_current_context().call_on_close(reader.close)
+    reader.catch_up()
+    return reader, settings
+
+
+def report_nothing(reader: "ReadableStore", what: str, reason: str) -> None:
     """Report why a list is empty: there is no store yet, or else for `reason`."""
-    missing = client.stores.missing
+    missing = reader.stores.missing
     report_empty(reason if missing is None else f"no {what} yet; {missing}".rstrip("."))
 
 

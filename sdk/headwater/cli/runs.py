@@ -22,14 +22,14 @@ from headwater.cli.output import (
     report_omitted,
     time_text,
 )
-from headwater.cli.resolve import open_store, report_nothing
+from headwater.cli.resolve import open_reader, open_store, report_nothing
 
 OPEN = ("running", "crashed")  # states of a run that nobody has ended
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import RunInfo
 
-    from headwater._commit.client import Client
+    from headwater._stores.catching_up import ReadableStore
 
 
 @click.command("runs", short_help="List runs; show or end one run.")
@@ -64,21 +64,26 @@ def runs_command(
         raise click.UsageError("--job-type, --group and --commit filter the runs of a project: omit RUN.")
     if run is None and finish is not None:
         raise click.UsageError("--finish ends one run: name RUN.")
-    client, settings = open_store(entity, project)
+    if run is not None and finish is not None:
+        _end(run, finish, entity, project)
+    reader, settings = open_reader(entity, project)
     if run is None:
-        _list(client, f"{settings.entity}/{settings.project}", limit, chosen, as_json=as_json)
-        return
-    if finish is not None:
-        from headwater._run.ending import end_run  # deferred: database
-
-        end_run(client, _named(client, run, settings).run, finish)
-    _show(client, _named(client, run, settings), limit, as_json=as_json)
+        _list(reader, f"{settings.entity}/{settings.project}", limit, chosen, as_json=as_json)
+    else:
+        _show(reader, _named(reader, run, settings), limit, as_json=as_json)
 
 
-def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | None], *, as_json: bool) -> None:
+def _end(run: str, state: str, entity: str | None, project: str | None) -> None:
+    from headwater._run.ending import end_run  # deferred: database
+
+    client, settings = open_store(entity, project)
+    end_run(client, _named(client, run, settings).run, state)
+
+
+def _list(reader: "ReadableStore", project: str, limit: int, chosen: dict[str, str | None], *, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
-    database = client.stores.database
+    database = reader.stores.database
     found = queries.runs(database, project, limit=limit, **chosen)
     if as_json:
         print_json([_run_json(run) for run in found])
@@ -86,7 +91,7 @@ def _list(client: "Client", project: str, limit: int, chosen: dict[str, str | No
         _print_table(found)
     else:
         matching = any(value is not None for value in chosen.values())
-        report_nothing(client, "runs", f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
+        report_nothing(reader, "runs", f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
     if len(found) == limit:
         last = queries.cursor_of(found[-1])
         report_omitted(queries.count_runs(database, project, after=last, **chosen))
@@ -109,7 +114,7 @@ def _print_table(found: "list[RunInfo]") -> None:
     print_table(columns, rows, fold=("name", "job type", "group"), right=("took",))
 
 
-def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
+def _named(reader: "ReadableStore", text: str, settings: Settings) -> "RunInfo":
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
     from headwater_consumer import queries  # deferred: database
 
@@ -118,16 +123,16 @@ def _named(client: "Client", text: str, settings: Settings) -> "RunInfo":
     given = text.split("/")
     namespace = [settings.entity, settings.project]
     name = str(RunName.parse("/".join([*namespace[: max(0, 3 - len(given))], *given])))
-    found = queries.run_info(client.stores.database, name)
+    found = queries.run_info(reader.stores.database, name)
     if found is None:
-        raise missing_run(client, name)
+        raise missing_run(reader, name)
     return found
 
 
-def _show(client: "Client", run: "RunInfo", limit: int, *, as_json: bool) -> None:
+def _show(reader: "ReadableStore", run: "RunInfo", limit: int, *, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
-    database = client.stores.database
+    database = reader.stores.database
     uses = queries.inputs_of(database, run.run, limit=limit + 1)
     used = [f"{use.collection}:v{use.version}" for use in uses]
     purposes = {name: list(use.use_as) for name, use in zip(used, uses[:limit], strict=False) if use.use_as}
