@@ -14,14 +14,14 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any, get_args, get_origin, get_type_hints
 
 import fastavro
-from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSchema
 from headwater_schemas.events import EVENT_TYPES, Origin, Stamped
+from headwater_schemas.fingerprints import FINGERPRINTS
 from headwater_schemas.limits import EVENT_BYTES_MAX
 
 MAGIC = b"\xc3\x01"
@@ -85,15 +85,17 @@ def decode(payload: bytes) -> Stamped:
 
 def schema_text(name: str, number: int) -> str:
     """The text of `avsc/NAME.NUMBER.avsc`."""
-    return (files("headwater_schemas") / "avsc" / f"{name}.{number}.avsc").read_text("utf-8")
+    content = get_data(__name__, f"avsc/{name}.{number}.avsc")
+    assert content is not None, "the file is part of this package"
+    return content.decode()
 
 
 @cache
 def released_schemas() -> Mapping[str, tuple[int, ...]]:
     """Event name → the schema versions that ship, ascending."""
     versions: dict[str, list[int]] = {event_type.name: [] for event_type in EVENT_TYPES}
-    for file in (files("headwater_schemas") / "avsc").iterdir():
-        name, number, _ = file.name.split(".")
+    for released in FINGERPRINTS:
+        name, number = released.split(".")
         versions[name].append(int(number))
     return {name: tuple(sorted(numbers)) for name, numbers in versions.items()}
 
@@ -101,10 +103,8 @@ def released_schemas() -> Mapping[str, tuple[int, ...]]:
 @cache
 def _schema(name: str, number: int) -> tuple[bytes, Schema]:
     """The fingerprint, in wire order, and the parsed schema."""
-    raw = json.loads(schema_text(name, number))
-    parsed = fastavro.parse_schema(raw)
-    # fastavro returns the fingerprint in little-endian order, as on the wire.
-    return bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO")), parsed
+    parsed = fastavro.parse_schema(json.loads(schema_text(name, number)))
+    return bytes.fromhex(FINGERPRINTS[f"{name}.{number}"]), parsed
 
 
 @cache
@@ -116,15 +116,26 @@ def _newest(name: str) -> tuple[bytes, Schema]:
 @cache
 def _by_fingerprint(crc: bytes) -> tuple[str, type, Schema, Schema | None]:
     """The event's name and type, the schema that wrote it, and the one to read it as if that differs."""
-    for event_type in EVENT_TYPES:
-        for number in released_schemas()[event_type.name]:
-            known, schema = _schema(event_type.name, number)
-            if known == crc:
-                newest = _newest(event_type.name)[1]
-                return event_type.name, event_type, schema, None if schema is newest else newest
+    found = _released_by_fingerprint().get(crc)
+    if found is not None:
+        name, number = found
+        schema, newest = _schema(name, number)[1], _newest(name)[1]
+        return name, _event_types()[name], schema, None if schema is newest else newest
     raise UnknownSchema(
         f"schema {crc.hex()} is not among those that this release ships: a newer headwater wrote the event. Upgrade."
     )
+
+
+@cache
+def _released_by_fingerprint() -> Mapping[bytes, tuple[str, int]]:
+    """Fingerprint, in wire order → event name and number of the schema."""
+    released = [(name, number) for name, numbers in released_schemas().items() for number in numbers]
+    return {bytes.fromhex(FINGERPRINTS[f"{name}.{number}"]): (name, number) for name, number in released}
+
+
+@cache
+def _event_types() -> Mapping[str, type]:
+    return {event_type.name: event_type for event_type in EVENT_TYPES}
 
 
 Convert = Callable[[Any], Any]

@@ -3,7 +3,8 @@
 An event's body describes what happened; its `Origin` has the author and the event's number in its writer's order.
 Bodies contain names, never row ids: an event must mean the same in every projection.
 
-To change one, add a field with a default here and a new `NAME.N.avsc` beside the old ones, which stay for ever.
+To change one, add a field with a default here and a new `NAME.N.avsc` beside the old ones, which stay for ever; its
+fingerprint goes into `fingerprints`.
 """
 
 from dataclasses import dataclass

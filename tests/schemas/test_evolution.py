@@ -16,6 +16,7 @@ from headwater_schemas import codec
 from headwater_schemas.errors import UnknownSchema
 from headwater_schemas.events import Stamped, VersionRecalled
 
+from tests.support import avro
 from tests.support.samples import ORIGIN
 
 REASON = "labels of 3 and 8 swapped"
@@ -37,6 +38,9 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema["fields"].append({"name": "severity", "type": "string", "default": "grave"})
     schema["fields"].append({"name": "replaced_by", "type": {"type": "array", "items": "long"}, "default": []})
     (package / "avsc" / "version-recalled.2.avsc").write_text(json.dumps(schema))
+    with open(package / "fingerprints.py", "a") as table:
+        wire = avro.crc_64(avro.canonical_form(schema).encode()).to_bytes(8, "little")
+        print(f'FINGERPRINTS["version-recalled.2"] = "{wire.hex()}"', file=table)
     return root
 
 

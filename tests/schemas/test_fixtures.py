@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from headwater_schemas import codec
 from headwater_schemas.events import EVENT_TYPES
+from headwater_schemas.fingerprints import FINGERPRINTS
 
 from tests.schemas import make_fixtures
 from tests.support import avro
@@ -46,14 +47,21 @@ def test_the_newest_schema_still_writes_the_recorded_bytes(name: str) -> None:
     assert codec.encode(SAMPLES[name, newest]) == recorded_bytes(name, newest)
 
 
+def test_the_fingerprints_that_ship_are_those_of_the_schemas_that_ship() -> None:
+    folder = Path(codec.__file__).parent / "avsc"
+    shipped = {path.stem: fingerprints(*path.stem.split(".")) for path in folder.iterdir()}
+
+    assert {name: text.split()[0] for name, text in shipped.items()} == FINGERPRINTS
+
+
 def test_released_schema_files_never_change() -> None:
     recorded = dict(line.split(" ", 1) for line in make_fixtures.FINGERPRINTS.read_text().splitlines())
 
     assert recorded == {f"{name}.{number}": fingerprints(name, number) for name, number in RELEASED}
 
 
-def fingerprints(name: str, number: int) -> str:
-    text = codec.schema_text(name, number)
+def fingerprints(name: str, number: int | str) -> str:
+    text = codec.schema_text(name, int(number))
     wire = avro.crc_64(avro.canonical_form(json.loads(text)).encode()).to_bytes(8, "little")
     return f"{wire.hex()} {hashlib.sha256(text.encode()).hexdigest()}"
 
