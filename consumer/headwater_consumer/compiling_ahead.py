@@ -4,7 +4,6 @@ Run it after a change of a table or statement; a test compares the files with wh
 """
 
 import inspect
-import json
 import pkgutil
 from collections.abc import Iterator
 from enum import EnumType
@@ -16,7 +15,7 @@ from typing import Any, get_args
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import headwater_consumer
-from headwater_consumer.database.ahead import file_name
+from headwater_consumer.database.ahead import file_content, file_name
 from headwater_consumer.database.compiled_statements import (
     BUILDERS,
     KEYS_PER_STATEMENT_MAX,
@@ -39,11 +38,8 @@ def files() -> dict[Path, str]:
 
 
 def _content(dialect: str) -> str:
-    """JSON with a line for each statement, so that a change of one is a change of one line."""
-    statements = sorted(_all_statements(), key=lambda statement: statement.name)
-    lines = ",\n".join(f"{json.dumps(one.name)}: {json.dumps(one.compile(dialect))}" for one in statements)
-    tables = ",\n".join(map(json.dumps, _table_definitions(dialect)))
-    return f'{{"tables": [\n{tables}\n],\n"statements": {{\n{lines}\n}}}}\n'
+    statements = {statement.name: statement.compile(dialect) for statement in _all_statements()}
+    return file_content(_table_definitions(dialect), statements)
 
 
 def _all_statements() -> Iterator[CompiledStatement]:

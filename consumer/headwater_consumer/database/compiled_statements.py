@@ -71,7 +71,7 @@ class CompiledStatement:
         dialect = connection.dialect
         text = self._texts.get(dialect)
         if text is None:
-            text = self._texts[dialect] = texts_ahead(dialect).statements.get(self.name) or self.compile(dialect)
+            text = self._texts[dialect] = texts_ahead(dialect).statement(self.name) or self.compile(dialect)
         return text
 
     def _filled(self, connection: Connection, values: dict[str, object]) -> tuple[str, tuple[object, ...]]:

@@ -102,7 +102,7 @@ def map_row(
 
 def create_tables(connection: Connection) -> None:
     """Create every table and index that is missing."""
-    for statement in texts_ahead(connection.dialect).tables:
+    for statement in texts_ahead(connection.dialect).tables():
         connection.driver.execute(statement)
 
 
