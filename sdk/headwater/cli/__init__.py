@@ -1,7 +1,9 @@
 """The command line: `headwater COMMAND`. The module of a command is imported when the command is called."""
 
+import atexit
 import os
 import sys
+from gc import freeze, set_threshold  # `gc` is the module of a command here
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -36,6 +38,7 @@ _MODULES = {
     "verify": "download",
     "version": "version",
 }
+YOUNG_OBJECTS_MAX = 50_000  # before the collector looks for cycles: most commands make fewer, and end
 EXIT_ERROR = 1
 EXIT_USAGE = 2  # click's own
 EXIT_NOT_FOUND = 3
@@ -74,6 +77,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    set_threshold(YOUNG_OBJECTS_MAX)
+    atexit.register(freeze)  # or the interpreter would look for cycles among all objects at its end
     if VARIABLE in os.environ:
         install()
     if isinstance(sys.stdout, TextIOWrapper):
