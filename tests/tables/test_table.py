@@ -60,7 +60,7 @@ def test_a_refused_row_leaves_the_table_as_it_was() -> None:
 
     with pytest.raises(InvalidInput):
         table.add_data(7, 8, object())
-    with pytest.raises(InvalidInput, match=r"column 'd' has 3 values, but there are 2 rows"):
+    with pytest.raises(InvalidInput, match=r"column 'd' has 3 values, but the table has 2 rows"):
         table.add_column("d", [1, 2, 3])
     with pytest.raises(InvalidInput, match=r"row 1, column 'd' holds a set"):
         table.add_column("d", [1, {2}])

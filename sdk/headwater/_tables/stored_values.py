@@ -82,8 +82,8 @@ def _cannot_be_added(value: object) -> str:
     if is_frame(value):
         return "a pandas DataFrame is added as a table: `artifact.add(headwater.Table(dataframe=frame), name)`."
     return (
-        f"{describe_type(value)} cannot be added: a headwater.Table or "
-        "headwater.PartitionedTable can. Files go through `add_file`, anything else through `new_file`."
+        f"{describe_type(value)} cannot be added: `add` takes a headwater.Table or a headwater.PartitionedTable. "
+        "Add a file with `add_file`, and write anything else with `new_file`."
     )
 
 

@@ -82,7 +82,8 @@ class Table(FixedAttributes):
         rows: list[TableRow] = self._rows if self._columns else [[] for _ in values]
         if len(values) != len(rows):
             raise InvalidInput(
-                f"column {name!r} has {len(values)} values, but there are {len(rows)} rows. Give one for each row."
+                f"column {name!r} has {_counted(len(values), 'value')}, but the table has "
+                f"{_counted(len(rows), 'row')}. Give one value for each row."
             )
         normalized = [normalize_cell(value, number, name) for number, value in enumerate(values)]
         for row, value in zip(rows, normalized, strict=True):
