@@ -23,6 +23,7 @@ from headwater_schemas.errors import InvalidInput, UndecodableEvent, UnknownSche
 from headwater_schemas.events import EVENT_TYPES, Origin, Stamped
 from headwater_schemas.fingerprints import FINGERPRINTS
 from headwater_schemas.limits import EVENT_BYTES_MAX
+from headwater_schemas.record_values import values_of
 
 MAGIC = b"\xc3\x01"
 _PREFIX_BYTES = len(MAGIC) + 8
@@ -73,7 +74,8 @@ def decode(payload: bytes) -> Stamped:
     body.seek(_PREFIX_BYTES)
     try:
         record: Any = fastavro.schemaless_reader(body, written, read)
-        stamped = Stamped(_from_plain(Origin)(record["origin"]), _from_plain(record_type)(record))
+        origin = _from_plain(Origin)(record.pop("origin"))
+        stamped = Stamped(origin, _from_plain(record_type)(record))
     except _DECODING_ERRORS:
         # Not the decoder's message: this one becomes part of the projection, while that one has memory addresses,
         # quotes the input and changes with the library's release.
@@ -144,33 +146,39 @@ Convert = Callable[[Any], Any]
 @cache
 def _to_plain(record_type: type) -> Convert:
     """A function from a frozen record to the dictionary that fastavro writes."""
-    converters = [(f.name, _converter(hint, _to_plain, list)) for f, hint in _fields_of(record_type)]
+    names, converted = _fields_of(record_type, _to_plain, list)
+    values = values_of(names)
 
     def to_plain(record: Any) -> dict[str, Any]:
-        return {
-            name: getattr(record, name) if convert is None else convert(getattr(record, name))
-            for name, convert in converters
-        }
+        plain = dict(zip(names, values(record), strict=True))
+        for name, convert in converted:
+            plain[name] = convert(plain[name])
+        return plain
 
     return to_plain
 
 
 @cache
 def _from_plain(record_type: type) -> Convert:
-    """A function from a decoded dictionary to the frozen record."""
-    converters = [(f.name, _converter(hint, _from_plain, tuple)) for f, hint in _fields_of(record_type)]
+    """A function from a decoded dictionary, which has exactly its fields and is used up, to the frozen record."""
+    _, converted = _fields_of(record_type, _from_plain, tuple)
 
-    def from_plain(record: Mapping[str, Any]) -> Any:
-        return record_type(
-            **{name: record[name] if convert is None else convert(record[name]) for name, convert in converters}
-        )
+    def from_plain(record: dict[str, Any]) -> Any:
+        for name, convert in converted:
+            record[name] = convert(record[name])
+        return record_type(**record)
 
     return from_plain
 
 
-def _fields_of(record_type: type) -> list[tuple[Any, Any]]:
+def _fields_of(
+    record_type: type, of_record: Callable[[type], Convert], sequence: Callable[[Any], Any]
+) -> tuple[list[str], list[tuple[str, Convert]]]:
+    """The names of a record's fields, and the conversions of those that need one."""
     hints = get_type_hints(record_type)
-    return [(f, hints[f.name]) for f in fields(record_type)]
+    names = [field.name for field in fields(record_type)]
+    converters = [(name, _converter(hints[name], of_record, sequence)) for name in names]
+    return names, [(name, convert) for name, convert in converters if convert is not None]
 
 
 def _converter(hint: Any, of_record: Callable[[type], Convert], sequence: Callable[[Any], Any]) -> Convert | None:

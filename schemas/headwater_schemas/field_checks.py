@@ -30,6 +30,7 @@ from headwater_schemas.names import (
     check_type,
 )
 from headwater_schemas.object_names import check_object_name
+from headwater_schemas.record_values import values_of
 from headwater_schemas.references import check_reference
 
 Check = Callable[[Any], object]
@@ -38,11 +39,16 @@ Check = Callable[[Any], object]
 def check_fields(record: Origin | Event) -> None:
     """Raises: InvalidInput, or an error derived from it, naming the first value that cannot be stored."""
     record_type: type = type(record)
-    for name, check in _checks_of(record_type):
-        value = getattr(record, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if item is not None:
-                check(item)
+    checked, checks = _checks_of(record_type)
+    for value, check in zip(checked(record), checks, strict=True):
+        if value is None:
+            continue
+        if isinstance(value, tuple):
+            for item in value:
+                if item is not None:
+                    check(item)
+        else:
+            check(value)
 
 
 def check_draft(draft: str) -> str:
@@ -128,5 +134,7 @@ CHECKED_ELSEWHERE = frozenset(
 
 
 @cache
-def _checks_of(record_type: type) -> list[tuple[str, Check]]:
-    return [(field.name, CHECKS[field.name]) for field in fields(record_type) if field.name in CHECKS]
+def _checks_of(record_type: type) -> tuple[Callable[[Any], tuple[Any, ...]], list[Check]]:
+    """A function that gives the values of a record to check, and the check of each."""
+    names = [field.name for field in fields(record_type) if field.name in CHECKS]
+    return values_of(names), [CHECKS[name] for name in names]

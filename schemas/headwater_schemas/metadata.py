@@ -25,6 +25,8 @@ EMPTY = "{}"  # what `encode` returns for nothing
 JsonObject = dict[str, Any]
 _Place = tuple[object, ...]  # what a value belongs to: "metadata" or such, then keys and indexes
 
+_to_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
 # A string, as far as it goes, or a bracket. Never backtracks: a hostile text costs no more than its length.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -33,8 +35,10 @@ def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
     """Return the canonical JSON of `value`. Raises: InvalidMetadata, naming the invalid key."""
     if not isinstance(value, Mapping):
         raise InvalidMetadata(f"{kind} must be a dictionary, not {type(value).__name__}.")
+    if not value:
+        return EMPTY
     plain = _plain(value, (kind,), 1)
-    text = _canonical(plain)
+    text = _to_canonical(plain)
     if (size := len(text.encode())) > METADATA_BYTES_MAX:
         raise _too_large(plain, size, kind)
     return text
@@ -42,12 +46,14 @@ def encode(value: Mapping[str, Any], kind: str = "metadata") -> str:
 
 def decode(text: str) -> JsonObject:
     """Read what `encode` wrote. Raises: InvalidMetadata for anything else."""
+    if text == EMPTY:
+        return {}
     if (size := len(text.encode("utf-8", "replace"))) > METADATA_BYTES_MAX:
         raise InvalidMetadata(f"metadata is {size:,} bytes of JSON; at most {METADATA_BYTES_MAX:,} are allowed.")
     if _is_too_deep(text):
         raise _too_deep("metadata")
     try:
-        value = json.loads(text, parse_int=_parse_integer)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError:  # what it says differs between releases of Python
         raise _not_canonical(text) from None
     if not isinstance(value, dict) or encode(value) != text:
@@ -69,10 +75,6 @@ def merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:
     return merged
 
 
-def _canonical(plain: Any) -> str:
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def _is_too_deep(text: str) -> bool:
     """Whether brackets outside strings are nested too deep, which a parser would notice by its stack."""
     if text.count("{") + text.count("[") <= METADATA_DEPTH_MAX:
@@ -91,6 +93,9 @@ def _parse_integer(digits: str) -> int:
     return int(digits)
 
 
+_DECODER = json.JSONDecoder(parse_int=_parse_integer)
+
+
 def _not_canonical(text: str) -> InvalidMetadata:
     shown = quoted(text, TEXT_SHOWN_MAX)
     return InvalidMetadata(f"metadata is not a canonical JSON object: {shown}. Write what `encode` returns.")
@@ -105,7 +110,7 @@ def _integer_too_long(at: str) -> InvalidMetadata:
 
 
 def _too_large(plain: JsonObject, size: int, kind: str) -> InvalidMetadata:
-    sizes = {key: len(_canonical(value).encode()) for key, value in plain.items()}
+    sizes = {key: len(_to_canonical(value).encode()) for key, value in plain.items()}
     key = max(sizes, key=sizes.__getitem__)
     most = f"{kind}[{quoted(key)}] alone has {sizes[key]:,}: store that" if len(key) <= KEY_SHOWN_MAX else "Store it"
     return InvalidMetadata(

@@ -14,6 +14,7 @@ Printable is what `frozen_unicode` calls so, without a space at either end.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from headwater_schemas.errors import InvalidName
 from headwater_schemas.frozen_unicode import is_printable, quoted
@@ -29,7 +30,9 @@ from headwater_schemas.limits import (
 
 LATEST = "latest"
 COMMIT_PREFIX_MIN = 4  # digits, as git has it
+NAMES_KEPT_MAX = 4096  # of each kind: one event has the same name checked and taken apart a dozen times
 
+_NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9_.\-]{{1,{NAME_LENGTH_MAX}}}")
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 _NOT_DRAFT_ID = re.compile(r"[^A-Za-z0-9_\-]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -41,6 +44,8 @@ _VERSION_LIKE = re.compile(r"v[0-9]+")
 
 def check_name(name: object, kind: str) -> str:
     """Return `name` if it can name a `kind` ("entity", "project", "rule"); raise InvalidName if not."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
     text = _check_length(name, f"{kind} name", NAME_LENGTH_MAX)
     if wrong := _NOT_NAME.search(text):
         raise InvalidName(
@@ -48,7 +53,7 @@ def check_name(name: object, kind: str) -> str:
         )
     if text in (".", ".."):
         raise InvalidName(f"{kind} name {quoted(text)} means a folder. Use at least one letter, digit, '_' or '-'.")
-    return text
+    raise AssertionError(f"{text!a} is no name, and no rule says why")
 
 
 def check_project(project: object) -> str:
@@ -149,8 +154,7 @@ class CollectionName:
     @classmethod
     def parse(cls, text: str) -> "CollectionName":
         """Raises: InvalidName when `text` is not three valid names."""
-        entity, project, name = _split(text, "collection")
-        return cls(entity, project, name)
+        return _collection_named(text) if type(text) is str else cls(*_split(text, "collection"))
 
     @property
     def namespace(self) -> str:
@@ -179,8 +183,7 @@ class RunName:
     @classmethod
     def parse(cls, text: str) -> "RunName":
         """Raises: InvalidName when `text` is not three valid names."""
-        entity, project, run_id = _split(text, "run")
-        return cls(entity, project, run_id)
+        return _run_named(text) if type(text) is str else cls(*_split(text, "run"))
 
     @property
     def namespace(self) -> str:
@@ -221,6 +224,16 @@ class ArtifactReference:
         entity, project, name = [None] * (3 - len(parts)) + parts
         assert name is not None
         return cls(entity, project, name, selector if colon else LATEST)
+
+
+@lru_cache(NAMES_KEPT_MAX)
+def _collection_named(text: str) -> CollectionName:
+    return CollectionName(*_split(text, "collection"))
+
+
+@lru_cache(NAMES_KEPT_MAX)
+def _run_named(text: str) -> RunName:
+    return RunName(*_split(text, "run"))
 
 
 def _split(text: str, kind: str) -> list[str]:

@@ -37,6 +37,11 @@ def test_the_id_of_an_event_is_final() -> None:
     assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == "af609009-2458-51e7-bc81-25b271ea14a5"
 
 
+@given(session=strategies.sessions(), key=st.text(max_size=50).filter(str.isascii), sequence=st.integers(0, 2**63))
+def test_the_id_of_an_event_is_a_uuid_of_version_5(session: str, key: str, sequence: int) -> None:
+    assert keys.event_id(session, key, sequence) == str(uuid.uuid5(uuid.UUID(session), f"{key}\n{sequence}"))
+
+
 PLACES = st.tuples(strategies.sessions(), st.sampled_from(["run:a/b/c", "run:a/b/c1"]), st.integers(0, 20))
 
 

@@ -28,6 +28,16 @@ from hypothesis import strategies as st
 from tests.support import strategies
 
 
+def test_a_name_that_was_taken_apart_once_is_plain_text_to_all_others() -> None:
+    class Marked(str):
+        __slots__ = ()
+
+    assert CollectionName.parse(Marked("a/b/marked")) == CollectionName.parse("a/b/marked")
+    assert type(CollectionName.parse("a/b/marked").name) is str
+    for _ in range(2):
+        assert not accepts(lambda: CollectionName.parse("a/b/no name"))
+
+
 @given(text=st.text("abZ09_.- /:é\n\x00", max_size=5))
 @example(text=".")
 @example(text="..")
