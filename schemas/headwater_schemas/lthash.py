@@ -96,6 +96,8 @@ def sum_of(leaves: Sequence[bytes], size_bytes: int, *, remember: bool = False) 
 
 
 def _sum(leaves: Sequence[bytes], *, remember: bool = False) -> bytes:
+    if len(leaves) == 1:
+        return blake3(leaves[0]).digest(STATE_BYTES)  # numbers below 2^16: they are their own sum
     total = EMPTY
     sum_up = _sum_by_numpy if len(leaves) > LEAVES_BY_HAND_MAX or "numpy" in sys.modules else _sum_by_hand
     for start in range(0, len(leaves), _LEAVES_PER_SUM):

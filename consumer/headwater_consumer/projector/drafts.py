@@ -1,7 +1,7 @@
 """Handlers of events about an open draft: opening it, adding and removing entries, discarding it."""
 
-from dataclasses import replace
 from itertools import repeat
+from typing import Any
 
 from headwater_schemas import lthash
 from headwater_schemas.entries import (
@@ -47,9 +47,11 @@ from headwater_consumer.rows import (
     LayerChain,
     LayerRow,
     VersionRow,
+    changed,
 )
 
 EntryTuple = tuple[object, ...]
+WITHOUT_COMMIT: dict[str, None] = {"commit_payload": None, "commit_attributes": None}  # fields, when none waits
 
 
 def opened(context: EventContext, event: DraftOpened, state: State) -> list[Change]:
@@ -139,7 +141,7 @@ def discarded(context: EventContext, event: DraftDiscarded, state: State) -> lis
             f"{describe(event)} was to be discarded as it was after event {event.last_event}, but {draft.last_event} "
             "came later. It stays open.",
         )
-    closed = replace(touched(without_commit(draft), context), closed_position=context.effective_position, sum_state=b"")
+    closed = touched(draft, context, **WITHOUT_COMMIT, closed_position=context.effective_position, sum_state=b"")
     notification = announce(context, 0, event.name, event.collection, {"draft": event.draft})
     return [Put(closed), DropLayer(draft.layer), *drop_writers(draft), notification]
 
@@ -168,14 +170,9 @@ def _check_open(event: DraftEvent, draft: DraftRow) -> None:
         raise RuleViolation(Reason.DRAFT_DISCARDED, f"{describe(event)} was discarded. Begin another one.")
 
 
-def touched(draft: DraftRow, context: EventContext) -> DraftRow:
-    """A draft with this event as the last one about it."""
-    return replace(draft, last_event=context.event_id, last_event_us=context.time_us)
-
-
-def without_commit(draft: DraftRow) -> DraftRow:
-    """A draft for whose writers no commit waits."""
-    return replace(draft, commit_payload=None, commit_attributes=None)
+def touched(draft: DraftRow, context: EventContext, **values: Any) -> DraftRow:
+    """A draft with this event as the last one about it, and other values in these fields."""
+    return changed(draft, last_event=context.event_id, last_event_us=context.time_us, **values)
 
 
 def drop_writers(draft: DraftRow) -> list[Change]:
@@ -231,7 +228,7 @@ def _writer_of(
     known = state.get(DraftWriterRow, draft.collection, draft.draft, writer)
     if known is not None and known.number is not None:
         return known.number, []
-    return draft.writers, [Put(replace(known or new_writer(event, writer), number=draft.writers))]
+    return draft.writers, [Put(changed(known or new_writer(event, writer), number=draft.writers))]
 
 
 def _extended(
@@ -239,8 +236,9 @@ def _extended(
 ) -> list[Change]:
     layer = state.get(LayerRow, draft.layer)
     assert layer is not None, "a draft and its layer are created by one event"
-    grown = replace(
-        touched(draft, context),
+    grown = touched(
+        draft,
+        context,
         batches=draft.batches + 1,
         writers=max(draft.writers, writer + 1),
         sum_state=total.state,

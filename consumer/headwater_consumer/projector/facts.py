@@ -1,7 +1,6 @@
 """Facts: rows with a from and a to position. The one place that opens and closes them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from headwater_consumer.projector.event_context import EventContext
@@ -18,7 +17,10 @@ from headwater_consumer.rows import (
     VersionAttributeRow,
     VersionRow,
     VersionUpdateRow,
+    changed,
 )
+
+_UPDATING = (AliasRow, TagRow, VersionAttributeRow)  # what counts as an update of a version
 
 Fact = TypeVar(
     "Fact",
@@ -41,7 +43,7 @@ def change_fact(state: State, context: EventContext, fact: Fact) -> list[Put]:
     Nothing changes where the open row is the same already.
     """
     before: Fact | None = state.get(type(fact), *type(fact).lookup(fact))
-    if before is not None and replace(before, from_position=context.effective_position) == fact:
+    if before is not None and changed(before, from_position=context.effective_position) == fact:
         return []
     return [*_close(before, context), Put(fact)]
 
@@ -52,7 +54,7 @@ def end_fact(state: State, context: EventContext, row_type: type[Any], *key: obj
 
 
 def _close(row: Any, context: EventContext) -> list[Put]:
-    return [] if row is None else [Put(replace(row, to_position=context.effective_position))]
+    return [] if row is None else [Put(changed(row, to_position=context.effective_position))]
 
 
 def set_alias(state: State, context: EventContext, collection: str, alias: str, version: int) -> list[Put]:
@@ -85,9 +87,7 @@ def version_updates(state: State, context: EventContext, changes: Iterable[Chang
     """
     rows = [change.row for change in changes if isinstance(change, Put)]
     new = {(row.collection, row.version) for row in rows if isinstance(row, VersionRow)}
-    affected = dict.fromkeys(
-        (row.collection, row.version) for row in rows if isinstance(row, AliasRow | TagRow | VersionAttributeRow)
-    )
+    affected = dict.fromkeys((row.collection, row.version) for row in rows if isinstance(row, _UPDATING))
     found: list[Put] = []
     for collection, version in affected:
         if (collection, version) not in new:

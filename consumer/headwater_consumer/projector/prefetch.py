@@ -20,13 +20,14 @@ from headwater_schemas.events import (
     RunHeartbeat,
     RunStarted,
     RunUpdated,
+    Stamped,
     VersionCommitted,
     VersionDescribed,
     WriterDone,
 )
 from headwater_schemas.names import LATEST
+from headwater_schemas.positions import Position
 
-from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.state import State
 from headwater_consumer.rows import (
     CONFIG,
@@ -54,32 +55,42 @@ from headwater_consumer.rows import (
 
 RowKey = tuple[type[ProjectionRow], tuple[Any, ...]]  # a row type, and the lookup key of one row
 
+# Events by what they read, made once: a union that is written where it is asked about is made for each event.
+_OF_A_WRITER = (EntryAdded, EntryRemoved, WriterDone)
+_OF_A_LAYER = (EntryAdded, EntryRemoved, VersionCommitted)
+_OF_A_VERSION = (ArtifactUsed, VersionDescribed)
+_MOVING_ALIASES = (VersionCommitted, AliasMoved)
+_CHANGING_STATE = (RunStarted, RunFinished)
+_EXPECTING_HEARTBEATS = (RunStarted, RunHeartbeat)
+_WITH_VALUES = (RunStarted, RunUpdated)
 
-def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
-    """The single rows that applying `event` will most likely read."""
-    yield SessionMarkRow, (context.position.partition, context.origin.session, context.key)
-    yield RetiredSessionsRow, (context.position.partition,)
+
+def first_prefetch(position: Position, key: str, stamped: Stamped) -> Iterator[RowKey]:
+    """The single rows that applying the event of a record will most likely read."""
+    event, session, partition = stamped.event, stamped.origin.session, position.partition
+    yield SessionMarkRow, (partition, session, key)
+    yield RetiredSessionsRow, (partition,)
     if isinstance(event, RunEvent):
         yield from _of_run(event)
     if isinstance(event, DraftEvent):
         yield DraftRow, (event.collection, event.draft)
         yield CollectionRow, (event.collection,)
     if isinstance(event, DraftOpened):
-        yield LayerRow, (context.position_number,)
+        yield LayerRow, (position.number,)
         if event.base is not None:
             yield VersionRow, (event.collection, event.base)
             yield VersionAttributeRow, (event.collection, event.base, DELETED)
-    if isinstance(event, EntryAdded | EntryRemoved | WriterDone):
-        yield DraftWriterRow, (event.collection, event.draft, event.writer or context.origin.session)
+    if isinstance(event, _OF_A_WRITER):
+        yield DraftWriterRow, (event.collection, event.draft, event.writer or session)
     if isinstance(event, EntryAdded):
-        yield from ((CondemnedObjectRow, (name, context.position.partition)) for name in event.files.objects)
+        yield from ((CondemnedObjectRow, (name, partition)) for name in event.files.objects)
     if isinstance(event, VersionCommitted):
         yield from ((AliasRow, (event.collection, alias)) for alias in (LATEST, *event.aliases))
         if event.expected_digest is not None:
             yield VersionDigestRow, (event.collection, event.expected_digest)
     if isinstance(event, AliasMoved):
         yield AliasRow, (event.collection, event.alias)
-    if isinstance(event, ArtifactUsed | VersionDescribed):
+    if isinstance(event, _OF_A_VERSION):
         yield VersionRow, (event.collection, event.version)
         yield VersionAttributeRow, (event.collection, event.version, DELETED)
     if isinstance(event, VersionDescribed):
@@ -88,18 +99,18 @@ def first_prefetch(context: EventContext, event: Event) -> Iterator[RowKey]:
 
 def _of_run(event: RunEvent) -> Iterator[RowKey]:
     yield RunRow, (event.run,)
-    if isinstance(event, RunStarted | RunFinished):
+    if isinstance(event, _CHANGING_STATE):
         yield RunStateRow, (event.run,)
-    if isinstance(event, RunStarted | RunHeartbeat):
+    if isinstance(event, _EXPECTING_HEARTBEATS):
         yield RunHeartbeatRow, (event.run,)
-    if isinstance(event, RunStarted | RunUpdated):
+    if isinstance(event, _WITH_VALUES):
         yield RunCaptureRow, (event.run,)
         yield from ((RunValuesRow, (event.run, field)) for field in (CONFIG, SUMMARY))
 
 
 def second_prefetch(event: Event, state: State) -> Iterator[RowKey]:
     """The rows that depend on those of the first prefetch: of its draft and base, of versions that aliases leave."""
-    if isinstance(event, EntryAdded | EntryRemoved | VersionCommitted):
+    if isinstance(event, _OF_A_LAYER):
         draft = state.get(DraftRow, event.collection, event.draft)
         if draft is not None and draft.closed_position is None:
             yield LayerRow, (draft.layer,)
@@ -109,7 +120,7 @@ def second_prefetch(event: Event, state: State) -> Iterator[RowKey]:
         base = state.get(VersionRow, event.collection, event.base)
         if base is not None:
             yield from ((LayerRow, (layer,)) for layer in base.chain())
-    if isinstance(event, VersionCommitted | AliasMoved):
+    if isinstance(event, _MOVING_ALIASES):
         moving = (LATEST, *event.aliases) if isinstance(event, VersionCommitted) else (event.alias,)
         for alias in moving:
             held = state.get(AliasRow, event.collection, alias)

@@ -5,7 +5,7 @@ partition, until an operator resolves the dead letter. All other keys continue.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 from headwater_schemas import codec, header_block
@@ -19,7 +19,7 @@ from headwater_consumer.projector.dispatch import apply
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.prefetch import RowKey, first_prefetch, second_prefetch
 from headwater_consumer.projector.state import Change, Delete, Put, State
-from headwater_consumer.rows import DeadLetterRow, OutboxRow, ParkedKeyRow, ParkedRecordRow
+from headwater_consumer.rows import DeadLetterRow, OutboxRow, ParkedKeyRow, ParkedRecordRow, changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def dead_letter(parked: ParkedRecordRow, error: str) -> DeadLetterRow:
 def _moved_to(resolved: EventContext, changes: list[Change], record_index: Iterator[int]) -> list[Change]:
     """Notifications move to where the dead letter was resolved: subscribers are past the parked record's position."""
     return [
-        Put(replace(change.row, position=resolved.position_number, record_index=next(record_index)))
+        Put(changed(change.row, position=resolved.position_number, record_index=next(record_index)))
         if isinstance(change, Put) and isinstance(change.row, OutboxRow)
         else change
         for change in changes
@@ -113,7 +113,7 @@ def first_keys(records: Sequence[DecodedRecord]) -> Iterator[RowKey]:
     for record in records:
         yield ParkedKeyRow, (record.position.partition, record.key)
         if isinstance(record.content, Stamped):
-            yield from first_prefetch(record.context(record.content), record.content.event)
+            yield from first_prefetch(record.position, record.key, record.content)
 
 
 def second_keys(records: Sequence[DecodedRecord], state: State) -> Iterator[RowKey]:

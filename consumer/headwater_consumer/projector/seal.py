@@ -26,13 +26,13 @@ from headwater_consumer.projector.commit_attributes import (
 )
 from headwater_consumer.projector.draft_rules import check_shared, check_size, check_type_of_collection, describe
 from headwater_consumer.projector.drafts import (
+    WITHOUT_COMMIT,
     base_chain,
     drop_writers,
     new_writer,
     open_draft,
     sum_of,
     touched,
-    without_commit,
     writer_of,
 )
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
@@ -59,6 +59,7 @@ from headwater_consumer.rows import (
     VersionDigestRow,
     VersionLayerRow,
     VersionRow,
+    changed,
     format_chain,
 )
 
@@ -88,8 +89,8 @@ def writer_done(context: EventContext, event: WriterDone, state: State) -> list[
     known = state.get(DraftWriterRow, event.collection, event.draft, writer)
     if known is not None and known.done:
         return [Put(touched(draft, context))]
-    draft = replace(touched(draft, context), writers_done=draft.writers_done + 1)
-    changes: list[Change] = [Put(replace(known or new_writer(event, writer), done=True))]
+    draft = touched(draft, context, writers_done=draft.writers_done + 1)
+    changes: list[Change] = [Put(changed(known or new_writer(event, writer), done=True))]
     if draft.commit_payload is None:
         return [*changes, Put(draft)]
     pending, commit = codec.decode(draft.commit_payload), waiting_commit(draft.commit_payload)
@@ -101,13 +102,13 @@ def writer_done(context: EventContext, event: WriterDone, state: State) -> list[
     try:
         return [*changes, *_seal(of_commit, commit, draft, state)]
     except RuleViolation as violation:
-        return [*changes, Put(without_commit(draft)), *_reject_waiting(of_commit, commit, violation, state)]
+        return [*changes, Put(changed(draft, **WITHOUT_COMMIT)), *_reject_waiting(of_commit, commit, violation, state)]
 
 
 def _wait(context: EventContext, event: VersionCommitted, draft: DraftRow, state: State) -> list[Change]:
     """Keep a commit until the writers that it waits for are done. What several of them give is united."""
     if draft.commit_payload is None:
-        waiting = replace(touched(draft, context), commit_payload=context.payload)
+        waiting = touched(draft, context, commit_payload=context.payload)
     else:
         first = waiting_commit(draft.commit_payload)
         if first.writers != event.writers:
@@ -117,11 +118,11 @@ def _wait(context: EventContext, event: VersionCommitted, draft: DraftRow, state
                 f"{event.writers:,}. Give all commits of a draft the same number.",
             )
         given = given_by(draft, event)
-        waiting = replace(touched(draft, context), commit_attributes=given.to_json())
+        waiting = touched(draft, context, commit_attributes=given.to_json())
     writer = event.run or context.origin.session
     known = state.get(DraftWriterRow, event.collection, event.draft, writer) or new_writer(event, writer)
     position, origin = context.position_number, context.origin
-    sent = replace(known, commit_position=position, commit_session=origin.session, commit_sequence=origin.sequence)
+    sent = changed(known, commit_position=position, commit_session=origin.session, commit_sequence=origin.sequence)
     return [Put(waiting), Put(sent)]
 
 
@@ -136,7 +137,7 @@ def _reject_waiting(
         origin = replace(context.origin, session=waiting.commit_session, sequence=waiting.commit_sequence)
         of_waiting = replace(context, position=position_of(waiting.commit_position), origin=origin)
         yield rejection(of_waiting, commit, violation)
-        yield Put(replace(waiting, commit_position=None, commit_session=None, commit_sequence=None))
+        yield Put(changed(waiting, commit_position=None, commit_session=None, commit_sequence=None))
 
 
 def _runs_of(event: VersionCommitted, draft: DraftRow, state: State) -> Iterator[str]:
@@ -167,11 +168,13 @@ def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state
         version = same.version
         changes: list[Change] = [DropLayer(draft.layer)]
     else:
-        version, changes = _new_version(context, event, draft, collection, sealed, state)
+        version, changes = _new_version(context, event, draft, collection, sealed, digest, state)
     deduplicated = same is not None and same.version is not None
     may_set = not deduplicated or may_edit_existing(event)
-    closed = replace(
-        touched(without_commit(draft), context),
+    closed = touched(
+        draft,
+        context,
+        **WITHOUT_COMMIT,
         closed_position=context.effective_position,
         version=version,
         deduplicated=deduplicated,
@@ -257,6 +260,7 @@ def _new_version(
     draft: DraftRow,
     collection: CollectionRow | None,
     sealed: _SealedContent,
+    digest: str,
     state: State,
 ) -> tuple[int, list[Change]]:
     if collection is None:
@@ -266,7 +270,6 @@ def _new_version(
         )
     number = collection.next_version
     layers, changes = _layers(context, draft, sealed, state)
-    digest = sealed.content.digest()
     version = VersionRow(
         collection=event.collection,
         version=number,
@@ -289,7 +292,7 @@ def _new_version(
     contested = [Put(ContestedPathRow(event.collection, number, path)) for path in sealed.contested]
     return number, [
         *changes,
-        Put(replace(collection, next_version=number + 1)),
+        Put(changed(collection, next_version=number + 1)),
         Put(version),
         Put(VersionDigestRow(event.collection, digest, number)),
         *[Put(VersionLayerRow(layer, event.collection, number)) for layer in layers],
@@ -304,7 +307,7 @@ def _layers(
     own = state.get(LayerRow, draft.layer)
     assert own is not None, "a draft and its layer are created by one event"
     changes: list[Change] = [RemoveDuplicates(draft.layer)] if sealed.superseded else []
-    own = replace(own, row_count=own.row_count - sealed.superseded)
+    own = changed(own, row_count=own.row_count - sealed.superseded)
     below = base_chain(draft, state)
     if own.row_count == 0:
         return below, [*changes, DropLayer(draft.layer)]

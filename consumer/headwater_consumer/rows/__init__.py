@@ -18,7 +18,7 @@ from headwater_consumer.rows.administration import (
     ProjectorRow,
     RelocatedRangeRow,
 )
-from headwater_consumer.rows.base import ProjectionRow
+from headwater_consumer.rows.base import ProjectionRow, changed
 from headwater_consumer.rows.content import (
     EXECUTABLE,
     FILE,
@@ -122,6 +122,7 @@ __all__ = [
     "VersionLayerRow",
     "VersionRow",
     "VersionUpdateRow",
+    "changed",
     "format_chain",
     "parse_chain",
 ]

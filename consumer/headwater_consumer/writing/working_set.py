@@ -167,14 +167,15 @@ class WorkingSet:
             if deleted := self._deleted.pop(row_type, None):
                 self._adapter.delete_rows(self._connection, row_type, sorted(deleted))
             if changed := self._changed.pop(row_type, None):
-                self._adapter.upsert_rows(self._connection, row_type, sorted(changed.values(), key=_written_after))
+                rows = sorted(changed.values(), key=_written_after if row_type.is_fact else row_type.primary)
+                self._adapter.upsert_rows(self._connection, row_type, rows)
                 self.written[row_type] += len(changed)
                 if row_type is LayerRow:
                     self._stored_layers.update(changed)
 
     def _put(self, row: ProjectionRow) -> None:
         row_type = type(row)
-        primary = _primary_key(row)
+        primary = row_type.primary(row)
         self._changed[row_type][primary] = row
         self._deleted[row_type].pop(primary, None)
         closed = row_type.is_fact and row.to_position is not None  # type: ignore[attr-defined]
@@ -182,7 +183,7 @@ class WorkingSet:
 
     def _delete(self, row: ProjectionRow) -> None:
         row_type = type(row)
-        primary = _primary_key(row)
+        primary = row_type.primary(row)
         self._changed[row_type].pop(primary, None)
         self._deleted[row_type][primary] = None
         self._rows[row_type][row_type.lookup(row)] = None
@@ -213,12 +214,7 @@ class WorkingSet:
             del self._rows[DraftWriterRow][key]
 
 
-def _written_after(row: ProjectionRow) -> tuple[Any, ...]:
-    """Of the rows of one fact those that are closed come first: one may be open at a time, and in a log that a restore
-    made, one that opens later can have an earlier position."""
-    is_open = type(row).is_fact and row.to_position is None  # type: ignore[attr-defined]
-    return (*type(row).lookup(row), is_open, *_primary_key(row))
-
-
-def _primary_key(row: ProjectionRow) -> Key:
-    return tuple([getattr(row, name) for name in type(row).primary_key])
+def _written_after(row: Any) -> tuple[Any, ...]:
+    """The order of facts: of one fact those that are closed come first, since one may be open at a time, and in a log
+    that a restore made, one that opens later can have an earlier position."""
+    return (*type(row).lookup(row), row.to_position is None, row.from_position)
