@@ -25,6 +25,7 @@ from typing import TypeVar
 from headwater_runtime.fair_lock import HOLDER, fair_lock
 from headwater_runtime.files import DISK_FULL, make_folders, move_into_place
 from headwater_runtime.pools import no_fork
+from headwater_runtime.retries import Retries
 from headwater_runtime.shared_databases import DatabaseAccess, access_of, open_database
 from headwater_runtime.shared_files import create_empty
 from headwater_schemas.errors import (
@@ -267,12 +268,15 @@ def _fill(database: sqlite3.Connection, ancestors: Sequence[str]) -> None:
 
 def retry_while_busy(action: Callable[[], T], deadline: float) -> T:
     """Run `action`, again while another process has the file locked. Raises: what `action` raises."""
-    retries = HOLDER.start(deadline=deadline)
+    retries: Retries | None = None
     while True:
         try:
             return action()
         except sqlite3.OperationalError as error:
-            if not is_busy(error) or not retries.pause():
+            if not is_busy(error):
+                raise
+            retries = retries or HOLDER.start(deadline=deadline)
+            if not retries.pause():
                 raise
 
 

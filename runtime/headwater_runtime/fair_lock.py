@@ -11,8 +11,10 @@ The lock is advisory: it orders processes, and nothing may depend on it for corr
 import contextlib
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 from headwater_runtime import fork_hooks
 from headwater_runtime.lock_files import open_lock_file
@@ -63,40 +65,81 @@ class Turn:
                 os.pwrite(self._descriptor, note + b"\n", 0)
 
 
-@contextlib.contextmanager
-def fair_lock(lock_file: str, deadline: float) -> Iterator[bool]:
-    """Hold `lock_file`, waiting for it at most until `deadline` (of `time.monotonic`).
+def fair_lock(lock_file: str, deadline: float) -> AbstractContextManager[bool]:
+    """A block that holds `lock_file`, waiting for it at most until `deadline` (of `time.monotonic`).
 
-    Yields False when the time is up or the file cannot be used; then there is no order. Raises: nothing of its own.
+    It is given False when the time is up or the file cannot be used; then there is no order. Raises: nothing of its
+    own.
     """
-    with turn_at(lock_file, deadline) as turn:
-        yield turn.is_held
+    return _Lock(_Queued(lock_file, deadline, None))
 
 
-@contextlib.contextmanager
-def turn_at(lock_file: str, deadline: float, is_done: Callable[[bytes], bool] | None = None) -> Iterator[Turn]:
+def turn_at(
+    lock_file: str, deadline: float, is_done: Callable[[bytes], bool] | None = None
+) -> AbstractContextManager[Turn]:
     """As `fair_lock`, but whoever waits asks after each pause whether the work `is_done`, by the note, and then leaves.
 
-    `is_held` of what it yields says whether this process holds the lock. Raises: what `is_done` raises.
+    `is_held` of what it is given says whether this process holds the lock. Raises: what `is_done` raises.
     """
-    try:
-        descriptor = _opened(lock_file)
-    except OSError:
-        yield Turn()
-        return
-    _open.add(descriptor)
-    turn = Turn(descriptor)
-    try:
-        turn.is_held = _lock(descriptor, deadline, None if is_done is None else lambda: is_done(turn.note()))
-        yield turn
-    finally:
-        if descriptor in _open:
-            _open.remove(descriptor)
-            if turn.is_held:
-                # Closing it is not enough: a child that was forked while it was opened has a copy that nobody closes.
-                with contextlib.suppress(OSError):
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
+    return _Queued(lock_file, deadline, is_done)
+
+
+class _Queued:
+    __slots__ = ("_deadline", "_descriptor", "_is_done", "_lock_file", "_turn")
+
+    def __init__(self, lock_file: str, deadline: float, is_done: Callable[[bytes], bool] | None) -> None:
+        self._lock_file = lock_file
+        self._deadline = deadline
+        self._is_done = is_done
+
+    def __enter__(self) -> Turn:
+        try:
+            self._descriptor = _opened(self._lock_file)
+        except OSError:
+            self._descriptor = -1
+            self._turn = Turn()
+            return self._turn
+        _open.add(self._descriptor)
+        self._turn = turn = Turn(self._descriptor)
+        is_done = self._is_done
+        try:
+            turn.is_held = _locked(
+                self._descriptor, self._deadline, None if is_done is None else lambda: is_done(turn.note())
+            )
+        except BaseException:
+            self._close()
+            raise
+        return turn
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._descriptor not in _open:  # none, or a forked child closed it
+            return
+        _open.remove(self._descriptor)
+        if self._turn.is_held:
+            # Closing it is not enough: a child that was forked while it was opened has a copy that nobody closes.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        os.close(self._descriptor)
+
+
+class _Lock:
+    __slots__ = ("_queued",)
+
+    def __init__(self, queued: _Queued) -> None:
+        self._queued = queued
+
+    def __enter__(self) -> bool:
+        return self._queued.__enter__().is_held
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._queued.__exit__(kind, error, traceback)
 
 
 def _opened(lock_file: str) -> int:
@@ -108,7 +151,7 @@ def _opened(lock_file: str) -> int:
         return open_lock_file(lock_file)
 
 
-def _lock(descriptor: int, deadline: float, is_done: Callable[[], bool] | None) -> bool:
+def _locked(descriptor: int, deadline: float, is_done: Callable[[], bool] | None) -> bool:
     if not _CAN_LOCK:
         return False
     retries = (_QUEUE if is_done is None else _QUEUE_FOR_WORK).start(deadline=deadline)

@@ -11,8 +11,9 @@ closes the idle ones; parent and child reopen what they need.
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from headwater_runtime import fork_hooks
@@ -54,22 +55,12 @@ class Pool(Generic[T]):
         self._refusal: str | None = None  # why nothing can be borrowed any more
         _pools.add(self)
 
-    @contextmanager
-    def borrowed(self) -> Iterator[T]:
-        """Lend one resource, opened where none is idle. After an exception it is closed instead of pooled.
+    def borrowed(self) -> AbstractContextManager[T]:
+        """A block that is lent one resource, opened where none is idle. After an exception it is closed, not pooled.
 
         Raises: what `unavailable` makes when the pool is closed; what opening raises.
         """
-        with no_fork():
-            if self._refusal is not None:
-                raise self._unavailable(f"{self._name} {self._refusal}")
-            resource = self._acquire()
-            try:
-                yield resource
-            except BaseException:
-                self._close_one(resource)
-                raise
-            self._release(resource)
+        return _Loan(self)
 
     def close(self) -> None:
         """Close idle resources now, and those in use when they are returned. Closing twice is fine."""
@@ -94,6 +85,8 @@ class Pool(Generic[T]):
         fork_hooks.keep_forever(self._idle)
 
     def _acquire(self) -> T:
+        if self._refusal is not None:
+            raise self._unavailable(f"{self._name} {self._refusal}")
         while True:
             try:
                 resource, _ = self._idle.pop()  # atomic, as `append` is: threads need no lock here
@@ -133,31 +126,82 @@ class Pool(Generic[T]):
             self._close_one(resource)
 
 
+class _Loan(Generic[T]):
+    """A block that borrows. As all blocks here, it is a class, since there are dozens in a commit: a generator made for
+    each of them costs three times as much."""
+
+    __slots__ = ("_depth", "_pool", "_resource")
+
+    def __init__(self, pool: Pool[T]) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> T:
+        self._depth = _delay_forks()
+        try:
+            self._resource = self._pool._acquire()
+        except BaseException:
+            _allow_forks(self._depth)
+            raise
+        return self._resource
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._pool._release(self._resource)
+            else:
+                self._pool._close_one(self._resource)
+        finally:
+            _allow_forks(self._depth)
+
+
 _pools: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
-_state = threading.Condition()  # reentrant: a signal handler may write to the log while its thread is in here
+_lock = threading.RLock()  # reentrant: a signal handler may write to the log while its thread is in here
+_state = threading.Condition(_lock)
 _this_thread = threading.local()  # .depth: how many `no_fork` blocks this thread is in
 _in_use = 0  # threads that are in such a block
 _forking = 0  # threads that want to fork
 
 
-@contextmanager
-def no_fork() -> Iterator[None]:
-    """Delay forks of this process, by any thread, until the end of the block. Blocks may be nested."""
+def no_fork() -> AbstractContextManager[None]:
+    """A block until whose end forks of this process, by any thread, are delayed. Blocks may be nested."""
+    return _NoFork()
+
+
+class _NoFork:
+    __slots__ = ("_depth",)
+
+    def __enter__(self) -> None:
+        self._depth = _delay_forks()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _allow_forks(self._depth)
+
+
+def _delay_forks() -> int:
+    """Begin a block. Returns in how many others the thread is."""
     global _in_use
-    depth = getattr(_this_thread, "depth", 0)
+    depth: int = getattr(_this_thread, "depth", 0)
     if not depth:
-        with _state:
+        with _lock:
             while _forking:
                 _state.wait(FORK_WAIT_S_MAX)
             _in_use += 1
     _this_thread.depth = depth + 1
-    try:
-        yield
-    finally:
-        _this_thread.depth = depth
-        if not depth:
-            with _state:
-                _in_use -= 1
+    return depth
+
+
+def _allow_forks(depth: int) -> None:
+    """End a block of a thread that is in so many others."""
+    global _in_use
+    _this_thread.depth = depth
+    if not depth:
+        with _lock:
+            _in_use -= 1
+            if _forking:  # nobody else waits for this
                 _state.notify_all()
 
 
@@ -186,11 +230,12 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _state, _in_use, _forking
+    global _lock, _state, _in_use, _forking
     if _in_use:
         for pool in list(_pools):
             pool.abandon()
-    _state, _in_use, _forking = threading.Condition(), _own(), 0
+    _lock = threading.RLock()
+    _state, _in_use, _forking = threading.Condition(_lock), _own(), 0
 
 
 fork_hooks.register(before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

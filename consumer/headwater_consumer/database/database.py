@@ -1,8 +1,9 @@
 """Opening the projection's database, and its transactions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from types import TracebackType
 
 from headwater_eventlog.port import LogIdentity
 from headwater_runtime.pools import Pool
@@ -16,7 +17,7 @@ from headwater_schemas.errors import (
 )
 
 from headwater_consumer.database.compiled_statements import Statement, compiled
-from headwater_consumer.database.connection import Connection, driver_connection
+from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.database.postgresql.naming import SCHEMA_NAME
 from headwater_consumer.database.row_mapping import create_tables
@@ -85,23 +86,17 @@ class Database:
 
     # --- transactions
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> AbstractContextManager[Connection]:
         """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
-        with self._begun(self.adapter.begin_writing) as connection:
-            yield connection
+        return _Block(self.adapter, self._connections.borrowed(), self.adapter.begin_writing)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """Read one unchanging snapshot, while others write. Keep it short: nothing is vacuumed meanwhile."""
-        with self._begun(self.adapter.begin_reading) as connection:
-            yield connection
+        return _Block(self.adapter, self._connections.borrowed(), self.adapter.begin_reading)
 
-    @contextmanager
-    def autocommit(self) -> Iterator[Connection]:
+    def autocommit(self) -> AbstractContextManager[Connection]:
         """Read with one statement, which is a snapshot of its own: a third of the cost of `snapshot`."""
-        with self._errors_translated(), self._connections.borrowed() as connection:
-            yield connection
+        return _Block(self.adapter, self._connections.borrowed(), None)
 
     # --- announcements
 
@@ -118,26 +113,6 @@ class Database:
     def close(self) -> None:
         """Close all connections of this process. Closing twice is fine."""
         self._connections.close()
-
-    @contextmanager
-    def _begun(self, statement: str) -> Iterator[Connection]:
-        with self._errors_translated(), self._connections.borrowed() as connection:
-            # Sent to the driver: it would begin by itself only before the first write, too late for a snapshot.
-            driver_connection(connection).execute(statement)
-            try:
-                yield connection
-            except BaseException:
-                with suppress(*self.adapter.errors):  # a broken connection has nothing to roll back
-                    connection.rollback()
-                raise
-            connection.commit()
-
-    @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
-        try:
-            yield
-        except self.adapter.errors as error:
-            raise self.adapter.to_store_error(error) from error
 
     # --- which projection this is
 
@@ -206,6 +181,51 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
+
+
+class _Block:
+    """A block with a connection, in a transaction where that is begun, in which errors of the driver become ours."""
+
+    __slots__ = ("_adapter", "_begin", "_connection", "_loan")
+
+    def __init__(self, adapter: DatabaseAdapter, loan: AbstractContextManager[Connection], begin: str | None) -> None:
+        """`begin` is sent to the driver: it would begin by itself only before the first write, too late to read."""
+        self._adapter = adapter
+        self._loan = loan
+        self._begin = begin
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._loan.__enter__()
+            if self._begin is not None:
+                self._within_loan(self._connection.driver.execute, self._begin)
+        except self._adapter.errors as error:
+            raise self._adapter.to_store_error(error) from error
+        return self._connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self._begin is not None:
+                if kind is None:
+                    self._within_loan(self._connection.commit)
+                else:
+                    with suppress(*self._adapter.errors):  # a broken connection has nothing to roll back
+                        self._connection.rollback()
+            self._loan.__exit__(kind, error, traceback)
+        except self._adapter.errors as failure:
+            raise self._adapter.to_store_error(failure) from failure
+        if isinstance(error, self._adapter.errors):
+            raise self._adapter.to_store_error(error) from error
+
+    def _within_loan(self, action: Callable[..., object], *arguments: object) -> None:
+        """Where `action` fails, the connection is given back as one that failed."""
+        try:
+            action(*arguments)
+        except BaseException as error:
+            self._loan.__exit__(type(error), error, error.__traceback__)
+            raise
 
 
 def _meta(connection: Connection) -> dict[str, str]:
