@@ -122,8 +122,7 @@ def event_id(session: str, key: str, sequence: int) -> str:
     `session` is not a session id.
     """
     named = _namespace(session) + f"{key}\n{sequence}".encode()
-    # deferred: it loads OpenSSL, which who only reads does not need
-    import hashlib
+    import hashlib  # deferred: OpenSSL, which who only reads does not need
 
     digest = hashlib.sha1(named, usedforsecurity=False).hexdigest()
     # By hand: `uuid.uuid5` takes six times as long, and every event has an id, which is made twice.

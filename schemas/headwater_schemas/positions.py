@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 BEFORE_FIRST = -1  # the offset before the first record of a partition
 # 63 in all, as stored numbers have a sign.
 _EPOCH_BITS, _OFFSET_BITS = (EPOCHS_MAX - 1).bit_length(), (OFFSETS_MAX - 1).bit_length()
@@ -70,7 +71,7 @@ class Cut:
 
     def encode(self) -> str:
         """Opaque text, safe in URLs."""
-        body = json.dumps([self.generation, sorted(self.offsets.items())], separators=(",", ":"))
+        body = _to_json([self.generation, sorted(self.offsets.items())])
         return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
     @classmethod

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreUnavaila
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
 from headwater_consumer.database import Database
-from headwater_consumer.projection.view import ProjectionView
+from headwater_consumer.projection.view import ProjectionView, offsets_of
 from headwater_consumer.queries.outcomes import Draft
 from headwater_consumer.queries.results import Answers, SentRange
 from headwater_consumer.writing.log_check import before, check_record
@@ -75,16 +75,20 @@ class EmbeddedProjection(ProjectionView):
             return
         projector, stale = self._ready_projector()  # before it is this one's turn: others wait for the end of that
         with self._turn(cut, deadline) as turn:
-            while behind := self._behind(cut):
+            cursors = self.cursors()
+            while not (reached := Cut(cut.generation, offsets_of(cursors))).includes(cut):
                 if time.monotonic() > deadline:
                     self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
                     return
-                # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
-                # checks again.
-                with suppress(stale):
-                    for partition in behind:
-                        projector.project_batch(partition)
-                turn.leave_note(self.reached().encode().encode())
+                try:
+                    for partition in _behind(reached, cut):
+                        cursor = cursors.get(partition) or projector.cursor(partition)
+                        cursors[partition] = projector.project_after(cursor).cursor
+                except stale:
+                    # On file systems without locks, compare-and-set alone keeps the order: a process that was overtaken
+                    # looks again.
+                    cursors = self.cursors()
+                turn.leave_note(Cut(cut.generation, offsets_of(cursors)).encode().encode())
 
     def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:  # noqa: ARG002 - who waits projects
         """Raises: StoreUnavailable, unless the projection covers `cut` by now."""
@@ -125,14 +129,14 @@ class EmbeddedProjection(ProjectionView):
             self._projector = Projector(self._log, self._database)
         return self._projector, StaleProjector
 
-    def _behind(self, cut: Cut) -> list[int]:
-        """The partitions that are not as far as `cut`."""
-        offsets = self.offsets()
-        return [p for p, offset in cut.offsets.items() if offsets.get(p, BEFORE_FIRST) < offset]
-
     def _new_lock(self) -> None:
         # Reentrant: a signal handler may wait in a thread that is in here already.
         self._threads = threading.RLock()
+
+
+def _behind(reached: Cut, cut: Cut) -> list[int]:
+    """The partitions that are not as far as `cut`."""
+    return [p for p, offset in cut.offsets.items() if reached.offsets.get(p, BEFORE_FIRST) < offset]
 
 
 class _Noted:

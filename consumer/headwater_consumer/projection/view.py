@@ -50,14 +50,14 @@ class ProjectionView:
 
     def offsets(self) -> dict[int, int]:
         """Partition → offset of its last record in the projection; records of another log do not count."""
-        return {partition: cursor.offset for partition, cursor in self.cursors().items()}
+        return offsets_of(self.cursors())
 
     def cursors(self) -> dict[int, LogPositionRow]:
         """Partition → its cursor; those of another log do not count."""
         with self._database.autocommit() as connection:
             rows = _cursors_of_generation().tuples(connection, generation=self._log.generation)
         cursors = {row[0]: LogPositionRow(*row) for row in rows}
-        self._seen = {partition: cursor.offset for partition, cursor in cursors.items()}
+        self._seen = offsets_of(cursors)
         return cursors
 
     def watch_append(self) -> Callable[[Sequence[Position]], None]:
@@ -86,6 +86,11 @@ class ProjectionView:
         self.now_after(cursors)
         for cursor in cursors.values() if records else ():
             check_cursor(self._log, cursor)
+
+
+def offsets_of(cursors: Mapping[int, LogPositionRow]) -> dict[int, int]:
+    """Partition → offset of its cursor."""
+    return {partition: cursor.offset for partition, cursor in cursors.items()}
 
 
 @compiled

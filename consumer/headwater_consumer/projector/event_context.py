@@ -15,6 +15,7 @@ from headwater_consumer.projector.state import Put
 from headwater_consumer.rows import OutboxRow, RejectionRow
 
 _EPOCH = datetime(1970, 1, 1)
+_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +82,4 @@ def rejection(context: EventContext, event: Event, violation: RuleViolation) -> 
 
 def announce(context: EventContext, record_index: int, kind: str, subject: str, body: Mapping[str, Any]) -> Put:
     """A notification for subscribers; `record_index` counts from 0 within one event."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Put(OutboxRow(context.position_number, record_index, kind, subject, text, context.time_us))
+    return Put(OutboxRow(context.position_number, record_index, kind, subject, _to_json(body), context.time_us))

@@ -61,11 +61,14 @@ class Projector:
         applied; PartitionStopped when the database refuses that; StoreUnavailable when it belongs to another log;
         RecordsGone when an older copy of the log was put back.
         """
-        cursor = self.cursor(partition)
-        applied = self.apply([Batch(cursor, self._read_next(cursor))])[partition]
+        return self.project_after(self.cursor(partition)).count
+
+    def project_after(self, cursor: LogPositionRow) -> Applied:
+        """As `project_batch`, for who has just read the cursor. `stopped` of what it returns is None."""
+        applied = self.apply([Batch(cursor, self._read_next(cursor))])[cursor.partition]
         if applied.stopped is not None:
             raise applied.stopped
-        return applied.count
+        return applied
 
     def apply(self, batches: Sequence[Batch]) -> dict[int, Applied]:
         """Apply the first records of `batches`, as many as one transaction should hold. Returns the results by
