@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from headwater_schemas.errors import InvalidMetadata
@@ -21,6 +22,8 @@ KEY_SHOWN_MAX = 256  # characters, in an error
 TEXT_SHOWN_MAX = 60  # characters, in an error
 INTEGER_MAX = 10**INTEGER_DIGITS_MAX - 1
 EMPTY = "{}"  # what `encode` returns for nothing
+CHECKED_KEPT_MAX = 64  # texts that are known to be canonical,
+CHECKED_LENGTH_MAX = 16_384  # of at most so many characters
 
 JsonObject = dict[str, Any]
 _Place = tuple[object, ...]  # what a value belongs to: "metadata" or such, then keys and indexes
@@ -59,6 +62,21 @@ def decode(text: str) -> JsonObject:
     if not isinstance(value, dict) or encode(value) != text:
         raise _not_canonical(text)
     return value
+
+
+def check(text: str) -> None:
+    """Raises: InvalidMetadata for anything that `encode` did not write. The last texts are known: runs that one process
+    starts have the same environment.
+    """
+    if len(text) <= CHECKED_LENGTH_MAX:
+        _check_once(text)
+    else:
+        decode(text)
+
+
+@lru_cache(CHECKED_KEPT_MAX)
+def _check_once(text: str) -> None:
+    decode(text)
 
 
 def merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:

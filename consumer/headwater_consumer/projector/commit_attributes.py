@@ -101,7 +101,7 @@ def check_commit(event: VersionCommitted) -> None:
     for kind, names in (("tags", event.tags), ("aliases", event.aliases)):
         _check_count(event, kind, len(names))
     if event.metadata is not None:
-        metadata.decode(event.metadata)
+        metadata.check(event.metadata)
     if event.writers is not None and not 1 <= event.writers <= WRITERS_MAX:
         raise RuleViolation(
             Reason.INVALID,

@@ -38,7 +38,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
     It keeps its summary; what it executes is not known until that is said anew.
     """
     name = RunName.parse(event.run)
-    metadata.decode(event.config)
+    metadata.check(event.config)
     if len(event.tags) > TAGS_MAX:
         raise RuleViolation(
             Reason.INVALID,
@@ -149,7 +149,7 @@ def _expect_heartbeat(context: EventContext, event: RunStarted | RunHeartbeat, s
 
 def _set_capture(context: EventContext, run: str, capture: Capture, state: State) -> list[Put]:
     if capture.environment is not None:
-        metadata.decode(capture.environment)
+        metadata.check(capture.environment)
     row = RunCaptureRow(
         run=run,
         project=RunName.parse(run).namespace,

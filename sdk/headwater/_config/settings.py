@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -357,14 +358,20 @@ def _login_name(environ: Mapping[str, str]) -> str:
 
 
 def _account_name() -> str:
+    return _name_of_account(os.getuid()) if hasattr(os, "getuid") else "user"
+
+
+@cache
+def _name_of_account(uid: int) -> str:
+    """Reads a file, or asks a server."""
     try:
         import pwd
     except ImportError:  # not POSIX
         return "user"
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container that runs under a number without an account
-        return f"uid-{os.getuid()}"
+        return f"uid-{uid}"
 
 
 def _default_folder(kind: str, setting: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from headwater_schemas.events import Capture, RunStarted
+from headwater_schemas.events import RunStarted
 from headwater_schemas.names import RunName, check_label, check_name
 
 from headwater._commit.client import Client, client_for
@@ -25,7 +25,7 @@ from headwater._run.init_options import (
 )
 from headwater._run.live_values import encoded
 from headwater._run.run import Run
-from headwater._run.upkeep import Upkeep
+from headwater._run.upkeep import Capturing, Upkeep
 from headwater._run.writer import RunWriter
 
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -108,7 +108,7 @@ def _start(
     event: RunStarted,
     run_type: Callable[..., Run],
     *,
-    capture: Callable[[], Capture | None] | None,
+    capture: Capturing | None,
 ) -> Run:
     writer = RunWriter(client, run_name, "running")
     run = run_type(

@@ -21,22 +21,23 @@ class Schedule:
 
     def __init__(self) -> None:
         self._due_s: dict[Action, float] = {}  # by the monotonic clock
+        self._looks_s = math.inf  # when the thread looks next what is due
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def add(self, action: Action, *, after_s: float) -> None:
         """Call `action` in so many seconds."""
         with self._changed:
-            self._due_s[action] = time.monotonic() + after_s
+            due_s = self._due_s[action] = time.monotonic() + after_s
             if self._thread is None or not self._thread.is_alive():
                 self._thread = start_daemon(self._work, "runs")
-            self._changed.notify()
+            if due_s < self._looks_s:  # else it is not woken: a thread that wakes for nothing delays all others
+                self._changed.notify()
 
     def remove(self, action: Action) -> None:
         """Do not call `action` again; it may be running still."""
         with self._changed:
             self._due_s.pop(action, None)
-            self._changed.notify()
 
     def _work(self) -> None:
         try:
@@ -59,7 +60,7 @@ class Schedule:
         with self._changed:
             while True:
                 if not self._due_s:
-                    self._changed.wait(THREAD_IDLE_S)
+                    self._wait(THREAD_IDLE_S)
                     if not self._due_s:
                         return None
                 action, due_s = min(self._due_s.items(), key=lambda item: item[1])
@@ -67,7 +68,12 @@ class Schedule:
                 if wait_s <= 0:
                     self._due_s[action] = math.inf  # while it runs
                     return action
-                self._changed.wait(min(wait_s, threading.TIMEOUT_MAX))
+                self._wait(min(wait_s, THREAD_IDLE_S))  # what it waits for may be removed
+
+    def _wait(self, most_s: float) -> None:
+        self._looks_s = time.monotonic() + most_s
+        self._changed.wait(most_s)
+        self._looks_s = math.inf
 
 
 schedule = Schedule()

@@ -36,6 +36,19 @@ class RunLog(Protocol):
         ...
 
 
+class Capturing(Protocol):
+    """Captures what the run executes; `Capturer` does."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether that asks nobody and takes no time."""
+        ...
+
+    def __call__(self) -> Capture | None:
+        """None where there is nothing to capture."""
+        ...
+
+
 class Upkeep:
     """Of one run."""
 
@@ -46,9 +59,9 @@ class Upkeep:
         summary: LiveValues,
         log: RunLog,
         *,
-        capture: Callable[[], Capture | None] | None,
+        capture: Capturing | None,
     ) -> None:
-        """`capture` is called once, in the background; None where nothing is to be captured."""
+        """`capture` is called once, in the background unless it is quick; None where nothing is to be captured."""
         self._run = run
         self._config, self._summary = config, summary
         self._log = log
@@ -63,7 +76,9 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin, in the background."""
-        if self._capture is not None:
+        if self._capture is not None and self._capture.is_quick:
+            self._take_capture()
+        elif self._capture is not None:
             schedule.add(self._take_capture, after_s=0)
         schedule.add(self._look, after_s=self._look_s)
         schedule.add(self._beat, after_s=next(self._intervals))
