@@ -65,6 +65,29 @@ def test_tasks_that_are_put_within_a_moment_share_a_batch(monkeypatch: pytest.Mo
     assert [asked for asked in desk.asked if asked.startswith("look")] == ["look up a,b,c"]
 
 
+def test_while_callers_wait_again_and_again_the_thread_leaves_the_queue_to_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_queue, "LINGER_S", 1.0)
+    monkeypatch.setattr(write_queue, "LINGER_S_MAX", 60.0)
+    desk, senders = ObservedQueue(), []
+
+    class Observed(ScriptedTask):
+        def send(self) -> None:
+            senders.append(threading.current_thread())
+            super().send()
+
+    started_s = time.monotonic()
+    while time.monotonic() - started_s < 1.5:
+        desk.queue.put(Observed(desk, "a")).result()
+        time.sleep(0.02)
+    assert set(senders) == {threading.current_thread()}
+
+    last = desk.queue.put(Observed(desk, "b"))
+    wait_for(lambda: last.done)
+    assert senders[-1].name == "headwater-logging"
+
+
 @pytest.mark.usefixtures("impatient")
 def test_after_an_error_the_thread_waits_for_the_next_task_and_then_tries_again() -> None:
     desk = ObservedQueue()

@@ -86,8 +86,10 @@ def version_updates(state: State, context: EventContext, changes: Iterable[Chang
     An alias that moves also updates the version that it leaves.
     """
     rows = [change.row for change in changes if isinstance(change, Put)]
+    affected = dict.fromkeys([(row.collection, row.version) for row in rows if isinstance(row, _UPDATING)])
+    if not affected:
+        return []
     new = {(row.collection, row.version) for row in rows if isinstance(row, VersionRow)}
-    affected = dict.fromkeys((row.collection, row.version) for row in rows if isinstance(row, _UPDATING))
     found: list[Put] = []
     for collection, version in affected:
         if (collection, version) not in new:

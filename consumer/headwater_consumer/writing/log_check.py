@@ -6,6 +6,7 @@ it, so it is refused: by readers and writers, who know both ends, and by project
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from blake3 import blake3
 from headwater_eventlog.port import EventLog, Record, RecordsGone
@@ -15,6 +16,7 @@ from headwater_consumer.rows import LogPositionRow
 
 _TAG = b"headwater/record/1\x00"
 _HASH_BYTES = 16
+_HASHES_KEPT = 4  # of the last records: who reads again and again has the same one before all that is new
 _ADVICE = (
     "Put the newer copy back. Only if it is lost, run `headwater replay --replace`, which makes the projection what "
     "this copy says: versions, aliases and runs that only the newer copy had are then gone, and other versions get "
@@ -22,14 +24,13 @@ _ADVICE = (
 )
 
 
+@lru_cache(_HASHES_KEPT)
 def record_hash(record: Record) -> bytes:
     """Of everything that a log keeps of a record: its time, key, payload and headers, each after its length."""
-    hasher = blake3(_TAG)
     texts = [text for header in record.headers for text in (header[0].encode(), header[1])]
-    for piece in (b"%d" % record.time_us, record.key.encode(), record.payload, *texts):
-        hasher.update(len(piece).to_bytes(8, "big"))
-        hasher.update(piece)
-    return hasher.digest(_HASH_BYTES)
+    pieces = (b"%d" % record.time_us, record.key.encode(), record.payload, *texts)
+    measured = [part for piece in pieces for part in (len(piece).to_bytes(8, "big"), piece)]
+    return blake3(b"".join((_TAG, *measured))).digest(_HASH_BYTES)
 
 
 def check_ends(cursors: Iterable[LogPositionRow], ends: Mapping[int, int]) -> None:

@@ -9,6 +9,7 @@ A task ends in one of three ways: its events are accepted, a rule rejects them, 
 log does not answer, tasks stay unfinished, and the next caller who waits tries them again; none is dropped silently.
 """
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -30,6 +31,7 @@ from headwater._waiting import telling
 
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
+LINGER_S_MAX = 1.0  # for so long it lets callers process the queue who wait again and again
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
@@ -73,6 +75,7 @@ class WriteQueue:
         self._thread: threading.Thread | None = None
         self._started = 0
         self._ended = 0
+        self._processed_s = -math.inf  # when a caller last came back from waiting
 
     def put(self, task: Task[T]) -> Task[T]:
         """Log `task` after all earlier ones. Returns at once."""
@@ -111,6 +114,7 @@ class WriteQueue:
         """
         with telling(self._what_is_awaited) if self._tells else nullcontext():
             self._flush(until, progress, timeout_s, gives_up=timeout_s is None)
+        self._processed_s = time.monotonic()
 
     def _flush(
         self,
@@ -284,14 +288,25 @@ class WriteQueue:
         released_schemas()  # imports modules, which must not be half imported when the process forks
         self._thread = start_daemon(self._work, "logging")  # without one, leaving the run flushes the queue
 
+    def _linger(self) -> None:
+        """Let tasks gather. A caller who waits processes the queue meanwhile, so this delays nobody.
+
+        Callers who wait again and again do so with connections that have read all there is, which the thread's have
+        not; it would only take turns with them.
+        """
+        began_s = time.monotonic()
+        pause_s = LINGER_S
+        while pause_s > 0 and time.monotonic() - began_s < LINGER_S_MAX:
+            time.sleep(pause_s)
+            pause_s = self._processed_s + LINGER_S - time.monotonic()
+
     def _work(self) -> None:
         while True:
             with self._wakeup:
                 if not self._queue and not self._wakeup.wait(THREAD_IDLE_S) and not self._queue:
                     self._thread = None
                     return
-            # A caller who waits processes the queue meanwhile, so this delays nobody.
-            time.sleep(LINGER_S)
+            self._linger()
             try:
                 self._flush(None, None, None, gives_up=False)
             except HeadwaterError:

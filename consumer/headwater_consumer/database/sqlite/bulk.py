@@ -30,7 +30,10 @@ class SqliteBulk:
 
     def load_rows(self, connection: Connection, row_type: type[R], keys: Sequence[Values]) -> list[R]:
         """See `DatabaseAdapter`."""
-        rows = _rows_by_keys(connection, lambda count: _select_by_keys(cache_key(row_type), count), keys)
+        if len(keys) == 1:  # most often
+            rows = driver_connection(connection).execute(_select_by_keys(cache_key(row_type), 1), keys[0])
+        else:
+            rows = _rows_by_keys(connection, lambda count: _select_by_keys(cache_key(row_type), count), keys)
         return [row_type(*row) for row in rows]
 
     def load_rows_of(
