@@ -118,6 +118,17 @@ with headwater.init() as run:
     artifact = headwater.Artifact("small", "dataset")
     artifact.add_file("a.txt")
     run.log_artifact(artifact).wait()
+with headwater.init() as run:
+    for number in range(2):
+        other = headwater.Artifact(f"other-{number}", "dataset")
+        other.add_file("a.txt")
+        run.log_artifact(other)
+with headwater.init() as run:
+    for name in ("small", "other-0", "other-1"):
+        run.use_artifact(f"{name}:latest")
+    artifact = headwater.Artifact("made-of-them", "dataset")
+    artifact.add_file("a.txt")
+    run.log_artifact(artifact).wait()
 for command in (["ls"], ["ls", "small"], ["ls", "small:v0"], ["show", "small"], ["runs"]):
     assert CliRunner().invoke(cli, command).exit_code == 0, command
 print(sorted({"sqlalchemy", "numpy", "kafka", "minio", "psycopg"} & set(sys.modules)))

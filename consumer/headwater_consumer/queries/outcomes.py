@@ -4,6 +4,7 @@ One statement tells all of it, so that who waits asks once, and the parts fit to
 """
 
 from collections.abc import Collection, Sequence
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +27,8 @@ from headwater_consumer.queries.versions import columns_of_version, facts_by_ver
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
-KEY_COUNTS = (0, 1, 8, 32, KEYS_PER_STATEMENT_MAX)
+FEW = 8
+KEY_COUNTS = (0, 1, FEW, 32, KEYS_PER_STATEMENT_MAX)
 VERSIONS_TOLD_MAX = 8  # drafts; of more at once nobody waits for all that is recorded about their versions
 _CURSOR, _DRAFT, _REJECTION, _FACT = "cursor", "draft", "rejection", "fact"  # kinds of rows; facts have several
 
@@ -119,16 +121,24 @@ def _answers(rows: Sequence[Any], with_versions: bool) -> Answers:
 @cache
 def _statement(partitions: int, drafts: int, ranges: int, with_versions: bool) -> CompiledStatement:
     """`partitions`: none, one, or 2 for all. Compiled on its first use, but for the usual ones."""
-    if (partitions, ranges, with_versions) == (1, 1, True) and drafts <= 1:
-        return _about_one(drafts == 1)
+    if (partitions, with_versions) == (1, True) and drafts <= FEW and 1 <= ranges <= FEW:
+        return _about_few(_Drafts(drafts), _Ranges(ranges))
     arguments = partitions, drafts, ranges, with_versions
     return CompiledStatement(f"answers{arguments}", lambda: _about(*arguments))
 
 
+class _Drafts(Enum):
+    NONE, ONE, FEW = 0, 1, FEW
+
+
+class _Ranges(Enum):
+    ONE, FEW = 1, FEW
+
+
 @compiled
-def _about_one(is_draft: bool) -> Statement:
-    """About one partition, one range of events, and perhaps one draft."""
-    return _about(1, int(is_draft), 1, True)
+def _about_few(drafts: _Drafts, ranges: _Ranges) -> Statement:
+    """About one partition, as a job asks that uses a few versions and logs one, or a few."""
+    return _about(1, drafts.value, ranges.value, True)
 
 
 def _about(partitions: int, drafts: int, ranges: int, with_versions: bool) -> Statement:
