@@ -105,7 +105,7 @@ FILLING = """
         name = "append"
     else:
         from headwater_consumer.writing.runner import Projector as owner
-        name = "project_batch"
+        name = "project_after"
     plain = getattr(owner, name)
     def at_the_point(*arguments, **options):
         if not os.path.exists(filler):
