@@ -69,7 +69,7 @@ def test_while_callers_wait_again_and_again_the_thread_leaves_the_queue_to_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(write_queue, "LINGER_S", 1.0)
-    monkeypatch.setattr(write_queue, "LINGER_S_MAX", 60.0)
+    monkeypatch.setattr(write_queue, "LINGERS_MAX", 60)
     desk, senders = ObservedQueue(), []
 
     class Observed(ScriptedTask):

@@ -9,7 +9,6 @@ A task ends in one of three ways: its events are accepted, a rule rejects them, 
 log does not answer, tasks stay unfinished, and the next caller who waits tries them again; none is dropped silently.
 """
 
-import math
 import threading
 import time
 from collections import Counter, deque
@@ -31,7 +30,7 @@ from headwater._waiting import telling
 
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
-LINGER_S_MAX = 1.0  # for so long it lets callers process the queue who wait again and again
+LINGERS_MAX = 20  # of these in a row, while callers process the queue who wait again and again
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
@@ -75,7 +74,7 @@ class WriteQueue:
         self._thread: threading.Thread | None = None
         self._started = 0
         self._ended = 0
-        self._processed_s = -math.inf  # when a caller last came back from waiting
+        self._waits_ended = 0  # how often callers came back from waiting
 
     def put(self, task: Task[T]) -> Task[T]:
         """Log `task` after all earlier ones. Returns at once."""
@@ -114,7 +113,7 @@ class WriteQueue:
         """
         with telling(self._what_is_awaited) if self._tells else nullcontext():
             self._flush(until, progress, timeout_s, gives_up=timeout_s is None)
-        self._processed_s = time.monotonic()
+        self._waits_ended += 1
 
     def _flush(
         self,
@@ -294,11 +293,11 @@ class WriteQueue:
         Callers who wait again and again do so with connections that have read all there is, which the thread's have
         not; it would only take turns with them.
         """
-        began_s = time.monotonic()
-        pause_s = LINGER_S
-        while pause_s > 0 and time.monotonic() - began_s < LINGER_S_MAX:
-            time.sleep(pause_s)
-            pause_s = self._processed_s + LINGER_S - time.monotonic()
+        for _ in range(LINGERS_MAX):
+            before = self._waits_ended
+            time.sleep(LINGER_S)
+            if self._waits_ended == before:
+                return
 
     def _work(self) -> None:
         while True:
