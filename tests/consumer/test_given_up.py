@@ -1,10 +1,14 @@
 """A projection that was waited for in vain is not waited for again, until something changes."""
 
 import pytest
+from headwater_consumer.database import Database
 from headwater_consumer.projection.given_up import AskedServer, GivenUp
+from headwater_consumer.projection.remote import RemoteProjection
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import Cut
+
+from tests.support.memory_log import MemoryLog
 
 THRICE = Backoff(pause_s_min=0.0, pause_s_max=0.0, attempts_max=3)
 BEHIND, WANTED = {0: 4, 1: 9}, Cut("g", {0: 5, 1: 9})
@@ -78,3 +82,10 @@ def test_a_server_that_is_away_is_waited_for_once_until_it_is_back() -> None:
     with pytest.raises(StoreUnavailable):
         answers.get(ask, THRICE.start())
     assert len(asked) == 3
+
+
+def test_where_nothing_was_waited_for_in_vain_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = RemoteProjection(MemoryLog(1), Database.in_memory("nothing"))
+    monkeypatch.setattr(projection, "cursors", lambda: pytest.fail("the database was asked"))
+
+    assert not projection.is_given_up(WANTED)

@@ -6,8 +6,9 @@ from itertools import count
 
 import pytest
 from headwater._commit import write_queue
+from headwater._commit.outcomes import Outcomes
 
-from tests.queue.scripted import ObservedQueue, ScriptedTask, gone, wait_for
+from tests.queue.scripted import DONE_WITHIN_S, ObservedQueue, ScriptedTask, gone, wait_for
 
 alone = pytest.mark.usefixtures("no_thread")
 
@@ -162,3 +163,32 @@ def test_who_waits_and_the_thread_never_process_at_once() -> None:
     tasks = [desk.queue.put(Slow(desk, f"{number}")) for number in range(20)]
     assert [task.result() for task in tasks] == [f"{number}" for number in range(20)]
     assert most == [1]
+
+
+def test_while_who_waits_asks_the_thread_sends_what_comes_and_else_does_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_queue, "LINGER_S", 0.01)
+    desk, is_answered = ObservedQueue(), threading.Event()
+    ask = desk.ask
+
+    def ask_slowly(*asked: object, patience_s: float) -> Outcomes:
+        if threading.current_thread().name != "headwater-logging":
+            assert is_answered.wait(DONE_WITHIN_S)
+        return ask(*asked, patience_s=patience_s)  # type: ignore[arg-type] # as it was asked
+
+    monkeypatch.setattr(desk, "ask", ask_slowly)
+    first = desk.put("a")
+    caller = threading.Thread(target=first.result)
+    caller.start()
+    wait_for(lambda: "confirm" in desk.asked)
+    time.sleep(0.3)
+    assert desk.asked.count("confirm") <= 3, "it looks again and again"
+
+    second = desk.put("b", partition=1)
+    wait_for(lambda: second.done)
+    assert not first.done
+
+    is_answered.set()
+    caller.join()
+    wait_for(lambda: not desk.queue.busy)

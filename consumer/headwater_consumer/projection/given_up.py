@@ -41,6 +41,11 @@ class GivenUp:
         self._offsets: Mapping[int, int] = {}  # partition → where its projection stood
         self._had_projectors = False
 
+    @property
+    def has_any(self) -> bool:
+        """Whether something may be given up. Asks nobody."""
+        return bool(self._offsets)
+
     def note(self, cut: Cut, offsets: Mapping[int, int]) -> None:
         """The projection is at `offsets`, and `cut` was waited for long enough."""
         self._had_projectors = self._has_projectors()

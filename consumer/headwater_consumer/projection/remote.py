@@ -96,7 +96,12 @@ class RemoteProjection(ProjectionView):
         return f"the projection, which is {behind:,} events behind the log; {reports}"
 
     def is_given_up(self, cut: Cut) -> bool:
-        """Whether it is no use to wait for `cut`: that was done, and nothing has changed since."""
+        """Whether it is no use to wait for `cut`: that was done, and nothing has changed since.
+
+        Asks the database only where something was waited for in vain.
+        """
+        if not self._given_up.has_any and not self._of_database.is_given_up:
+            return False
         try:
             return self._given_up.holds(cut, self.offsets())
         except StoreUnavailable:

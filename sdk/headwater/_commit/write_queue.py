@@ -31,6 +31,7 @@ from headwater._waiting import telling
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
 LINGERS_MAX = 20  # of these in a row, while callers process the queue who wait again and again
+CALLERS_S = 1.0  # between two looks at what callers in other threads ask for: each says when it has its answer
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
@@ -39,9 +40,10 @@ T = TypeVar("T")
 
 
 class _Question:
-    """What is asked about tasks: about their events as they are now."""
+    """What is asked about tasks once a cut is projected: about their events as they are now."""
 
-    def __init__(self, tasks: Sequence[Task[Any]]) -> None:
+    def __init__(self, cut: Cut, tasks: Sequence[Task[Any]]) -> None:
+        self.cut = cut
         self.drafts = [task.draft for task in tasks if task.draft is not None]
         self._about = [(task, list(task.sent)) for task in tasks]
 
@@ -68,9 +70,10 @@ class WriteQueue:
         self._sent: list[Task[Any]] = []  # their events are with the producer, their outcome is not known
         self._stalled = StalledPartitions()
         self._flushing = threading.RLock()
-        self._resolved = threading.Condition(self._flushing)
         self._called_for: Counter[int] = Counter()  # id of a task → how many callers ask for it at this moment
         self._wakeup = threading.Condition()
+        self._answered = threading.Condition()  # a caller has an answer, or there is a new task
+        self._answers = 0  # that callers got so far
         self._thread: threading.Thread | None = None
         self._started = 0
         self._ended = 0
@@ -85,6 +88,8 @@ class WriteQueue:
                 self._start_thread()
             else:
                 self._wakeup.notify()
+        with self._answered:
+            self._answered.notify_all()
         return task
 
     @property
@@ -181,28 +186,43 @@ class WriteQueue:
             if self._sent:
                 self._log.confirm(gives_up=gives_up)
             awaited, patience_s = self._awaited(until)
-            if until is None and awaited and not (awaited := self._not_asked_for(awaited)):
-                self._resolve_sent(_Question([]), NOTHING_TOLD)
-                self._resolved.wait(LINGER_S)  # callers ask for the rest
-                return
-            cut = self._cut_of(awaited)
-            question = _Question(self._answered_with(cut))
-            callers = Counter(map(id, () if until is None else awaited))
+            asked = awaited if until is not None else self._not_asked_for(awaited)
+            answers = self._answers
+            cut = self._cut_of(asked)
+            question = _Question(cut, self._answered_with(cut) if asked or not awaited else [])
+            callers = Counter(map(id, () if until is None else asked))
             self._called_for += callers
-        outcomes = NOTHING_TOLD
+        patience_s = min(patience_s, patience_s_max)
         try:
-            if awaited:
-                outcomes = self._log.ask(
-                    cut, question.drafts, question.events, patience_s=min(patience_s, patience_s_max)
-                )
+            outcomes = self._ask(question, callers, patience_s) if asked else NOTHING_TOLD
+            with self._flushing:
+                self._resolve_sent(question, outcomes)
+        finally:
+            if callers:
+                self._note_answer()
+        if awaited and not asked:
+            self._wait_for_callers(answers, min(CALLERS_S, patience_s))
+
+    def _ask(self, question: _Question, callers: Counter[int], patience_s: float) -> Outcomes:
+        try:
+            outcomes = self._log.ask(question.cut, question.drafts, question.events, patience_s=patience_s)
         finally:
             with self._flushing:
                 self._called_for -= callers
-                self._resolved.notify_all()
         with self._flushing:
-            if awaited:
-                self._stalled.note(cut, outcomes.reached)
-            self._resolve_sent(question, outcomes)
+            self._stalled.note(question.cut, outcomes.reached)
+        return outcomes
+
+    def _note_answer(self) -> None:
+        with self._answered:
+            self._answers += 1
+            self._answered.notify_all()
+
+    def _wait_for_callers(self, answers: int, timeout_s: float) -> None:
+        """Wait until one of them has an answer, or there is a new task; not for long while one is held back."""
+        with self._answered:
+            if self._answers == answers:
+                self._answered.wait(LINGER_S if self._queue else timeout_s)
 
     def _send_batch(self) -> None:
         room = TASKS_PER_BATCH - sum(not self._stalled.delays(task) for task in self._sent)
