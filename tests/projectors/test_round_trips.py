@@ -2,20 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import headwater
 import psycopg
 import pytest
+from headwater_consumer.database import Database
+from headwater_consumer.projection.view import ProjectionView
 from headwater_eventlog.kafka import sender
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from urllib3 import PoolManager
 
+from tests.projectors.harness import Deployment
 from tests.sdk.conftest import store as store
-from tests.support.modes import SERVICE
+from tests.support.modes import SERVICE, database_url
 
 COMMIT_MAX = 8  # in all, as promised; each of the parts below is what it takes now
 STATEMENTS, PUTS, OTHER_S3, APPENDS, ADMIN = "statements", "puts", "other requests to S3", "appends", "admin requests"
@@ -76,3 +79,16 @@ def test_a_commit_asks_once_for_each_thing(monkeypatch: pytest.MonkeyPatch) -> N
     assert found[STATEMENTS] in (2, 3, 4)
     assert (found[PUTS], found[OTHER_S3], found[APPENDS]) == (1, 0, 1)
     assert found.total() <= COMMIT_MAX
+
+
+def test_the_server_remembers_what_a_connection_asks_for_the_second_time(deployment: Deployment) -> None:
+    remembered = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%log_positions%'"
+    counts: list[int] = []
+    with closing(Database.open_postgresql(database_url(), schema=deployment.schema)) as database:
+        view = ProjectionView(deployment.log, database)
+        for _ in range(2):
+            view.cursors()
+            with database.autocommit() as connection:
+                counts.append(connection.driver.execute(remembered, prepare=False).fetchone()[0])
+
+    assert counts == [0, 1]
