@@ -153,9 +153,12 @@ class Reader(Process):
             yield
             if world.random.random() < READER_RATE:
                 collection = world.random.choice(COLLECTIONS)
-                for version in queries.version_infos(database, collection, limit=1):
-                    self._look_at(database, version)
-                    self._read_one(database, blobs, version)
+                try:
+                    for version in queries.version_infos(database, collection, limit=1):
+                        self._look_at(database, version)
+                        self._read_one(database, blobs, version)
+                except StoreUnavailable as error:  # it crashed between two pages
+                    self.note(f"StoreUnavailable {error}")
                 self._take_snapshot()
 
     def _look_at(self, database: ProcessDatabase, version: VersionInfo) -> None:

@@ -13,13 +13,14 @@ from operator import itemgetter
 from typing import Any
 
 from headwater_schemas.entries import BlobLocation, Reference, file_identity, reference_leaf
+from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.paths import as_stored, range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
 from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.sql import bindparam, select
-from headwater_consumer.database.tables import ENTRIES
+from headwater_consumer.database.sql import bindparam, exists, select
+from headwater_consumer.database.tables import ENTRIES, LAYERS, VERSION_LAYERS
 from headwater_consumer.layers.path_conflicts import Exclusions, first_path_conflict
 from headwater_consumer.layers.stored import StoredLayerStack
 from headwater_consumer.queries.blob_locations import current_locations
@@ -142,10 +143,10 @@ def has_folder(database: Database, layers: Sequence[int], folder: str) -> bool:
 class _Reader:
     """Reads one layer ahead, page by page."""
 
-    __slots__ = ("_after", "_columns", "_end", "_layer", "_rows", "exhausted")
+    __slots__ = ("_after", "_columns", "_end", "_rows", "exhausted", "layer")
 
     def __init__(self, layer: int, columns: Columns, after: str, end: str | None) -> None:
-        self._layer, self._columns, self._after, self._end = layer, columns, after, end
+        self.layer, self._columns, self._after, self._end = layer, columns, after, end
         self._rows: Sequence[Any] = []
         self.exhausted = False  # nothing is left in the database; rows may still be buffered here
 
@@ -162,7 +163,7 @@ class _Reader:
         if self._rows or self.exhausted:
             return
         statement = rows_of_layer(self._columns, self._end is not None)
-        self._rows = statement.tuples(connection, layer=self._layer, after=self._after, end=self._end, limit=count)
+        self._rows = statement.tuples(connection, layer=self.layer, after=self._after, end=self._end, limit=count)
         self.exhausted = len(self._rows) < count
         if self._rows:
             self._after = _path(self._rows[-1])
@@ -177,19 +178,36 @@ class _Reader:
 def pages(
     database: Database, layers: Sequence[int], columns: Columns, prefix: str, after: str | None, count: int
 ) -> Iterator[list[Any]]:
-    """The rows of the chain, by path. No page is empty; each layer is read once, `count` rows at a time."""
+    """The rows of the chain, by path. No page is empty; each layer is read once, `count` rows at a time.
+
+    The chain is that of a version. Raises: StoreUnavailable when the database has lost it since the chain was read.
+    """
     start, end = range_of_folder(prefix) if prefix else ("", None)
     readers = [_Reader(layer, columns, max(start, after or ""), end) for layer in layers]
     while readers:
         with database.snapshot() as connection:
             for reader in readers:
                 reader.fill(connection, count)
+            _check_layers(connection, [reader.layer for reader in readers if reader.exhausted], database.name)
         # Beyond the end of the shortest page, not every layer was read.
         last = min((reader.last for reader in readers if not reader.exhausted), default=None)
         merged = _merged([reader.take(last) for reader in readers])
         readers = [reader for reader in readers if not reader.done]
         if merged:
             yield merged
+
+
+def _check_layers(connection: Connection, layers: Sequence[int], name: str) -> None:
+    """A database that crashed lacks its last transactions for a moment; what it lacks must not read as empty."""
+    if not layers:
+        return
+    numbers = padded(layers)
+    found = _sealed_among(len(numbers)).tuples(connection, **{f"layer_{i}": layer for i, layer in enumerate(numbers)})
+    if len(found) < len(layers):
+        raise StoreUnavailable(
+            f"{name} has lost its last transactions, such as in a crash, and is brought up to date again. Nothing is "
+            "lost for good; try again in a moment."
+        )
 
 
 def _merged(stretches: Sequence[Sequence[Any]]) -> list[Any]:
@@ -263,6 +281,13 @@ def rows_of_layer(columns: Columns, bounded: bool) -> Statement:
     if bounded:
         statement = statement.where(ENTRIES.c.path < bindparam("end"))
     return statement.order_by(ENTRIES.c.path, ENTRIES.c.ordinal).limit(bindparam("limit"))
+
+
+@compiled
+def _sealed_among(layers: int) -> Statement:
+    """Layers that a version has, and which are complete therefore."""
+    sealed = exists().where(VERSION_LAYERS.c.layer == LAYERS.c.layer)
+    return select(LAYERS.c.layer).where(LAYERS.c.layer.in_([bindparam(f"layer_{i}") for i in range(layers)]), sealed)
 
 
 @compiled
