@@ -23,7 +23,7 @@ def test_the_listing_of_a_version_that_was_lost_is_an_error(history: History, pr
     info = _version(history)
     if lost == "all":
         empty(history.database)
-    else:  # and the entries, but for the first of their transactions
+    else:  # what opened its draft was in an earlier transaction, and is still there
         with history.database.transaction() as connection:
             for table in ("entries", "version_layers"):
                 connection.driver.execute(f"DELETE FROM {table}")
