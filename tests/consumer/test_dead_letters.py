@@ -81,8 +81,11 @@ def test_subscribers_are_told_of_what_waited_where_it_was_let_go_on(history: His
 
     at = history.write(resolved, by="operator")
 
-    told = rows_of(history.database, "SELECT position, record_index, kind FROM outbox ORDER BY position, record_index")
-    assert told == [(at, 0, "version-committed"), (at, 1, "version-committed")]
+    told = rows_of(
+        history.database, "SELECT position, record_index, kind, event_index FROM version_events ORDER BY 1, 2"
+    )
+    kinds = ["version-committed", "alias-moved"] * 2
+    assert told == [(at, number, kind, number % 2) for number, kind in enumerate(kinds)]
 
 
 def test_a_second_dead_letter_waits_behind_the_first(history: History) -> None:

@@ -47,7 +47,7 @@ def test_restored_records_stand_where_and_when_they_were_first_written(history: 
 
     project_all(log, Projector(log, database))
 
-    for table in ("versions", "entries", "aliases", "outbox", "dead_letters", "parked_records"):
+    for table in ("versions", "entries", "aliases", "version_events", "dead_letters", "parked_records"):
         before = rows_of(history.database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
         assert before == rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2, 3")
         assert before

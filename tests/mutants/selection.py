@@ -3,8 +3,15 @@
 from pathlib import Path
 
 _PROJECTOR = (
-    *("projector_rules", "refused_openings", "refused_sizes", "hostile_texts", "reasons_of_conflicts", "notifications"),
-    *("bounds", "batch_cost"),
+    *(
+        "projector_rules",
+        "refused_openings",
+        "refused_sizes",
+        "hostile_texts",
+        "reasons_of_conflicts",
+        "version_events",
+    ),
+    *("version_events", "bounds", "batch_cost"),
 )
 _WRITING = ("drafts", "conflicts", "dead_letters", "updates", "settings", "runner", "replay")
 _LAWS = ("layers", "projector_laws")

@@ -3,7 +3,6 @@
 The order is that of the harm: what a user would notice comes first, what only the books show comes last.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
@@ -11,7 +10,8 @@ from headwater_consumer import queries
 from headwater_consumer.queries.projects import chosen_algorithm
 from headwater_schemas import digests
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import AliasMoved, BroadcastEvent, VersionCommitted, VersionDeleted
+from headwater_schemas.events import BroadcastEvent, VersionCommitted
+from headwater_schemas.keys import event_id
 from headwater_schemas.names import CollectionName
 
 from tests.simulation import views
@@ -22,7 +22,6 @@ from tests.simulation.faults import Violation
 from tests.simulation.ledger import Entry, EventKey, Upsert
 from tests.simulation.replaying import check_replay
 from tests.simulation.simulated_blobs import ProcessBlobs
-from tests.simulation.tasks import ALIASES
 from tests.simulation.views import Shown
 from tests.simulation.world import Bystander, Home, World
 
@@ -213,13 +212,12 @@ def _every_event_counts_once(end: End) -> None:
 
 
 def _announcements(end: End) -> Counter[EventKey]:
-    """How many records of each event told subscribers something."""
-    at = {r.position.number: s for s, r in end.decoded()}
+    """How often each event told subscribers something."""
+    origins = ((stamped.origin.session, stamped.event.key, stamped.origin.sequence) for stamped, _ in end.decoded())
+    sent = {event_id(*origin): origin for origin in origins}
     found: Counter[EventKey] = Counter()
-    for position, kind in end.rows("SELECT DISTINCT position, kind FROM outbox"):
-        stamped = at[position]
-        if stamped.event.name == kind:  # a record that lets others go on tells what those say
-            found[stamped.origin.session, stamped.event.key, stamped.origin.sequence] += 1
+    for (event,) in end.rows("SELECT event FROM version_events WHERE event_index = 0"):
+        found[sent[event]] += 1
     return found
 
 
@@ -248,20 +246,17 @@ def _broadcasts_are_everywhere(end: End) -> None:
 
 
 def _aliases_are_what_was_told(end: End) -> None:
-    """Subscribers who only heard the outbox know where every alias is that is moved by hand."""
+    """Subscribers know where every alias is, and where it was before each move."""
     heard: dict[tuple[str, str], int] = {}
-    for collection, kind, text in end.rows("SELECT subject, kind, body FROM outbox ORDER BY position, record_index"):
-        body = json.loads(text)
-        if kind == AliasMoved.name and body["version"] is not None:
-            heard[collection, body["alias"]] = body["version"]
-        elif kind == AliasMoved.name:
-            heard.pop((collection, body["alias"]), None)
-        elif kind == VersionDeleted.name:
-            heard = {
-                name: version for name, version in heard.items() if (name[0], version) != (collection, body["version"])
-            }
+    columns, order = "subject, detail, before, version", "position, record_index"
+    moves = end.rows(f"SELECT {columns} FROM version_events WHERE kind = 'alias-moved' ORDER BY {order}")
+    for collection, alias, before, version in moves:
+        if heard.pop((collection, alias), None) != before:
+            raise Violation(f"3, counts once: {alias} of {collection} was told to be on {before} before {version}")
+        if version is not None:
+            heard[collection, alias] = version
     rows = end.rows("SELECT collection, alias, version FROM aliases WHERE to_position IS NULL")
-    now = {(collection, alias): version for collection, alias, version in rows if alias in ALIASES}
+    now = {(collection, alias): version for collection, alias, version in rows}
     if heard != now:
         raise Violation(f"3, counts once: aliases by what was told are {heard}, in the projection {now}")
 

@@ -26,7 +26,7 @@ from headwater_consumer.database.sqlite import SqliteFile, SqliteMemory, create_
 from headwater_consumer.database.tables import PROJECTION_META
 from headwater_consumer.rows import MetaRow
 
-FORMAT = 5  # of the tables; a projection of another format is rebuilt by a replay
+FORMAT = 6  # of the tables; a projection of another format is rebuilt by a replay
 _FORMAT, _LOG, _PARTITIONS, _ANCESTORS = "format", "log", "partitions", "ancestors"  # names in PROJECTION_META
 
 

@@ -12,7 +12,6 @@ REJECTIONS = map_row(rows.RejectionRow, "rejections", indexes=(("session", "key"
 DEAD_LETTERS = map_row(rows.DeadLetterRow, "dead_letters", wide=True)
 PARKED_KEYS = map_row(rows.ParkedKeyRow, "parked_keys")
 PARKED_RECORDS = map_row(rows.ParkedRecordRow, "parked_records", indexes=(("partition", "key", "position"),), wide=True)
-OUTBOX = map_row(rows.OutboxRow, "outbox", wide=True)
 
 # --- content
 ENTRIES = map_row(
@@ -35,6 +34,7 @@ ALIASES = map_row(rows.AliasRow, "aliases", indexes=(("collection", "version"),)
 TAGS = map_row(rows.TagRow, "tags")
 VERSION_ATTRIBUTES = map_row(rows.VersionAttributeRow, "version_attributes")
 VERSION_UPDATES = map_row(rows.VersionUpdateRow, "version_updates")
+VERSION_EVENTS = map_row(rows.VersionEventRow, "version_events", indexes=(("subject", "position", "record_index"),))
 
 # --- runs and edges
 RUNS = map_row(rows.RunRow, "runs", indexes=(("project", "started_us", "from_position"),), wide=True)

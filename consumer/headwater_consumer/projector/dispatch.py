@@ -41,6 +41,7 @@ from headwater_consumer.projector import administration, drafts, runs, seal, ver
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection, time_text
 from headwater_consumer.projector.facts import version_updates
 from headwater_consumer.projector.state import Change, Put, State
+from headwater_consumer.projector.version_events import alias_moves
 from headwater_consumer.rows import RetiredSessionsRow, SessionMarkRow
 
 
@@ -82,7 +83,7 @@ def apply(context: EventContext, event: Event, state: State) -> list[Change]:
         check_fields(origin)
         check_fields(event)
         changes = _handle(context, event, state)
-        return [advanced, *changes, *version_updates(state, context, changes)]
+        return [advanced, *changes, *version_updates(state, context, changes), *alias_moves(context, changes)]
     except RuleViolation as violation:
         return [advanced, rejection(context, event, violation)]
     except InvalidInput as invalid:

@@ -34,9 +34,12 @@ from headwater_consumer.projector.draft_rules import (
     check_type_of_collection,
     describe,
 )
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
+from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.state import AddEntries, Change, DropLayer, DropWriters, Put, State
+from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
+    DRAFT_DISCARDED,
+    DRAFT_OPENED,
     EXECUTABLE,
     FILE,
     REFERENCE,
@@ -85,7 +88,9 @@ def opened(context: EventContext, event: DraftOpened, state: State) -> list[Chan
         deduplicated=False,
         attributes_ignored=False,
     )
-    return [Put(draft), Put(LayerRow(context.position_number, 0, 0))]
+    is_shared = event.draft.startswith(SHARED_DRAFT)  # that of one commit is part of the commit
+    told = [announce(context, DRAFT_OPENED, event.collection, detail=event.draft)] if is_shared else []
+    return [Put(draft), Put(LayerRow(context.position_number, 0, 0)), *told]
 
 
 def entries_added(context: EventContext, event: EntryAdded, state: State) -> list[Change]:
@@ -142,8 +147,8 @@ def discarded(context: EventContext, event: DraftDiscarded, state: State) -> lis
             "came later. It stays open.",
         )
     closed = touched(draft, context, **WITHOUT_COMMIT, closed_position=context.effective_position, sum_state=b"")
-    notification = announce(context, 0, event.name, event.collection, {"draft": event.draft})
-    return [Put(closed), DropLayer(draft.layer), *drop_writers(draft), notification]
+    told = announce(context, DRAFT_DISCARDED, event.collection, detail=event.draft)
+    return [Put(closed), DropLayer(draft.layer), *drop_writers(draft), told]
 
 
 def open_draft(event: DraftEvent, state: State) -> DraftRow:

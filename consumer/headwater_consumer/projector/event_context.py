@@ -1,10 +1,7 @@
 """The context of an event: where and when it takes effect, and who sent it. Also how an event is rejected."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from headwater_schemas.errors import HeadwaterError, Reason
 from headwater_schemas.events import Event, Origin
@@ -12,10 +9,9 @@ from headwater_schemas.keys import event_id
 from headwater_schemas.positions import Position
 
 from headwater_consumer.projector.state import Put
-from headwater_consumer.rows import OutboxRow, RejectionRow
+from headwater_consumer.rows import RejectionRow
 
 _EPOCH = datetime(1970, 1, 1)
-_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,3 @@ def rejection(context: EventContext, event: Event, violation: RuleViolation) -> 
             time_us=context.time_us,
         )
     )
-
-
-def announce(context: EventContext, record_index: int, kind: str, subject: str, body: Mapping[str, Any]) -> Put:
-    """A notification for subscribers; `record_index` counts from 0 within one event."""
-    return Put(OutboxRow(context.position_number, record_index, kind, subject, _to_json(body), context.time_us))

@@ -19,7 +19,7 @@ from headwater_consumer.projector.dispatch import apply
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.prefetch import RowKey, first_prefetch, second_prefetch
 from headwater_consumer.projector.state import Change, Delete, Put, State
-from headwater_consumer.rows import DeadLetterRow, OutboxRow, ParkedKeyRow, ParkedRecordRow, changed
+from headwater_consumer.rows import DeadLetterRow, ParkedKeyRow, ParkedRecordRow, VersionEventRow, changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def resume_parked(resolved: EventContext, state: State) -> Iterator[list[Change]
         position, effective = position_of(parked.position), resolved.effective_position
         times = (parked.time_us, parked.append_us)
         context = EventContext(position, effective, *times, key, parked.payload, stamped.origin)
-        yield [applied, *_moved_to(resolved, apply(context, stamped.event, state), record_index)]
+        yield [applied, *_renumbered(apply(context, stamped.event, state), record_index)]
     open_key = state.get(ParkedKeyRow, partition, key)
     assert open_key is not None, "a dead letter was resolved, so its key was parked"
     yield [Delete(open_key)]
@@ -98,11 +98,11 @@ def dead_letter(parked: ParkedRecordRow, error: str) -> DeadLetterRow:
     return DeadLetterRow(parked.position, parked.partition, *content, error, parked.time_us, parked.append_us)
 
 
-def _moved_to(resolved: EventContext, changes: list[Change], record_index: Iterator[int]) -> list[Change]:
-    """Notifications move to where the dead letter was resolved: subscribers are past the parked record's position."""
+def _renumbered(changes: list[Change], record_index: Iterator[int]) -> list[Change]:
+    """Version events of several records count from one position, where the dead letter was resolved."""
     return [
-        Put(changed(change.row, position=resolved.position_number, record_index=next(record_index)))
-        if isinstance(change, Put) and isinstance(change.row, OutboxRow)
+        Put(changed(change.row, record_index=next(record_index)))
+        if isinstance(change, Put) and isinstance(change.row, VersionEventRow)
         else change
         for change in changes
     ]

@@ -17,11 +17,14 @@ from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX, RUN_VALUES_REMOVED_MAX, TAGS_MAX
 from headwater_schemas.names import RunName
 
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
+from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.facts import change_fact, end_fact
 from headwater_consumer.projector.state import Change, Put, State
+from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
     CONFIG,
+    RUN_FINISHED,
+    RUN_STARTED,
     RUNNING,
     SUMMARY,
     RunCaptureRow,
@@ -64,6 +67,7 @@ def started(context: EventContext, event: RunStarted, state: State) -> list[Chan
         *_set_values(context, event.run, CONFIG, event.config, state),
         *_expect_heartbeat(context, event, state),
         *end_fact(state, context, RunCaptureRow, event.run),
+        announce(context, RUN_STARTED, event.run),
     ]
 
 
@@ -98,7 +102,7 @@ def finished(context: EventContext, event: RunFinished, state: State) -> list[Ch
         )
     _check_started(event, state, "finished")
     ended = RunStateRow(event.run, event.state, context.time_us, context.effective_position, None)
-    return [*change_fact(state, context, ended), announce(context, 0, event.name, event.run, {"state": event.state})]
+    return [*change_fact(state, context, ended), announce(context, RUN_FINISHED, event.run, detail=event.state)]
 
 
 def _check_started(event: RunEvent, state: State, to_be: str) -> None:

@@ -35,7 +35,7 @@ from headwater_consumer.projector.drafts import (
     touched,
     writer_of,
 )
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce, rejection
+from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection
 from headwater_consumer.projector.merging import layers_to_merge
 from headwater_consumer.projector.state import (
     Change,
@@ -45,10 +45,13 @@ from headwater_consumer.projector.state import (
     RemoveDuplicates,
     State,
 )
+from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
     EXECUTABLE,
     FILE_KINDS,
     REMOVED,
+    VERSION_COMMITTED,
+    VERSION_DEDUPLICATED,
     CollectionRow,
     ContestedPathRow,
     DraftRow,
@@ -183,9 +186,9 @@ def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state
     )
     attributes = set_attributes(context, event.collection, version, given if may_set else NOTHING_GIVEN, state)
     edges = link_runs(context, event.collection, version, _runs_of(event, draft, state), state)
-    body = {"version": version, "digest": digest, "deduplicated": deduplicated, "draft": event.draft, "run": event.run}
-    notification = announce(context, 0, event.name, event.collection, body)
-    return [*changes, Put(closed), *attributes, *edges, *drop_writers(draft), notification]
+    kind = VERSION_DEDUPLICATED if deduplicated else VERSION_COMMITTED
+    told = announce(context, kind, event.collection, version=version, detail=event.run)
+    return [*changes, Put(closed), *attributes, *edges, *drop_writers(draft), told]
 
 
 # --- content ------------------------------------------------------------------------------------------------------

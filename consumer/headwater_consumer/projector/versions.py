@@ -14,15 +14,21 @@ from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import LATEST
 
-from headwater_consumer.projector.event_context import EventContext, RuleViolation, announce
+from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.facts import add_tag, clear_attribute, end_fact, set_alias, set_attribute
 from headwater_consumer.projector.state import Change, Put, State
+from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
+    ARTIFACT_USED,
     DELETED,
     DESCRIPTION,
     METADATA,
     RECALLED,
     TTL,
+    VERSION_DELETED,
+    VERSION_DESCRIBED,
+    VERSION_RECALLED,
+    VERSION_RESTORED,
     AliasRow,
     RunInputRow,
     TagRow,
@@ -44,11 +50,10 @@ def alias_moved(context: EventContext, event: AliasMoved, state: State) -> list[
             f"alias {quoted(event.alias)} of {event.collection} is {_where(at_present)}, "
             f"not {_where(event.expected.version)}. Read it again and retry.",
         )
-    notification = announce(context, 0, event.name, event.collection, {"alias": event.alias, "version": event.version})
     if event.version is None:
-        return [*end_fact(state, context, AliasRow, event.collection, event.alias), notification]
+        return [*end_fact(state, context, AliasRow, event.collection, event.alias)]
     _live_version(event.collection, event.version, state)
-    return [*set_alias(state, context, event.collection, event.alias, event.version), notification]
+    return [*set_alias(state, context, event.collection, event.alias, event.version)]
 
 
 def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Change]:
@@ -57,7 +62,8 @@ def used(context: EventContext, event: ArtifactUsed, state: State) -> list[Chang
     key = (event.collection, event.version, event.run, event.requested, event.use_as or "")
     if state.get(RunInputRow, *key) is not None:
         return []
-    return [Put(RunInputRow(*key, context.effective_position))]
+    told = announce(context, ARTIFACT_USED, event.collection, version=event.version, detail=event.run)
+    return [Put(RunInputRow(*key, context.effective_position)), told]
 
 
 def described(context: EventContext, event: VersionDescribed, state: State) -> list[Change]:
@@ -77,7 +83,7 @@ def described(context: EventContext, event: VersionDescribed, state: State) -> l
     for tag in dict.fromkeys(event.tags_added):
         if tag not in event.tags_removed:
             changes += add_tag(state, context, name, version, tag)
-    return [*changes, announce(context, 0, event.name, name, {"version": version})]
+    return [*changes, announce(context, VERSION_DESCRIBED, name, version=version)] if changes else []
 
 
 def deleted(context: EventContext, event: VersionDeleted, state: State) -> list[Change]:
@@ -96,8 +102,8 @@ def deleted(context: EventContext, event: VersionDeleted, state: State) -> list[
     for alias in aliases:
         changes += _alias_after_deletion(context, alias, state)
     other = state.lowest_live_version_with(name, version.digest, other_than=number)
-    notification = announce(context, 0, event.name, name, {"version": number})
-    return [*changes, Put(VersionDigestRow(name, version.digest, other)), notification]
+    told = announce(context, VERSION_DELETED, name, version=number)
+    return [*changes, Put(VersionDigestRow(name, version.digest, other)), told]
 
 
 def restored(context: EventContext, event: VersionRestored, state: State) -> list[Change]:
@@ -108,22 +114,20 @@ def restored(context: EventContext, event: VersionRestored, state: State) -> lis
         return []
     lowest = state.lowest_live_version_with(name, version.digest, other_than=number)
     first = number if lowest is None else min(lowest, number)
-    notification = announce(context, 0, event.name, name, {"version": number})
     changes: list[Change] = [*clear_attribute(state, context, name, number, DELETED)]
     if state.get(AliasRow, name, LATEST) is None:
         others = state.newest_live_version(name, other_than=number)
         changes += set_alias(state, context, name, LATEST, number if others is None else max(number, others))
-    return [*changes, Put(VersionDigestRow(name, version.digest, first)), notification]
+    told = announce(context, VERSION_RESTORED, name, version=number)
+    return [*changes, Put(VersionDigestRow(name, version.digest, first)), told]
 
 
 def recalled(context: EventContext, event: VersionRecalled, state: State) -> list[Change]:
     """Mark a version as bad; it stays readable."""
     _known_version(event.collection, event.version, state)
     attribute = set_attribute(state, context, event.collection, event.version, RECALLED, event.reason)
-    notification = announce(
-        context, 0, event.name, event.collection, {"version": event.version, "reason": event.reason}
-    )
-    return [*attribute, notification]
+    told = announce(context, VERSION_RECALLED, event.collection, version=event.version, detail=event.reason)
+    return [*attribute, told] if attribute else []
 
 
 def _known_version(collection: str, number: int, state: State) -> VersionRow:

@@ -110,16 +110,3 @@ class ParkedRecordRow(ProjectionRow):
     sequence: int | None
     time_us: int
     append_us: int  # the same by the log's clock
-
-
-@row(key=("position", "record_index"))
-@dataclass(frozen=True, slots=True)
-class OutboxRow(ProjectionRow):
-    """A notification for subscribers, in log order within a partition."""
-
-    position: int
-    record_index: int  # counts from 0 within one record of the log
-    kind: str
-    subject: str  # the collection or run
-    body: str  # canonical JSON
-    time_us: int
