@@ -5,16 +5,13 @@ written to: 0 in a log that began empty, 1 in one that was restored from such a 
 and means "everything up to and including these"; clients treat it as opaque text.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from headwater_schemas import opaque_texts
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 BEFORE_FIRST = -1  # the offset before the first record of a partition
 # 63 in all, as stored numbers have a sign.
 _EPOCH_BITS, _OFFSET_BITS = (EPOCHS_MAX - 1).bit_length(), (OFFSETS_MAX - 1).bit_length()
@@ -71,17 +68,15 @@ class Cut:
 
     def encode(self) -> str:
         """Opaque text, safe in URLs."""
-        body = _to_json([self.generation, sorted(self.offsets.items())])
-        return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
+        return opaque_texts.encode([self.generation, sorted(self.offsets.items())])
 
     @classmethod
     def decode(cls, text: str) -> "Cut":
         """Raises: InvalidInput when `text` is not a result of `encode`."""
         try:
-            padded = text + "=" * (-len(text) % 4)
-            generation, pairs = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            generation, pairs = opaque_texts.decode(text)
             cut = cls(str(generation), {int(partition): int(offset) for partition, offset in pairs})
-        except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
+        except (ValueError, TypeError, OverflowError):
             raise _not_a_cut(text) from None
         # Refuse all other JSON: only a result of `encode` encodes to the same text again.
         if not cut._is_in_range() or cut.encode() != text:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headwater_schemas.event_cursors import EventCursor
+from headwater_schemas.events import Capture
 from headwater_schemas.positions import Position
 
-from headwater_consumer.rows import EXECUTABLE, RUNNING
+from headwater_consumer.rows import ALIAS_MOVED, EXECUTABLE, RUNNING
 
 if TYPE_CHECKING:
     from headwater_schemas.events import Capture
@@ -243,3 +245,57 @@ class Health:
     open_dead_letters: int
     parked_records: int  # that still wait
     offsets: Mapping[int, int]  # partition → offset of the last record that is in the projection
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEvent:
+    """One thing that happened to a version, an alias, a shared draft or a run, see `rows.version_events`."""
+
+    id: str  # the same in every replay of the log
+    kind: str
+    subject: str  # the collection or run
+    type: str | None  # of the collection
+    version: int | None
+    before: int | None  # the version that an alias was on
+    detail: str | None  # the alias, draft, run or final state
+    digest: str | None  # of the version
+    author: str
+    message: str | None
+    time_us: int
+    position: int  # from which it counts, as one number
+    index: int  # among those of that position
+
+    @property
+    def project(self) -> str:
+        """ "entity/project"."""
+        return self.subject.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which version events are wanted: those that match all that is given."""
+
+    project: str | None = None  # "entity/project"
+    subject: str | None = None  # a collection or run
+    type: str | None = None  # of the collection
+    alias: str | None = None  # moves of it, and no other events
+    kinds: frozenset[str] = frozenset()  # all, if empty
+
+    def accepts(self, event: VersionEvent) -> bool:
+        """Whether this one is wanted."""
+        return (
+            self.project in (None, event.project)
+            and self.subject in (None, event.subject)
+            and self.type in (None, event.type)
+            and (self.alias is None or (event.kind == ALIAS_MOVED and event.detail == self.alias))
+            and (not self.kinds or event.kind in self.kinds)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEventPage:
+    """Some version events."""
+
+    events: list[VersionEvent]
+    cursor: EventCursor  # after them, and after others that were passed over
+    more: bool  # whether there were others to read already
