@@ -1,9 +1,10 @@
-"""Processes that run as long as the world does: projectors, an operator, a reader, and nature, which breaks things."""
+"""Processes that run as long as the world does: projectors, an operator, readers, and nature, which breaks things."""
 
 from collections.abc import Iterator
 
 from headwater_consumer import queries
 from headwater_consumer.database import driver_connection
+from headwater_consumer.queries.event_pages import version_events
 from headwater_consumer.queries.results import VersionInfo
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.announcements import announce
@@ -13,6 +14,7 @@ from headwater_eventlog.port import NewRecord
 from headwater_producer.producer import Producer, Timer
 from headwater_schemas import keys
 from headwater_schemas.errors import DurabilityUnknown, StoreUnavailable
+from headwater_schemas.event_cursors import EventCursor
 from headwater_schemas.events import DEAD_LETTER_DECISIONS, DeadLetterResolved
 from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
 
@@ -29,6 +31,7 @@ from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
 COMPARED_RATE = 0.1  # of a projector's polls, after which it compares its cursors with the database's
 READER_RATE = 0.25  # of its steps; looking costs more than anything else does
 SNAPSHOTS_MAX = 3
+EVENTS_READ_MAX = 4
 FULL_STEPS_MAX = 40
 DUPLICATES_MAX = 4
 STOPPED_STEPS_MAX = 80
@@ -175,6 +178,23 @@ class Reader(Process):
         if len(self.world.snapshots) < SNAPSHOTS_MAX:
             with self.world.database.snapshot() as connection:
                 self.world.snapshots.append((self.world.cursor, views.facts_at(connection, self.world.cursor)))
+
+
+class Subscriber(Process):
+    """Reads version events while projectors commit, and stores each page together with the cursor after it."""
+
+    has_end = False
+
+    def script(self) -> Iterator[None]:
+        world = self.world
+        database, start = ProcessDatabase(self), EventCursor(ProcessLog(self).generation)
+        while True:
+            yield
+            if world.random.random() < READER_RATE:
+                cursor = world.told_until or start
+                page = version_events(database, cursor, limit=world.random.randint(1, EVENTS_READ_MAX))
+                world.told += page.events
+                world.told_until = page.cursor
 
 
 class Nature(Process):

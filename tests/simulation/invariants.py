@@ -3,16 +3,20 @@
 The order is that of the harm: what a user would notice comes first, what only the books show comes last.
 """
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from headwater_consumer import queries
+from headwater_consumer.queries.event_pages import version_events
 from headwater_consumer.queries.projects import chosen_algorithm
 from headwater_schemas import digests
 from headwater_schemas.errors import Reason
+from headwater_schemas.event_cursors import EventCursor
 from headwater_schemas.events import BroadcastEvent, VersionCommitted
 from headwater_schemas.keys import event_id
 from headwater_schemas.names import CollectionName
+from headwater_schemas.positions import position_of
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
@@ -261,6 +265,25 @@ def _aliases_are_what_was_told(end: End) -> None:
         raise Violation(f"3, counts once: aliases by what was told are {heard}, in the projection {now}")
 
 
+def _subscribers_miss_nothing(end: End) -> None:
+    """Who reads while projectors commit, and whatever becomes of the database, reads every event once and in order."""
+    told = end.world.told
+    cursor = end.world.told_until or EventCursor("")
+    rest = version_events(end.database, cursor, limit=sys.maxsize)
+    if rest.more:
+        raise Violation("version events: a page of any size leaves some out")
+    found = [(event.position, event.index, event.id, event.kind) for event in [*told, *rest.events]]
+    columns, order = "position, record_index, event || '.' || event_index, kind", "position, record_index"
+    expected = end.rows(f"SELECT {columns} FROM version_events ORDER BY {order}")
+    if sorted(found) != expected:
+        odd = sorted(set(found) ^ set(expected)) or "some twice"
+        raise Violation(f"version events: read, and not there, or the reverse: {odd}")
+    for partition in range(len(end.world.log.partitions)):
+        of_partition = [one for one in found if position_of(one[0]).partition == partition]
+        if of_partition != sorted(of_partition):
+            raise Violation(f"version events: those of partition {partition} were read in the order {of_partition}")
+
+
 _PROMISES: tuple[Callable[[End], None], ...] = (
     _own_commits_are_what_was_meant,
     _shared_drafts_are_what_was_brought,
@@ -271,6 +294,7 @@ _PROMISES: tuple[Callable[[End], None], ...] = (
     _equal_content_is_one_version,
     _projects_have_one_algorithm,
     _aliases_are_what_was_told,
+    _subscribers_miss_nothing,
     _told_refusals_stand,
     _told_successes_stand,
     _no_commit_of_a_draft_overwrites_another,

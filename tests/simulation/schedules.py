@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.simulation import invariants
-from tests.simulation.daemons import EmbeddedProjector, GroupProjector, Nature, Operator, Reader
+from tests.simulation.daemons import EmbeddedProjector, GroupProjector, Nature, Operator, Reader, Subscriber
 from tests.simulation.faults import Violation
 from tests.simulation.maintainer import Maintainer
 from tests.simulation.simulated_blobs import SimulatedBlobs
@@ -61,4 +61,4 @@ def _populate(world: World) -> None:
         kind = random.choice((EmbeddedProjector, GroupProjector))
         world.processes.append(kind(world, f"projector-{number}"))
     world.processes += [Operator(world, "operator"), Reader(world, "reader"), Nature(world, "nature")]
-    world.processes.append(Maintainer(world, "maintainer"))
+    world.processes += [Maintainer(world, "maintainer"), Subscriber(world, "subscriber")]

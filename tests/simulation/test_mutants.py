@@ -52,6 +52,10 @@ def test_without_the_gap_check_an_acknowledged_write_is_lost(opened: Home, recor
     found(mutants.without_gap_check, "1, never lost", opened, record_property)
 
 
+def test_events_where_they_were_parked_are_missed_by_subscribers(opened: Home, record_property: Record) -> None:
+    found(mutants.with_events_where_they_were_parked, "version events", opened, record_property)
+
+
 def test_without_the_seal_a_late_entry_changes_a_sealed_version(opened: Home, record_property: Record) -> None:
     found(mutants.without_seal, "2, never changes", opened, record_property)
 

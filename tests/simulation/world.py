@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from headwater_consumer.database import Database, driver_connection
+from headwater_consumer.queries.results import VersionEvent
 from headwater_producer import commits
 from headwater_producer.producer import Producer
 from headwater_schemas import digests, keys
+from headwater_schemas.event_cursors import EventCursor
 from headwater_schemas.keys import first_session
 from headwater_schemas.positions import BEFORE_FIRST, Cut
 
@@ -63,6 +65,8 @@ class World:
         self.cursor: dict[int, int] = {}  # partition → offset, as of the last transaction
         self.seen: dict[tuple[str, int], Shown] = {}  # (collection, version) → as it was first seen
         self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
+        self.told: list[VersionEvent] = []  # what a subscriber has read,
+        self.told_until: EventCursor | None = None  # and how far that goes
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
         self.stopped: dict[int, int] = {}  # partition → the step at which it is projected again
         self.announcements: defaultdict[str, list[str]] = defaultdict(list)  # process → what it has not heard yet

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from headwater_consumer.queries.event_pages import last_version_events, version_events
 from headwater_consumer.queries.results import EventFilter, VersionEvent
-from headwater_consumer.queries.version_events import last_version_events, version_events
 from headwater_consumer.rows import ALIAS_MOVED, VERSION_COMMITTED
 from headwater_schemas.event_cursors import EventCursor
 from headwater_schemas.events import AliasMoved
