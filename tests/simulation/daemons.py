@@ -30,6 +30,7 @@ from tests.simulation.writers import COLLECTIONS, PROJECTED_PER_BATCH
 
 COMPARED_RATE = 0.1  # of a projector's polls, after which it compares its cursors with the database's
 READER_RATE = 0.25  # of its steps; looking costs more than anything else does
+DECISION_RATES = (0.02, 0.5)  # of an operator's looks at a dead letter: the longer it waits, the more is parked
 SNAPSHOTS_MAX = 3
 EVENTS_READ_MAX = 4
 FULL_STEPS_MAX = 40
@@ -117,10 +118,11 @@ class Operator(Process):
         producer = Producer(ProcessLog(self), author=self.name, clock=world.clock, timer=timer)
         world.producers[self.name] = producer
         decided: set[Position] = set()
+        rate = world.random.choice(DECISION_RATES)
         while True:
             yield
             for at, key in self._open_letters():
-                if at not in decided and world.random.random() < 0.5:
+                if at not in decided and world.random.random() < (max(DECISION_RATES) if world.calm else rate):
                     decided.add(at)
                     # Tried again it is a dead letter still, and is decided about once more.
                     decision = world.random.choice(DEAD_LETTER_DECISIONS)
@@ -241,7 +243,9 @@ class Nature(Process):
     def _poison(self) -> None:
         records = self.world.random.choice(self.world.log.partitions)
         # Not of what is for every partition: a retirement that waits for an operator counts from when he decides.
+        # Mostly of a collection, since most of what can be parked is about one.
         records = [record for record in records if not record.key.startswith(keys.BROADCAST)]
+        records = [record for record in records if record.key.startswith(keys.COLLECTION)] or records
         if records:
             record = self.world.random.choice(records)
             position, *_ = self.world.log.accept([NewRecord(record.key, record.payload[:-1])])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headwater_schemas.event_cursors import EventCursor
-from headwater_schemas.events import Capture
 from headwater_schemas.positions import Position
 
 from headwater_consumer.rows import ALIAS_MOVED, EXECUTABLE, RUNNING
