@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from headwater_schemas import opaque_texts
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.positions import position_of
 
+TEXT_SHOWN_MAX = 60  # characters, in an error
 NUMBERS_MAX = 1 << 63  # what a database can compare
 Reached = tuple[int, int]  # a position as one number, and the index of an event there
 
@@ -51,4 +53,6 @@ def _by_partition(numbers: list[list[int]]) -> Iterator[tuple[int, Reached]]:
 
 
 def _not_a_cursor(text: str) -> InvalidInput:
-    return InvalidInput(f"{text[:60]!r} is not a cursor. Pass one that came with a version event, unchanged.")
+    return InvalidInput(
+        f"{quoted(text, TEXT_SHOWN_MAX)} is not a cursor. Pass one that came with a version event, unchanged."
+    )
