@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from headwater_schemas import digests
-from headwater_schemas.entries import BlobLocation, FileEntries, Reference
+from headwater_schemas.entries import BlobLocation, FileDigest, FileEntries, FilesByPath, Reference
 from headwater_schemas.errors import BlobMissing
 from headwater_schemas.events import DraftOpened, Event, ExpectedVersion, VersionCommitted, own_draft
 from headwater_schemas.names import CollectionName
@@ -18,8 +18,6 @@ from headwater_schemas.names import CollectionName
 from headwater_producer.batches import file_events, move_events, reference_events, removal_events
 from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager, ContentMissing
-
-Files = Mapping[str, tuple[bytes, int]]  # path → digest (stored form) and size in bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class Upsert:
     collection: str  # "entity/project/name"
     type: str
     base: int | None  # the version that the entries are a difference from; None: they are the whole content
-    files: Files
+    files: Mapping[str, FileDigest]  # by path; `FilesByPath` where they are many
     executable: AbstractSet[str] = frozenset()  # those of `files` that are; it may name others, too
     references: Sequence[Reference] = ()
     removed: Sequence[str] = ()
@@ -106,7 +104,7 @@ def _send(
     command: Upsert, draft: str, writer: str | None, then: Sequence[Event], stager: BlobStager, producer: Producer
 ) -> SentCommit:
     try:
-        locations = stager.publish(command.project, [digest for digest, _ in command.files.values()])
+        locations = stager.publish(command.project, FilesByPath.of(command.files).digests.values())
     except ContentMissing as missing:
         path = next(path for path, (digest, _) in command.files.items() if digest == missing.digest)
         raise BlobMissing(f"{path!r} cannot be logged to {command.collection}: {missing}") from missing
@@ -129,18 +127,18 @@ def _content_events(
 
 def _columns(command: Upsert, locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
     """The files of a commit in columns, one batch for each digest algorithm that occurs."""
-    files = command.files
-    codes = dict.fromkeys(digest[0] for digest, _ in files.values())
+    files = FilesByPath.of(command.files)
+    codes = dict.fromkeys(digest[0] for digest in files.digests.values())
     parts = [files] if len(codes) == 1 else [_of_code(files, code) for code in codes]
     return [_batch(part, command.executable, locations) for part in parts]
 
 
-def _of_code(files: Files, code: int) -> Files:
-    return {path: file for path, file in files.items() if file[0][0] == code}
+def _of_code(files: FilesByPath, code: int) -> FilesByPath:
+    return files.part([path for path, digest in files.digests.items() if digest[0] == code])
 
 
-def _batch(files: Files, marked: AbstractSet[str], locations: Mapping[bytes, BlobLocation]) -> FileEntries:
-    packed, sizes = [digest for digest, _ in files.values()], [size for _, size in files.values()]
+def _batch(files: FilesByPath, marked: AbstractSet[str], locations: Mapping[bytes, BlobLocation]) -> FileEntries:
+    packed, sizes = list(files.digests.values()), files.sizes.values()
     names, offsets = [locations[digest].object_name for digest in packed], [locations[d].offset for d in packed]
     executable = [row for row, path in enumerate(files) if path in marked] if marked else ()
     return FileEntries.of_columns(digests.algorithm_of(packed[0]), files, packed, sizes, names, offsets, executable)

@@ -5,7 +5,7 @@ more than all the rest. Events carry `FileEntries`; row i of every column descri
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,6 +16,56 @@ from headwater_schemas.errors import InvalidInput
 _LEAF_TAG = b"headwater/entry/1\x00"  # final: another tag would give every version another digest
 _FILE_TAG = _LEAF_TAG + b"F"
 _REFERENCE_TAG = _LEAF_TAG + b"R"
+
+
+FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
+
+
+class FilesByPath(MutableMapping[str, FileDigest]):
+    """The digest and the size of each file, by path, in two columns.
+
+    Tuples are made only of what is asked for by itself: a version can have a million files, and the garbage collector
+    looks at every tuple again and again.
+    """
+
+    __slots__ = ("digests", "sizes")
+
+    def __init__(self, files: Mapping[str, FileDigest] | None = None) -> None:
+        self.digests: dict[str, bytes] = {}  # both in the same order
+        self.sizes: dict[str, int] = {}
+        self.update(files or {})
+
+    @classmethod
+    def of(cls, files: Mapping[str, FileDigest]) -> "FilesByPath":
+        """`files` itself where it has this form, and else a copy that has."""
+        return files if isinstance(files, FilesByPath) else cls(files)
+
+    def add(self, paths: Sequence[str], packed_digests: Sequence[bytes], sizes: Sequence[int]) -> None:
+        """Add files in columns. A path that is there is replaced, and keeps its place."""
+        self.digests.update(zip(paths, packed_digests, strict=True))
+        self.sizes.update(zip(paths, sizes, strict=True))
+
+    def part(self, paths: Iterable[str]) -> "FilesByPath":
+        """Those of `paths` that are here."""
+        return FilesByPath({path: self[path] for path in paths if path in self})
+
+    def __getitem__(self, path: str) -> FileDigest:
+        return self.digests[path], self.sizes[path]
+
+    def __setitem__(self, path: str, file: FileDigest) -> None:
+        self.digests[path], self.sizes[path] = file
+
+    def __delitem__(self, path: str) -> None:
+        del self.digests[path], self.sizes[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.digests
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.digests)
+
+    def __len__(self) -> int:
+        return len(self.digests)
 
 
 class BlobLocation(NamedTuple):

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from headwater_schemas import digests
-from headwater_schemas.entries import NO_FILES, FileEntries, FileRow, Reference, file_leaves, reference_leaf
+from headwater_schemas.entries import (
+    NO_FILES,
+    FileEntries,
+    FileRow,
+    FilesByPath,
+    Reference,
+    file_leaves,
+    reference_leaf,
+)
 from headwater_schemas.errors import InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +130,33 @@ def contents_of(rows: list[FileRow]) -> list[tuple[object, ...]]:
 def leaves_of(rows: list[FileRow]) -> list[bytes]:
     executable = [i for i, row in enumerate(rows) if row.executable]
     return file_leaves([row.path for row in rows], [row.digest for row in rows], [row.size for row in rows], executable)
+
+
+# --- files by path ------------------------------------------------------------------------------------------------
+
+
+@given(files=st.dictionaries(st.text(), st.tuples(st.binary(), st.integers())), data=st.data())
+def test_files_by_path_are_a_mapping_in_two_columns(files: dict[str, tuple[bytes, int]], data: st.DataObject) -> None:
+    found = FilesByPath(files)
+    some = data.draw(st.lists(st.sampled_from([*files, "another"]), unique=True))
+
+    assert (found, list(found.items())) == (files, list(files.items()))
+    assert (list(found.digests), list(found.sizes)) == (list(files), list(files)), "both columns have one order"
+    assert found.part(some) == {path: files[path] for path in some if path in files}
+    assert FilesByPath.of(found) is found
+    for path in some:
+        assert found.pop(path, None) == files.pop(path, None)
+    assert (found, len(found.sizes)) == (files, len(files))
+
+
+def test_a_file_that_is_added_again_replaces_the_first_and_keeps_its_place() -> None:
+    found = FilesByPath({"a": (b"1", 1), "b": (b"2", 2)})
+
+    found.add(["c", "a"], [b"3", b"4"], [3, 4])
+
+    assert list(found.items()) == [("a", (b"4", 4)), ("b", (b"2", 2)), ("c", (b"3", 3))]
+
+
+def test_columns_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        FilesByPath().add(["a"], [b"1"], [])

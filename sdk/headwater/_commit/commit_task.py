@@ -59,7 +59,7 @@ class CommitTask(ContentTask[CommitVersion]):
 
     def _forget_staged(self, handed_over: Mapping[bytes, BlobLocation]) -> None:
         """Let go of all copies of the version's content, also where somebody else has stored it meanwhile."""
-        others = (digest for digest, _ in self._content.files.values() if digest not in handed_over)
+        others = (digest for digest in self._content.files.digests.values() if digest not in handed_over)
         self._record.stager.forget(handed_over, stored=others)
 
     def _resolve_rejected(self, outcomes: Outcomes) -> bool:
@@ -109,7 +109,7 @@ class CommitTask(ContentTask[CommitVersion]):
         return replace(
             self._command,
             base=base.version,
-            files={path: files[path] for path in changed if path in files},
+            files=files.part(changed),
             executable=self._content.executable,
             references=[references[path] for path in changed if path in references],
             removed=removed,
@@ -124,8 +124,8 @@ class CommitTask(ContentTask[CommitVersion]):
         if self._session.whole_versions.has(stager, project, digest):
             return
         files = self._content.files
-        gone = set(stager.find_lost(project, [digest for digest, _ in files.values()]))
-        path = next((path for path, (digest, _) in files.items() if digest in gone), None)
+        gone = set(stager.find_lost(project, files.digests.values()))
+        path = next((path for path, digest in files.digests.items() if digest in gone), None)
         if path is not None:
             raise BlobMissing(
                 f"{path!r} cannot be logged to {self._command.collection}: the store has lost its content "

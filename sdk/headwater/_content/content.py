@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from headwater_schemas.entries import Reference, file_identity, file_leaves, reference_leaf
+from headwater_schemas.entries import FilesByPath, Reference, file_identity, file_leaves, reference_leaf
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.lthash import ContentSum, sum_of
 from headwater_schemas.paths import (
@@ -22,8 +22,6 @@ from headwater_schemas.paths import (
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
-
-FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
 
 
 class FileContent(NamedTuple):
@@ -52,7 +50,7 @@ class Content:
     base: "VersionInfo | None" = None  # the version that the rest is the difference from
 
     def __init__(self) -> None:
-        self.files: dict[str, FileDigest] = {}
+        self.files = FilesByPath()
         self.executable: set[str] = set()  # the paths of files that are; few, so they are apart
         self.references: dict[str, Reference] = {}
         self.known_delta: ContentDelta | None = None  # from the folder's last scan, while nothing else was added
@@ -86,7 +84,7 @@ class Content:
         self._grow(paths)
         for path in self.references.keys() & set(paths) if self.references else ():
             del self.references[path]
-        self.files.update(zip(paths, zip(digests, sizes, strict=True), strict=True))
+        self.files.add(paths, digests, sizes)
         if self.executable:
             self.executable.difference_update(paths)
         self.executable.update([paths[row] for row in executable or ()])
@@ -128,7 +126,7 @@ class Content:
 
     def replace_digests(self, new: Mapping[bytes, bytes]) -> None:
         """The same files, of which some have other digests now: old digest → new one."""
-        self.files = {path: (new.get(digest, digest), size) for path, (digest, size) in self.files.items()}
+        self.files.digests = {path: new.get(digest, digest) for path, digest in self.files.digests.items()}
         self._sum = self.known_delta = None
 
     # --- what it holds
@@ -150,7 +148,7 @@ class Content:
 
     def identities(self) -> dict[str, bytes]:
         """What tells the content of each path from another: see `identity`."""
-        found = {path: digest for path, (digest, _) in self.files.items()}
+        found = dict(self.files.digests)
         found |= {path: file_identity(found[path], True) for path in self.executable}
         return found | {path: reference_leaf(reference) for path, reference in self.references.items()}
 
@@ -230,13 +228,11 @@ def _taken(path: str, other: str) -> InvalidPath:
     return InvalidPath(f"{file_and_folder_text(path)}: it is {other} already. Rename one of them, or remove it first.")
 
 
-def sum_of_entries(
-    files: Mapping[str, FileDigest], executable: Collection[str], references: Iterable[Reference]
-) -> ContentSum:
+def sum_of_entries(files: FilesByPath, executable: Collection[str], references: Iterable[Reference]) -> ContentSum:
     """The sum of these entries alone."""
-    digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
     rows = [row for row, path in enumerate(files) if path in executable] if executable else ()
-    total = sum_of(file_leaves(files, digests, sizes, rows), sum(sizes), remember=True)
+    sizes = files.sizes.values()
+    total = sum_of(file_leaves(files, files.digests.values(), sizes, rows), sum(sizes), remember=True)
     outside = list(references)
     if not outside:
         return total

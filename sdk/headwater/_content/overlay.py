@@ -10,12 +10,12 @@ from operator import itemgetter
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database
-from headwater_schemas.entries import Reference
+from headwater_schemas.entries import FilesByPath, Reference
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.paths import conflict_reason
 
-from headwater._content.content import Content, ContentDelta, FileContent, FileDigest, FileOrReference, sum_of_entries
+from headwater._content.content import Content, ContentDelta, FileContent, FileOrReference, sum_of_entries
 
 
 class Overlay(Content):
@@ -96,8 +96,8 @@ class Overlay(Content):
         """The same content without a base. Cost: reads the whole base."""
         whole = Content()
         files, executable, references = _apart(dict(self.entries()))
-        digests, sizes = zip(*files.values(), strict=True) if files else ((), ())
-        whole.add_files(list(files), digests, sizes, [row for row, path in enumerate(files) if path in executable])
+        columns = (list(files), list(files.digests.values()), list(files.sizes.values()))
+        whole.add_files(*columns, [row for row, path in enumerate(files) if path in executable])
         whole.add_references(references)
         return whole
 
@@ -134,8 +134,8 @@ def _is_executable(content: FileOrReference | None) -> bool:
     return isinstance(content, FileContent) and content.executable
 
 
-def _apart(entries: Mapping[str, FileOrReference]) -> tuple[dict[str, FileDigest], set[str], list[Reference]]:
+def _apart(entries: Mapping[str, FileOrReference]) -> tuple[FilesByPath, set[str], list[Reference]]:
     """Files, the paths of the executable ones, and references."""
-    files = {path: content[:2] for path, content in entries.items() if isinstance(content, FileContent)}
+    files = FilesByPath({path: content[:2] for path, content in entries.items() if isinstance(content, FileContent)})
     executable = {path for path, content in entries.items() if _is_executable(content)}
     return files, executable, [content for content in entries.values() if isinstance(content, Reference)]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from headwater_blobs.local_sources import digest_of, read_unchanged
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
+from headwater_schemas.entries import FileDigest
 from headwater_schemas.errors import FileChanged
 
-from headwater._content.content import FileDigest
 from headwater._ingest.recent_reads import RecentReads, is_large
 from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.small_files import unreadable_file

@@ -29,7 +29,7 @@ def ingest_again(
     not what it was; BlobMissing, BlobCorrupt, StoreUnavailable, StoreReadOnly.
     """
     code = digests.pack(stager.algorithm, b"")[0]
-    others = {path: file for path, file in content.files.items() if file[0][0] != code}
+    others = content.files.part([path for path, digest in content.files.digests.items() if digest[0] != code])
     if not others:
         return False
     found = {
@@ -37,7 +37,7 @@ def ingest_again(
         for path, location in deferred.items()
         if path in others
     }
-    kept = [digest for digest in dict.fromkeys(digest for digest, _ in others.values()) if digest not in found]
+    kept = [digest for digest in dict.fromkeys(others.digests.values()) if digest not in found]
     published = kept_by.publish(kept_by.project, kept)
     found |= ingest_stored(blobs, stager, [(published[digest], digest) for digest in kept])
     content.replace_digests(found)
