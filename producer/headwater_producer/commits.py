@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from headwater_schemas import digests
-from headwater_schemas.entries import BlobLocation, FileDigest, FileEntries, FilesByPath, Reference
+from headwater_schemas.entries import (
+    BlobLocation,
+    BlobLocations,
+    FileDigest,
+    FileEntries,
+    FilesByPath,
+    Reference,
+)
 from headwater_schemas.errors import BlobMissing
 from headwater_schemas.events import DraftOpened, Event, ExpectedVersion, VersionCommitted, own_draft
 from headwater_schemas.names import CollectionName
@@ -111,12 +118,11 @@ def _send(
     healed, moves = stager.heal(command.project)
     events = [*move_events(command.project, moves), *_content_events(command, draft, writer, locations), *then]
     sent = producer.send(events, message=command.message)
-    return SentCommit(command.collection, draft, sent, {**healed, **locations})
+    locations.update({digest: place for digest, place in healed.items() if digest not in locations})
+    return SentCommit(command.collection, draft, sent, locations)
 
 
-def _content_events(
-    command: Upsert, draft: str, writer: str | None, locations: Mapping[bytes, BlobLocation]
-) -> Iterator[Event]:
+def _content_events(command: Upsert, draft: str, writer: str | None, locations: BlobLocations) -> Iterator[Event]:
     name = command.collection
     yield DraftOpened(collection=name, draft=draft, type=command.type, base=command.base)
     yield from removal_events(name, draft, command.removed, writer=writer)
@@ -125,7 +131,7 @@ def _content_events(
     yield from reference_events(name, draft, command.references, writer=writer)
 
 
-def _columns(command: Upsert, locations: Mapping[bytes, BlobLocation]) -> list[FileEntries]:
+def _columns(command: Upsert, locations: BlobLocations) -> list[FileEntries]:
     """The files of a commit in columns, one batch for each digest algorithm that occurs."""
     files = FilesByPath.of(command.files)
     codes = dict.fromkeys(digest[0] for digest in files.digests.values())
@@ -137,8 +143,9 @@ def _of_code(files: FilesByPath, code: int) -> FilesByPath:
     return files.part([path for path, digest in files.digests.items() if digest[0] == code])
 
 
-def _batch(files: FilesByPath, marked: AbstractSet[str], locations: Mapping[bytes, BlobLocation]) -> FileEntries:
+def _batch(files: FilesByPath, marked: AbstractSet[str], locations: BlobLocations) -> FileEntries:
     packed, sizes = list(files.digests.values()), files.sizes.values()
-    names, offsets = [locations[digest].object_name for digest in packed], [locations[d].offset for d in packed]
+    names = [locations.object_names[digest] for digest in packed]
+    offsets = [locations.ranges.offsets[digest] for digest in packed]
     executable = [row for row, path in enumerate(files) if path in marked] if marked else ()
     return FileEntries.of_columns(digests.algorithm_of(packed[0]), files, packed, sizes, names, offsets, executable)

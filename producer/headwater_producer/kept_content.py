@@ -19,6 +19,7 @@ from typing import Any
 from headwater_blobs.port import Staged
 from headwater_runtime.files import write_atomically
 from headwater_schemas import digests
+from headwater_schemas.entries import Ranges
 
 FORMAT = 1
 RECORDS_MAX = 16  # that are read, the newest
@@ -26,8 +27,6 @@ RECORD_S_MAX = 7 * 86_400.0  # then it is forgotten: what it names has been coll
 CONTENTS_MAX = 1_000_000  # in one record, about 50 MB
 
 _SUFFIX = ".json"
-
-Ranges = dict[bytes, tuple[int, int]]  # digest → offset and size within the staged bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,9 +155,9 @@ def _from_json(blob: Mapping[str, Any], algorithm: str, record: Path) -> KeptBlo
     name = None if blob["name"] is None else str(blob["name"])
     staged = Staged(str(blob["handle"]), int(blob["size"]), digest, name)
     numbers = [int(number) for number in blob["ranges"]]
-    places = zip(numbers[::2], numbers[1::2], strict=True)
     size = len(digests.pack(algorithm, bytes(digests.DIGEST_BYTES[algorithm])))
-    ranges = dict(zip(_pieces(bytes.fromhex(blob["digests"]), size), places, strict=True))
+    ranges = Ranges()
+    ranges.add(_pieces(bytes.fromhex(blob["digests"]), size), numbers[::2], numbers[1::2])
     return KeptBlob(staged, ranges, record)
 
 

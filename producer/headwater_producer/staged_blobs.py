@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from headwater_blobs.port import BlobStore, Staged
 from headwater_runtime.daemon_threads import start_daemon
+from headwater_schemas.entries import Ranges
 from headwater_schemas.errors import HeadwaterError
 
 STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
@@ -18,7 +19,7 @@ class StagedBlob:
     """Staged bytes: a pack of many contents, or one large content."""
 
     staged: Staged
-    ranges: dict[bytes, tuple[int, int]]  # digest → offset and size within it
+    ranges: Ranges  # of its contents within it
     published: dict[str, str] = field(default_factory=dict)  # project → object name
     counted: dict[str, set[bytes]] = field(default_factory=dict)  # project → digests of what a caller asked for
     owner: int = field(
@@ -67,8 +68,9 @@ class PackStaging:
             raise self._error
         assert self._staged is not None
         sizes = list(map(len, self.contents.values()))
-        places = zip(accumulate(sizes, initial=0), sizes, strict=False)
-        return StagedBlob(self._staged, dict(zip(self.contents, places, strict=True)))
+        ranges = Ranges()
+        ranges.add(self.contents, accumulate(sizes[:-1], initial=0), sizes)
+        return StagedBlob(self._staged, ranges)
 
     def _stage(self) -> None:
         with self._lock:

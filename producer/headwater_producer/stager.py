@@ -21,7 +21,7 @@ from headwater_blobs.local_sources import digest_of, head_of, read_unchanged
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged, Watch, unwatched
 from headwater_runtime.pools import no_fork
 from headwater_schemas import digests, object_names
-from headwater_schemas.entries import BlobLocation
+from headwater_schemas.entries import BlobLocation, BlobLocations, Ranges
 from headwater_schemas.errors import BlobMissing, InvalidInput, StoreError, StoreUnavailable
 from headwater_schemas.events import Move
 
@@ -47,7 +47,7 @@ class ContentMissing(BlobMissing):
 class BlobStager:
     """The content that one process has ingested and not yet handed over. Safe to use from threads.
 
-    Memory: at most three packs of PACK_BYTES_MAX, a fourth where the store sends a pack in one piece, and about 200
+    Memory: at most three packs of PACK_BYTES_MAX, a fourth where the store sends a pack in one piece, and about 400
     bytes for each content until `forget`. For large files it is what the store states.
     """
 
@@ -140,7 +140,7 @@ class BlobStager:
             if self._use(staged.digest) or self._is_stored(staged.digest):
                 self._store.discard(staged)
             else:
-                self._blobs[staged.digest] = StagedBlob(staged, {staged.digest: (0, staged.size)})
+                self._blobs[staged.digest] = StagedBlob(staged, Ranges({staged.digest: (0, staged.size)}))
         return staged.digest, staged.size
 
     def stage_ahead(self) -> None:
@@ -188,7 +188,7 @@ class BlobStager:
         """Where `project` has these contents, but for places that were found lost."""
         return self._stored.find(project, wanted)
 
-    def publish(self, project: str, wanted: Iterable[bytes]) -> dict[bytes, BlobLocation]:
+    def publish(self, project: str, wanted: Iterable[bytes]) -> BlobLocations:
         """Make these contents objects of `project`, durably, unless they are; returns where each one is.
 
         Raises: ContentMissing; StoreUnavailable, StoreReadOnly.
@@ -198,26 +198,26 @@ class BlobStager:
             self._finish_staging()
             if not self._buffered.keys().isdisjoint(wanted):
                 self._stage_buffered(in_background=False)
-            found: dict[bytes, BlobLocation] = {}
+            found = BlobLocations()
             elsewhere: list[bytes] = []
             for blob, of_blob in self._by_blob(wanted):
                 if blob is None:
                     elsewhere += of_blob
                 else:
                     name = self._publish(blob, project, of_blob[0])
-                    found |= {digest: BlobLocation(name, *blob.ranges[digest]) for digest in of_blob}
+                    found.add(name, of_blob, blob.ranges)
                     new = blob.count(project, of_blob)
                     self.published_contents += len(new)
-                    self.published_bytes += sum(blob.ranges[digest][1] for digest in new)
+                    self.published_bytes += sum(map(blob.ranges.sizes.__getitem__, new))
         if elsewhere:
             try:
-                found |= self._stored_or_copied(project, elsewhere)
+                found.update(self._stored_or_copied(project, elsewhere))
             except ContentMissing:
                 self._catch_up()
-                found |= self._stored_or_copied(project, elsewhere)
+                found.update(self._stored_or_copied(project, elsewhere))
         return found
 
-    def heal(self, project: str) -> tuple[dict[bytes, BlobLocation], list[Move]]:
+    def heal(self, project: str) -> tuple[Mapping[bytes, BlobLocation], list[Move]]:
         """Store anew what `project` was found to have lost and is in hand, or has another copy there.
 
         Returns where it is now, and the moves that redirect the reads of all versions that need it. Raises: as
@@ -361,7 +361,7 @@ class BlobStager:
             staged = None if left is None else self._store.adopt(left.staged)
         if left is None or staged is None:
             return False
-        ranges = {content: place for content, place in left.ranges.items() if not self._is_here(content)}
+        ranges = Ranges({content: place for content, place in left.ranges.items() if not self._is_here(content)})
         self._blobs.update(dict.fromkeys(ranges, StagedBlob(staged, ranges)))
         self._unclaimed.update(ranges)
         return True
@@ -441,13 +441,13 @@ class BlobStager:
         with self._exclusive():
             return [digest for digest in wanted if digest not in found and not self._is_here(digest)]
 
-    def _stored_or_copied(self, project: str, wanted: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+    def _stored_or_copied(self, project: str, wanted: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         """Where `project` has contents that are not in hand. Raises: ContentMissing."""
         found = self._stored.find(project, wanted)
         missing = [digest for digest in wanted if digest not in found]
-        return found | self._copied_from_likely_project(project, missing)
+        return {**found, **self._copied_from_likely_project(project, missing)}
 
-    def _copied_from_likely_project(self, project: str, missing: Sequence[bytes]) -> dict[bytes, BlobLocation]:
+    def _copied_from_likely_project(self, project: str, missing: Sequence[bytes]) -> Mapping[bytes, BlobLocation]:
         """Projects share no content: what was skipped because the likely project has it is copied from there."""
         if not missing:
             return {}
@@ -473,13 +473,13 @@ class BlobStager:
                     attempt=lambda copied: self._stored.attempt(project, copied),
                 )
             with self._exclusive():
-                self._blobs[digest] = StagedBlob(staged, {digest: (0, staged.size)})
+                self._blobs[digest] = StagedBlob(staged, Ranges({digest: (0, staged.size)}))
             return
         content = self._store.read(location, digest)
         with self._exclusive():
             # Not by `ingest`, which skips what the likely project has.
             staged = self._store.stage_pack([content], project=project)
-            self._blobs[digest] = StagedBlob(staged, {digest: (0, len(content))})
+            self._blobs[digest] = StagedBlob(staged, Ranges({digest: (0, len(content))}))
 
     def _after_fork(self) -> None:
         """A child keeps what was ingested before the fork, but not the parent's background thread."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from headwater_schemas import digests
+from headwater_schemas.columns import Pairs
 from headwater_schemas.errors import InvalidInput
 
 _LEAF_TAG = b"headwater/entry/1\x00"  # final: another tag would give every version another digest
@@ -21,51 +22,27 @@ _REFERENCE_TAG = _LEAF_TAG + b"R"
 FileDigest = tuple[bytes, int]  # digest in the stored form, size in bytes
 
 
-class FilesByPath(MutableMapping[str, FileDigest]):
-    """The digest and the size of each file, by path, in two columns.
+class FilesByPath(Pairs[str, bytes, int]):
+    """The digest and the size of each file, by path."""
 
-    Tuples are made only of what is asked for by itself: a version can have a million files, and the garbage collector
-    looks at every tuple again and again.
-    """
-
-    __slots__ = ("digests", "sizes")
-
-    def __init__(self, files: Mapping[str, FileDigest] | None = None) -> None:
-        self.digests: dict[str, bytes] = {}  # both in the same order
-        self.sizes: dict[str, int] = {}
-        self.update(files or {})
+    __slots__ = ()
 
     @classmethod
     def of(cls, files: Mapping[str, FileDigest]) -> "FilesByPath":
         """`files` itself where it has this form, and else a copy that has."""
         return files if isinstance(files, FilesByPath) else cls(files)
 
-    def add(self, paths: Sequence[str], packed_digests: Sequence[bytes], sizes: Sequence[int]) -> None:
-        """Add files in columns. A path that is there is replaced, and keeps its place."""
-        self.digests.update(zip(paths, packed_digests, strict=True))
-        self.sizes.update(zip(paths, sizes, strict=True))
+    @property
+    def digests(self) -> dict[str, bytes]:
+        return self.firsts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return self.seconds
 
     def part(self, paths: Iterable[str]) -> "FilesByPath":
         """Those of `paths` that are here."""
         return FilesByPath({path: self[path] for path in paths if path in self})
-
-    def __getitem__(self, path: str) -> FileDigest:
-        return self.digests[path], self.sizes[path]
-
-    def __setitem__(self, path: str, file: FileDigest) -> None:
-        self.digests[path], self.sizes[path] = file
-
-    def __delitem__(self, path: str) -> None:
-        del self.digests[path], self.sizes[path]
-
-    def __contains__(self, path: object) -> bool:
-        return path in self.digests
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.digests)
-
-    def __len__(self) -> int:
-        return len(self.digests)
 
 
 class BlobLocation(NamedTuple):
@@ -74,6 +51,52 @@ class BlobLocation(NamedTuple):
     object_name: str
     offset: int
     size: int
+
+
+class Ranges(Pairs[bytes, int, int]):
+    """Offset and size of contents within the bytes that they share, by digest (stored form)."""
+
+    __slots__ = ()
+
+    @property
+    def offsets(self) -> dict[bytes, int]:
+        return self.firsts
+
+    @property
+    def sizes(self) -> dict[bytes, int]:
+        return self.seconds
+
+
+class BlobLocations(MutableMapping[bytes, BlobLocation]):
+    """Where contents are stored, by digest (stored form); in columns, as `Pairs`."""
+
+    __slots__ = ("object_names", "ranges")
+
+    def __init__(self) -> None:
+        self.object_names: dict[bytes, str] = {}
+        self.ranges = Ranges()
+
+    def add(self, object_name: str, contents: Sequence[bytes], ranges: Ranges) -> None:
+        """These contents are in one object, at their `ranges`, which may have more."""
+        self.object_names.update(dict.fromkeys(contents, object_name))
+        offsets, sizes = ranges.offsets, ranges.sizes
+        self.ranges.add(contents, map(offsets.__getitem__, contents), map(sizes.__getitem__, contents))
+
+    def __getitem__(self, digest: bytes) -> BlobLocation:
+        return BlobLocation(self.object_names[digest], *self.ranges[digest])
+
+    def __setitem__(self, digest: bytes, location: BlobLocation) -> None:
+        self.object_names[digest] = location.object_name
+        self.ranges[digest] = location.offset, location.size
+
+    def __delitem__(self, digest: bytes) -> None:
+        del self.object_names[digest], self.ranges[digest]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.object_names)
+
+    def __len__(self) -> int:
+        return len(self.object_names)
 
 
 class FileRow(NamedTuple):

@@ -3,8 +3,9 @@
 import multiprocessing
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 from typing import Any
@@ -203,9 +204,9 @@ def test_what_a_draft_brings_that_one_batch_opens_and_seals_is_written_once(
     adapter = history.database.adapter
     insert_entries = adapter.insert_entries
 
-    def insert(connection: Connection, rows: list[Any]) -> None:
-        written.extend(rows)
-        insert_entries(connection, rows)
+    def insert(connection: Connection, batches: Sequence[Collection[Any]]) -> None:
+        written.extend(chain.from_iterable(batches))
+        insert_entries(connection, batches)
 
     monkeypatch.setattr(adapter, "insert_entries", insert)
     history.project()

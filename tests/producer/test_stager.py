@@ -13,7 +13,7 @@ from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, Staged
 from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
-from headwater_schemas.entries import BlobLocation
+from headwater_schemas.entries import BlobLocation, BlobLocations
 from headwater_schemas.errors import BlobMissing, StoreUnavailable
 from headwater_schemas.object_names import project_of
 
@@ -464,7 +464,7 @@ def test_a_child_hands_over_what_its_parent_took_and_leaves_it_to_the_parent(
         return places
 
     places = in_a_fork(in_child)
-    assert isinstance(places, dict)
+    assert isinstance(places, BlobLocations)
     contents = [*PACKFUL, LARGE, b"waits"]
     for digest, content in zip(wanted, contents, strict=True):
         assert b"".join(map(bytes, store.stream(places[digest], digest))) == content

@@ -8,9 +8,12 @@ import pytest
 from headwater_schemas import digests
 from headwater_schemas.entries import (
     NO_FILES,
+    BlobLocation,
+    BlobLocations,
     FileEntries,
     FileRow,
     FilesByPath,
+    Ranges,
     Reference,
     file_leaves,
     reference_leaf,
@@ -160,3 +163,22 @@ def test_a_file_that_is_added_again_replaces_the_first_and_keeps_its_place() -> 
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         FilesByPath().add(["a"], [b"1"], [])
+
+
+# --- places of contents -------------------------------------------------------------------------------------------
+
+
+def test_locations_of_contents_are_a_mapping_in_columns() -> None:
+    found = BlobLocations()
+    found.add("pack", [b"1", b"2"], Ranges({b"1": (0, 5), b"2": (5, 7), b"3": (12, 1)}))
+    found.update({b"2": BlobLocation("other", 3, 7), b"4": BlobLocation("file", 0, 9)})
+
+    assert found == {
+        b"1": BlobLocation("pack", 0, 5),
+        b"2": BlobLocation("other", 3, 7),
+        b"4": BlobLocation("file", 0, 9),
+    }
+    assert list(found) == [b"1", b"2", b"4"]
+    assert (found.object_names[b"1"], found.ranges.offsets[b"1"], found.ranges.sizes[b"1"]) == ("pack", 0, 5)
+    assert found.pop(b"2") == BlobLocation("other", 3, 7)
+    assert (b"2" in found, len(found), found.get(b"3")) == (False, 2, None)

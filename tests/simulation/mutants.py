@@ -22,7 +22,7 @@ from headwater_consumer.projection import view
 from headwater_consumer.projector import administration, commit_attributes, dispatch, drafts, version_events
 from headwater_consumer.queries.broadcasts import missing_broadcasts
 from headwater_consumer.queries.results import Answers, SentRange
-from headwater_consumer.rows import DraftRow, LogPositionRow
+from headwater_consumer.rows import DraftRow, FileRows, LogPositionRow
 from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_producer import commits, stored_content
@@ -83,7 +83,7 @@ def without_seal() -> Iterator[None]:
 @contextmanager
 def without_executable_rows() -> Iterator[None]:
     """A version's digest counts which files are executable, and its rows do not say."""
-    with changed(drafts._file_rows, "kinds[row] = EXECUTABLE", "pass"):
+    with changed(FileRows._kinds, "kinds[row] = EXECUTABLE", "pass"):
         yield
 
 

@@ -1,6 +1,6 @@
 """What differs between databases: one adapter for SQLite, one for PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -151,8 +151,8 @@ class DatabaseAdapter(Protocol):
         """Insert a row; False when its primary key is taken, also by a transaction that commits meanwhile."""
         ...
 
-    def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
-        """Append rows to `entries`, in the order of EntryRow's fields."""
+    def insert_entries(self, connection: Connection, batches: Sequence[Collection[Values]]) -> None:
+        """Append rows to `entries`, in the order of EntryRow's fields. `FileRows` need not be made into tuples."""
         ...
 
     def load_entries(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[Values]:

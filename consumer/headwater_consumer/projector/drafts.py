@@ -1,15 +1,11 @@
 """Handlers of events about an open draft: opening it, adding and removing entries, discarding it."""
 
+from collections.abc import Collection
 from itertools import repeat
 from typing import Any
 
 from headwater_schemas import lthash
-from headwater_schemas.entries import (
-    FileEntries,
-    Reference,
-    file_leaves,
-    reference_leaf,
-)
+from headwater_schemas.entries import Reference, file_leaves, reference_leaf
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
     SHARED_DRAFT,
@@ -40,20 +36,19 @@ from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
     DRAFT_DISCARDED,
     DRAFT_OPENED,
-    EXECUTABLE,
-    FILE,
     REFERENCE,
     REMOVED,
     CollectionRow,
     DraftRow,
     DraftWriterRow,
+    EntryTuple,
+    FileRows,
     LayerChain,
     LayerRow,
     VersionRow,
     changed,
 )
 
-EntryTuple = tuple[object, ...]
 WITHOUT_COMMIT: dict[str, None] = {"commit_payload": None, "commit_attributes": None}  # fields, when none waits
 
 
@@ -104,11 +99,13 @@ def entries_added(context: EventContext, event: EntryAdded, state: State) -> lis
         check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)
     writer, changes = _writer_of(context, event, draft, state)
     sizes = event.files.sizes
-    leaves = file_leaves(event.files.paths, event.files.packed_digests(), sizes, event.files.executable)
+    digests = event.files.packed_digests()
+    leaves = file_leaves(event.files.paths, digests, sizes, event.files.executable)
     leaves += [reference_leaf(reference) for reference in event.references]
     size_bytes = sum(sizes) + sum(reference.size or 0 for reference in event.references)
-    rows: list[EntryTuple] = _file_rows(draft.layer, context, writer, event.files)
-    rows += [_reference_row(draft.layer, context, writer, reference) for reference in event.references]
+    rows: Collection[EntryTuple] = FileRows(draft.layer, context.position_number, writer, event.files, digests)
+    if event.references:
+        rows = [*rows, *[_reference_row(draft.layer, context, writer, reference) for reference in event.references]]
     total = sum_of(draft).plus(lthash.sum_of(leaves, size_bytes))
     check_size(event, total)
     return [*changes, *_extended(context, draft, state, rows, total, writer)]
@@ -237,7 +234,7 @@ def _writer_of(
 
 
 def _extended(
-    context: EventContext, draft: DraftRow, state: State, rows: list[EntryTuple], total: ContentSum, writer: int
+    context: EventContext, draft: DraftRow, state: State, rows: Collection[EntryTuple], total: ContentSum, writer: int
 ) -> list[Change]:
     layer = state.get(LayerRow, draft.layer)
     assert layer is not None, "a draft and its layer are created by one event"
@@ -251,18 +248,6 @@ def _extended(
         sum_bytes=total.size_bytes,
     )
     return [Put(grown), AddEntries(rows), Put(LayerRow(draft.layer, layer.row_count + len(rows), 0))]
-
-
-def _file_rows(layer: int, context: EventContext, writer: int, files: FileEntries) -> list[EntryTuple]:
-    """Rows in the order of EntryRow's fields, by columns: there may be thousands."""
-    names = [files.objects[i] for i in files.object_indexes]
-    nothing = repeat(None)
-    kinds = [FILE] * len(files)
-    for row in files.executable:
-        kinds[row] = EXECUTABLE
-    columns = (repeat(layer), files.paths, repeat(context.position_number), repeat(writer), kinds, files.sizes)
-    location = (files.packed_digests(), names, files.offsets)
-    return list(zip(*columns, *location, nothing, nothing, nothing, strict=False))
 
 
 def _reference_row(layer: int, context: EventContext, writer: int, reference: Reference) -> EntryTuple:

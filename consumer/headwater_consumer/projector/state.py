@@ -4,11 +4,11 @@
 can be read without knowing a database.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from headwater_consumer.rows import AliasRow, DraftWriterRow, EntryRow, ParkedRecordRow, ProjectionRow
+from headwater_consumer.rows import AliasRow, DraftWriterRow, EntryRow, EntryTuple, ParkedRecordRow, ProjectionRow
 
 R = TypeVar("R", bound=ProjectionRow)
 
@@ -22,9 +22,9 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class AddEntries:
-    """Append rows to the entries: tuples in the order of EntryRow's fields."""
+    """Append rows of one event and layer to the entries."""
 
-    rows: Sequence[tuple[object, ...]]
+    rows: Collection[EntryTuple]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from headwater_consumer.rows.content import (
     EntryRow,
     LayerRow,
 )
+from headwater_consumer.rows.file_rows import EntryTuple, FileRows
 from headwater_consumer.rows.layer_chain import LayerChain, format_chain, parse_chain
 from headwater_consumer.rows.log import (
     BroadcastRow,
@@ -121,6 +122,8 @@ __all__ = [
     "DraftRow",
     "DraftWriterRow",
     "EntryRow",
+    "EntryTuple",
+    "FileRows",
     "LayerChain",
     "LayerRow",
     "LogPositionRow",

@@ -1,6 +1,6 @@
 """Layers whose rows a transaction added and has not written yet, and a draft's layers with them on top."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -11,7 +11,7 @@ from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.layers.path_conflicts import NO_EXCLUSIONS, Exclusions
 from headwater_consumer.layers.stored import StoredLayerStack
-from headwater_consumer.rows import REMOVED
+from headwater_consumer.rows import REMOVED, FileRows
 
 Row = tuple[Any, ...]  # in the order of EntryRow's fields
 LAYER, PATH, ORDINAL, KIND = 0, 1, 2, 4
@@ -23,31 +23,31 @@ class HeldLayer:
     def __init__(self, *, is_whole: bool) -> None:
         self.is_whole = is_whole  # the database has no rows of this layer
         self.count = 0
-        self._batches: list[Sequence[Row]] = []  # by ordinal
+        self.batches: list[Collection[Row]] = []  # the rows of one event each, by ordinal
         self._indexed = 0  # batches
         self._by_path: dict[str, Row] = {}
         self._folders: set[str] = set()
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Collection[Row]) -> None:
         """Add the rows of one event."""
-        self._batches.append(rows)
+        self.batches.append(rows)
         self.count += len(rows)
-        if len(self._batches) > 1 and rows[0][ORDINAL] < self._batches[-2][0][ORDINAL]:
+        if len(self.batches) > 1 and _ordinal(rows) < _ordinal(self.batches[-2]):
             # One key in two partitions: whoever comes first here, the higher ordinal counts.
-            self._batches.sort(key=lambda batch: batch[0][ORDINAL])
+            self.batches.sort(key=_ordinal)
             self._indexed = 0
 
     def rows(self) -> Iterator[Row]:
         """By ordinal."""
-        return chain.from_iterable(self._batches)
+        return chain.from_iterable(self.batches)
 
     def by_path(self) -> Mapping[str, Row]:
         """The row that counts, by path."""
-        for rows in self._batches[self._indexed :]:
-            self._by_path.update(zip(map(itemgetter(PATH), rows), rows, strict=True))
+        for rows in self.batches[self._indexed :]:
+            self._by_path.update(zip(_paths(rows), rows, strict=True))
             added = (row[PATH] for row in rows if row[KIND] != REMOVED)
             self._folders |= folders_of_all(added, known=self._folders)
-        self._indexed = len(self._batches)
+        self._indexed = len(self.batches)
         return self._by_path
 
     def folders(self) -> Collection[str]:
@@ -57,7 +57,7 @@ class HeldLayer:
 
     def duplicates(self) -> list[Row]:
         """All rows of each path that has several, by path and ordinal."""
-        if len(self.by_path()) == self.count:
+        if len(set(chain.from_iterable(map(_paths, self.batches)))) == self.count:
             return []
         counts: dict[str, int] = {}
         for row in self.rows():
@@ -66,7 +66,7 @@ class HeldLayer:
 
     def remove_duplicates(self) -> None:
         """Keep only the rows that count."""
-        self._batches = [sorted(self.by_path().values(), key=itemgetter(ORDINAL))]
+        self.batches = [sorted(self.by_path().values(), key=itemgetter(ORDINAL))]
         self._indexed = 1
         self.count = len(self._by_path)
 
@@ -102,3 +102,13 @@ class DraftLayerStack:
             rows = layer.by_path()
             kinds.update((path, rows[path][KIND]) for path in paths if path in rows)
         return kinds
+
+
+def _ordinal(rows: Collection[Row]) -> int:
+    """That of a batch."""
+    ordinal: int = next(iter(rows))[ORDINAL]
+    return ordinal
+
+
+def _paths(rows: Collection[Row]) -> Iterable[str]:
+    return rows.paths if isinstance(rows, FileRows) else map(itemgetter(PATH), rows)

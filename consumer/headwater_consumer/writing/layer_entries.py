@@ -43,11 +43,11 @@ class LayerEntries:
 
     # --- writing
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Collection[Row]) -> None:
         """Add the rows of one event; all are of one layer."""
         if not rows:
             return
-        layer = rows[0][LAYER]
+        layer = next(iter(rows))[LAYER]
         if layer not in self._held:
             self._held[layer] = HeldLayer(is_whole=self._row_count(layer) == 0)
         self._held[layer].add(rows)
@@ -178,10 +178,10 @@ class LayerEntries:
     def _write(self, layers: Iterable[int]) -> None:
         """Write what is held of `layers`, which are then stored."""
         written = [self._held.pop(layer) for layer in list(layers) if layer in self._held]
-        rows = [row for held in written for row in held.rows()]
-        if rows:
-            self._adapter.insert_entries(self._connect(), rows)
-        self._held_rows -= len(rows)
+        batches = [batch for held in written for batch in held.batches]
+        if batches:
+            self._adapter.insert_entries(self._connect(), batches)
+        self._held_rows -= sum(map(len, batches))
 
     def _load_if_small(self, layers: Sequence[int]) -> None:
         """Load these layers, if they are small together."""

@@ -126,7 +126,8 @@ class Content:
 
     def replace_digests(self, new: Mapping[bytes, bytes]) -> None:
         """The same files, of which some have other digests now: old digest → new one."""
-        self.files.digests = {path: new.get(digest, digest) for path, digest in self.files.digests.items()}
+        before, self.files = self.files, FilesByPath()
+        self.files.add(before, [new.get(digest, digest) for digest in before.digests.values()], before.sizes.values())
         self._sum = self.known_delta = None
 
     # --- what it holds

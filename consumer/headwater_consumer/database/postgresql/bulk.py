@@ -3,9 +3,10 @@
 Each statement is a round trip, so that a batch should need few of them, and sends together what it can.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
+from itertools import chain
 from typing import Any
 from weakref import WeakSet
 
@@ -67,11 +68,12 @@ class PostgresqlBulk:
         columns = _parameters(driver, _types(LogPositionRow, ["partition"]), [(number,) for number in partitions])
         return [LogPositionRow(*row) for row in driver.execute(_lock_cursors(), columns)]
 
-    def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
+    def insert_entries(self, connection: Connection, batches: Sequence[Collection[Values]]) -> None:
         """See `DatabaseAdapter`."""
-        if len(rows) <= ROWS_INSERTED_MAX:
+        rows = chain.from_iterable(batches)
+        if sum(map(len, batches)) <= ROWS_INSERTED_MAX:
             driver = driver_connection(connection)
-            driver.execute(_insert_entries(), _parameters(driver, _types(EntryRow), rows))
+            driver.execute(_insert_entries(), _parameters(driver, _types(EntryRow), list(rows)))
             return
         with driver_connection(connection).cursor() as cursor, cursor.copy(_copy_entries()) as copy:
             copy.set_types(_types(EntryRow))

@@ -1,6 +1,6 @@
 """Many rows at once in SQLite: it runs in this process and takes rows one by one fastest."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import cache
@@ -13,7 +13,7 @@ from headwater_consumer.database.connection import Connection, driver_connection
 from headwater_consumer.database.entry_ranges import has_entry
 from headwater_consumer.database.port import R, Values
 from headwater_consumer.database.row_mapping import cache_key, column_names, table_name
-from headwater_consumer.rows import FILE_KINDS, EntryRow, ProjectionRow
+from headwater_consumer.rows import FILE_KINDS, EntryRow, FileRows, ProjectionRow
 
 RUN_MIN = 512  # rows: for fewer, a statement of their own is not worth its preparation
 
@@ -59,9 +59,17 @@ class SqliteBulk:
         sql = _insert_or_ignore(cache_key(type(row)))
         return bool(driver_connection(connection).execute(sql, type(row).values(row)).rowcount == 1)
 
-    def insert_entries(self, connection: Connection, rows: list[Values]) -> None:
+    def insert_entries(self, connection: Connection, batches: Sequence[Collection[Values]]) -> None:
         """See `DatabaseAdapter`."""
-        run, others = driver_connection(connection).executemany, []
+        run = driver_connection(connection).executemany
+        rows: list[Values] = []
+        for batch in batches:
+            if len(batch) < RUN_MIN or not isinstance(batch, FileRows):
+                rows += batch
+                continue
+            for kind, of_files in batch.by_kind():
+                run(_insert_files(batch.layer, batch.ordinal, batch.writer, kind), of_files)
+        others: list[Values] = []
         for of_run in _runs(rows) if len(rows) >= RUN_MIN else [rows]:
             if len(of_run) < RUN_MIN or of_run[0][_KIND] not in FILE_KINDS:
                 others += of_run
