@@ -1,5 +1,6 @@
 """The main loop where another projector has some of its partitions, or the database goes back: nothing is left out."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ PARTITIONS = 3
 TAKEN = 1
 VERSIONS = 4
 POLLS_MAX = 500
+IDLE_POLL_S = 0.01
 
 
 @pytest.fixture
@@ -58,6 +60,8 @@ class _UntilProjected(OneMember):
             if records := self.log.read(partition, after=self.after[partition], limit=5):
                 found[partition] = list(records)
                 self.after[partition] = records[-1].position.offset
+        if not found:
+            time.sleep(IDLE_POLL_S)
         if not found and self._is_at_the_end():
             if self._at_first_end is None:
                 self.service.stop()

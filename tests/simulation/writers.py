@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater._commit.outcomes import Outcomes
+from headwater._commit.outcomes import NOTHING_TOLD, Outcomes
 from headwater._commit.session import WriteSession
 from headwater._stores.stores import Projection, Stores
 from headwater_consumer import queries
@@ -280,7 +280,7 @@ class Writer(Process):
         one = self.world.random.choice(self._unanswered)
         self._is_projected(one.events)  # which checks what is waited for
         cut, patience_s = self._session.cut_of(one.events), self.world.random.uniform(0, WAIT_S_MAX)
-        outcomes = self._session.ask(cut, [], one.events, patience_s=patience_s)
+        outcomes = self._ask(cut, [], one.events, patience_s=patience_s)
         return [one] if outcomes.reached.includes(cut) else []
 
     def _is_projected(self, events: Sequence[SentEvent]) -> bool:
@@ -293,12 +293,21 @@ class Writer(Process):
             raise Violation(f"own positions: {self.name} waits for more than the events that it asks about, at {at}")
         return False
 
+    def _ask(
+        self, cut: Cut, drafts: Sequence[tuple[str, str]], sent: Sequence[SentEvent], *, patience_s: float
+    ) -> Outcomes:
+        try:
+            return self._session.ask(cut, drafts, sent, patience_s=patience_s)
+        except StoreUnavailable as error:  # who waits projects, where it does so itself
+            self.note(f"could not project: {error}")
+            return NOTHING_TOLD
+
     def _learn(self, ready: Sequence[_Unanswered]) -> None:
         commits = [one.commit for one in ready if one.commit is not None]
         sent = [event for one in ready for event in one.events]
         drafts = [(commit.collection, commit.draft) for commit in commits]
         cut = self._session.cut_of(sent)
-        outcomes = self._session.ask(cut, drafts, sent, patience_s=0)
+        outcomes = self._ask(cut, drafts, sent, patience_s=0)
         if not outcomes.reached.includes(cut):
             return  # the database has crashed meanwhile
         for one in ready:

@@ -1,7 +1,7 @@
 """Opening the projection's database, and its transactions."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -58,9 +58,10 @@ class Database:
                 )
             create_sqlite_file(file)
         database = cls(SqliteFile(file, read_only=read_only))
-        if create and not read_only:
-            database._create_tables()
-        database._check_format()
+        with _closed_on_failure(database):
+            if create and not read_only:
+                database._create_tables()
+            database._check_format()
         return database
 
     @classmethod
@@ -78,10 +79,11 @@ class Database:
 
         adapter = PostgresqlSchema(url, schema)
         database = cls(adapter)
-        if create and not database._has_tables():
-            adapter.create_schema()
-            database._create_tables()
-        database._check_format()
+        with _closed_on_failure(database):
+            if create and not database._has_tables():
+                adapter.create_schema()
+                database._create_tables()
+            database._check_format()
         return database
 
     # --- transactions
@@ -181,6 +183,16 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
+
+
+@contextmanager
+def _closed_on_failure(database: Database) -> Iterator[None]:
+    """A block after whose failure nobody has the database to close it."""
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
 
 
 class _Block:

@@ -146,10 +146,10 @@ class Projector:
         """The partitions of which `batches` were applied. Raises: as `_apply_together`."""
         if not batches:
             return set()
-        self._create_cursors(batches)
         repeats = REPEATS.start(sleep=self._sleep)
         while True:
             try:
+                self._create_cursors(batches)
                 return self._transact_once(batches)
             except GaveWay:
                 if not repeats.pause():

@@ -8,6 +8,7 @@ STORE/projection/         the database; `headwater replay --replace` rebuilds it
 
 import json
 import os
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from headwater_blobs.folder import FolderBlobStore
@@ -39,11 +40,15 @@ def open_folder(folder: Path, *, create: bool) -> Stores:
     obstacle = first_obstacle(folder, databases_of(folder))
     read_only = obstacle is not None
     create = create and not read_only
-    log = EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)
-    blobs = FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only)
-    if not read_only:  # even without `create`: the creator may have been killed early, and a projection may be deleted
-        _create_folder(projection_folder(folder))
-    database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
+    with ExitStack() as opened:  # closed again if the next part cannot be opened
+        log = opened.enter_context(closing(EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)))
+        blobs = opened.enter_context(
+            closing(FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only))
+        )
+        if not read_only:  # even without `create`: its creator may have been killed, and a projection may be deleted
+            _create_folder(projection_folder(folder))
+        database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
+        opened.pop_all()
     projection = EmbeddedProjection(log, database, lock_file(folder))
     return Stores(
         str(folder),
