@@ -49,6 +49,7 @@ WAIT_S_MAX = 3.0
 VERIFIED_RATE = 0.5  # how often what is taken is verified
 LOSS_RATES = (0.0, 0.8)  # how often content is lost that is about to be logged again
 TRUSTED_S = (0.0, 0.0, 0.5, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
+NO_LOCK = Path("/nowhere/projection.lock")  # virtual processes are overtaken, and would wait for themselves
 _THREAD_RATE = 0.15  # how often the process's logging thread is at work when this one stores a blob
 
 Task = Callable[["Writer"], Iterator[None]]
@@ -209,7 +210,7 @@ class Writer(Process):
 
     def _projection(self) -> Projection:
         if self._projects:
-            return EmbeddedProjection(self.log, self.database, Path("unused"))
+            return EmbeddedProjection(self.log, self.database, NO_LOCK)
         timer = WaitTimer(lambda: self.world.now_s, self.world.sleep)
         return RemoteProjection(self.log, self.database, timer=timer)
 
