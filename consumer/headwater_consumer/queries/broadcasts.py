@@ -15,6 +15,7 @@ from headwater_schemas.paths import range_of_folder
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.lost_transactions import lost_transactions
 from headwater_consumer.database.sql import bindparam, func, or_, select
 from headwater_consumer.database.tables import BROADCASTS, CONDEMNED_OBJECTS
 from headwater_consumer.rows import BroadcastRow, ParkedKeyRow, RetiredSessionsRow, SessionMarkRow
@@ -98,9 +99,12 @@ def _expected(
 
 
 def _row_of(database: Database, event: Broadcast) -> BroadcastRow:
-    """A row of it: all have the same payload."""
+    """A row of it: all have the same payload. Raises: StoreUnavailable when the database has lost it meanwhile."""
     with database.autocommit() as connection:
-        return database.adapter.load_rows(connection, BroadcastRow, [(event.broadcast, min(event.partitions))])[0]
+        rows = database.adapter.load_rows(connection, BroadcastRow, [(event.broadcast, min(event.partitions))])
+    if not rows:
+        raise lost_transactions(database.name)
+    return rows[0]
 
 
 # --- statements -------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from operator import itemgetter
 from typing import Any
 
 from headwater_schemas.entries import BlobLocation, Reference, file_identity, reference_leaf
-from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.paths import as_stored, range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
 from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.lost_transactions import lost_transactions
 from headwater_consumer.database.sql import bindparam, exists, select
 from headwater_consumer.database.tables import ENTRIES, LAYERS, VERSION_LAYERS
 from headwater_consumer.layers.path_conflicts import Exclusions, first_path_conflict
@@ -204,10 +204,7 @@ def _check_layers(connection: Connection, layers: Sequence[int], name: str) -> N
     numbers = padded(layers)
     found = _sealed_among(len(numbers)).tuples(connection, **{f"layer_{i}": layer for i, layer in enumerate(numbers)})
     if len(found) < len(layers):
-        raise StoreUnavailable(
-            f"{name} has lost its last transactions, such as in a crash, and is brought up to date again. Nothing is "
-            "lost for good; try again in a moment."
-        )
+        raise lost_transactions(name)
 
 
 def _merged(stretches: Sequence[Sequence[Any]]) -> list[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import index
 
 from headwater_consumer import queries
+from headwater_consumer.database.lost_transactions import lost_transactions
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
@@ -168,7 +169,8 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
         """Whether the sealed version holds everything that this finish would add."""
         database, content = self._session.database, self._content
         info = queries.version_info(database, self._command.collection, version)
-        assert info is not None, "a sealed draft names an existing version"
+        if info is None:  # a sealed draft names an existing version
+            raise lost_transactions(database.name)
         wanted = content.identities()
         found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
         return {path: identity(file_or_reference(entry)) for path, entry in found.items()} == wanted
