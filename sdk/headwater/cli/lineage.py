@@ -72,6 +72,7 @@ def _drawn(
 def _label(reader: "ReadableStore", line: "queries.TreeLine", namespace: str) -> str:
     """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
     from headwater_consumer import queries  # deferred: database
+    from headwater_consumer.database.lost_transactions import lost_transactions  # deferred: database
 
     if line.run is not None:
         run = queries.run_info(reader.stores.database, line.run)
@@ -79,8 +80,10 @@ def _label(reader: "ReadableStore", line: "queries.TreeLine", namespace: str) ->
         return f"run {line.run.removeprefix(namespace)}{job}"
     assert line.collection is not None
     assert line.version is not None
-    info = queries.version_info(reader.stores.database, line.collection, line.version)
-    assert info is not None, "edges only name existing versions"
+    database = reader.stores.database
+    info = queries.version_info(database, line.collection, line.version)
+    if info is None:  # edges only name existing versions
+        raise lost_transactions(database.name)
     aliases = f" [{', '.join(info.aliases)}]" if info.aliases else ""
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
 
