@@ -5,6 +5,7 @@ A script that crashes is run again from its beginning, as a user would: what it 
 
 import math
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,10 +184,12 @@ class Writer(Process):
         self.world.ledger.upserts.append(Upsert(collection, draft, event, {}, (path,)))
 
     def content_of_latest(self, collection: str) -> tuple[int | None, dict[str, Entry]]:
-        """The latest version and what it lists."""
+        """The latest version and what it lists; none where the database crashes between the two."""
         number = queries.resolve_version(self.database, collection, "latest")
         info = None if number is None else queries.version_info(self.database, collection, number)
-        return (None, {}) if info is None else (number, views.content_of(self.database, info))
+        with suppress(StoreUnavailable):
+            return (None, {}) if info is None else (number, views.content_of(self.database, info))
+        return None, {}
 
     def wait(self) -> Iterator[None]:
         """Have everything confirmed, and learn what became of each part once that is projected."""
