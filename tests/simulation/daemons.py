@@ -35,6 +35,7 @@ SNAPSHOTS_MAX = 3
 EVENTS_READ_MAX = 4
 FULL_STEPS_MAX = 40
 DUPLICATES_MAX = 4
+POISONED_MAX = 3  # records at once: what is parked must be worth telling now and then
 STOPPED_STEPS_MAX = 80
 
 
@@ -215,7 +216,8 @@ class Nature(Process):
             if faults.strikes(Fault.DUPLICATE):
                 self._deliver_again()
             if faults.strikes(Fault.POISON):
-                self._poison()
+                for _ in range(random.randint(1, POISONED_MAX)):
+                    self._poison()
             if faults.strikes(Fault.TORN_BLOB):
                 self.world.blobs.tear()
             if faults.strikes(Fault.FULL_DISK):
