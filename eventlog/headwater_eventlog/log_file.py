@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.fair_lock import HOLDER, fair_lock
 from headwater_runtime.files import DISK_FULL, make_folders, move_into_place
 from headwater_runtime.pools import no_fork
@@ -89,13 +90,10 @@ class LogConnection:
     def _opened(cls, path: Path, access: DatabaseAccess, *, read_only: bool) -> "LogConnection":
         identity = _identity(path, access)
         database = _connect(path, access)
-        try:
+        with closed_on_failure(database):
             writing = access is DatabaseAccess.WRITING and not read_only
             prepare = partial(_prepare, database, path, writing=writing)
             return cls(path, access, identity, database, retry_while_busy(prepare, time.monotonic() + OPEN_WAIT_S))
-        except BaseException:
-            database.close()
-            raise
 
     @property
     def is_writable(self) -> bool:

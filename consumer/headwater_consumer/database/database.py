@@ -1,11 +1,12 @@
 """Opening the projection's database, and its transactions."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from headwater_eventlog.port import LogIdentity
+from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.pools import Pool
 from headwater_schemas.errors import (
     FormatTooNew,
@@ -58,7 +59,7 @@ class Database:
                 )
             create_sqlite_file(file)
         database = cls(SqliteFile(file, read_only=read_only))
-        with _closed_on_failure(database):
+        with closed_on_failure(database):
             if create and not read_only:
                 database._create_tables()
             database._check_format()
@@ -79,7 +80,7 @@ class Database:
 
         adapter = PostgresqlSchema(url, schema)
         database = cls(adapter)
-        with _closed_on_failure(database):
+        with closed_on_failure(database):
             if create and not database._has_tables():
                 adapter.create_schema()
                 database._create_tables()
@@ -183,16 +184,6 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
-
-
-@contextmanager
-def _closed_on_failure(database: Database) -> Iterator[None]:
-    """A block after whose failure nobody has the database to close it."""
-    try:
-        yield
-    except BaseException:
-        database.close()
-        raise
 
 
 class _Block:

@@ -1,11 +1,11 @@
 """The event log as a Kafka topic: the adapter of `port.EventLog`."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.closing import closed_on_failure
 from headwater_schemas import header_block
 from headwater_schemas.errors import StoreNotOurs, StoreReadOnly, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST, Position
@@ -61,7 +61,7 @@ class KafkaEventLog:
         `expect` is what the caller remembers of it; any other log is refused. Without it, the topic's first record is
         read for the log's ancestors. Raises: StoreUnavailable, StoreReadOnly.
         """
-        with _closed_on_error(_ProcessState(settings, expect)) as state:
+        with closed_on_failure(_ProcessState(settings, expect)) as state:
             if create and not read_only:
                 state.topic.create()
             state.topic.verify()
@@ -78,7 +78,7 @@ class KafkaEventLog:
         after which the topic must be deleted.
         """
         check_ancestors(ancestors)
-        with _closed_on_error(_ProcessState(settings, None)) as state:
+        with closed_on_failure(_ProcessState(settings, None)) as state:
             if not state.topic.create():
                 raise StoreNotOurs(
                     f"topic {settings.topic!r} of Kafka at {settings.servers} exists, and records are restored into a "
@@ -154,15 +154,6 @@ class KafkaEventLog:
         if self._closed:
             state.close()
         self._state = state
-
-
-@contextmanager
-def _closed_on_error(state: _ProcessState) -> Iterator[_ProcessState]:
-    try:
-        yield state
-    except BaseException:
-        state.close()
-        raise
 
 
 def _listed_ancestors(state: _ProcessState) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from headwater_runtime.closing import closed_on_failure
 from headwater_schemas.errors import StoreUnavailable
 from headwater_schemas.positions import Position
 
@@ -178,11 +179,8 @@ class ReaderPool:
     def _borrowed(self, partition: int, after: int) -> Iterator[Reader]:
         """A reader, if possible one that is at this offset. After an exception it is closed instead of kept."""
         reader = self._idle_reader(partition, after) or Reader(self._topic)
-        try:
+        with closed_on_failure(reader):
             yield reader
-        except BaseException:
-            reader.close()
-            raise
         with self._lock:
             keep = not self._closed and len(self._idle) < IDLE_MAX
             if keep:

@@ -22,6 +22,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from headwater_runtime import fork_hooks
+from headwater_runtime.closing import closed_on_failure
 from headwater_schemas import digests as digest_forms
 from headwater_schemas.lthash import ContentSum
 from xxhash import xxh3_128_digest
@@ -386,7 +387,7 @@ def _connect(file: str) -> sqlite3.Connection:
     """Open the database, or create it. Raises: _ForeignFile, OSError, sqlite3.Error."""
     os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
     db = sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    try:
+    with closed_on_failure(db):
         db.execute("PRAGMA synchronous = OFF")
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if not _is_ours(db):
@@ -396,9 +397,6 @@ def _connect(file: str) -> sqlite3.Connection:
                         db.execute(statement)
         # Deleting the journal each time would cost a new inode each time.
         db.execute("PRAGMA journal_mode = TRUNCATE")
-    except BaseException:
-        db.close()
-        raise
     return db
 
 

@@ -8,7 +8,6 @@ STORE/projection/         the database; `headwater replay --replace` rebuilds it
 
 import json
 import os
-from contextlib import ExitStack, closing
 from pathlib import Path
 
 from headwater_blobs.folder import FolderBlobStore
@@ -16,6 +15,7 @@ from headwater_consumer.database import Database
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.log_file import LOG_FILE
+from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.files import is_temporary, make_folders, write_atomically
 from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
@@ -40,15 +40,13 @@ def open_folder(folder: Path, *, create: bool) -> Stores:
     obstacle = first_obstacle(folder, databases_of(folder))
     read_only = obstacle is not None
     create = create and not read_only
-    with ExitStack() as opened:  # closed again if the next part cannot be opened
-        log = opened.enter_context(closing(EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)))
-        blobs = opened.enter_context(
-            closing(FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only))
-        )
+    with (
+        closed_on_failure(EmbeddedEventLog.open(folder / "log", create=create, read_only=read_only)) as log,
+        closed_on_failure(FolderBlobStore.open(folder / "blobs", create=create, read_only=read_only)) as blobs,
+    ):
         if not read_only:  # even without `create`: its creator may have been killed, and a projection may be deleted
             _create_folder(projection_folder(folder))
         database = Database.open_sqlite(projection_file(folder), create=not read_only, read_only=read_only)
-        opened.pop_all()
     projection = EmbeddedProjection(log, database, lock_file(folder))
     return Stores(
         str(folder),

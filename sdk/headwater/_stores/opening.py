@@ -1,5 +1,6 @@
 """Open the store that the settings name: a folder, or the servers of a profile."""
 
+from headwater_runtime.closing import closed_on_failure
 from headwater_schemas.errors import StoreMissing
 
 from headwater._config.settings import Settings
@@ -19,13 +20,9 @@ def open_stores(settings: Settings, *, create: bool) -> Stores:
 
 
 def _checked(settings: Settings, *, create: bool) -> Stores:
-    stores = _opened(settings, create=create)
-    try:
+    with closed_on_failure(_opened(settings, create=create)) as stores:
         stores.projection.check_log(records=settings.profile is None)  # of servers their projectors compare records
-    except BaseException:
-        stores.close()
-        raise
-    return stores
+        return stores
 
 
 def open_for_reading(settings: Settings) -> Stores:

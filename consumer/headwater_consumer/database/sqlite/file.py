@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.files import DISK_FULL, link_to_new
 from headwater_runtime.shared_databases import DatabaseAccess, open_database
 from headwater_runtime.shared_files import create_empty
@@ -129,7 +130,7 @@ def _connected(file: Path, access: DatabaseAccess, *, read_only: bool) -> sqlite
         check_same_thread=False,
         cached_statements=512,
     )
-    try:
+    with closed_on_failure(connection):
         # The log is the truth and is durable; after a power cut this file is intact and at most some events behind.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -137,9 +138,6 @@ def _connected(file: Path, access: DatabaseAccess, *, read_only: bool) -> sqlite
             connection.execute("PRAGMA journal_mode = WAL")
         else:
             connection.execute("PRAGMA schema_version").fetchone()  # opens the journals, which may fail
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
