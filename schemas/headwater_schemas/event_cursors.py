@@ -24,10 +24,6 @@ class EventCursor:
     generation: str  # of the log when it was made
     reached: Mapping[int, Reached] = field(default_factory=dict)  # by partition; missing: nothing of it
 
-    def moved(self, partition: int, position: int, index: int) -> "EventCursor":
-        """The cursor after one more event of a partition."""
-        return EventCursor(self.generation, {**self.reached, partition: (position, index)})
-
     def encode(self) -> str:
         """Opaque text, safe in URLs."""
         return opaque_texts.encode([self.generation, [pair for _, pair in sorted(self.reached.items())]])

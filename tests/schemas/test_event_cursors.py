@@ -15,9 +15,10 @@ KEYS = st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 1 << 40), 
 
 @given(generation=strategies.texts(), keys=st.lists(KEYS, max_size=6))
 def test_a_cursor_comes_back_from_its_text(generation: str, keys: list[tuple[int, int, int, int]]) -> None:
-    cursor = EventCursor(generation)
-    for partition, epoch, offset, index in keys:
-        cursor = cursor.moved(partition, position_number(epoch, partition, offset), index)
+    reached = {
+        partition: (position_number(epoch, partition, offset), index) for partition, epoch, offset, index in keys
+    }
+    cursor = EventCursor(generation, reached)
 
     assert EventCursor.decode(cursor.encode()) == cursor
 

@@ -1,4 +1,6 @@
-"""What a reader is told of a database that crashed: its transactions do not wait for the disk, see `Database`."""
+"""What a reader is told of a database that crashed: a projector's transactions do not wait for its disk, since the log
+is the truth and they can be applied again.
+"""
 
 from headwater_schemas.errors import StoreUnavailable
 

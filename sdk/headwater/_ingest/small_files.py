@@ -82,7 +82,7 @@ def _read(folder: ScannedFolder, at: int, location: str, descriptor: int | None)
         opened = os.open(path, _OPEN, dir_fd=descriptor)
         try:
             if size > PAGE_BYTES:
-                state_at_rest(opened)
+                state_at_rest(opened)  # waits for a write that is in progress
             content = os.read(opened, size + 1)
             if len(content) == size:
                 scanned = (size, numbers[first + MTIME_NS], numbers[first + CTIME_NS])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
 NAMES_SHOWN = 10
 OBSTACLES_MAX = 1000  # beyond that, the whole store is to be mended anyway
+CONTENT = "stored content"  # the name of a check
 COLOURS = {"ok": "green", "note": "yellow", "broken": "red"}
 
 
@@ -146,9 +147,7 @@ def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list
             *_completed("reading the log", lambda: _check_log(stores, catch_up_s)),
             *_completed("reading the database", lambda: _check_events(stores)),
             *_completed("listing objects", lambda: _check_blobs(stores)),
-            *_completed(
-                "stored content", lambda: _objects_results(lost_objects(stores, verify=verify, quiet=settings.quiet))
-            ),
+            *_completed(CONTENT, lambda: [_content_result(lost_objects(stores, verify=verify, quiet=settings.quiet))]),
         ]
     finally:
         stores.close()
@@ -229,11 +228,11 @@ def _check_blobs(stores: "Stores") -> list[Result]:
     return [Result("objects", "ok", f"{count:,}, {size:,} bytes"), unpublished]
 
 
-def _objects_results(objects: "list[LostObject]") -> list[Result]:
+def _content_result(objects: "list[LostObject]") -> Result:
     from headwater._stores.lost_content import DAMAGED  # deferred: database
 
     if not objects:
-        return [Result("stored content", "ok", "no object is lost")]
+        return Result(CONTENT, "ok", "no object is lost")
     hidden = len(objects) - NAMES_SHOWN
     more = f" and {hidden:,} more" if hidden > 0 else ""
     advice = "Log the files again from a machine that has them, with `headwater log --verify PATH`"
@@ -241,4 +240,4 @@ def _objects_results(objects: "list[LostObject]") -> list[Result]:
         verify = " --verify" if any(one.problem == DAMAGED for one in objects) else ""
         advice = f"Run `headwater maintain --heal{verify}` for those that have copies. {advice}"
     lost = f"{', '.join(map(str, objects[:NAMES_SHOWN]))}{more}"
-    return [Result("stored content", "broken", f"{lost}. {advice}, or restore the objects from a backup of the store")]
+    return Result(CONTENT, "broken", f"{lost}. {advice}, or restore the objects from a backup of the store")
