@@ -16,7 +16,8 @@ from headwater.cli import main
 from headwater_consumer.database.ahead import texts_ahead
 from headwater_consumer.database.connection import POSTGRESQL, SQLITE
 from headwater_schemas.codec import MAGIC, decode
-from headwater_schemas.errors import UnknownSchema
+from headwater_schemas.errors import UndecodableEvent
+from headwater_schemas.fingerprints import FINGERPRINTS
 from headwater_schemas.frozen_unicode import is_printable
 
 # Loaded when they are first needed, by the standard library and by the libraries.
@@ -36,8 +37,9 @@ def import_all() -> None:
             if not module.name.endswith("__main__"):
                 with suppress(ImportError):  # of another system
                     import_module(module.name)
-    with suppress(UnknownSchema):
-        decode(MAGIC + bytes(8))  # reads all schemas
+    for fingerprint in FINGERPRINTS.values():
+        with suppress(UndecodableEvent):
+            decode(MAGIC + bytes.fromhex(fingerprint))  # reads the schema
     is_printable("é")  # reads the table
     for dialect in (SQLITE, POSTGRESQL):
         texts_ahead(dialect)

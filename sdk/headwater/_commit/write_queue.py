@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 from headwater_producer.producer import SentEvent
 from headwater_runtime.daemon_threads import start_daemon
-from headwater_schemas.codec import released_schemas
 from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
 from headwater_schemas.positions import Cut
 
@@ -304,7 +303,6 @@ class WriteQueue:
     # --- the thread for callers who do not wait
 
     def _start_thread(self) -> None:
-        released_schemas()  # imports modules, which must not be half imported when the process forks
         self._thread = start_daemon(self._work, "logging")  # without one, leaving the run flushes the queue
 
     def _linger(self) -> None:
