@@ -2,11 +2,11 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-services test test-all test-fast soak sim mutants lint fix bench build services services-down clean
+.PHONY: help setup demo demo-services test test-all test-fast soak sim mutants checked compiled lint fix pictures bench build service services services-down clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-EXTRAS := service,tables,gs,test,demo
+EXTRAS := service,server,tables,gs,test,demo
 PYTHONS := python3.13 python3.12 python3.11 python3
 # Modules are compiled when they are first imported: of what is installed, most never are. Without compiled modules, each
 # of the many processes of the tests would compile all of headwater again.
@@ -27,23 +27,30 @@ demo: setup  ## run a real pipeline: images of digits, data sets, four models an
 demo-services: setup  ## run the demo on Kafka, PostgreSQL and MinIO, which it starts
 	@$(BIN)/python -m services.demo
 
-test: lint  ## run what CI runs: lint, all tests on a folder, and a daily sample on servers (or SAMPLE=0 to 4)
+test: checked  ## run what CI runs: lint, all tests on a folder, and a daily sample on servers (or SAMPLE=0 to 4)
 	$(PYTEST) --on-servers $(or $(SAMPLE),sample)
 
-test-all: lint  ## lint, and run all tests but the soak tests, on a folder and on servers
+test-all: checked  ## lint, and run all tests but the soak tests, on a folder and on servers
 	$(PYTEST)
 
 test-fast: setup  ## run the quick tests, which need no servers
 	$(PYTEST) -m "not slow and not soak" --on-servers none
 
 soak: setup  ## run the longest tests: long outages and many writers, on servers
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak -o faulthandler_timeout=0
 
 sim: setup  ## simulate 20,000 fault schedules, starting from SEED (default: 0)
 	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --schedules 20000
 
 mutants: setup  ## mutation testing: N mutants (default: 100) of the core, from SEED (default: 0)
 	nice -n 15 $(BIN)/python -m tests.mutants --seed $(or $(SEED),0) --count $(or $(N),100)
+
+checked: setup
+	@$(MAKE) --no-print-directory -j 2 lint compiled
+
+# Each worker collects all tests: without this, each would compile all of them too. What is wrong is told by the tests.
+compiled: setup
+	@$(BIN)/pytest --collect-only --quiet >/dev/null || true
 
 lint: setup  ## check style, types and import rules
 	$(BIN)/ruff check .
@@ -55,11 +62,17 @@ fix: setup  ## apply automatic fixes of style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+pictures: setup  ## make the pictures of docs/page.md anew, of what the demo records
+	$(BIN)/python -m tests.page.pictures
+
 bench: setup  ## run the benchmarks; prints one line of JSON per result
 	$(BIN)/python -m bench
 
 build: setup  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
+
+service: setup  ## run all of headwater here until Ctrl-C: those servers, a projector, a relay and `headwater server`
+	@$(BIN)/python -m services.service
 
 services: setup  ## start Kafka, PostgreSQL and MinIO on this machine; prints the settings to export
 	@$(BIN)/python -m services up

@@ -27,6 +27,7 @@ FOLDER_ROWS = {
     "log-small": "bench.log_small",
     "relog": "bench.relog",
     "download": "bench.download",
+    "copy": "bench.copying",
     "million": "bench.million",
     "change-cost": "bench.change_cost",
     "change-growth": "bench.change_growth",
@@ -35,8 +36,27 @@ FOLDER_ROWS = {
     "memory-file": "bench.memory_file",
     "memory-entries": "bench.memory_entries",
     "rows": "bench.rows",
+    "event-bytes": "bench.event_bytes",
+    "server-writers": "bench.server_writers",
+    "server-job": "bench.start:measure_server_job",
+    "server-latency": "bench.server_latency",
+    "webhook-latency": "bench.webhook_latency",
+    "server-transfer": "bench.server_transfer",
+    "server-read": "bench.server_reads",
+    "page": "bench.page_views",
+    "usage": "bench.usage",
+    "events-stream": "bench.event_streams",
+    "events-latency": "bench.event_streams:measure_latency",
+    "lineage-picture": "bench.lineage_picture",
+    "archive": "bench.archive",
+    "collection": "bench.collection",
+    "collection-writers": "bench.collection_writers",
 }
 ON_BOTH = (
+    "server-job",
+    "server-latency",
+    "webhook-latency",
+    "server-transfer",
     "job",
     "idle",
     "log-large",
@@ -51,6 +71,8 @@ ON_BOTH = (
 ON_SERVERS_ONLY = {
     "latency": "bench.latency",
     "writers-32": "bench.writers:measure_more",
+    "server-writers": "bench.server_writers:measure_on_servers",
+    "server-waits": "bench.server_waits",
     "commit-cpu": "bench.commit_cpu",
     "project-entries": "bench.project_entries",
     "project-commits": "bench.project_events",
@@ -59,7 +81,10 @@ ON_SERVERS_ONLY = {
     "shared-draft": "bench.shared_draft:measure_on_servers",
     "references-s3": "bench.references",
     "rows": "bench.rows:measure_postgresql",
+    "event-bytes": "bench.event_bytes:measure_postgresql",
     "scale": "bench.scale",
+    "relay-latency": "bench.relay_latency",
+    "archive": "bench.archive:measure_on_servers",
 }
 SUFFIX = "-services"
 SERVER_ROWS = {
@@ -81,6 +106,7 @@ def measure(name: str, bench: Bench) -> Iterator[Figure]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for, or `arguments`; returns the exit code."""
     wanted = _parse(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each process would compile all of headwater again
     work = Path(wanted.work) if wanted.work else ROOT / ".build" / "bench"
     work.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix="run-", dir=work))

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from headwater._stores.projection_files import projection_file
 from headwater_eventlog.log_file import LOG_FILE
+from headwater_stores.projection_files import projection_file
 
 EVENTS_PER_COMMIT = 3
 EVENT_BYTES = 200

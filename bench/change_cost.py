@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
-from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_producer.producer import Producer
+from headwater_stores.stores import Stores
 
 from bench.fabricated import CATCH_UP_S, PROJECT, files, opened, path_of, read_all, version_events, write
 from bench.harness import Bench, Figure, Pairs, Result, run, settle

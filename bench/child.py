@@ -1,4 +1,7 @@
-"""A measured process: import everything, say "ready", wait for "go", run one function, print what it gave."""
+"""A measured process: import everything, say "ready", wait for "go", run one function, print what it gave.
+
+It ends when it is told to: others are measured until then.
+"""
 
 import importlib
 import json
@@ -12,15 +15,18 @@ OURS = (
     "headwater_eventlog",
     "headwater_producer",
     "headwater_consumer",
+    "headwater_stores",
     "headwater",
 )
 # What is imported inside of functions, there and in what they use.
 OTHERS = (
+    "encodings.idna",
     "numpy",
     "platformdirs",
     "rich.progress",
     "secrets",
     "tempfile",
+    "tomllib",
     "concurrent.futures.thread",
     "sqlite3",
     "kafka",
@@ -39,11 +45,12 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(function(**arguments)), flush=True)
+    sys.stdin.readline()
 
 
-def import_everything() -> None:
-    """Import every module of the product, and what it imports inside of functions."""
-    for package in OURS:
+def import_everything(*also: str) -> None:
+    """Import every module of a client and of the packages `also`, and what it imports inside of functions."""
+    for package in (*OURS, *also):
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)

@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from headwater._config.settings import read_settings
-from headwater._stores.folder import open_folder
-from headwater._stores.servers import open_servers
-from headwater._stores.stores import Stores
 from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, Record
 from headwater_producer.batches import file_events
 from headwater_producer.producer import Producer
@@ -21,6 +17,10 @@ from headwater_schemas.events import DraftOpened, Event, VersionCommitted, own_d
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.object_names import pack_name
 from headwater_schemas.positions import BEFORE_FIRST
+from headwater_stores.config.settings import read_settings
+from headwater_stores.folder import open_folder
+from headwater_stores.servers import open_servers
+from headwater_stores.stores import Stores
 
 PROJECT = "bench/bench"
 FILE_BYTES = 4096

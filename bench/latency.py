@@ -12,9 +12,9 @@ from contextlib import closing
 
 import headwater
 import psycopg
-from headwater._config.settings import read_settings
-from headwater._stores.server_settings import s3_settings
 from headwater_eventlog.kafka import KafkaSettings
+from headwater_stores.config.settings import read_settings
+from headwater_stores.server_settings import s3_settings
 
 from bench.bare_servers import client_of, producer_of
 from bench.harness import Figure, Pairs, Result, run, settle

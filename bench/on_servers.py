@@ -10,12 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from headwater._config.profile import Profile
-from headwater._config.settings import read_settings
-from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_consumer.database.postgresql.schema import PostgresqlSchema
+from headwater_consumer.operational.database import SCHEMA_SUFFIX
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import Record
+from headwater_stores.config.profile import Profile
+from headwater_stores.config.settings import read_settings
+from headwater_stores.server_settings import events_topic, kafka_settings, s3_settings
 from kafka.admin import KafkaAdminClient
 from minio.deleteobjects import DeleteObject
 
@@ -64,6 +65,11 @@ class ServerHome(Home):
         assert profile is not None
         return profile
 
+    @property
+    def events_topic(self) -> str:
+        """Where a relay writes version events."""
+        return events_topic(self.profile(), partitions=self.partitions).topic
+
     def with_fresh_projection(self) -> "ServerHome":
         """The same log, which nobody has projected yet."""
         return replace(self, schema=_fresh_name())
@@ -101,8 +107,9 @@ class ServerHome(Home):
                 raise BenchFailed(f"{len(failed)} objects of bucket {s3.bucket} could not be removed: {failed[0]}.")
 
     def forget_projection(self) -> None:
-        """Drop the schema."""
-        PostgresqlSchema(self.servers.database(DATABASE), self.schema).drop_schema()
+        """Drop the schema, and that of the operational tables."""
+        for schema in (self.schema, self.schema + SCHEMA_SUFFIX):
+            PostgresqlSchema(self.servers.database(DATABASE), schema).drop_schema()
 
     def is_there(self) -> set[str]:
         """What of it is on the servers: "topic", "schema", "bucket"."""
@@ -122,7 +129,7 @@ class ServerHome(Home):
         self.forget_projection()
         if "bucket" in self.is_there():
             client_of(s3_settings(self.profile())).remove_bucket(self.name)
-        _delete_topics(self.servers.kafka, {self.name})
+        delete_topics(self.servers.kafka, {self.name, self.events_topic})
 
 
 @dataclass(slots=True)
@@ -203,7 +210,7 @@ class ServerBench(Bench):
             if self.servers.are_own:
                 left.callback(self.end_projector)
                 return
-            left.callback(_delete_topics, self.servers.at.kafka, set(self._bare_topics))
+            left.callback(delete_topics, self.servers.at.kafka, set(self._bare_topics))
             if self._bucket is not None:
                 left.callback(self._bucket.remove)
             for home in self._homes:
@@ -241,7 +248,8 @@ def _record_bytes(record: Record) -> int:
     return len(record.key) + len(record.payload) + headers
 
 
-def _delete_topics(servers: str, topics: set[str]) -> None:
+def delete_topics(servers: str, topics: set[str]) -> None:
+    """Those that are there."""
     if there := _topics_of(servers, topics):
         with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
             admin.delete_topics(list(there))

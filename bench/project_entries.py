@@ -5,15 +5,15 @@ from contextlib import ExitStack, closing
 from itertools import repeat
 
 import psycopg
-from headwater._config.settings import read_settings
-from headwater._stores.server_settings import kafka_settings
-from headwater._stores.servers import open_database, open_log_and_database
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.rows import FILE, EntryRow
 from headwater_consumer.service.process import project_present
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_schemas import codec
 from headwater_schemas.events import EntryAdded
+from headwater_stores.config.settings import read_settings
+from headwater_stores.server_settings import kafka_settings
+from headwater_stores.servers import open_database, open_log_and_database
 from psycopg import sql
 
 from bench.fabricated import read_all

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headwater._stores.servers import open_log_and_database
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_schemas.positions import BEFORE_FIRST
+from headwater_stores.servers import open_log_and_database
 
 from bench import harness
 from bench.harness import BenchFailed

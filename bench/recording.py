@@ -30,14 +30,7 @@ def record_versions(versions: int) -> Result:
 def record_entries(events: int, per_version: int) -> Result:
     """Versions that grew entry by entry, an event each; `events` in all."""
     with opened_servers() as (stores, producer):
-        names = _names(stores.log)
-        versions = max(1, events // per_version)
-        grown = (
-            event
-            for n in range(versions)
-            for event in _grown(names[n % len(names)], events // versions - 2, n * per_version)
-        )
-        return {"records": record(producer, grown)}
+        return {"records": record(producer, grown_entries(stores.log, events, per_version))}
 
 
 def record_one_version(entries: int) -> Result:
@@ -45,6 +38,13 @@ def record_one_version(entries: int) -> Result:
     with opened_servers() as (_, producer):
         numbered = [files(range(entries))]
         return {"records": record(producer, version_events(f"{PROJECT}/large", uuid4().hex, numbered))}
+
+
+def grown_entries(log: EventLog, events: int, per_version: int) -> Iterator[Event]:
+    """Versions that grew entry by entry, an event each; on all partitions of `log`, and `events` in all."""
+    names, versions = _names(log), max(1, events // per_version)
+    for n in range(versions):
+        yield from _grown(names[n % len(names)], events // versions - 2, n * per_version)
 
 
 def _grown(collection: str, entries: int, first: int) -> Iterator[Event]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import headwater
-from headwater._stores.server_settings import s3_settings
+from headwater_stores.server_settings import s3_settings
 
 from bench.bare_servers import client_of
 from bench.harness import Figure, Result, run, settle

@@ -49,12 +49,12 @@ def _figures(bench: Bench, open_empty: Callable[[], Database], size_sql: str) ->
     cases: list[tuple[str, int, Callable[[int], Iterator[Event]], float]] = [
         ("commit", bench.size(COMMITS), _commits, ENTRY_ROWS_PER_COMMIT_MAX),
         ("entry", bench.size(ENTRY_COUNT), _entries, ENTRY_ROWS_PER_ENTRY_MAX),
-        ("run", bench.size(RUNS), _runs, ENTRY_ROWS_PER_ENTRY_MAX),
+        ("run", bench.size(RUNS), runs, ENTRY_ROWS_PER_ENTRY_MAX),
     ]
     for unit, count, events, most in cases:
         with closing(open_empty()) as database:
             before = _bytes(database, size_sql)
-            _project(bench, database, events(count))
+            project(bench, database, events(count))
             rows = {table: found / count for table, found in _rows(database).items() if found}
             grown = (_bytes(database, size_sql) - before) / count
         yield Figure(
@@ -83,7 +83,7 @@ def _entries(count: int) -> Iterator[Event]:
     yield from version_events(f"{PROJECT}/entries", "1", batches)
 
 
-def _runs(count: int) -> Iterator[Event]:
+def runs(count: int) -> Iterator[Event]:
     """Each uses what the run before it logged, and logs one entry of its own."""
     for n in range(count):
         run, collection = f"{PROJECT}/r{n}", f"{PROJECT}/c{n}"
@@ -95,7 +95,7 @@ def _runs(count: int) -> Iterator[Event]:
         yield RunFinished(run=run, state="finished")
 
 
-def _project(bench: Bench, database: Database, events: Iterator[Event]) -> None:
+def project(bench: Bench, database: Database, events: Iterator[Event]) -> None:
     with opened(bench.folder("log")) as (stores, producer):
         record(producer, events)
         projector = Projector(stores.log, database)

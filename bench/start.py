@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.harness import Bench, Figure, Home, Pairs, timed
+from bench.serving import served
 
 STARTS, JOBS = 21, 9
 IMPORT_MORE_MAX_S, VERSION_MORE_MAX_S, LS_MORE_MAX_S, COMPLETION_MORE_MAX_S = 0.1, 0.2, 0.35, 0.15
-JOB_MORE_MAX_S, JOB_ON_SERVERS_MORE_MAX_S = 0.6, 1.0
+JOB_MORE_MAX_S, JOB_ON_SERVERS_MORE_MAX_S, JOB_THROUGH_SERVER_MORE_MAX_S = 0.6, 1.0, 0.3
 
 COMMAND = str(Path(sys.executable).with_name("headwater"))
 LINE = f"{Path(COMMAND).name} ls sm"  # in which Tab is pressed
@@ -45,6 +47,14 @@ def measure_job(bench: Bench) -> Iterator[Figure]:
     yield _more("job", [sys.executable, "-c", JOB], home, more_max_s, bench.size(JOBS))
 
 
+def measure_server_job(bench: Bench) -> Iterator[Figure]:
+    """The same process with nothing but the address of a server."""
+    with served(bench.home()) as server:
+        job = [sys.executable, "-c", JOB]
+        figure = _more("job", job, server.home, JOB_THROUGH_SERVER_MORE_MAX_S, bench.size(JOBS))
+        yield replace(figure, bench="server-job")
+
+
 def _more(
     name: str,
     command: Sequence[str],
@@ -70,6 +80,8 @@ def _more(
 
 
 def _seconds(command: Sequence[str], home: Home, variables: dict[str, str] | None = None) -> float:
-    environment = {**home.environment(), **(variables or {})}
+    # Compiled once, as what is installed is, whatever the shell says.
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home.folder / "compiled")}
+    environment = {**home.environment(), **compiled, **(variables or {})}
     silent = {"stdout": subprocess.DEVNULL, "cwd": os.fspath(home.folder)}
     return timed(lambda: subprocess.run(command, check=True, env=environment, **silent))  # type: ignore[call-overload]

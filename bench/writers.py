@@ -37,11 +37,11 @@ def measured(bench: Bench, name: str, processes: int, *, ratio_min: float) -> Fi
         run(home, commit, name="first", commits=1)  # makes the store
         settle()
         each = [(home, {"name": f"own-{n}", "commits": COMMITS}) for n in range(processes)]
-        taken.append(_together(each, commit))
+        taken.append(together(each, commit))
         bare, arguments = bench.bare_commits(home)
         settle()
         of_bare = (Home(bench.folder("bare")), {**arguments, "commits": BARE_COMMITS})
-        limits.append(_together([of_bare] * processes, bare)["per_second"])
+        limits.append(together([of_bare] * processes, bare)["per_second"])
     pairs = Pairs([result["per_second"] for result in taken], limits)
     errors = sum(result["errors"] for result in taken)
     slowest = statistics.median(result["slowest_to_median"] for result in taken)
@@ -73,7 +73,8 @@ def commit(name: str, commits: int) -> Result:
     return {"start": start, "end": end, "cpu_s": cpu_s, "errors": errors, "commits": commits, "stages": stages.seconds}
 
 
-def _together(each: list[tuple[Home, dict[str, Any]]], function: Callable[..., Result]) -> Result:
+def together(each: list[tuple[Home, dict[str, Any]]], function: Callable[..., Result]) -> Result:
+    """What several processes reached that ran `function` at once."""
     results = run_together(each, function)
     commits = sum(result["commits"] for result in results)
     seconds = max(result["end"] for result in results) - min(result["start"] for result in results)

@@ -3,12 +3,12 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from services import ServicesFailed, gcs, lifecycle
 from services.binaries import binaries
 from services.cache import report
-from services.servers import Servers
 
 _COMMANDS = ("up", "down", "status", "get")
 FOLDER = Path(__file__).parent.parent / ".services"
@@ -36,7 +36,7 @@ def main() -> int:
 def _up(folder: Path, *, native: bool) -> int:
     found = lifecycle.up(folder, native=native)
     report(f"services: running, with data in {folder}. To use them:")
-    print(_exports(found))
+    print(exports(found.environment()))
     return 0
 
 
@@ -54,12 +54,13 @@ def _status(folder: Path) -> int:
         return 1
     for title, up in states.items():
         print(f"{title}: {'up' if up else 'down'}")
-    print(_exports(found.servers))
+    print(exports(found.servers.environment()))
     return 0 if all(states.values()) else 1
 
 
-def _exports(servers: Servers) -> str:
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in servers.environment().items())
+def exports(environment: Mapping[str, str]) -> str:
+    """The lines that set these variables in a shell."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
 
 
 def _arguments() -> argparse.Namespace:

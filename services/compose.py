@@ -17,6 +17,7 @@ FILE = Path(__file__).parent.parent / "docker-compose.yml"
 ASK_S = 20.0  # for an answer of the engine
 ERROR_LINES = 15
 
+SERVICES = ("kafka", "postgres", "minio")  # what headwater runs on; the file has headwater itself, too
 PORTS = {"Kafka": COMPOSE_KAFKA_PORT, "PostgreSQL": COMPOSE_POSTGRES_PORT, "MinIO": COMPOSE_MINIO_PORT}
 
 
@@ -40,7 +41,7 @@ def servers() -> Servers:
 def up() -> None:
     """Start the containers and wait until their health checks pass."""
     report("services: starting containers by Docker Compose")
-    _compose("up", "--detach", "--wait")
+    _compose("up", "--detach", "--wait", *SERVICES)
 
 
 def down() -> None:

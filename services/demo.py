@@ -21,18 +21,12 @@ STOP_S = 30.0  # for the batch in progress
 def main() -> int:
     """Start the servers if necessary, run the demo, and stop them if they were started here."""
     try:
-        was_up = all(lifecycle.states(FOLDER).values() or [False])
-        environment = {**os.environ, **lifecycle.up(FOLDER).environment()}
+        with lifecycle.running(FOLDER) as servers, projector(environment := {**os.environ, **servers.environment()}):
+            command = [sys.executable, str(SCRIPT), str(WORK), "--store", environment["HEADWATER_URL"]]
+            return subprocess.run(command, env=environment, check=False).returncode
     except ServicesFailed as error:
         report(f"services: {error}")
         return 1
-    try:
-        with projector(environment):
-            command = [sys.executable, str(SCRIPT), str(WORK), "--store", environment["HEADWATER_URL"]]
-            return subprocess.run(command, env=environment, check=False).returncode
-    finally:
-        if not was_up:
-            lifecycle.down(FOLDER)
 
 
 @contextmanager

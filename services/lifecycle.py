@@ -5,6 +5,8 @@ folder holds the number of its process.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,21 @@ def down(folder: Path) -> bool:
             NativeServers(folder, program_paths(), detached=True).stop()
         (folder / "servers.json").unlink()
         return True
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Servers]:
+    """A block in which the servers of a folder run; those that did not run before are stopped after it.
+
+    Raises: as `up`.
+    """
+    was_up = all(states(folder).values() or [False])
+    servers = up(folder)
+    try:
+        yield servers
+    finally:
+        if not was_up:
+            down(folder)
 
 
 def states(folder: Path) -> dict[str, bool]:

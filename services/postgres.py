@@ -17,7 +17,11 @@ from services.versions import POSTGRES_SETTINGS, USER
 
 # For a server whose data is disposable. Commits are still written before they are confirmed, so they survive a kill of
 # its processes, but not a failure of the machine.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",  # in its folder: one that is killed leaves nothing in the machine's memory
+}
 CONNECT_S = 2  # the minimum of libpq
 
 

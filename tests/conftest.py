@@ -1,6 +1,7 @@
 """What holds for every test: its own home and settings, and one way to draw random input."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,12 +16,19 @@ from tests.support.modes import MODES, stores_recycled
 
 # No deadline and no complaint about slow drawing: both measure the machine, which may be busy, not the code. Fixtures
 # of one test serve all its examples: what they lend is emptied for each.
-_ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-settings.register_profile("dev", _ALWAYS, max_examples=50)
-settings.register_profile("ci", _ALWAYS, max_examples=75, derandomize=True)  # the same examples on every run
+_ALWAYS = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("dev", _ALWAYS)
+settings.register_profile("ci", _ALWAYS, derandomize=True)  # the same examples on every run
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
-pytest_plugins = ["tests.support.run_plan", "tests.support.memory_files"]
+pytest_plugins = [
+    "tests.support.run_plan",
+    "tests.support.scheduling",
+    "tests.support.failures_at_once",
+    "tests.support.memory_files",
+]
 
 _OUTSIDE = dict(os.environ)  # as it was before any test ran
 
@@ -53,6 +61,14 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWATER_SETTINGS", os.devnull)
     monkeypatch.setenv("HEADWATER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HEADWATER_CAPTURE", "off")  # each run would ask git about this repository
+
+
+@pytest.fixture(scope="module")
+def module_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for what the tests of a module share. It is deleted after them: it may be in memory."""
+    folder = tmp_path_factory.mktemp("module")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=MODES)

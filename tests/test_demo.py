@@ -16,10 +16,10 @@ from typing import Any
 import headwater
 import pytest
 from headwater._commit.client import client_for, forget_client
-from headwater._config.settings import read_settings
+from headwater_stores.config.settings import read_settings
 
 from tests.support.forked import PIPE, ForkedProcess
-from tests.support.modes import MODES
+from tests.support.modes import MODES, keep
 from tests.support.stores import StoreUnderTest, new_store
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +61,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         def of(mode: str) -> Demo:
             folder = tmp_path_factory.mktemp(f"demo-{mode}")
             place = places.enter_context(new_store(mode, folder / "files" / "store"))
+            keep(place.folder)
             environment = {
                 **{name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "XDG_"))},
                 **place.environment,

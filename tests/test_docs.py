@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from headwater_stores.server_key import read_key
 
 from tests.references.conftest import bucket as bucket
 from tests.references.conftest import web as web
 from tests.references.objects import Bucket
 from tests.sdk.conftest import store as store
+from tests.server.conftest import open_server as open_server
 from tests.support.page_session import blocks_of, follow, script_of, shown_in, with_names
 from tests.support.web import Page, Web
 
@@ -25,6 +27,7 @@ FOR_USERS = (
     "runs",
     "lineage",
     "tables",
+    "events",
 )
 OF_USERS = [f"docs/{subject}.md" for subject in FOR_USERS]
 
@@ -46,6 +49,14 @@ def some_bucket(request: pytest.FixtureRequest) -> Mapping[str, str]:
     return {"my-bucket": found.name, "https://example.com": site.address}
 
 
+def some_server(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The server of the page on HTTP, which is at another port."""
+    return {"http://127.0.0.1:8470": request.getfixturevalue("open_server").url}
+
+
+PREPARED = {"docs/references.md": some_bucket, "docs/http.md": some_server}
+
+
 def in_this_order(wanted: list[str], lines: list[str]) -> bool:
     rest = iter(lines)
     return all(one in rest for one in wanted)
@@ -54,10 +65,14 @@ def in_this_order(wanted: list[str], lines: list[str]) -> bool:
 @pytest.mark.parametrize("page", [page for page in PAGES if script_of(page).strip()])
 @pytest.mark.usefixtures("store")
 def test_a_page_can_be_followed_literally_in_one_session(
-    page: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    page: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("HEADWATER_PROJECT")  # its reader has set nothing but where the store is
-    names = some_bucket(request) if page == "docs/references.md" else {}
+    monkeypatch.delenv("HEADWATER_PROJECT")  # its reader has set nothing but where the store is,
+    key_file = tmp_path / "server.key"  # and, where the store is on servers, the key that they share
+    read_key(key_file, create=True)
+    monkeypatch.setenv("HEADWATER_SERVER_KEY_FILE", str(key_file))
+    prepare = PREPARED.get(page)
+    names = {} if prepare is None else prepare(request)
 
     printed = follow(page, names)
 

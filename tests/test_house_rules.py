@@ -29,7 +29,7 @@ HOMES_OF_DRIVERS = {
         "runtime/headwater_runtime/shared_databases.py",
     ),
     "kafka": ("eventlog/",),
-    "minio": ("blobs/", "sdk/headwater/_references/s3.py"),
+    "minio": ("blobs/headwater_blobs/s3/minio_client.py",),
     "google": ("sdk/headwater/_references/gs.py",),
     "pyarrow": ("sdk/headwater/_tables/parquet.py",),
     "urllib3": ("runtime/headwater_runtime/proxies.py", "blobs/", "sdk/headwater/_references/"),
@@ -40,23 +40,40 @@ HOMES_OF_DRIVERS = {
 # Why a module of ours is imported inside a function: so that what is heavy is loaded when it is used, not before. Of
 # ours that is the database: its rows and queries are hundreds of classes and functions.
 HEAVY = frozenset(
-    ("database", "fastavro", "kafka", "minio", "numpy", "pandas", "prometheus_client", "psycopg", "pyarrow", "rich")
+    (
+        "database",
+        "fastavro",
+        "http",
+        "kafka",
+        "minio",
+        "numpy",
+        "pandas",
+        "prometheus_client",
+        "psycopg",
+        "pyarrow",
+        "rich",
+    )
 )
 DEFERRED = re.compile(r"# deferred: ([a-z_]+(?:, [a-z_]+)*)")
 
 # Attributes with an underscore that belong to no class of ours: of named tuples and modules, or of libraries whose
 # public interface lacks what is needed (their versions have an upper bound for that reason).
-OUTSIDE_PRIVATES = frozenset(("_asdict", "_exit", "_fields", "_make", "_replace")) | frozenset(
+OUTSIDE_PRIVATES = frozenset(("_asdict", "_exit", "_field_defaults", "_fields", "_make", "_replace")) | frozenset(
     (
         "_abort_multipart_upload",
         "_complete_multipart_upload",
         "_coordinator",
         "_create_multipart_upload",
+        "_delete_objects",
         "_execute",
         "_fetcher",
         "_list_multipart_uploads",
+        "_list_partition_offsets_process_response",
+        "_list_partition_offsets_request",
         "_list_parts",
+        "_manager",
         "_next_partition_records",
+        "_put_object",
         "_sender",
         "_unregister_cleanup",
         "_upload_part",
@@ -112,8 +129,21 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-MODULES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in tracked("*.py")}
-SHIPPED = {name: tree for name, tree in MODULES.items() if name.startswith(tuple(f"{room}/" for room in ROOMS))}
+pytestmark = pytest.mark.xdist_group("house rules")  # one process, which parses all modules once
+
+MODULES: dict[str, ast.Module] = {}
+SHIPPED: dict[str, ast.Module] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed() -> Iterator[None]:
+    """In memory while these tests run, and no longer: it is much."""
+    MODULES.update({name_of(path): ast.parse(path.read_text("utf-8")) for path in tracked("*.py")})
+    rooms = tuple(f"{room}/" for room in ROOMS)
+    SHIPPED.update({name: tree for name, tree in MODULES.items() if name.startswith(rooms)})
+    yield
+    MODULES.clear()
+    SHIPPED.clear()
 
 
 def test_there_is_something_to_check() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import durations
 from tests.support.durations import longest_first
 from tests.support.node_ids import folder_of, split_way, without_group
-from tests.support.selection import DAYS, sampled
+from tests.support.selection import DAYS, ON_STORES, choose, sampled
 
 BEHAVIOUR = [f"tests/sdk/test_runs.py::test_a_run[service-{number}]" for number in range(100)]
 FAULTS = [f"tests/faults/test_forks.py::test_a_fork[service-{number}]" for number in range(20)]
@@ -38,12 +38,34 @@ def test_what_is_particular_to_servers_runs_every_day(day: int) -> None:
     assert sampled(always, day) == set(always)
 
 
+def test_what_runs_again_over_http_takes_turns_everywhere() -> None:
+    documents = [f"tests/documents/test_using.py::test_y[over_http-{number}]" for number in range(100)]
+    by_day = [sampled(documents, day) for day in range(DAYS)]
+
+    assert set.union(*by_day) == set(documents)
+    assert all(10 <= len(chosen) <= 30 for chosen in by_day)
+
+
+@pytest.mark.parametrize("choice", ["none", "all"])
+def test_what_is_done_on_the_stores_themselves_is_not_done_over_http(choice: str) -> None:
+    items = [item("a.py::test_y[embedded]"), item("a.py::test_y[over_http]"), marked("a.py::test_x[over_http]")]
+
+    kept = [one.nodeid for one in choose(items, choice)[0]]
+
+    assert kept == ["a.py::test_y[embedded]"] + (["a.py::test_y[over_http]"] if choice == "all" else [])
+
+
 @pytest.mark.parametrize("day", range(DAYS))
 def test_of_every_kind_of_fault_one_runs_every_day(day: int) -> None:
     chosen = sampled([*FAULTS, "tests/service_faults/test_storage.py::test_a_disk_is_full"], day)
 
     assert {FAULTS[0], "tests/service_faults/test_storage.py::test_a_disk_is_full"} <= chosen
     assert len(chosen) < len(FAULTS)
+
+
+def marked(node_id: str) -> Any:
+    """A test with the marker of those on the stores themselves."""
+    return SimpleNamespace(nodeid=node_id, get_closest_marker=lambda name: name == ON_STORES)
 
 
 def item(node_id: str, group: str = "") -> Any:
@@ -71,9 +93,11 @@ def test_a_machine_that_ran_no_tests_yet_knows_the_long_ones_that_there_are() ->
     [
         ("tests/test_demo.py::test_y[service]@demo", "tests/test_demo.py::test_y[service]"),
         ("tests/test_demo.py::test_y@demo", "tests/test_demo.py::test_y"),
+        ("tests/a/b.py::test_y[x]@tests/a/b", "tests/a/b.py::test_y[x]"),
+        ("tests/a/b.py::test_y@killed commands", "tests/a/b.py::test_y"),
         ("tests/a/b.py::test_y[mailto:me@host]", "tests/a/b.py::test_y[mailto:me@host]"),
     ],
-    ids=["parameter", "none", "at sign"],
+    ids=["parameter", "none", "module", "words", "at sign"],
 )
 def test_an_id_is_the_same_with_and_without_workers(node_id: str, plain: str) -> None:
     assert without_group(node_id) == plain

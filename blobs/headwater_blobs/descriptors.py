@@ -12,6 +12,9 @@ _FICLONE = 0x40049409  # linux/fs.h
 _WRITEV_BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
 
 
+WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk writes these while the next are read, so that the last sync is short
+
+
 def write_all(target: int, buffers: Sequence[bytes | memoryview]) -> None:
     """Write `buffers`, one after the other. Raises: OSError."""
     for start in range(0, len(buffers), _WRITEV_BUFFERS_MAX):

@@ -9,18 +9,17 @@ A staged file is complete and durable before it is linked to its object's name, 
 whichever process is killed.
 """
 
-import errno
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headwater_runtime.files import DISK_FULL, link_to_new, make_folders, sync_folder
+from headwater_runtime.files import link_to_new, make_folders, sync_folder
 from headwater_runtime.shared_files import follow_folder
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
@@ -32,12 +31,15 @@ from headwater_schemas.errors import (
 from headwater_schemas.object_names import check_object_name, is_object_name
 
 from headwater_blobs import verify
-from headwater_blobs.descriptors import pieces_of, reflink, reserve, write_all
+from headwater_blobs.descriptors import WRITEBACK_BYTES, pieces_of, reflink, reserve, write_all
+from headwater_blobs.file_stream import FileStream
+from headwater_blobs.folder_errors import READ_ONLY, not_freed, translate_errors, translate_read_errors
 from headwater_blobs.folder_marker import FORMAT as FORMAT
 from headwater_blobs.folder_marker import MARKER as MARKER
 from headwater_blobs.folder_marker import (
-    MARKER_BYTES_MAX,
+    claim,
     gone,
+    is_claimed_by,
     is_gone,
     make_store,
     names_in,
@@ -45,26 +47,35 @@ from headwater_blobs.folder_marker import (
     refuse_foreign,
 )
 from headwater_blobs.local_sources import read_at, read_unchanged, unchanged
-from headwater_blobs.port import CHUNK_BYTES, STORING, Staged, StoredObject, Watch, first_attempt, unwatched
+from headwater_blobs.ownership import MARKER_BYTES_MAX, Owner
+from headwater_blobs.port import (
+    CHUNK_BYTES,
+    STORING,
+    Kept,
+    Staged,
+    StagedStream,
+    StoredObject,
+    Watch,
+    first_attempt,
+    unwatched,
+)
 from headwater_blobs.staging_area import StagingArea
 
 OPEN_OBJECTS_MAX = 64  # kept for reading, well below the usual limit of 1,024 descriptors
 DURABLE_FOLDERS_MAX = 65_536  # remembered, about 10 MB of names; beyond that, they are synced once more
-WRITEBACK_BYTES = 8 * 1024 * 1024  # the disk writes these while the next are read, so that the last sync is short
 
 _STAGING, _OBJECTS = "staging", "objects"
-_ABSENT = {errno.ENOENT, errno.ENOTDIR}
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _UUID_DIGITS = 32
 
 
 class FolderBlobStore:
     """A `BlobStore` in a folder. Open it with `open`."""
 
-    def __init__(self, folder: str, identity: str, *, read_only: bool) -> None:
+    def __init__(self, folder: str, identity: str, *, read_only: bool, unclaimed_by: Owner | None = None) -> None:
         self.folder = folder
         self.identity = identity  # 32 hex digits, assigned when the store was created
         self._read_only = read_only
+        self._unclaimed_by = unclaimed_by  # the log that it has to be claimed for before the first write
         self._objects = os.path.join(folder, _OBJECTS)
         self._staging = StagingArea(os.path.join(folder, _STAGING))
         # Bounded and thread-safe. A forked child uses its copies of the descriptors: pread moves no offset.
@@ -72,16 +83,19 @@ class FolderBlobStore:
         self._durable: set[str] = set()  # folders whose own names are known to be durable
 
     @classmethod
-    def open(cls, folder: Path, *, create: bool = True, read_only: bool = False) -> "FolderBlobStore":
+    def open(
+        cls, folder: Path, *, create: bool = True, read_only: bool = False, owner: Owner | None = None
+    ) -> "FolderBlobStore":
         """Open the store in `folder`; create it where `create` is set and the folder is empty or missing.
 
-        Raises: StoreUnavailable when there is none, StoreNotOurs when the folder holds something else, FormatTooNew,
-        StoreReadOnly when it would have to be created and cannot be.
+        `owner`: the log whose content it has; it is claimed for that log with `create`, else before the first write.
+        Raises: StoreUnavailable when there is none, StoreNotOurs when the folder holds something else or the content of
+        another log, FormatTooNew, StoreReadOnly when it would have to be created and cannot be.
         """
         path = os.path.abspath(folder)
         identity = read_identity(path)
         if identity is None:
-            with _translate_errors(path, MARKER_BYTES_MAX):
+            with translate_errors(path, MARKER_BYTES_MAX):
                 refuse_foreign(path)
                 if create and not read_only:
                     make_store(path)
@@ -89,14 +103,24 @@ class FolderBlobStore:
         if identity is None:
             raise StoreUnavailable(f"there is no blob store in {path}. Check the path, or log something to create it.")
         if not read_only:  # its creator may have been killed right after writing the marker
-            with _translate_errors(path, 0):
+            with translate_errors(path, 0):
                 for name in (_STAGING, _OBJECTS):
                     make_folders(Path(path, name), durable=False)
-        return cls(path, identity, read_only=read_only)
+        is_claimed = owner is None or is_claimed_by(path, owner)
+        store = cls(path, identity, read_only=read_only, unclaimed_by=None if is_claimed else owner)
+        if create and not read_only:
+            store._prepare_to_write()
+        return store
 
-    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:  # noqa: ARG002 - named when published
+    def stage_pack(
+        self,
+        contents: Sequence[bytes],
+        *,
+        project: str,  # noqa: ARG002 - named when published
+        algorithm: str | None = None,  # noqa: ARG002 - clients compute digests
+    ) -> Staged:
         size = sum(map(len, contents))
-        with self._new_staged(size) as (name, target), _translate_errors(self.folder, size):
+        with self._new_staged(size) as (name, target), translate_errors(self.folder, size):
             write_all(target, contents)
             os.fdatasync(target)
         return Staged(name, size, None)
@@ -112,10 +136,27 @@ class FolderBlobStore:
     ) -> Staged:
         return read_unchanged(source, lambda: self._stage_file(source.fileno(), algorithm, watch))
 
+    def goes_along(self, contents: Sequence[bytes]) -> bool:  # noqa: ARG002 - events carry no content
+        return False
+
+    def sent_in_vain(self, contents: Iterable[bytes]) -> dict[bytes, int]:  # noqa: ARG002 - as above
+        return {}
+
+    def stage_stream(self, *, project: str, size: int) -> StagedStream:  # noqa: ARG002 - named when published
+        self._prepare_to_write()
+        return FileStream.begin(self._staging, size, partial(translate_errors, self.folder))
+
+    def stream_step(self, size: int) -> int:  # noqa: ARG002 - every byte can be the last that is kept
+        return 1
+
+    def continue_stream(self, kept: Kept) -> StagedStream:
+        self._prepare_to_write()
+        return FileStream.continued(self._staging, kept, partial(translate_errors, self.folder))
+
     def publish(self, staged: Staged, name: str) -> None:
         source, target = self._staging.path_of(staged.handle), _path_of(self.folder, name)
-        self._refuse_if_read_only()
-        with _translate_errors(self.folder, staged.size):
+        self._prepare_to_write()
+        with translate_errors(self.folder, staged.size):
             try:
                 self._link(source, target)
             except FileExistsError:
@@ -126,12 +167,15 @@ class FolderBlobStore:
 
     def discard(self, staged: Staged) -> None:
         path = self._staging.path_of(staged.handle)
-        self._refuse_if_read_only()
-        with _translate_errors(self.folder, 0), suppress(FileNotFoundError):
+        self._prepare_to_write()
+        with translate_errors(self.folder, 0), suppress(FileNotFoundError):
             os.unlink(path)
 
+    def outlives(self, staged: Staged, names: Collection[str]) -> bool:  # noqa: ARG002 - an object is another name of it
+        return True
+
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
-        with _translate_errors(self.folder, None):
+        with translate_errors(self.folder, None):
             found = {name: _stat_if_there(_path_of(self.folder, name)) for name in names}
         if None in found.values():
             self._check_marker()
@@ -158,9 +202,13 @@ class FolderBlobStore:
         verify.check_location(location)
         return verify.checked_pieces(self._pieces(location), location, digest, self.folder)
 
+    def stream_part(self, location: BlobLocation, start: int, size: int) -> Iterator[memoryview]:
+        part = verify.part_of(location, start, size)
+        return verify.counted_pieces(self._pieces(part), part, self.folder)
+
     def local_file(self, location: BlobLocation) -> str | None:
         path = _path_of(self.folder, location.object_name)
-        with _translate_errors(self.folder, None):
+        with translate_errors(self.folder, None):
             found = _stat_if_there(path)
         return path if found is not None and (location.offset, location.size) == (0, found.st_size) else None
 
@@ -169,39 +217,51 @@ class FolderBlobStore:
 
     def abandoned(self) -> Iterator[StoredObject]:
         """As the port says. `name` is the `handle` of the staged bytes, so that `discard` deletes them."""
-        with _translate_errors(self.folder, None):
+        with translate_errors(self.folder, None):
             for found in self._staging.all():
                 yield StoredObject(found.name, found.size, found.modified_s)
 
     def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StoredObject]:
         if not dry_run:
-            self._refuse_if_read_only()
-        with _translate_errors(self.folder, None if dry_run else 0):
+            self._prepare_to_write()
+        with translate_errors(self.folder, None if dry_run else 0):
             for found in self._staging.reclaim(idle_s=idle_s, dry_run=dry_run):
                 yield StoredObject(found.name, found.freed, found.modified_s)
 
     def adopt(self, staged: Staged) -> Staged | None:
-        self._refuse_if_read_only()
-        with _translate_errors(self.folder, 0):
+        self._prepare_to_write()
+        with translate_errors(self.folder, 0):
             name = self._staging.adopt(staged.handle, staged.size)
         return None if name is None else replace(staged, handle=name)
 
     def delete(self, names: Iterable[str]) -> None:
-        self._refuse_if_read_only()
+        self._prepare_to_write()
         self._open_object.cache_clear()
+        refused: dict[str, OSError] = {}
         for name in names:
             path = _path_of(self.folder, name)
             # Not synced: an object that a crash brings back is still garbage, and is deleted again.
-            with _translate_errors(self.folder, 0), suppress(FileNotFoundError):
-                os.unlink(path)
+            with translate_errors(self.folder, 0), suppress(FileNotFoundError):
+                try:
+                    os.unlink(path)
+                except OSError as error:
+                    if error.errno not in READ_ONLY:
+                        raise
+                    refused[name] = error
+        if refused:
+            raise not_freed(self.folder, refused)
 
     def close(self) -> None:
         self._open_object.cache_clear()
         self._staging.close()
 
-    def _refuse_if_read_only(self) -> None:
+    def _prepare_to_write(self) -> None:
         if self._read_only:
             raise StoreReadOnly(f"the blob store in {self.folder} was opened read-only. Open it for writing.")
+        if self._unclaimed_by is not None:
+            with translate_errors(self.folder, MARKER_BYTES_MAX):
+                claim(self.folder, self._unclaimed_by)
+            self._unclaimed_by = None
 
     def _check_marker(self) -> None:
         """Raises: StoreUnavailable when not an object but the whole store is gone."""
@@ -211,8 +271,8 @@ class FolderBlobStore:
     @contextmanager
     def _new_staged(self, size: int) -> Iterator[tuple[str, int]]:
         """A new staging file and its descriptor, deleted when the block raises."""
-        self._refuse_if_read_only()
-        with _translate_errors(self.folder, size):
+        self._prepare_to_write()
+        with translate_errors(self.folder, size):
             name = self._staging.new_name()
             path = self._staging.path_of(name)
             target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
@@ -233,13 +293,13 @@ class FolderBlobStore:
         with self._new_staged(expected) as (name, target):
             with unchanged(origin):
                 size = self._copy_file(origin, target, expected, hasher, watch)
-            with _translate_errors(self.folder, size):
+            with translate_errors(self.folder, size):
                 os.fdatasync(target)
         return Staged(name, size, digests.pack(algorithm, hasher.digest()))
 
     def _copy_file(self, origin: int, target: int, expected: int, hasher: digests.Hasher, watch: Watch) -> int:
         """Copy all of `origin` to `target`, hash what is kept, and return its size."""
-        with _translate_errors(self.folder, expected):
+        with translate_errors(self.folder, expected):
             if reflink(origin, target):
                 for piece in pieces_of(target, 0, size := os.fstat(target).st_size):
                     hasher.update(piece)
@@ -248,7 +308,7 @@ class FolderBlobStore:
             reserve(target, expected)
         size = self._copy(origin, target, expected, hasher, watch)
         if size < expected:
-            with _translate_errors(self.folder, expected):
+            with translate_errors(self.folder, expected):
                 os.ftruncate(target, size)
         return size
 
@@ -257,10 +317,10 @@ class FolderBlobStore:
         size = started = 0
         while got := os.preadv(
             origin, [buffer], size
-        ):  # outside of _translate_errors: the caller reports errors of the source
+        ):  # outside of translate_errors: the caller reports errors of the source
             piece = buffer[:got]
             hasher.update(piece)
-            with _translate_errors(self.folder, max(expected, size + got)):
+            with translate_errors(self.folder, max(expected, size + got)):
                 write_all(target, [piece])
             size += got
             watch(STORING, got)
@@ -303,7 +363,7 @@ class FolderBlobStore:
         found = self._open_object(name)
         # An event may name any size; that of the object bounds the memory.
         size = min(size, max(found.size - offset, 0))
-        with _translate_read_errors(name, self.folder):
+        with translate_read_errors(name, self.folder):
             return read_at(found.descriptor, offset, size)
 
     def _check(self, data: bytes, location: BlobLocation, digest: bytes) -> None:
@@ -317,7 +377,7 @@ class FolderBlobStore:
         found = _open(
             self.folder, location.object_name
         )  # not cached: a large object is read once, and would evict packs
-        with _translate_read_errors(location.object_name, self.folder):
+        with translate_read_errors(location.object_name, self.folder):
             yield from pieces_of(found.descriptor, location.offset, location.size)
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, str]]:
@@ -354,7 +414,7 @@ class _OpenObject:
 
 def _open(folder: str, name: str) -> _OpenObject:
     path = _path_of(folder, name)
-    with _translate_read_errors(name, folder):
+    with translate_read_errors(name, folder):
         return _OpenObject(path)
 
 
@@ -362,38 +422,6 @@ def _path_of(folder: str, name: str) -> str:
     head, _, leaf = check_object_name(name).rpartition("/")
     # Up to two hex digits of the leaf, so that these folders sort as their objects do.
     return os.path.join(folder, _OBJECTS, head, leaf[: leaf.find("-") + 3], leaf)
-
-
-@contextmanager
-def _translate_errors(folder: str, needed: int | None) -> Iterator[None]:
-    """Raises: StoreError for errors of the store's file system. `needed` is in bytes, None when only reading."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _ABSENT and is_gone(folder):
-            raise gone(folder) from error
-        if error.errno in DISK_FULL:
-            raise StoreUnavailable(
-                f"{folder} is full: {needed or 0:,} bytes were needed; nothing was kept. Free space there and repeat."
-            ) from error
-        if error.errno in _READ_ONLY and needed is not None:
-            raise StoreReadOnly(
-                f"{error.filename or folder} cannot be written: {error.strerror}. `headwater doctor` says who may and "
-                "how to change that."
-            ) from error
-        raise StoreUnavailable(f"{folder} failed: {error.strerror}. Check that folder and its disk.") from error
-
-
-@contextmanager
-def _translate_read_errors(name: str, folder: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        if is_gone(folder):
-            raise gone(folder) from None
-        raise verify.missing(name, folder) from None
-    except OSError as error:
-        raise StoreUnavailable(f"{name!r} in {folder} is not readable: {error.strerror}. Check the disk.") from error
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -413,7 +441,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _listing(found: Iterable[tuple[str, str]], folder: str) -> Iterator[StoredObject]:
-    with _translate_errors(folder, None):
+    with translate_errors(folder, None):
         for name, path in found:
             if (status := _stat_if_there(path)) is not None:
                 yield StoredObject(name, status.st_size, status.st_mtime)

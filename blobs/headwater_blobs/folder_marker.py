@@ -1,4 +1,4 @@
-"""The marker that makes a folder a blob store: reading it, writing it, and what is refused in its place."""
+"""The markers of a folder: that which makes it a blob store, and that which names its log, see `ownership`."""
 
 import json
 import os
@@ -9,9 +9,11 @@ from pathlib import Path
 from headwater_runtime.files import is_temporary, make_folders, sync_folder, write_atomically
 from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreUnavailable
 
+from headwater_blobs import ownership
+from headwater_blobs.ownership import Owner
+
 MARKER = "headwater-blobs.json"
 FORMAT = 1
-MARKER_BYTES_MAX = 4096  # a marker has about 100
 
 _KIND = "headwater blob store"
 
@@ -23,7 +25,7 @@ def read_identity(folder: str) -> str | None:
     """
     try:
         with open(os.path.join(folder, MARKER), "rb") as file:
-            return _parse_marker(file.read(MARKER_BYTES_MAX), folder)
+            return _parse_marker(file.read(ownership.MARKER_BYTES_MAX), folder)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
@@ -69,6 +71,33 @@ def make_store(folder: str) -> None:
     for parent in Path(folder).parents:
         with suppress(PermissionError):  # a folder that cannot be read here was not made here
             sync_folder(str(parent))
+
+
+def is_claimed_by(folder: str, owner: Owner) -> bool:
+    """Whether the store is marked as that of a log.
+
+    Raises: StoreNotOurs when it is that of another; FormatTooNew, StoreUnavailable.
+    """
+    marker = _log_marker(folder)
+    return marker is not None and owner.is_named_by(marker, folder)
+
+
+def claim(folder: str, owner: Owner) -> None:
+    """Mark the store as that of a log; of several at once, one wins. Raises: as `is_claimed_by`; OSError."""
+    marker = _log_marker(folder)
+    if marker is None or not owner.is_named_by(marker, folder):
+        write_atomically(Path(folder, ownership.MARKER), owner.marker(), overwrite=marker is not None)
+        is_claimed_by(folder, owner)
+
+
+def _log_marker(folder: str) -> bytes | None:
+    try:
+        with open(os.path.join(folder, ownership.MARKER), "rb") as file:
+            return file.read(ownership.MARKER_BYTES_MAX)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreUnavailable(f"{folder} cannot be read: {error.strerror}. Check its permissions.") from error
 
 
 def is_gone(folder: str) -> bool:

@@ -1,15 +1,18 @@
 """The port of blob stores: what every adapter promises."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from headwater_schemas.entries import BlobLocation
+from headwater_schemas.errors import StoreNotAnswering, StoreUnavailable
 
 PACK_BYTES_MAX = 16 * 1024 * 1024  # a pack is held in memory while it is filled, so this bounds memory too
 PACKED_FILE_BYTES_MAX = 1024 * 1024  # larger files are objects of their own
-CHUNK_BYTES = 1024 * 1024
-READ_MANY_BYTES_MAX = 16 * CHUNK_BYTES  # the results of one `read_many` are all in memory at once
+# A piece that is read, hashed and written while a core's cache holds it: one of 1 MiB took up to four times as long.
+CHUNK_BYTES = 256 * 1024
+READ_MANY_BYTES_MAX = 16 * 1024 * 1024  # the results of one `read_many` are all in memory at once
 UNREADABLE = -1  # the size of an object that exists and that the store cannot open, though it can others
 
 
@@ -32,6 +35,33 @@ class Staged:
     name: str | None = None  # of the object, in stores that cannot rename and so have stored it under one
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of a stream: plain values, by which any process that has the store can go on with it."""
+
+    handle: str  # opaque: only the adapter can interpret it
+    size: int  # bytes that are kept, durably
+    step: int  # as `BlobStore.stream_step` told, when the stream began
+    proof: str  # of which bytes they are, where the store may have others under this handle by then; else ""
+
+    def to_text(self) -> str:
+        """To be written down."""
+        return json.dumps([self.handle, self.size, self.step, self.proof])
+
+    @classmethod
+    def of_text(cls, text: str) -> "Kept":
+        """What `to_text` made."""
+        return cls(*json.loads(text))
+
+
+class KeptLost(StoreUnavailable):
+    """What was kept of a stream is gone, or not what it was: all of it has to be sent again."""
+
+
+class KeptInUse(StoreNotAnswering):
+    """What was kept of a stream is in use: another process goes on with it, or looks whether it was left."""
+
+
 Watch = Callable[[str, int], None]  # what is done with a file, one of the next, and with how many more bytes
 HASHING = "hashing"  # in stores that need the digest before the first byte is sent
 STORING = "storing"
@@ -45,6 +75,48 @@ def unwatched(activity: str, amount: int) -> None:
 def first_attempt(digest: bytes) -> int:  # noqa: ARG001
     """The attempt whose name content gets that was never lost, see `object_names`."""
     return 0
+
+
+class StagedStream(Protocol):
+    """Bytes that are being staged, of a source that comes piece by piece. For one thread at a time."""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Add a piece. Raises: StoreUnavailable when full or not answering; then only `abort` is left."""
+        ...
+
+    def finish(self) -> Staged:
+        """Stage what was written, durably. Raises: as `write`."""
+        ...
+
+    def abort(self) -> None:
+        """Keep nothing, also of what was kept before. After `finish` or `leave`, or twice, it does nothing."""
+        ...
+
+    def keep(self) -> Kept | None:
+        """Make what was written so far durable, as far as the store can; the stream can go on.
+
+        It may be less than was written: see `BlobStore.stream_step`. None where there is nothing, and in stores that
+        cannot. Raises: as `write`; what was kept before stays so.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Let go of it: what `keep` returned last can be continued, by any process. What was written since is lost."""
+        ...
+
+
+class ContentReads(Protocol):
+    """The reading methods of a `BlobStore`, for who only reads contents."""
+
+    def read(self, location: BlobLocation, digest: bytes) -> bytes: ...
+
+    def read_many(self, wanted: Sequence[tuple[BlobLocation, bytes]]) -> list[bytes]: ...
+
+    def stream(self, location: BlobLocation, digest: bytes) -> Iterator[memoryview]: ...
+
+    def stream_part(self, location: BlobLocation, start: int, size: int) -> Iterator[memoryview]: ...
+
+    def local_file(self, location: BlobLocation) -> str | None: ...
 
 
 class BlobStore(Protocol):
@@ -63,6 +135,7 @@ class BlobStore(Protocol):
     - memory is bounded whatever the size, by CHUNK_BYTES a call or by what the adapter states (`stage_pack` is given
       its bytes);
     - every read is verified against the given digest: other bytes are an error that names the object, never data;
+      of a part only its length is;
     - bytes of a killed writer are not visible as an object; `abandoned` lists them, and `reclaim` deletes them;
     - many processes and threads may use one store at once, also after a fork; a child can publish what its parent
       staged.
@@ -70,8 +143,11 @@ class BlobStore(Protocol):
     Object names come from `headwater_schemas.object_names`.
     """
 
-    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
-        """Stage `contents`, one after the other, as one pack. Raises: StoreUnavailable when full, StoreReadOnly."""
+    def stage_pack(self, contents: Sequence[bytes], *, project: str, algorithm: str | None = None) -> Staged:
+        """Stage `contents`, one after the other, as one pack. Raises: StoreUnavailable when full, StoreReadOnly.
+
+        `algorithm`: by which events will name them, for a store that computes digests itself.
+        """
         ...
 
     def stage_file(
@@ -93,6 +169,32 @@ class BlobStore(Protocol):
         """
         ...
 
+    def goes_along(self, contents: Sequence[bytes]) -> bool:
+        """Whether these would go along with their events, so that asking whether they are stored would cost more."""
+        ...
+
+    def sent_in_vain(self, contents: Iterable[bytes]) -> dict[bytes, int]:
+        """The sizes of those (digests in the stored form) that went along, and turned out to be stored already."""
+        ...
+
+    def stage_stream(self, *, project: str, size: int) -> StagedStream:
+        """Begin to stage about `size` bytes of a source that comes piece by piece, and whose digest nobody knows yet.
+
+        It is staged like a pack: a store that cannot rename uses a name that was never used. Raises: as `stage_pack`.
+        """
+        ...
+
+    def stream_step(self, size: int) -> int:
+        """Of a stream of `size` bytes, what is kept before its end is a multiple of so many bytes."""
+        ...
+
+    def continue_stream(self, kept: Kept) -> StagedStream:
+        """Go on with a stream after the bytes that were kept, also those of a process that was killed.
+
+        Raises: KeptLost when they were discarded or collected, or are not the same; KeptInUse; as `stage_pack`.
+        """
+        ...
+
     def publish(self, staged: Staged, name: str) -> None:
         """Make `staged` the object `name`, durably. It can be published again under another name.
 
@@ -106,6 +208,10 @@ class BlobStore(Protocol):
         Where it is an object already, it is deleted only if no other writer can use it; else it becomes garbage, which
         is collected later.
         """
+        ...
+
+    def outlives(self, staged: Staged, names: Collection[str]) -> bool:
+        """Whether the bytes of `staged` are still there once these objects are deleted, to be published anew."""
         ...
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
@@ -135,6 +241,14 @@ class BlobStore(Protocol):
 
         BlobCorrupt is raised *instead of ending*, so a caller must not use the bytes before the iteration has ended.
         Raises: as `read`.
+        """
+        ...
+
+    def stream_part(self, location: BlobLocation, start: int, size: int) -> Iterator[memoryview]:
+        """`size` of the bytes at `location`, from `start` of them, as `stream` yields them; not verified.
+
+        A digest is of all bytes: who puts the parts together verifies them.
+        Raises: as `read`; BlobCorrupt instead of ending when there are fewer.
         """
         ...
 
@@ -170,7 +284,11 @@ class BlobStore(Protocol):
         ...
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete objects. A name that does not exist is fine."""
+        """Delete objects, and free their bytes: where the store keeps versions of them, all of these.
+
+        A name that does not exist is fine. Raises: NotFreed with the names of those whose bytes are still there, as
+        they are protected or a right is missing, when all others are deleted; StoreUnavailable, StoreReadOnly.
+        """
         ...
 
     def close(self) -> None:

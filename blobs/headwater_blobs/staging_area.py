@@ -4,7 +4,10 @@
     STAGING/<writer>/<32 hex>   bytes that it staged
 
 Whoever takes over or deletes bytes of another writer holds that lock meanwhile, so that the writer is gone and nobody
-else does the same. Errors of the file system are the caller's to translate.
+else does the same. Bytes that one process leaves for another to go on with are set apart: they have a folder of their
+own, as if they were a writer's, whose lock is held by who writes them and by nobody in between.
+
+Errors of the file system are the caller's to translate.
 """
 
 import errno
@@ -13,7 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from headwater_runtime.files import sync_folder
 from headwater_runtime.lock_files import LockFile, hold_left, hold_new
 from headwater_runtime.shared_files import follow_folder
 
@@ -41,9 +46,24 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SetApart:
+    """Staged bytes in a folder of their own, which this process holds."""
+
+    name: str
+    lock: LockFile
+
+
+@dataclass(frozen=True, slots=True)
 class _Writer:
     name: str
     lock: LockFile
+
+
+class _Left(NamedTuple):
+    """Whether a writer is gone, and whether this process holds its lock; where it has none yet, nobody can."""
+
+    is_left: bool
+    is_held: bool
 
 
 class StagingArea:
@@ -63,8 +83,7 @@ class StagingArea:
             made = self._begin()
             writer = self._own.setdefault(process_id, made)
             if writer is not made:  # another thread was quicker
-                self._remove_if_empty(made.name)
-                made.lock.close()
+                self._let_go(made.name, made.lock)
         return staged_name(writer.name)
 
     def path_of(self, name: str) -> str:
@@ -79,13 +98,44 @@ class StagingArea:
     def adopt(self, name: str, size: int) -> str | None:
         """Take over `size` bytes that a writer left; returns their new name. None where they are not left there."""
         writer = writer_of(name)
-        with self._held_if_left(writer) as is_left, suppress(FileNotFoundError):
-            if is_left and os.stat(self.path_of(name)).st_size == size:
+        with self._held_if_left(writer) as found, suppress(FileNotFoundError):
+            if found.is_left and os.stat(self.path_of(name)).st_size == size:
                 mine = self.new_name()
                 os.rename(self.path_of(name), self.path_of(mine))
                 self._adopted_from.add(writer)
                 return mine
         return None
+
+    def set_apart(self, name: str) -> SetApart | None:
+        """Give bytes of this process a folder of their own, durably. None where nobody could tell that they are held.
+
+        Raises: OSError.
+        """
+        apart = self._begin()
+        if not apart.lock.is_locked:
+            self._let_go(apart.name, apart.lock)
+            return None
+        moved = staged_name(apart.name)
+        os.rename(self.path_of(name), self.path_of(moved))
+        sync_folder(os.path.join(self._folder, apart.name))
+        sync_folder(self._folder)
+        return SetApart(moved, apart.lock)
+
+    def take_up(self, name: str) -> SetApart | None:
+        """Hold bytes that were set apart; None while another process does. Raises: FileNotFoundError; OSError."""
+        lock = hold_left(self._lock_of(writer_of(name)))
+        return None if lock is None else SetApart(name, lock)
+
+    def take_back(self, apart: SetApart) -> str:
+        """Make them bytes of this process again; returns their new name. Raises: OSError."""
+        mine = self.new_name()
+        os.rename(self.path_of(apart.name), self.path_of(mine))
+        self.let_go(apart)
+        return mine
+
+    def let_go(self, apart: SetApart) -> None:
+        """Hold them no more: another can take them up, or nobody if they are gone."""
+        self._let_go(writer_of(apart.name), apart.lock)
 
     def reclaim(self, *, idle_s: float, dry_run: bool) -> Iterator[StagedFile]:
         """Delete what writers left that are gone, unless it was written within the last `idle_s` seconds.
@@ -94,24 +144,25 @@ class StagingArea:
         """
         until_s = time.time() - idle_s
         for writer in self._writers():
-            with self._held_if_left(writer) as is_left:
-                for found in self._files_of(writer) if is_left else ():
+            with self._held_if_left(writer) as left:
+                for found in self._files_of(writer) if left.is_left else ():
                     if found.modified_s <= until_s and (dry_run or _unlink(self.path_of(found.name))):
                         yield found
-                if is_left and not dry_run:
-                    self._remove_if_empty(writer)
+                if left.is_left and not dry_run:
+                    self._remove_if_empty(writer, is_held=left.is_held)
 
     def close(self) -> None:
         """Let go of this process's locks. What it staged and did not discard is left."""
         for process_id, writer in list(self._own.items()):
             if process_id == os.getpid():
-                self._remove_if_empty(writer.name)
-            writer.lock.close()
+                self._let_go(writer.name, writer.lock)
+            else:
+                writer.lock.close()
         self._own.clear()
         for name in self._adopted_from:
-            with self._held_if_left(name) as is_left:
-                if is_left:
-                    self._remove_if_empty(name)
+            with self._held_if_left(name) as left:
+                if left.is_left:
+                    self._remove_if_empty(name, is_held=left.is_held)
         self._adopted_from.clear()
 
     def _begin(self) -> _Writer:
@@ -126,15 +177,15 @@ class StagingArea:
         raise OSError(errno.EAGAIN, "another process keeps removing new folders there")
 
     @contextmanager
-    def _held_if_left(self, writer: str) -> Iterator[bool]:
+    def _held_if_left(self, writer: str) -> Iterator[_Left]:
         """Whether a writer is gone. Until the end of the block nobody else takes what it left."""
         try:
             lock = hold_left(self._lock_of(writer))
-        except FileNotFoundError:  # it is removed only with the last of the staged bytes
-            yield True
+        except FileNotFoundError:  # it is removed with the last of the staged bytes; or its writer is about to make it
+            yield _Left(True, is_held=False)
             return
         try:
-            yield lock is not None
+            yield _Left(lock is not None, is_held=lock is not None)
         finally:
             if lock is not None:
                 lock.close()
@@ -154,11 +205,19 @@ class StagingArea:
                     freed = found.st_size if found.st_nlink == 1 else 0
                     yield StagedFile(name, found.st_size, freed, found.st_mtime)
 
-    def _remove_if_empty(self, writer: str) -> None:
-        """Remove the folder of a writer that is gone or ending. The caller holds its lock."""
+    def _let_go(self, writer: str, lock: LockFile) -> None:
+        self._remove_if_empty(writer, is_held=True)
+        lock.close()
+
+    def _remove_if_empty(self, writer: str, *, is_held: bool) -> None:
+        """Remove the folder of a writer that is gone or ending. A lock that is not held here may be another's by now:
+        the writer that made the folder finds that it is gone, or that it stays.
+        """
         folder = os.path.join(self._folder, writer)
         with suppress(OSError):  # of another user, say: an empty folder does no harm
-            if set(_names_in(folder)) <= {LOCK}:
+            if not is_held:
+                os.rmdir(folder)
+            elif set(_names_in(folder)) <= {LOCK}:
                 _unlink(os.path.join(folder, LOCK))
                 os.rmdir(folder)
 

@@ -61,6 +61,26 @@ def checked_pieces(
         raise _other_bytes(location, digest, digests.pack(algorithm, hasher.digest()), store)
 
 
+def part_of(location: BlobLocation, start: int, size: int) -> BlobLocation:
+    """Where a part of `location` is. Raises: InvalidInput when it is not inside."""
+    check_location(location)
+    if not 0 <= start <= start + size <= location.size:
+        raise InvalidInput(
+            f"{size:,} bytes from {start:,} are not in the {location.size:,} of {location.object_name!r}. Ask for less."
+        )
+    return BlobLocation(location.object_name, location.offset + start, size)
+
+
+def counted_pieces(pieces: Iterable[memoryview], part: BlobLocation, store: str) -> Iterator[memoryview]:
+    """Yield `pieces`. Raises: BlobCorrupt instead of ending unless together they fill `part`."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        yield piece
+    if size != part.size:
+        raise BlobCorrupt(f"{_describe(part, store)}: {size:,} were found. {_NEXT_STEP}")
+
+
 def coalesce(wanted: Sequence[tuple[BlobLocation, bytes]], bytes_max: int = RANGE_BYTES_MAX) -> Iterator[ByteRange]:
     """Ranges that hold every index of `wanted` once, of at most `bytes_max` bytes unless one location is larger.
 

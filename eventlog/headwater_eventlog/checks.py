@@ -14,25 +14,24 @@ def check_append(records: Sequence[NewRecord], partitions: int) -> None:
         raise InvalidInput(
             f"{len(records):,} records in one append; at most {RECORDS_PER_APPEND_MAX:,} are allowed. Split it."
         )
-    size = sum(len(record.payload) for record in records)
-    if size > BYTES_PER_APPEND_MAX:
+    if (size := sum(len(record.payload) for record in records)) > BYTES_PER_APPEND_MAX:
         raise InvalidInput(f"{size:,} bytes in one append; at most {BYTES_PER_APPEND_MAX:,} are allowed. Split it.")
     for record in records:
-        _check_record(record, partitions)
+        if len(record.payload) > EVENT_BYTES_MAX:
+            raise InvalidInput(
+                f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are "
+                "allowed. Split its content over several events."
+            )
+    for key in {record.key for record in records}:
+        _check_key(key)
+    for partition in {record.partition for record in records if record.partition is not None}:
+        check_partition(partition, partitions)
 
 
-def _check_record(record: NewRecord, partitions: int) -> None:
-    if record.partition is not None:
-        check_partition(record.partition, partitions)
-    if len(record.payload) > EVENT_BYTES_MAX:
+def _check_key(key: str) -> None:
+    if (size := len(key.encode())) > KEY_BYTES_MAX:
         raise InvalidInput(
-            f"a record of {record.key!r} has {len(record.payload):,} bytes; at most {EVENT_BYTES_MAX:,} are allowed. "
-            "Split its content over several events."
-        )
-    if len(record.key.encode()) > KEY_BYTES_MAX:
-        size = len(record.key.encode())
-        raise InvalidInput(
-            f"the key {record.key[:60]!r}… has {size:,} bytes; at most {KEY_BYTES_MAX:,} are allowed. Shorten it."
+            f"the key {key[:60]!r}… has {size:,} bytes; at most {KEY_BYTES_MAX:,} are allowed. Shorten it."
         )
 
 

@@ -32,6 +32,7 @@ from headwater_runtime.shared_files import create_empty
 from headwater_schemas.errors import (
     FormatTooNew,
     StoreError,
+    StoreFull,
     StoreMissing,
     StoreNotOurs,
     StoreReadOnly,
@@ -82,7 +83,7 @@ class LogConnection:
         try:
             return open_database(path, lambda access: cls._opened(path, access, read_only=read_only))
         except OSError as error:
-            raise _os_failure(error, path.parent) from error
+            raise os_failure(error, path.parent) from error
         except sqlite3.Error as error:
             raise to_store_error(error, path, "it could not be opened") from error
 
@@ -129,7 +130,7 @@ def exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise _os_failure(error, path.parent) from error
+        raise os_failure(error, path.parent) from error
 
 
 def _identity(path: Path, access: DatabaseAccess) -> tuple[int, ...]:
@@ -221,7 +222,7 @@ def create_log(path: Path, ancestors: Sequence[str] = ()) -> bool:
     except sqlite3.Error as error:
         raise to_store_error(error, path, "no log was created") from error
     except OSError as error:
-        raise _os_failure(error, folder) from error
+        raise os_failure(error, folder) from error
     return True
 
 
@@ -294,7 +295,8 @@ def to_store_error(error: sqlite3.Error, path: Path, outcome: str) -> StoreError
     return StoreUnavailable(f"{path} failed ({describe_error(error)}): {outcome}. Check the disk and the permissions.")
 
 
-def _os_failure(error: OSError, folder: Path) -> StoreError:
+def os_failure(error: OSError, folder: Path) -> StoreError:
+    """Our error for one of the operating system."""
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreReadOnly(f"{folder} cannot be written, and there is no event log in it yet. {GET_ACCESS}")
     if error.errno in DISK_FULL:
@@ -306,8 +308,8 @@ def _os_failure(error: OSError, folder: Path) -> StoreError:
     return StoreUnavailable(f"the event log in {folder} failed: {error.strerror}. Check the disk.")
 
 
-def _full(folder: Path, outcome: str) -> StoreUnavailable:
-    return StoreUnavailable(f"the disk of {folder} is full: {outcome}. Free some space, then try again.")
+def _full(folder: Path, outcome: str) -> StoreFull:
+    return StoreFull(f"the disk of {folder} is full: {outcome}. Free some space, then try again.")
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreGone
 from headwater_schemas.headers import Headers
 from headwater_schemas.positions import Position
 
@@ -16,8 +16,7 @@ BYTES_AT_ONCE_MAX = 900_000  # keys, payloads and headers; sent in one request
 KEY_BYTES_MAX = 4096  # much more than the grammar of names allows
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(NamedTuple):
     """A record to append."""
 
     key: str
@@ -26,8 +25,7 @@ class NewRecord:
     partition: int | None = None  # None: the one of the key
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record of the log."""
 
     position: Position
@@ -49,12 +47,29 @@ class LogIdentity:
         return f"id {self.generation} with {self.partitions} partitions"
 
 
-class RecordsGone(StoreUnavailable):
+class RecordsGone(StoreGone):
     """Records that are needed do not exist any more. Reading the partition must not continue elsewhere."""
 
     def __init__(self, message: str, *, partition: int) -> None:
         super().__init__(message)
         self.partition = partition
+
+
+class RecordsDeleted(RecordsGone):
+    """They were deleted from the beginning of their partition. They may be kept elsewhere, see `EarlierRecords`."""
+
+    def __init__(self, message: str, *, partition: int, beginning: int) -> None:
+        super().__init__(message, partition=partition)
+        self.beginning = beginning  # offset of the first record that is there still
+
+
+class RecordsRefused(HeadwaterError):
+    """The log does not take some records of an append, now or later. The others are to be sent again."""
+
+    def __init__(self, errors: Mapping[int, HeadwaterError]) -> None:
+        """`errors`: why, by the record's index."""
+        super().__init__(str(errors[min(errors)]))
+        self.errors = errors
 
 
 class EventLog(Protocol):
@@ -97,7 +112,7 @@ class EventLog(Protocol):
         """Append `records` durably; returns their positions.
 
         Raises: DurabilityUnknown when durability was not confirmed within `timeout_s`: the records may still be stored;
-        StoreUnavailable or StoreReadOnly when nothing was written.
+        StoreUnavailable or StoreReadOnly when nothing was written; RecordsRefused by a log that judges who writes.
         """
         ...
 
@@ -118,6 +133,40 @@ class EventLog(Protocol):
 
     def close(self) -> None:
         """Close files and connections. Closing twice is fine."""
+        ...
+
+
+class TrimmableLog(EventLog, Protocol):
+    """A log whose oldest records can be deleted."""
+
+    def beginnings(self) -> Mapping[int, int]:
+        """The offset of the first record of every partition that was not deleted, by one request."""
+        ...
+
+    def delete_before(self, offsets: Mapping[int, int]) -> None:
+        """Delete for ever the records before these offsets, by partition. Where they are gone already, nothing happens.
+
+        Raises: StoreUnavailable, StoreReadOnly.
+        """
+        ...
+
+
+class EarlierRecords(Protocol):
+    """What was deleted from the beginning of a log, where it is kept still. For any thread, also after a fork."""
+
+    def ancestors(self, generation: str) -> tuple[str, ...]:
+        """Those of a log whose first record was deleted. Raises: StoreUnavailable."""
+        ...
+
+    def read(self, log: LogIdentity, partition: int, *, after: int, before: int, limit: int) -> Sequence[Record]:
+        """As `EventLog.read`, of records before offset `before`; at least one, as there is no other end.
+
+        Raises: RecordsGone naming what is missing; StoreError, ContentError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close connections. Closing twice is fine."""
         ...
 
 

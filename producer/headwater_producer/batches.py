@@ -1,9 +1,10 @@
 """Split the entries of a draft, and moves, into events that keep within the limits of one event."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from headwater_schemas.entries import FileEntries, Reference
+from headwater_schemas.entries import BlobLocation, FileEntries, Reference
 from headwater_schemas.events import BlobsMoved, EntryAdded, EntryRemoved, Move
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX, EVENT_BYTES_MAX
 
@@ -54,6 +55,25 @@ def move_events(project: str, moves: Sequence[Move]) -> Iterator[BlobsMoved]:
     """`blobs-moved` events for `moves`."""
     for start in range(0, len(moves), MOVES_PER_EVENT_MAX):
         yield BlobsMoved(project=project, moves=tuple(moves[start : start + MOVES_PER_EVENT_MAX]))
+
+
+def joined_moves(pairs: Iterable[tuple[BlobLocation, BlobLocation]]) -> list[Move]:
+    """Moves of (before, now), in order; neighbours that are neighbours again become one."""
+    moves: list[Move] = []
+    for before, now in pairs:
+        last = moves[-1] if moves else None
+        if last is not None and _follows(last, before, now):
+            moves[-1] = replace(last, length=last.length + before.size)
+        else:
+            moves.append(Move(before.object_name, before.offset, before.size, now.object_name, now.offset))
+    return moves
+
+
+def _follows(last: Move, before: BlobLocation, now: BlobLocation) -> bool:
+    return (before.object_name, before.offset) == (last.object_name, last.offset + last.length) and (
+        now.object_name,
+        now.offset,
+    ) == (last.to_object_name, last.to_offset + last.length)
 
 
 def _split(batch: B, bytes_of: Callable[[B], int], part: Callable[[B, int, int], B]) -> Iterator[B]:

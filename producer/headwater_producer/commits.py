@@ -4,10 +4,9 @@ An event never names a blob that is not stored, so all content is published, dur
 the first event about it is sent. In the other order, a crash in between would leave a version that cannot be read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from uuid import uuid4
 
 from headwater_schemas import digests
 from headwater_schemas.entries import (
@@ -19,12 +18,19 @@ from headwater_schemas.entries import (
     Reference,
 )
 from headwater_schemas.errors import BlobMissing
-from headwater_schemas.events import DraftOpened, Event, ExpectedVersion, VersionCommitted, own_draft
+from headwater_schemas.events import DraftOpened, Event, ExpectedVersion, Imported, VersionCommitted
 from headwater_schemas.names import CollectionName
 
 from headwater_producer.batches import file_events, move_events, reference_events, removal_events
 from headwater_producer.producer import Producer, SentEvent
-from headwater_producer.stager import BlobStager, ContentMissing
+from headwater_producer.stager import BlobStager
+from headwater_producer.stored_content import ContentMissing
+
+Restore = Callable[[Collection[bytes]], None]  # ingest what can be had of these contents from where they came from
+
+
+def nothing_to_restore(missing: Collection[bytes]) -> None:
+    """Of a writer who has only what it ingested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,8 @@ class CommitVersion(Upsert):
     expected_digest: str | None = None
     expect_latest: ExpectedVersion | None = None  # commit only if `latest` is this version
     writers: int | None = None  # of a shared draft: how many to wait for
+    rights: tuple[str, ...] | None = None  # what may change about an existing version, see `VersionCommitted`
+    imported: Imported | None = None  # where it was committed first
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +79,35 @@ class SentCommit:
     locations: Mapping[bytes, BlobLocation]  # of its content and of what it healed, by digest
 
 
-def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer) -> SentCommit:
+def send_commit(
+    command: CommitVersion, stager: BlobStager, producer: Producer, *, restore: Restore = nothing_to_restore
+) -> SentCommit:
     """Publish the content, then send the events. The caller confirms, so that several commits share one append.
 
-    Content that was found lost, and is in hand or stored elsewhere in the project, is stored anew. Raises: BlobMissing,
-    which names the path; as `BlobStager.publish` and `Producer.send`. Then no event is sent.
+    Content that was found lost, and is in hand or stored elsewhere in the project, is stored anew. What was stored when
+    it was added, and is not any more, is asked of `restore`, once for all of it. Raises: BlobMissing, which names the
+    path; as `BlobStager.publish` and `Producer.send`. Then no event is sent.
     """
-    draft = own_draft(uuid4().hex)
-    return _send(command, draft, None, [commit_event(command, draft)], stager, producer)
+    draft = producer.new_draft()
+    locations = _publish(command, stager, restore)
+    return _send(command, draft, None, [commit_event(command, draft)], locations, stager, producer)
 
 
-def send_entries(command: Upsert, stager: BlobStager, producer: Producer, *, draft: str, writer: str) -> SentCommit:
+def send_entries(
+    command: Upsert,
+    stager: BlobStager,
+    producer: Producer,
+    *,
+    draft: str,
+    writer: str,
+    restore: Restore = nothing_to_restore,
+) -> SentCommit:
     """Publish the content, then send the entries that `writer` adds to a shared draft.
 
     The caller commits, or reports the writer as done, only once these events have been accepted: a draft of which a
     part was refused must not be sealed as if it were whole. Raises: as `send_commit`.
     """
-    return _send(command, draft, writer, [], stager, producer)
+    return _send(command, draft, writer, [], _publish(command, stager, restore), stager, producer)
 
 
 def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
@@ -104,17 +124,36 @@ def commit_event(command: CommitVersion, draft: str) -> VersionCommitted:
         expected_digest=command.expected_digest,
         expect_latest=command.expect_latest,
         writers=command.writers,
+        rights=command.rights,
+        imported=command.imported,
     )
 
 
-def _send(
-    command: Upsert, draft: str, writer: str | None, then: Sequence[Event], stager: BlobStager, producer: Producer
-) -> SentCommit:
+def _publish(command: Upsert, stager: BlobStager, restore: Restore) -> BlobLocations:
+    """Raises: BlobMissing, which names the path."""
+    wanted = FilesByPath.of(command.files).digests.values()
     try:
-        locations = stager.publish(command.project, FilesByPath.of(command.files).digests.values())
+        return stager.publish(command.project, wanted)
+    except ContentMissing:
+        missing = stager.find_lost(command.project, wanted)
+        restore(missing)
+        stager.rescue(command.project, stager.find_lost(command.project, missing))
+    try:
+        return stager.publish(command.project, wanted)
     except ContentMissing as missing:
         path = next(path for path, (digest, _) in command.files.items() if digest == missing.digest)
         raise BlobMissing(f"{path!r} cannot be logged to {command.collection}: {missing}") from missing
+
+
+def _send(
+    command: Upsert,
+    draft: str,
+    writer: str | None,
+    then: Sequence[Event],
+    locations: BlobLocations,
+    stager: BlobStager,
+    producer: Producer,
+) -> SentCommit:
     healed, moves = stager.heal(command.project)
     events = [*move_events(command.project, moves), *_content_events(command, draft, writer, locations), *then]
     sent = producer.send(events, message=command.message)

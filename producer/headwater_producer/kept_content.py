@@ -12,14 +12,15 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from headwater_blobs.port import Staged
+from headwater_blobs.port import BlobStore, Staged
 from headwater_runtime.files import write_atomically
 from headwater_schemas import digests
 from headwater_schemas.entries import Ranges
+from headwater_schemas.errors import InvalidInput, StoreError
 
 FORMAT = 1
 RECORDS_MAX = 16  # that are read, the newest
@@ -74,6 +75,14 @@ class KeptContent:
         if blob.staged.digest is not None:
             self._file_sizes[blob.staged.size] -= 1
         return blob
+
+    def take_over(self, digest: bytes, store: BlobStore) -> KeptBlob | None:
+        """As `pop`, for this process to use; None as well where the staged bytes are gone, or the store is away."""
+        left = self.pop(digest)
+        staged = None
+        with suppress(InvalidInput, StoreError):  # somebody else may have written the record
+            staged = None if left is None else store.adopt(left.staged)
+        return None if left is None or staged is None else replace(left, staged=staged)
 
     def keep(self, blobs: Sequence[tuple[Staged, Ranges]]) -> bool:
         """Record staged bytes of this process. False where that cannot be done, or they are too many."""

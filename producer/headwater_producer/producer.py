@@ -2,6 +2,9 @@
 
 An event is stamped once and then stays in the spool, in order, until its durability is confirmed. After any failure the
 same bytes with the same event id are sent again, which the projector recognises; no event overtakes another.
+
+A log that judges who writes may refuse an event. What follows it under its key is not sent either, since it would leave
+a gap; what is sent later begins anew there, in another session.
 """
 
 import getpass
@@ -10,21 +13,29 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from headwater_eventlog.port import EventLog, NewRecord
+from headwater_eventlog.port import EventLog, NewRecord, RecordsRefused
 from headwater_runtime import fork_hooks
 from headwater_runtime.retries import Backoff
 from headwater_schemas import codec, headers, keys
-from headwater_schemas.errors import DurabilityUnknown, StoreMissing, StoreUnavailable
-from headwater_schemas.events import BroadcastEvent, Event, Origin, Stamped
+from headwater_schemas.errors import (
+    DurabilityUnknown,
+    EventRejected,
+    HeadwaterError,
+    Reason,
+    StoreGone,
+    StoreUnavailable,
+)
+from headwater_schemas.events import BroadcastEvent, Event, Origin, Stamped, own_draft
 from headwater_schemas.limits import LABEL_LENGTH_MAX
 from headwater_schemas.positions import Cut, Position
 
+AUTHOR_VARIABLE = "HEADWATER_AUTHOR"  # from a server to the processes of its commands
 RECORDS_PER_APPEND = 512
 BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads; a log takes at least so many at once
 APPEND_TIMEOUT_S = 30.0
@@ -39,6 +50,7 @@ SESSION_AGE_MAX = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
+NewSession = Callable[[int], str]  # a session that starts at a time: milliseconds since 1970, UTC
 WatchAppend = Callable[[], Callable[[Sequence[Position]], None]]
 
 
@@ -59,6 +71,7 @@ class SentEvent:
     sequence: int
     copies: int = field(default=1, compare=False, repr=False)  # a broadcast has one in every partition
     positions: list[Position] = field(default_factory=list, compare=False, repr=False)  # of confirmed copies
+    refusals: list[HeadwaterError] = field(default_factory=list, compare=False, repr=False)  # why the log has none
 
     @property
     def is_confirmed(self) -> bool:
@@ -71,6 +84,14 @@ class _Spooled(NamedTuple):
 
     record: NewRecord
     sent: SentEvent
+
+
+def author_of_process() -> str:
+    """Who writes what this process does: `user@host`, unless it is told for whom it runs, as a server's commands are.
+
+    Nobody is trusted by that: whoever writes to a log itself can name any author.
+    """
+    return os.environ.get(AUTHOR_VARIABLE, "")[:LABEL_LENGTH_MAX] or user_at_host()
 
 
 def user_at_host() -> str:
@@ -99,8 +120,10 @@ class Producer:
         timer: Timer = Timer(),
         records_per_append: int = RECORDS_PER_APPEND,
         watch_append: WatchAppend | None = None,
+        new_session: NewSession = keys.new_session,
     ) -> None:
         """`watch_append` is called before each append, and its result, which may raise, with what that returned."""
+        self._new_session = new_session
         self._log = log
         self._watch_append = watch_append
         self._author = author
@@ -115,6 +138,10 @@ class Producer:
     def session(self) -> str:
         """The session that events are sent in. A process that lives long takes another one now and then."""
         return self._session
+
+    def new_draft(self) -> str:
+        """The id of a draft that this process alone writes to. As that of a session it says whose it is."""
+        return own_draft(self._new_session(_milliseconds(self._clock())))
 
     def send(self, events: Sequence[Event], *, message: str | None = None) -> list[SentEvent]:
         """Spool `events` in order, all or none; they are on the log once `confirm` has returned.
@@ -131,7 +158,7 @@ class Producer:
                 self._begin_session()
             sequences: dict[str, int] = {}
             stamped = [self._stamp(event, sequences, message) for event in events]
-            spooled = [_spooled(self._session, s, self._records(s)) for s in stamped]
+            spooled = [_spooled(s, self._records(s)) for s in stamped]
             self._sequences.update(sequences)  # only now: an event that cannot be encoded leaves no gap
             for event in spooled:
                 self._spool.extend(event)
@@ -139,7 +166,7 @@ class Producer:
             return [event[0].sent for event in spooled]
 
     def confirm(self, *, timeout_s: float = CONFIRM_TIMEOUT_S) -> Cut:
-        """Wait until all events sent so far are durable; returns the cut that holds them.
+        """Wait until all events sent so far are durable, or refused; returns the cut that holds them.
 
         Raises: StoreUnavailable or DurabilityUnknown when that did not succeed in time. The events stay in the spool,
         and the next `confirm` sends them again.
@@ -147,8 +174,12 @@ class Producer:
         deadline = self._timer.monotonic() + timeout_s
         with self._appending:
             while batch := self._next_batch():
-                positions = self._append([record for record, _ in batch], deadline)
-                self._take_out(batch, positions)
+                try:
+                    positions = self._append([record for record, _ in batch], deadline)
+                except RecordsRefused as refused:
+                    self._drop_refused({batch[index].sent: error for index, error in refused.errors.items()})
+                else:
+                    self._take_out(batch, positions)
             return self._cut
 
     def cut_of(self, sent: Iterable[SentEvent]) -> Cut:
@@ -180,6 +211,24 @@ class Producer:
                 self._spool_bytes -= len(record.payload)
         self._cut = self._cut.including(*positions)
 
+    def _drop_refused(self, refused: Mapping[SentEvent, HeadwaterError]) -> None:
+        """These events will not be on the log, nor what was sent after them under their keys."""
+        first = {(sent.session, sent.key): sent for sent in sorted(refused, key=_sequence, reverse=True)}
+        with self._spooling:
+            waiting = list(self._spool)
+            self._spool.clear()
+            for spooled in waiting:
+                sent = spooled.sent
+                before = first.get((sent.session, sent.key))
+                if before is None or sent.sequence < before.sequence:
+                    self._spool.append(spooled)
+                    continue
+                sent.refusals.append(refused.get(sent) or _not_sent(sent, refused[before]))
+                self._spool_bytes -= len(spooled.record.payload)
+            for sent in first.values():
+                self._sequences.pop(sent.key, None)
+                self._sessions[sent.key] = self._new_session(_milliseconds(self._clock()))
+
     def _append(self, batch: Sequence[NewRecord], deadline: float) -> list[Position]:
         clock = self._timer.monotonic
         retries = APPEND_BACKOFF.start(deadline=deadline, clock=clock, sleep=self._timer.sleep)
@@ -188,7 +237,7 @@ class Producer:
             check = None if self._watch_append is None else self._watch_append()
             try:
                 positions = self._log.append(batch, timeout_s=min(APPEND_TIMEOUT_S, left_s))
-            except StoreMissing:
+            except StoreGone:
                 raise  # it does not come back by itself
             except (DurabilityUnknown, StoreUnavailable):
                 if not retries.pause():
@@ -202,9 +251,8 @@ class Producer:
         key = event.key
         sequence = sequences.get(key, self._sequences.get(key, 0))
         sequences[key] = sequence + 1
-        origin = Origin(
-            session=self._session, sequence=sequence, clock=self._clock(), author=self._author, message=message
-        )
+        session = self._sessions.get(key, self._session)
+        origin = Origin(session=session, sequence=sequence, clock=self._clock(), author=self._author, message=message)
         return Stamped(origin, event)
 
     def _records(self, stamped: Stamped) -> list[NewRecord]:
@@ -220,7 +268,8 @@ class Producer:
         return abs(age) > SESSION_AGE_MAX
 
     def _begin_session(self) -> None:
-        self._session = keys.new_session(_milliseconds(self._clock()))
+        self._session = self._new_session(_milliseconds(self._clock()))
+        self._sessions: dict[str, str] = {}  # key → another one, after something was refused
         self._sequences: dict[str, int] = {}  # key → the next sequence
 
     def _begin_anew(self) -> None:
@@ -232,8 +281,21 @@ class Producer:
         self._begin_session()
 
 
-def _spooled(session: str, stamped: Stamped, records: Sequence[NewRecord]) -> list[_Spooled]:
-    sent = SentEvent(session, stamped.event.key, stamped.origin.sequence, len(records))
+def _sequence(sent: SentEvent) -> int:
+    return sent.sequence
+
+
+def _not_sent(sent: SentEvent, refusal: HeadwaterError) -> EventRejected:
+    reason = refusal.reason if isinstance(refusal, EventRejected) else Reason.SEQUENCE_GAP
+    return EventRejected(
+        f"this was not written to {sent.key}, since what was to be written there before was refused: {refusal} Then "
+        "log it again.",
+        reason=reason,
+    )
+
+
+def _spooled(stamped: Stamped, records: Sequence[NewRecord]) -> list[_Spooled]:
+    sent = SentEvent(stamped.origin.session, stamped.event.key, stamped.origin.sequence, len(records))
     return [_Spooled(record, sent) for record in records]
 
 

@@ -1,14 +1,17 @@
 """Staged bytes of one process: what is in them, and packs that are being staged."""
 
+import math
 import os
+import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from headwater_blobs.port import BlobStore, Staged
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore, Staged
 from headwater_runtime.daemon_threads import start_daemon
-from headwater_schemas.entries import Ranges
+from headwater_schemas import digests, object_names
+from headwater_schemas.entries import BlobLocation, Ranges
 from headwater_schemas.errors import HeadwaterError
 
 STAGING_ERRORS = (HeadwaterError, OSError, MemoryError)
@@ -22,6 +25,7 @@ class StagedBlob:
     ranges: Ranges  # of its contents within it
     published: dict[str, str] = field(default_factory=dict)  # project → object name
     counted: dict[str, set[bytes]] = field(default_factory=dict)  # project → digests of what a caller asked for
+    checked_s: float = -math.inf  # by the stager's clock: when its objects were last known not to be condemned
     owner: int = field(
         default_factory=os.getpid
     )  # the process that staged it: after a fork, others must not discard it
@@ -32,6 +36,19 @@ class StagedBlob:
         is_found_by_name = self.staged.digest is not None and self.staged.name is not None
         return not self.published and not is_found_by_name and self.owner == os.getpid()
 
+    @property
+    def objects(self) -> set[str]:
+        """The objects that it is, or is a part of."""
+        return {*self.published.values(), *([] if self.staged.name is None else [self.staged.name])}
+
+    def name_in(self, project: str, attempt: Callable[[], int]) -> str:
+        """The name to publish it under: the one that it has already, if that is in `project`."""
+        if self.staged.name is not None and object_names.project_of(self.staged.name) == project:
+            return self.staged.name
+        if self.staged.digest is None:
+            return object_names.pack_name(project)
+        return object_names.file_name(project, self.staged.digest, attempt())
+
     def count(self, project: str, digests: Iterable[bytes]) -> set[bytes]:
         """Note that these of its contents were asked for in `project`. Returns those that never were before.
 
@@ -41,6 +58,41 @@ class StagedBlob:
         new = set(digests) - counted
         counted |= new
         return new
+
+    def unpublish(self, names: Collection[str]) -> set[bytes]:
+        """It is none of these objects any more. Returns the contents that were counted in one."""
+        gone = [project for project, name in self.published.items() if name in names]
+        for project in gone:
+            del self.published[project]
+        return {digest for project in gone for digest in self.counted.pop(project, ())}
+
+
+def published_anew(store: BlobStore, staged: Staged, project: str) -> str:
+    """Publish what is staged, a pack or a stream, as an object of a name that was never used, and return that.
+
+    Raises: StoreUnavailable, StoreReadOnly.
+    """
+    name = staged.name or object_names.pack_name(project)
+    store.publish(staged, name)
+    if staged.name is None:  # it is an object by itself now
+        store.discard(staged)
+    return name
+
+
+def staged_copy(
+    store: BlobStore, place: BlobLocation, digest: bytes, project: str, attempt: Callable[[bytes], int]
+) -> StagedBlob:
+    """A stored content, staged once more for `project`. Raises: ContentError, StoreUnavailable, StoreReadOnly."""
+    algorithm = digests.algorithm_of(digest)
+    if place.size <= PACKED_FILE_BYTES_MAX:
+        staged = store.stage_pack([store.read(place, digest)], project=project, algorithm=algorithm)
+    else:
+        with tempfile.TemporaryFile(buffering=0) as copy:
+            for chunk in store.stream(place, digest):
+                copy.write(chunk)
+            copy.seek(0)
+            staged = store.stage_file(copy, algorithm, project=project, attempt=attempt)
+    return StagedBlob(staged, Ranges({digest: (0, staged.size)}))
 
 
 class PackStaging:
@@ -77,6 +129,8 @@ class PackStaging:
             if self._staged is not None or self._error is not None:
                 return
             try:
-                self._staged = self._store.stage_pack(list(self.contents.values()), project=self._project)
+                algorithm = digests.algorithm_of(next(iter(self.contents)))
+                contents = list(self.contents.values())
+                self._staged = self._store.stage_pack(contents, project=self._project, algorithm=algorithm)
             except STAGING_ERRORS as error:  # raised again in the thread that waits
                 self._error = error

@@ -6,8 +6,8 @@ version needs, in the version's project, and skips what that project has stored 
 given the likely project, so that content for it is published without a copy; content for another project is copied.
 """
 
+import math
 import os
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -18,30 +18,26 @@ from pathlib import Path
 from typing import BinaryIO
 
 from headwater_blobs.local_sources import digest_of, head_of, read_unchanged
-from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Staged, Watch, unwatched
+from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX, BlobStore, Watch, unwatched
 from headwater_runtime.pools import no_fork
-from headwater_schemas import digests, object_names
+from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, BlobLocations, Ranges
-from headwater_schemas.errors import BlobMissing, InvalidInput, StoreError, StoreUnavailable
+from headwater_schemas.errors import ContentError, StoreUnavailable
 from headwater_schemas.events import Move
 
+from headwater_producer.condemned_content import CondemnedContent
 from headwater_producer.kept_content import KeptContent
-from headwater_producer.staged_blobs import STAGING_ERRORS, PackStaging, StagedBlob
-from headwater_producer.stored_content import Clock, Located, StoredContent, StoredLocations
+from headwater_producer.staged_blobs import STAGING_ERRORS, PackStaging, StagedBlob, staged_copy
+from headwater_producer.stored_content import (
+    Clock,
+    ContentMissing,
+    KnownObjects,
+    Located,
+    StoredContent,
+    StoredLocations,
+)
 
 AHEAD_BYTES_MIN = PACK_BYTES_MAX // 4  # smaller packs would become many
-
-
-class ContentMissing(BlobMissing):
-    """Content that was neither ingested by this process nor stored before, or that the store has lost."""
-
-    def __init__(self, digest: bytes, project: str, lost: BlobLocation | None = None) -> None:
-        if lost is None:
-            problem = f"content {digests.to_text(digest)} is not stored in {project}, nor was it added by this process"
-        else:
-            problem = f"object {lost.object_name!r}, which held content {digests.to_text(digest)}, is gone or damaged"
-        super().__init__(f"{problem}. Add it again from a file that has it.")
-        self.digest = digest
 
 
 class BlobStager:
@@ -58,6 +54,7 @@ class BlobStager:
         *,
         algorithm: str,
         project: str,
+        objects: KnownObjects | None = None,
         clock: Clock = time.monotonic,
         trusted_s: float | None = None,
         records: Path | None = None,
@@ -70,7 +67,8 @@ class BlobStager:
         `records`: a folder of this machine for the records of what is staged and left, see `kept_content`.
         """
         self._store = store
-        self._stored = StoredContent(store, stored, clock=clock, trusted_s=trusted_s)
+        self._stored = StoredContent(store, stored, objects=objects, clock=clock, trusted_s=trusted_s)
+        self._clock = clock
         self._catch_up = catch_up
         self._algorithm = algorithm
         self._hash = digests.one_shot(algorithm)
@@ -80,11 +78,10 @@ class BlobStager:
         self._buffered: dict[bytes, bytes] = {}  # small contents of the pack that is being filled
         self._buffered_bytes = 0
         self._blobs: dict[bytes, StagedBlob] = {}
-        self._extra_uses: Counter[bytes] = (
-            Counter()
-        )  # how often content was ingested, or found here, after the first time
+        self._extra_uses = Counter[bytes]()  # how often content was ingested, or found here, after the first time
         self._stagings: list[PackStaging] = []  # packs that are being staged, in order
         self._leftovers = KeptContent(records, project, algorithm)
+        self._condemned = CondemnedContent(store, self._stored)
         self._unclaimed: set[bytes] = set()  # contents that were taken over with others, and that nobody used yet
         self._keeps_staged = False
         self._pid = os.getpid()
@@ -121,8 +118,7 @@ class BlobStager:
             content = read_unchanged(source, lambda: head_of(source.fileno(), PACKED_FILE_BYTES_MAX + 1))
             if len(content) <= PACKED_FILE_BYTES_MAX:  # unless it grew meanwhile
                 return self.ingest([content], verify=verify)[0], len(content)
-        left = None if verify else self._use_left_file(source, watch)
-        if left is not None:
+        if not verify and (left := self._use_left_file(source, watch)) is not None:
             return left
         verified: set[bytes] = set()
 
@@ -137,10 +133,10 @@ class BlobStager:
         if verify:
             attempt(staged.digest)  # a store that can rename did not ask
         with self._exclusive():
-            if self._use(staged.digest) or self._is_stored(staged.digest):
+            if self._use(staged.digest) or self._known([staged.digest]):
                 self._store.discard(staged)
             else:
-                self._blobs[staged.digest] = StagedBlob(staged, Ranges({staged.digest: (0, staged.size)}))
+                self._keep(StagedBlob(staged, Ranges({staged.digest: (0, staged.size)})))
         return staged.digest, staged.size
 
     def stage_ahead(self) -> None:
@@ -200,7 +196,7 @@ class BlobStager:
                 self._stage_buffered(in_background=False)
             found = BlobLocations()
             elsewhere: list[bytes] = []
-            for blob, of_blob in self._by_blob(wanted):
+            for blob, of_blob in self._by_usable_blob(wanted):
                 if blob is None:
                     elsewhere += of_blob
                 else:
@@ -217,6 +213,29 @@ class BlobStager:
                 found.update(self._stored_or_copied(project, elsewhere))
         return found
 
+    def distrust(self, relied_on: Mapping[bytes, BlobLocation]) -> None:
+        """An event was refused for an object that is condemned: whatever is in hand or was seen may be in such a one.
+
+        `relied_on`: where the content of the event was said to be.
+        """
+        self._stored.distrust()
+        with self._exclusive():
+            for blob in self._blobs.values():
+                blob.checked_s = -math.inf
+            self._condemned.note(relied_on)
+
+    def keeps(self, digest: bytes) -> bool:
+        """Whether the staged bytes of a large content outlive every object, so that nobody else need keep them."""
+        with self._exclusive():
+            blob = self._blobs.get(digest)
+            return blob is not None and self._store.outlives(blob.staged, blob.objects)
+
+    def rescue(self, project: str, wanted: Iterable[bytes]) -> None:
+        """Copy what of these contents can still be read from objects that are condemned. The others stay missing."""
+        for digest, place in self._condemned.places(wanted).items():
+            with suppress(ContentError):
+                self._copy(digest, place, project)
+
     def heal(self, project: str) -> tuple[Mapping[bytes, BlobLocation], list[Move]]:
         """Store anew what `project` was found to have lost and is in hand, or has another copy there.
 
@@ -228,7 +247,7 @@ class BlobStager:
             return {}, []
         with self._exclusive():
             here = {digest for digest in lost if self._is_here(digest)}
-        copies = self._stored.find(project, [digest for digest in lost if digest not in here])
+        copies = self._stored.find(project, set(lost) - here)
         for digest, location in copies.items():
             self._copy(digest, location, project)
         healed = self.publish(project, [*here, *copies])
@@ -242,12 +261,17 @@ class BlobStager:
         """
         with self._exclusive():
             unused = dict.fromkeys(digest for digest in handed_over if not self._is_used_by_others(digest))
+            self._condemned.forget(unused)
             for blob, of_blob in self._by_blob(unused):
                 if blob is not None and blob.published:
                     self._drop(of_blob, blob)
             for digest in stored if self._blobs or self._buffered else ():
                 if not self._is_used_by_others(digest):
                     self._drop_unpublished(digest)
+
+    def sent_in_vain(self, contents: Iterable[bytes]) -> Mapping[bytes, int]:
+        """See `BlobStore.sent_in_vain`."""
+        return self._store.sent_in_vain(contents)
 
     def keep_staged(self) -> None:
         """Something failed or was interrupted: `close` leaves what is staged to the next process that adds it."""
@@ -269,6 +293,7 @@ class BlobStager:
             self._blobs.clear()
             self._extra_uses.clear()
             self._unclaimed.clear()
+            self._condemned.clear()
             self._buffered.clear()
             self._buffered_bytes = 0
 
@@ -282,6 +307,22 @@ class BlobStager:
     def _by_blob(self, wanted: Iterable[bytes]) -> list[tuple[StagedBlob | None, list[bytes]]]:
         """Runs of contents that are in one staged blob, or in none: those of a folder lie in its packs in order."""
         return [(blob, list(run)) for blob, run in groupby(wanted, key=self._blobs.get)]
+
+    def _keep(self, blob: StagedBlob) -> None:
+        """What is staged now is in hand."""
+        blob.checked_s = self._clock()
+        self._blobs.update(dict.fromkeys(blob.ranges, blob))
+
+    def _by_usable_blob(self, wanted: Iterable[bytes]) -> list[tuple[StagedBlob | None, list[bytes]]]:
+        """As `_by_blob`, less what will be deleted. Of what outlives its object, another one is made."""
+        runs = self._by_blob(wanted)
+        blobs = {id(blob): blob for blob, _ in runs if blob is not None}
+        renounced = self._condemned.renounce(blobs.values(), self._clock())
+        self.published_contents -= len(renounced.sizes)
+        self.published_bytes -= sum(renounced.sizes.values())
+        for blob in renounced.gone:
+            self._drop(list(blob.ranges), blob)
+        return self._by_blob(wanted) if renounced.gone else runs
 
     def _drop_unpublished(self, digest: bytes) -> None:
         content = self._buffered.pop(digest, b"")
@@ -353,16 +394,11 @@ class BlobStager:
 
     def _take_over(self, digest: bytes) -> bool:
         """Take over the staged bytes of an earlier process that have this content, and all else that is in them."""
-        left = self._leftovers.pop(digest)
-        staged = None
-        with suppress(
-            InvalidInput, StoreError
-        ):  # a record that somebody wrote; a store that is away: it is staged again
-            staged = None if left is None else self._store.adopt(left.staged)
-        if left is None or staged is None:
+        left = self._leftovers.take_over(digest, self._store)
+        if left is None:
             return False
         ranges = Ranges({content: place for content, place in left.ranges.items() if not self._is_here(content)})
-        self._blobs.update(dict.fromkeys(ranges, StagedBlob(staged, ranges)))
+        self._blobs.update(dict.fromkeys(ranges, StagedBlob(left.staged, ranges)))  # its age is not known
         self._unclaimed.update(ranges)
         return True
 
@@ -376,9 +412,6 @@ class BlobStager:
             return False
         return True
 
-    def _is_stored(self, digest: bytes) -> bool:
-        return not self._stored.is_lost(self.project, digest) and bool(self._stored.find(self.project, [digest]))
-
     def _known(self, wanted: Sequence[bytes]) -> set[bytes]:
         """Those of the contents that the likely project has, of which no copy was found lost."""
         found = self._stored.find(self.project, wanted)
@@ -387,19 +420,11 @@ class BlobStager:
     def _publish(self, blob: StagedBlob, project: str, digest: bytes) -> str:
         name = blob.published.get(project)
         if name is None:
-            name = self._name_in(project, blob.staged, digest)
+            name = blob.name_in(project, lambda: self._stored.attempt(project, digest))
             self._store.publish(blob.staged, name)
             self._stored.note_put(name, blob.staged.size)
             blob.published[project] = name
         return name
-
-    def _name_in(self, project: str, staged: Staged, digest: bytes) -> str:
-        """The name to publish under: the one that it has already, if that is in `project`."""
-        if staged.name is not None and object_names.project_of(staged.name) == project:
-            return staged.name
-        if staged.digest is None:
-            return object_names.pack_name(project)
-        return object_names.file_name(project, digest, self._stored.attempt(project, digest))
 
     def _stage_buffered(self, *, in_background: bool) -> None:
         """Stage the buffered contents as a pack. In the background, the next pack fills meanwhile."""
@@ -409,7 +434,8 @@ class BlobStager:
             self._finish_staging()
 
     def _begin_staging(self, *, in_background: bool) -> None:
-        known = self._known(list(self._buffered))
+        goes_along = self._store.goes_along(list(self._buffered.values()))
+        known = set() if goes_along and not in_background else self._known(list(self._buffered))
         contents = {digest: content for digest, content in self._buffered.items() if digest not in known}
         if contents:
             staging = PackStaging(self._store, contents, self.project)
@@ -427,7 +453,7 @@ class BlobStager:
                 self._buffer_again(staging.contents)
                 del self._stagings[0]
                 raise
-            self._blobs.update(dict.fromkeys(blob.ranges, blob))
+            self._keep(blob)
             del self._stagings[0]
 
     def _buffer_again(self, contents: Mapping[bytes, bytes]) -> None:
@@ -460,26 +486,11 @@ class BlobStager:
             self._copy(digest, location, project)
         return self.publish(project, missing)
 
-    def _copy(self, digest: bytes, location: BlobLocation, project: str) -> None:
-        if location.size > PACKED_FILE_BYTES_MAX:
-            with tempfile.TemporaryFile(buffering=0) as copy:
-                for chunk in self._store.stream(location, digest):
-                    copy.write(chunk)
-                copy.seek(0)
-                staged = self._store.stage_file(
-                    copy,
-                    digests.algorithm_of(digest),
-                    project=project,
-                    attempt=lambda copied: self._stored.attempt(project, copied),
-                )
-            with self._exclusive():
-                self._blobs[digest] = StagedBlob(staged, Ranges({digest: (0, staged.size)}))
-            return
-        content = self._store.read(location, digest)
+    def _copy(self, digest: bytes, place: BlobLocation, project: str) -> None:
+        """Not by `ingest`, which skips what the likely project has."""
+        copy = staged_copy(self._store, place, digest, project, lambda copied: self._stored.attempt(project, copied))
         with self._exclusive():
-            # Not by `ingest`, which skips what the likely project has.
-            staged = self._store.stage_pack([content], project=project)
-            self._blobs[digest] = StagedBlob(staged, Ranges({digest: (0, len(content))}))
+            self._keep(copy)
 
     def _after_fork(self) -> None:
         """A child keeps what was ingested before the fork, but not the parent's background thread."""

@@ -7,15 +7,17 @@ a move then redirects the reads of every version that needs it.
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Protocol
 
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, READ_MANY_BYTES_MAX, BlobStore
+from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.errors import ContentError, StoreUnavailable
+from headwater_schemas.errors import BlobMissing, ContentError, StoreUnavailable
 from headwater_schemas.events import Move
-from headwater_schemas.object_names import attempt_of
+from headwater_schemas.object_names import attempt_of, place_label, project_of
+
+from headwater_producer.batches import joined_moves
 
 OBJECT_TRUSTED_S = 60.0  # for so long after an object was put or seen, the store is not asked for it again
 OBJECTS_KNOWN_MAX = 65_536  # remembered, about 10 MB of names; beyond that, the store is asked once more
@@ -24,6 +26,18 @@ UNREADABLE_MAX = 16  # objects in a row; then it is the store that cannot be rea
 
 Clock = Callable[[], float]  # seconds, never going back
 Located = tuple[BlobLocation, bytes]  # a place, and the digest in the stored form of what it should have
+
+
+class ContentMissing(BlobMissing):
+    """Content that was neither ingested by this process nor stored before, or that the store has lost."""
+
+    def __init__(self, digest: bytes, project: str, lost: BlobLocation | None = None) -> None:
+        if lost is None:
+            problem = f"content {digests.to_text(digest)} is not stored in {project}, nor was it added by this process"
+        else:
+            problem = f"object {lost.object_name!r}, which held content {digests.to_text(digest)}, is gone or damaged"
+        super().__init__(f"{problem}. Add it again from a file that has it.")
+        self.digest = digest
 
 
 class StoredLocations(Protocol):
@@ -36,6 +50,18 @@ class StoredLocations(Protocol):
         ...
 
 
+class KnownObjects(Protocol):
+    """What the projection knows of the objects of "entity/project", by name."""
+
+    def next_attempts(self, project: str, digests: Sequence[bytes]) -> Mapping[bytes, int]:
+        """The attempt in the name that each large content is stored under next: no name comes back."""
+        ...
+
+    def condemned_objects(self, project: str, objects: Sequence[str]) -> Collection[str]:
+        """Those of these objects that will be deleted: no later event may rely on them."""
+        ...
+
+
 class StoredContent:
     """The stored content of projects, as one process knows it. Safe to use from threads and after a fork."""
 
@@ -44,14 +70,16 @@ class StoredContent:
         store: BlobStore,
         stored: StoredLocations,
         *,
+        objects: KnownObjects | None = None,
         clock: Clock = time.monotonic,
         trusted_s: float | None = None,
     ) -> None:
-        """`trusted_s` instead of OBJECT_TRUSTED_S."""
+        """`trusted_s` instead of OBJECT_TRUSTED_S. Without `objects`, none was ever condemned."""
         self._store = store
         self._stored = stored
+        self._objects = objects
         self._clock = clock
-        self._trusted_s = OBJECT_TRUSTED_S if trusted_s is None else trusted_s
+        self.trusted_s = OBJECT_TRUSTED_S if trusted_s is None else trusted_s
         self._known: dict[str, tuple[float, int]] = {}  # object → when it was put or seen, and its size
         self._lost: dict[tuple[str, bytes], list[BlobLocation]] = {}  # project and digest → places without it
         # Project and digest of content that is to be verified → the places that were read. The projection may come to
@@ -104,7 +132,7 @@ class StoredContent:
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """The sizes of those objects that exist. The store is asked for what was not put or seen lately."""
-        since = self._clock() - self._trusted_s
+        since = self._clock() - self.trusted_s
         known = self._known
         sizes = {name: known[name][1] if name in known and known[name][0] > since else -1 for name in names}
         unknown = [name for name, size in sizes.items() if size < 0]
@@ -119,16 +147,28 @@ class StoredContent:
         """This process has just stored an object."""
         self._remember(name, size, self._clock())
 
+    def condemned(self, names: Iterable[str]) -> set[str]:
+        """Those of these objects that will be deleted, as far as the projection knows now.
+
+        Cost: a statement for each project.
+        """
+        if self._objects is None:
+            return set()
+        by_project: dict[str, list[str]] = {}
+        for name in sorted(set(names)):
+            by_project.setdefault(project_of(name), []).append(name)
+        return {one for project, some in by_project.items() for one in self._objects.condemned_objects(project, some)}
+
+    def distrust(self) -> None:
+        """Something that was put or seen was condemned: ask the store for every object again."""
+        self._known.clear()
+
     def note_lost(self, project: str, lost: Iterable[Located]) -> None:
         """These places of a project were found without the content that they should have, given by its digest."""
         for place, digest in lost:
             places = self._lost.setdefault((project, digest), [])
             if place not in places:
                 places.append(place)
-
-    def is_lost(self, project: str, digest: bytes) -> bool:
-        """Whether a stored copy of this content was found lost, so that its bytes should be stored anew."""
-        return bool(self._lost) and (project, digest) in self._lost
 
     def lost_in(self, project: str) -> list[bytes]:
         """The contents of a project of which a copy was found lost."""
@@ -144,22 +184,31 @@ class StoredContent:
         return any(place.object_name == object_name for place in self._lost.get((project, digest), ()))
 
     def attempt(self, project: str, digest: bytes) -> int:
-        """The attempt whose name a large content has, or is stored under next: a lost object's name never returns."""
+        """The attempt whose name a large content has, or is stored under next.
+
+        The name of an object that was lost or condemned never returns. Content in a pack has none.
+        """
         found = self.find(project, [digest])
-        if digest in found:
-            return attempt_of(found[digest].object_name) or 0
+        known = attempt_of(found[digest].object_name) if digest in found else None
+        if known is not None:
+            return known
         lost = [attempt_of(place.object_name) for place in self._lost.get((project, digest), ())]
-        return max((attempt + 1 for attempt in lost if attempt is not None), default=0)
+        following = {} if self._objects is None else self._objects.next_attempts(project, [digest])
+        return max([following.get(digest, 0), *[attempt + 1 for attempt in lost if attempt is not None]])
 
     def moves(self, project: str, stored_anew: Mapping[bytes, BlobLocation]) -> list[Move]:
-        """What redirects reads of lost content to where it is now. From here on it is lost no more."""
+        """What redirects reads of lost content to where it is now. From here on it is lost no more.
+
+        Behind a server, which alone knows where it was, the server does that.
+        """
+        kept = place_label(project)
         pairs = [
             (before, now)
             for digest, now in stored_anew.items()
             for before in self._lost.pop((project, digest), ())
-            if before.object_name != now.object_name
+            if before.object_name not in (now.object_name, kept)
         ]
-        return _joined(sorted(pairs))
+        return joined_moves(sorted(pairs))
 
     def _lost_among(self, project: str, places: Mapping[bytes, BlobLocation]) -> dict[bytes, BlobLocation]:
         sizes = self.sizes({place.object_name for place in places.values()})
@@ -265,22 +314,3 @@ class ContentCheck:
         self._in_a_row += 1
         if self._in_a_row > UNREADABLE_MAX:
             raise error
-
-
-def _joined(pairs: Sequence[tuple[BlobLocation, BlobLocation]]) -> list[Move]:
-    """Moves of (before, now), in order; neighbours that are neighbours again become one."""
-    moves: list[Move] = []
-    for before, now in pairs:
-        last = moves[-1] if moves else None
-        if last is not None and _follows(last, before, now):
-            moves[-1] = replace(last, length=last.length + before.size)
-        else:
-            moves.append(Move(before.object_name, before.offset, before.size, now.object_name, now.offset))
-    return moves
-
-
-def _follows(last: Move, before: BlobLocation, now: BlobLocation) -> bool:
-    return (before.object_name, before.offset) == (last.object_name, last.offset + last.length) and (
-        now.object_name,
-        now.offset,
-    ) == (last.to_object_name, last.to_offset + last.length)

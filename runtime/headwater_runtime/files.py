@@ -13,17 +13,19 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no space is left, or none for this u
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write `content` to `path`, durably, for all who share its folder. A file stays where `overwrite` is False.
+def write_atomically(path: Path, content: bytes, *, overwrite: bool = True, is_secret: bool = False) -> None:
+    """Write `content` to `path`, durably. A file stays where `overwrite` is False.
 
+    It is for all who share the folder; a secret is for this user alone, from its first byte on.
     Raises: OSError. A process that is killed meanwhile may leave a file for which `is_temporary` is true.
     """
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=_open_secret if is_secret else None) as file:
             file.write(content)
             file.flush()
-            follow_folder(file.fileno(), path.parent)
+            if not is_secret:
+                follow_folder(file.fileno(), path.parent)
             os.fsync(file.fileno())
         if overwrite:
             os.replace(temporary, path)
@@ -36,9 +38,9 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = True) -> N
     sync_folder(path.parent)
 
 
-def is_temporary(name: str, of: str) -> bool:
-    """Whether the file called `name` is what a killed `write_atomically` left of the file called `of`."""
-    return re.fullmatch(rf"\.{re.escape(of)}-[0-9a-f]{{32}}", name) is not None
+def is_temporary(name: str, of: str | None = None) -> bool:
+    """Whether the file called `name` is what a killed `write_atomically` left of the file called `of`, or of any."""
+    return re.fullmatch(rf"\.{'.+' if of is None else re.escape(of)}-[0-9a-f]{{32}}", name) is not None
 
 
 def move_into_place(source: Path, target: Path) -> None:
@@ -78,6 +80,12 @@ def make_folders(folder: Path, *, durable: bool = True) -> None:
         sync_folder(parent)
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable, whoever wrote it. Raises: OSError."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: str | Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -88,6 +96,10 @@ def sync_folder(folder: str | Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _open_secret(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def _rename_to_new(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ another container, it is somebody else's.
 import errno
 import importlib.util
 import os
+from contextlib import suppress
 
 from headwater_runtime.shared_files import follow_folder
 
@@ -23,7 +24,32 @@ class LockFile:
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
+        self.is_locked = False  # on a file system without locks it never is
         self._descriptor = descriptor
+
+    def lock(self, *, wait: bool) -> bool:
+        """Lock it, if it can be; whether it is locked now."""
+        if _CAN_LOCK:
+            with suppress(OSError):  # held, or a file system without locks
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                self.is_locked = True
+        return self.is_locked
+
+    def share(self) -> bool:
+        """Wait until it can be locked beside others that share it, and do so; whether it is."""
+        if _CAN_LOCK:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+                return True
+        return False
+
+    def is_at_path(self) -> bool:
+        """Whether the open file is still the one of that name: it may have been removed before it was locked."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._descriptor), found)
 
     def close(self) -> None:
         """Let go of this process's copy of the lock. Closing twice is fine."""
@@ -44,8 +70,8 @@ def hold_new(path: str) -> LockFile | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     lock = LockFile(path, descriptor)
     follow_folder(descriptor, os.path.dirname(path))
-    _lock(descriptor, wait=True)
-    return lock if _is_at(descriptor, path) else None
+    lock.lock(wait=True)
+    return lock if lock.is_at_path() else None
 
 
 def hold_left(path: str) -> LockFile | None:
@@ -60,7 +86,7 @@ def hold_left(path: str) -> LockFile | None:
     except OSError:  # of another user: its owner can tell
         return None
     lock = LockFile(path, descriptor)
-    return lock if _lock(descriptor, wait=False) and _is_at(descriptor, path) else None
+    return lock if lock.lock(wait=False) and lock.is_at_path() else None
 
 
 def open_lock_file(path: str) -> int:
@@ -71,22 +97,3 @@ def open_lock_file(path: str) -> int:
         if error.errno not in _NO_ACCESS:
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    if not _CAN_LOCK:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # held, or a file system without locks
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: str) -> bool:
-    """Whether the open file is the one at `path`: its name may have been removed before it was locked."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), found)

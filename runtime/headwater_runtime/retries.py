@@ -50,12 +50,15 @@ class Retries:
         self._sleep = sleep
         self.failures = 0  # in a row
 
-    def pause(self) -> bool:
-        """After a failed attempt: wait for the next one. False, at once, when there is to be none."""
+    def pause(self, at_least_s: float = 0.0) -> bool:
+        """After a failed attempt: wait for the next one. False, at once, when there is to be none.
+
+        `at_least_s`: what the other side asked to wait.
+        """
         self.failures += 1
         if self.failures == self._backoff.attempts_max:
             return False
-        pause_s = self._backoff.pause_s(self.failures)
+        pause_s = max(at_least_s, self._backoff.pause_s(self.failures))
         if self._deadline is not None:
             left_s = self._deadline - self._clock()
             if self._backoff.waits_until_deadline and left_s > 0:

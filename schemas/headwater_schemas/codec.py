@@ -67,9 +67,7 @@ def decode(payload: bytes) -> Stamped:
     """
     if len(payload) > EVENT_BYTES_MAX:
         raise UndecodableEvent(f"an event of {len(payload):,} bytes exceeds the limit of {EVENT_BYTES_MAX:,}.")
-    if payload[:2] != MAGIC or len(payload) < _PREFIX_BYTES:
-        raise UndecodableEvent("an event does not start with the single-object marker C3 01 and a fingerprint.")
-    name, record_type, written, read = _by_fingerprint(payload[2:_PREFIX_BYTES])
+    name, record_type, written, read = _by_fingerprint(_fingerprint_of(payload))
     body = io.BytesIO(payload)
     body.seek(_PREFIX_BYTES)
     try:
@@ -83,6 +81,18 @@ def decode(payload: bytes) -> Stamped:
     if body.tell() != len(payload):
         raise UndecodableEvent(f"the {name} event is damaged: it has {len(payload) - body.tell()} bytes too many.")
     return stamped
+
+
+def name_of(payload: bytes) -> str:
+    """The name of an event, without a look at what it says. Raises: as `decode`."""
+    return _by_fingerprint(_fingerprint_of(payload))[0]
+
+
+def _fingerprint_of(payload: bytes) -> bytes:
+    """Raises: UndecodableEvent."""
+    if payload[:2] != MAGIC or len(payload) < _PREFIX_BYTES:
+        raise UndecodableEvent("an event does not start with the single-object marker C3 01 and a fingerprint.")
+    return payload[2:_PREFIX_BYTES]
 
 
 def schema_text(name: str, number: int) -> str:

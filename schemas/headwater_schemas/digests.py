@@ -21,6 +21,7 @@ DEFAULT_ALGORITHM = XXH3
 DIGEST_BYTES = {XXH3: 16, BLAKE3: 32}  # raw, without the algorithm's byte
 
 _CODES = {XXH3: b"\x01", BLAKE3: b"\x02"}  # stored: final
+_DIGITS = frozenset("0123456789abcdef")
 _NAMES = {code[0]: name for name, code in _CODES.items()}
 
 
@@ -62,6 +63,15 @@ def algorithm_of(packed: bytes) -> str:
 def to_text(packed: bytes) -> str:
     """`xxh3:…` or `blake3:…`. Raises: InvalidInput as `algorithm_of`."""
     return f"{algorithm_of(packed)}:{packed[1:].hex()}"
+
+
+def of_text(text: str) -> bytes:
+    """The stored form of what `to_text` returned. Raises: InvalidInput."""
+    algorithm, _, digits = text.partition(":")
+    size = DIGEST_BYTES.get(algorithm, 0)
+    if len(digits) != 2 * size or not set(digits) <= _DIGITS or not size:
+        raise InvalidInput(f"{quoted(text, 100)} is not a digest: an algorithm, a colon and hexadecimal digits.")
+    return pack(algorithm, bytes.fromhex(digits))
 
 
 def check_algorithm(algorithm: str) -> str:

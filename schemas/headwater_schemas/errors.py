@@ -6,7 +6,8 @@
     │   ├── InvalidPath                        a path inside a version
     │   ├── InvalidMetadata                    not JSON, too large or too deep
     │   ├── InvalidFile                        a local file or folder that cannot be read
-    │   └── InvalidSettings                    a setting or its file
+    │   ├── InvalidSettings                    a setting or its file
+    │   └── NameTaken                          another process subscribes under the same name
     ├── NotFound (also a LookupError)          a version, run, entry or collection that was never recorded
     ├── EventRejected                          a rule refused a write; `.reason` says which
     ├── ContentError                           bytes are not what was recorded
@@ -19,9 +20,12 @@
     ├── UnknownSchema                          bytes of a schema this release does not know
     └── StoreError                             a log, database or blob store fails
         ├── StoreUnavailable                   missing, not answering, or full
-        │   ├── StoreMissing                   nothing is there: not yet, or not any more
+        │   ├── StoreFull                      its disk is full
+        │   ├── StoreGone                      something else is in its place, or nothing; it does not come back
+        │   │   └── StoreMissing               nothing is there: not yet, or not any more
         │   └── StoreNotAnswering              a server is away, and may be back soon
         ├── StoreReadOnly
+        │   └── NotFreed                       objects that may not be deleted; `.names` says which
         ├── StoreNotOurs                       something else than a headwater store
         ├── FormatTooNew                       written by a newer release
         ├── FormatTooOld                       written by an earlier release, and must be rebuilt
@@ -30,7 +34,7 @@
 Every message can be shown to a user unchanged: it names the thing, the value found and the next step, and no secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -83,6 +87,10 @@ class InvalidSettings(InvalidInput):
     """A setting, or the settings file, is invalid."""
 
 
+class NameTaken(InvalidInput):
+    """Another process subscribes under the same name, or the name was forgotten."""
+
+
 class NotFound(HeadwaterError, LookupError):
     """Nothing was recorded under the requested name."""
 
@@ -104,8 +112,11 @@ class Reason(StrEnum):
     DIGEST_MISMATCH = "digest-mismatch"
     VERSION_UNKNOWN = "version-unknown"
     VERSION_DELETED = "version-deleted"
+    VERSION_PURGED = "version-purged"
+    VERSION_NOT_DELETED = "version-not-deleted"
     ALIAS_MOVED = "alias-moved"
     ALIAS_HELD = "alias-held"
+    STATE_CHANGED = "state-changed"
     BLOB_CONDEMNED = "blob-condemned"
     NOT_PERMITTED = "not-permitted"
     LATEST_MOVED = "latest-moved"
@@ -188,7 +199,15 @@ class StoreUnavailable(StoreError):
     """The store is missing, does not respond, or is full."""
 
 
-class StoreMissing(StoreUnavailable):
+class StoreFull(StoreUnavailable):
+    """Its disk is full: the same works once there is space."""
+
+
+class StoreGone(StoreUnavailable):
+    """What was used is not there any more, or something else is in its place. It does not come back by itself."""
+
+
+class StoreMissing(StoreGone):
     """There is no store: nothing was logged yet, or it was removed or replaced while it was open."""
 
     @classmethod
@@ -206,6 +225,14 @@ class StoreNotAnswering(StoreUnavailable):
 
 class StoreReadOnly(StoreError):
     """The store can be read but not written."""
+
+
+class NotFreed(StoreReadOnly):
+    """Objects whose bytes are still there, as this process may not delete them. Others that were given are deleted."""
+
+    def __init__(self, message: str, *, names: Iterable[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
 
 
 class StoreNotOurs(StoreError):

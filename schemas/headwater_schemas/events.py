@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from headwater_schemas import keys
+from headwater_schemas.captures import Capture as Capture
 from headwater_schemas.entries import NO_FILES, FileEntries, Reference
 
 OWN_DRAFT = "own:"
@@ -32,7 +33,7 @@ def shared_draft(distributed_id: str) -> str:
 class Origin:
     """The author of an event, and its number in the writer's order."""
 
-    session: str  # of one writer process: 32 hexadecimal digits
+    session: str  # of one writer process, see `keys.new_session`
     sequence: int  # dense from 0 per (session, key)
     clock: datetime  # UTC, from the writer's clock; shown to people, never used for order
     author: str  # "user@host", or the authenticated name
@@ -135,7 +136,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Reserved: where a version was committed first, if that was in another store."""
+    """Where a version was committed first, if that was in another store. See `provenance`."""
 
     store: str  # generation of its log
     version: str  # "entity/project/name:vN"
@@ -143,7 +144,9 @@ class Imported:
     time: datetime  # UTC
 
 
-EDIT_EXISTING = "edit-existing"  # a right: a commit may change attributes of a version that already has its content
+# Rights of a commit whose content a version already has.
+EDIT_EXISTING = "edit-existing"  # it may change all attributes and aliases of that version
+MOVE_ALIASES = "move-aliases"  # it may move its aliases to that version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +165,7 @@ class VersionCommitted(DraftEvent):
     expect_latest: ExpectedVersion | None = None  # seal only while "latest" is this version; None: any
     rights: tuple[str, ...] | None = None  # what the author may do, see EDIT_EXISTING; None: everything
     transaction: Transaction | None = None  # reserved
-    imported: Imported | None = None  # reserved
+    imported: Imported | None = None  # None: it was not imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,12 +212,24 @@ class VersionDescribed(CollectionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedOn:
+    """The state on which a version's deletion was decided, as far as it relied on that; refused where it changed."""
+
+    aliases: tuple[str, ...] = ()  # all that it had: another one keeps it
+    times_restored: int = 0  # whoever restored it once more keeps it
+    unused: bool = False  # True: no run had used it
+    ttl_seconds: int | None = None  # None: not relied on
+    newer: int | None = None  # so many newer versions are live, at least; None: not relied on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDeleted(CollectionEvent):
     """A version is deleted. Its number is never reused."""
 
     name: ClassVar[str] = "version-deleted"
     version: int
     delete_aliases: bool = False  # False: refused while it has any alias
+    decided_on: DecidedOn | None = None  # None: whatever state it is in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +238,17 @@ class VersionRestored(CollectionEvent):
 
     name: ClassVar[str] = "version-restored"
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPurged(CollectionEvent):
+    """A deleted version is gone for good: its content may be collected. Refused unless that deletion still holds."""
+
+    name: ClassVar[str] = "version-purged"
+    version: int
+    epoch: int  # of the position from which it is deleted, see `positions`
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,17 +271,6 @@ class RunStarted(RunEvent):
     config: str = "{}"  # canonical JSON object
     tags: tuple[str, ...] = ()
     heartbeat_seconds: int | None = None  # as of `RunHeartbeat`; None: the writer sends none
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """What a run executes, as its process found it. Contains no secret."""
-
-    commit: str | None = None  # of the git repository: 40 or 64 hexadecimal digits, lower case
-    remote: str | None = None  # its URL
-    branch: str | None = None
-    dirty: str | None = None  # whether files differ from the commit: one of DIRTY; None: there is no repository
-    environment: str | None = None  # canonical JSON object: command, Python, host, user, packages; None: not captured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,21 +376,49 @@ class SessionsRetired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessGranted(ProjectEvent):
-    """A principal was granted a role."""
+class ScopeEvent:
+    """An event about access to an entity, with all its projects, or to one project."""
 
-    name: ClassVar[str] = "access-granted"
-    principal: str
-    role: str
+    scope: str  # "entity" or "entity/project"
+
+    @property
+    def key(self) -> str:
+        return keys.scope_key(self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRevoked(ProjectEvent):
-    """A role of a principal was revoked."""
+class AccessGranted(ScopeEvent):
+    """A principal has a role in a scope from here on, and no other one there."""
+
+    name: ClassVar[str] = "access-granted"
+    principal: str  # "issuer|subject"
+    role: str  # one of access.ROLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRevoked(ScopeEvent):
+    """A principal has no role in a scope any more, unless its entity gives it one."""
 
     name: ClassVar[str] = "access-revoked"
     principal: str
-    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated(ScopeEvent):
+    """There is a token for a principal, which gives its roles within a scope. Contains no secret, only its hash."""
+
+    name: ClassVar[str] = "token-created"
+    token: str  # SHA-256 of its text: 64 hexadecimal digits
+    principal: str  # of the issuer access.OWN_ISSUER
+    expires_ms: int | None = None  # milliseconds since 1970, UTC; None: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked(ScopeEvent):
+    """A token is valid no more."""
+
+    name: ClassVar[str] = "token-revoked"
+    token: str  # see `TokenCreated`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,17 +430,17 @@ class SettingsChanged(ProjectEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionAdded(ProjectEvent):
-    """A subscription to version events was added. Contains no secret, only the name of one."""
+class SubscriptionAdded(ScopeEvent):
+    """A webhook has these settings from here on. Contains no secret."""
 
     name: ClassVar[str] = "subscription-added"
-    subscription: str
-    settings: str  # canonical JSON object: target, filter
+    subscription: str  # its id
+    settings: str  # canonical JSON object, see `webhooks.WebhookSettings`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionRemoved(ProjectEvent):
-    """A subscription was removed."""
+class SubscriptionRemoved(ScopeEvent):
+    """A webhook was removed."""
 
     name: ClassVar[str] = "subscription-removed"
     subscription: str
@@ -415,6 +458,7 @@ Event = (
     | VersionDescribed
     | VersionDeleted
     | VersionRestored
+    | VersionPurged
     | VersionRecalled
     | RunStarted
     | RunUpdated
@@ -427,6 +471,8 @@ Event = (
     | SessionsRetired
     | AccessGranted
     | AccessRevoked
+    | TokenCreated
+    | TokenRevoked
     | SettingsChanged
     | SubscriptionAdded
     | SubscriptionRemoved

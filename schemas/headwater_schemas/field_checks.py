@@ -9,8 +9,9 @@ from dataclasses import fields
 from functools import cache, partial
 from typing import Any
 
+from headwater_schemas.access import check_principal, check_role, check_scope, check_token_hash
 from headwater_schemas.errors import InvalidInput, InvalidName
-from headwater_schemas.events import DIRTY, OWN_DRAFT, SHARED_DRAFT, Capture, Event, Move, Origin
+from headwater_schemas.events import DIRTY, OWN_DRAFT, SHARED_DRAFT, Capture, DecidedOn, Event, Move, Origin
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import check_broadcast, check_key, check_session
 from headwater_schemas.names import (
@@ -23,7 +24,6 @@ from headwater_schemas.names import (
     check_label,
     check_name,
     check_own_draft_id,
-    check_principal,
     check_project,
     check_purpose,
     check_text,
@@ -70,6 +70,11 @@ def _check_move(move: Move) -> None:
     check_object_name(move.to_object_name)
 
 
+def _check_decided_on(decided_on: DecidedOn) -> None:
+    for alias in decided_on.aliases:
+        check_alias(alias)
+
+
 def _check_capture(capture: Capture) -> None:
     if capture.commit is not None:
         check_commit(capture.commit)
@@ -91,6 +96,7 @@ CHECKS: Mapping[str, Check] = {
     "capture": _check_capture,
     "collection": CollectionName.parse,
     "config_removed": partial(check_label, kind="name of a value"),
+    "decided_on": _check_decided_on,
     "decision": partial(check_label, kind="decision"),
     "description": partial(check_text, kind="description"),
     "display_name": partial(check_label, kind="display_name"),
@@ -109,9 +115,10 @@ CHECKS: Mapping[str, Check] = {
     "references": check_reference,
     "requested": ArtifactReference.parse,
     "rights": partial(check_label, kind="right"),
-    "role": partial(check_name, kind="role"),
+    "role": check_role,
     "rule": partial(check_name, kind="rule"),
     "run": RunName.parse,
+    "scope": check_scope,
     "session": check_session,
     "state": partial(check_label, kind="state"),
     "subscription": partial(check_name, kind="subscription"),
@@ -119,6 +126,7 @@ CHECKS: Mapping[str, Check] = {
     "tags": partial(check_alias, kind="tag"),
     "tags_added": partial(check_alias, kind="tag"),
     "tags_removed": partial(check_alias, kind="tag"),
+    "token": check_token_hash,
     "type": check_type,
     "use_as": check_purpose,
     "writer": RunName.parse,
@@ -128,7 +136,7 @@ CHECKED_ELSEWHERE = frozenset(
     (
         *("config", "files", "folders", "metadata", "metadata_patch", "paths", "settings", "value"),
         *("config_set", "summary_set"),
-        *("imported", "transaction"),  # refused
+        *("imported", "transaction"),  # the first by `provenance`; a server refuses both
     )
 )
 

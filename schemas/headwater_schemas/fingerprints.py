@@ -5,8 +5,8 @@ test compares them with `avsc/`. A new file there gets its line here.
 """
 
 FINGERPRINTS = {  # "NAME.NUMBER", as the file is called
-    "access-granted.1": "2252bd7cd68f8c89",
-    "access-revoked.1": "93ae58274bfacd23",
+    "access-granted.1": "be03c3a0ad40d81f",
+    "access-revoked.1": "48270171b5b5b136",
     "alias-moved.1": "2ba31f4e9585cc2d",
     "artifact-used.1": "23d0a207fa7f9915",
     "blobs-condemned.1": "729ed34be96be0f7",
@@ -23,11 +23,15 @@ FINGERPRINTS = {  # "NAME.NUMBER", as the file is called
     "run-updated.1": "f2e7df54f7ba74bc",
     "sessions-retired.1": "3d47b66b8e64b35a",
     "settings-changed.1": "ced47412d737789e",
-    "subscription-added.1": "e413747f72fb21c9",
-    "subscription-removed.1": "05bb736dceda50a1",
+    "subscription-added.1": "85aabf2c3a54e09f",
+    "subscription-removed.1": "e1cc27ee5a11984d",
+    "token-created.1": "740162ffaa6d7550",
+    "token-revoked.1": "9e576feaeffca6a1",
     "version-committed.1": "ab6d44051add3262",
     "version-deleted.1": "b7ef5d3d338ef072",
+    "version-deleted.2": "1c52dea584865611",
     "version-described.1": "aa6a7b9df888d98a",
+    "version-purged.1": "b1c8f5aafa48e468",
     "version-recalled.1": "d2d0cfdcfb2e7e84",
     "version-restored.1": "290d2138a739a388",
     "writer-done.1": "4aabe74fb91e04c5",

@@ -15,28 +15,30 @@ from headwater_schemas.limits import HEADERS_BYTES_MAX
 
 _NUMBER = struct.Struct("<I")
 _HEADS_CACHED = 1024  # they differ in the lengths of keys
-_NAMES_CACHED = 16  # all events have the same
 
 
 def pack(headers: Headers) -> bytes:
     """Raises: InvalidInput when a name holds NUL, or names and values together exceed HEADERS_BYTES_MAX."""
-    names, values = _encoded_names(tuple([name for name, _ in headers])), [value for _, value in headers]
-    sizes = list(map(len, values))
-    size = len(names) - len(headers) + sum(sizes)
-    if size > HEADERS_BYTES_MAX:
-        raise InvalidInput(f"the headers have {size:,} bytes; at most {HEADERS_BYTES_MAX:,} are allowed. Shorten them.")
-    head_size = _NUMBER.size * (1 + len(sizes)) + len(names)
-    return b"".join((struct.pack(f"<{2 + len(sizes)}I", head_size, len(sizes), *sizes), names, *values))
+    return pack_columns(*zip(*headers, strict=True)) if headers else pack_columns((), ())
 
 
-@lru_cache(_NAMES_CACHED)
-def _encoded_names(names: tuple[str, ...]) -> bytes:
-    """Raises: InvalidInput when one holds NUL."""
+def pack_columns(names: tuple[str, ...], values: tuple[bytes, ...]) -> bytes:
+    """The same, of names and values, which are as many."""
+    return b"".join((_packed_head(names, tuple(map(len, values))), *values))
+
+
+@lru_cache(_HEADS_CACHED)
+def _packed_head(names: tuple[str, ...], sizes: tuple[int, ...]) -> bytes:
+    """Raises: as `pack`."""
     encoded = "".join([f"{name}\0" for name in names]).encode()
     if encoded.count(0) != len(names):
         name = next(name for name in names if "\0" in name)
         raise InvalidInput(f"a header's name holds NUL: {quoted(name)}. Remove it.")
-    return encoded
+    size = len(encoded) - len(names) + sum(sizes)
+    if size > HEADERS_BYTES_MAX:
+        raise InvalidInput(f"the headers have {size:,} bytes; at most {HEADERS_BYTES_MAX:,} are allowed. Shorten them.")
+    head_size = _NUMBER.size * (1 + len(sizes)) + len(encoded)
+    return struct.pack(f"<{2 + len(sizes)}I", head_size, len(sizes), *sizes) + encoded
 
 
 def unpack(block: bytes) -> Headers:

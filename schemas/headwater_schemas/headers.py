@@ -6,6 +6,8 @@ Source: CloudEvents 1.0, Kafka protocol binding, binary content mode (header nam
 import re
 from typing import TYPE_CHECKING
 
+from headwater_schemas.limits import SESSION_DIGITS
+
 if TYPE_CHECKING:  # readers of headers alone need no events
     from headwater_schemas.events import Stamped
 
@@ -29,7 +31,7 @@ ORIGINAL = (ORIGINAL_POSITION, ORIGINAL_TIME, ORIGINAL_APPEND_TIME)
 RESERVED = (GRANT, SIGNATURE, *ORIGINAL, ANCESTORS)
 
 
-_SESSION = re.compile(rb"[0-9a-f]{32}")
+_SESSION = re.compile(rb"[0-9a-f]{%d}" % SESSION_DIGITS)
 _SEQUENCE = re.compile(rb"0|[1-9][0-9]{0,18}")
 _SEQUENCE_MAX = 2**63 - 1
 

@@ -1,7 +1,7 @@
 """The grammar of names, and the qualified names built from them. `limits` has their lengths.
 
 entity, project, collection, run id,
-rule, subscription, role               letters, digits, `_`, `-`, `.`; not `.` or `..`
+rule, subscription, issuer             letters, digits, `_`, `-`, `.`; not `.` or `..`
 alias, tag                             printable; no `/`, no `:`; never like `v12`
 type, purpose, distributed_id, principal
                                        printable
@@ -105,8 +105,8 @@ def check_own_draft_id(identity: object) -> str:
     return text
 
 
-def check_principal(principal: object) -> str:
-    """Return `principal` if it can name somebody who is granted a role; raise InvalidName if not."""
+def check_principal_text(principal: object) -> str:
+    """Return `principal` if it has the characters of one; raise InvalidName if not. `access` has its form."""
     return _check_printable(principal, "principal", PRINCIPAL_LENGTH_MAX)
 
 

@@ -19,6 +19,7 @@ from headwater_schemas.limits import ATTEMPT_MAX, OBJECT_NAME_LENGTH_MAX
 
 PACKS = "packs"
 FILES = "files"
+KINDS = (FILES, PACKS)  # in the order in which names sort
 
 _PACK_LEAF = re.compile(r"[0-9a-f]{32}")
 _FILE_LEAF = re.compile(
@@ -42,6 +43,22 @@ def file_name(project: str, digest: bytes, attempt: int = 0) -> str:
     if not 0 <= attempt <= ATTEMPT_MAX:
         raise InvalidInput(f"attempt {attempt} is out of range: 0 to {ATTEMPT_MAX:,}.")
     return f"{FILES}/{_check_project(project)}/{digests.to_text(digest).replace(':', '-')}-{attempt}"
+
+
+def attempt_range(project: str, digest: bytes) -> tuple[str, str]:
+    """Bounds, themselves no names, between which all names for large content with `digest` are, of every attempt."""
+    start = file_name(project, digest).removesuffix("0")
+    return start, f"{start}:"  # the character after "9"
+
+
+def place_label(project: str) -> str:
+    """What a server tells its clients in place of any object of "entity/project": they read contents by digest."""
+    return f"{PACKS}/{project}/{'0' * 32}"
+
+
+def lost_label(project: str) -> str:
+    """What a server tells its clients in place of objects of "entity/project" that the store should have and lacks."""
+    return f"{PACKS}/{project}/{'f' * 32}"
 
 
 def attempt_of(name: str) -> int | None:

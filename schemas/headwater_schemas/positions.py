@@ -7,6 +7,7 @@ and means "everything up to and including these"; clients treat it as opaque tex
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headwater_schemas import opaque_texts
 from headwater_schemas.errors import InvalidInput
@@ -17,8 +18,7 @@ BEFORE_FIRST = -1  # the offset before the first record of a partition
 _EPOCH_BITS, _OFFSET_BITS = (EPOCHS_MAX - 1).bit_length(), (OFFSETS_MAX - 1).bit_length()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """Where a record was first written. Within a partition epochs and offsets increase; gaps are allowed."""
 
     epoch: int
@@ -40,6 +40,12 @@ def position_number(epoch: int, partition: int, offset: int) -> int:
     assert 0 <= epoch < EPOCHS_MAX, epoch
     assert BEFORE_FIRST <= offset < OFFSETS_MAX, offset
     return (partition << _EPOCH_BITS + _OFFSET_BITS) + (epoch << _OFFSET_BITS) + offset
+
+
+def position_if_valid(epoch: int, partition: int, offset: int) -> int | None:
+    """As `position_number`, of what an event names; None where that is no position."""
+    ranges = ((epoch, EPOCHS_MAX), (partition, PARTITIONS_MAX), (offset, OFFSETS_MAX))
+    return position_number(epoch, partition, offset) if all(0 <= value < end for value, end in ranges) else None
 
 
 def position_of(number: int) -> Position:

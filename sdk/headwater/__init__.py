@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headwater._run.other_trackers import login as login
     from headwater._run.other_trackers import watch as watch
     from headwater._run.run import Run as Run
+    from headwater._subscriptions.subscribe import subscribe as subscribe
     from headwater._tables.partitioned import PartitionedTable as PartitionedTable
     from headwater._tables.table import Table as Table
 
@@ -46,6 +47,7 @@ _HOMES = {
     "init": "headwater._run.init",
     "log": "headwater._run.other_trackers",
     "login": "headwater._run.other_trackers",
+    "subscribe": "headwater._subscriptions.subscribe",
     "watch": "headwater._run.other_trackers",
 }
 _OF_ACTIVE_RUN = {"run": "current_run", "config": "current_config"}  # asked for anew each time
@@ -69,6 +71,7 @@ __all__ = [
     "init",
     "log",
     "login",
+    "subscribe",
     "watch",
 ]
 

@@ -4,7 +4,6 @@ An object says what is known of it already: showing it waits for nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from html import escape
 
 TEXT_SHOWN_MAX = 300  # characters of one value
 
@@ -18,7 +17,7 @@ class NotebookView:
 
     def _repr_html_(self) -> str:
         fields = {name: value for name, value in self._shown_fields().items() if value}
-        return _table([f"<th>{escape(name)}</th><td>{_text(value)}</td>" for name, value in fields.items()])
+        return _table([f"<th>{_escaped(name)}</th><td>{_text(value)}</td>" for name, value in fields.items()])
 
 
 def list_html(members: Iterable[object], count: int) -> str:
@@ -26,7 +25,7 @@ def list_html(members: Iterable[object], count: int) -> str:
     shown = [member._shown_fields() for member in members if isinstance(member, NotebookView)]
     if not shown:
         return "<p>nothing</p>"
-    header = "".join(f"<th>{escape(name)}</th>" for name in shown[0])
+    header = "".join(f"<th>{_escaped(name)}</th>" for name in shown[0])
     rows = ["".join(f"<td>{_text(value)}</td>" for value in fields.values()) for fields in shown]
     more = f"<p>and {count - len(rows):,} more</p>" if count > len(rows) else ""
     return _table([header, *rows]) + more
@@ -37,4 +36,10 @@ def _table(rows: Iterable[str]) -> str:
 
 
 def _text(value: str) -> str:
-    return escape(value if len(value) <= TEXT_SHOWN_MAX else f"{value[:TEXT_SHOWN_MAX]}…")
+    return _escaped(value if len(value) <= TEXT_SHOWN_MAX else f"{value[:TEXT_SHOWN_MAX]}…")
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # deferred: 0.3 MB of names of characters, and few processes are notebooks
+
+    return escape(text)

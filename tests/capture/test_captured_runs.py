@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import headwater
+import iniconfig
 import pytest
 from headwater._run.capture import capture
 from headwater._run.capture.environment import COMMAND_LENGTH_MAX, CUT, WORD_LENGTH_MAX, read_environment
@@ -57,6 +59,12 @@ def test_a_run_says_which_code_it_executed_where_and_by_whom(here: Path, monkeyp
     assert found["packages"]["pytest"] == pytest.__version__
     assert {"host", "user", "platform"} <= found.keys()
     assert found == run.capture
+
+
+def test_a_package_whose_module_does_not_say_its_version_has_the_one_that_is_installed() -> None:
+    assert not hasattr(iniconfig, "__version__")
+
+    assert read_environment([])["packages"]["iniconfig"] == metadata.version("iniconfig")
 
 
 def test_the_folder_of_the_program_comes_before_the_current_one(repository: Path, store: StoreUnderTest) -> None:
@@ -148,7 +156,7 @@ def test_the_command_line_shows_what_a_run_executed(here: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", "--name", "two words"])
     captured(id="r1")
 
-    shown, answer = command("runs", "r1"), ask("runs", "r1")
+    shown, answer = " ".join(command("runs", "r1").split()), ask("runs", "r1")
 
     assert all(text in shown for text in (head(here), "main", "python train.py --name 'two words'", "pytest "))
     assert answer["capture"] == headwater.Api().run("r1").capture

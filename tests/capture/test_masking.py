@@ -82,6 +82,7 @@ def test_an_option_of_several_secrets_hides_all_words_up_to_the_next_option() ->
         "github_pat_11ABCDEFG0abcdefghijkl",
         "glpat-abcdefghijklmnopqrst",
         "hf_abcdefghijklmnopqrstuvwxyz",
+        "hw_0123456789abcdefghijklmnop",
         "sk-proj-abcdefghijklmnopqrstuvwxyz",
         "AKIAIOSFODNN7EXAMPLE",
         "xoxb-123456789012-abcdefghijkl",

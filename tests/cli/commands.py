@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from headwater.cli import main
+import click
+from headwater.cli import cli, main
+
+COMMANDS = cli.list_commands(click.Context(cli))  # with those of other packages
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sdk.conftest import mode as mode
 from tests.sdk.conftest import store as store
 from tests.support.stores import StoreUnderTest
 

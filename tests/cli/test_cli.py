@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from headwater._commit.client import client_for
-from headwater._config import settings
-from headwater._config.profile import profile_keys
-from headwater._config.settings import read_settings
-from headwater.cli import _MODULES
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.keys import collection_key
+from headwater_stores.config import settings
+from headwater_stores.config.profile import profile_keys
+from headwater_stores.config.settings import read_settings
 
-from tests.cli.commands import Done
+from tests.cli.commands import COMMANDS, Done
 from tests.support.forked import PIPE, ForkedProcess
 from tests.support.history import UNDECODABLE
 from tests.support.stores import StoreUnderTest
@@ -95,6 +94,7 @@ def test_a_long_listing_says_that_it_was_cut(images: Path) -> None:
     assert "2 more" in done.err
 
 
+@pytest.mark.on_stores
 def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
     headwater("log", str(images), "--name", "pets")
 
@@ -104,6 +104,7 @@ def test_doctor_finds_a_sound_store_sound(images: Path) -> None:
     assert {"store", "log", "projection", "objects", "dead letters"} <= findings.keys()
 
 
+@pytest.mark.on_stores
 def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     (pack,) = store.objects()
@@ -121,6 +122,7 @@ def test_doctor_names_what_is_missing_and_what_is_damaged(images: Path, store: S
     assert f"{pack} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
 
 
+@pytest.mark.on_stores
 def test_doctor_names_what_rotted_on_the_disk_and_goes_on(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     (first,) = store.objects()
@@ -137,6 +139,7 @@ def test_doctor_names_what_rotted_on_the_disk_and_goes_on(images: Path, store: S
     assert "headwater log --verify" in said
 
 
+@pytest.mark.on_stores
 @pytest.mark.parametrize("damage", ["other bytes", "rot"])
 def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(
     images: Path, store: StoreUnderTest, damage: str
@@ -154,6 +157,7 @@ def test_what_doctor_found_damaged_is_sound_once_it_was_logged_again(
     assert headwater("log", str(images), "--name", "pets", "--verify", "--immutable", expect=2)
 
 
+@pytest.mark.on_stores
 def test_doctor_asks_for_content_where_it_was_stored_again(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     (first,) = store.objects()
@@ -166,6 +170,7 @@ def test_doctor_asks_for_content_where_it_was_stored_again(images: Path, store: 
     assert f"{second} (missing, needed by team/animals/pets:v0)" in headwater("doctor", expect=1)
 
 
+@pytest.mark.on_stores
 def test_doctor_compares_the_record_that_was_projected_last_with_the_log(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     headwater("doctor")
@@ -177,6 +182,7 @@ def test_doctor_compares_the_record_that_was_projected_last_with_the_log(images:
     assert "an older copy of the log was put in its place" in said
 
 
+@pytest.mark.on_stores
 def test_doctor_says_where_there_is_no_store(store: StoreUnderTest) -> None:
     lacking = "no headwater store" if store.is_embedded else "no bucket"
 
@@ -196,6 +202,7 @@ def spoil_events_of(collection: str) -> None:
     client.stores.log.append([NewRecord(collection_key(collection), UNDECODABLE)], timeout_s=30)
 
 
+@pytest.mark.on_stores
 @pytest.mark.parametrize("decision", ["--skip", "--retry"])
 def test_a_dead_letter_is_listed_and_what_waits_behind_it_let_go_on(images: Path, decision: str) -> None:
     headwater("log", str(images), "--name", "pets")
@@ -213,6 +220,7 @@ def test_a_dead_letter_is_listed_and_what_waits_behind_it_let_go_on(images: Path
     assert "dead letter" in headwater("dead-letters", decision, "0/987654", expect=3)
 
 
+@pytest.mark.on_stores
 def test_replay_gives_the_same_fingerprint(images: Path) -> None:
     headwater("log", str(images), "--name", "pets")
 
@@ -221,6 +229,7 @@ def test_replay_gives_the_same_fingerprint(images: Path) -> None:
     assert [found["artifact"] for found in ask("ls")] == ["team/animals/pets"]
 
 
+@pytest.mark.on_stores
 def test_replay_replaces_a_damaged_projection(images: Path, store: StoreUnderTest) -> None:
     headwater("log", str(images), "--name", "pets")
     store.spoil_projection()
@@ -257,7 +266,7 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
     help_text = headwater("--help")
 
     readme = README.read_text("utf-8")
-    for command in _MODULES:
+    for command in COMMANDS:
         assert command in help_text
         assert f"$ headwater {command}" in readme
         assert "Usage" in headwater(command, "--help")

@@ -1,5 +1,6 @@
-"""`headwater rm` and `headwater prune`."""
+"""`headwater rm`, `headwater prune` and `headwater restore`."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import headwater as sdk
@@ -19,6 +20,10 @@ def versions() -> list[str]:
     return [found["artifact"].rpartition(":")[2] for found in ask("ls", "pets")]
 
 
+def in_days(days: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+
+
 def test_a_dry_run_says_what_would_be_freed_and_what_depends_on_it() -> None:
     log("a cat", "-a", "best")
     with sdk.init(id="trainer") as run:
@@ -35,6 +40,7 @@ def test_a_dry_run_says_what_would_be_freed_and_what_depends_on_it() -> None:
         "versions": ["team/animals/pets:v0"],
         "aliases": ["best", "latest"],
         "bytes_freed": 5,
+        "free_from": in_days(30),
         "used_by": ["team/animals/trainer"],
         "led_to": ["team/animals/model:v0"],
         "referred_by": [],
@@ -66,7 +72,7 @@ def test_versions_are_deleted_and_named() -> None:
     assert said.splitlines() == [
         "deleted team/animals/pets:v0",
         "deleted team/animals/pets:v1",
-        "2 B can be reclaimed by a later `headwater gc`",
+        f"2 B can be reclaimed by a later `headwater gc`, from {in_days(30)} on",
     ]
     assert versions() == ["v2"]
     log("d")
@@ -128,7 +134,7 @@ def test_prune_keeps_the_newest_the_aliased_and_the_used() -> None:
     assert versions() == ["v4", "v3", "v2", "v1", "v0"]
 
     assert (
-        "deleted team/animals/pets:v2\n1 version deleted, 4 kept; 1 B can be reclaimed by a later `headwater gc`"
+        "deleted team/animals/pets:v2\n1 version deleted, 4 kept; 1 B can be reclaimed by a later `headwater gc`, from "
         in headwater("prune", "pets", "--keep", "2")
     )
     assert ask("prune", "pets", "--keep", "1", "--also-aliased", "--also-used")["kept"] == 1
@@ -141,3 +147,50 @@ def test_prune_names_what_it_cannot_do() -> None:
     assert "'pets:v0'" in refused("prune", "pets:v0", "--keep", "1", code=2)
     assert "--keep" in refused("prune", "pets", code=2)
     assert "team/animals/horses" in refused("prune", "horses", "--keep", "1", code=3)
+
+
+def test_what_was_deleted_is_back_under_its_number_without_its_aliases() -> None:
+    log("a cat", "-a", "prod", "-d", "the first cat")
+    log("a dog")
+    headwater("rm", "pets:v0", "--delete-aliases")
+    assert versions() == ["v1"]
+    assert "`headwater restore team/animals/pets:v0` brings it back" in refused("show", "pets:v0", code=3)
+
+    assert headwater("restore", "pets:v0") == "restored team/animals/pets:v0\n"
+
+    assert versions() == ["v1", "v0"]
+    assert ask("show", "pets:v0")["description"] == "the first cat"
+    assert "prod" not in ask("show", "pets:v0")["aliases"]
+    headwater("get", "pets:v0", "there")
+    assert Path("there/pet.txt").read_text() == "a cat"
+
+
+def test_restoring_what_is_not_deleted_changes_nothing() -> None:
+    log("a cat", "-a", "prod")
+    before = sdk.Api().artifact("pets").updated_at
+
+    assert ask("restore", "pets:v0") == {"versions": ["team/animals/pets:v0"]}
+
+    after = sdk.Api().artifact("pets")
+    assert (after.updated_at, "prod" in after.aliases) == (before, True)
+
+
+def test_only_versions_that_were_there_are_restored_and_by_their_numbers() -> None:
+    log("a cat")
+    headwater("rm", "pets:v0", "--delete-aliases")
+
+    assert "'v7'" in refused("restore", "pets:v7", code=3)
+    assert "no artifact" in refused("restore", "cats:v0", code=3)
+    assert "no version number" in refused("restore", "pets:latest")
+    assert "no version number" in refused("restore", "pets")
+    assert versions() == []
+
+
+def test_one_wrong_name_restores_nothing() -> None:
+    log("a cat")
+    headwater("rm", "pets:v0", "--delete-aliases")
+
+    assert "'v7'" in refused("restore", "pets:v0", "pets:v7", code=3)
+    assert "no version number" in refused("restore", "pets:v0", "pets")
+
+    assert versions() == []

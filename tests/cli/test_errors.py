@@ -79,5 +79,6 @@ def test_a_deleted_version_is_said_to_be_deleted() -> None:
 
     said = refused("show", "pets:v0", code=3)
 
-    assert said.startswith("headwater: team/animals/pets:v0 was deleted. `headwater ls team/animals/pets`")
+    assert said.startswith("headwater: team/animals/pets:v0 was deleted. `headwater restore team/animals/pets:v0`")
+    assert "`headwater ls team/animals/pets`" in said
     assert "`headwater ls team/animals/pets`" in refused("show", "pets:v7", code=3)

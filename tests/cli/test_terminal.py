@@ -10,12 +10,12 @@ from pathlib import Path
 
 import headwater as sdk
 import pytest
-from headwater.cli import _MODULES
 from headwater.cli.output import print_fields, print_table
 
-from tests.cli.commands import ask, headwater, run
+from tests.cli.commands import COMMANDS, ask, headwater, run
+from tests.cli.terminals import read_all
 from tests.support.forked import PIPE, ForkedProcess
-from tests.support.modes import EMBEDDED
+from tests.support.modes import SERVICE
 
 LONG = "a-long-folder-name/with-another-folder/and-a-third-one-below/picture-number-1.jpeg"
 COLUMNS = 80
@@ -31,19 +31,6 @@ def seen(*arguments: str, **more: str) -> list[str]:
     _, problems = process.communicate(60)
     assert process.returncode == 0, problems
     return printed.decode().splitlines()
-
-
-def read_all(terminal: int) -> bytes:
-    printed = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65_536)
-        except OSError:  # how Linux says that nobody holds the other end any more
-            chunk = b""
-        if not chunk:
-            os.close(terminal)
-            return printed
-        printed += chunk
 
 
 @pytest.mark.usefixtures("store")
@@ -175,18 +162,19 @@ def test_a_plain_list_imports_only_what_it_needs(images: Path, mode: str) -> Non
 
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 
-    assert printed.splitlines()[-1] == ("[]" if mode == EMBEDDED else "['kafka', 'psycopg']")
+    assert printed.splitlines()[-1] == ("['kafka', 'psycopg']" if mode == SERVICE else "[]")
 
 
 def test_the_list_of_commands_cuts_no_sentence() -> None:
     lines = seen("--help")
 
     commands = lines[lines.index("Commands:") + 1 :]
-    assert len(commands) == len(_MODULES)
+    assert len(commands) == len(COMMANDS)
     assert [line for line in commands if line.endswith("...")] == []
     assert headwater("--version") == headwater("version")
 
 
+@pytest.mark.on_stores
 @pytest.mark.usefixtures("store")
 def test_a_terminal_without_colours_gets_none(images: Path) -> None:
     headwater("log", str(images), "-n", "pets")

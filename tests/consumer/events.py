@@ -1,6 +1,7 @@
 """Short words for what the rules are tried with: events about one collection, and what became of it."""
 
-from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, shared_draft
+from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, VersionPurged, shared_draft
+from headwater_schemas.positions import position_of
 
 from tests.consumer.inspection import listing_of, rows_of
 from tests.support.history import History, files_of
@@ -42,3 +43,16 @@ def attributes(history: History, version: int) -> dict[str, str]:
 
 def paths(history: History, version: int) -> set[str]:
     return set(listing_of(history.database, DIGITS, version))
+
+
+def purge_of(history: History, collection: str, version: int) -> VersionPurged:
+    """The event that purges a deleted version, by the deletion that holds."""
+    open_row = (
+        "SELECT from_position FROM version_attributes "
+        "WHERE collection = ? AND version = ? AND field = 'deleted' AND to_position IS NULL"
+    )
+    ((number,),) = rows_of(history.database, open_row, collection, version)
+    at = position_of(number)
+    return VersionPurged(
+        collection=collection, version=version, epoch=at.epoch, partition=at.partition, offset=at.offset
+    )

@@ -2,6 +2,7 @@
 
 from headwater_schemas.entries import Reference
 from headwater_schemas.events import (
+    AccessGranted,
     AliasMoved,
     ArtifactUsed,
     BlobsCondemned,
@@ -14,6 +15,8 @@ from headwater_schemas.events import (
     RunUpdated,
     SessionsRetired,
     SettingsChanged,
+    SubscriptionAdded,
+    TokenCreated,
     VersionDeleted,
     VersionDescribed,
     VersionRestored,
@@ -56,6 +59,10 @@ def write_everything(history: History) -> None:
         VersionRestored(collection=DIGITS, version=1),
         BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(pack_of(PROJECT, 1),)),
         SettingsChanged(project=PROJECT, settings='{"draft_idle_days":3}'),
+        AccessGranted(scope=PROJECT, principal="headwater|ada", role="reader"),
+        AccessGranted(scope=PROJECT, principal="headwater|ada", role="admin"),
+        TokenCreated(scope="vision", token="0" * 64, principal="headwater|ada"),
+        SubscriptionAdded(scope="vision", subscription="hook_1", settings='{"url":"https://example.org"}'),
         SessionsRetired(broadcast=BROADCAST, before_ms=1),
     )
     draft, events = history.draft(DIGITS, {"never": b"5"})

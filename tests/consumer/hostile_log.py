@@ -6,6 +6,7 @@ from itertools import count, pairwise
 
 from headwater_eventlog.port import NewRecord
 from headwater_schemas import codec
+from headwater_schemas.access import READER
 from headwater_schemas.entries import Reference
 from headwater_schemas.events import (
     AccessGranted,
@@ -149,7 +150,8 @@ def _with_text(text: str) -> Iterator[Event]:
     yield ArtifactUsed(collection=DIGITS, version=0, run=RUN, requested=f"digits:{text}")
     yield VersionDescribed(collection=DIGITS, version=0, description=text)
     yield VersionDescribed(collection=DIGITS, version=0, tags_added=(text,))
-    yield AccessGranted(project=PROJECT, principal=text, role=text)
+    yield AccessGranted(scope=PROJECT, principal=f"headwater|{text}", role=READER)
+    yield AccessGranted(scope=PROJECT, principal=text, role=text)
     yield BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(text,))
     yield DeadLetterResolved(key=f"collection:{DIGITS}", epoch=0, partition=0, offset=0, decision=text)
     yield EntryAdded(collection=DIGITS, draft=shared_draft("s"), references=(Reference(f"r{text}", f"s3://b/{text}"),))
@@ -164,7 +166,7 @@ def _with_json(text: str) -> Iterator[Event]:
     yield VersionDescribed(collection=DIGITS, version=0, metadata_patch=text)
     yield RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="r", value=text)
     yield SettingsChanged(project=PROJECT, settings=text)
-    yield SubscriptionAdded(project=PROJECT, subscription="s", settings=text)
+    yield SubscriptionAdded(scope=PROJECT, subscription="s", settings=text)
     yield SettingsChanged(project=PROJECT, settings=f'{{"draft_idle_days":{text}}}')
 
 
@@ -191,7 +193,7 @@ def _odd_records(history: History) -> Iterator[NewRecord]:
     for text in ("k", EMOJI_OF_15, "run:a/b/c\n", "x" * 4000):
         yield NewRecord(text, payload)
         yield NewRecord(text, payload[:-1])
-    for session in ("", "A" * 32, EMOJI_OF_15, "x" * 5000):
+    for session in ("", "A" * 48, EMOJI_OF_15, "x" * 5000):
         origin = replace(stamped.origin, session=session)
         yield NewRecord(stamped.event.key, codec.encode(Stamped(origin, stamped.event)))
     for who, message in ((EMOJI_OF_15, "m"), ("ada", EMOJI_OF_15 * 3), ("x" * 2000, None)):

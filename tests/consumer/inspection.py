@@ -1,5 +1,6 @@
 """Ways to look at a projection that do not go through the code that made it: plain SQL over its tables."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,8 +14,12 @@ from headwater_consumer.database.row_mapping import column_names, table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from headwater_consumer.rows import EXECUTABLE, REFERENCE, REMOVED, ProjectionRow
 from headwater_consumer.writing.runner import Projector
+from headwater_schemas import codec
 from headwater_schemas.entries import Reference, file_leaves, reference_leaf
+from headwater_schemas.errors import UndecodableEvent
+from headwater_schemas.events import VersionPurged
 from headwater_schemas.lthash import sum_of
+from headwater_schemas.positions import Position
 
 from tests.support.memory_log import Written
 from tests.support.modes import EMBEDDED, database_url
@@ -128,9 +133,32 @@ def _without_place(column: str, row: Any, written: Written) -> object:
             return value - row["append_us"]
         case "layers":
             return tuple(written.step_of(int(layer)) for layer in value.split(",") if layer)
+        case "payload":
+            return _payload_without_place(bytes(value), written)
+        case "value" if (about := _decided(value)) is not None:
+            return json.dumps({**about, "time_us": written.step_at_time[about["time_us"]]}, sort_keys=True)
         case "message" if "partition" in row:  # of a rejection
             return _TIME_IN_TEXT.sub("then", _PLACE_IN_TEXT.sub("P/O", value))
     return value
+
+
+def _decided(value: object) -> dict[str, Any] | None:
+    """A fact of a project that tells when it was decided."""
+    fact = json.loads(value) if isinstance(value, str) and value.startswith("{") else None
+    return fact if isinstance(fact, dict) and "time_us" in fact else None
+
+
+def _payload_without_place(payload: bytes, written: Written) -> object:
+    """A purge names the position of a deletion."""
+    try:
+        stamped = codec.decode(payload)
+    except UndecodableEvent:
+        return payload
+    event = stamped.event
+    if not isinstance(event, VersionPurged):
+        return payload
+    deletion = written.step_at[Position(event.epoch, event.partition, event.offset)]
+    return stamped.origin, event.collection, event.version, deletion
 
 
 # --- versions -----------------------------------------------------------------------------------------------------

@@ -27,9 +27,11 @@ from headwater_consumer.rows import (
     DraftWriterRow,
     EntryRow,
     LayerRow,
+    ObjectLayerRow,
     ParkedRecordRow,
     ProjectionRow,
     RejectionRow,
+    RunInputRow,
     SessionMarkRow,
     VersionAttributeRow,
     VersionRow,
@@ -48,6 +50,11 @@ class MemoryState:
     def __init__(self) -> None:
         self.rows: dict[type[ProjectionRow], Rows] = defaultdict(dict)
         self.entries: dict[int, list[EntryRow]] = defaultdict(list)
+
+    def object_layers(self) -> list[ObjectLayerRow]:
+        """What follows from the entries."""
+        named = {(row.object_name, layer) for layer, rows in self.entries.items() for row in rows}
+        return [ObjectLayerRow(name, layer) for name, layer in sorted(named, key=str) if name is not None]
 
     # --- reading
 
@@ -82,6 +89,19 @@ class MemoryState:
 
     def newest_live_version(self, collection: str, *, other_than: int) -> int | None:
         return max((row.version for row in self._live(collection, other_than)), default=None)
+
+    def newer_live_versions(self, collection: str, version: int, *, at_most: int) -> int:
+        newer = [row for row in self._live(collection, version) if row.version > version]
+        return min(len(newer), at_most)
+
+    def times_restored(self, collection: str, version: int) -> int:
+        of_version = [
+            row for row in self._all(VersionAttributeRow) if (row.collection, row.version) == (collection, version)
+        ]
+        return sum(row.field == DELETED and row.to_position is not None for row in of_version)
+
+    def is_used(self, collection: str, version: int) -> bool:
+        return any((row.collection, row.version) == (collection, version) for row in self._all(RunInputRow))
 
     def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
         live = self._live(collection, other_than)

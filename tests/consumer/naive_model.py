@@ -3,10 +3,10 @@
 It shares with the projector the grammar of names and paths and nothing else. Slow on purpose: every version is a copy.
 """
 
+import json
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from headwater_schemas import events as types
@@ -16,76 +16,9 @@ from headwater_schemas.events import Event
 from headwater_schemas.paths import colliding_forms, folders_of
 
 from tests.consumer.inspection import Listing, digest_of
+from tests.consumer.naive_collections import ModelCollection, ModelDraft, ModelVersion
 from tests.consumer.naive_runs import ModelRejection, ModelRuns, reject_if
-from tests.support.histories import Damage, Resolve, Step
-
-
-@dataclass
-class ModelVersion:
-    listing: Listing
-    contested: set[str]
-    facts: dict[str, str] = field(default_factory=dict)
-    tags: set[str] = field(default_factory=set)
-    uses: set[tuple[str, str, str]] = field(default_factory=set)
-    outputs: set[str] = field(default_factory=set)
-    updated: int | None = None  # the step that last changed a fact about it
-
-    @property
-    def live(self) -> bool:
-        return "deleted" not in self.facts
-
-    def attributes(self) -> dict[str, object]:
-        names = ("facts", "tags", "uses", "outputs", "contested", "updated")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass
-class ModelDraft:
-    type: str
-    base: int | None
-    listing: Listing
-    path_writers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # path → writers that wrote it
-    done: set[str] = field(default_factory=set)
-    commits: list[tuple[int, types.VersionCommitted]] = field(default_factory=list)  # that wait, and their steps
-    session: str = ""  # that opened it
-    last_event: str = ""
-
-    @property
-    def closed(self) -> bool:
-        return self.version is not None or self.discarded
-
-    version: int | None = None
-    discarded: bool = False
-
-
-@dataclass
-class ModelCollection:
-    type: str | None = None
-    versions: list[ModelVersion] = field(default_factory=list)
-    drafts: dict[str, ModelDraft] = field(default_factory=dict)
-    aliases: dict[str, int] = field(default_factory=dict)
-
-    def known(self, number: int) -> ModelVersion:
-        if not 0 <= number < len(self.versions):
-            raise ModelRejection(Reason.VERSION_UNKNOWN)
-        return self.versions[number]
-
-    def live_version(self, number: int) -> ModelVersion:
-        version = self.known(number)
-        if not version.live:
-            raise ModelRejection(Reason.VERSION_DELETED)
-        return version
-
-    def open_draft(self, name: str) -> ModelDraft:
-        draft = self.drafts.get(name)
-        if draft is None:
-            raise ModelRejection(Reason.DRAFT_UNKNOWN)
-        reject_if(draft.version is not None, Reason.DRAFT_SEALED)
-        reject_if(draft.discarded, Reason.DRAFT_DISCARDED)
-        return draft
-
-    def newest_live(self) -> int | None:
-        return max((n for n, version in enumerate(self.versions) if version.live), default=None)
+from tests.support.steps import Damage, Purge, Resolve, Step
 
 
 class Model:
@@ -94,12 +27,17 @@ class Model:
     def __init__(self) -> None:
         self.collections: dict[str, ModelCollection] = defaultdict(ModelCollection)
         self.runs = ModelRuns()
-        self.condemned: set[str] = set()
+        self._condemned: dict[str, int] = {}  # object → as which arrival
+        self.policies: dict[str, object] = {}  # of the one project: name → rules; None: removed
         self.session_of: dict[int, str] = {}  # step → who sent it
         self.rejections: list[tuple[int, Reason]] = []  # (step, why), as they came
         self._retired_before = ""
         self._sequences: dict[tuple[str, str], int] = {}
-        self._waiting: dict[str, list[Step]] = {}  # key → the dead letter, and what came after it
+        self._waiting: dict[str, list[tuple[int, Step]]] = {}  # key → the dead letter, and what came after it, and when
+        self._arrivals = 0  # of steps, so far
+        self._came = 0  # as which of them the step came that is judged now
+        self._resolving: int | None = None  # the step by which what waited is judged
+        self._arrived: dict[int, int] = defaultdict(int)  # step → how often it did
 
     def apply_all(self, steps: Sequence[Step]) -> "Model":
         for step in steps:
@@ -107,12 +45,18 @@ class Model:
         return self
 
     def apply(self, step: Step) -> None:
+        self._arrived[step.number] += 1
+        self._arrivals += 1
+        self._judge(self._arrivals, step)
+
+    def _judge(self, came: int, step: Step) -> None:
         waiting = self._waiting.get(step.key)
         if waiting and not isinstance(step.what, Resolve):
-            waiting.append(step)
+            waiting.append((came, step))
         elif isinstance(step.what, Damage):
-            self._waiting[step.key] = [step]
+            self._waiting[step.key] = [(came, step)]
         else:
+            self._came = came
             self._apply_in_sequence(step)
 
     def _apply_in_sequence(self, step: Step) -> None:
@@ -136,9 +80,12 @@ class Model:
     def _handle(self, step: Step) -> None:
         what = step.what
         if isinstance(what, Resolve):
-            self._resolve(step.key, what)
+            self._resolve(step.number, step.key, what)
             return
         assert not isinstance(what, Damage)
+        if isinstance(what, Purge):
+            self._purge(step, what)
+            return
         reject_if(what.key != step.key, Reason.INVALID)
         if isinstance(what, types.RunEvent):
             self.runs.apply(what)
@@ -149,6 +96,21 @@ class Model:
             self._note_updates(step, what, before)
             if isinstance(what, types.DraftEvent):
                 self.collections[what.collection].drafts[what.draft].last_event = step.event_id
+
+    def _purge(self, step: Step, purge: Purge) -> None:
+        version = self.collections[purge.collection].known(purge.version)
+        reject_if(version.live or version.deletion != purge.deletion, Reason.VERSION_NOT_DELETED)
+        if "purged" not in version.facts:
+            version.facts["purged"] = ""
+            version.updated = step.number
+
+    def condemn(self, objects: Iterable[str]) -> None:
+        for name in objects:
+            self._condemned.setdefault(name, self._came)
+
+    def are_condemned(self, objects: Iterable[str]) -> bool:
+        """Whether one of the objects was when the step came that is judged now, however long that waited since."""
+        return any(self._condemned.get(name, self._came) < self._came for name in objects)
 
     def retire(self, before_ms: int) -> None:
         before = f"{before_ms:012x}"
@@ -183,15 +145,22 @@ class Model:
                 assert isinstance(event, types.CollectionEvent)
                 self.collections[event.collection].versions[number].updated = step.number
 
-    def _resolve(self, key: str, resolve: Resolve) -> None:
+    def _resolve(self, number: int, key: str, resolve: Resolve) -> None:
         waiting = self._waiting.get(key, [])
         reject_if(resolve.decision not in ("skip", "retry"), Reason.INVALID)
-        reject_if(not waiting or waiting[0].number != resolve.letter, Reason.INVALID)
+        reject_if(not waiting or waiting[0][1].number != resolve.letter, Reason.INVALID)
         if resolve.decision == "retry":
             return  # what did not decode then does not now
         del self._waiting[key]
-        for step in waiting[1:]:
-            self.apply(step)
+        before, self._resolving = self._resolving, number if self._resolving is None else self._resolving
+        for came, step in waiting[1:]:
+            self._judge(came, step)
+        self._resolving = before
+
+    def effective(self, step: Step) -> int | None:
+        """The step from which on what this one says counts; None where that did not when it came for the first time."""
+        number = step.number if self._resolving is None else self._resolving
+        return number if self._arrived[number] == 1 else None
 
 
 # --- drafts -------------------------------------------------------------------------------------------------------
@@ -224,7 +193,7 @@ def _added(model: Model, step: Step, event: types.EntryAdded) -> None:
         entries[found.path] = (1, found.size, None, None, None, found.uri, found.checksum, found.object_version)
     folders = {folder for path in entries for folder in folders_of(path)}
     reject_if(bool(folders & entries.keys()) or colliding_forms(entries) is not None, Reason.PATH_CONFLICT)
-    reject_if(bool(model.condemned & set(event.files.objects)), Reason.BLOB_CONDEMNED)
+    reject_if(model.are_condemned(event.files.objects), Reason.BLOB_CONDEMNED)
     if event.draft.startswith(types.SHARED_DRAFT):
         reject_if(_cannot_join(set(entries), set(draft.listing)), Reason.PATH_CONFLICT)
     draft.listing.update(entries)
@@ -277,6 +246,7 @@ def _committer(model: Model, number: int, event: types.VersionCommitted) -> str:
 
 def _committed(model: Model, step: Step, event: types.VersionCommitted) -> None:
     collection = model.collections[event.collection]
+    reject_if(event.imported is not None and event.draft.startswith(types.SHARED_DRAFT), Reason.INVALID)
     if event.draft in collection.drafts and collection.drafts[event.draft].version is not None:
         _committed_again(collection, event)
         return
@@ -351,11 +321,24 @@ def _seal(collection: ModelCollection, draft: ModelDraft, commits: Sequence[type
     number = draft.version = same[0] if same else len(collection.versions) - 1
     version = collection.versions[number]
     version.outputs |= {commit.run for commit in commits if commit.run}
-    collection.aliases["latest"] = number
+    latest = collection.aliases.get("latest")
+    if event.imported is None or latest is None or "imported" in collection.versions[latest].facts:
+        collection.aliases["latest"] = number
     if not same or event.rights != ():
         version.facts.update(attributes)
         version.tags |= tags
         collection.aliases.update(dict.fromkeys(aliases, number))
+    if event.imported is not None:
+        origins = json.loads(version.facts.get("imported", "[]"))
+        origin = {
+            "author": event.imported.author,
+            "store": event.imported.store,
+            "time_us": int(event.imported.time.timestamp()) * 1_000_000,
+            "version": event.imported.version,
+        }
+        if not any((one["store"], one["version"]) == (origin["store"], origin["version"]) for one in origins):
+            origins.append(origin)
+        version.facts["imported"] = json.dumps(origins, separators=(",", ":"))
 
 
 def _content(listing: Listing) -> dict[str, tuple[object, ...]]:
@@ -392,7 +375,7 @@ def _described(model: Model, step: Step, event: types.VersionDescribed) -> None:
     if event.metadata_patch is not None:
         merged = metadata.merge(metadata.decode(facts.get("metadata", "{}")), metadata.decode(event.metadata_patch))
         facts["metadata"] = metadata.encode(merged)
-    for name in [name for name, value in facts.items() if value == "" and name != "deleted"]:
+    for name in [name for name, value in facts.items() if value == "" and name not in ("deleted", "purged")]:
         del facts[name]
     version.tags = (version.tags | set(event.tags_added)) - set(event.tags_removed)
 
@@ -401,8 +384,11 @@ def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
     collection = model.collections[event.collection]
     version = collection.live_version(event.version)
     held = {alias for alias, number in collection.aliases.items() if number == event.version}
+    if event.decided_on is not None:
+        reject_if(_has_changed(collection, event.version, held, event.decided_on), Reason.STATE_CHANGED)
     reject_if(bool(held) and not event.delete_aliases, Reason.ALIAS_HELD)
     version.facts["deleted"] = ""
+    version.deletion = model.effective(step)
     for alias in held:
         del collection.aliases[alias]
     newest = collection.newest_live()
@@ -410,9 +396,25 @@ def _deleted(model: Model, step: Step, event: types.VersionDeleted) -> None:
         collection.aliases["latest"] = newest
 
 
+def _has_changed(collection: ModelCollection, number: int, held: set[str], decided_on: types.DecidedOn) -> bool:
+    version = collection.versions[number]
+    ttl = None if decided_on.ttl_seconds is None else str(decided_on.ttl_seconds)
+    return (
+        "recalled" in version.facts
+        or not held <= set(decided_on.aliases)
+        or version.times_restored != decided_on.times_restored
+        or (decided_on.unused and bool(version.uses))
+        or (ttl is not None and version.facts.get("ttl") != ttl)
+        or sum(newer.live for newer in collection.versions[number + 1 :]) < (decided_on.newer or 0)
+    )
+
+
 def _restored(model: Model, step: Step, event: types.VersionRestored) -> None:
     collection = model.collections[event.collection]
-    if collection.known(event.version).facts.pop("deleted", None) is not None:
+    facts = collection.known(event.version).facts
+    reject_if("purged" in facts, Reason.VERSION_PURGED)
+    if facts.pop("deleted", None) is not None:
+        collection.versions[event.version].times_restored += 1
         newest = collection.newest_live()
         assert newest is not None
         collection.aliases.setdefault("latest", newest)
@@ -426,7 +428,24 @@ def _recalled(model: Model, step: Step, event: types.VersionRecalled) -> None:
 
 
 def _settings_changed(model: Model, step: Step, event: types.SettingsChanged) -> None:
-    reject_if("unheard_of" in event.settings, Reason.INVALID)
+    settings = metadata.decode(event.settings)
+    policies = settings.get("retention", {})
+    reject_if("unheard_of" in settings or policies is None or {"keep_last": 0} in policies.values(), Reason.INVALID)
+    for name, rules in policies.items():
+        if (name in model.policies or rules is not None) and model.policies.get(name) != rules:
+            model.policies[name] = rules
+
+
+def _access_granted(model: Model, step: Step, event: types.AccessGranted) -> None:
+    reject_if(event.role == "owner", Reason.INVALID)
+
+
+def _token_created(model: Model, step: Step, event: types.TokenCreated) -> None:
+    reject_if(event.principal.startswith("other|") or event.expires_ms == 0, Reason.INVALID)
+
+
+def _subscription_added(model: Model, step: Step, event: types.SubscriptionAdded) -> None:
+    reject_if("url" not in event.settings, Reason.INVALID)
 
 
 def _retired(model: Model, step: Step, event: types.SessionsRetired) -> None:
@@ -435,7 +454,11 @@ def _retired(model: Model, step: Step, event: types.SessionsRetired) -> None:
 
 
 def _condemned(model: Model, step: Step, event: types.BlobsCondemned) -> None:
-    model.condemned |= set(event.objects)
+    model.condemn(event.objects)
+
+
+def _moved(model: Model, step: Step, event: types.BlobsMoved) -> None:
+    reject_if(model.are_condemned([move.to_object_name for move in event.moves]), Reason.BLOB_CONDEMNED)
 
 
 _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
@@ -452,6 +475,10 @@ _MEANINGS: dict[type[Event], Callable[[Model, Step, Any], None]] = {
     types.VersionRestored: _restored,
     types.VersionRecalled: _recalled,
     types.BlobsCondemned: _condemned,
+    types.BlobsMoved: _moved,
     types.SessionsRetired: _retired,
     types.SettingsChanged: _settings_changed,
+    types.AccessGranted: _access_granted,
+    types.TokenCreated: _token_created,
+    types.SubscriptionAdded: _subscription_added,
 }

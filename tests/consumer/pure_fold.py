@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headwater_consumer.projector import DecodedRecord, apply_record
-from headwater_consumer.rows import EntryRow, ProjectionRow
+from headwater_consumer.rows import EntryRow, ObjectLayerRow, ProjectionRow
 from headwater_consumer.rows.canonical import digest_of_table, fingerprint_of
 from headwater_schemas import codec
 from headwater_schemas.errors import UndecodableEvent
@@ -63,6 +63,7 @@ def input_of(log: "MemoryLog") -> str:
 def _tables(state: MemoryState, names: Mapping[str, str]) -> dict[str, list[ProjectionRow]]:
     """Table → its rows in the order of the primary key."""
     rows = {row_type.__name__: list(found.values()) for row_type, found in state.rows.items()}
+    rows[ObjectLayerRow.__name__] = list(state.object_layers())
     rows[EntryRow.__name__] = [row for layer in state.entries.values() for row in layer]
     tables = sorted((name, rows.get(row_type, [])) for row_type, name in names.items())
     return {name: sorted(found, key=_primary_key) for name, found in tables}

@@ -1,7 +1,6 @@
 """Events for every partition, of which a writer that was killed wrote some: maintenance writes the others."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 import pytest
 from headwater_consumer.database import Database
@@ -40,7 +39,7 @@ def _condemned(number: int, *objects: int) -> BlobsCondemned:
 
 
 def _write(history: History, record: NewRecord, partitions: Collection[int]) -> None:
-    history.log.append([replace(record, partition=p) for p in partitions], timeout_s=5)
+    history.log.append([record._replace(partition=p) for p in partitions], timeout_s=5)
     history.project()
 
 
@@ -113,7 +112,7 @@ def test_several_are_written_in_the_order_of_their_writer(history: History) -> N
 
 def test_a_partition_is_not_given_what_it_refused(history: History) -> None:
     retired = SessionsRetired(broadcast="7" * 32, before_ms=2**48 - 1)
-    history.writer("last").session = "f" * 32
+    history.writer("last").session = "f" * 48
     _cut_off(history, _condemned(1), [0])
     _cut_off(history, retired, [2], by="last")
 

@@ -1,11 +1,14 @@
 """What commits give their version: by several writers of one draft, for content that exists, and on a condition."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from headwater_consumer.queries import version_info
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
     EDIT_EXISTING,
+    MOVE_ALIASES,
     ExpectedVersion,
     Imported,
     Transaction,
@@ -62,7 +65,7 @@ def test_a_commit_that_waits_is_kept_byte_for_byte_as_it_came(history: History) 
     # The same list, in the other way of writing one: with the size of its items before them.
     assert record.payload.count(b"\x02\x08best\x00") == 1
     payload = record.payload.replace(b"\x02\x08best\x00", b"\x01\x0a\x08best\x00")
-    history.log.append([replace(record, payload=payload)], timeout_s=5)
+    history.log.append([record._replace(payload=payload)], timeout_s=5)
 
     history.project()
 
@@ -198,19 +201,83 @@ def test_a_commit_that_lost_the_race_hears_who_came_first(history: History) -> N
     assert len(versions_of(history.database, DIGITS)) == 2
 
 
-@pytest.mark.parametrize(
-    "reserved",
-    [
-        {"transaction": Transaction("0" * 32, 2)},
-        {"imported": Imported("0" * 32, "a/b/c:v1", "ada", CLOCK)},
-    ],
-    ids=["transaction", "imported"],
-)
-def test_fields_without_a_meaning_are_refused(history: History, reserved: dict[str, object]) -> None:
-    history.write(opened(), committed(SHARED, **reserved))
+def test_a_field_without_a_meaning_is_refused(history: History) -> None:
+    history.write(opened(), committed(SHARED, transaction=Transaction("0" * 32, 2)))
 
     assert rejections_of(history.database) == [Reason.INVALID]
     assert "has no meaning yet" in _message(history)
+
+
+# --- imports ------------------------------------------------------------------------------------------------------
+
+
+def _imported(n: int) -> Imported:
+    return Imported("0" * 32, f"a/b/c:v{n}", "ada", CLOCK)
+
+
+def _import(history: History, content: bytes, n: int, **given: object) -> None:
+    draft, events = history.draft(DIGITS, {"a": content})
+    commit: dict[str, object] = {"imported": _imported(n), **given}
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft, **commit))
+
+
+def _origins(history: History, version: int) -> list[str]:
+    found = version_info(history.database, DIGITS, version)
+    assert found is not None
+    return [origin.version for origin in found.imported]
+
+
+def test_an_imported_version_says_where_it_comes_from(history: History) -> None:
+    _import(history, b"1", 7)
+    history.commit(DIGITS, {"a": b"2"})
+
+    assert _origins(history, 0) == ["a/b/c:v7"]
+    assert _origins(history, 1) == []
+
+
+def test_content_that_is_there_keeps_its_version_and_says_where_else_it_was(history: History) -> None:
+    history.commit(DIGITS, {"a": b"1"}, description="ours")
+    for n in (3, 4, 3):
+        _import(history, b"1", n, description="theirs", rights=())
+
+    info = version_info(history.database, DIGITS, 0)
+    assert info is not None
+    assert info.description == "ours"
+    assert _origins(history, 0) == ["a/b/c:v3", "a/b/c:v4"]
+    assert len(versions_of(history.database, DIGITS)) == 1
+
+
+def test_an_import_moves_latest_only_among_imports(history: History) -> None:
+    _import(history, b"1", 0)
+    _import(history, b"2", 1)
+    assert aliases(history) == {"latest": 1}
+
+    history.commit(DIGITS, {"a": b"3"})
+    _import(history, b"4", 2)
+    assert aliases(history) == {"latest": 2}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"store": "no id!"},
+        {"version": "c:v1"},
+        {"version": "a/b/c:latest"},
+        {"author": "a" * 2000},
+        {"time": datetime(1900, 1, 1, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_an_origin_that_cannot_be_is_refused(history: History, wrong: dict[str, object]) -> None:
+    _import(history, b"1", 0, imported=replace(_imported(0), **wrong))
+
+    assert rejections_of(history.database) == [Reason.INVALID]
+
+
+def test_a_version_of_several_writers_is_not_imported(history: History) -> None:
+    history.write(opened(), committed(SHARED, imported=_imported(0)))
+
+    assert rejections_of(history.database) == [Reason.INVALID]
 
 
 # --- rights -------------------------------------------------------------------------------------------------------
@@ -252,6 +319,28 @@ def test_who_may_not_edit_changes_nothing_of_it_and_the_draft_says_so(
     assert aliases(history) == {"latest": 0, "prod": 1}
     assert _tags(history) == set()
     assert _ignored(history) == [False, False, True]
+
+
+def test_who_may_only_move_aliases_moves_them_to_a_version_that_has_the_content_and_leaves_its_texts(
+    history: History,
+) -> None:
+    _log_again(history, (MOVE_ALIASES,))
+
+    assert attributes(history, 0) == {"description": "theirs"}
+    assert aliases(history) == {"latest": 0, "prod": 0}
+    assert (_tags(history), _ignored(history)) == (set(), [False, False, True])
+
+
+def test_a_further_commit_of_a_shared_draft_moves_aliases_for_who_may_do_only_that(history: History) -> None:
+    draft, events = history.draft(DIGITS, {"a": b"1"}, draft=SHARED)
+    further = {"collection": DIGITS, "draft": draft, "rights": (MOVE_ALIASES,)}
+    history.write(*events, VersionCommitted(collection=DIGITS, draft=draft))
+
+    history.write(VersionCommitted(aliases=("prod",), **further), by="bert")
+    history.write(VersionCommitted(aliases=("best",), tags=("x",), **further), by="bert")
+
+    assert rejections_of(history.database) == [Reason.NOT_PERMITTED]
+    assert (aliases(history), _tags(history)) == ({"latest": 0, "prod": 0}, set())
 
 
 def test_who_may_not_edit_may_describe_a_version_of_its_own(history: History) -> None:

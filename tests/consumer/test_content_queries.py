@@ -8,9 +8,12 @@ from headwater_consumer import queries
 from headwater_consumer.queries import contents as contents_module
 from headwater_consumer.queries import entries as entries_module
 from headwater_consumer.rows import FILE, REFERENCE
-from headwater_schemas.entries import BlobLocation, Reference, reference_leaf
-from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryRemoved, Move, VersionCommitted
+from headwater_schemas import digests
+from headwater_schemas.entries import BlobLocation, FileRow, Reference, reference_leaf
+from headwater_schemas.events import BlobsCondemned, BlobsMoved, EntryAdded, EntryRemoved, Event, Move, VersionCommitted
+from headwater_schemas.object_names import file_name
 
+from tests.support.entries import of_rows
 from tests.support.histories import BROADCAST
 from tests.support.history import History, digest_of, pack_of
 
@@ -199,13 +202,15 @@ def test_content_of_another_project_is_not_found(history: History) -> None:
     assert queries.stored_locations(history.database, "team/empty", [digest_of(b"1")]) == {}
 
 
-def test_more_content_than_one_statement_takes_is_found(history: History) -> None:
+def test_more_content_than_one_statement_takes_is_found_among_more_that_is_new(history: History) -> None:
     contents = {f"f{i}": b"%d" % i for i in range(700)}
     history.commit(DIGITS, contents)
+    stored, new = ([digest_of(b"%d" % i) for i in numbers] for numbers in (range(700), range(700, 12_000)))
 
-    places = queries.stored_locations(history.database, PROJECT, [digest_of(c) for c in contents.values()])
+    places = queries.stored_locations(history.database, PROJECT, [*new, *stored])
 
-    assert len(places) == 700
+    assert set(places) == set(stored)
+    assert queries.stored_locations(history.database, PROJECT, new) == {}
 
 
 def test_content_in_a_condemned_object_is_found_in_another_or_not_at_all(history: History) -> None:
@@ -221,6 +226,42 @@ def test_content_in_a_condemned_object_is_found_in_another_or_not_at_all(history
         wanted[0]: pack_of(PROJECT, 3),
         wanted[2]: pack_of(PROJECT, 3),
     }
+
+
+def test_the_name_of_a_large_content_is_never_given_again(history: History) -> None:
+    digest = digest_of(b"large")
+
+    def added(attempt: int) -> Event:
+        row = FileRow("a", digest, 5, file_name(PROJECT, digest, attempt), 0)
+        return EntryAdded(collection=DIGITS, draft=draft, files=of_rows([row], digests.XXH3))
+
+    assert queries.next_attempts(history.database, PROJECT, [digest]) == {digest: 0}
+    draft, events = history.draft(DIGITS)
+    history.write(*events, added(9), added(10))
+    assert queries.next_attempts(history.database, PROJECT, [digest]) == {digest: 11}, "an open draft has it"
+
+    history.write(
+        BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(file_name(PROJECT, digest, 12), pack_of(PROJECT)))
+    )
+
+    assert queries.next_attempts(history.database, PROJECT, [digest]) == {digest: 13}, "no entry ever named that one"
+    others = [(PROJECT, digest_of(b"other")), ("team/vision-2", digest)]
+    for project, other in others:
+        assert queries.next_attempts(history.database, project, [other]) == {other: 0}
+
+
+def test_condemned_objects_of_a_project_are_told_apart(history: History) -> None:
+    objects = tuple(pack_of(PROJECT, pack) for pack in range(300))
+    foreign = pack_of("team/audio", 0)
+    history.write(
+        BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=objects[::2]),
+        BlobsCondemned(broadcast="b" * 32, project="team/audio", objects=(foreign,)),
+    )
+
+    found = queries.condemned_objects(history.database, PROJECT, [*objects, foreign])
+
+    assert found == list(objects[::2])
+    assert queries.condemned_objects(history.database, PROJECT, []) == []
 
 
 def test_content_that_was_rewritten_is_found_and_read_where_it_is_now(history: History) -> None:

@@ -9,8 +9,10 @@ from headwater_schemas import codec, header_block, keys
 from headwater_schemas.errors import Reason, UndecodableEvent
 from headwater_schemas.events import (
     BlobsCondemned,
+    BlobsMoved,
     DeadLetterResolved,
     Event,
+    Move,
     Stamped,
     VersionDeleted,
     VersionRestored,
@@ -143,7 +145,7 @@ def _retry(resolved: DeadLetterResolved) -> DeadLetterResolved:
 
 def test_skipping_a_record_moves_its_writers_mark_and_tells_the_writer(history: History) -> None:
     opening, adding, commit = (history.writer().stamp(event) for event in _whole_draft(history))
-    damaged = dataclasses.replace(opening, payload=opening.payload[:-1])
+    damaged = opening._replace(payload=opening.payload[:-1])
     (at,) = history.log.append([damaged], timeout_s=5)
     history.log.append([adding, commit], timeout_s=5)
     history.project()
@@ -161,7 +163,7 @@ def test_skipping_a_record_moves_its_writers_mark_and_tells_the_writer(history: 
 
 def test_a_dead_letter_keeps_its_headers_and_so_does_what_waits(history: History) -> None:
     first, second = (history.writer().stamp(VersionRestored(collection=DIGITS, version=0)) for _ in range(2))
-    history.log.append([dataclasses.replace(first, payload=first.payload[:-1]), second], timeout_s=5)
+    history.log.append([first._replace(payload=first.payload[:-1]), second], timeout_s=5)
     history.project()
 
     ((letter,),) = rows_of(history.database, "SELECT headers FROM dead_letters")
@@ -207,3 +209,29 @@ def test_an_object_is_condemned_for_a_partition_by_that_partitions_own_event(mod
     # Whether the other partition's event is there yet must not decide: a replay may read it later.
     assert rejections_of(database) == []
     database.close()
+
+
+def test_what_waited_may_rely_on_objects_that_were_condemned_after_it(mode: str, tmp_path: Path) -> None:
+    database = open_database(mode, tmp_path / "projection.db")
+    history = History(MemoryLog(2), database)
+    resolved = _damage(history)
+    history.commit(DIGITS, {"a": b"1"}, pack=1)
+    history.write(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 1),), broadcast=BROADCAST))
+    history.commit(DIGITS, {"b": b"1"}, pack=1)
+
+    history.write(resolved, by="operator")
+
+    assert [paths(history, n) for n, _ in versions_of(database, DIGITS)] == [{"a"}, set()]
+    assert rejections_of(database) == [Reason.BLOB_CONDEMNED]
+    database.close()
+
+
+def test_content_may_have_moved_before_its_new_object_was_condemned(history: History) -> None:
+    resolved = _damage(history, keys.project_key(PROJECT))
+    history.write(BlobsMoved(project=PROJECT, moves=(Move(pack_of(PROJECT, 1), 0, 1, pack_of(PROJECT, 2), 0),)))
+    history.write(BlobsCondemned(project=PROJECT, objects=(pack_of(PROJECT, 2),), broadcast=BROADCAST))
+
+    history.write(resolved, by="operator")
+
+    assert rejections_of(history.database) == []
+    assert rows_of(history.database, "SELECT to_object_name FROM relocated_ranges") == [(pack_of(PROJECT, 2),)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
-from headwater_consumer.writing.restore import ancestors_after, restore
+from headwater_consumer.writing.restore import ancestors_after
 from headwater_consumer.writing.runner import Projector
 
 from tests.consumer.events import DIGITS
@@ -20,6 +20,7 @@ from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.projections import project_all
 from tests.support.pythons import NEWEST, OLDEST, SUPPORTED, VARIABLE, find_pythons, run_module
+from tests.support.restoring import restore
 
 ROOT = Path(__file__).parents[2]
 FOLD = ("tests.consumer.no_database", "tests.consumer.pure_fold")

@@ -23,6 +23,7 @@ from headwater_schemas.events import (
     BlobsMoved,
     Capture,
     DeadLetterResolved,
+    DecidedOn,
     DraftDiscarded,
     DraftOpened,
     EntryAdded,
@@ -41,9 +42,12 @@ from headwater_schemas.events import (
     Stamped,
     SubscriptionAdded,
     SubscriptionRemoved,
+    TokenCreated,
+    TokenRevoked,
     VersionCommitted,
     VersionDeleted,
     VersionDescribed,
+    VersionPurged,
     VersionRecalled,
     VersionRestored,
     WriterDone,
@@ -101,21 +105,29 @@ HISTORY: tuple[Event, ...] = (
         tags_added=("checked", "seen"),
         tags_removed=("clean", "small"),
     ),
-    VersionRecalled(collection=DIGITS, version=0, reason="swapped"),
-    VersionDeleted(collection=DIGITS, version=0, delete_aliases=True),
+    VersionDeleted(
+        collection=DIGITS,
+        version=0,
+        delete_aliases=True,
+        decided_on=DecidedOn(aliases=("best", "latest", "nightly")),
+    ),
     VersionRestored(collection=DIGITS, version=0),
+    VersionRecalled(collection=DIGITS, version=0, reason="swapped"),
     DraftDiscarded(collection=DIGITS, draft=OWN),
     BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(pack_of(PROJECT, 7), pack_of(PROJECT, 8))),
     BlobsMoved(project=PROJECT, moves=(Move(pack_of(PROJECT, 7), 1, 2, pack_of(PROJECT, 9), 3),)),
     RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="expiry", value='{"a":"b"}'),
     SessionsRetired(broadcast=BROADCAST, before_ms=0),
-    AccessGranted(project=PROJECT, principal="grace@harvard", role="writer"),
-    AccessRevoked(project=PROJECT, principal="grace@harvard", role="writer"),
+    AccessGranted(scope=PROJECT, principal="harvard|grace", role="writer"),
+    AccessRevoked(scope=PROJECT, principal="harvard|grace"),
+    TokenCreated(scope=PROJECT, token="a" * 64, principal="headwater|grace", expires_ms=1),
+    TokenRevoked(scope=PROJECT, token="a" * 64),
     SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"blake3"}'),
-    SubscriptionAdded(project=PROJECT, subscription="deploy", settings='{"a":"b"}'),
-    SubscriptionRemoved(project=PROJECT, subscription="deploy"),
+    SubscriptionAdded(scope=PROJECT, subscription="deploy", settings='{"url":"https://example.org"}'),
+    SubscriptionRemoved(scope=PROJECT, subscription="deploy"),
 )
 RESOLVED = DeadLetterResolved(key=keys.collection_key(DIGITS), epoch=0, partition=0, offset=0, decision="skip")
+PURGED = VersionPurged(collection=DIGITS, version=0, epoch=0, partition=0, offset=0)
 
 Spoil = Callable[[str], str]
 
@@ -155,8 +167,8 @@ _NO_TEXTS = {
 
 
 def test_every_type_of_event_with_all_of_its_texts_is_spoiled() -> None:
-    assert {type(event) for event in (*HISTORY, RESOLVED)} == set(EVENT_TYPES)
-    for event in (*HISTORY, RESOLVED):
+    assert {type(event) for event in (*HISTORY, RESOLVED, PURGED)} == set(EVENT_TYPES)
+    for event in (*HISTORY, RESOLVED, PURGED):
         empty = [f.name for f in fields(event) if getattr(event, f.name) in (None, (), "")]
         assert empty == [] or {*empty} <= _NO_TEXTS
 
@@ -213,7 +225,7 @@ def test_no_decision_about_a_dead_letter_counts_that_has_such_a_text(databases: 
 def test_no_event_counts_of_a_writer_that_says_so_of_itself(databases: Databases, spoil: Spoil, field: str) -> None:
     with databases.empty() as database:
         history = History(log := MemoryLog(), database)
-        origin = Origin(session="0" * 32, sequence=0, clock=CLOCK, author="ada")
+        origin = Origin(session="0" * 48, sequence=0, clock=CLOCK, author="ada")
         event = RunStarted(run=RUN)
 
         log.append([NewRecord(event.key, codec.encode(Stamped(replace(origin, **{field: spoil("ada")}), event)))])
@@ -237,9 +249,9 @@ def _with_surrogate(text: str) -> str:
     return f"{text}\ud800"
 
 
-@pytest.mark.parametrize("event", [*HISTORY, RESOLVED], ids=lambda event: event.name)
+@pytest.mark.parametrize("event", [*HISTORY, RESOLVED, PURGED], ids=lambda event: event.name)
 def test_an_event_with_a_lone_surrogate_is_never_written(event: Event) -> None:
-    origin = Origin(session="0" * 32, sequence=0, clock=CLOCK, author="ada")
+    origin = Origin(session="0" * 48, sequence=0, clock=CLOCK, author="ada")
 
     written = []
     for name, other in variants(event, _with_surrogate).items():
@@ -256,7 +268,7 @@ def test_an_event_with_the_bytes_of_a_lone_surrogate_is_a_dead_letter(databases:
     """As a writer of another make can send it. Each has a partition of its own: what comes after it would wait."""
     payloads = {
         name: _with_surrogate_bytes(other)
-        for event in (*HISTORY, RESOLVED)
+        for event in (*HISTORY, RESOLVED, PURGED)
         for name, other in variants(event, _with_placeholder).items()
     }
     log = MemoryLog(len(payloads))
@@ -271,7 +283,7 @@ def test_an_event_with_the_bytes_of_a_lone_surrogate_is_a_dead_letter(databases:
 
 
 def _with_surrogate_bytes(event: Event) -> bytes:
-    origin = Origin(session="0" * 32, sequence=0, clock=CLOCK, author="ada")
+    origin = Origin(session="0" * 48, sequence=0, clock=CLOCK, author="ada")
     payload = codec.encode(Stamped(origin, event))
     assert payload.count(PLACEHOLDER.encode()) == 1
     return payload.replace(PLACEHOLDER.encode(), SURROGATE)
@@ -292,7 +304,7 @@ def _with_surrogate_bytes(event: Event) -> bytes:
         VersionDescribed(collection=DIGITS, version=0, metadata_patch='{"\\ud800":1}'),
         RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="expiry", value='{"a":"\\ud800"}'),
         SettingsChanged(project=PROJECT, settings='{"digest_algorithm":"\\ud800"}'),
-        SubscriptionAdded(project=PROJECT, subscription="deploy", settings='{"a":"\\ud800"}'),
+        SubscriptionAdded(scope=PROJECT, subscription="deploy", settings='{"a":"\\ud800"}'),
     ],
     ids=lambda event: event.name,
 )

@@ -7,6 +7,7 @@ import pytest
 from headwater_consumer import queries
 from headwater_eventlog.port import KEY_BYTES_MAX, NewRecord
 from headwater_schemas import codec, digests
+from headwater_schemas.access import ADMIN
 from headwater_schemas.entries import FileRow, Reference
 from headwater_schemas.events import (
     SHARED_DRAFT,
@@ -23,6 +24,7 @@ from headwater_schemas.events import (
     RunStarted,
     RunUpdated,
     SubscriptionAdded,
+    TokenCreated,
     VersionCommitted,
     VersionRecalled,
     WriterDone,
@@ -33,6 +35,7 @@ from headwater_schemas.limits import (
     ATTEMPT_MAX,
     CHECKSUM_LENGTH_MAX,
     DISTRIBUTED_ID_LENGTH_MAX,
+    EXPIRES_MS_MAX,
     LABEL_LENGTH_MAX,
     METADATA_BYTES_MAX,
     NAME_LENGTH_MAX,
@@ -45,6 +48,7 @@ from headwater_schemas.limits import (
     URI_BYTES_MAX,
 )
 from headwater_schemas.object_names import file_name
+from headwater_schemas.webhooks import URL_LENGTH_MAX, WebhookSettings
 
 from tests.consumer.events import DIGITS, opened
 from tests.consumer.inspection import Databases, rejections_of, rows_of, versions_of
@@ -71,6 +75,8 @@ def _path() -> str:
 
 
 PROJECT = f"{_letters(NAME_LENGTH_MAX)}/{_letters(NAME_LENGTH_MAX)}"
+WEBHOOK = WebhookSettings(url="https://example.org/".ljust(URL_LENGTH_MAX, "x"), collection=f"{PROJECT}/n").encode()
+PRINCIPAL = f"headwater|{_characters(PRINCIPAL_LENGTH_MAX - len('headwater|'))}"
 COLLECTION, RUN = f"{PROJECT}/{_letters(NAME_LENGTH_MAX)}", f"{PROJECT}/{_letters(NAME_LENGTH_MAX)}"
 ALIASES, TAGS = (_characters(NAME_LENGTH_MAX),), (_characters(NAME_LENGTH_MAX),)
 PATH = _path()
@@ -114,9 +120,10 @@ def test_the_longest_texts_are_projected(databases: Databases, draft: str) -> No
                 use_as=_characters(NAME_LENGTH_MAX),
             ),
             VersionRecalled(collection=COLLECTION, version=0, reason=_characters(TEXT_LENGTH_MAX)),
-            AccessGranted(project=PROJECT, principal=_characters(PRINCIPAL_LENGTH_MAX), role=_letters(NAME_LENGTH_MAX)),
+            AccessGranted(scope=PROJECT, principal=PRINCIPAL, role=ADMIN),
+            TokenCreated(scope=PROJECT, token="0" * 64, principal=PRINCIPAL, expires_ms=EXPIRES_MS_MAX),
             RulesChanged(broadcast="0" * 32, project=PROJECT, rule=_letters(NAME_LENGTH_MAX), value="{}"),
-            SubscriptionAdded(project=PROJECT, subscription=_letters(NAME_LENGTH_MAX), settings="{}"),
+            SubscriptionAdded(scope=PROJECT, subscription=_letters(NAME_LENGTH_MAX), settings=WEBHOOK),
             BlobsMoved(project=PROJECT, moves=(Move(OBJECTS[1], 0, 1, OBJECTS[2], 0),)),
             BlobsCondemned(broadcast="1" * 32, project=PROJECT, objects=(OBJECTS[1],)),
         )
@@ -166,7 +173,7 @@ def test_a_record_under_a_key_that_nobody_makes_is_kept_and_harms_no_other(datab
         assert parked.startswith("unknown:")
 
 
-@pytest.mark.parametrize("session", ["", "A" * 32, "x" * 5000, "0" * 31 + "\x00"], ids=range(4))
+@pytest.mark.parametrize("session", ["", "A" * 48, "x" * 5000, "0" * 47 + "\x00"], ids=range(4))
 def test_an_event_of_no_session_is_refused_and_harms_no_other(databases: Databases, session: str) -> None:
     with databases.empty() as database:
         history = History(log := MemoryLog(), database)

@@ -35,23 +35,14 @@ from tests.consumer.inspection import (
     rows_of,
     versions_of,
 )
-from tests.consumer.naive_model import Model, ModelCollection
+from tests.consumer.naive_collections import ModelCollection
+from tests.consumer.naive_model import Model
 from tests.consumer.naive_runs import ModelRuns
-from tests.support.histories import (
-    ALIASES,
-    COLLECTIONS,
-    FOLDERS,
-    SESSIONS,
-    History,
-    Teller,
-    file_row,
-    files,
-    histories,
-    interleaved_anew,
-)
+from tests.support.histories import ALIASES, COLLECTIONS, FOLDERS, PROJECT, SESSIONS, file_row, files, histories
 from tests.support.memory_log import START_US, MemoryLog, Written, write
 from tests.support.projections import apply_records
 from tests.support.statements import run
+from tests.support.steps import History, Teller, interleaved_anew
 from tests.support.strategies import stamped
 
 COLLECTION = COLLECTIONS[0]
@@ -287,6 +278,7 @@ def test_equal_content_has_one_digest_whatever_the_route(databases: Databases, d
 
         assert rejections_of(database) == []
         assert rows_of(database, _MISCOUNTED_LAYERS) == []
+        _check_object_layers(database)
         assert versions_of(database, COLLECTION) == list(enumerate(map(_meant, versions)))
         for number, listing in enumerate(versions):
             assert digest_of(listing_of(database, COLLECTION, number)) == _meant(listing)
@@ -394,6 +386,13 @@ _MISCOUNTED_LAYERS = (
 )
 
 
+def _check_object_layers(database: Database) -> None:
+    """They are what the entries say, whatever was merged, sealed and discarded."""
+    named = "SELECT DISTINCT object_name, layer FROM entries WHERE object_name IS NOT NULL"
+    kept = rows_of(database, "SELECT object_name, layer FROM object_layers")
+    assert sorted(kept) == sorted(rows_of(database, named))
+
+
 @given(histories(steps_max=40))
 def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Databases, history: History) -> None:
     model, written = Model().apply_all(history), write(history)
@@ -402,7 +401,10 @@ def test_the_projection_agrees_with_a_model_that_knows_no_database(databases: Da
 
         assert _refusals(database, written) == Counter((step, reason.value) for step, reason in model.rejections)
         _check_runs(database, model.runs)
+        policies = queries.retention_policies(database, PROJECT)
+        assert {one.name: one.rules and metadata.decode(one.rules) for one in policies} == model.policies
         assert rows_of(database, _MISCOUNTED_LAYERS) == []
+        _check_object_layers(database)
         for name in COLLECTIONS:
             _check_collection(database, written, name, model.collections[name])
 

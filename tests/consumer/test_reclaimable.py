@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from headwater_consumer import queries
+from headwater_consumer.queries import holders
 from headwater_consumer.queries import reclaimable as reclaimable_module
 from headwater_schemas.entries import Reference
 from headwater_schemas.events import ArtifactUsed, VersionDeleted
@@ -92,6 +93,8 @@ def test_what_becomes_free_is_what_the_listings_of_all_others_lack(databases: Da
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reclaimable_module, "ROWS_PER_PAGE", 2)
+        for bound, value in (("ROWS_AT_ONCE", 2), ("CHAINS_PER_PAGE", 1), ("LAYERS_KEPT_MAX", 2)):
+            patch.setattr(holders, bound, value)
         yield
 
 

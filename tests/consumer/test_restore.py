@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater_consumer.writing.restore import ancestors_after, restore, restored_records
+from headwater_consumer.writing.restore import ancestors_after
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from tests.consumer.inspection import Databases, content_of, fingerprint_of, project, rows_of, versions_of
 from tests.support.histories import COLLECTIONS, histories
-from tests.support.histories import History as Steps
 from tests.support.history import History, Writer
 from tests.support.memory_log import MemoryLog, write
 from tests.support.modes import EMBEDDED
 from tests.support.projections import project_all
+from tests.support.restoring import restore, restored_records
 from tests.support.servers import fresh_topic_name, servers
+from tests.support.steps import History as Steps
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 WAIT_S = 30.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from headwater_consumer.database import Database
-from headwater_consumer.writing.restore import ancestors_after, restore
+from headwater_consumer.writing.restore import ancestors_after
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import EventLog, NewRecord
 from headwater_schemas import headers
@@ -17,6 +17,7 @@ from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
 from tests.support.projections import project_all
+from tests.support.restoring import restore
 
 DIGITS, MODEL = "team/vision/digits", "team/vision/model"
 

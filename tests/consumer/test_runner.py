@@ -21,11 +21,11 @@ from headwater_eventlog.port import EventLog, NewRecord, Record
 from headwater_runtime.fair_lock import turn_at
 from headwater_schemas import codec, keys
 from headwater_schemas.errors import InvalidInput, StoreNotOurs, StoreUnavailable, UnknownSchema
-from headwater_schemas.events import Stamped, VersionCommitted
+from headwater_schemas.events import DraftDiscarded, Stamped, VersionCommitted
 from headwater_schemas.positions import Cut
 
 from tests.consumer.inspection import fingerprint_of, rows_of, versions_of
-from tests.support.history import History, open_history
+from tests.support.history import History, open_history, pack_of
 from tests.support.memory_log import MemoryLog
 from tests.support.modes import open_database
 from tests.support.projections import apply_records, empty, project_all
@@ -192,6 +192,28 @@ def test_entries_written_or_forgotten_in_the_middle_of_a_batch_change_nothing(
 
     assert fingerprint_of(again) == fingerprint_of(history.database)
     again.close()
+
+
+@pytest.mark.parametrize("bounds", [{}, BOUNDS], ids=["in memory", "stored"])
+def test_an_object_is_of_the_layers_whose_entries_name_it(
+    history: History, monkeypatch: pytest.MonkeyPatch, bounds: Mapping[str, int]
+) -> None:
+    for name, value in bounds.items():
+        monkeypatch.setattr(layer_entries, name, value)
+    history.commit(DIGITS, {"a": b"1", "b": b"1"}, pack=1)
+    superseded, first = history.draft(DIGITS, {"c": b"2"}, base=0, pack=2)
+    _, again = history.draft(DIGITS, {"c": b"3"}, base=0, pack=3, draft=superseded)
+    discarded, never = history.draft(DIGITS, {"d": b"4"}, base=0, pack=4)
+    history.writer().write(*first, *again, VersionCommitted(collection=DIGITS, draft=superseded))
+    history.writer().write(*never, DraftDiscarded(collection=DIGITS, draft=discarded))
+    history.project()
+    for n in range(6):
+        history.commit(DIGITS, {f"e{n}": b"5"}, base=1 + n, removed=["a"], pack=5)
+
+    kept = rows_of(history.database, "SELECT object_name, layer FROM object_layers")
+    named = rows_of(history.database, "SELECT DISTINCT object_name, layer FROM entries WHERE object_name IS NOT NULL")
+    assert sorted(kept) == sorted(named)
+    assert {name for name, _ in kept} == {pack_of("team/vision", n) for n in (1, 3, 5)}
 
 
 def test_what_a_draft_brings_that_one_batch_opens_and_seals_is_written_once(

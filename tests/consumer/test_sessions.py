@@ -1,6 +1,5 @@
 """Retired sessions: what was kept about them ends, and they may write no more."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,7 +118,7 @@ def test_a_partition_retires_by_its_own_event_and_touches_no_other(mode: str, tm
         history.write(VersionRecalled(collection=collection, version=9, reason="nowhere"))
     retired = _At(history, LAST_MS).stamp(_retire(LAST_MS))
 
-    log.append([replace(retired, partition=0)])
+    log.append([retired._replace(partition=0)])
     history.project()
 
     for table in ("sessions", "rejections"):

@@ -3,12 +3,14 @@
 import pytest
 from headwater_consumer import queries
 from headwater_consumer.database import Database
+from headwater_consumer.queries import projects
 from headwater_consumer.writing.runner import Projector
 from headwater_producer.producer import Producer
-from headwater_schemas import keys
+from headwater_schemas import keys, metadata
 from headwater_schemas.errors import InvalidInput, Reason
 from headwater_schemas.events import AccessGranted, SettingsChanged
-from headwater_schemas.settings import check_settings
+from headwater_schemas.limits import TAGS_MAX
+from headwater_schemas.settings import check_settings, protection
 
 from tests.consumer.events import PROJECT
 from tests.consumer.inspection import Databases, rejections_of, rows_of
@@ -16,7 +18,7 @@ from tests.support.history import History
 from tests.support.memory_log import MemoryLog
 from tests.support.projections import project_all
 
-DEFAULTS = {"digest_algorithm": "xxh3", "draft_idle_days": 7}
+DEFAULTS = {"digest_algorithm": "xxh3", "draft_idle_days": 7, "restore_days": 30, "protected_aliases": []}
 
 
 def _set(settings: str) -> SettingsChanged:
@@ -30,12 +32,40 @@ def test_a_project_has_the_defaults_until_it_sets_something_else(history: Histor
     history.write(_set('{"draft_idle_days":null}'))
 
     assert before == DEFAULTS
-    assert changed == {"digest_algorithm": "blake3", "draft_idle_days": 30}
+    assert changed == {**DEFAULTS, "digest_algorithm": "blake3", "draft_idle_days": 30}
     assert queries.project_settings(history.database, PROJECT) == {**DEFAULTS, "digest_algorithm": "blake3"}
     assert queries.draft_idle_days(history.database, PROJECT) == 7
     assert queries.chosen_algorithm(history.database, PROJECT) == "blake3"
     assert queries.chosen_algorithm(history.database, "team/other") is None
     assert queries.project_settings(history.database, "team/other") == DEFAULTS
+
+
+def test_aliases_are_protected_until_others_are(history: History) -> None:
+    history.write(_set('{"protected_aliases":{"prod":true,"stable":true}}'), _set('{"draft_idle_days":9}'))
+    before = projects.protected_aliases(history.database, PROJECT)
+    history.write(_set('{"protected_aliases":{"stable":null,"unknown":null}}'))
+
+    assert before == {"prod", "stable"}
+    assert projects.protected_aliases(history.database, PROJECT) == {"prod"}
+    assert projects.protected_aliases(history.database, "team/other") == set()
+
+
+def test_of_two_who_protect_aliases_at_the_same_time_neither_undoes_what_the_other_did(history: History) -> None:
+    history.write(_set('{"protected_aliases":{"old":true}}'))
+    history.write(_set(metadata.encode(protection(["prod"], ["old"]))), by="ada")
+    history.write(_set(metadata.encode(protection(["stable"]))), by="bert")  # who has not seen that
+
+    assert projects.protected_aliases(history.database, PROJECT) == {"prod", "stable"}
+
+
+def test_no_more_aliases_are_protected_than_there_may_be(history: History) -> None:
+    for start in range(0, TAGS_MAX, TAGS_MAX // 2):
+        aliases = [f"a{number}" for number in range(start, start + TAGS_MAX // 2)]
+        history.write(_set(metadata.encode(protection(aliases))))
+    history.write(_set(metadata.encode(protection(["one-more"]))))
+
+    assert len(projects.protected_aliases(history.database, PROJECT)) == TAGS_MAX
+    assert rejections_of(history.database) == [Reason.INVALID]
 
 
 @pytest.mark.parametrize("other", ['"xxh3"', "null"])
@@ -50,7 +80,7 @@ def test_a_digest_algorithm_is_chosen_once(history: History, other: str) -> None
         "cannot change. Log again, which follows it, or use another project for another algorithm."
     )
     settings = queries.project_settings(history.database, PROJECT)
-    assert settings == {"digest_algorithm": "blake3", "draft_idle_days": 9}
+    assert settings == {**DEFAULTS, "digest_algorithm": "blake3", "draft_idle_days": 9}
 
 
 def test_the_default_digest_algorithm_that_was_chosen_in_words_is_chosen_as_well(history: History) -> None:
@@ -70,6 +100,11 @@ def test_the_default_digest_algorithm_that_was_chosen_in_words_is_chosen_as_well
         ('{"draft_idle_days":1.5}', "draft_idle_days cannot be 1.5"),
         ('{"draft_idle_days":true}', "draft_idle_days cannot be True"),
         ('{"draft_idle_days":"7"}', "draft_idle_days cannot be '7'"),
+        ('{"protected_aliases":"prod"}', "protected_aliases cannot be 'prod'"),
+        ('{"protected_aliases":{"prod":true,"v3":true}}', "protected_aliases cannot be"),
+        ('{"protected_aliases":{"latest":true}}', "aliases other than latest"),
+        ('{"protected_aliases":["prod"]}', "protected_aliases cannot be ['prod']"),
+        ('{"protected_aliases":{"prod":false}}', "protected_aliases cannot be {'prod': False}"),
     ],
 )
 def test_what_is_no_setting_or_cannot_be_one_is_refused_by_name(history: History, settings: str, named: str) -> None:
@@ -84,14 +119,14 @@ def test_what_is_no_setting_or_cannot_be_one_is_refused_by_name(history: History
 def test_settings_can_be_checked_before_they_are_sent() -> None:
     check_settings({"digest_algorithm": "blake3", "draft_idle_days": None})
 
-    with pytest.raises(InvalidInput, match=r"digest_algorithm, draft_idle_days"):
+    with pytest.raises(InvalidInput, match=r"digest_algorithm, draft_idle_days, protected_aliases, restore_days"):
         check_settings({"colour": "red"})
 
 
 def test_administration_is_judged_once_in_one_order(databases: Databases) -> None:
     log = MemoryLog(3)
     producer = Producer(log, author="ada")
-    granted = AccessGranted(project=PROJECT, principal="bert", role="reader")
+    granted = AccessGranted(scope=PROJECT, principal="headwater|bert", role="reader")
     with databases.empty() as database:
         for event in (_set('{"draft_idle_days":3}'), granted, _set('{"draft_idle_days":4}')):
             producer.send([event])

@@ -63,8 +63,9 @@ def test_its_own_records_have_the_epoch_after_theirs(log: EventLog, place: LogPl
     assert [record.payload for record in found if record.key == "k"] == [b"1", b"2", b"3"]
 
 
-def test_a_log_that_exists_is_never_made_a_restored_one(place: LogPlace) -> None:
+def test_a_log_that_has_records_is_never_made_a_restored_one(place: LogPlace) -> None:
     with closing(place.open()) as log:
+        _append(log, b"1")
         before = log.generation
 
     with pytest.raises(StoreNotOurs, match=r"restored into a new (one|folder)"):

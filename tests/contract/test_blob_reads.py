@@ -159,6 +159,37 @@ def test_a_stream_can_be_left_in_the_middle(store: BlobStore, tmp_path: Path) ->
     assert streamed(store, where, digest) == bytes(3 * CHUNK_BYTES)
 
 
+def test_a_part_is_streamed_wherever_it_lies(store: BlobStore, tmp_path: Path) -> None:
+    data = random.Random(3).randbytes(2 * CHUNK_BYTES + 100)
+    where, _ = put_file(store, tmp_path / "large", data)
+    parts = ((0, 1), (CHUNK_BYTES - 1, 2), (100, 2 * CHUNK_BYTES), (len(data) - 5, 5), (0, len(data)), (7, 0))
+
+    for start, size in parts:
+        assert b"".join(map(bytes, store.stream_part(where, start, size))) == data[start : start + size]
+
+
+def test_a_part_of_a_packed_file_has_nothing_of_its_neighbours(store: BlobStore) -> None:
+    _, (where, _), _ = put_pack(store, b"before", b"content", b"after")
+
+    assert b"".join(map(bytes, store.stream_part(where, 3, 4))) == b"tent"
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 8), (7, 1), (-1, 2), (3, -1)])
+def test_a_part_beyond_its_whole_is_refused(store: BlobStore, start: int, size: int) -> None:
+    _, (where, _), _ = put_pack(store, b"before", b"content", b"after")
+
+    with pytest.raises(InvalidInput):
+        list(store.stream_part(where, start, size))
+
+
+def test_a_part_that_is_missing_breaks_off_with_an_error(store: BlobStore, place: StorePlace) -> None:
+    _, (where, _) = put_pack(store, b"before", b"content")
+    place.damage(where.object_name, lambda content: content[:-3])
+
+    with pytest.raises(BlobCorrupt, match=where.object_name):
+        list(store.stream_part(where, 2, 5))
+
+
 def test_many_are_given_in_the_order_asked_whatever_lies_between_them(store: BlobStore) -> None:
     dice = random.Random(7)
     contents = [[dice.randbytes(dice.choice((0, 1, 4096, 200_000))) for _ in range(40)] for _ in range(3)]

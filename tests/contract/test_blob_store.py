@@ -36,6 +36,45 @@ from tests.support.changing_files import ChangingFiles
 # What is stored
 
 
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, 17 * CHUNK_BYTES + 7])
+def test_what_comes_piece_by_piece_is_stored_whole(store: BlobStore, place: StorePlace, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    stream = store.stage_stream(project=PROJECT, size=size)
+    for start in range(0, size, 700_000):
+        stream.write(content[start : start + 700_000])
+
+    staged = stream.finish()
+    name = staged.name or pack_name(PROJECT)
+    store.publish(staged, name)
+
+    assert (staged.size, staged.digest) == (size, None)
+    assert place.raw(name) == content
+
+
+def test_a_stream_that_is_aborted_leaves_nothing(store: BlobStore) -> None:
+    for written in (b"", b"x" * (9 * CHUNK_BYTES)):
+        stream = store.stage_stream(project=PROJECT, size=9 * CHUNK_BYTES)
+        stream.write(written)
+        stream.abort()
+        stream.abort()
+
+    assert not list(store.list_objects())
+    assert not list(store.abandoned())
+
+
+def test_two_streams_of_the_same_bytes_never_share_a_name(store: BlobStore) -> None:
+    names = []
+    for _ in range(2):
+        stream = store.stage_stream(project=PROJECT, size=4)
+        stream.write(b"same")
+        staged = stream.finish()
+        name = staged.name or pack_name(PROJECT)
+        store.publish(staged, name)
+        names.append(name)
+
+    assert len(set(names)) == 2
+
+
 def test_the_contents_of_a_pack_stand_one_after_the_other(store: BlobStore, place: StorePlace) -> None:
     (first, *_) = put_pack(store, b"one", b"", b"three")
 

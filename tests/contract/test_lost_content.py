@@ -309,9 +309,15 @@ def test_the_store_is_not_asked_for_what_was_just_put(
     assert questions == []
 
 
-def test_the_sizes_of_many_objects_are_those_of_each(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("listed_for_each", [0, 1, 20])
+def test_the_sizes_of_many_objects_are_those_of_each(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch, listed_for_each: int
+) -> None:
     monkeypatch.setattr("headwater_blobs.s3.store.ASKED_ONE_BY_ONE_MAX", 5)
+    monkeypatch.setattr("headwater_blobs.s3.store.LISTED_FOR_EACH_MAX", listed_for_each)
     there = {put_pack(store, bytes(size))[0][0].object_name: size for size in range(1, 10)}
     absent = [pack_name(PROJECT) for _ in range(3)]
+    some = dict(list(there.items())[:6])
 
     assert store.sizes([*there, *absent]) == there
+    assert store.sizes([*some, *absent]) == some

@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from kafka.admin import KafkaAdminClient
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator
@@ -22,6 +23,16 @@ MULTIPART = {
 }
 
 
+def test_single_requests_take_what_they_are_given() -> None:
+    """`single_requests`."""
+    given = {"_delete_objects": ["bucket_name", "delete_object_list", "quiet"]}
+    given["_put_object"] = ["bucket_name", "object_name", "data", "headers"]
+
+    for name, parameters in given.items():
+        assert list(inspect.signature(getattr(Minio, name)).parameters)[1 : 1 + len(parameters)] == parameters
+    assert inspect.signature(Minio._delete_objects).parameters["quiet"].default is False
+
+
 @pytest.mark.parametrize("name", MULTIPART)
 def test_the_steps_of_an_upload_in_parts_take_what_they_are_given(name: str) -> None:
     parameters = list(inspect.signature(getattr(Minio, name)).parameters)
@@ -38,6 +49,19 @@ def test_a_producer_can_be_ended_without_its_buffered_records() -> None:
     assert "self._sender = Sender(" in made
     assert not inspect.signature(Sender.force_close).parameters.keys() - {"self"}
     assert not inspect.signature(KafkaProducer._unregister_cleanup).parameters.keys() - {"self"}
+
+
+def test_an_administrator_asks_a_broker_for_offsets() -> None:
+    """`driver.list_offsets`, which does what the library does once it knows the leaders."""
+    asked = inspect.getsource(KafkaAdminClient._async_list_partition_offsets)
+
+    assert "self._list_partition_offsets_request(" in asked
+    assert "await self._manager.send(request, node_id=leader)" in asked
+    assert "self._list_partition_offsets_process_response(response)" in asked
+    assert list(inspect.signature(KafkaAdminClient._list_partition_offsets_request).parameters) == [
+        "partition_timestamps",
+        "isolation_level_int",
+    ]
 
 
 def test_a_consumer_can_join_again() -> None:

@@ -10,6 +10,7 @@ from tests.references.conftest import _stand_in as _stand_in
 from tests.references.conftest import bucket as bucket
 from tests.references.conftest import google as google
 from tests.references.conftest import web as web
+from tests.sdk.conftest import mode as mode
 from tests.sdk.conftest import store as store
 from tests.support.stores import StoreUnderTest
 

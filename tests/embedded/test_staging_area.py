@@ -2,16 +2,20 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
+from headwater_blobs import staging_area
 from headwater_blobs.folder import FolderBlobStore
+from headwater_blobs.staging_area import StagingArea
 from headwater_schemas.object_names import pack_name
 
 from tests.embedded.folder_stores import PROJECT, everything_in, put, stage
 from tests.embedded.folder_stores import store as store
 
 SIZE = 1000
+WAIT_S = 30.0
 
 
 def left_by_a_writer(store: FolderBlobStore, *, published: bool = False) -> str:
@@ -126,3 +130,51 @@ def test_bytes_without_a_lock_file_belong_to_nobody(store: FolderBlobStore) -> N
 
     assert reclaimed(store) == [(name, SIZE)]
     assert everything_in(staging(store)) == {}
+
+
+def test_where_nothing_can_be_locked_no_stream_is_kept(store: FolderBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could tell there whether another process writes it."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    stream = store.stage_stream(project=PROJECT, size=SIZE)
+    stream.write(bytes(SIZE))
+
+    assert stream.keep() is None
+    assert stream.finish().size == SIZE
+
+
+def test_a_writer_that_begins_while_a_collection_looks_at_its_folder_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is there before its lock is, so for a moment nobody can tell whose it is."""
+    has_folder, may_lock = threading.Event(), threading.Event()
+    writing, collecting = StagingArea(str(tmp_path)), StagingArea(str(tmp_path))
+    names: list[str] = []
+
+    def wait_between(*_: object) -> None:
+        has_folder.set()
+        assert may_lock.wait(WAIT_S)
+
+    def begin() -> None:
+        names.append(writing.new_name())
+
+    writer = threading.Thread(target=begin)
+
+    def find_no_lock(path: str) -> None:
+        assert not os.path.exists(path)
+        may_lock.set()
+        writer.join(WAIT_S)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(staging_area, "follow_folder", wait_between)
+    monkeypatch.setattr(staging_area, "hold_left", find_no_lock)
+    writer.start()
+    assert has_folder.wait(WAIT_S)
+
+    assert list(collecting.reclaim(idle_s=0, dry_run=False)) == []
+
+    Path(writing.path_of(names[0])).write_bytes(b"staged")
+    assert [found.size for found in collecting.all()] == [6]

@@ -4,9 +4,11 @@ A `Workspace` is one user's folders and settings for one store, and runs scripts
 """
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
@@ -52,7 +54,17 @@ class Started:
     def read_line(self) -> str:
         """The next line of its standard output."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        line = self.process.stdout.readline()
+        assert line, f"it ended before it said anything more: {self.wait()}"
+        return line.strip()
+
+    def resume(self) -> None:
+        """Let it go on that was paused at a point. It says so just before: a signal that comes sooner is lost."""
+        deadline = time.monotonic() + WAIT_S
+        while (state := Path(f"/proc/{self.process.pid}/stat").read_text("utf-8").rpartition(") ")[2][0]) != "T":
+            assert time.monotonic() < deadline, f"it does not stop: {state}"
+            time.sleep(0.01)
+        os.kill(self.process.pid, signal.SIGCONT)
 
     def send_line(self, line: str) -> None:
         """Write a line to its standard input."""
@@ -69,6 +81,7 @@ class Workspace:
     store: Path
     cache: Path
     environment: Mapping[str, str] = field(default_factory=dict)  # takes precedence over the other settings
+    is_served: bool = False  # whether its processes get to the store through a server
     refused: Path | None = None  # a folder in which no file can grow; see `full_disk`
     _scripts: "count[int]" = field(default_factory=count)
 
@@ -87,6 +100,10 @@ class Workspace:
             "HEADWATER_PROJECT": PROJECT,
             **self.environment,
         }
+
+    def behind(self) -> "Workspace":
+        """As its operator has it: of a store behind a server, the store itself."""
+        return replace(self, environment={}, is_served=False) if self.is_served else self
 
     def start(self, script: str, *arguments: str, at_point: tuple[str, ...] = ()) -> Started:
         """Start Python code from a file, like a user's script."""

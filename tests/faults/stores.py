@@ -9,9 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater._config.settings import read_settings
-from headwater._stores.opening import open_stores
-from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.database import Database
 from headwater_consumer.database.fingerprint import table_fingerprints
@@ -19,6 +16,9 @@ from headwater_consumer.queries import VersionInfo
 from headwater_consumer.writing.runner import Projector
 from headwater_schemas.entries import BlobLocation, file_leaves
 from headwater_schemas.lthash import sum_of
+from headwater_stores.config.settings import read_settings
+from headwater_stores.opening import open_stores
+from headwater_stores.stores import Stores
 
 from tests.faults.processes import NAMESPACE
 from tests.support.projections import project_all

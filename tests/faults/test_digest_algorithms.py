@@ -38,7 +38,7 @@ CHOOSER = """
     import sys
     import headwater
     from headwater._commit.client import client_for
-    from headwater._config.settings import read_settings
+    from headwater_stores.config.settings import read_settings
     from headwater.errors import EventRejected
     from headwater_schemas.events import SettingsChanged
 

@@ -29,9 +29,9 @@ def filled_workspace(workspace: Workspace) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def kept_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def kept_workspace(module_path: Path) -> Workspace:
     """One for all mistakes: after each of them it is as it was."""
-    return with_data(Workspace.in_folder(tmp_path_factory.mktemp("lasting")))
+    return with_data(Workspace.in_folder(module_path))
 
 
 def snapshot(folder: Path) -> dict[str, str]:

@@ -34,13 +34,13 @@ ENDINGS = {
 def test_a_run_left_open_ends_as_its_process_does(workspace: Workspace, ending: str, code: int, state: str) -> None:
     assert workspace.run(OPEN + ending).code == code
 
-    assert inspect_store(workspace.settings()).runs == {"r": state}
+    assert inspect_store(workspace.behind().settings()).runs == {"r": state}
 
 
 def test_an_exit_that_was_imported_before_the_run_began_is_seen(workspace: Workspace) -> None:
     assert workspace.run("from sys import exit\nimport headwater\nheadwater.init(id='r')\nexit(3)").code == 3
 
-    assert inspect_store(workspace.settings()).runs == {"r": "failed"}
+    assert inspect_store(workspace.behind().settings()).runs == {"r": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_with_block_sees_every_exit(workspace: Workspace, ending: str, code: i
     ended = workspace.run(f"import sys, headwater\nwith headwater.init(id='r'):\n    {ending}")
 
     assert ended.code == code
-    assert inspect_store(workspace.settings()).runs == {"r": state}
+    assert inspect_store(workspace.behind().settings()).runs == {"r": state}
 
 
 def at_a_prompt(workspace: Workspace, *lines: str) -> str:
@@ -67,7 +67,7 @@ def at_a_prompt(workspace: Workspace, *lines: str) -> str:
     assert prompt.stdin is not None
     prompt.stdin.write("".join(f"{line}\n" for line in lines))
     prompt.communicate(timeout=60)
-    return inspect_store(workspace.settings()).runs["r"]
+    return inspect_store(workspace.behind().settings()).runs["r"]
 
 
 START = "run = headwater.init(id='r')"
@@ -108,7 +108,7 @@ def log(run):
 def assert_refused(workspace: Workspace, ended: Ended) -> None:
     assert ended.code == 1, ended
     assert "is of type 'dataset', not 'model'" in ended.err
-    assert inspect_store(workspace.settings(), refused=True).runs == {"r": "failed"}
+    assert inspect_store(workspace.behind().settings(), refused=True).runs == {"r": "failed"}
 
 
 def test_a_process_whose_artifact_was_refused_ends_with_1_after_everything_else_that_runs_at_its_end(
@@ -179,7 +179,7 @@ import headwater
 log(headwater.init(id="r"))
 """)
 
-    assert (ended.succeeded().out, inspect_store(workspace.settings(), refused=True).runs) == (
+    assert (ended.succeeded().out, inspect_store(workspace.behind().settings(), refused=True).runs) == (
         "handled\n",
         {"r": "finished"},
     )

@@ -83,7 +83,7 @@ def test_workers_log_their_own_and_the_parents_pending_artifacts_are_logged_once
 
     workspace.run(WORKERS, how).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     workers = {f"worker-{i}" for i in range(3)}
     assert set(seen.versions) == {"data", "after", *workers, *(f"pending-{i}" for i in range(20))}
     assert all(len(versions) == 1 for versions in seen.versions.values())
@@ -108,7 +108,7 @@ def test_a_child_that_ends_inside_its_parents_run_does_not_finish_it(workspace: 
             assert headwater.Api().run("parent").state == "running"
     """).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert seen.runs == {"parent": "finished"}, ended
     assert seen.numbers("one") == 1
 
@@ -136,7 +136,7 @@ def test_a_child_of_a_fork_goes_on_with_the_parents_run(workspace: Workspace) ->
         run.finish()
     """).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert seen.numbers("filled-before") == seen.numbers("own") == 1
     assert seen.outputs == {("parent", "filled-before", 0), ("parent", "own", 0)}
 
@@ -211,7 +211,7 @@ def test_waiting_in_a_child_for_what_the_parent_logs_says_where_to_wait(workspac
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     """).succeeded()
 
-    assert inspect_store(workspace.settings()).numbers("one") == 1
+    assert inspect_store(workspace.behind().settings()).numbers("one") == 1
 
 
 @pytest.mark.slow
@@ -238,7 +238,7 @@ def test_children_forked_at_any_moment_of_the_logging_threads_work_disturb_nothi
             assert {os.waitpid(child, 0)[1] for child in children} == {0}
     """).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert (seen.numbers("shared"), seen.numbers("children")) == (40, 40)
     assert all(seen.numbers(f"own-{i}") == 1 for i in range(40))
     assert seen.runs == {"parent": "finished"}
@@ -261,7 +261,7 @@ def test_threads_that_log_at_once_each_get_their_versions(workspace: Workspace) 
                 list(pool.map(log, range(8)))
     """).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert seen.numbers("shared") == 40
     assert all(seen.numbers(f"own-{number}") == 10 for number in (0, 2, 4, 6))
 
@@ -293,7 +293,7 @@ def test_a_run_left_open_is_finished_at_exit_with_everything_logged(
 ) -> None:
     workspace.run(f"{UNFINISHED}\n    {ending}\n")
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert len(seen.versions) == 30
     assert seen.runs == {"left-open": state}
 
@@ -323,7 +323,7 @@ def test_a_run_left_open_in_a_process_of_multiprocessing_is_finished_too(
                 child.join()
     """)
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert len(seen.versions) == 5
     assert seen.runs == {"parent": "finished", "left-open": state}
 
@@ -343,7 +343,7 @@ def test_a_second_init_finishes_nothing_and_sees_what_was_logged_before(workspac
         first.log_artifact(__file__, name="script")
     """).succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert set(seen.versions) == {"one", "script"}
     assert seen.runs == {"first": "finished", "second": "finished"}
     assert seen.uses == {("second", "one", 0)}
@@ -354,11 +354,10 @@ def test_what_could_not_be_logged_before_exit_is_said(workspace: Workspace) -> N
         import os, shutil, sys
         import headwater, psycopg
         from headwater._commit.write_queue import WriteQueue
-        from headwater._stores import servers
         from headwater_producer import producer
         from headwater_runtime.retries import Backoff
         WriteQueue._work = lambda queue: None  # so that nothing is logged before the store is gone
-        servers.OUTAGE_S = 1.0  # the store does not come back
+        os.environ["HEADWATER_OUTAGE_SECONDS"] = "1"  # the store does not come back
         producer.APPEND_BACKOFF = Backoff(pause_s_min=0.05, pause_s_max=5.0, attempts_max=2)
         run = headwater.init(id="r")
         artifact = headwater.Artifact("one", "dataset")
@@ -376,7 +375,7 @@ def test_what_could_not_be_logged_before_exit_is_said(workspace: Workspace) -> N
     ended = workspace.run(script, store)
 
     assert "some artifacts were not logged" in ended.err, ended
-    assert store in ended.err
+    assert ("the server's store" if workspace.is_served else store) in ended.err
     assert "Traceback" not in ended.err
 
 

@@ -72,9 +72,9 @@ def pipeline(workspace: Workspace) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> StoreState:
+def undisturbed(module_path: Path) -> StoreState:
     """What the pipeline comes to when nobody kills it."""
-    workspace = prepared(Workspace.in_folder(tmp_path_factory.mktemp("undisturbed")))
+    workspace = prepared(Workspace.in_folder(module_path))
     workspace.run(PIPELINE).succeeded()
     return inspect_store(workspace.store)
 

@@ -58,7 +58,7 @@ READER = """
                 info = stored.info
             except headwater.errors.NotFound:
                 continue
-            assert digest_of_listing(stored.database, info) == info.digest, info
+            assert digest_of_listing(stored.client.stores.database, info) == info.digest, info
             assert info.entry_count == 3, info
             looks += 1
             seen.add(info.version)
@@ -76,7 +76,7 @@ def start_all(processes: list[Started]) -> None:
 @pytest.mark.slow
 def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(workspace: Workspace) -> None:
     workspace.run("import headwater; headwater.init().finish()").succeeded()
-    reader = workspace.start(READER)
+    reader = workspace.behind().start(READER)  # reads the tables
     writers = [workspace.start(WRITER, str(number), str(COMMITS)) for number in range(WRITERS)]
     start_all([reader, *writers])
 
@@ -86,7 +86,7 @@ def test_sixteen_writers_and_a_reader_at_once_lose_nothing_and_see_nothing_half(
 
     shared = [version for one in told if one["name"] == "shared" for version in one["versions"]]
     assert len(set(shared)) == len(shared) == WRITERS // 2 * COMMITS
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert seen.numbers("shared") == len(shared)
     assert all(seen.numbers(f"own-{number}") == COMMITS for number in range(0, WRITERS, 2))
     assert looks > versions_seen > 1
@@ -119,7 +119,7 @@ def test_processes_that_make_the_same_store_at_once_share_it(workspace: Workspac
     for maker in makers:
         maker.wait().succeeded()
 
-    seen = inspect_store(workspace.settings())
+    seen = inspect_store(workspace.behind().settings())
     assert seen.numbers("made") == STORES_MADE
     assert set(seen.runs.values()) == {"finished"}
     assert len(seen.runs) == STORES_MADE
@@ -132,7 +132,9 @@ def test_two_commands_at_once_on_a_new_store_both_do_their_work(workspace: Works
     for command in commands:
         command.wait().succeeded()
 
-    assert {name: len(versions) for name, versions in inspect_store(workspace.settings()).versions.items()} == {
+    assert {
+        name: len(versions) for name, versions in inspect_store(workspace.behind().settings()).versions.items()
+    } == {
         "one": 1,
         "other": 1,
     }
@@ -145,4 +147,4 @@ def test_writers_of_the_same_content_at_once_make_one_version(workspace: Workspa
     told = {command.wait().succeeded().out for command in commands}
 
     assert told == {"team/faults/same:v0\n"}
-    assert inspect_store(workspace.settings()).numbers("same") == 1
+    assert inspect_store(workspace.behind().settings()).numbers("same") == 1

@@ -76,7 +76,7 @@ def test_a_seal_that_waits_for_writers_comes_with_the_last_of_them_whenever_the_
     writers = start_writers(workspace, range(3))
     finisher = workspace.start(FINISHER, "3")
     assert finisher.read_line() == "waiting"
-    assert inspect_store(workspace.settings()).versions == {}
+    assert inspect_store(workspace.behind().settings()).versions == {}
     for writer in writers:
         writer.send_line("go")
         writer.wait().succeeded()
@@ -135,7 +135,7 @@ def test_a_writer_that_is_tried_again_under_its_id_counts_once(workspace: Worksp
         writer.wait().succeeded()
     finisher = workspace.start(FINISHER, "2")
     assert finisher.read_line() == "waiting"
-    assert inspect_store(workspace.settings()).versions == {}
+    assert inspect_store(workspace.behind().settings()).versions == {}
     (other,) = start_writers(workspace, range(1, 2))
     other.send_line("go")
     other.wait().succeeded()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings, describe
@@ -16,6 +17,8 @@ from headwater_schemas.errors import DurabilityUnknown, InvalidInput, StoreError
 from headwater_schemas.limits import EVENT_BYTES_MAX
 from headwater_schemas.positions import BEFORE_FIRST
 from kafka import KafkaProducer
+from kafka.net.connection import KafkaConnection
+from kafka.protocol.metadata import MetadataRequest
 
 from tests.kafka import topics
 from tests.kafka.proxy import Proxy
@@ -34,6 +37,23 @@ def proxy() -> Iterator[Proxy]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that are not there are given up soon."""
     monkeypatch.setattr("headwater_eventlog.kafka.driver.CONNECT_WAIT_S", 1.0)
+
+
+def test_a_first_append_asks_for_its_topic_along_with_the_brokers(
+    log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for later, the client library would have it wait for a tenth of a second."""
+    send, asked = KafkaConnection.send_request, []
+
+    def note_and_send(self: KafkaConnection, request: object, *arguments: Any, **named: Any) -> Any:
+        if isinstance(request, MetadataRequest):
+            asked.append([topic.name for topic in request.topics])
+        return send(self, request, *arguments, **named)
+
+    monkeypatch.setattr(KafkaConnection, "send_request", note_and_send)
+    log.append(records_of("k", b"first"), timeout_s=WAIT_S)
+
+    assert asked == [[log.settings.topic]] * 2, "whether it still is the same, and where to write"
 
 
 def test_an_answer_that_does_not_come_is_not_known_to_be_stored_and_a_fresh_producer_works(

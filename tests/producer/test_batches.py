@@ -126,7 +126,7 @@ def test_the_longest_names_there_can_be_still_fit_beside_a_full_batch() -> None:
     """The room that is left for everything but the entries is enough for all that the grammar of names allows."""
     name, draft = "n" * 128, shared_draft("d" * 256)
     longest = f"{name}/{name}/{name}"
-    origin = Origin(session="f" * 32, sequence=2**40, clock=ORIGIN.clock, author="w" * 300, message="m" * 10_000)
+    origin = Origin(session="f" * 48, sequence=2**40, clock=ORIGIN.clock, author="w" * 300, message="m" * 10_000)
     per_row = 16 + 25 + 40
     count = EVENT_BYTES_MAX // (LONG + per_row) + 1
 

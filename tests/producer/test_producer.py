@@ -119,7 +119,7 @@ def test_an_event_that_is_too_large_is_refused_naming_its_size_and_the_limit() -
 
 def test_a_broadcast_is_the_same_event_in_every_partition() -> None:
     producer = producer_on(log := MemoryLog(3))
-    granted = AccessGranted(project="team/vision", principal="grace", role="writer")
+    granted = AccessGranted(scope="team/vision", principal="headwater|grace", role="writer")
 
     sent = producer.send([RulesChanged(broadcast="0" * 32, project="team/vision", rule="r", value="{}"), granted])
     assert producer.pending == 4

@@ -52,9 +52,9 @@ def spy(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> list[int]:
     packs: list[int] = []
     really = store.stage_pack
 
-    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+    def stage_pack(contents: Sequence[bytes], *, project: str, algorithm: str) -> Staged:
         packs.append(len(contents))
-        return really(contents, project=project)
+        return really(contents, project=project, algorithm=algorithm)
 
     monkeypatch.setattr(store, "stage_pack", stage_pack)
     return packs
@@ -114,9 +114,9 @@ def _gate(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore) -> threading.
     """Staging waits for it."""
     gate, really = threading.Event(), store.stage_pack
 
-    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+    def stage_pack(contents: Sequence[bytes], *, project: str, algorithm: str) -> Staged:
         assert gate.wait(60)
-        return really(contents, project=project)
+        return really(contents, project=project, algorithm=algorithm)
 
     monkeypatch.setattr(store, "stage_pack", stage_pack)
     return gate
@@ -392,11 +392,11 @@ def _full(monkeypatch: pytest.MonkeyPatch, store: FolderBlobStore, times: int) -
     tried: list[int] = []
     really = store.stage_pack
 
-    def stage_pack(contents: Sequence[bytes], *, project: str) -> Staged:
+    def stage_pack(contents: Sequence[bytes], *, project: str, algorithm: str) -> Staged:
         tried.append(len(contents))
         if len(tried) <= times:
             raise StoreUnavailable("the disk is full.")
-        return really(contents, project=project)
+        return really(contents, project=project, algorithm=algorithm)
 
     monkeypatch.setattr(store, "stage_pack", stage_pack)
     return tried

@@ -12,8 +12,11 @@ import pytest
 from headwater_consumer.database import Database
 from headwater_consumer.projection.view import ProjectionView
 from headwater_eventlog.kafka import sender
+from headwater_stores.config.settings import read_settings
+from headwater_stores.opening import open_stores
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.net.manager import KafkaConnectionManager
 from urllib3 import PoolManager
 
 from tests.projectors.harness import Deployment
@@ -43,7 +46,7 @@ def counted() -> Iterator[Counter[str]]:
 
         return patch.object(owner, name, count_and_call)
 
-    admin = [name for name in vars(KafkaAdminClient) if name.startswith(("describe_", "list_", "create_"))]
+    admin = [name for name in dir(KafkaAdminClient) if name.startswith(("describe_", "list_", "create_"))]
     with (
         counting(psycopg.Cursor, "execute", lambda *_: STATEMENTS),
         counting(psycopg.Cursor, "executemany", lambda *_: STATEMENTS),
@@ -79,6 +82,25 @@ def test_a_commit_asks_once_for_each_thing(monkeypatch: pytest.MonkeyPatch) -> N
     assert found[STATEMENTS] in (2, 3, 4)
     assert (found[PUTS], found[OTHER_S3], found[APPENDS]) == (1, 0, 1)
     assert found.total() <= COMMIT_MAX
+
+
+@pytest.mark.usefixtures("store")
+def test_a_store_that_is_there_is_opened_with_few_questions() -> None:
+    with headwater.init():
+        pass  # makes it
+    requests: Counter[str] = Counter()
+    send = KafkaConnectionManager.send
+
+    def note_and_send(self: KafkaConnectionManager, request: object, *arguments: Any, **named: Any) -> Any:
+        requests[type(request).__name__] += 1
+        return send(self, request, *arguments, **named)
+
+    with counted() as found, patch.object(KafkaConnectionManager, "send", note_and_send):
+        open_stores(read_settings(), create=True).close()
+
+    assert found[STATEMENTS] == 2, "which projection it is, and how far it is"
+    # The brokers, the topic, and whether it still is the same once its ends are asked for; its settings; its ends.
+    assert requests == {"MetadataRequest": 3, "DescribeConfigsRequest": 1, "ListOffsetsRequest": 1}
 
 
 def test_the_server_remembers_what_a_connection_asks_for_the_second_time(deployment: Deployment) -> None:

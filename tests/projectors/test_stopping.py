@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from headwater_consumer import queries
 from headwater_consumer.service.http_endpoint import HttpEndpoint
+from headwater_consumer.service.pages import projector_pages
 from headwater_consumer.service.projecting import ProjectorService
 from headwater_consumer.service.status import StatusCode
 from headwater_consumer.service.watchdog import STUCK_EXIT_CODE
@@ -25,7 +26,7 @@ from tests.support.modes import database_url
 @contextmanager
 def observed(deployment: Deployment, service: ProjectorService) -> Iterator[str]:
     """A running projector; the address of its pages."""
-    endpoint = HttpEndpoint(service.status, service.heartbeat, port=0)
+    endpoint = HttpEndpoint(projector_pages(service.status, service.heartbeat), port=0)
     with endpoint, running(deployment, service):
         yield f"http://{endpoint.host}:{endpoint.port}"
 
@@ -156,8 +157,11 @@ def test_once_says_what_it_could_not_project(deployment: Deployment) -> None:
 
 def test_a_port_that_is_taken_is_named(deployment: Deployment) -> None:
     service = deployment.service()
-    with HttpEndpoint(service.status, service.heartbeat, port=0) as first, pytest.raises(InvalidSettings, match="port"):
-        HttpEndpoint(service.status, service.heartbeat, port=first.port)
+    with (
+        HttpEndpoint(projector_pages(service.status, service.heartbeat), port=0) as first,
+        pytest.raises(InvalidSettings, match="port"),
+    ):
+        HttpEndpoint(projector_pages(service.status, service.heartbeat), port=first.port)
 
 
 def test_an_unknown_page_says_which_there_are(deployment: Deployment) -> None:

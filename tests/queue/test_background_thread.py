@@ -9,7 +9,9 @@ from headwater._commit import write_queue
 from headwater._commit.outcomes import Outcomes
 
 from tests.queue.scripted import DONE_WITHIN_S, ObservedQueue, ScriptedTask, gone, wait_for
+from tests.support.threads import threads_named
 
+LOGGING = "headwater-logging"  # the name of the thread
 alone = pytest.mark.usefixtures("no_thread")
 
 
@@ -33,25 +35,24 @@ def test_what_is_put_is_done_although_nobody_waits() -> None:
 @pytest.mark.usefixtures("impatient")
 def test_an_idle_thread_ends_and_the_next_task_starts_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_queue, "THREAD_IDLE_S", 0.02)
-    desk, before = ObservedQueue(), set(threading.enumerate())
+    desk, before = ObservedQueue(), threads_named(LOGGING)
     for number in range(3):
         task = desk.put(f"{number}")
         wait_for(lambda task=task: task.done)  # type: ignore[misc] # bound now
-        wait_for(lambda: set(threading.enumerate()) <= before)
+        wait_for(lambda: threads_named(LOGGING) <= before)
 
     assert not desk.queue.busy
 
 
 @pytest.mark.usefixtures("impatient")
 def test_one_thread_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk, before = ObservedQueue(), set(threading.enumerate())
+    desk, before = ObservedQueue(), threads_named(LOGGING)
 
     tasks = [desk.put(f"{number}") for number in range(50)]
-    new = set(threading.enumerate()) - before
+    new = threads_named(LOGGING) - before
     wait_for(lambda: all(task.done for task in tasks))
 
     assert len(new) == 1
-    assert {thread.name for thread in new} == {"headwater-logging"}
     assert all(thread.daemon for thread in new), "a process that ends does not wait for it"
 
 
@@ -192,3 +193,58 @@ def test_while_who_waits_asks_the_thread_sends_what_comes_and_else_does_nothing(
     is_answered.set()
     caller.join()
     wait_for(lambda: not desk.queue.busy)
+
+
+@pytest.fixture
+def slow(impatient: None, monkeypatch: pytest.MonkeyPatch) -> "SlowDesk":
+    """A queue whose thread gets no answer before the test says so."""
+    desk = SlowDesk()
+    monkeypatch.setattr(desk, "ask", desk.ask_slowly)
+    return desk
+
+
+class SlowDesk(ObservedQueue):
+    """Who asks in the thread waits until `is_answered` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.is_answered = threading.Event(), threading.Event()
+        self._ask_at_once = self.ask
+
+    def ask_slowly(self, *asked: object, patience_s: float) -> Outcomes:
+        if threading.current_thread().name == LOGGING:
+            self.is_asked.set()
+            assert self.is_answered.wait(DONE_WITHIN_S)
+        return self._ask_at_once(*asked, patience_s=patience_s)  # type: ignore[arg-type] # as it was asked
+
+
+def test_who_waits_for_what_the_thread_asks_about_has_its_answer_and_does_not_ask_again(slow: SlowDesk) -> None:
+    task = slow.put("a")
+    assert slow.is_asked.wait(DONE_WITHIN_S)
+    threading.Timer(0.2, slow.is_answered.set).start()
+
+    assert task.result() == "a"
+    assert slow.asked.count("reach") == 1
+
+
+def test_who_waits_for_something_does_not_wait_for_other_partitions_that_the_thread_asks_about(
+    slow: SlowDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_queue, "LINGER_S", 0.1)
+    first, second = slow.put("a"), slow.put("b", partition=1)
+    assert slow.is_asked.wait(DONE_WITHIN_S)
+
+    assert first.result() == "a"
+
+    slow.is_answered.set()
+    wait_for(lambda: second.done)
+
+
+def test_who_waits_asks_where_the_thread_was_told_that_nobody_answers(slow: SlowDesk) -> None:
+    slow.reaches.append(gone())
+    task = slow.put("a")
+    assert slow.is_asked.wait(DONE_WITHIN_S)
+    threading.Timer(0.2, slow.is_answered.set).start()
+
+    assert task.result() == "a"
+    assert slow.asked.count("reach") == 2

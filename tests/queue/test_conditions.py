@@ -9,12 +9,12 @@ import headwater
 import pytest
 from headwater._commit import shared_drafts
 from headwater._commit.client import client_for, forget_client
-from headwater._config.settings import read_settings
 from headwater_producer import commits, producer
 from headwater_producer.producer import Producer
 from headwater_schemas import keys
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import ExpectedVersion, SessionsRetired, VersionCommitted
+from headwater_stores.config.settings import read_settings
 
 from tests.queue.artifacts import filled
 
@@ -181,9 +181,9 @@ def test_who_writes_by_a_clock_that_is_far_behind_is_told_to_check_it(
     administrator = Producer(client_for(read_settings(), create=False).stores.log, author="maintenance")
     administrator.send([SessionsRetired(broadcast="0" * 32, before_ms=1_700_000_000_000)])
     administrator.confirm()
-    behind = keys.new_session(0)
+    new_session, sessions = keys.new_session, [keys.new_session(0)]  # one by a clock that is far behind
     with monkeypatch.context() as patch:
-        patch.setattr(keys, "new_session", lambda _: behind)
+        patch.setattr(keys, "new_session", lambda *at, **of: sessions.pop() if sessions else new_session(*at, **of))
         patch.setattr(producer, "SESSION_AGE_MAX", timedelta.max)
         forget_client(client_for(read_settings(), create=False))
 

@@ -17,8 +17,10 @@ from tests.queue.artifacts import MANY, filled, many
 from tests.queue.conftest import BeforeAppend
 from tests.support.history import Writer
 from tests.support.stores import StoreUnderTest
+from tests.support.threads import threads_named
 
 PETS = "team/animals/pets"
+LOGGING = "headwater-logging"  # the name of the threads that log what was put
 IDLE_S_MIN = 10.0  # who waits for longer has nothing to do
 DONE_WITHIN_S = 20.0  # less than the thread is idle for
 
@@ -112,7 +114,7 @@ class _Sleepy(threading.Condition):
         self._sleep = sleep
 
     def wait(self, timeout: float | None = None) -> bool:
-        is_idle = threading.current_thread().name == "headwater-logging" and (timeout or 0.0) > IDLE_S_MIN
+        is_idle = threading.current_thread().name == LOGGING and (timeout or 0.0) > IDLE_S_MIN
         if not is_idle or self._sleep.as_it_ends is None:
             return super().wait(timeout)
         notified = super().wait(0.05)
@@ -153,11 +155,11 @@ def test_a_task_that_is_put_just_as_the_idle_wait_ends_is_done(store: StoreUnder
 
 
 def test_the_next_task_starts_another_thread_once_the_idle_one_ended(store: StoreUnderTest, sleep: Sleep) -> None:
-    of_other_tests = set(threading.enumerate())
+    of_other_tests = threads_named(LOGGING)
     with headwater.init() as run:
         sleep.as_it_ends = lambda: None
         run.log_artifact(filled({"a": "1"})).wait()
-        _wait_for(lambda: set(threading.enumerate()) <= of_other_tests)
+        _wait_for(lambda: threads_named(LOGGING) <= of_other_tests)
 
         later = run.log_artifact(filled({"a": "2"}))
         _wait_for(lambda: later.state != "pending")

@@ -11,10 +11,10 @@ from typing import Any
 import headwater
 import pytest
 from headwater._commit import client as clients
-from headwater._commit import project_algorithms
 from headwater._commit.task import Task
-from headwater._config.settings import read_settings
+from headwater_consumer import queries
 from headwater_schemas.events import RunStarted, VersionCommitted
+from headwater_stores.config.settings import read_settings
 
 from tests.queue.artifacts import filled
 from tests.queue.test_disturbed import on_log
@@ -55,7 +55,7 @@ class Lookups:
 
 @pytest.fixture
 def looking_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups]:
-    lookups, look_up, here = Lookups(), project_algorithms.chosen_algorithm, os.getpid()
+    lookups, look_up, here = Lookups(), queries.chosen_algorithm, os.getpid()
 
     def wait_here(*arguments: Any) -> str | None:
         if lookups.held and os.getpid() == here:
@@ -63,7 +63,7 @@ def looking_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups]:
             lookups.go_on.wait()
         return look_up(*arguments)
 
-    monkeypatch.setattr(project_algorithms, "chosen_algorithm", wait_here)
+    monkeypatch.setattr(queries, "chosen_algorithm", wait_here)
     yield lookups
     lookups.go_on.set()
 

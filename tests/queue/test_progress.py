@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import headwater
 import pytest
-from headwater import _progress
 from headwater_blobs.folder import FolderBlobStore
 from headwater_blobs.port import Staged
 from headwater_schemas.errors import EventRejected
+from headwater_stores.telling import progress
 
 from tests.queue.artifacts import filled, many
 from tests.support.stores import StoreUnderTest
@@ -45,9 +45,9 @@ def begun(store: StoreUnderTest) -> None:
 def watch(begun: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shown]:
     """From its call on: how much is shown to be over, of how much, each time that it is shown in a terminal."""
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
-    monkeypatch.setattr(_progress, "REFRESH_S", 0.0)
-    monkeypatch.setattr(_progress, "TICK_S", 60.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER_S", 0.0)
+    monkeypatch.setattr(progress, "REFRESH_S", 0.0)
+    monkeypatch.setattr(progress, "TICK_S", 60.0)
 
     def begin() -> Shown:
         seen: Shown = []

@@ -3,9 +3,9 @@
 import headwater
 import pytest
 from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
 from headwater_schemas.errors import EventRejected, Reason
 from headwater_schemas.events import AliasMoved, ExpectedVersion
+from headwater_stores.config.settings import read_settings
 
 from tests.queue.artifacts import filled
 

@@ -10,15 +10,16 @@ from headwater._commit import write_queue
 from headwater._commit.session import WriteSession
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import WriteQueue
-from headwater._stores.stores import Stores
 from headwater_blobs.folder import FolderBlobStore
 from headwater_consumer.database import Database
 from headwater_consumer.projection.remote import RemoteProjection
+from headwater_consumer.queries.reads import DirectReads
 from headwater_consumer.writing.runner import Projector
 from headwater_producer.producer import Producer
 from headwater_schemas.errors import EventRejected, StoreUnavailable
 from headwater_schemas.events import Event, RunFinished, RunStarted
 from headwater_schemas.keys import run_key
+from headwater_stores.stores import Stores
 
 from tests.support.memory_log import MemoryLog
 
@@ -34,7 +35,8 @@ class Service:
         self.stopped: set[int] = {STOPPED}
         self.ended = threading.Event()
         blobs = FolderBlobStore.open(folder / "blobs")
-        stores = Stores("memory", self.log, blobs, database, RemoteProjection(self.log, database), read_only=False)
+        reads, projection = DirectReads(database), RemoteProjection(self.log, database)
+        stores = Stores("memory", self.log, blobs, database, reads, projection, read_only=False)
         self.session = WriteSession(stores, Producer(self.log, author="ada"), entity="team", quiet=True, wait_s=2.0)
         self.queue = WriteQueue(self.session, outage_s=0.0)
 

@@ -97,8 +97,10 @@ def test_what_a_killed_writer_leaves_is_recognised(tmp_path: Path, monkeypatch: 
 
     (left,) = os.listdir(tmp_path)
     assert is_temporary(left, "pointer")
+    assert is_temporary(left)
     assert not is_temporary(left, "other")
     assert not is_temporary("pointer", "pointer")
+    assert not is_temporary("pointer")
 
 
 def test_folders_are_made_with_their_parents_synced(tmp_path: Path, synced: list[str]) -> None:

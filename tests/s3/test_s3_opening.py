@@ -1,6 +1,8 @@
 """Opening a bucket: made where asked, and plainly refused where not, without a secret in any message."""
 
 import socket
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -160,7 +162,19 @@ def test_a_bucket_that_is_right_is_said_to_be_and_left_as_it_was(settings: S3Set
     found = describe(settings)
 
     assert all(finding.is_good for finding in found)
-    for word, finding in zip(("accepts", "exists", "deleted", "no incomplete"), found, strict=True):
+    for word, finding in zip(("accepts", "exists", "no log yet", "deleted", "no incomplete"), found, strict=True):
         assert word in finding.text
     assert list(buckets.client_of(settings).list_objects(settings.bucket, recursive=True)) == []
     store.close()
+
+
+def test_the_client_for_administrators_is_loaded_only_for_who_uses_it() -> None:
+    script = (
+        "import sys\nimport headwater_blobs.s3.store\nprint({'Crypto', 'argon2'} & set(sys.modules))\n"
+        "import minio\nprint(minio.MinioAdmin.__module__, hasattr(minio, 'Unknown'))\n"
+        "from minio import MinioAdmin\nfrom minio.minioadmin import MinioAdmin as same\nprint(MinioAdmin is same)"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert printed.stdout.split("\n") == ["set()", "minio.minioadmin False", "True", ""]

@@ -13,12 +13,14 @@ from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_producer.stager import BlobStager
+from headwater_producer.stored_content import ContentMissing
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.object_names import project_of
+from headwater_schemas.object_names import attempt_of, project_of
 
 from tests.contract.blob_stores import PROJECT, put_pack, unbuffered
 from tests.contract.test_blob_processes import in_a_fork, wait_until
+from tests.producer.test_condemned_content import Objects
 from tests.support import buckets
 
 OTHER = "nlp/other"
@@ -34,12 +36,17 @@ def projection() -> Projection:
 
 
 @pytest.fixture
-def stager(store: S3BlobStore, projection: Projection) -> BlobStager:
+def known() -> Objects:
+    return Objects()
+
+
+@pytest.fixture
+def stager(store: S3BlobStore, projection: Projection, known: Objects) -> BlobStager:
     def stored(project: str, wanted: Sequence[bytes], *, without: Collection[str] = ()) -> Mapping[bytes, BlobLocation]:
         found = {digest: projection[project, digest] for digest in wanted if (project, digest) in projection}
         return {digest: place for digest, place in found.items() if place.object_name not in without}
 
-    return BlobStager(store, stored, algorithm=digests.XXH3, project=PROJECT)
+    return BlobStager(store, stored, algorithm=digests.XXH3, project=PROJECT, objects=known)
 
 
 @pytest.fixture
@@ -173,3 +180,25 @@ def test_what_a_child_published_of_its_parents_stays_when_the_parent_closes(
     store = buckets.open_store(settings)
     assert store.read_many([(places[digest], digest) for digest in wanted]) == content
     store.close()
+
+
+def test_what_was_condemned_after_it_was_staged_is_missing_and_is_copied_while_its_object_is_there(
+    stager: BlobStager, store: S3BlobStore, known: Objects, objects: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    large, small = ingest_file(stager, tmp_path / "large"), stager.ingest(SMALL)
+    before = stager.publish(PROJECT, small)
+    known.condemned = set(objects())
+    known.attempts[large] = 1
+    stager.distrust(before)
+
+    with pytest.raises(ContentMissing):
+        stager.publish(PROJECT, [large, *small])
+    assert set(stager.find_lost(PROJECT, [large, *small])) == {large, *small}
+    assert not stager.keeps(large)
+    stager.rescue(PROJECT, [large, *small])
+    now = stager.publish(PROJECT, [large, *small])
+
+    assert known.condemned.isdisjoint(place.object_name for place in now.values())
+    assert attempt_of(now[large].object_name) == 1
+    assert [store.read(now[digest], digest) for digest in small] == SMALL
+    assert b"".join(map(bytes, store.stream(now[large], large))) == LARGE

@@ -24,10 +24,9 @@ RECALLED = Stamped(ORIGIN, VersionRecalled(collection="e/p/c", version=2, reason
 
 
 @pytest.fixture(scope="module")
-def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def next_release(module_path: Path) -> Path:
     """A folder with a package in which `version-recalled` has two fields more."""
-    root = tmp_path_factory.mktemp("next-release")
-    package = root / "headwater_schemas"
+    package = module_path / "headwater_schemas"
     shutil.copytree(Path(headwater_schemas.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     source = (package / "events.py").read_text()
     anchor = "    version: int\n    reason: str\n"
@@ -41,7 +40,7 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open(package / "fingerprints.py", "a") as table:
         wire = avro.crc_64(avro.canonical_form(schema).encode()).to_bytes(8, "little")
         print(f'FINGERPRINTS["version-recalled.2"] = "{wire.hex()}"', file=table)
-    return root
+    return module_path
 
 
 def run(release: Path, program: str, stdin: str) -> str:

@@ -19,12 +19,12 @@ def test_an_event_has_its_cloudevents_attributes() -> None:
     assert headers.of_event(stamped) == (
         ("ce_specversion", b"1.0"),
         ("ce_id", stamped.id.encode()),
-        ("ce_source", b"/headwater/sessions/0194250a8f1abcdef0123456789abcde"),
+        ("ce_source", b"/headwater/sessions/0194250a8f1abcdef0123456789abcdef0123456789abcde"),
         ("ce_type", b"headwater.run-finished"),
         ("ce_subject", b"run:vision/digits/run-7"),
         ("ce_time", b"2025-01-02T03:04:05.678901+00:00"),
         ("content-type", b"application/avro"),
-        ("hw_session", b"0194250a8f1abcdef0123456789abcde"),
+        ("hw_session", b"0194250a8f1abcdef0123456789abcdef0123456789abcde"),
         ("hw_sequence", b"0"),
     )
 
@@ -42,7 +42,7 @@ def test_a_sequence_that_no_writer_sends_counts_as_missing(value: bytes) -> None
     assert headers.sequence_of(((headers.SEQUENCE, value),)) is None
 
 
-@pytest.mark.parametrize("value", [b"", b"a" * 31, b"A" * 32, b"g" * 32, b"a" * 33])
+@pytest.mark.parametrize("value", [b"", b"a" * 47, b"A" * 48, b"g" * 48, b"a" * 49])
 def test_a_session_that_no_writer_has_counts_as_missing(value: bytes) -> None:
     assert headers.session_of(((headers.SESSION, value),)) is None
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import strategies
 
-SESSION = "0123456789abcdef0123456789abcdef"
+SESSION = "0123456789abcdef" * 3
 
 
 def test_a_run_an_artifact_and_a_project_of_one_name_have_different_keys() -> None:
@@ -31,15 +31,22 @@ def test_a_run_an_artifact_and_a_project_of_one_name_have_different_keys() -> No
 
 
 def test_the_id_of_an_event_is_final() -> None:
-    name = "collection:vision/digits/a\n7"
+    namespace, name = uuid.UUID(SESSION[:32]), f"{SESSION[32:]}\ncollection:vision/digits/a\n7"
 
-    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == str(uuid.uuid5(uuid.UUID(SESSION), name))
-    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == "af609009-2458-51e7-bc81-25b271ea14a5"
+    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == str(uuid.uuid5(namespace, name))
+    assert keys.event_id(SESSION, "collection:vision/digits/a", 7) == "cd264981-d68c-56f9-aadb-d7d3ca456233"
+
+
+def test_the_key_of_a_scope_says_whether_it_is_an_entity_or_a_project() -> None:
+    assert keys.scope_key("vision") == keys.entity_key("vision") == "entity:vision"
+    assert keys.scope_key("vision/digits") == keys.project_key("vision/digits")
 
 
 @given(session=strategies.sessions(), key=st.text(max_size=50).filter(str.isascii), sequence=st.integers(0, 2**63))
 def test_the_id_of_an_event_is_a_uuid_of_version_5(session: str, key: str, sequence: int) -> None:
-    assert keys.event_id(session, key, sequence) == str(uuid.uuid5(uuid.UUID(session), f"{key}\n{sequence}"))
+    named = uuid.uuid5(uuid.UUID(session[:32]), f"{session[32:]}\n{key}\n{sequence}")
+
+    assert keys.event_id(session, key, sequence) == str(named)
 
 
 PLACES = st.tuples(strategies.sessions(), st.sampled_from(["run:a/b/c", "run:a/b/c1"]), st.integers(0, 20))
@@ -59,6 +66,39 @@ def test_a_new_session_is_a_session_id_and_never_the_same() -> None:
     assert all(keys.event_id(session, "run:a/b/c", 0) for session in sessions)
 
 
+def test_a_session_belongs_to_the_principal_whose_hash_it_has() -> None:
+    session = keys.new_session(owner="headwater|ada")
+
+    assert keys.is_session_of(session, "headwater|ada")
+    assert not keys.is_session_of(session, "headwater|eve")
+    assert not keys.is_session_of(keys.new_session(), "headwater|ada")
+    assert keys.check_session(session) == session != keys.new_session(owner="headwater|ada")
+
+
+def test_a_session_has_80_bits_of_its_owner_and_64_of_its_own() -> None:
+    """Nobody finds a principal with the hash of another's; nor do two of one owner meet that start at the same time."""
+    one, other, theirs = (keys.new_session(7, owner=owner) for owner in ("headwater|ada", "headwater|ada", "idp|ada"))
+
+    assert one[:32] == other[:32]
+    assert len(one[12:32]) * 4 == 80
+    assert len(one[32:]) * 4 == 64
+    assert one[32:] != other[32:]
+    assert one[12:32] != theirs[12:32]
+    for digit in range(12, 32):
+        changed = f"{one[:digit]}{int(one[digit], 16) ^ 1:x}{one[digit + 1 :]}"
+        assert not keys.is_session_of(changed, "headwater|ada"), digit
+
+
+def test_a_session_of_a_seed_is_the_same_each_time_and_begins_on_its_day() -> None:
+    day_ms = 20_000 * keys.DAY_MS
+    session = keys.repeatable_session(day_ms, owner="headwater|ada", seed=b"s")
+
+    assert session == keys.check_session(keys.repeatable_session(day_ms, owner="headwater|ada", seed=b"s"))
+    assert session != keys.repeatable_session(day_ms, owner="headwater|ada", seed=b"t")
+    assert keys.is_session_of(session, "headwater|ada")
+    assert 0 <= keys.session_start_ms(session) - day_ms < keys.DAY_MS
+
+
 def test_sessions_sort_by_their_start() -> None:
     started = [keys.new_session() for _ in range(3)]
     start_ms = keys.session_start_ms(started[0])
@@ -70,17 +110,46 @@ def test_sessions_sort_by_their_start() -> None:
 
 @pytest.mark.parametrize(
     "session",
-    ["", "g" * 32, "a" * 31, "a" * 33, SESSION.upper(), "{" + SESSION + "}", str(uuid.UUID(SESSION)), f"{SESSION}\n"],
+    [
+        "",
+        "g" * 48,
+        "a" * 47,
+        "a" * 49,
+        "a" * 32,
+        SESSION.upper(),
+        f"0x{SESSION[2:]}",
+        f"{SESSION[1:]}\n",
+        f"{SESSION}\n",
+    ],
 )
 def test_another_spelling_of_a_session_is_refused_because_it_would_give_the_same_id(session: str) -> None:
     for use in (lambda: keys.event_id(session, "run:a/b/c", 0), lambda: keys.check_session(session)):
-        with pytest.raises(InvalidInput, match="is not a session id: 32 hexadecimal digits, lower case"):
+        with pytest.raises(InvalidInput, match="is not a session id: 48 hexadecimal digits, lower case"):
             use()
 
 
 LONGEST = "/".join("x" * NAME_LENGTH_MAX for _ in range(3))
-KEYS = [keys.collection_key("a/b/c"), keys.run_key("a/b/c"), keys.project_key("a/b"), keys.collection_key(LONGEST)]
-NO_KEYS = ["", "k", "run", "run:", "run:a/b", "run:a/b/c\n", "project:a/b/c", "project:a/..", "Run:a/b/c", "run:a/b/ü"]
+KEYS = [
+    keys.collection_key("a/b/c"),
+    keys.run_key("a/b/c"),
+    keys.project_key("a/b"),
+    keys.entity_key("a"),
+    keys.collection_key(LONGEST),
+]
+NO_KEYS = [
+    "",
+    "k",
+    "run",
+    "run:",
+    "run:a/b",
+    "run:a/b/c\n",
+    "project:a/b/c",
+    "project:a/..",
+    "entity:a/b",
+    "entity:",
+    "Run:a/b/c",
+    "run:a/b/ü",
+]
 
 
 @pytest.mark.parametrize("key", KEYS)

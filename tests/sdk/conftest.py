@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 from headwater._commit import client as clients
 
+from tests.support.modes import WAYS, stores_recycled
 from tests.support.stores import StoreUnderTest, new_store
 from tests.support.web import Web, serving
+
+
+@pytest.fixture(params=WAYS)
+def mode(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each way to run: what a user sees is the same, however a client gets to the store."""
+    with stores_recycled():
+        yield request.param
 
 
 @pytest.fixture

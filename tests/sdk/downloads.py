@@ -7,20 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import headwater
 import pytest
 from headwater._artifact.artifact import stored_version
 from headwater._commit.client import Client, client_for
-from headwater._config.settings import read_settings
 from headwater._download.checkout import checkout
 from headwater._download.download import download
 from headwater._download.verify import verify
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
 from headwater_schemas.entries import BlobLocation, Reference
 from headwater_schemas.errors import HeadwaterError
-from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
+from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted
+from headwater_stores.config.settings import read_settings
 
 from tests.support import disks
 from tests.support.stores import StoreUnderTest
@@ -62,11 +61,12 @@ def logged(files: Mapping[str, bytes], name: str = "images") -> headwater.Artifa
 
 def referring(*references: Reference, name: str = "references") -> headwater.Artifact:
     """A version of these references alone, as any writer can record them."""
-    draft, collection = own_draft(uuid4().hex), f"team/animals/{name}"
+    client = client_for(read_settings(), create=True)
+    draft, collection = client.session.producer.new_draft(), f"team/animals/{name}"
     opened = DraftOpened(collection=collection, draft=draft, type="dataset", base=None)
     added = EntryAdded(collection=collection, draft=draft, references=references)
     committed = VersionCommitted(collection=collection, draft=draft)
-    client_for(read_settings(), create=True).send([opened, added, committed]).result()
+    client.send([opened, added, committed]).result()
     return headwater.Api().artifact(f"{name}:latest")
 
 
@@ -82,16 +82,16 @@ def fetch(artifact: headwater.Artifact, root: Path, *, through: Any = None, pref
     """`artifact.download`, with a blob store that does something on the way."""
     stores = client().stores
     blobs: BlobStore = stores.blobs if through is None else through(stores.blobs)
-    download(stores.database, blobs, layers_of(artifact), root, prefix=prefix)
+    download(stores.reads, blobs, layers_of(artifact), root, prefix=prefix)
 
 
 def check_out(artifact: headwater.Artifact, root: Path) -> None:
     stores = client().stores
-    checkout(stores.database, stores.blobs, layers_of(artifact), root)
+    checkout(stores.reads, stores.blobs, layers_of(artifact), root)
 
 
 def check(artifact: headwater.Artifact, root: Path) -> None:
-    verify(client().stores.database, stored_version(artifact.wait()).info, root)
+    verify(client().stores.reads, stored_version(artifact.wait()).info, root)
 
 
 def content_of(root: Path) -> dict[str, bytes]:

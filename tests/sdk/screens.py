@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from headwater import _progress
+from headwater_stores.telling import progress
 
 
 class Screen(io.StringIO):
@@ -46,8 +46,8 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Watching:
     """Everything is taken for long, and shown each time."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(_progress, "SHOW_AFTER_S", 0.0)
-    monkeypatch.setattr(_progress, "REFRESH_S", 0.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER_S", 0.0)
+    monkeypatch.setattr(progress, "REFRESH_S", 0.0)
 
     def watch(*, is_terminal: bool = True) -> Screen:
         screen = Screen(is_terminal=is_terminal)
@@ -60,7 +60,7 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Watching:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr(_progress, "TICK_S", 60.0)
+    monkeypatch.setattr(progress, "TICK_S", 60.0)
     with monkeypatch.context() as patched:
-        patched.setattr(_progress, "monotonic", clock)
+        patched.setattr(progress, "monotonic", clock)
         yield clock

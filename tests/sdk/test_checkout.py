@@ -216,7 +216,7 @@ def test_an_interrupted_checkout_leaves_whole_files_and_goes_on(root: Path) -> N
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checkout.checkout(stores.database, OnTheWay(stores.blobs, interrupt), layers_of(artifact), root)  # type: ignore[arg-type]
+        checkout.checkout(stores.reads, OnTheWay(stores.blobs, interrupt), layers_of(artifact), root)  # type: ignore[arg-type]
 
     assert set(content_of(root).items()) <= set((FILES | OTHERS).items())
     assert OTHERS.items() <= content_of(root).items()

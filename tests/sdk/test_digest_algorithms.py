@@ -8,21 +8,23 @@ import headwater
 import pytest
 from headwater._artifact.artifact import state_of
 from headwater._commit.client import Client, client_for
-from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, FileChanged, StoreUnavailable
 from headwater_blobs.port import PACK_BYTES_MAX, PACKED_FILE_BYTES_MAX
-from headwater_consumer import queries
 from headwater_consumer.database.tables import PROJECT_FACTS
 from headwater_eventlog.port import NewRecord
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import SettingsChanged
 from headwater_schemas.keys import project_key
+from headwater_stores.config.settings import read_settings
 from sqlalchemy import func, select
 
 from tests.sdk.downloads import content_of, refusal
 from tests.support.history import UNDECODABLE, Writer
 from tests.support.statements import count_of
+from tests.support.stores import StoreUnderTest
 
+# Projects that are begun through a server are begun with BLAKE3.
+begins_with_xxh3 = pytest.mark.on_stores
 PROJECT, SECURE = "team/animals", "team/secure"
 FILES = {
     "README": b"what this is",
@@ -166,6 +168,7 @@ def test_a_project_that_chooses_after_an_artifact_was_filled_is_followed(folder:
     assert (early.version, late.version) == ("v0", "v0")
 
 
+@begins_with_xxh3
 @pytest.mark.parametrize("change", ["other bytes", "gone"])
 def test_an_immutable_file_that_is_not_what_it_was_is_refused_and_nothing_is_written(
     folder: Path, secure: str, change: str
@@ -184,9 +187,10 @@ def test_an_immutable_file_that_is_not_what_it_was_is_refused_and_nothing_is_wri
     assert "large" in said
     assert (early.state, early.digest) == ("draft", digest)
     assert state_of(early).stage == "draft"
-    assert not queries.collections(client().stores.database, SECURE, limit=1)
+    assert not client().stores.reads.collections(SECURE, limit=1)
 
 
+@begins_with_xxh3
 def test_projects_of_one_algorithm_hash_nothing_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     early = filled(folder)
     digest = early.digest
@@ -215,6 +219,7 @@ def rejection(act: Callable[[], object]) -> EventRejected | None:
     return None
 
 
+@begins_with_xxh3
 def test_who_chose_before_the_first_version_is_followed_and_what_was_underway_is_refused(folder: Path) -> None:
     early = filled(folder, "early")
     choose_unseen(PROJECT)
@@ -226,12 +231,13 @@ def test_who_chose_before_the_first_version_is_followed_and_what_was_underway_is
     else:
         assert refused.reason == Reason.ALGORITHM_CHOSEN
         assert "team/animals uses the digest algorithm blake3" in str(refused)
-        assert not queries.collections(client().stores.database, PROJECT, limit=1)
+        assert not client().stores.reads.collections(PROJECT, limit=1)
     late = filled(folder, "late").save()
 
     assert algorithms_of(late) == {"blake3"}
 
 
+@begins_with_xxh3
 def test_who_logs_the_first_version_fixes_the_algorithm(folder: Path) -> None:
     filled(folder).save()
 
@@ -241,6 +247,7 @@ def test_who_logs_the_first_version_fixes_the_algorithm(folder: Path) -> None:
     assert algorithms_of(filled(folder, "late").save()) == {"xxh3"}
 
 
+@begins_with_xxh3
 @pytest.mark.parametrize("content", ["references", "nothing"])
 def test_a_first_version_without_files_fixes_the_algorithm_as_well(content: str) -> None:
     artifact = headwater.Artifact("images", "dataset")
@@ -252,14 +259,14 @@ def test_a_first_version_without_files_fixes_the_algorithm_as_well(content: str)
         choose_blake3(PROJECT)
 
 
-def test_the_first_versions_of_a_project_keep_their_order_and_choose_once() -> None:
+def test_the_first_versions_of_a_project_keep_their_order_and_choose_once(store: StoreUnderTest) -> None:
     with headwater.init() as run:
         logged = [filled_with(run, f"{number}") for number in range(10)]
         for artifact in logged:
             artifact.wait()
 
     assert [artifact.version for artifact in logged] == [f"v{number}" for number in range(10)]
-    with client().stores.database.snapshot() as connection:
+    with store.opened() as stores, stores.database.snapshot() as connection:
         of_project = PROJECT_FACTS.c.project == PROJECT
         assert count_of(connection, select(func.count()).select_from(PROJECT_FACTS).where(of_project)) == 1
 
@@ -280,6 +287,7 @@ def test_a_draft_that_is_filled_and_finished_at_once_in_a_new_project_has_all_pa
     assert seal.file_count == len(FILES)
 
 
+@begins_with_xxh3
 def test_nothing_is_logged_while_the_settings_of_a_new_project_wait_behind_a_dead_letter(folder: Path) -> None:
     log = client().stores.log
     log.append([NewRecord(project_key(PROJECT), UNDECODABLE)], timeout_s=30)
@@ -287,4 +295,4 @@ def test_nothing_is_logged_while_the_settings_of_a_new_project_wait_behind_a_dea
     with pytest.raises(StoreUnavailable, match=r"the settings of team/animals are parked .* nothing was logged"):
         filled(folder).save()
 
-    assert not queries.collections(client().stores.database, PROJECT, limit=1)
+    assert not client().stores.reads.collections(PROJECT, limit=1)

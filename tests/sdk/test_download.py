@@ -19,7 +19,7 @@ from headwater_schemas.errors import BlobCorrupt, InvalidFile, InvalidPath, NotF
 from tests.sdk.downloads import LARGE, CaseBlindOs, OnTheWay, content_of, damage, fetch, full_disk, logged, put, refusal
 from tests.support import disks
 from tests.support.forked import ForkedProcess
-from tests.support.modes import EMBEDDED, MODES, stores_recycled
+from tests.support.modes import EMBEDDED, WAYS, stores_recycled
 from tests.support.stores import StoreUnderTest
 
 TEMPORARY_NAMES = "temporary names"
@@ -40,7 +40,7 @@ def _quiet_store(store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("HEADWATER_QUIET", "true")
 
 
-@pytest.fixture(params=[*MODES, TEMPORARY_NAMES])
+@pytest.fixture(params=[*WAYS, TEMPORARY_NAMES])
 def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Each way to run, and a file system on which files cannot be written without a name.
 
@@ -246,7 +246,7 @@ def test_what_was_cut_off_leaves_whole_files_only_and_goes_on_where_it_was(root:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES, indirect=True)
+@pytest.mark.parametrize("mode", WAYS, indirect=True)
 def test_a_killed_download_leaves_nothing_but_whole_files(root: Path, tmp_path: Path) -> None:
     files = {f"{i % 20}/{i}": os.urandom(300) for i in range(3000)} | {"large": os.urandom(8 * LARGE)}
     artifact = logged(files)
@@ -281,7 +281,7 @@ def test_downloads_into_one_folder_at_once_do_not_disturb_each_other(root: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES, indirect=True)
+@pytest.mark.parametrize("mode", WAYS, indirect=True)
 def test_processes_that_download_into_one_folder_at_once_do_not_disturb_each_other(root: Path) -> None:
     expected = FILES | {f"many/{i}": str(i).encode() for i in range(500)}
     name = logged(expected).wait().qualified_name

@@ -10,7 +10,7 @@ from itertools import islice
 import headwater
 import pytest
 from headwater._commit.tasks import EventsTask
-from headwater._run import heartbeat
+from headwater._run import heartbeat, upkeep
 from headwater.errors import InvalidInput, NotFound
 from headwater_consumer import queries
 
@@ -20,9 +20,18 @@ from tests.support.stores import StoreUnderTest
 WAIT_S = 30
 
 
+# A signal that comes just before a long sleep begins does not end that sleep: Python handles it only afterwards.
+WAITING = """
+    def wait():
+        import time
+        while True:
+            time.sleep(0.05)
+"""
+
+
 def process(script: str) -> ForkedProcess:
-    """A process that runs `script`, and says "ready" when the run is open."""
-    started = ForkedProcess(["-c", textwrap.dedent(script)], stdout=PIPE, stderr=DEVNULL)
+    """A process that runs `script`, says "ready" when the run is open, and waits for its end by `wait()`."""
+    started = ForkedProcess(["-c", textwrap.dedent(WAITING) + textwrap.dedent(script)], stdout=PIPE, stderr=DEVNULL)
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
     return started
@@ -43,13 +52,12 @@ def waited_until(condition: Callable[[], bool]) -> None:
 
 
 OPEN_RUN = """
-    import time
     import headwater
     run = headwater.init(id="r1", config={"lr": 1}, tags=["t"], job_type="train")
     run._writer.client.queue.flush()
     run.summary["step"] = 3
     print("ready", flush=True)
-    time.sleep(600)
+    wait()
 """
 
 
@@ -110,7 +118,7 @@ def test_a_heartbeat_waits_for_nothing_that_is_being_logged(
 
         def heard_of_us() -> int | None:
             client.session.catch_up()
-            info = queries.run_info(client.stores.database, run.path)
+            info = client.stores.reads.run_info(run.path)
             return None if info is None else info.heartbeat_us
 
         waited_until(lambda: heard_of_us() != before.heartbeat_us)
@@ -134,11 +142,10 @@ def test_sigterm_records_that_a_run_was_killed_and_ends_the_process_as_before(
 def test_sigterm_right_after_the_start_finds_the_run_recorded(store: StoreUnderTest) -> None:
     started = process(
         """
-        import time
         import headwater
         run = headwater.init(id="r1")
         print("ready", flush=True)
-        time.sleep(600)
+        wait()
         """
     )
     started.terminate()
@@ -162,7 +169,7 @@ def test_sigterm_records_what_waits_behind_a_large_file(store: StoreUnderTest) -
             while not queue._queue:
                 time.sleep(0.02)
             print("ready", flush=True)
-            time.sleep(600)
+            wait()
         """
     )
     started.terminate()
@@ -177,13 +184,13 @@ def test_a_handler_of_the_scripts_own_is_called_as_ever(store: StoreUnderTest) -
         handling = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))"
         started = process(
             f"""
-            import signal, sys, time
+            import signal, sys
             import headwater
             {handling if before else ""}
             run = headwater.init(id="r{int(before)}")
             {"" if before else handling}
             print("ready", flush=True)
-            time.sleep(600)
+            wait()
             """
         )
         started.terminate()
@@ -210,7 +217,7 @@ def test_a_forked_process_that_is_terminated_leaves_its_parents_run_open(store: 
         with headwater.init(id="r1"):
             child = os.fork()
             if not child:
-                time.sleep(600)
+                wait()
             time.sleep(0.2)
             os.kill(child, signal.SIGTERM)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
@@ -227,7 +234,6 @@ def test_sigterm_while_the_main_thread_waits_for_a_log_that_does_not_answer_ends
 ) -> None:
     started = process(
         """
-        import time
         import headwater
         from headwater._run import termination
         termination.RECORD_S_MAX = 0.5
@@ -236,7 +242,7 @@ def test_sigterm_while_the_main_thread_waits_for_a_log_that_does_not_answer_ends
         producer = run._writer.client.session.producer
         with producer._appending:  # as while an append goes on
             print("ready", flush=True)
-            time.sleep(600)
+            wait()
         """
     )
     before_s = time.monotonic()
@@ -273,3 +279,14 @@ def test_a_run_that_ended_cannot_be_ended_again_through_the_api(store: StoreUnde
     with pytest.raises(NotFound):
         headwater.Api().run("r2")
     assert headwater.Api().run("r1").state == "finished"
+
+
+def test_an_open_run_gives_back_the_memory_that_starting_it_took(
+    store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = threading.Event()
+    monkeypatch.setattr(upkeep, "give_back", given_back.set)
+    monkeypatch.setattr(upkeep, "GIVE_BACK_S", 0.01)
+
+    with headwater.init():
+        assert given_back.wait(WAIT_S)

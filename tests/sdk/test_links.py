@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from headwater._content.links import is_link, link_to, parse_link
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.links import is_link, link_to, parse_link
 from hypothesis import given
 
 from tests.support import strategies as some

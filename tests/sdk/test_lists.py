@@ -4,9 +4,11 @@ import headwater
 import pytest
 from headwater._api import collections
 from headwater._artifact import stored
+from headwater._commit.client import client_for
 from headwater._paging import PagedList
 from headwater._run import listing
 from headwater.errors import InvalidInput, InvalidName, NotFound
+from headwater_stores.config.settings import read_settings
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -48,16 +50,15 @@ def test_versions_come_newest_first_and_are_counted() -> None:
 
 
 def test_no_page_is_read_before_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from headwater_consumer import queries
-
     asked: list[int | None] = []
-    real = queries.version_infos
+    api, reads = log_versions(), client_for(read_settings(), create=False).stores.reads
+    real = reads.version_infos
     monkeypatch.setattr(
-        queries,
+        reads,
         "version_infos",
         lambda *given, after, limit: (asked.append(after), real(*given, after=after, limit=limit))[1],
     )
-    versions = log_versions().artifact_versions("dataset", "pets")
+    versions = api.artifact_versions("dataset", "pets")
     assert asked == []
 
     _ = versions[1]

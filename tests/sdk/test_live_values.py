@@ -17,6 +17,7 @@ from headwater_consumer.database.connection import driver_connection
 from headwater_schemas.limits import METADATA_BYTES_MAX, RUN_VALUES_REMOVED_MAX
 
 from tests.runtime.forks import in_a_fork
+from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -27,10 +28,9 @@ def recorded(run: headwater.Run) -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(found.config), dict(found.summary)
 
 
-def values_recorded(run: headwater.Run) -> int:
+def values_recorded(store: StoreUnderTest) -> int:
     """How often the config or the summary changed on the log, as the projection keeps it."""
-    headwater.Api()
-    with run._writer.client.stores.database.snapshot() as connection:
+    with store.opened() as stores, stores.database.snapshot() as connection:
         rows: Any = driver_connection(connection).execute("SELECT count(*) FROM run_values").fetchone()
     return int(rows[0])
 
@@ -210,7 +210,9 @@ def test_a_forked_process_cannot_set_the_values_of_its_parents_run() -> None:
     assert recorded(run)[0] == {}
 
 
-def test_changes_are_recorded_together_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_recorded_together_while_the_run_goes_on(
+    store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upkeep, "FIRST_LOOK_S", 0.05)
     with headwater.init() as run:
         for step in range(1000):
@@ -218,7 +220,7 @@ def test_changes_are_recorded_together_while_the_run_goes_on(monkeypatch: pytest
             run.summary[f"value {step}"] = step
         waited_until(lambda: recorded(run)[1].get("step") == 999)
 
-        assert 1 <= values_recorded(run) < 20
+        assert 1 <= values_recorded(store) < 20
 
 
 def test_more_names_than_one_event_can_remove_are_removed() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._config.local_paths import local_path
 from headwater.errors import InvalidFile
+from headwater_stores.config.local_paths import local_path
 
 from tests.cli.commands import run
 from tests.sdk.conftest import store as store

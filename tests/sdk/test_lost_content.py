@@ -8,8 +8,6 @@ import headwater
 import pytest
 from headwater._commit.client import client_for, forget_client
 from headwater._commit.healing import Healing, heal_from_copies
-from headwater._config.settings import read_settings
-from headwater._stores.lost_content import lost_objects
 from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_producer import stored_content
 from headwater_producer.commits import CommitVersion, send_commit
@@ -17,10 +15,14 @@ from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, BlobMissing, ContentError
+from headwater_stores.config.settings import read_settings
+from headwater_stores.lost_content import lost_objects
 
 from tests.sdk.stat_caches import trusting_soon as trusting_soon
 from tests.sdk.stat_caches import wait_until_trusted
 from tests.support.bytes_read import BytesRead
+from tests.support.modes import OVER_HTTP
+from tests.support.server_host import restart
 from tests.support.stores import StoreUnderTest
 
 LARGE = os.urandom(PACKED_FILE_BYTES_MAX + 1)
@@ -76,9 +78,12 @@ def downloaded(name: str, root: Path) -> dict[str, bytes]:
 
 
 def damage_all(store: StoreUnderTest, damage: Damage) -> list[str]:
+    """Also of what a server saw a moment ago, and trusts for a minute: it begins anew."""
     before = store.objects()
     for name in before:
         damage(store, name)
+    if store.mode == OVER_HTTP:
+        restart(store.environment["HEADWATER_URL"], store.folder)
     return before
 
 
@@ -201,11 +206,13 @@ def test_a_commit_whose_content_is_lost_and_not_in_hand_fails_and_says_what_to_d
     artifact = headwater.Artifact("other", "dataset")
     artifact.add_dir(folder)  # known by the stat cache, and stored
     damage_all(store, delete)
+    folder.rename(folder.with_name("elsewhere"))
 
     with pytest.raises(BlobMissing, match=r"'(a|b/c|large).*cannot be logged to team/animals/other: .*Add it again"):
         artifact.save()
 
     assert [found.name for found in headwater.Api().artifacts("dataset", "data")] == ["data:v0"]
+    folder.with_name("elsewhere").rename(folder)
     another_process()
     log(folder, "other")
 
@@ -236,6 +243,7 @@ def log_copies() -> None:
     client.session.confirm_projected()
 
 
+@pytest.mark.on_stores  # looks at the objects of the store
 def test_an_object_of_which_another_has_the_content_is_told_apart(store: StoreUnderTest, folder: Path) -> None:
     log(folder)
     before = store.objects()
@@ -259,6 +267,7 @@ def heal(*, verify: bool) -> Healing:
     return done
 
 
+@pytest.mark.on_stores  # only operators heal from copies
 @pytest.mark.parametrize(("lose", "verify"), [(delete, False), (truncate, False), (rot, True)])
 @pytest.mark.parametrize("which", ["the first", "the other"])
 def test_what_an_object_lost_is_stored_anew_where_another_has_it(
@@ -280,6 +289,7 @@ def test_what_an_object_lost_is_stored_anew_where_another_has_it(
     assert store.objects() == objects
 
 
+@pytest.mark.on_stores  # only operators heal from copies
 def test_what_no_other_object_has_whole_stays_lost_and_is_counted(store: StoreUnderTest, folder: Path) -> None:
     log(folder)
     log_copies()

@@ -6,11 +6,11 @@ from typing import Any
 
 import headwater
 import pytest
-from headwater._config.settings import read_settings
-from headwater._stores import folder
-from headwater._stores.opening import open_stores
-from headwater._stores.stores import Stores
 from headwater.errors import NotFound, StoreMissing
+from headwater_stores import folder
+from headwater_stores.config.settings import read_settings
+from headwater_stores.opening import open_stores
+from headwater_stores.stores import Stores
 
 from tests.cli.commands import ask, run
 from tests.support.stores import StoreUnderTest
@@ -41,6 +41,7 @@ READING: dict[str, Callable[[headwater.Api], object]] = {
 }
 
 
+@pytest.mark.on_stores
 @pytest.mark.parametrize("read", READING.values(), ids=READING)
 def test_reading_what_is_not_there_yet_finds_nothing(
     store: StoreUnderTest, read: Callable[[headwater.Api], object]
@@ -49,6 +50,7 @@ def test_reading_what_is_not_there_yet_finds_nothing(
     assert_nothing_was_made(store)
 
 
+@pytest.mark.on_stores
 def test_only_what_is_named_is_not_found(store: StoreUnderTest) -> None:
     api = headwater.Api()
 
@@ -63,6 +65,7 @@ def test_only_what_is_named_is_not_found(store: StoreUnderTest) -> None:
     assert_nothing_was_made(store)
 
 
+@pytest.mark.on_stores
 @pytest.mark.parametrize(
     ("command", "what"), [(("ls",), "artifacts"), (("runs",), "runs"), (("drafts",), "drafts")], ids=lambda given: given
 )
@@ -78,6 +81,7 @@ def test_a_list_on_the_command_line_says_why_it_is_empty(
     assert_nothing_was_made(store)
 
 
+@pytest.mark.on_stores
 @pytest.mark.parametrize("command", ["show", "get", "lineage", "rm"])
 def test_a_version_that_is_named_on_the_command_line_is_not_found(store: StoreUnderTest, command: str) -> None:
     done = run(command, "pets:v0")
@@ -87,6 +91,7 @@ def test_a_version_that_is_named_on_the_command_line_is_not_found(store: StoreUn
     assert_nothing_was_made(store)
 
 
+@pytest.mark.on_stores
 def test_maintenance_has_nothing_to_do(store: StoreUnderTest) -> None:
     assert ask("maintain")["discarded"] == []
     assert ask("dead-letters") == []

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
-from headwater._stores.lost_content import lost_objects
+from headwater_stores.lost_content import lost_objects
 
 from tests.sdk.downloads import LARGE, logged
 from tests.sdk.screens import Screen, Watching
 from tests.sdk.screens import watching as watching
+from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -103,7 +102,7 @@ def test_a_download_says_what_was_there_already(tmp_path: Path, watching: Watchi
     assert re.search(r"downloaded 1 file, 12 B in .*, 1 already there", screen.now()[-2])
 
 
-def test_a_verification_shows_what_it_has_read(tmp_path: Path, watching: Watching) -> None:
+def test_a_verification_shows_what_it_has_read(tmp_path: Path, watching: Watching, store: StoreUnderTest) -> None:
     artifact = logged({"README": b"what this is", "large.bin": os.urandom(LARGE)})
     artifact.download(tmp_path / "root")
     screen = watching()
@@ -112,7 +111,8 @@ def test_a_verification_shows_what_it_has_read(tmp_path: Path, watching: Watchin
     assert "headwater: checking: 2 of 2 files, 1.1 MB of 1.1 MB" in "\n".join(screen.lines())
     assert any(re.search(r", (checking)? ?large.bin", line) for line in screen.lines())
 
-    assert lost_objects(client_for(read_settings(), create=False).stores, verify=True) == []
+    with store.opened() as stores:
+        assert lost_objects(stores, verify=True) == []
     assert any(line.startswith("headwater: verifying: 1.1 MB of 1.1 MB") for line in screen.lines())
 
 

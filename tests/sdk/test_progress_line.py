@@ -1,20 +1,24 @@
 """How progress is shown: in one line of a terminal, or in plain lines now and then, with rate, time left and names."""
 
+import os
 import re
-import threading
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from headwater import _progress
-from headwater._progress import Progress, notify
 from headwater_blobs.port import HASHING, UPLOADING
 from headwater_runtime.durations import format_seconds
+from headwater_stores.telling import progress as progress_module
+from headwater_stores.telling.progress import Progress, notify
 
 from tests.sdk.screens import Clock, Watching
 from tests.sdk.screens import clock as clock
 from tests.sdk.screens import watching as watching
+from tests.support.threads import threads_named
 
 MB = 1_000_000
 
@@ -52,7 +56,7 @@ def test_a_file_that_is_read_twice_is_shown_twice_and_counts_once(watching: Watc
 def test_where_there_is_no_terminal_there_is_one_plain_line_now_and_then(
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_progress, "LINE_EVERY_S", 0.05)
+    monkeypatch.setattr(progress_module, "LINE_EVERY_S", 0.05)
     screen = watching(is_terminal=False)
     with Progress("adding", total=10 * MB, unit="B") as progress, progress.file("a.bin", 10 * MB) as file:
         file.watch(UPLOADING, 5 * MB)
@@ -65,7 +69,7 @@ def test_where_there_is_no_terminal_there_is_one_plain_line_now_and_then(
 
 
 def test_without_a_terminal_the_lines_are_ten_seconds_apart() -> None:
-    assert _progress.LINE_EVERY_S == 10
+    assert progress_module.LINE_EVERY_S == 10
 
 
 def test_a_dumb_terminal_gets_plain_lines(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +84,7 @@ def test_a_dumb_terminal_gets_plain_lines(watching: Watching, monkeypatch: pytes
 def test_a_server_that_does_not_answer_is_no_reason_to_show_nothing(
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_progress, "TICK_S", 0.02)
+    monkeypatch.setattr(progress_module, "TICK_S", 0.02)
     screen = watching()
     with Progress("adding", total=10 * MB, unit="B") as progress:
         progress.advance(MB)
@@ -139,7 +143,7 @@ def test_threads_lose_no_byte(watching: Watching) -> None:
             list(pool.map(work, range(8)))
 
     assert "8 of 8 files, 8.0 kB of 8.0 kB" in screen.lines()[-1]
-    assert not [thread for thread in threading.enumerate() if thread.name == "headwater-progress"]
+    assert not threads_named("headwater-progress")
 
 
 @pytest.mark.parametrize(
@@ -155,3 +159,17 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def test_a_line_is_written_in_one_piece_also_without_buffers() -> None:
+    """As in a container: lines of processes that share standard error must not run into each other."""
+    code = "from headwater_stores.telling.progress import notify\nfor n in range(3):\n    notify(f'line {n}')"
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # which keeps writes apart
+    with ours, theirs:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True, timeout=60)
+        theirs.close()
+
+        pieces = list(iter(lambda: ours.recv(1000), b""))
+
+    assert pieces == [b"headwater: line %d\n" % n for n in range(3)]

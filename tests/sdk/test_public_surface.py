@@ -13,7 +13,7 @@ from headwater._artifact.entry import Entry
 
 PUBLIC = {
     *("Api", "Artifact", "HeadwaterError", "PartitionedTable", "Run", "Table", "data_types", "errors"),
-    *("define_metric", "finish", "init", "log", "login", "watch"),
+    *("define_metric", "finish", "init", "log", "login", "subscribe", "watch"),
 }
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
 from headwater.errors import InvalidInput, InvalidMetadata, InvalidName, NotFound
 from headwater_consumer import queries
 from headwater_schemas.codec import decode
 
 from tests.support.forked import ForkedProcess
+from tests.support.stores import StoreUnderTest
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -45,12 +44,13 @@ def test_a_run_that_ends_with_an_error_is_failed() -> None:
     assert headwater.Api().run("r1").state == "failed"
 
 
-def test_the_end_of_a_run_is_one_event() -> None:
+def test_the_end_of_a_run_is_one_event(store: StoreUnderTest) -> None:
     with headwater.init(id="r1"):
         pass
 
-    log = client_for(read_settings(), create=False).stores.log
-    records = [record for partition in range(log.partitions) for record in log.read(partition, after=-1)]
+    with store.opened() as stores:
+        log = stores.log
+        records = [record for partition in range(log.partitions) for record in log.read(partition, after=-1)]
     assert [decode(record.payload).event.name for record in records].count("run-finished") == 1
 
 

@@ -9,6 +9,7 @@ from headwater._run import schedule as schedules
 from headwater._run.schedule import Schedule
 
 from tests.runtime.forks import in_a_fork
+from tests.support.threads import threads_named
 
 WAIT_S = 30
 
@@ -37,9 +38,9 @@ def test_what_was_removed_is_not_called_and_does_not_keep_the_thread(monkeypatch
     def action() -> None:
         called.set()
 
-    threads = set(threading.enumerate())
+    threads = threads_named("headwater-runs")
     schedule.add(action, after_s=600)
-    (thread,) = set(threading.enumerate()) - threads
+    (thread,) = threads_named("headwater-runs") - threads
     schedule.remove(action)
 
     thread.join(WAIT_S)

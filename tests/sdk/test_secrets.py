@@ -6,8 +6,6 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
 from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.database.tables import ROW_TYPES
 from sqlalchemy import select
@@ -43,7 +41,7 @@ def test_what_is_wrong_with_one_secret_is_said_without_it(store: StoreUnderTest,
 
 def _output_of(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> str:
     (folder / "file").write_text("content")
-    given = {**os.environ, **environment}
+    given = {**os.environ, **environment, "HEADWATER_OUTAGE_SECONDS": "1"}
     process = ForkedProcess(["-m", "headwater", *command], cwd=folder, env=given, stdout=PIPE, stderr=PIPE)
     return "".join(process.communicate(timeout=120))
 
@@ -57,9 +55,9 @@ def test_no_secret_is_on_the_log_or_in_the_database(
     with headwater.init(config={"rate": 1}) as run:
         run.log_artifact("file", name="x", type="y").wait()
 
-    stores = client_for(read_settings(), create=False).stores
-    records = [record for partition in range(stores.log.partitions) for record in stores.log.read(partition, after=-1)]
-    with stores.database.snapshot() as connection:
+    with store.opened() as stores, stores.database.snapshot() as connection:
+        log = stores.log
+        records = [record for partition in range(log.partitions) for record in log.read(partition, after=-1)]
         rows = [row for row_type in ROW_TYPES for row in statements.run(connection, select(table_of(row_type)))]
 
     assert records

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-from headwater._config.profile import ProfileKey, profile_keys
-from headwater._config.settings import SETTINGS_BYTES_MAX, all_settings, read_settings, redact
-from headwater._stores.server_settings import kafka_settings, s3_settings
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.limits import NAME_LENGTH_MAX
 from headwater_schemas.names import check_name
+from headwater_stores.config.profile import ProfileKey, profile_keys
+from headwater_stores.config.settings import SETTINGS_BYTES_MAX, all_settings, read_settings, redact
+from headwater_stores.server_settings import kafka_settings, s3_settings
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_relative_path_in_the_file_starts_at_the_files_folder(file: Path, monk
 
 def test_a_relative_path_in_a_folder_that_was_removed_is_refused(tmp_path: Path) -> None:
     program = (
-        "import os; from headwater._config.settings import read_settings, InvalidSettings\n"
+        "import os; from headwater_stores.config.settings import read_settings, InvalidSettings\n"
         "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')\n"
         "read_settings({'LOGNAME': 'a', 'HEADWATER_URL': '/data/x'})\n"
         "try: read_settings({'HEADWATER_URL': './store'})\n"
@@ -182,12 +182,20 @@ def test_a_file_url_without_an_absolute_path_is_refused_with_what_to_write(given
     assert "./store" in message
 
 
-@pytest.mark.parametrize("given", ["s3://bucket/folder", "https://example.org", "localhost:9092", "kafka:"])
+@pytest.mark.parametrize("given", ["s3://bucket/folder", "ftp://example.org", "kafka:"])
 def test_an_unknown_kind_of_store_is_refused_with_the_known_ones(given: str) -> None:
     message = refusal(HEADWATER_URL=given)
 
     assert given in message
     assert "file:///" in message
+
+
+@pytest.mark.parametrize("given", ["localhost:9092", "127.0.0.1:8470", "headwater.example.com:443"])
+def test_a_host_and_a_port_are_no_folder(given: str) -> None:
+    message = refusal(HEADWATER_URL=given)
+
+    assert f"http://{given}" in message
+    assert f"./{given}" in message
 
 
 def test_the_root_of_the_file_system_is_no_store() -> None:
@@ -331,7 +339,7 @@ def test_every_row_of_the_table_is_a_setting_that_is_read(file: Path) -> None:
     }
     rows = {row.name: row for row in all_settings()}
 
-    assert set(rows) == {*values, "settings file"}
+    assert set(rows) == {*values, "settings file", "token", "token_file", "ca_file"}  # see test_server_address
     for name, value in values.items():
         by_variable = read_settings({**_bare(), rows[name].variable: value})
         file.write_text(f"{rows[name].file_key} = {'true' if name == 'quiet' else json.dumps(value)}")
@@ -362,7 +370,7 @@ def test_default_folders_are_where_the_platform_wants_them(
 
 def test_reading_settings_loads_neither_a_database_nor_a_terminal_library() -> None:
     program = (
-        "import sys; from headwater._config.settings import read_settings; read_settings();"
+        "import sys; from headwater_stores.config.settings import read_settings; read_settings();"
         "print([m for m in ('sqlalchemy', 'rich', 'numpy', 'sqlite3', 'fastavro', 'click') if m in sys.modules])"
     )
 

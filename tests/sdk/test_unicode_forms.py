@@ -5,8 +5,8 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater._content.links import link_to
 from headwater.errors import NotFound
+from headwater_schemas.links import link_to
 
 from tests.cli.commands import headwater as command
 from tests.queue.artifacts import filled

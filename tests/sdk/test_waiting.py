@@ -9,10 +9,12 @@ from pathlib import Path
 
 import headwater
 import pytest
-from headwater import _waiting
-from headwater._stores.outages import ride_out
-from headwater._waiting import telling, within
 from headwater.errors import StoreMissing, StoreNotAnswering, StoreUnavailable
+from headwater_stores.outages import ride_out
+from headwater_stores.telling import waiting
+from headwater_stores.telling.waiting import telling, within
+
+from tests.support.threads import threads_named
 
 SOON_S, LONG_S = 0.05, 20.0
 
@@ -21,12 +23,12 @@ Printed = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(_waiting, "TELL_AFTER_S", SOON_S)
-    monkeypatch.setattr(_waiting, "LOOK_S", SOON_S / 5)
-    monkeypatch.setattr(_waiting, "DESCRIBE_S_MAX", SOON_S)
-    monkeypatch.setattr(_waiting, "THREAD_IDLE_S", 0.0)
+    monkeypatch.setattr(waiting, "TELL_AFTER_S", SOON_S)
+    monkeypatch.setattr(waiting, "LOOK_S", SOON_S / 5)
+    monkeypatch.setattr(waiting, "DESCRIBE_S_MAX", SOON_S)
+    monkeypatch.setattr(waiting, "THREAD_IDLE_S", 0.0)
     yield
-    until(lambda: "headwater-waiting" not in {thread.name for thread in threading.enumerate()})
+    until(lambda: not threads_named("headwater-waiting"))
 
 
 def until(is_so: object) -> None:
@@ -141,12 +143,17 @@ def away() -> StoreNotAnswering:
 
 
 def test_servers_that_are_away_are_opened_when_they_are_back(capsys: Printed) -> None:
-    servers = Servers(away(), away())
+    told: list[str] = []
 
-    assert ride_out(servers.open, name="profile:x", outage_s=LONG_S) == "opened"
+    def open_once_told() -> str:
+        told.append(capsys.readouterr().err)
+        if "waiting for profile:x: Kafka at k:9092 does not answer" not in "".join(told):
+            raise away()
+        return "opened"
 
-    assert servers.attempts == 3
-    assert "waiting for profile:x: Kafka at k:9092 does not answer" in capsys.readouterr().err
+    assert ride_out(open_once_told, name="profile:x", outage_s=LONG_S) == "opened"
+
+    assert told[0] == ""
 
 
 def test_servers_that_stay_away_are_an_error_that_says_what_was_tried_for_how_long_and_what_sets_that() -> None:

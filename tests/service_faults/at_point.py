@@ -12,10 +12,8 @@ from tests.faults import at_point
 from tests.support.sessions import SHORT_SESSION_S
 
 POINTS = {
-    "sending a part": "headwater_blobs.s3.uploads:_send",
-    "completing an upload": "headwater_blobs.s3.uploads:_complete",
     "publishing": "headwater_blobs.s3.store:S3BlobStore.publish",
-    "appending to Kafka": "headwater_eventlog.kafka.log:KafkaEventLog.append",
+    "telling Kafka version events": "headwater_eventlog.kafka.event_topic:EventTopic.send",
     "applying a batch": "headwater_consumer.writing.runner:Projector.apply",
     "sealing": "headwater_consumer.projector.seal:_seal",
 }
@@ -43,7 +41,7 @@ def main() -> None:
     """Install the fault and become the script."""
     point, moment, number, what, script, *arguments = sys.argv[1:]
     at_point.POINTS.update(POINTS)
-    at_point._install(point, Fault(moment, int(number), what))
+    at_point._wrap(point, Fault(moment, int(number), what))
     at_point.become(script, arguments)
 
 

@@ -7,10 +7,10 @@ import sys
 import uuid
 
 from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
 from headwater_producer.producer import RECORDS_PER_APPEND
 from headwater_schemas.events import BlobsCondemned, BroadcastEvent, RulesChanged, RunStarted, SessionsRetired
 from headwater_schemas.keys import session_start_ms
+from headwater_stores.config.settings import read_settings
 
 from tests.service_faults.deployment import NAMESPACE
 from tests.support.history import pack_of

@@ -12,9 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from headwater._config.profile import Profile
-from headwater._config.settings import read_settings
 from headwater_blobs.s3.settings import S3Settings
+from headwater_stores.config.profile import Profile
+from headwater_stores.config.settings import read_settings
 
 from services.minio import Minio
 from services.postgres import Postgres

@@ -2,7 +2,7 @@
 
 import sys
 
-from headwater import _waiting
+from headwater_stores.telling import waiting
 
 from tests.faults.at_point import become
 
@@ -10,7 +10,7 @@ TELL_AFTER_S = 1.0
 
 
 def main() -> None:
-    _waiting.TELL_AFTER_S = TELL_AFTER_S
+    waiting.TELL_AFTER_S = TELL_AFTER_S
     script, *arguments = sys.argv[1:]
     become(script, arguments)
 

@@ -19,12 +19,12 @@ from typing import Any, TextIO
 
 import headwater
 from headwater._commit.client import client_for
-from headwater._config.settings import read_settings
 from headwater.errors import EventRejected, HeadwaterError, NotFound, StoreError
 from headwater_eventlog.kafka import log as _loaded_once_for_all  # noqa: F401
 from headwater_producer import producer
 from headwater_schemas.entries import FileRow
 from headwater_schemas.events import DraftOpened, EntryAdded, shared_draft
+from headwater_stores.config.settings import read_settings
 
 from tests.support.entries import of_rows
 

@@ -5,10 +5,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater._stores.servers import open_database
 from headwater_consumer.database.tables import BROADCASTS, PROJECT_FACTS, RETIRED_SESSIONS
 from headwater_consumer.queries.broadcasts import condemned_everywhere, unfinished_broadcasts
 from headwater_schemas.events import BlobsCondemned, RulesChanged, SessionsRetired
+from headwater_stores.servers import open_database
 from sqlalchemy import func, select
 
 from tests.service_faults.deployment import NAMESPACE, PARTITIONS, Deployment, deployed

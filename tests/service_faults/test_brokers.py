@@ -27,8 +27,8 @@ TOLD = {"DurabilityUnknown", "StoreUnavailable"}
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    with own_kafka(tmp_path_factory.mktemp("broker") / "kafka") as broker:
+def broker(module_path: Path) -> Iterator[KafkaBroker]:
+    with own_kafka(module_path / "broker") as broker:
         yield broker
 
 

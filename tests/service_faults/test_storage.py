@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from headwater._stores.servers import open_servers
 from headwater_consumer.database import Database
+from headwater_stores.servers import open_servers
 
 from services.postgres import Postgres
 from tests.service_faults.deployment import NAMESPACE, PARTITIONS, Deployment, OwnServers, deployed

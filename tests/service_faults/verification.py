@@ -5,11 +5,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from headwater._stores.servers import open_servers
-from headwater._stores.stores import Stores
 from headwater_consumer import queries
 from headwater_consumer.queries import VersionInfo
 from headwater_schemas.names import CollectionName
+from headwater_stores.servers import open_servers
+from headwater_stores.stores import Stores
 
 from tests.faults.stores import check_replay, contents_of, read_back
 from tests.service_faults.deployment import NAMESPACE, Deployment

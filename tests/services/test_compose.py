@@ -1,5 +1,8 @@
 """The containers and the native servers are the same servers: one file says it for both, and Compose repeats it."""
 
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ from services.minio import Minio
 from services.postgres import Postgres
 
 SERVERS = ("kafka", "postgres", "minio")
+OURS = ("setup", "projector", "relay", "server")
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +27,13 @@ def file() -> dict[str, Any]:
 
 
 def test_compose_has_the_three_servers_and_keeps_the_data_of_each(file: dict[str, Any]) -> None:
-    assert tuple(file["services"]) == SERVERS
-    assert set(file["volumes"]) == set(SERVERS)
+    assert tuple(file["services"]) == (*SERVERS, *OURS)
+    assert set(file["volumes"]) == {*SERVERS, "server-key"}
     assert [file["services"][name]["volumes"][0].split(":")[0] for name in SERVERS] == list(SERVERS)
 
 
 def test_compose_pins_the_versions_that_are_started_natively(file: dict[str, Any]) -> None:
-    assert {name: server["image"] for name, server in file["services"].items()} == {
+    assert {name: file["services"][name]["image"] for name in SERVERS} == {
         "kafka": f"apache/kafka:{versions.KAFKA}",
         "postgres": f"postgres:{versions.POSTGRES}",
         "minio": f"quay.io/minio/minio:{versions.MINIO_IMAGE}",
@@ -87,17 +93,41 @@ def variable(name: str, otherwise: str) -> str:
 
 
 def test_every_port_is_open_on_loopback_alone_and_where_clients_are_told(file: dict[str, Any]) -> None:
-    published = {name: server["ports"] for name, server in file["services"].items()}
+    published = {name: server["ports"] for name, server in file["services"].items() if "ports" in server}
 
     assert published == {
         "kafka": [f"127.0.0.1:{compose.PORTS['Kafka']}:{compose.PORTS['Kafka']}"],
         "postgres": [f"127.0.0.1:{compose.PORTS['PostgreSQL']}:5432"],
         "minio": [f"127.0.0.1:{compose.PORTS['MinIO']}:9000"],
+        "server": ["127.0.0.1:28470:8470"],
     }
     advertised = file["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert f"PLAINTEXT://{compose.servers().kafka}" in advertised.split(",")
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", [*SERVERS, "projector", "relay", "server"])
 def test_compose_knows_when_a_server_is_ready(name: str, file: dict[str, Any]) -> None:
     assert file["services"][name]["healthcheck"]["test"]
+
+
+def test_the_tools_of_containers_find_no_fault_in_their_files() -> None:
+    subprocess.run([BIN / "docker-compose", "--file", compose.FILE, "config", "--quiet"], check=True)
+    subprocess.run([BIN / "hadolint", ROOT / "Dockerfile"], check=True)
+
+
+def test_the_image_is_made_of_every_package_that_the_wheel_is_made_of() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    kept = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+
+    assert {f"!{package.partition('/')[0]}" for package in packages["packages"]} <= set(kept)
+
+
+def test_headwaters_own_services_use_the_servers_as_they_are_set_up(file: dict[str, Any]) -> None:
+    said = file["services"]["server"]["environment"]
+    postgres = variable(versions.POSTGRES_PASSWORD_VARIABLE, versions.POSTGRES_PASSWORD)
+
+    assert (
+        said["HEADWATER_DATABASE_URL"] == f"postgresql://{versions.USER}:{postgres}@postgres:5432/{versions.DATABASE}"
+    )
+    assert said["HEADWATER_S3_SECRET_KEY"] == variable(versions.MINIO_PASSWORD_VARIABLE, versions.MINIO_PASSWORD)
+    assert {name: file["services"][name]["environment"] for name in OURS} == dict.fromkeys(OURS, said)

@@ -4,8 +4,8 @@ import argparse
 import sys
 import time
 
+from tests.simulation.home import home
 from tests.simulation.schedules import ScheduleFailed, run_schedule
-from tests.simulation.world import home
 
 PROGRESS_EVERY = 1000
 

@@ -5,6 +5,7 @@ from headwater_schemas.errors import BlobCorrupt, BlobMissing
 
 from tests.simulation import views
 from tests.simulation.faults import Violation
+from tests.simulation.reachable import reachable_objects
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.views import Shown
 from tests.simulation.world import World
@@ -26,6 +27,13 @@ def check_read(world: World, blobs: ProcessBlobs, place: BlobLocation, digest: b
     except (BlobCorrupt, BlobMissing) as error:
         if world.blobs.is_whole(place.object_name):
             raise Violation(f"1, never lost: {place} is whole but cannot be read: {error}") from error
+        check_collected(world, place.object_name)
         return
     if content != world.ledger.contents[digest]:
         raise Violation(f"verified reads: {place} gave {content!r}, not {world.ledger.contents[digest]!r}")
+
+
+def check_collected(world: World, name: str) -> None:
+    """Raises: Violation when an object was collected, and is needed. Who read in vain may have looked long ago."""
+    if name in world.blobs.deleted and not world.is_behind_itself() and name in reachable_objects(world.database):
+        raise Violation(f"a reachable content always verifies: {name} was collected, and is needed")

@@ -1,32 +1,37 @@
-"""What may become of a finished schedule's log: its records are restored into another, or an older copy is put back."""
+"""What may become of a finished schedule's log: it is restored from its archive, or an older copy is put back."""
 
 import sqlite3
 from collections.abc import Sequence
 from itertools import count
 
 from headwater_consumer.database import Database
-from headwater_consumer.writing.restore import ancestors_after, restore
+from headwater_consumer.writing.restore import ancestors_after
 from headwater_consumer.writing.runner import Projector
 from headwater_eventlog.port import Record, RecordsGone
 from headwater_producer.producer import Producer
+from headwater_schemas import keys
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import DraftOpened, EntryAdded, VersionCommitted, own_draft
 from headwater_schemas.positions import Position
 
 from tests.simulation import views
-from tests.simulation.end import End
+from tests.simulation.archiving import archived_log
+from tests.simulation.copied_store import Copier, check_copied
+from tests.simulation.end import YEAR_US, End
 from tests.simulation.faults import Violation
+from tests.simulation.home import Home
 from tests.simulation.ledger import Entry
 from tests.simulation.replaying import differences, dump, project_whole
 from tests.simulation.simulated_log import GENERATION, ProcessLog
-from tests.simulation.world import Bystander, Home
+from tests.simulation.world import Bystander
 from tests.simulation.writers import COLLECTIONS, TYPE
 from tests.support.memory_log import MemoryLog
+from tests.support.restoring import restore
 
 EVERY = 3  # schedules; each is projected once more for this
+COPIED_EVERY = 6
 ROUNDS_MAX = 40
-_YEAR_US = 365 * 86_400_000_000
 _BEYOND_MAX = 2
 
 
@@ -35,6 +40,9 @@ def check_copies(end: End, home: Home) -> None:
     if end.world.seed % EVERY == 0:
         _check_restored(end, home.replayed())
         _check_put_back(end)
+    is_copied = any(isinstance(process, Copier) for process in end.world.processes)
+    if is_copied or end.world.seed % COPIED_EVERY == 1:
+        check_copied(end, home.replayed())
 
 
 # --- restored -----------------------------------------------------------------------------------------------------
@@ -42,13 +50,12 @@ def check_copies(end: End, home: Home) -> None:
 
 def _check_restored(end: End, database: Database) -> None:
     """At other offsets the projection is the same, and what is written from then on changes nothing of it."""
-    source = ProcessLog(Bystander(end.world, "restore"))
-    last_us = max((record.time_us for records in end.world.log.partitions for record in records), default=0)
+    source = archived_log(end.world) if any(end.world.log.partitions) else ProcessLog(Bystander(end.world, "restore"))
     log = MemoryLog(
         source.partitions,
         "restored",
         ancestors=ancestors_after(source),
-        start_us=last_us + _YEAR_US,
+        start_us=end.later_us,
         first_offset=end.world.random.randint(0, 3),
     )
     restore(source, log, timeout_s=1)
@@ -67,12 +74,13 @@ def _check_restored(end: End, database: Database) -> None:
 
 
 def _write_on(end: End, log: MemoryLog) -> dict[str, dict[str, Entry]]:
-    """Commit until the log has new records at all offsets of the old one; draft → what was meant."""
+    """Commit until the log has new records at all offsets of the old one that it can; draft → what was meant."""
     producer = Producer(log, author="later", clock=end.world.clock)
     written: dict[str, dict[str, Entry]] = {}
     drafts = (own_draft(f"restored-{n}") for n in count())
+    reached = {log.partition_of(keys.collection_key(collection)) for collection in COLLECTIONS}
     for _ in range(ROUNDS_MAX):
-        if all(log.end(p) > end.world.log.end(p) for p in range(log.partitions)):
+        if all(log.end(partition) > end.world.log.end(partition) for partition in reached):
             break
         for collection in COLLECTIONS:
             draft, uri = next(drafts), f"s3://bucket/{len(written)}"
@@ -131,7 +139,7 @@ def _others(kept: Sequence[Record], records: Sequence[Record], end_offset: int) 
     return [
         Record(
             Position(first.epoch, first.partition, offset),
-            record.time_us + _YEAR_US,
+            record.time_us + YEAR_US,
             record.key,
             record.payload,
             record.headers,

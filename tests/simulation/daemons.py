@@ -1,11 +1,11 @@
 """Processes that run as long as the world does: projectors, an operator, readers, and nature, which breaks things."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from headwater_consumer import queries
 from headwater_consumer.database import driver_connection
 from headwater_consumer.queries.event_pages import version_events
-from headwater_consumer.queries.results import VersionInfo
+from headwater_consumer.queries.results import EntryInfo
 from headwater_consumer.rows import LogPositionRow
 from headwater_consumer.writing.announcements import announce
 from headwater_consumer.writing.batches import Batch
@@ -52,8 +52,8 @@ class EmbeddedProjector(Process):
         while True:
             yield
             partition = random.randrange(log.partitions)
-            if self.world.is_stopped(partition) or self.world.cursor.get(partition, BEFORE_FIRST) == log.end(partition):
-                continue  # asking would say the same, and cost
+            if self.world.is_stopped(partition) or self.world.is_projected(partition):
+                continue
             try:
                 if count := projector.project_batch(partition):
                     reached = self.world.cursor.get(partition, BEFORE_FIRST)
@@ -63,8 +63,7 @@ class EmbeddedProjector(Process):
                 self.note(f"{type(error).__name__} {error}")
 
     def idle(self) -> bool:
-        log = self.world.log
-        return all(self.world.cursor.get(p, BEFORE_FIRST) == log.end(p) for p in range(len(log.partitions)))
+        return all(map(self.world.is_projected, range(len(self.world.log.partitions))))
 
 
 class GroupProjector(EmbeddedProjector):
@@ -89,7 +88,7 @@ class GroupProjector(EmbeddedProjector):
 
     def _polled(self, log: ProcessLog) -> list[int]:
         """Some of the partitions that are not at their end, in any order."""
-        behind = [p for p in range(log.partitions) if self.world.cursor.get(p, BEFORE_FIRST) != log.end(p)]
+        behind = [partition for partition in range(log.partitions) if not self.world.is_projected(partition)]
         open_ones = [partition for partition in behind if not self.world.is_stopped(partition)]
         return self.world.random.sample(open_ones, self.world.random.randint(0, len(open_ones)))
 
@@ -141,6 +140,8 @@ class Operator(Process):
         return not self._open_letters()
 
     def _open_letters(self) -> list[tuple[Position, str]]:
+        if not self.world.log.is_damaged:
+            return []
         sql = "SELECT position, key FROM dead_letters ORDER BY 1"
         with self.world.database.autocommit() as connection:
             found = driver_connection(connection).execute(sql).fetchall()
@@ -161,21 +162,18 @@ class Reader(Process):
                 collection = world.random.choice(COLLECTIONS)
                 try:
                     for version in queries.version_infos(database, collection, limit=1):
-                        self._look_at(database, version)
-                        self._read_one(database, blobs, version)
+                        entries = views.entries_of(database, version)
+                        shown = Shown(version.digest, views.listed(entries))
+                        check_seen(world, (version.collection, version.version), shown)
+                        self._read_one(blobs, entries)
                 except StoreUnavailable as error:  # it crashed between two pages
                     self.note(f"StoreUnavailable {error}")
                 self._take_snapshot()
 
-    def _look_at(self, database: ProcessDatabase, version: VersionInfo) -> None:
-        shown = Shown(version.digest, views.content_of(database, version))
-        check_seen(self.world, (version.collection, version.version), shown)
-
-    def _read_one(self, database: ProcessDatabase, blobs: ProcessBlobs, version: VersionInfo) -> None:
-        entries = [e for page in queries.all_entries(database, version.layers) for e in page if e.digest is not None]
-        if entries:
-            entry = self.world.random.choice(entries)
-            check_read(self.world, blobs, *views.place_of(entry))
+    def _read_one(self, blobs: ProcessBlobs, entries: Sequence[EntryInfo]) -> None:
+        files = [entry for entry in entries if entry.digest is not None]
+        if files:
+            check_read(self.world, blobs, *views.place_of(self.world.random.choice(files)))
 
     def _take_snapshot(self) -> None:
         if len(self.world.snapshots) < SNAPSHOTS_MAX:

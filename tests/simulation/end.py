@@ -16,8 +16,11 @@ from headwater_schemas.positions import Position, position_of
 
 from tests.simulation import views
 from tests.simulation.ledger import Entry, EventKey
+from tests.simulation.reachable import Places, reachable_places
 from tests.simulation.world import World
 from tests.simulation.writers import COLLECTIONS
+
+YEAR_US = 365 * 86_400_000_000
 
 
 @dataclass
@@ -49,6 +52,16 @@ class End:
             if reason not in (Reason.SEQUENCE_GAP, Reason.SESSION_RETIRED):  # which any number of copies get
                 end.rejections[session, key, sequence].append(reason)
         return end
+
+    @property
+    def later_us(self) -> int:
+        """A time after all records."""
+        return YEAR_US + max((r.time_us for records in self.world.log.partitions for r in records), default=0)
+
+    @cached_property
+    def reachable(self) -> Places:
+        """The content that must be readable."""
+        return reachable_places(self.database)
 
     @cached_property
     def counted(self) -> list[tuple[Stamped, Record]]:

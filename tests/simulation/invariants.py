@@ -7,27 +7,28 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from headwater_consumer import queries
 from headwater_consumer.queries.event_pages import version_events
 from headwater_consumer.queries.projects import chosen_algorithm
 from headwater_schemas import digests
 from headwater_schemas.errors import Reason
 from headwater_schemas.event_cursors import EventCursor
-from headwater_schemas.events import BroadcastEvent, VersionCommitted
+from headwater_schemas.events import BlobsCondemned, BroadcastEvent, EntryAdded, VersionCommitted, VersionDeleted
 from headwater_schemas.keys import event_id
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import position_of
 
 from tests.simulation import views
 from tests.simulation.checks import check_read, check_seen
+from tests.simulation.collecting import GarbageCollector
 from tests.simulation.copies import check_copies
 from tests.simulation.end import End
 from tests.simulation.faults import Violation
+from tests.simulation.home import Home
 from tests.simulation.ledger import Entry, EventKey, Upsert
 from tests.simulation.replaying import check_replay
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.views import Shown
-from tests.simulation.world import Bystander, Home, World
+from tests.simulation.world import Bystander, World
 
 # A writer may be refused these for an own draft: somebody deleted its base before it arrived.
 _BASE_IS_GONE = {Reason.BASE_UNKNOWN.value, Reason.DRAFT_UNKNOWN.value}
@@ -58,6 +59,8 @@ def _own_commits_are_what_was_meant(end: End) -> None:
                 raise Violation(f"1, never half visible: {name} meant {commit.meant} but v{version} has {shown}")
         elif end.world.ledger.is_confirmed(commit.events[-1]) and not is_retired:
             reasons = {r for e in commit.events for r in end.rejections.get((e.session, e.key, e.sequence), ())}
+            if Reason.BLOB_CONDEMNED in reasons:
+                continue  # its writer sends it again; whether that was right is looked at below
             if not reasons or commit.base is None or not reasons <= _BASE_IS_GONE:
                 raise Violation(f"1, never lost: {name} is durable, but was refused for {reasons or 'no reason'}")
         if commit.told != version and commit.told is not None:
@@ -143,18 +146,66 @@ def _no_commit_of_a_draft_overwrites_another(end: End) -> None:
 
 def _contents_can_be_read(end: End) -> None:
     blobs = ProcessBlobs(Bystander(end.world, "auditor"))
-    places = {
-        views.place_of(entry)
-        for version in end.versions.values()
-        for page in queries.all_entries(end.database, version.layers)
-        for entry in page
-        if entry.digest is not None
-    }
+    places = end.reachable
+    if gone := sorted({place.object_name for place, _ in places} & end.world.blobs.deleted):
+        raise Violation(f"a reachable content always verifies: {gone} were collected, and are needed")
     for place, digest in sorted(places):
         check_read(end.world, blobs, place, digest)
     end.world.blobs.restore()
     for place, digest in sorted(places):
         check_read(end.world, blobs, place, digest)
+
+
+def _only_what_is_needed_is_stored(end: End) -> None:
+    """Once a last collection has run."""
+    needed = {place.object_name for place, _ in end.reachable}
+    collectors = [one for one in end.world.processes if isinstance(one, GarbageCollector)]
+    if any(one.has_ended for one in collectors) and (left := sorted(end.world.blobs.objects.keys() - needed)):
+        raise Violation(f"only what is needed is stored: {left} are there, and nothing needs them")
+
+
+def _purged_versions_were_deleted(end: End) -> None:
+    """By the deletion that holds: one that somebody has restored stays."""
+    for name, version in end.versions.items():
+        if version.purged and not version.deleted:
+            raise Violation(f"purged, and not deleted: {name}")
+
+
+def _decided_deletions_found_what_they_were_decided_on(end: End) -> None:
+    """Whatever came before such a deletion and keeps the version has refused it."""
+    for key, (record, event) in end.effective.items():
+        decided_on = event.decided_on if isinstance(event, VersionDeleted) else None
+        if decided_on is None or key[0] < end.first_session or end.rejections.get(key) or record.position in end.parked:
+            continue
+        assert isinstance(event, VersionDeleted)
+        name, at = (event.collection, event.version), record.position.number
+        of_version = "WHERE collection = ? AND version = ?"
+        aliases = end.rows(f"SELECT alias, from_position, to_position FROM aliases {of_version}", *name)
+        kept = {alias for alias, since, until in aliases if since < at and (until is None or until >= at)}
+        kept -= set(decided_on.aliases)
+        if decided_on.unused:
+            runs = end.rows(f"SELECT run, from_position FROM run_inputs {of_version}", *name)
+            kept |= {run for run, since in runs if since < at}
+        if kept:
+            raise Violation(f"retention: {key} deletes {name} at {record.position}, though it has {kept}")
+
+
+def _condemnations_count_from_where_they_are(end: End) -> None:
+    """What was written before one in its partition may rely on its objects, and what was written after it may not."""
+    condemned: dict[tuple[int, str], int] = {}
+    for stamped, record in end.counted:
+        if isinstance(stamped.event, BlobsCondemned):
+            for name in stamped.event.objects:
+                condemned.setdefault((record.position.partition, name), record.position.offset)
+    for key, (record, event) in end.effective.items():
+        if isinstance(event, EntryAdded) and key[0] >= end.first_session:
+            at = record.position
+            is_late = any(condemned.get((at.partition, name), at.offset) < at.offset for name in event.files.objects)
+            reasons = end.rejections.get(key, [])
+            if (is_late and not reasons) or (not is_late and Reason.BLOB_CONDEMNED in reasons):
+                raise Violation(
+                    f"condemned from there on: {key} at {at}, after that: {is_late}, was refused for {reasons}"
+                )
 
 
 # --- 2: a sealed version never changes --------------------------------------------------------------------------
@@ -289,7 +340,11 @@ _PROMISES: tuple[Callable[[End], None], ...] = (
     _shared_drafts_are_what_was_brought,
     _versions_are_as_first_seen,
     _facts_of_the_past_stand,
+    _only_what_is_needed_is_stored,  # before damage is undone
     _contents_can_be_read,
+    _condemnations_count_from_where_they_are,
+    _purged_versions_were_deleted,
+    _decided_deletions_found_what_they_were_decided_on,
     _numbers_are_dense,
     _equal_content_is_one_version,
     _projects_have_one_algorithm,

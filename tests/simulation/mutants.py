@@ -20,20 +20,23 @@ from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.maintenance import broadcasts
 from headwater_consumer.projection import view
 from headwater_consumer.projector import administration, commit_attributes, dispatch, drafts, version_events
+from headwater_consumer.queries import event_pages
 from headwater_consumer.queries.broadcasts import missing_broadcasts
-from headwater_consumer.queries.results import Answers, SentRange
+from headwater_consumer.queries.results import Answers, SentRange, VersionEventPage
 from headwater_consumer.rows import DraftRow, FileRows, LogPositionRow
 from headwater_consumer.writing import log_check, statements
 from headwater_eventlog.port import EventLog, NewRecord
-from headwater_producer import commits, stored_content
-from headwater_producer.commits import CommitVersion, SentCommit
+from headwater_producer import batches, commits
+from headwater_producer.commits import CommitVersion, Restore, SentCommit
 from headwater_producer.producer import Producer, SentEvent
 from headwater_producer.stager import BlobStager
 from headwater_producer.stored_content import StoredContent
 from headwater_schemas import codec, keys, lthash
+from headwater_schemas.event_cursors import EventCursor
 from headwater_schemas.lthash import ContentSum
 from headwater_schemas.positions import Cut, position_number
 
+from tests.simulation import daemons, invariants
 from tests.simulation.simulated_blobs import ProcessBlobs
 
 
@@ -154,7 +157,7 @@ def with_events_before_blobs() -> Iterator[None]:
     """A commit hands its events to the producer first, and then publishes what they name."""
     really_send = commits.send_commit
 
-    def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer) -> SentCommit:
+    def send_commit(command: CommitVersion, stager: BlobStager, producer: Producer, *, restore: Restore) -> SentCommit:
         late: list[tuple[ProcessBlobs, Staged, str]] = []
         really_publish = ProcessBlobs.publish
 
@@ -162,7 +165,7 @@ def with_events_before_blobs() -> Iterator[None]:
             late.append((store, staged, name))
 
         with patch.object(ProcessBlobs, "publish", publish):
-            sent = really_send(command, stager, producer)
+            sent = really_send(command, stager, producer, restore=restore)
         for store, staged, name in late:
             really_publish(store, staged, name)
         return sent
@@ -218,6 +221,24 @@ def with_events_where_they_were_parked() -> Iterator[None]:
 
 
 @contextmanager
+def without_cuts() -> Iterator[None]:
+    """A subscriber goes on after the time of the last event that it read, as in a table to which rows are appended."""
+    by_partition = event_pages.version_events
+
+    def by_time(database: Database, after: EventCursor, **asked: Any) -> VersionEventPage:
+        last_us = after.reached[0][0] if after.reached else -1
+        limit = asked.pop("limit")
+        page = by_partition(database, EventCursor(after.generation), limit=sys.maxsize, **asked)
+        later = [event for event in page.events if event.time_us > last_us]
+        events = [event for event in later if event.time_us <= later[:limit][-1].time_us]
+        reached = {0: (events[-1].time_us, 0)} if events else after.reached
+        return VersionEventPage(after, events, EventCursor(after.generation, reached), more=False)
+
+    with patch.object(daemons, "version_events", by_time), patch.object(invariants, "version_events", by_time):
+        yield
+
+
+@contextmanager
 def without_confirmed_objects() -> Iterator[None]:
     """What the projection says is stored counts as stored; the store is not asked."""
 
@@ -243,7 +264,7 @@ def without_verified_content() -> Iterator[None]:
 @contextmanager
 def with_moves_to_the_wrong_place() -> Iterator[None]:
     """A move leads to another content of the object in which lost content is stored anew."""
-    with changed(stored_content._joined, "now.object_name, now.offset)", "now.object_name, 0)"):
+    with changed(batches.joined_moves, "now.object_name, now.offset)", "now.object_name, 0)"):
         yield
 
 

@@ -6,12 +6,14 @@ from random import Random
 from tests.simulation import invariants
 from tests.simulation.daemons import EmbeddedProjector, GroupProjector, Nature, Operator, Reader, Subscriber
 from tests.simulation.faults import Violation
+from tests.simulation.home import Home
 from tests.simulation.maintainer import Maintainer
+from tests.simulation.scenes import Scene, scene_of
 from tests.simulation.simulated_blobs import SimulatedBlobs
 from tests.simulation.simulated_database import DatabaseDisk
 from tests.simulation.simulated_log import SimulatedLog
-from tests.simulation.tasks import plan
-from tests.simulation.world import Home, World, ids_from
+from tests.simulation.views import decoding_once
+from tests.simulation.world import World, ids_from, packs_of
 from tests.simulation.writers import Writer
 
 WRITERS_MAX = 4
@@ -33,11 +35,14 @@ def _how_to_see(seed: int) -> str:
     return f"See it with `python -m tests.simulation --seed {seed} --schedules 1`."
 
 
-def run_schedule(seed: int, home: Home) -> World:
-    """Run one schedule. Raises: ScheduleFailed; any other error is a bug, and has the seed and the last steps noted."""
+def run_schedule(seed: int, home: Home, scene: Scene | None = None) -> World:
+    """Run one schedule, in another scene than its own if `scene` says so.
+
+    Raises: ScheduleFailed; any other error is a bug, and has the seed and the last steps noted.
+    """
     world = World(seed, home.live())
-    with ids_from(Random(seed), world):
-        _populate(world)
+    with ids_from(Random(seed), world), packs_of(world), decoding_once():
+        _populate(world, scene or scene_of(seed))
         try:
             world.run()
             invariants.check_all(world, home)
@@ -49,16 +54,17 @@ def run_schedule(seed: int, home: Home) -> World:
     return world
 
 
-def _populate(world: World) -> None:
+def _populate(world: World, scene: Scene) -> None:
     random = world.random
     world.log = SimulatedLog(world, random.randint(1, PARTITIONS_MAX))
     world.blobs = SimulatedBlobs(world)
     world.disk = DatabaseDisk(world)
     for number in range(random.randint(2, WRITERS_MAX)):
         name = f"writer-{number}"
-        world.processes.append(Writer(world, name, plan(random, name)))
+        world.processes.append(Writer(world, name, scene.plan(random, name)))
     for number in range(random.randint(1, PROJECTORS_MAX)):
         kind = random.choice((EmbeddedProjector, GroupProjector))
         world.processes.append(kind(world, f"projector-{number}"))
     world.processes += [Operator(world, "operator"), Reader(world, "reader"), Nature(world, "nature")]
     world.processes += [Maintainer(world, "maintainer"), Subscriber(world, "subscriber")]
+    scene.add(world)

@@ -1,15 +1,16 @@
 """The blob store in memory, and as one virtual process reaches it: the real contract, simulated trouble."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from headwater_blobs import verify
-from headwater_blobs.port import CHUNK_BYTES, Staged, StoredObject, Watch, first_attempt, unwatched
+from headwater_blobs.port import CHUNK_BYTES, Kept, Staged, StoredObject, Watch, first_attempt, unwatched
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobCorrupt, StoreUnavailable
 
-from tests.simulation.faults import Fault
+from tests.simulation.faults import Fault, Violation
+from tests.simulation.reachable import reachable_objects
 from tests.simulation.world import Process, World
 
 DISK = "disk of the blobs"
@@ -24,6 +25,8 @@ class SimulatedBlobs:
         self.ever: dict[str, bytes] = {}  # as they were published: what a damaged one can be restored from
         self.staged: dict[str, bytes] = {}
         self.damaged_s: dict[str, float] = {}  # when an object was damaged last
+        self.stored_s: dict[str, float] = {}  # when it was published
+        self.deleted: set[str] = set()  # objects that were collected
 
     def tear(self, names: Collection[str] | None = None) -> None:
         """Damage one object, of those `names`."""
@@ -47,19 +50,48 @@ class SimulatedBlobs:
         return self.objects.get(name) == self.ever[name]
 
     def restore(self) -> None:
-        """Bring every damaged object back."""
-        self.objects = dict(self.ever)
+        """Bring every damaged object back, and none that was collected."""
+        self.objects = {name: data for name, data in self.ever.items() if name not in self.deleted}
+
+    def publish(self, name: str, data: bytes) -> None:
+        self.objects.setdefault(name, data)
+        self.ever.setdefault(name, data)
+        self.stored_s.setdefault(name, self._world.clock_ms() / 1000)
+        self.deleted.discard(name)
+
+    def delete(self, name: str) -> None:
+        """Raises: Violation when something needs it."""
+        if self.objects.pop(name, None) is not None:
+            self.deleted.add(name)
+            if not self._world.is_behind_itself() and name in reachable_objects(self._world.database):
+                raise Violation(f"a reachable content always verifies: {name} is deleted, and still needed")
 
 
 class ProcessBlobs:
     """`headwater_blobs.port.BlobStore` for one process."""
 
-    def __init__(self, process: Process) -> None:
-        self._process, self._world, self._blobs = process, process.world, process.world.blobs
+    def __init__(self, process: Process, blobs: SimulatedBlobs | None = None) -> None:
+        """`blobs`: instead of those of the world."""
+        self._process, self._world, self._blobs = process, process.world, blobs or process.world.blobs
         self.put: set[str] = set()  # the objects that this process stored
 
-    def stage_pack(self, contents: Sequence[bytes], *, project: str) -> Staged:
+    def stage_pack(self, contents: Sequence[bytes], *, project: str, algorithm: str | None = None) -> Staged:
         return self._stage(b"".join(contents), None)
+
+    def goes_along(self, contents: Sequence[bytes]) -> bool:
+        return False
+
+    def sent_in_vain(self, contents: Iterable[bytes]) -> dict[bytes, int]:
+        return {}
+
+    def stage_stream(self, *, project: str, size: int) -> NoReturn:
+        raise AssertionError(f"only servers stage what comes piece by piece: {size} bytes for {project}")
+
+    def stream_step(self, size: int) -> NoReturn:
+        raise AssertionError(f"only servers keep what comes piece by piece: {size} bytes")
+
+    def continue_stream(self, kept: Kept) -> NoReturn:
+        raise AssertionError(f"only servers keep what comes piece by piece: {kept}")
 
     def stage_file(
         self,
@@ -79,13 +111,15 @@ class ProcessBlobs:
             data = self._blobs.staged[staged.handle]
             if name in self._blobs.objects and len(self._blobs.objects[name]) != len(data):
                 raise BlobCorrupt(f"the simulated object {name} has another size than its content.")
-            self._blobs.objects.setdefault(name, data)
-            self._blobs.ever.setdefault(name, data)
+            self._blobs.publish(name, data)
             self.put.add(name)
             self._process.thread()
 
     def discard(self, staged: Staged) -> None:
         self._blobs.staged.pop(staged.handle, None)
+
+    def outlives(self, staged: Staged, names: Collection[str]) -> bool:
+        return True
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         if self._world.faults.strikes(Fault.UNANSWERED):
@@ -112,12 +146,20 @@ class ProcessBlobs:
         pieces = (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
         return verify.checked_pieces(pieces, place, digest, "the simulation")
 
+    def stream_part(self, place: BlobLocation, start: int, size: int) -> Iterator[memoryview]:
+        part = verify.part_of(place, start, size)
+        if part.object_name not in self._blobs.objects:
+            raise verify.missing(part.object_name, "the simulation")
+        data = self._blobs.objects[part.object_name][part.offset : part.offset + part.size]
+        return verify.counted_pieces([memoryview(data)] if data else [], part, "the simulation")
+
     def local_file(self, place: BlobLocation) -> str | None:
         return None
 
     def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
-        found = sorted((n, len(d)) for n, d in self._blobs.objects.items() if n.startswith(prefix))
-        return (StoredObject(name, size, 0.0) for name, size in found)
+        stored_s = self._blobs.stored_s
+        found = [StoredObject(n, len(d), stored_s[n]) for n, d in sorted(self._blobs.objects.items())]
+        return (one for one in found if one.name.startswith(prefix))
 
     def abandoned(self) -> Iterator[StoredObject]:
         return (StoredObject(name, len(data), 0.0) for name, data in sorted(self._blobs.staged.items()))
@@ -130,7 +172,11 @@ class ProcessBlobs:
 
     def delete(self, names: Iterable[str]) -> None:
         for name in names:
-            self._blobs.objects.pop(name, None)
+            with self._process.effect(f"deleting {name}"):
+                if self._world.faults.strikes(Fault.UNANSWERED):
+                    raise StoreUnavailable("the simulated blobs do not answer.")
+                self._blobs.delete(name)
+                self._process.note(f"deletes {name}")
 
     def close(self) -> None:
         pass

@@ -43,6 +43,8 @@ class ProcessDatabase(Database):
                 if self._world.faults.strikes(Fault.GAVE_WAY):
                     raise GaveWay("the simulated database undid a transaction.")
             self._world.cursor = self._check_cursor(before)
+            for partition, offset in self._world.cursor.items():
+                self._world.furthest[partition] = max(offset, self._world.furthest.get(partition, BEFORE_FIRST))
         self._world.overtaken()
 
     @contextmanager

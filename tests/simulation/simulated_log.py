@@ -26,6 +26,7 @@ class SimulatedLog:
         self._world = world
         self.partitions: list[list[Record]] = [[] for _ in range(partitions)]
         self.in_flight: list[Sequence[NewRecord]] = []  # appends that arrive later
+        self.is_damaged = False  # whether some record does not decode
 
     def partition_of(self, key: str) -> int:
         return zlib.crc32(key.encode()) % len(self.partitions)
@@ -47,7 +48,7 @@ class SimulatedLog:
     def accept(self, records: Sequence[NewRecord]) -> list[Position]:
         """Append for good. Raises: Violation when an event names an object that is not stored."""
         for record in records:
-            self._check_objects(record)
+            self._look_at(record)
         return [self._accept_one(record) for record in records]
 
     def _accept_one(self, record: NewRecord) -> Position:
@@ -59,10 +60,11 @@ class SimulatedLog:
         there.append(Record(position, time_us, record.key, record.payload, record.headers))
         return position
 
-    def _check_objects(self, record: NewRecord) -> None:
+    def _look_at(self, record: NewRecord) -> None:
         try:
             event = views.decoded(record.payload).event
         except UndecodableEvent:
+            self.is_damaged = True
             return
         if isinstance(event, EntryAdded):
             for name in event.files.objects:

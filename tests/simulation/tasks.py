@@ -1,7 +1,8 @@
-"""What writers do: each task is a part of a script, and `plan` draws a script from a schedule's random numbers."""
+"""What writers do: each task is a part of a script, made from a schedule's random numbers."""
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from headwater_producer.commits import CommitVersion
@@ -36,7 +37,6 @@ from tests.simulation import views
 from tests.simulation.ledger import Entry, is_executable
 from tests.simulation.writers import COLLECTIONS, PROJECT, TYPE, VERIFIED_RATE, Task, Writer
 
-TASKS_MAX = 4
 FILES_MAX = 4
 UPSERTS_MAX = 3
 CONTENTS = (b"", *(b"content %d " % i * (1 + 7 * (i % 3)) for i in range(8)))
@@ -50,13 +50,7 @@ SHARED_DRAFTS = (0, 0, 0, 1, ON_FIRST)  # by weight: writers must meet in one
 WRITERS = (2, 2, 2, 1, 3)  # how many a commit waits for, by weight: commits of one draft must agree
 
 
-def plan(random: Random, name: str) -> list[Task]:
-    """A script."""
-    makers = (_log, _log, _log, _share, _share, _share, _alias, _change, _change, _run, _broadcast, _bad)
-    return [random.choice(makers)(random, name) for _ in range(random.randint(1, TASKS_MAX))]
-
-
-def _log(random: Random, name: str) -> Task:
+def log(random: Random, name: str) -> Task:
     collection = random.choice(COLLECTIONS)
     files = _some_files(random)
     reference = random.random() < 0.2
@@ -64,40 +58,64 @@ def _log(random: Random, name: str) -> Task:
     aliases = (OF_COMMITS,) if random.random() < 0.3 else ()
 
     def log_version(writer: Writer) -> Iterator[None]:
-        base, meant = writer.content_of_latest(collection) if on_latest else (None, {})
+        base, before = writer.content_of_latest(collection) if on_latest else (None, {})
         kept = {*files, ELSEWHERE}
-        removed = [path for path in sorted(meant) if path not in kept and writer.world.random.random() < 0.3]
-        try:
-            taken = dict(zip(files, writer.take(list(files.values()), verify=verifies), strict=True))
-        except StoreUnavailable as error:
-            writer.note(f"gives up: {error}")
-            return
-        yield
-        executable = {path for path in files if is_executable(name, path)}
-        new = {path: Entry(taken[path], len(files[path]), None, path in executable) for path in files}
+        removed = [path for path in sorted(before) if path not in kept and writer.world.random.random() < 0.3]
         references = [Reference(ELSEWHERE, f"s3://bucket/{name}")] if reference else []
-        new |= {r.path: Entry(None, None, r.uri) for r in references}
-        meant = {path: entry for path, entry in meant.items() if path not in removed} | new
-        command = CommitVersion(
-            collection=collection,
-            type=TYPE,
-            base=base,
-            files={path: (taken[path], len(content)) for path, content in files.items()},
-            executable=executable,
-            references=references,
-            removed=removed,
-            aliases=aliases,
-            run=f"e/p/{name}",
-            expected_digest=views.digest_of(meant),
-        )
-        yield from writer.commit(command, meant)
+        started = Started(base, before, removed)
+        yield from log_files(writer, collection, files, started, references, aliases=aliases, verifies=verifies)
         if waits:
             yield from writer.wait()
 
     return log_version
 
 
-def _share(random: Random, name: str) -> Task:
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a version starts from."""
+
+    base: int | None = None
+    before: Mapping[str, Entry] = field(default_factory=dict)  # what the base lists
+    removed: Sequence[str] = ()  # of these paths
+
+
+def log_files(
+    writer: Writer,
+    collection: str,
+    files: Mapping[str, bytes],
+    started: Started = Started(),
+    references: Sequence[Reference] = (),
+    *,
+    aliases: tuple[str, ...] = (),
+    verifies: bool = False,
+) -> Iterator[None]:
+    """Log a version of one's own, unless the store is away."""
+    try:
+        taken = dict(zip(files, writer.take(list(files.values()), verify=verifies), strict=True))
+    except StoreUnavailable as error:
+        writer.note(f"gives up: {error}")
+        return
+    yield
+    executable = {path for path in files if is_executable(writer.name, path)}
+    new = {path: Entry(taken[path], len(files[path]), None, path in executable) for path in files}
+    new |= {r.path: Entry(None, None, r.uri) for r in references}
+    meant = {path: entry for path, entry in started.before.items() if path not in started.removed} | new
+    command = CommitVersion(
+        collection=collection,
+        type=TYPE,
+        base=started.base,
+        files={path: (taken[path], len(content)) for path, content in files.items()},
+        executable=executable,
+        references=references,
+        removed=started.removed,
+        aliases=aliases,
+        run=f"e/p/{writer.name}",
+        expected_digest=views.digest_of(meant),
+    )
+    yield from writer.commit(command, meant)
+
+
+def share(random: Random, name: str) -> Task:
     collection, number = random.choice(COLLECTIONS[:2]), random.choice(SHARED_DRAFTS)
     draft = shared_draft(f"shared {number}")
     base = 0 if number == ON_FIRST else None  # all its writers must name the same
@@ -109,7 +127,7 @@ def _share(random: Random, name: str) -> Task:
     description, commits_first = random.choice((None, "one", "another")), random.random() < 0.5
     opens, waits = random.random() < 0.7, random.random() < 0.3  # some rely on others to have opened it
 
-    def share(writer: Writer) -> Iterator[None]:
+    def bring_in(writer: Writer) -> Iterator[None]:
         if opens:
             writer.send([DraftOpened(collection=collection, draft=draft, type=TYPE, base=base)])
         for path, content in upserts:
@@ -126,14 +144,14 @@ def _share(random: Random, name: str) -> Task:
         writer.send(ends)
         yield from writer.wait()
 
-    return share
+    return bring_in
 
 
-def _alias(random: Random, name: str) -> Task:
+def move_alias(random: Random, name: str) -> Task:
     collection, alias = random.choice(COLLECTIONS), random.choice(ALIASES)
     conditional, takes_off = random.random() < 0.3, random.random() < 0.2
 
-    def move_alias(writer: Writer) -> Iterator[None]:
+    def move(writer: Writer) -> Iterator[None]:
         latest, _ = writer.content_of_latest(collection)
         yield
         target = None if takes_off or latest is None else writer.world.random.randint(0, latest)
@@ -141,14 +159,14 @@ def _alias(random: Random, name: str) -> Task:
         writer.send([AliasMoved(collection=collection, alias=alias, version=target, expected=expected)])
         yield from writer.wait()
 
-    return move_alias
+    return move
 
 
-def _change(random: Random, name: str) -> Task:
+def change(random: Random, name: str) -> Task:
     collection, what = random.choice(COLLECTIONS), random.choice(("delete", "restore", "describe", "recall", "use"))
     flag, tag = random.random() < 0.5, random.choice(PATHS[:2])
 
-    def change(writer: Writer) -> Iterator[None]:
+    def change_it(writer: Writer) -> Iterator[None]:
         latest, _ = writer.content_of_latest(collection)
         yield
         version = 0 if latest is None else writer.world.random.randint(0, latest)
@@ -175,13 +193,13 @@ def _change(random: Random, name: str) -> Task:
         if flag:
             yield from writer.wait()
 
-    return change
+    return change_it
 
 
-def _run(random: Random, name: str) -> Task:
+def run(random: Random, name: str) -> Task:
     finishes, beats = random.random() < 0.7, random.random() < 0.5
 
-    def run(writer: Writer) -> Iterator[None]:
+    def record_run(writer: Writer) -> Iterator[None]:
         writer.send([RunStarted(run=f"e/p/{name}", job_type="train", config='{"rate":1}', tags=("t",))])
         yield
         summary = f'{{"of":"{name}"}}'
@@ -192,10 +210,10 @@ def _run(random: Random, name: str) -> Task:
         if finishes:
             writer.send([RunFinished(run=f"e/p/{name}", state="finished")])
 
-    return run
+    return record_run
 
 
-def _broadcast(random: Random, name: str) -> Task:
+def broadcast(random: Random, name: str) -> Task:
     waits, value = random.random() < 0.5, f'{{"of":"{name}"}}'
 
     def change_rule(writer: Writer) -> Iterator[None]:
@@ -207,7 +225,7 @@ def _broadcast(random: Random, name: str) -> Task:
     return change_rule
 
 
-def _bad(random: Random, name: str) -> Task:
+def bad(random: Random, name: str) -> Task:
     collection, which = random.choice(COLLECTIONS), random.randrange(9)
 
     def send_bad_input(writer: Writer) -> Iterator[None]:
@@ -259,3 +277,6 @@ def _foreign(file: FileRow) -> FileEntries:
 def _some_files(random: Random) -> dict[str, bytes]:
     paths = random.sample(PATHS, random.randint(1, FILES_MAX))
     return {path: random.choice(CONTENTS) for path in paths}
+
+
+WRITING = (log, log, log, share, share, share, move_alias, change, change, run, broadcast, bad)  # by weight

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from tests.simulation.home import Home, home
 from tests.simulation.schedules import ScheduleFailed, run_schedule
 from tests.simulation.summary import SCHEDULES
-from tests.simulation.world import Home, home
 
 PER_TEST = 50  # small enough for two processes to share the work evenly
 SCHEDULES_RUN = 2000 if os.environ.get("CI") == "true" else 300

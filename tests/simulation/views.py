@@ -1,8 +1,11 @@
 """What the projection shows, read the way users read it, and summed up anew from what is shown."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from unittest.mock import patch
 
 from headwater_consumer import queries
 from headwater_consumer.database import Database, driver_connection
@@ -11,6 +14,7 @@ from headwater_consumer.database.row_mapping import table_of
 from headwater_consumer.queries.results import EntryInfo, VersionInfo
 from headwater_consumer.rows import (
     AliasRow,
+    GrantRow,
     ProjectFactRow,
     RunCaptureRow,
     RunHeartbeatRow,
@@ -19,10 +23,13 @@ from headwater_consumer.rows import (
     RunRow,
     RunStateRow,
     RunValuesRow,
+    SubscriptionRow,
     TagRow,
+    TokenRow,
     VersionAttributeRow,
 )
 from headwater_schemas import codec, lthash
+from headwater_schemas.codec import decode as really_decode
 from headwater_schemas.entries import BlobLocation, Reference, file_leaves, reference_leaf
 from headwater_schemas.events import Stamped
 from headwater_schemas.positions import BEFORE_FIRST, position_of
@@ -39,6 +46,9 @@ FACTS = (
     RunHeartbeatRow,
     RunCaptureRow,
     ProjectFactRow,
+    GrantRow,
+    TokenRow,
+    SubscriptionRow,
     RunInputRow,
     RunOutputRow,
 )
@@ -61,13 +71,19 @@ def versions_of(database: Database, collection: str) -> list[VersionInfo]:
     return found
 
 
+def entries_of(database: Database, version: VersionInfo) -> list[EntryInfo]:
+    """What a version lists, with where it is."""
+    return [entry for page in queries.all_entries(database, version.layers) for entry in page]
+
+
+def listed(entries: Iterable[EntryInfo]) -> dict[str, Entry]:
+    """What they say, by path."""
+    return {entry.path: Entry(entry.digest, entry.size, entry.uri, entry.executable) for entry in entries}
+
+
 def content_of(database: Database, version: VersionInfo) -> dict[str, Entry]:
     """What a version lists."""
-    return {
-        entry.path: Entry(entry.digest, entry.size, entry.uri, entry.executable)
-        for page in queries.all_entries(database, version.layers)
-        for entry in page
-    }
+    return listed(entries_of(database, version))
 
 
 def place_of(entry: EntryInfo) -> tuple[BlobLocation, bytes]:
@@ -95,7 +111,14 @@ def digest_of(content: Content) -> str:
 @lru_cache(maxsize=DECODED_MAX)
 def decoded(payload: bytes) -> Stamped:
     """What a record says. The same few are asked about again and again. Raises: UndecodableEvent."""
-    return codec.decode(payload)
+    return really_decode(payload)
+
+
+@contextmanager
+def decoding_once() -> Iterator[None]:
+    """Whatever reads a record again, such as a replay, is given what it was found to say before."""
+    with patch.object(codec, "decode", decoded):
+        yield
 
 
 def facts_at(connection: Connection, cursor: dict[int, int]) -> set[tuple[Any, ...]]:

@@ -5,21 +5,20 @@ where a real process could be overtaken (an effect, a read, a sleep) the adapter
 few steps right there. A crash is raised at such a seam, ends the step, and the process begins its script anew.
 """
 
-import sqlite3
-import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from headwater_consumer.database import Database, driver_connection
-from headwater_consumer.queries.results import VersionEvent
-from headwater_producer import commits
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
+from headwater_consumer.database import Database
+from headwater_consumer.queries.results import VersionEventInfo
+from headwater_producer import staged_blobs, stager, stored_content
 from headwater_producer.producer import Producer
 from headwater_schemas import digests, keys
 from headwater_schemas.event_cursors import EventCursor
@@ -38,9 +37,11 @@ if TYPE_CHECKING:
 ALGORITHMS = (digests.XXH3, digests.XXH3, digests.BLAKE3)
 STORM_STEPS = 120  # after these nothing goes wrong any more
 STEPS_MAX = 6_000  # a calm world comes to rest long before
+SMALL_BYTES_MAX = 64  # of content that goes into packs, where some content is to be large
 OVERTAKING_DEPTH_MAX = 3
+NO_LOCK = Path("/nowhere/projection.lock")  # virtual processes are overtaken, and would wait for themselves
 OVERTAKING_STEPS_MAX = 4
-_MEMORY = Path("/dev/shm")
+PAUSES = (0, 0, 3, 12)  # of a slow process before an effect, in steps of others
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -63,16 +64,19 @@ class World:
         self.steps = 0
         self.calm = False
         self.cursor: dict[int, int] = {}  # partition → offset, as of the last transaction
+        self.furthest: dict[int, int] = {}  # the same, as it ever was: a database that crashed is behind it
         self.seen: dict[tuple[str, int], Shown] = {}  # (collection, version) → as it was first seen
         self.snapshots: list[tuple[dict[int, int], set[tuple[Any, ...]]]] = []  # (cursor, facts up to it)
-        self.told: list[VersionEvent] = []  # what a subscriber has read,
+        self.told: list[VersionEventInfo] = []  # what a subscriber has read,
         self.told_until: EventCursor | None = None  # and how far that goes
+        self.archived: dict[str, bytes] = {}  # the files of an archive of the log
         self.full: dict[str, int] = {}  # disk → the step at which there is room again
         self.stopped: dict[int, int] = {}  # partition → the step at which it is projected again
         self.announcements: defaultdict[str, list[str]] = defaultdict(list)  # process → what it has not heard yet
         self.producers: dict[str, Producer] = {}  # of each process that may still write
         # What all projects have chosen long ago. None: that is still to be done, which takes much of the storm.
         self.algorithm: str | None = self.random.choice((*ALGORITHMS, None))
+        self.packed_bytes_max = self.random.choice((PACKED_FILE_BYTES_MAX, SMALL_BYTES_MAX))
         self._overtaking_rate = self.random.choice((0.0, 0.1, 0.3))
         self._depth = 0
 
@@ -98,11 +102,15 @@ class World:
         """Others may run now, in the middle of a step."""
         if self._depth >= OVERTAKING_DEPTH_MAX or self.random.random() >= self._overtaking_rate:
             return
+        for _ in range(self.random.randint(1, OVERTAKING_STEPS_MAX)):
+            self.let_others_run()
+
+    def let_others_run(self) -> None:
+        """Another process runs for a step, in the middle of a step of one that waits for it."""
         self._depth += 1
         try:
-            for _ in range(self.random.randint(1, OVERTAKING_STEPS_MAX)):
-                if others := self._runnable():
-                    self._step(self.random.choice(others))
+            if others := self._runnable():
+                self._step(self.random.choice(others))
         finally:
             self._depth -= 1
 
@@ -122,6 +130,14 @@ class World:
     def has_projected(self, cut: Cut) -> bool:
         """Whether asking the database for `cut` is worth its cost."""
         return all(self.cursor.get(partition, BEFORE_FIRST) >= offset for partition, offset in cut.offsets.items())
+
+    def is_projected(self, partition: int) -> bool:
+        """Whether all of a partition is projected: to ask the database would say the same, and cost."""
+        return self.cursor.get(partition, BEFORE_FIRST) == self.log.end(partition)
+
+    def is_behind_itself(self) -> bool:
+        """Whether the database crashed, and has not caught up with what was known from it before."""
+        return any(self.cursor.get(partition, BEFORE_FIRST) < offset for partition, offset in self.furthest.items())
 
     def is_full(self, disk: str) -> bool:
         """Whether a disk has no room now."""
@@ -201,6 +217,20 @@ class Process:
         self.world.note(f"{self.name}: {text}")
 
 
+class SlowProcess(Process):
+    """One that looks long before it acts: much can come about in between."""
+
+    has_end = False
+    pauses: Sequence[int] = PAUSES
+
+    @contextmanager
+    def effect(self, what: str) -> Iterator[None]:
+        for _ in range(self.world.random.choice(self.pauses)):
+            self.world.let_others_run()
+        with super().effect(what):
+            yield
+
+
 class Bystander(Process):
     """Does nothing by itself; a handle for whoever looks at the world from outside."""
 
@@ -208,45 +238,6 @@ class Bystander(Process):
 
     def script(self) -> Iterator[None]:
         yield
-
-
-class Home:
-    """Two databases in a folder, emptied again for each schedule: opening new ones would cost more than to simulate."""
-
-    def __init__(self, folder: Path) -> None:
-        self._empty = sqlite3.connect(folder / "empty.db")
-        Database.open_sqlite(folder / "empty.db").close()
-        self._live = Database.open_sqlite(folder / "live.db")
-        self._replayed = Database.open_sqlite(folder / "replayed.db")
-
-    def live(self) -> Database:
-        """The empty projection that a schedule fills."""
-        return self._emptied(self._live)
-
-    def replayed(self) -> Database:
-        """An empty projection beside it."""
-        return self._emptied(self._replayed)
-
-    def close(self) -> None:
-        self._live.close()
-        self._replayed.close()
-        self._empty.close()
-
-    def _emptied(self, database: Database) -> Database:
-        with database.autocommit() as connection:
-            # Page by page, so that it is as small again as an empty one: a full disk shows where a database grows.
-            self._empty.backup(driver_connection(connection))
-        return database
-
-
-@contextmanager
-def home() -> Iterator[Home]:
-    """A home in memory, where the system has a folder for that."""
-    with (
-        tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
-        closing(Home(Path(folder))) as made,
-    ):
-        yield made
 
 
 @contextmanager
@@ -258,11 +249,19 @@ def ids_from(random: Random, world: World) -> Iterator[None]:
 
     def new_session(start_ms: int | None = None) -> str:
         del start_ms  # by the clock of some machine: retirement must know which sessions began before others
-        return f"{first_session(world.clock_ms())[:12]}{random.getrandbits(80):020x}"
+        return f"{first_session(world.clock_ms())[:12]}{random.getrandbits(144):036x}"
 
     with (
         patch.object(uuid, "uuid4", next_id),
-        patch.object(commits, "uuid4", next_id),
         patch.object(keys, "new_session", new_session),
     ):
+        yield
+
+
+@contextmanager
+def packs_of(world: World) -> Iterator[None]:
+    """What is large, and so an object by itself, is as the world says."""
+    with ExitStack() as stack:
+        for module in (staged_blobs, stager, stored_content):
+            stack.enter_context(patch.object(module, "PACKED_FILE_BYTES_MAX", world.packed_bytes_max))
         yield

@@ -4,32 +4,35 @@ A script that crashes is run again from its beginning, as a user would: what it 
 """
 
 import math
+import tempfile
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from headwater._commit.outcomes import NOTHING_TOLD, Outcomes
 from headwater._commit.session import WriteSession
-from headwater._stores.stores import Projection, Stores
+from headwater._commit.tasks import STORED_AGAIN_MAX
 from headwater_consumer import queries
 from headwater_consumer.projection.embedded import EmbeddedProjection
 from headwater_consumer.projection.news import WaitTimer
 from headwater_consumer.projection.remote import RemoteProjection
 from headwater_consumer.queries.projects import chosen_algorithm
+from headwater_consumer.queries.reads import DirectReads
 from headwater_consumer.writing.runner import Projector, StaleProjector
 from headwater_producer import commits
 from headwater_producer.batches import file_events
 from headwater_producer.commits import CommitVersion
 from headwater_producer.producer import Producer, SentEvent, Timer
 from headwater_producer.stager import BlobStager
-from headwater_producer.stored_content import OBJECT_TRUSTED_S
+from headwater_producer.stored_content import OBJECT_TRUSTED_S, ContentMissing
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation, FileEntries
-from headwater_schemas.errors import ContentError, DurabilityUnknown, EventRejected, StoreUnavailable
+from headwater_schemas.errors import ContentError, DurabilityUnknown, EventRejected, Reason, StoreUnavailable
 from headwater_schemas.events import EntryRemoved, Event
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import BEFORE_FIRST, Cut
+from headwater_stores.stores import Projection, Stores
 
 from tests.simulation import views
 from tests.simulation.faults import Violation
@@ -37,7 +40,7 @@ from tests.simulation.ledger import Content, Entry, OwnCommit, Upsert, is_execut
 from tests.simulation.simulated_blobs import ProcessBlobs
 from tests.simulation.simulated_database import ProcessDatabase
 from tests.simulation.simulated_log import ProcessLog
-from tests.simulation.world import ALGORITHMS, Process, World
+from tests.simulation.world import ALGORITHMS, NO_LOCK, Process, World
 
 PROJECT = "e/p"
 PROJECTS = (PROJECT, "e/q")
@@ -46,11 +49,10 @@ TYPE = "dataset"
 PROJECTED_PER_BATCH = (1, 2, 5, 1000)
 APPENDED_AT_ONCE = (1, 3, 512, 512)
 CONFIRM_S_MAX = 60.0
-WAIT_S_MAX = 3.0
+WAIT_S_MAX = 1.0
 VERIFIED_RATE = 0.5  # how often what is taken is verified
 LOSS_RATES = (0.0, 0.8)  # how often content is lost that is about to be logged again
 TRUSTED_S = (0.0, 0.0, 0.5, OBJECT_TRUSTED_S)  # for so long an object is not asked for again
-NO_LOCK = Path("/nowhere/projection.lock")  # virtual processes are overtaken, and would wait for themselves
 _THREAD_RATE = 0.15  # how often the process's logging thread is at work when this one stores a blob
 
 Task = Callable[["Writer"], Iterator[None]]
@@ -63,6 +65,7 @@ class _Unanswered:
     events: Sequence[SentEvent]
     commit: OwnCommit | None = None
     locations: Mapping[bytes, BlobLocation] | None = None
+    again: "Callable[[], Iterator[None]] | None" = None  # sends it once more, with its content stored anew
 
 
 class Writer(Process):
@@ -89,11 +92,14 @@ class Writer(Process):
         world.producers[self.name] = self.producer
         per_batch = world.random.choice(PROJECTED_PER_BATCH)
         self._projector = Projector(self.log, self.database, records_per_batch=per_batch)
-        stores = Stores("simulated", self.log, self.blobs, self.database, self._projection(), read_only=False)
+        reads, projection = DirectReads(self.database), self._projection()
+        stores = Stores("simulated", self.log, self.blobs, self.database, reads, projection, read_only=False)
         self._session = WriteSession(stores, self.producer, entity="", quiet=True)
         self._unanswered: list[_Unanswered] = []
+        self._condemned: list[_Unanswered] = []  # refused, since its content was condemned meanwhile
         self._verified_s: dict[bytes, float] = {}  # digest → when it was verified last
         self._confirming = False
+        self.last_version: int | None = None  # that a commit of it is known to have become
         self._algorithm = self._preferred if world.algorithm is None else world.algorithm
         for project in PROJECTS if world.algorithm is None else ():
             self._algorithm = yield from self._settle_algorithm(project, self._algorithm)
@@ -102,6 +108,7 @@ class Writer(Process):
             self._stored_locations,
             algorithm=self._algorithm,
             project=PROJECT,
+            objects=reads,
             clock=lambda: world.now_s,
             trusted_s=self._trusted_s,
             catch_up=self._catch_up,
@@ -117,7 +124,7 @@ class Writer(Process):
         """Take bytes and return their digests. `verify`: have what is stored of them read."""
         self._lose_stored(contents)
         before_s = self.world.now_s
-        taken = self.stager.ingest(contents, verify=verify)
+        taken = self._ingest(contents, verify=verify)
         self.world.ledger.contents.update(zip(taken, contents, strict=True))
         if verify:
             self._verified_s.update(dict.fromkeys(taken, before_s))
@@ -130,12 +137,12 @@ class Writer(Process):
         self.note(f"sends {', '.join(event.name for event in events)}")
         return sent
 
-    def commit(self, command: CommitVersion, meant: Content) -> Iterator[None]:
-        """Log a version of one's own."""
+    def commit(self, command: CommitVersion, meant: Content, *, left: int = STORED_AGAIN_MAX) -> Iterator[None]:
+        """Log a version of one's own; again, so many times at most, where its content is condemned meanwhile."""
         while True:
             before_s = self.world.now_s
             try:
-                sent = commits.send_commit(command, self.stager, self.producer)
+                sent = commits.send_commit(command, self.stager, self.producer, restore=self._restore)
             except StoreUnavailable:
                 yield
                 continue
@@ -146,11 +153,14 @@ class Writer(Process):
         self._check_relied_on(sent.locations, before_s)
         commit = OwnCommit(command.collection, sent.draft, sent.events, meant, command.base)
         self.world.ledger.own.append(commit)
-        self._unanswered.append(_Unanswered(sent.events, commit, sent.locations))
+        again = partial(self.commit, command, meant, left=left - 1) if left else None
+        self._unanswered.append(_Unanswered(sent.events, commit, sent.locations, again))
         self.note(f"commits {command.collection} on {command.base}: {sorted(meant)}")
 
-    def upsert(self, collection: str, draft: str, path: str, content: bytes) -> Iterator[None]:
-        """Put a file into a shared draft."""
+    def upsert(
+        self, collection: str, draft: str, path: str, content: bytes, *, left: int = STORED_AGAIN_MAX
+    ) -> Iterator[None]:
+        """Put a file into a shared draft; as `commit`."""
         try:
             (digest,) = self.take([content], verify=self.world.random.random() < VERIFIED_RATE)
         except StoreUnavailable as error:
@@ -164,6 +174,10 @@ class Writer(Process):
             except StoreUnavailable:
                 yield
                 continue
+            except ContentMissing:
+                self._restore(self.stager.find_lost(project, [digest]))
+                yield
+                continue
             except ContentError as error:
                 self._expect_damage(error)
                 return
@@ -174,6 +188,10 @@ class Writer(Process):
         rows = [0] if executable else []
         files = FileEntries.of_columns(algorithm, [path], [digest], [size], [place.object_name], [place.offset], rows)
         (event,) = self.send(list(file_events(collection, draft, files)))
+        self._unanswered[-1].locations = {digest: place}
+        self._unanswered[-1].again = (
+            partial(self.upsert, collection, draft, path, content, left=left - 1) if left else None
+        )
         self.world.ledger.upserts.append(
             Upsert(collection, draft, event, {path: Entry(digest, size, None, executable)})
         )
@@ -198,6 +216,8 @@ class Writer(Process):
             ready = self._projected() if self._projects else self._awaited()
             if ready and self._nothing_waits():
                 self._learn(ready)
+            while self._condemned:
+                yield from self._send_again(self._condemned.pop(0))
             if self._unanswered:
                 if self._projects:
                     self._project()
@@ -264,7 +284,7 @@ class Writer(Process):
 
     def _project(self) -> None:
         partition = self.world.random.randrange(self.log.partitions)
-        if self.world.is_stopped(partition):
+        if self.world.is_stopped(partition) or self.world.is_projected(partition):
             return
         try:
             self._projector.project_batch(partition)
@@ -273,6 +293,8 @@ class Writer(Process):
 
     def _nothing_waits(self) -> bool:
         """Whether no record is parked behind a dead letter, so that every outcome is there."""
+        if not self.world.log.is_damaged:
+            return True
         health = queries.health(self.database)
         return health.open_dead_letters == 0 and health.parked_records == 0
 
@@ -319,6 +341,37 @@ class Writer(Process):
             if one.commit is not None:
                 self._learn_version(one.commit, outcomes, one.locations or (), is_refused=any(refused))
             self._unanswered.remove(one)
+            if (one.commit is None or one.commit.told is None) and self._are_condemned(one.events):
+                self._condemned.append(one)
+
+    def _are_condemned(self, events: Sequence[SentEvent]) -> bool:
+        refused = self.world.ledger.refused
+        return any(refused.get((e.session, e.key, e.sequence)) == Reason.BLOB_CONDEMNED for e in events)
+
+    def _send_again(self, refused: _Unanswered) -> Iterator[None]:
+        """What the product does where content was condemned before an event that names it arrived."""
+        self.stager.distrust(refused.locations or {})
+        if refused.again is None:
+            raise Violation(f"nobody notices a collection: {self.name} stored a content {STORED_AGAIN_MAX} times")
+        self.note("stores its content again")
+        yield from refused.again()
+        yield from self._confirmed()
+
+    def _restore(self, missing: Collection[bytes]) -> None:
+        """A user still has what was taken."""
+        self._ingest([self.world.ledger.contents[digest] for digest in missing])
+
+    def _ingest(self, contents: Sequence[bytes], *, verify: bool = False) -> list[bytes]:
+        """Small contents go into a pack, and each large one is an object, named by its content."""
+        small = [content for content in contents if len(content) <= self.world.packed_bytes_max]
+        taken = dict(zip(small, self.stager.ingest(small, verify=verify), strict=True))
+        for content in contents:
+            if content not in taken:
+                with tempfile.TemporaryFile(buffering=0) as file:
+                    file.write(content)
+                    file.seek(0)
+                    taken[content], _ = self.stager.ingest_file(file, verify=verify)
+        return [taken[content] for content in contents]
 
     def _learn_version(
         self, commit: OwnCommit, outcomes: Outcomes, contents: Collection[bytes], *, is_refused: bool
@@ -327,7 +380,7 @@ class Writer(Process):
         version = None if outcome is None else outcome.version
         if version is None and not is_refused:
             raise Violation(f"1, never lost: {self.name} was told that a commit is durable, but nothing came of it")
-        commit.told = version
+        commit.told = self.last_version = version
         if version is not None:
             self.note(f"is told that its commit is {commit.collection}:v{version}")
             self.stager.forget(contents)

@@ -12,7 +12,8 @@ from contextlib import suppress
 from importlib import import_module, metadata
 from types import SimpleNamespace
 
-from headwater.cli import main
+import click
+from headwater.cli import cli, main
 from headwater_consumer.database.ahead import texts_ahead
 from headwater_consumer.database.connection import POSTGRESQL, SQLITE
 from headwater_schemas.codec import MAGIC, decode
@@ -22,7 +23,7 @@ from headwater_schemas.frozen_unicode import is_printable
 
 # Loaded when they are first needed, by the standard library and by the libraries.
 _LATER = ("encodings.idna", "encodings.unicode_escape", "getpass", "grp", "pwd", "rich._emoji_codes", "stringprep")
-_PACKAGES = ("headwater", "rich")
+_PACKAGES = ("headwater", "headwater_stores", "headwater_server", "rich")
 
 
 def import_all() -> None:
@@ -41,6 +42,7 @@ def import_all() -> None:
         with suppress(UndecodableEvent):
             decode(MAGIC + bytes.fromhex(fingerprint))  # reads the schema
     is_printable("é")  # reads the table
+    cli.list_commands(click.Context(cli))  # looks for those of other packages
     for dialect in (SQLITE, POSTGRESQL):
         texts_ahead(dialect)
 

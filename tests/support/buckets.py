@@ -3,15 +3,21 @@
 import io
 import json
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from headwater_blobs.s3.settings import S3Settings
 from headwater_blobs.s3.store import S3BlobStore
 from headwater_blobs.s3.uploads import PART_BYTES_MIN
 from minio import Minio
+from minio.credentials import AssumeRoleProvider
+from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
+from urllib3 import PoolManager
 
 SMALL_PARTS_BYTES = PART_BYTES_MIN  # the smallest that S3 takes, so that few bytes are many parts
 
@@ -92,8 +98,43 @@ def remove(settings: S3Settings) -> None:
     _rotten.clear()
     client = client_of(settings)
     if client.bucket_exists(settings.bucket):
-        found = client.list_objects(settings.bucket, recursive=True)
-        assert (
-            list(client.remove_objects(settings.bucket, (DeleteObject(one.object_name or "") for one in found))) == []
-        )
+        found = (DeleteObject(one.object_name or "", one.version_id) for one in versions_in(settings))
+        assert list(client.remove_objects(settings.bucket, found, bypass_governance_mode=True)) == []
         client.remove_bucket(settings.bucket)
+
+
+def versions_in(settings: S3Settings) -> Iterator[Object]:
+    """Every version of every object in the bucket, and every marker."""
+    return client_of(settings).list_objects(settings.bucket, recursive=True, include_version=True)
+
+
+def with_rights(settings: S3Settings, *, denied: Collection[str]) -> S3Settings:
+    """Keys that may do everything but that."""
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]},
+            {"Effect": "Deny", "Action": sorted(denied), "Resource": ["arn:aws:s3:::*"]},
+        ],
+    }
+    role = AssumeRoleProvider(
+        sts_endpoint=settings.endpoint,
+        access_key=settings.access_key or "",
+        secret_key=settings.secret_key or "",
+        policy=json.dumps(policy),
+    ).retrieve()
+    return replace(settings, access_key=role.access_key, secret_key=role.secret_key, session_token=role.session_token)
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A list that the method of each request to a server is added to, by whatever store of this process."""
+    requests, whole = list[str](), PoolManager.urlopen
+
+    def urlopen(pool: PoolManager, method: str, *arguments: Any, **options: Any) -> Any:
+        requests.append(method)
+        return whole(pool, method, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PoolManager, "urlopen", urlopen)
+        yield requests

@@ -40,6 +40,7 @@ SAMPLES: dict[str, Any] = {
     "names": "pets",
     "paths": FILE,
     "root": TARGET,
+    "target": "archive",
     "run": "first",
     "type": "dataset",
     "type_name": "dataset",
@@ -82,6 +83,16 @@ class _Trying:
 
 # --- commands
 
+# Of those that run until they are stopped:
+ENDING = {
+    "archive": [[], ["archive"], ["archive", "--check"], ["--pause", "1s"], ["--json"]],
+    "events": [[], ["--limit", "1"], ["--after", "1h"], ["--name", "x", "--limit", "1"], ["--names"]],
+    "projector": [["--once"]],
+    "relay": [["--port", "nowhere"]],
+    "server": [["--open", "--host", "nowhere"]],
+    "ui": [["--port", "nowhere"]],
+}
+
 
 def try_commands(outcomes: Outcomes) -> None:
     """Every command: bare, with its arguments, and with each of its options."""
@@ -89,7 +100,7 @@ def try_commands(outcomes: Outcomes) -> None:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
-        lines = [["--once"]] if name == "projector" else list(_lines(command))
+        lines = ENDING.get(name) or list(_lines(command))
         for line in lines:
             outcomes.commands[name] += 1
             _try_command([name, *line], outcomes)
@@ -115,7 +126,7 @@ def _of_option(param: click.Parameter) -> Any:
 
 
 def _try_command(line: list[str], outcomes: Outcomes) -> None:
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()  # bytes are written to standard output, too
     arguments = patch.object(sys, "argv", ["headwater", *line])
     with arguments, redirect_stdout(out), redirect_stderr(err), outcomes.trying(shlex.join(line)), suppress(SystemExit):
         main()

@@ -63,7 +63,7 @@ class ForkedProcess:
             with _lock:
                 message = json.dumps(asdict(request)).encode()
                 socket.send_fds(_server(os.getpid()), [message], [*descriptors, theirs.fileno()])
-        kind, number = NEWS.unpack(self._news.recv(NEWS.size))
+        kind, number = self._read_news()
         assert kind != ENDED, f"the process ended with {number} before it ran {request.arguments[:2]}"
         self.pid: int = number
 
@@ -106,9 +106,15 @@ class ForkedProcess:
 
     def _ended_within(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._news], [], [], timeout)[0]:
-            _, self.returncode = NEWS.unpack(self._news.recv(NEWS.size))
+            _, self.returncode = self._read_news()
             self._news.close()
         return self.returncode
+
+    def _read_news(self) -> tuple[bytes, int]:
+        news = self._news.recv(NEWS.size)
+        assert news, "the fork server ended, and with it all that it had forked: it was killed, or says why"
+        kind, number = NEWS.unpack(news)
+        return kind, number
 
 
 class _Reader(threading.Thread):

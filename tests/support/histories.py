@@ -16,27 +16,37 @@ from typing import Any
 from headwater_schemas import digests, keys
 from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
-from headwater_schemas.events import Event, Origin
+from headwater_schemas.events import Event
 from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.support.entries import of_rows
+from tests.support.steps import Damage, History, Purge, Resolve, Step, Teller
 
 PROJECT = "team/vision"
 COLLECTIONS = (f"{PROJECT}/digits", f"{PROJECT}/model", "team/other/digits")
-SESSIONS = tuple(f"{1000 * n:012x}{n:020x}" for n in (1, 2, 3))  # they started one, two and three seconds after 1970
+SESSIONS = tuple(f"{1000 * n:012x}{n:036x}" for n in (1, 2, 3))  # they started one, two and three seconds after 1970
 RETIRED_BEFORE_MS = (500, 1_500)  # the start of no session, and of the first
 RUNS = (f"{PROJECT}/r1", f"{PROJECT}/r2")
 PATHS = ("a", "b", "d/a", "d/b", "d/e/f", "é", "z")
 ANOTHER_EVENT = "00000000-0000-5000-8000-000000000000"  # the id of no event
+SCOPES = ("team", PROJECT)
+PRINCIPAL = "headwater|ann"
+ROLES = ("reader", "admin", "owner")
+WEBHOOK_SETTINGS = ('{"url":"https://a.example"}', '{"disabled":true,"url":"https://a.example"}', "{}")
+TOKENS = ("1" * 64, "2" * 64)  # hashes of them
 BROADCAST = "0123456789abcdef0123456789abcdef"
 ODD_PATHS = ("d", "a/b", "e\u0301", "e\u0301/x")  # which cannot be beside some of those
-SETTINGS = ('{"draft_idle_days":1}', '{"digest_algorithm":"blake3","draft_idle_days":null}', '{"unheard_of":1}')
+SETTINGS = (
+    *('{"draft_idle_days":1}', '{"digest_algorithm":"blake3","draft_idle_days":null}', '{"unheard_of":1}'),
+    *('{"retention":{"*":{"keep_last":2},"model":null}}', '{"retention":{"model":{"keep_used":true}}}'),
+    *('{"retention":{"*":null}}', '{"draft_idle_days":1,"retention":{"*":{"keep_last":0}}}', '{"retention":null}'),
+)
 FOLDERS = ("d", "d/e", "nowhere")
 ALIASES = ("best", "prod")
 TAGS = ("good", "old")
-CLOCK = datetime(2024, 1, 1, tzinfo=UTC)
+_OF_COLLECTION = f"{keys.COLLECTION}:"
 
 
 def object_name(collection: str, n: int) -> str:
@@ -52,101 +62,6 @@ def file_row(collection: str, path: str, content: int, *, of_object: int = 0) ->
 
 def files(rows: Sequence[FileRow]) -> FileEntries:
     return of_rows(rows, digests.XXH3)
-
-
-# --- steps --------------------------------------------------------------------------------------------------------
-
-
-class Damage:
-    """Bytes of a known schema that do not decode."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolve:
-    """A decision about the record of another step of the same key."""
-
-    letter: int  # the step's number
-    decision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one record says. The same step twice in a history is the same event, sent twice."""
-
-    number: int  # which step of its history it is
-    key: str  # the record's; the event's own, unless it was sent under another
-    origin: Origin
-    what: Event | Damage | Resolve
-
-    @property
-    def everywhere(self) -> bool:
-        """Whether it is written to every partition: each judges it for itself."""
-        return isinstance(self.what, types.BroadcastEvent)
-
-    @property
-    def is_administration(self) -> bool:
-        """Whether events of other keys are judged by it."""
-        return self.key.startswith((keys.PROJECT, keys.BROADCAST))
-
-    @property
-    def event_id(self) -> str:
-        return keys.event_id(self.origin.session, self.key, self.origin.sequence)
-
-
-History = list[Step]
-
-
-@dataclass(slots=True)
-class Teller:
-    """Gives steps their numbers, and events their place in their writer's order."""
-
-    steps: History = field(default_factory=list)
-    lost: History = field(default_factory=list)  # never arrived
-    _sequences: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    _told: int = 0
-
-    def tell(self, what: Event | Damage | Resolve, *, session: str, key: str | None = None, lose: bool = False) -> Step:
-        """Somebody says something; with `lose` nobody hears it."""
-        if key is None:
-            assert not isinstance(what, Damage | Resolve)
-            key = what.key
-        sequence = self._sequences[session, key]
-        if not isinstance(what, Damage):  # whoever wrote that was no writer of ours
-            self._sequences[session, key] += 1
-        step = Step(self._told, key, Origin(session=session, sequence=sequence, clock=CLOCK, author="ann"), what)
-        self._told += 1
-        (self.lost if lose else self.steps).append(step)
-        return step
-
-    def send_again_from(self, lost: Step) -> None:
-        """What was lost, and then what was said after it by the same writer under the same key."""
-        self.lost.remove(lost)
-        said = {step.origin.sequence: step for step in self.steps if _stream(step) == _stream(lost)}
-        later = [said[n] for n in sorted(said) if n > lost.origin.sequence]
-        self.steps += [lost, *later]
-
-
-def _stream(step: Step) -> tuple[str, str, bool]:
-    return step.origin.session, step.key, isinstance(step.what, Damage)
-
-
-def interleaved_anew(draw: Callable[[SearchStrategy[str]], str], history: Sequence[Step]) -> History:
-    """The same history with another order between its keys. Administration stays where it is: all others go by it."""
-    anew: History = []
-    streams: dict[str, History] = defaultdict(list)
-
-    def settle() -> None:
-        while waiting := sorted(key for key, stream in streams.items() if stream):
-            anew.append(streams[draw(st.sampled_from(waiting))].pop(0))
-
-    for step in history:
-        if step.is_administration:
-            settle()
-            anew.append(step)
-        else:
-            streams[step.key].append(step)
-    settle()
-    return anew
 
 
 # --- telling one --------------------------------------------------------------------------------------------------
@@ -291,6 +206,11 @@ def _writer(drama: _Drama, draft: str) -> str | None:
     return drama.one_of((None, None, *RUNS)) if draft.startswith(types.SHARED_DRAFT) else None
 
 
+IMPORTS = [
+    types.Imported("there", f"other/vision/digits:v{n}", "ben", datetime(2026, 5, n + 1, tzinfo=UTC)) for n in range(2)
+]
+
+
 def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitted:
     drama.versions[collection] += 1
     return types.VersionCommitted(
@@ -306,6 +226,7 @@ def _commit(drama: _Drama, collection: str, draft: str) -> types.VersionCommitte
         writers=drama.one_of((*[None] * 3, 1, 2)) if draft.startswith(types.SHARED_DRAFT) else None,
         expect_latest=drama.one_of((*[None] * 9, types.ExpectedVersion(None), types.ExpectedVersion(0))),
         rights=drama.one_of((*[None] * 4, (), (types.EDIT_EXISTING,))),
+        imported=drama.one_of((*[None] * 8, *IMPORTS)),
     )
 
 
@@ -352,15 +273,37 @@ def _describe(drama: _Drama) -> None:
     )
 
 
+_DECIDED_ON = st.builds(
+    types.DecidedOn,
+    aliases=st.sampled_from(((), ("latest",), ("latest", *ALIASES))),
+    times_restored=st.sampled_from((0, 0, 1)),
+    unused=st.booleans(),
+    ttl_seconds=st.sampled_from((None, None, 90)),
+    newer=st.sampled_from((None, None, 0, 1)),
+)
+
+
 def _delete(drama: _Drama) -> None:
     collection = drama.collection_with_versions()
-    version, aliases = drama.version(collection), drama.one_of((True, True, False))
-    drama.tell(types.VersionDeleted(collection=collection, version=version, delete_aliases=aliases))
+    version, aliases, state = drama.version(collection), drama.one_of((True, True, False)), drama.maybe(_DECIDED_ON)
+    drama.tell(types.VersionDeleted(collection=collection, version=version, delete_aliases=aliases, decided_on=state))
 
 
 def _restore(drama: _Drama) -> None:
     collection = drama.collection_with_versions()
     drama.tell(types.VersionRestored(collection=collection, version=drama.version(collection)))
+
+
+def _purge(drama: _Drama) -> None:
+    """Mostly of what was deleted, by its last deletion."""
+    told = [step for step in drama.teller.steps if step.key.startswith(_OF_COLLECTION)]
+    deletions = [step for step in told if isinstance(step.what, types.VersionDeleted | Resolve)]
+    if deletions:
+        step = drama.one_of(deletions)
+        collection = step.key.removeprefix(_OF_COLLECTION)
+        version = step.what.version if isinstance(step.what, types.VersionDeleted) else drama.version(collection)
+        purge = Purge(collection, version, step.number)
+        drama.teller.tell(purge, session=drama.session(), key=step.key)
 
 
 def _recall(drama: _Drama) -> None:
@@ -399,18 +342,28 @@ def _ended_run(drama: _Drama, run: str) -> types.RunFinished:
 
 
 def _administer(drama: _Drama) -> None:
+    into = object_name(COLLECTIONS[0], drama.one_of((3, 1)))
     told: Event = drama.one_of(
         (
             types.BlobsCondemned(broadcast=BROADCAST, project=PROJECT, objects=(object_name(COLLECTIONS[0], 1),)),
             types.BlobsMoved(
                 project=PROJECT,
-                moves=(types.Move(object_name(COLLECTIONS[0], 2), 0, 5, object_name(COLLECTIONS[0], 3), 10),),
+                moves=(types.Move(object_name(COLLECTIONS[0], 2), 0, 5, into, 10),),
             ),
             types.SettingsChanged(project=PROJECT, settings=drama.one_of(SETTINGS)),
-            types.AccessGranted(project=PROJECT, principal="ann", role="reader"),
-            types.AccessRevoked(project=PROJECT, principal="ann", role="reader"),
-            types.SubscriptionAdded(project=PROJECT, subscription="hook", settings="{}"),
-            types.SubscriptionRemoved(project=PROJECT, subscription="hook"),
+            types.AccessGranted(scope=drama.one_of(SCOPES), principal=PRINCIPAL, role=drama.one_of(ROLES)),
+            types.AccessRevoked(scope=drama.one_of(SCOPES), principal=PRINCIPAL),
+            types.TokenCreated(
+                scope=drama.one_of(SCOPES),
+                token=drama.one_of(TOKENS),
+                principal=drama.one_of((PRINCIPAL, "other|ann")),
+                expires_ms=drama.one_of((None, 1, 0)),
+            ),
+            types.TokenRevoked(scope=drama.one_of(SCOPES), token=drama.one_of(TOKENS)),
+            types.SubscriptionAdded(
+                scope=drama.one_of(SCOPES), subscription="hook", settings=drama.one_of(WEBHOOK_SETTINGS)
+            ),
+            types.SubscriptionRemoved(scope=drama.one_of(SCOPES), subscription="hook"),
             types.SessionsRetired(broadcast=BROADCAST, before_ms=drama.one_of(RETIRED_BEFORE_MS)),
             types.RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="retention", value='{"days":3}'),
         )
@@ -451,7 +404,7 @@ def _resolve(drama: _Drama) -> None:
     if drama.letters:
         letter = drama.one_of(drama.letters)
         decision = Resolve(letter.number, drama.one_of(("skip", "skip", "skip", "retry", "shrug")))
-        drama.teller.tell(decision, session="f" * 32, key=letter.key)
+        drama.teller.tell(decision, session="f" * 48, key=letter.key)
 
 
 _SCENES: dict[Callable[[_Drama], None], int] = {
@@ -467,6 +420,7 @@ _SCENES: dict[Callable[[_Drama], None], int] = {
     _describe: 3,
     _delete: 3,
     _restore: 2,
+    _purge: 2,
     _recall: 1,
     _run: 4,
     _administer: 2,

@@ -31,6 +31,7 @@ from headwater_schemas.events import (
     VersionCommitted,
     own_draft,
 )
+from headwater_schemas.limits import SESSION_DIGITS
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Position
 
@@ -66,7 +67,7 @@ class Writer:
     """One session: its events are dense per key, whatever was refused."""
 
     def __init__(self, log: EventLog, name: str) -> None:
-        self.session = hashlib.md5(name.encode()).hexdigest()  # the same in every run of a test
+        self.session = hashlib.sha256(name.encode()).hexdigest()[:SESSION_DIGITS]  # the same in every run of a test
         self._log = log
         self._who = name
         self._sequences: dict[str, int] = {}

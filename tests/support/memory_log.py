@@ -4,14 +4,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headwater_consumer.writing.restore import ancestors_after, restore
+from headwater_consumer.writing.restore import ancestors_after
 from headwater_eventlog.port import NewRecord, Record
 from headwater_schemas import codec
 from headwater_schemas import events as types
 from headwater_schemas.events import Stamped
 from headwater_schemas.positions import BEFORE_FIRST, Position, position_of
 
-from tests.support.histories import Damage, Resolve, Step
+from tests.support.restoring import restore
+from tests.support.steps import Damage, Purge, Resolve, Step
 
 START_US = 1_700_000_000_000_000  # append time of the first record
 RESTORED_AFTER_US = 3_600_000_000
@@ -115,6 +116,10 @@ class Written:
             what = types.DeadLetterResolved(
                 key=step.key, epoch=at.epoch, partition=partition, offset=at.offset, decision=what.decision
             )
+        if isinstance(what, Purge):
+            at = min(at for at, number in self.step_at.items() if number == what.deletion)
+            place = {"epoch": at.epoch, "partition": at.partition, "offset": at.offset}
+            what = types.VersionPurged(collection=what.collection, version=what.version, **place)
         return codec.encode(Stamped(step.origin, what))
 
 

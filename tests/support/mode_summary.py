@@ -1,7 +1,7 @@
 """The line at the end of a test run that says how many tests ran in each way to run.
 
-What is promised of one way is promised of the other, so a whole run for which a test was collected in one way only has
-failed, whether or not the test was chosen to run.
+What is promised of one way is promised of the others, so a whole run for which a test was collected in one way only has
+failed, whether or not the test was chosen to run. What is done on the stores themselves is not there over HTTP.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.modes import MODES
+from tests.support.modes import EMBEDDED, MODES, OVER_HTTP, WAYS
 from tests.support.node_ids import split_way
 
 _ENDED = ("passed", "failed", "error")
@@ -17,7 +17,7 @@ _ENDED = ("passed", "failed", "error")
 
 def tests_by_way(node_ids: Iterable[str]) -> dict[str, set[str]]:
     """Way to run → the tests that there are for it, by their names without it."""
-    found: dict[str, set[str]] = {mode: set() for mode in MODES}
+    found: dict[str, set[str]] = {way: set() for way in WAYS}
     for node_id in node_ids:
         if split := split_way(node_id):
             way, name = split
@@ -26,8 +26,9 @@ def tests_by_way(node_ids: Iterable[str]) -> dict[str, set[str]]:
 
 
 def in_one_way_only(found: dict[str, set[str]]) -> list[str]:
-    """Tests that are there in one way and not in the other."""
-    return sorted(set.union(*found.values()) - set.intersection(*found.values()))
+    """Tests that are there in one way and not in the other, or over HTTP alone."""
+    stores = [found[mode] for mode in MODES]
+    return sorted((set.union(*stores) - set.intersection(*stores)) | (found[OVER_HTTP] - found[EMBEDDED]))
 
 
 def is_whole(config: pytest.Config) -> bool:

@@ -1,4 +1,4 @@
-"""The two ways to run, for tests: the same stores by the same names, embedded or on the servers.
+"""The ways to run, for tests: the same stores by the same names, embedded or on the servers, or behind a server.
 
 Making a schema of PostgreSQL costs more than emptying one, so they are used again. Topics are new for each test.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from headwater_consumer.database import FORMAT, Database
+from headwater_consumer.operational.database import SCHEMA_SUFFIX, OperationalDatabase
 from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.kafka import KafkaEventLog
 from headwater_eventlog.port import EventLog
@@ -19,7 +20,9 @@ from tests.support import topics
 from tests.support.servers import fresh_database
 
 EMBEDDED, SERVICE = "embedded", "service"
-MODES = (EMBEDDED, SERVICE)
+MODES = (EMBEDDED, SERVICE)  # where a store is
+OVER_HTTP = "over_http"
+WAYS = (*MODES, OVER_HTTP)  # how a client gets to one: the last is a folder behind a headwater server
 PARTITIONS = 4  # of a test's topic: several, and quick to make
 
 _numbers = count()
@@ -58,6 +61,14 @@ def open_database(mode: str, file: Path) -> Database:
     return Database.open_postgresql(url, schema=schema)
 
 
+def open_operational(mode: str, folder: Path, *, create: bool = True) -> OperationalDatabase:
+    """The operational tables of the store called `folder`, new or opened again."""
+    if mode == EMBEDDED:
+        return OperationalDatabase.open_in_folder(folder, create=create)
+    url, schema = schema_of(folder)
+    return OperationalDatabase.open_postgresql(url, beside=schema, create=create)
+
+
 def schema_of(file: Path) -> tuple[str, str]:
     """The database's URL and the schema that is, for this test, the projection called `file`."""
     if file not in _schemas:
@@ -79,6 +90,12 @@ def topic_of(folder: Path, partitions: int = PARTITIONS) -> topics.FreshTopic:
     return _topics[folder]
 
 
+def keep(file: Path) -> None:
+    """The projection and the log called `file` outlast the test: they are not emptied for another one."""
+    _schemas.pop(file, None)
+    _topics.pop(file, None)
+
+
 @contextmanager
 def stores_recycled() -> Iterator[None]:
     """Empty what a test used of the servers, for the next test."""
@@ -98,6 +115,7 @@ def _empty(schema: str) -> bool:
     """Whether a schema is empty now; one that a test spoiled stays as it is."""
     try:
         with _connection().transaction():
+            _connection().execute(f"DROP SCHEMA IF EXISTS {schema}{SCHEMA_SUFFIX} CASCADE")
             _connection().execute(_EMPTY.format(schema=schema))
             found = (
                 _connection().execute(f"SELECT value FROM {schema}.projection_meta WHERE name = 'format'").fetchone()

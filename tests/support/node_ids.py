@@ -2,14 +2,21 @@
 
 import re
 
-from tests.support.modes import EMBEDDED, SERVICE
+from tests.support.modes import EMBEDDED, SERVICE, WAYS
 
 # In the brackets: a way to run; for the contracts, an adapter that belongs to one.
-_WAYS = {EMBEDDED: EMBEDDED, SERVICE: SERVICE}
-_ADAPTERS = {"embedded": EMBEDDED, "folder": EMBEDDED, "kafka": SERVICE, "s3": SERVICE}
+_WAYS = {way: way for way in WAYS}
+_ADAPTERS = {
+    **_WAYS,
+    "folder": EMBEDDED,
+    "sqlite": EMBEDDED,
+    "kafka": SERVICE,
+    "s3": SERVICE,
+    "postgresql": SERVICE,
+}
 _CONTRACTS = "tests/contract/"
 
-_GROUP = re.compile(r"@[\w-]+$")  # the name of a group, which xdist appends; a parameter would end with a bracket
+_GROUP = re.compile(r"@[\w /-]+$")  # the name of a group, which xdist appends; a parameter would end with a bracket
 
 
 def without_group(node_id: str) -> str:

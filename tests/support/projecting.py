@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, cast
 
-from headwater._config.settings import read_settings
-from headwater._stores.server_settings import kafka_settings
 from headwater_consumer.database import Database
 from headwater_consumer.database.projector_reports import REPORT_EVERY_S, report_projector
 from headwater_consumer.writing.log_check import before
@@ -17,12 +15,15 @@ from headwater_eventlog.kafka import KafkaEventLog, KafkaSettings
 from headwater_eventlog.kafka.reader import consumer_options, to_records
 from headwater_eventlog.port import EventLog, Record, identity_of
 from headwater_schemas.errors import StoreError, UnknownSchema
+from headwater_stores.config.settings import read_settings
+from headwater_stores.server_settings import kafka_settings
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 POLL_MS = 20  # how soon a store is started or stopped
 FETCH_WAIT_MS = 25  # how long a broker waits for records, and a new topic with it
 PROJECTOR = "that of the tests"
+COMPARE_S = 1.0  # between two looks at where a projection is: a replay may have replaced it
 RETRY_S = 0.5  # after a database failed, or at a record of a newer release
 DATABASES_OPEN_MAX = 16
 
@@ -85,6 +86,10 @@ class _AssignedLog:
             self._consumer.seek(self.all[partition], after + 1)
         return [record for record in self._records[partition] if record.position.offset > after][:limit]
 
+    def is_read_beyond(self, partition: int, offset: int) -> bool:
+        """Whether what follows `offset` was read and dropped."""
+        return self._before.get(partition, offset) > offset
+
     def drop_projected(self, partition: int) -> None:
         """Keep no record that was read."""
         if records := self._records.get(partition):
@@ -101,7 +106,7 @@ class _Projected:
 
     def __init__(self, log: _AssignedLog, database: Database) -> None:
         database.bind_to_log(identity_of(cast("EventLog", log)))
-        self._database, self._report_at_s = database, 0.0
+        self._database, self._report_at_s, self._compare_at_s = database, 0.0, 0.0
         self._log = log
         self._projector = Projector(cast("EventLog", log), database)
         self._not_before_s = 0.0
@@ -118,6 +123,9 @@ class _Projected:
         if time.monotonic() < self._not_before_s:
             return
         self._report()
+        if time.monotonic() >= self._compare_at_s:
+            with suppress(StoreError):
+                self._compare_cursors()
         pending = self._log.pending()
         for partition in pending:
             try:
@@ -135,6 +143,13 @@ class _Projected:
             self._report_at_s = time.monotonic() + REPORT_EVERY_S
             with suppress(StoreError):
                 report_projector(self._database, PROJECTOR, is_running=True)
+
+    def _compare_cursors(self) -> None:
+        """Have what the projection does not have any more read again."""
+        self._compare_at_s = time.monotonic() + COMPARE_S
+        for partition, cursor in self._projector.cursors(range(self._log.partitions)).items():
+            if self._log.is_read_beyond(partition, cursor.offset):
+                self._log.read(partition, after=before(cursor), limit=1)
 
     def _project_partition(self, partition: int) -> None:
         while True:

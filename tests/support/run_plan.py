@@ -36,6 +36,7 @@ class Findings:
     sample: str = ""
 
 
+_SHARED = {"module_path", "browser"}  # fixtures that the tests of a module share
 _INPUT = pytest.StashKey[WorkerInput]()
 _FINDINGS = pytest.StashKey[Findings]()
 
@@ -73,6 +74,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """Compare the ways to run before any test is left out, then choose and sort."""
+    _group_by_module(items)
     findings, given = config.stash[_FINDINGS], config.stash[_INPUT]
     if mode_summary.is_whole(config):
         by_way = mode_summary.tests_by_way(item.nodeid for item in items)
@@ -87,6 +89,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if given.servers_last:
         chosen.sort(key=selection.needs_servers)
     items[:] = chosen
+
+
+def _group_by_module(items: list[pytest.Item]) -> None:
+    """The tests of a module that share something run in one process, so that it is made once."""
+    for item in items:
+        if not _SHARED.isdisjoint(getattr(item, "fixturenames", ())) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0].removesuffix(".py")))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

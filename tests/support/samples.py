@@ -17,6 +17,7 @@ from headwater_schemas.events import (
     BlobsMoved,
     Capture,
     DeadLetterResolved,
+    DecidedOn,
     DraftDiscarded,
     DraftOpened,
     EntryAdded,
@@ -36,10 +37,13 @@ from headwater_schemas.events import (
     Stamped,
     SubscriptionAdded,
     SubscriptionRemoved,
+    TokenCreated,
+    TokenRevoked,
     Transaction,
     VersionCommitted,
     VersionDeleted,
     VersionDescribed,
+    VersionPurged,
     VersionRecalled,
     VersionRestored,
     WriterDone,
@@ -50,7 +54,7 @@ from headwater_schemas.events import (
 from tests.support.entries import of_rows
 
 ORIGIN = Origin(
-    session="0194250a8f1abcdef0123456789abcde",
+    session="0194250a8f1abcdef0123456789abcdef0123456789abcde",
     sequence=300,
     clock=datetime(2025, 1, 2, 3, 4, 5, 678901, UTC),
     author="ada@analytical",
@@ -58,6 +62,7 @@ ORIGIN = Origin(
 )
 COLLECTION = "vision/digits/images"
 RUN = "vision/digits/run-7"
+TOKEN = "0123456789abcdef" * 4
 PROJECT = "vision/digits"
 OWN = own_draft("00112233445566778899aabbccddeeff")
 SHARED = shared_draft("nightly 2025-01-02")
@@ -119,7 +124,17 @@ _RELEASED: list[tuple[int, Event]] = [
         ),
     ),
     (1, VersionDeleted(collection=COLLECTION, version=2, delete_aliases=True)),
+    (
+        2,
+        VersionDeleted(
+            collection=COLLECTION,
+            version=2,
+            delete_aliases=True,
+            decided_on=DecidedOn(aliases=("best",), times_restored=1, unused=True, ttl_seconds=3600, newer=5),
+        ),
+    ),
     (1, VersionRestored(collection=COLLECTION, version=2)),
+    (1, VersionPurged(collection=COLLECTION, version=2, epoch=1, partition=7, offset=654_321)),
     (1, VersionRecalled(collection=COLLECTION, version=2, reason="labels of 3 and 8 swapped")),
     (
         1,
@@ -157,11 +172,13 @@ _RELEASED: list[tuple[int, Event]] = [
     (1, DeadLetterResolved(key=f"collection:{COLLECTION}", epoch=2, partition=31, offset=123_456, decision="skip")),
     (1, SessionsRetired(broadcast=BROADCAST, before_ms=1_735_700_000_000)),
     (1, RulesChanged(broadcast=BROADCAST, project=PROJECT, rule="expiry", value='{"days":30}')),
-    (1, AccessGranted(project=PROJECT, principal="grace@harvard", role="writer")),
-    (1, AccessRevoked(project=PROJECT, principal="grace@harvard", role="writer")),
+    (1, AccessGranted(scope=PROJECT, principal="harvard|grace", role="writer")),
+    (1, AccessRevoked(scope="vision", principal="harvard|grace")),
+    (1, TokenCreated(scope="vision", token=TOKEN, principal="headwater|grace", expires_ms=1_735_700_000_000)),
+    (1, TokenRevoked(scope=PROJECT, token=TOKEN)),
     (1, SettingsChanged(project=PROJECT, settings='{"digest":"blake3"}')),
-    (1, SubscriptionAdded(project=PROJECT, subscription="deploy", settings='{"target":"https://example.org"}')),
-    (1, SubscriptionRemoved(project=PROJECT, subscription="deploy")),
+    (1, SubscriptionAdded(scope=PROJECT, subscription="hook_1", settings='{"url":"https://example.org"}')),
+    (1, SubscriptionRemoved(scope="vision", subscription="hook_1")),
 ]
 
 # (event name, schema version) → what its fixture decodes to.

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from headwater_blobs.ownership import MARKER
 from headwater_blobs.s3.settings import S3Settings
+from headwater_stores.config.settings import Settings, read_settings
+from headwater_stores.opening import open_stores
+from headwater_stores.stores import Stores
 
 from tests.support import buckets
-from tests.support.modes import EMBEDDED, MODES, schema_of, topic_of
+from tests.support.modes import EMBEDDED, OVER_HTTP, SERVICE, WAYS, schema_of, topic_of
 from tests.support.projector_host import projected
+from tests.support.server_host import served
 from tests.support.servers import servers
 
 
@@ -28,22 +33,37 @@ class StoreUnderTest:
     def is_embedded(self) -> bool:
         return self.mode == EMBEDDED
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of this machine, also behind a server."""
+        return self.mode != SERVICE
+
+    @contextmanager
+    def opened(self) -> Iterator[Stores]:
+        """The store itself, for a look behind the server where there is one."""
+        with closing(open_stores(self.settings(), create=False)) as stores:
+            yield stores
+
+    def settings(self) -> Settings:
+        """As its operator has them: of the store itself, also behind a server."""
+        return read_settings(url=str(self.folder) if self.is_folder else None)
+
     def objects(self) -> list[str]:
         """The names of all objects."""
-        if not self.is_embedded:
+        if not self.is_folder:
             found = buckets.client_of(self._bucket).list_objects(self._bucket.bucket, recursive=True)
-            return sorted(str(item.object_name) for item in found)
+            return sorted(str(item.object_name) for item in found if item.object_name != MARKER)
         objects = self.folder / "blobs" / "objects"
         files = [path.relative_to(objects) for path in objects.rglob("*") if path.is_file()]
         return sorted("/".join((*file.parts[:-2], file.name)) for file in files)  # without the folder that spreads them
 
     def read(self, name: str) -> bytes:
         """An object's bytes."""
-        return buckets.raw(self._bucket, name) if not self.is_embedded else self._file(name).read_bytes()
+        return buckets.raw(self._bucket, name) if not self.is_folder else self._file(name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         """Other bytes for an object."""
-        if not self.is_embedded:
+        if not self.is_folder:
             buckets.write(self._bucket, name, content)
             return
         self._file(name).chmod(0o600)
@@ -51,14 +71,14 @@ class StoreUnderTest:
 
     def rot(self, name: str) -> None:
         """Change a bit of an object on the disk, behind the back of the server where there is one."""
-        if self.is_embedded:
+        if self.is_folder:
             self.write(name, buckets.flip(self.read(name)))
         else:
             buckets.rot(self._bucket, name, buckets.flip)
 
     def remove(self, name: str) -> None:
         """Take an object away."""
-        if self.is_embedded:
+        if self.is_folder:
             self._file(name).unlink()
         else:
             buckets.client_of(self._bucket).remove_object(self._bucket.bucket, name)
@@ -96,9 +116,13 @@ class StoreUnderTest:
 @contextmanager
 def new_store(mode: str, folder: Path) -> Iterator[StoreUnderTest]:
     """An empty store, with a projector if it needs one."""
-    assert mode in MODES, f"{mode!r} is no way to run; a parameter of the test may have that name"
+    assert mode in WAYS, f"{mode!r} is no way to run; a parameter of the test may have that name"
     if mode == EMBEDDED:
         yield StoreUnderTest(mode, folder, {"HEADWATER_URL": str(folder)})
+        return
+    if mode == OVER_HTTP:
+        with served(folder) as url:
+            yield StoreUnderTest(mode, folder, {"HEADWATER_URL": url})
         return
     bucket = buckets.fresh()
     url, schema = schema_of(folder)

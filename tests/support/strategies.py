@@ -12,7 +12,7 @@ from headwater_schemas import events as types
 from headwater_schemas.entries import FileEntries, FileRow, Reference
 from headwater_schemas.events import Event, Origin, Stamped
 from headwater_schemas.frozen_unicode import is_printable
-from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, SEGMENT_BYTES_MAX
+from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX, SEGMENT_BYTES_MAX, SESSION_DIGITS
 from headwater_schemas.names import check_alias
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -146,7 +146,7 @@ def canonical_json() -> SearchStrategy[str]:
 
 def sessions() -> SearchStrategy[str]:
     """Session ids."""
-    return st.uuids().map(lambda identity: identity.hex)
+    return st.binary(min_size=SESSION_DIGITS // 2, max_size=SESSION_DIGITS // 2).map(bytes.hex)
 
 
 def clocks() -> SearchStrategy[datetime]:
@@ -206,7 +206,7 @@ _IN_VERSION = {**_IN_COLLECTION, "version": versions()}
 _IN_RUN = {"run": run_names()}
 _IN_PROJECT = {"project": project_names()}
 _BROADCAST = {"broadcast": st.uuids().map(lambda identity: identity.hex)}
-_IDENTITIES = {"principal": texts(), "role": texts()}
+_IN_SCOPE = {"scope": project_names() | names()}
 
 EVENTS: dict[type[Event], SearchStrategy[Any]] = {
     types.DraftOpened: st.builds(types.DraftOpened, **_IN_DRAFT, type=printable_texts(), base=_optional(versions())),
@@ -252,8 +252,29 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
         tags_removed=_several(aliases()),
         ttl_seconds=_optional(st.integers(0, INT64_MAX)),
     ),
-    types.VersionDeleted: st.builds(types.VersionDeleted, **_IN_VERSION, delete_aliases=st.booleans()),
+    types.VersionDeleted: st.builds(
+        types.VersionDeleted,
+        **_IN_VERSION,
+        delete_aliases=st.booleans(),
+        decided_on=_optional(
+            st.builds(
+                types.DecidedOn,
+                aliases=_several(aliases()),
+                times_restored=st.integers(0, INT64_MAX),
+                unused=st.booleans(),
+                ttl_seconds=_optional(st.integers(0, INT64_MAX)),
+                newer=_optional(st.integers(0, INT64_MAX)),
+            )
+        ),
+    ),
     types.VersionRestored: st.builds(types.VersionRestored, **_IN_VERSION),
+    types.VersionPurged: st.builds(
+        types.VersionPurged,
+        **_IN_VERSION,
+        epoch=st.integers(0, EPOCHS_MAX - 1),
+        partition=st.integers(0, PARTITIONS_MAX - 1),
+        offset=st.integers(0, OFFSETS_MAX - 1),
+    ),
     types.VersionRecalled: st.builds(types.VersionRecalled, **_IN_VERSION, reason=texts()),
     types.RunStarted: st.builds(
         types.RunStarted,
@@ -300,11 +321,19 @@ EVENTS: dict[type[Event], SearchStrategy[Any]] = {
     types.RulesChanged: st.builds(
         types.RulesChanged, **_BROADCAST, **_IN_PROJECT, rule=texts(), value=canonical_json()
     ),
-    types.AccessGranted: st.builds(types.AccessGranted, **_IN_PROJECT, **_IDENTITIES),
-    types.AccessRevoked: st.builds(types.AccessRevoked, **_IN_PROJECT, **_IDENTITIES),
+    types.AccessGranted: st.builds(types.AccessGranted, **_IN_SCOPE, principal=texts(), role=texts()),
+    types.AccessRevoked: st.builds(types.AccessRevoked, **_IN_SCOPE, principal=texts()),
+    types.TokenCreated: st.builds(
+        types.TokenCreated,
+        **_IN_SCOPE,
+        token=texts(),
+        principal=texts(),
+        expires_ms=st.none() | st.integers(-INT64_MAX, INT64_MAX),
+    ),
+    types.TokenRevoked: st.builds(types.TokenRevoked, **_IN_SCOPE, token=texts()),
     types.SettingsChanged: st.builds(types.SettingsChanged, **_IN_PROJECT, settings=canonical_json()),
     types.SubscriptionAdded: st.builds(
-        types.SubscriptionAdded, **_IN_PROJECT, subscription=texts(), settings=canonical_json()
+        types.SubscriptionAdded, **_IN_SCOPE, subscription=texts(), settings=canonical_json()
     ),
-    types.SubscriptionRemoved: st.builds(types.SubscriptionRemoved, **_IN_PROJECT, subscription=texts()),
+    types.SubscriptionRemoved: st.builds(types.SubscriptionRemoved, **_IN_SCOPE, subscription=texts()),
 }

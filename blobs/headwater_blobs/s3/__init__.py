@@ -7,5 +7,5 @@ S3 cannot rename, so bytes are sent at once under the name that they will most l
 object becomes visible whole or not at all; a killed writer leaves an incomplete upload, which only `abandoned` lists.
 An object that no event names is garbage, which collection deletes.
 
-Only the modules of this package import the client library: import them where a bucket is used.
+Only `minio_client` imports the client library, for the modules of this package: import them where a bucket is used.
 """

@@ -14,19 +14,19 @@ import certifi
 from headwater_runtime import fork_hooks
 from headwater_runtime.proxies import UnsupportedProxy, connection_pool, proxy_for
 from headwater_schemas.errors import InvalidSettings, StoreUnavailable
-from minio import Minio
-from minio.credentials.credentials import Credentials
-from minio.credentials.providers import (
-    AWSConfigProvider,
-    ChainedProvider,
-    EnvAWSProvider,
-    IamAwsProvider,
-    Provider,
-    StaticProvider,
-)
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+from headwater_blobs.s3.minio_client import (
+    AWSConfigProvider,
+    ChainedProvider,
+    Credentials,
+    EnvAWSProvider,
+    IamAwsProvider,
+    Minio,
+    Provider,
+    StaticProvider,
+)
 from headwater_blobs.s3.settings import S3Settings
 
 CONNECT_S_MAX = 5.0
@@ -154,6 +154,11 @@ class _AwsKeys(Provider):
                 f"no keys were found for {self._settings}. Set the access key and the secret key of the store, or give "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in the AWS credentials file."
             ) from error
+
+
+def without_keys(settings: S3Settings) -> PoolManager:
+    """Connections to the endpoint of a bucket, for who asks as everybody can. Raises: InvalidSettings."""
+    return _pool(settings, retries=1)
 
 
 def _keys(settings: S3Settings) -> Provider:

@@ -10,11 +10,14 @@ from itertools import islice
 
 from headwater_schemas.diagnostics import Diagnostic
 from headwater_schemas.errors import HeadwaterError
-from minio.error import S3Error
 
+from headwater_blobs.ownership import log_in
 from headwater_blobs.s3 import uploads
+from headwater_blobs.s3.claim import read_marker
 from headwater_blobs.s3.client import BucketClient
+from headwater_blobs.s3.deleting import Deleter
 from headwater_blobs.s3.errors import missing_bucket, translate_errors
+from headwater_blobs.s3.minio_client import S3Error
 from headwater_blobs.s3.settings import S3Settings
 
 PROBES = "probe/"  # no object's name starts with it
@@ -27,7 +30,7 @@ _PROBE = b"headwater was here and may be deleted"
 def describe(settings: S3Settings) -> list[Diagnostic]:
     """Check the bucket. The only change is an object that is written and deleted again."""
     bucket_client = BucketClient(settings, retries=RETRIES)
-    checks: tuple[Callable[[BucketClient], Diagnostic], ...] = (_endpoint, _bucket, _writing, _incomplete)
+    checks: tuple[Callable[[BucketClient], Diagnostic], ...] = (_endpoint, _bucket, _owner, _writing, _incomplete)
     found: list[Diagnostic] = []
     try:
         for check in checks:
@@ -56,16 +59,24 @@ def _bucket(bucket_client: BucketClient) -> Diagnostic:
     return Diagnostic(True, f"{bucket_client.settings} exists.")
 
 
+def _owner(bucket_client: BucketClient) -> Diagnostic:
+    marker = read_marker(bucket_client)
+    if marker is None:
+        return Diagnostic(True, "it belongs to no log yet; the first who writes there claims it.")
+    return Diagnostic(True, f"it has the content of log {log_in(marker, str(bucket_client.settings))}.")
+
+
 def _writing(bucket_client: BucketClient) -> Diagnostic:
     bucket, name = bucket_client.settings.bucket, f"{PROBES}{uuid.uuid4().hex}"
+    key = bucket_client.settings.key_of(name)
     with translate_errors(bucket_client.settings, name, writing=True):
-        bucket_client.client.put_object(bucket, name, io.BytesIO(_PROBE), len(_PROBE))
-        response = bucket_client.client.get_object(bucket, name)
+        bucket_client.client.put_object(bucket, key, io.BytesIO(_PROBE), len(_PROBE))
+        response = bucket_client.client.get_object(bucket, key)
         try:
             is_same = response.data == _PROBE
         finally:
             response.release_conn()
-        bucket_client.client.remove_object(bucket, name)
+    Deleter(bucket_client).delete([name])
     if is_same:
         return Diagnostic(True, "an object can be written, read and deleted there.")
     return Diagnostic(

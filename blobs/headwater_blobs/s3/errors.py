@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from xml.etree.ElementTree import ParseError
 
-from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreNotAnswering, StoreReadOnly, StoreUnavailable
-from minio.error import InvalidResponseError, S3Error, ServerError
+from headwater_schemas.errors import (
+    HeadwaterError,
+    StoreFull,
+    StoreMissing,
+    StoreNotAnswering,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 from urllib3 import exceptions as http
 
 from headwater_blobs import verify
+from headwater_blobs.s3.minio_client import InvalidResponseError, S3Error, ServerError
 from headwater_blobs.s3.settings import S3Settings
 
 _KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidTokenId"}
@@ -33,9 +40,14 @@ def is_missing(error: S3Error) -> bool:
     return error.code in ("NoSuchKey", "NoSuchVersion") or (error.code == "MethodNotAllowed" and not error.message)
 
 
+def is_forbidden(error: S3Error | str) -> bool:
+    """Whether these keys have no right to it. `error` or its code."""
+    return (error if isinstance(error, str) else error.code) in _FORBIDDEN
+
+
 @contextmanager
 def translate_errors(settings: S3Settings, name: str | None = None, *, writing: bool = False) -> Iterator[None]:
-    """Translate errors of the bucket, or of its object `name`.
+    """Translate errors of the bucket, or of its object `name`, which they call by its key.
 
     Raises: BlobMissing for an object that does not exist, StoreReadOnly for one that may not be written,
     StoreUnavailable for all else.
@@ -90,7 +102,7 @@ def describe_failure(error: http.HTTPError) -> str:
 def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writing: bool) -> HeadwaterError:
     code, what = error.code or "an error without a code", _what(settings, name)
     if name is not None and is_missing(error):
-        return verify.missing(name, str(settings))
+        return verify.missing(settings.key_of(name), str(settings))
     if code == "NoSuchBucket":
         return missing_bucket(settings)
     if code in _KEYS:
@@ -104,7 +116,7 @@ def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writin
             f"{what}: these keys are wrong or have no right to this ({code}). Check them and their policy."
         )
     if code in _FULL:
-        return StoreUnavailable(f"{what}: the store is full ({code}). Free space there and repeat.")
+        return StoreFull(f"{what}: the store is full ({code}). Free space there and repeat.")
     if code == "RequestTimeTooSkewed":
         return StoreUnavailable(f"{what}: the clocks of this machine and the server differ too much. Synchronise them.")
     if code in _BUSY:
@@ -116,4 +128,4 @@ def _from_code(error: S3Error, settings: S3Settings, name: str | None, *, writin
 
 
 def _what(settings: S3Settings, name: str | None) -> str:
-    return str(settings) if name is None else f"object {name!r} in {settings}"
+    return str(settings) if name is None else settings.shown(name)

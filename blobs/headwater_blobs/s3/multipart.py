@@ -4,8 +4,13 @@ Its public `put_object` goes on reading its source after a part has failed, and 
 fails. `tests/contract/test_private_names.py` fails when the library changes these names.
 """
 
-from minio import Minio
-from minio.datatypes import CompleteMultipartUploadResult, ListMultipartUploadsResult, ListPartsResult, Part
+from headwater_blobs.s3.minio_client import (
+    CompleteMultipartUploadResult,
+    ListMultipartUploadsResult,
+    ListPartsResult,
+    Minio,
+    Part,
+)
 
 
 def create(client: Minio, bucket: str, name: str) -> str:

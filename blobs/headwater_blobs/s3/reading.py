@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import BlobCorrupt, ContentError
-from minio.error import S3Error, ServerError
+from headwater_schemas.errors import BlobCorrupt, BlobMissing, ContentError
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
@@ -19,6 +18,7 @@ from headwater_blobs import verify
 from headwater_blobs.port import CHUNK_BYTES, UNREADABLE
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import is_missing, translate_errors
+from headwater_blobs.s3.minio_client import S3Error, ServerError
 
 # Attempts in a row at the same byte; a server that is down refuses the next connection instead.
 BREAKS = Backoff(pause_s_min=0.2, pause_s_max=0.6, attempts_max=4)
@@ -33,16 +33,16 @@ def size_of(bucket_client: BucketClient, name: str) -> int | None:
 
     Raises: StoreUnavailable.
     """
-    client, bucket = bucket_client.client, bucket_client.settings.bucket
-    with translate_errors(bucket_client.settings):
+    client, settings = bucket_client.client, bucket_client.settings
+    with translate_errors(settings):
         try:
-            return client.stat_object(bucket, name).size
+            return client.stat_object(settings.bucket, settings.key_of(name)).size
         except S3Error as error:
             if is_missing(error):
                 return None
             raise
         except ServerError:
-            client.bucket_exists(bucket)  # raises where the server fails on everything
+            client.bucket_exists(settings.bucket)  # raises where the server fails on everything
             return UNREADABLE
 
 
@@ -60,7 +60,7 @@ def pieces_of(bucket_client: BucketClient, name: str, offset: int, size: int) ->
     at, end = offset, offset + size
     retries = (BREAKS_AGAIN if name in bucket_client.damaged else BREAKS).start()
     if not size and size_of(bucket_client, name) is None:
-        raise verify.missing(name, str(bucket_client.settings))
+        raise missing(bucket_client, name)
     while at < end:
         process = os.getpid()
         response = _get(bucket_client, name, at, end - at)
@@ -83,11 +83,17 @@ def pieces_of(bucket_client: BucketClient, name: str, offset: int, size: int) ->
             response.release_conn()
 
 
+def missing(bucket_client: BucketClient, name: str) -> BlobMissing:
+    """The error for an object that does not exist."""
+    return verify.missing(bucket_client.settings.key_of(name), str(bucket_client.settings))
+
+
 def _get(bucket_client: BucketClient, name: str, offset: int, size: int) -> BaseHTTPResponse | None:
     """The response for a range, None when all of it is beyond the object's end."""
-    with translate_errors(bucket_client.settings, name):
+    settings = bucket_client.settings
+    with translate_errors(settings, name):
         try:
-            return bucket_client.client.get_object(bucket_client.settings.bucket, name, offset, size)
+            return bucket_client.client.get_object(settings.bucket, settings.key_of(name), offset, size)
         except S3Error as error:
             if error.code == _BEYOND_THE_END:
                 return None
@@ -97,12 +103,12 @@ def _get(bucket_client: BucketClient, name: str, offset: int, size: int) -> Base
 def _broken_off(breaks: int, bucket_client: BucketClient, name: str, at: int) -> ContentError:
     """The error for an object that breaks off at one byte. Raises: StoreUnavailable when the server does not answer."""
     if size_of(bucket_client, name) is None:
-        return verify.missing(name, str(bucket_client.settings))
+        return missing(bucket_client, name)
     if len(bucket_client.damaged) >= DAMAGED_KNOWN_MAX:
         bucket_client.damaged.clear()
     bucket_client.damaged.add(name)
     often = f", {breaks} times" if breaks > 1 else ""
     return BlobCorrupt(
-        f"object {name!r} in {bucket_client.settings} is damaged: the server broke off at byte {at:,}{often}. "
+        f"{bucket_client.settings.shown(name)} is damaged: the server broke off at byte {at:,}{often}. "
         "Run `headwater doctor --verify` to list all damaged objects, and restore them from a copy of the store."
     )

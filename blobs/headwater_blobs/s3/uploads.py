@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 from headwater_schemas.errors import InvalidInput, StoreError, StoreUnavailable
 from headwater_schemas.object_names import check_object_name, is_object_name
-from minio.datatypes import Part, Upload
-from minio.error import S3Error
 
 from headwater_blobs.port import UPLOADING, StoredObject, Watch, unwatched
 from headwater_blobs.s3 import multipart
 from headwater_blobs.s3.client import BucketClient
 from headwater_blobs.s3.errors import translate_errors
+from headwater_blobs.s3.minio_client import Minio, Part, S3Error, Upload
 from headwater_blobs.s3.reading import size_of
 
 PART_BYTES = 8 * 1024 * 1024  # larger ones were no faster
@@ -29,6 +28,7 @@ OBJECT_BYTES_MAX = 5 * 1024**4
 _MARK = "?uploadId="
 _UPLOAD_ID = re.compile(r"[!-~]{1,1024}")
 _NO_SUCH_UPLOAD = "NoSuchUpload"
+_OTHER_PART = "InvalidPart"  # a part is not there any more, or another has its number
 
 
 class UploadLost(Exception):
@@ -45,15 +45,13 @@ def upload(bucket_client: BucketClient, name: str, size: int, parts: Iterator[by
 
     Raises: UploadLost, after which it can be sent again; StoreUnavailable, StoreReadOnly; what `parts` raises.
     """
-    bucket = bucket_client.settings.bucket
-    with translate_errors(bucket_client.settings, name, writing=True):
-        upload_id = multipart.create(bucket_client.client, bucket, name)
+    upload_id = begin(bucket_client, name)
     sent: list[Future[Part]] = []
     try:
         for settled in _send_all(bucket_client, name, upload_id, parts, sent):
             watch(UPLOADING, settled)
         etags = [future.result() for future in sent]
-        _complete(bucket_client, name, upload_id, etags, size)
+        complete(bucket_client, name, upload_id, etags, size)
     except BaseException:  # also after Ctrl-C: parts that were sent take space until they are collected
         wait([future for future in sent if not future.cancel()])  # a part that arrives after the abort would stay
         with suppress(StoreError):  # the first error matters more, and `abandoned` lists the upload
@@ -80,7 +78,7 @@ def abort(bucket_client: BucketClient, name: str, upload_id: str) -> None:
     """Abort an incomplete upload. One that does not exist is fine."""
     with translate_errors(bucket_client.settings, name, writing=True):
         try:
-            multipart.abort(bucket_client.client, bucket_client.settings.bucket, name, upload_id)
+            multipart.abort(*_target(bucket_client, name), upload_id)
         except S3Error as error:
             if error.code != _NO_SUCH_UPLOAD:
                 raise
@@ -101,18 +99,19 @@ class Incomplete:
 
 
 def incomplete(bucket_client: BucketClient) -> Iterator[Incomplete]:
-    """The incomplete uploads of objects.
+    """The incomplete uploads of objects, as the settings have them.
 
     MinIO does not list those from before its own start, but deletes them itself, by default after a day.
     """
     for found in _listed(bucket_client):
-        if found.upload_id is not None and is_object_name(found.object_name):
-            parts = _parts_of(bucket_client, found.object_name, found.upload_id)
+        name = bucket_client.settings.name_of(found.object_name or "")
+        if found.upload_id is not None and name is not None and is_object_name(name):
+            parts = parts_of(bucket_client, name, found.upload_id)
             if parts is not None:
                 times = [part.last_modified for part in parts] + [found.initiated_time]
                 active_s = max((time.timestamp() for time in times if time is not None), default=0.0)
                 size = sum(part.size or 0 for part in parts)
-                yield Incomplete(found.object_name, found.upload_id, size, active_s)
+                yield Incomplete(name, found.upload_id, size, active_s)
 
 
 def _send_all(
@@ -149,29 +148,36 @@ def _arrived(future: "Future[Part]", size: int) -> int:
 
 
 def _send(bucket_client: BucketClient, name: str, upload_id: str, number: int, part: bytes) -> "Future[Part]":
-    def work() -> Part:
-        bucket = bucket_client.settings.bucket
-        with translate_errors(bucket_client.settings, name, writing=True):
-            try:
-                return multipart.send_part(bucket_client.client, bucket, name, upload_id, number, part)
-            except S3Error as error:
-                if error.code == _NO_SUCH_UPLOAD:
-                    raise UploadLost from error
-                raise
-
-    return bucket_client.submit(work)
+    return bucket_client.submit(lambda: send(bucket_client, name, upload_id, number, part))
 
 
-def _complete(bucket_client: BucketClient, name: str, upload_id: str, parts: list[Part], size: int) -> None:
+def begin(bucket_client: BucketClient, name: str) -> str:
+    """Begin an upload; returns its id. Raises: StoreUnavailable, StoreReadOnly."""
+    with translate_errors(bucket_client.settings, name, writing=True):
+        return multipart.create(*_target(bucket_client, name))
+
+
+def send(bucket_client: BucketClient, name: str, upload_id: str, number: int, part: bytes) -> Part:
+    """Send a part, numbered from 1. Raises: UploadLost, StoreUnavailable, StoreReadOnly."""
+    with translate_errors(bucket_client.settings, name, writing=True):
+        try:
+            return multipart.send_part(*_target(bucket_client, name), upload_id, number, part)
+        except S3Error as error:
+            if error.code == _NO_SUCH_UPLOAD:
+                raise UploadLost from error
+            raise
+
+
+def complete(bucket_client: BucketClient, name: str, upload_id: str, parts: list[Part], size: int) -> None:
     """Make the object visible, and check that it is: a response can get lost, or report an error late."""
     is_lost = False
     with translate_errors(bucket_client.settings, name, writing=True):
         try:
-            result = multipart.complete(bucket_client.client, bucket_client.settings.bucket, name, upload_id, parts)
+            result = multipart.complete(*_target(bucket_client, name), upload_id, parts)
             if result.etag:
                 return
         except S3Error as error:
-            if error.code != _NO_SUCH_UPLOAD:
+            if error.code not in (_NO_SUCH_UPLOAD, _OTHER_PART):
                 raise
             is_lost = True  # or complete: after a lost response the request is repeated
     if size_of(bucket_client, name) == size:
@@ -179,33 +185,19 @@ def _complete(bucket_client: BucketClient, name: str, upload_id: str, parts: lis
     if is_lost:
         raise UploadLost
     raise StoreUnavailable(
-        f"object {name!r} in {bucket_client.settings} was sent completely and does not exist: the server gave an "
+        f"{bucket_client.settings.shown(name)} was sent completely and does not exist: the server gave an "
         "error instead of the new object. Add it again."
     )
 
 
-def _listed(bucket_client: BucketClient) -> Iterator[Upload]:
-    key: str | None = None
-    marker: str | None = None
-    while True:
-        with translate_errors(bucket_client.settings):
-            page = multipart.list_uploads(bucket_client.client, bucket_client.settings.bucket, key, marker)
-        yield from page.uploads
-        if not page.is_truncated or not page.next_key_marker:
-            return
-        key, marker = page.next_key_marker, page.next_upload_id_marker
-
-
-def _parts_of(bucket_client: BucketClient, name: str, upload_id: str) -> list[Part] | None:
+def parts_of(bucket_client: BucketClient, name: str, upload_id: str) -> list[Part] | None:
     """The parts of an incomplete upload, None when it was completed or aborted meanwhile."""
     parts: list[Part] = []
     marker, more = None, True
     while more:
         with translate_errors(bucket_client.settings, name):
             try:
-                page = multipart.list_parts(
-                    bucket_client.client, bucket_client.settings.bucket, name, upload_id, marker
-                )
+                page = multipart.list_parts(*_target(bucket_client, name), upload_id, marker)
             except S3Error as error:
                 if error.code == _NO_SUCH_UPLOAD:
                     return None
@@ -213,3 +205,20 @@ def _parts_of(bucket_client: BucketClient, name: str, upload_id: str) -> list[Pa
         parts += page.parts
         marker, more = page.next_part_number_marker, bool(page.is_truncated and page.next_part_number_marker)
     return parts
+
+
+def _target(bucket_client: BucketClient, name: str) -> tuple[Minio, str, str]:
+    return bucket_client.client, bucket_client.settings.bucket, bucket_client.settings.key_of(name)
+
+
+def _listed(bucket_client: BucketClient) -> Iterator[Upload]:
+    key: str | None = None
+    marker: str | None = None
+    while True:
+        with translate_errors(bucket_client.settings):
+            # Of the whole bucket: asked for a prefix, MinIO lists only the uploads of an object of that name.
+            page = multipart.list_uploads(bucket_client.client, bucket_client.settings.bucket, key, marker)
+        yield from page.uploads
+        if not page.is_truncated or not page.next_key_marker:
+            return
+        key, marker = page.next_key_marker, page.next_upload_id_marker

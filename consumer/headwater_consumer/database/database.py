@@ -1,13 +1,11 @@
 """Opening the projection's database, and its transactions."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 from headwater_eventlog.port import LogIdentity
 from headwater_runtime.closing import closed_on_failure
-from headwater_runtime.pools import Pool
 from headwater_schemas.errors import (
     FormatTooNew,
     FormatTooOld,
@@ -17,9 +15,10 @@ from headwater_schemas.errors import (
     StoreUnavailable,
 )
 
+from headwater_consumer.database.blocks import Block, connections_of
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.port import DatabaseAdapter
+from headwater_consumer.database.port import DatabaseAdapter, TableMissing
 from headwater_consumer.database.postgresql.naming import SCHEMA_NAME
 from headwater_consumer.database.row_mapping import create_tables
 from headwater_consumer.database.sql import select
@@ -27,7 +26,7 @@ from headwater_consumer.database.sqlite import SqliteFile, SqliteMemory, create_
 from headwater_consumer.database.tables import PROJECTION_META
 from headwater_consumer.rows import MetaRow
 
-FORMAT = 6  # of the tables; a projection of another format is rebuilt by a replay
+FORMAT = 10  # of the tables; a projection of another format is rebuilt by a replay
 _FORMAT, _LOG, _PARTITIONS, _ANCESTORS = "format", "log", "partitions", "ancestors"  # names in PROJECTION_META
 
 
@@ -36,15 +35,9 @@ class Database:
 
     def __init__(self, adapter: DatabaseAdapter) -> None:
         self.adapter = adapter
-        self._connections = Pool(
-            adapter.name,
-            adapter.connect,
-            Connection.close,
-            unavailable=StoreUnavailable,
-            is_usable=adapter.is_reusable,
-            idle_s=adapter.idle_s,
-        )
+        self._connections = connections_of(adapter)
         self.name = adapter.name  # for messages
+        self._meta_at_opening: dict[str, str] = {}
 
     @classmethod
     def open_sqlite(cls, file: Path, *, create: bool = True, read_only: bool = False) -> "Database":
@@ -81,25 +74,39 @@ class Database:
         adapter = PostgresqlSchema(url, schema)
         database = cls(adapter)
         with closed_on_failure(database):
-            if create and not database._has_tables():
+            try:
+                database._check_format()  # one question, where everything is there
+            except StoreMissing:
+                if not create:
+                    raise
                 adapter.create_schema()
                 database._create_tables()
-            database._check_format()
+                database._check_format()
         return database
 
     # --- transactions
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Write: all or nothing, one at a time. Raises: StoreUnavailable when full or busy, StoreReadOnly."""
-        return _Block(self.adapter, self._connections.borrowed(), self.adapter.begin_writing)
+        return Block(self.adapter, self._connections.borrowed(), self.adapter.begin_writing)
 
     def snapshot(self) -> AbstractContextManager[Connection]:
         """Read one unchanging snapshot, while others write. Keep it short: nothing is vacuumed meanwhile."""
-        return _Block(self.adapter, self._connections.borrowed(), self.adapter.begin_reading)
+        return Block(self.adapter, self._connections.borrowed(), self.adapter.begin_reading)
 
     def autocommit(self) -> AbstractContextManager[Connection]:
         """Read with one statement, which is a snapshot of its own: a third of the cost of `snapshot`."""
-        return _Block(self.adapter, self._connections.borrowed(), None)
+        return Block(self.adapter, self._connections.borrowed(), None)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[Connection]:
+        """As `autocommit`, for a question that may take so long at most. Raises: TookTooLong."""
+        with self.autocommit() as connection:
+            self.adapter.limit_time(connection, seconds)
+            try:
+                yield connection
+            finally:
+                self.adapter.limit_time(connection, None)
 
     # --- announcements
 
@@ -125,9 +132,11 @@ class Database:
         return self.adapter.location
 
     def source_log(self) -> LogIdentity | None:
-        """The log that this is the projection of; None while it is bound to none."""
-        with self.autocommit() as connection:
-            values = _meta(connection)
+        """The log that this is the projection of, which never changes; None while it is bound to none."""
+        values = self._meta_at_opening
+        if _LOG not in values:
+            with self.autocommit() as connection:
+                values = _meta(connection)
         if _LOG not in values:
             return None
         return LogIdentity(values[_LOG], int(values[_PARTITIONS]), tuple(filter(None, values[_ANCESTORS].split(","))))
@@ -146,9 +155,12 @@ class Database:
 
     # --- tables
 
-    def _has_tables(self) -> bool:
+    def _table_names(self) -> list[str]:
         with self.snapshot() as connection:
-            names = self.adapter.table_names(connection)
+            return self.adapter.table_names(connection)
+
+    def _has_tables(self) -> bool:
+        names = self._table_names()
         if names and PROJECTION_META.name not in names:
             raise StoreNotOurs(
                 f"{self.name} holds other tables ({names[0]!r}). It was left as it is; use another database."
@@ -163,12 +175,21 @@ class Database:
             create_tables(connection)
             self.adapter.insert_row(connection, MetaRow(_FORMAT, str(FORMAT)))
 
+    def _read_meta(self) -> dict[str, str]:
+        """What it says of itself; empty where the table of that is missing among others. Raises: StoreMissing."""
+        try:
+            with self.autocommit() as connection:
+                return _meta(connection)
+        except TableMissing:
+            if self.adapter.empty_hint is not None and not self._table_names():
+                raise StoreMissing(f"there is no projection in {self.name}. {self.adapter.empty_hint}") from None
+        with suppress(TableMissing), self.autocommit() as connection:  # by now, if another process was creating it
+            return _meta(connection)
+        return {}
+
     def _check_format(self) -> None:
-        with self.snapshot() as connection:
-            names = self.adapter.table_names(connection)
-            found = _meta(connection).get(_FORMAT) if PROJECTION_META.name in names else None
-        if not names and self.adapter.empty_hint is not None:
-            raise StoreMissing(f"there is no projection in {self.name}. {self.adapter.empty_hint}")
+        self._meta_at_opening = self._read_meta()
+        found = self._meta_at_opening.get(_FORMAT)
         if found is None or not found.isdecimal():
             raise StoreNotOurs(
                 f"{self.name} is not a headwater projection: it does not name its format. It was left as it is; "
@@ -184,51 +205,6 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
-
-
-class _Block:
-    """A block with a connection, in a transaction where that is begun, in which errors of the driver become ours."""
-
-    __slots__ = ("_adapter", "_begin", "_connection", "_loan")
-
-    def __init__(self, adapter: DatabaseAdapter, loan: AbstractContextManager[Connection], begin: str | None) -> None:
-        """`begin` is sent to the driver: it would begin by itself only before the first write, too late to read."""
-        self._adapter = adapter
-        self._loan = loan
-        self._begin = begin
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = self._loan.__enter__()
-            if self._begin is not None:
-                self._within_loan(self._connection.driver.execute, self._begin)
-        except self._adapter.errors as error:
-            raise self._adapter.to_store_error(error) from error
-        return self._connection
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if self._begin is not None:
-                if kind is None:
-                    self._within_loan(self._connection.commit)
-                else:
-                    with suppress(*self._adapter.errors):  # a broken connection has nothing to roll back
-                        self._connection.rollback()
-            self._loan.__exit__(kind, error, traceback)
-        except self._adapter.errors as failure:
-            raise self._adapter.to_store_error(failure) from failure
-        if isinstance(error, self._adapter.errors):
-            raise self._adapter.to_store_error(error) from error
-
-    def _within_loan(self, action: Callable[..., object], *arguments: object) -> None:
-        """Where `action` fails, the connection is given back as one that failed."""
-        try:
-            action(*arguments)
-        except BaseException as error:
-            self._loan.__exit__(type(error), error, error.__traceback__)
-            raise
 
 
 def _meta(connection: Connection) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from headwater_schemas.errors import StoreError, StoreUnavailable
@@ -13,18 +14,42 @@ R = TypeVar("R", bound=ProjectionRow)
 Values = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a database holds, in messages."""
+
+    noun: str  # with its article
+    mending: str  # what to do where it is damaged; a sentence
+
+
+PROJECTION = Holding("the projection", "Rebuild it with `headwater replay --replace`.")
+
+
 class DataRefused(StoreError):
     """The database works, but refuses what it was given: too long, out of range, or not unique."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(
-            f"{name} cannot hold what an event says: {text}. Nothing that was recorded is lost: upgrade headwater, or "
+            f"{name} cannot hold what it was given: {text}. Nothing that was recorded is lost: upgrade headwater, or "
             "report this."
         )
 
 
 class GaveWay(StoreUnavailable):
     """The transaction was undone to let another one end. Repeated, it can succeed."""
+
+
+class TableMissing(StoreUnavailable):
+    """There is no table of this name."""
+
+
+class TookTooLong(StoreUnavailable):
+    """A question was given up at the end of the time that it had. A smaller one can succeed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a question to {name} took longer than it may. Ask for less, or when the machine is less busy."
+        )
 
 
 class DatabaseAdapter(Protocol):
@@ -50,6 +75,11 @@ class DatabaseAdapter(Protocol):
     @property
     def begin_writing(self) -> str:
         """Begins a transaction that writes. A crash of the server may undo the last ones: the log has it all."""
+        ...
+
+    @property
+    def begin_durably(self) -> str:
+        """Begins a transaction that writes and that no crash of a server undoes."""
         ...
 
     @property
@@ -84,6 +114,10 @@ class DatabaseAdapter(Protocol):
 
     def connect(self) -> Connection:
         """A new connection."""
+        ...
+
+    def limit_time(self, connection: Connection, seconds: float | None) -> None:
+        """Have each question on this connection end with `TookTooLong` after so long, at most; None: as before."""
         ...
 
     def table_names(self, connection: Connection) -> list[str]:
@@ -164,6 +198,10 @@ class DatabaseAdapter(Protocol):
 
     def load_layers(self, connection: Connection, layers: Sequence[int]) -> list[Values]:
         """All rows of `entries` in these layers."""
+        ...
+
+    def known_digests(self, connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of `digests` that an entry has, of whatever project and layer. One index look-up each."""
         ...
 
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:

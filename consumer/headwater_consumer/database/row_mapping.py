@@ -23,16 +23,24 @@ PREFIX_LENGTH = 512  # characters
 TABLES: dict[type[ProjectionRow], "MappedTable"] = {}  # filled by `tables`
 
 Indexes = tuple[tuple[str, ...], ...]
+PartialIndexes = tuple[tuple[str, tuple[str, ...], str], ...]  # name, columns, and the condition of the rows it holds
 
 
 class MappedTable:
     """A table, as far as it is known without SQLAlchemy; anything else is asked of SQLAlchemy's form of it."""
 
     def __init__(
-        self, name: str, row_type: type[ProjectionRow], *, indexes: Indexes, prefix_indexes: Indexes, wide: bool
+        self,
+        name: str,
+        row_type: type[ProjectionRow],
+        *,
+        indexes: Indexes,
+        prefix_indexes: Indexes,
+        partial_indexes: PartialIndexes,
+        wide: bool,
     ) -> None:
         self.name = name
-        self._declaration = (row_type, indexes, prefix_indexes, wide)
+        self._declaration = (row_type, indexes, prefix_indexes, partial_indexes, wide)
 
     def __clause_element__(self) -> "Table":
         """For SQLAlchemy, where this is part of a statement."""
@@ -88,15 +96,23 @@ def map_row(
     *,
     indexes: Indexes = (),
     prefix_indexes: Indexes = (),
+    partial_indexes: PartialIndexes = (),
     wide: bool = False,
 ) -> "Table":
     """Map a row type to the table `name`.
 
     A prefix index begins with the prefix of its first column, which may be any length; it holds only the rows that have
-    that column, and costs the others nothing. SQLite keeps rows in the key's own tree, except `wide` ones, which would
-    overflow its pages.
+    that column, and costs the others nothing. A partial index is found by statements that have its condition, word by
+    word. SQLite keeps rows in the key's own tree, except `wide` ones, which would overflow its pages.
     """
-    TABLES[row_type] = MappedTable(name, row_type, indexes=indexes, prefix_indexes=prefix_indexes, wide=wide)
+    TABLES[row_type] = MappedTable(
+        name,
+        row_type,
+        indexes=indexes,
+        prefix_indexes=prefix_indexes,
+        partial_indexes=partial_indexes,
+        wide=wide,
+    )
     return cast("Table", TABLES[row_type])
 
 
@@ -117,7 +133,14 @@ def metadata() -> "MetaData":
     return MetaData()
 
 
-def _table(name: str, row_type: type[ProjectionRow], indexes: Indexes, prefix_indexes: Indexes, wide: bool) -> "Table":
+def _table(
+    name: str,
+    row_type: type[ProjectionRow],
+    indexes: Indexes,
+    prefix_indexes: Indexes,
+    partial_indexes: PartialIndexes,
+    wide: bool,
+) -> "Table":
     from sqlalchemy import Index, PrimaryKeyConstraint, Table
 
     hints = get_type_hints(row_type)
@@ -132,6 +155,8 @@ def _table(name: str, row_type: type[ProjectionRow], indexes: Indexes, prefix_in
     for index in prefix_indexes:
         parts = (prefix_of(table.c[index[0]]), *[table.c[column] for column in index[1:]])
         _partial(_index_name(name, index), parts, f"{index[0]} IS NOT NULL")
+    for label, columns_of_it, condition in partial_indexes:
+        _partial(f"{name}_{label}", tuple(table.c[column] for column in columns_of_it), condition)
     return table
 
 

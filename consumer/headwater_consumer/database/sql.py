@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlalchemy import BigInteger as BigInteger
     from sqlalchemy import LargeBinary as LargeBinary
     from sqlalchemy import Text as Text
     from sqlalchemy import and_ as and_
     from sqlalchemy import bindparam as bindparam
+    from sqlalchemy import case as case
     from sqlalchemy import cast as cast
     from sqlalchemy import column as column
     from sqlalchemy import delete as delete

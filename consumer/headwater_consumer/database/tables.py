@@ -20,6 +20,7 @@ ENTRIES = map_row(
     indexes=(("digest", "object_name", "layer"),),
     prefix_indexes=(("uri", "layer"),),
 )
+OBJECT_LAYERS = map_row(rows.ObjectLayerRow, "object_layers", indexes=(("layer",),))
 LAYERS = map_row(rows.LayerRow, "layers")
 DRAFTS = map_row(rows.DraftRow, "drafts", indexes=(("closed_position", "collection", "draft"),), wide=True)
 DRAFT_WRITERS = map_row(rows.DraftWriterRow, "draft_writers")
@@ -30,9 +31,24 @@ VERSIONS = map_row(rows.VersionRow, "versions", indexes=(("digest", "collection"
 VERSION_LAYERS = map_row(rows.VersionLayerRow, "version_layers")
 CONTESTED_PATHS = map_row(rows.ContestedPathRow, "contested_paths")
 VERSION_DIGESTS = map_row(rows.VersionDigestRow, "version_digests")
-ALIASES = map_row(rows.AliasRow, "aliases", indexes=(("collection", "version"),))
-TAGS = map_row(rows.TagRow, "tags")
-VERSION_ATTRIBUTES = map_row(rows.VersionAttributeRow, "version_attributes")
+ALIASES = map_row(
+    rows.AliasRow,
+    "aliases",
+    indexes=(("collection", "version"),),
+    partial_indexes=(("open_by_alias", ("alias", "collection"), "to_position IS NULL"),),
+)
+TAGS = map_row(rows.TagRow, "tags", indexes=(("tag", "collection", "version"),))
+VERSION_ATTRIBUTES = map_row(
+    rows.VersionAttributeRow,
+    "version_attributes",
+    # Few versions are deleted, and those are counted wherever versions are. The columns beyond the first say nothing
+    # more: with them SQLite prefers it to the key, which has all versions of a collection.
+    # What was purged is asked for by position: what is new of it.
+    partial_indexes=(
+        ("deleted", ("collection", "field", "to_position"), "to_position IS NULL AND field = 'deleted'"),
+        ("purged", ("from_position", "collection", "version"), "to_position IS NULL AND field = 'purged'"),
+    ),
+)
 VERSION_UPDATES = map_row(rows.VersionUpdateRow, "version_updates")
 VERSION_EVENTS = map_row(rows.VersionEventRow, "version_events", indexes=(("subject", "position", "record_index"),))
 
@@ -47,8 +63,11 @@ RUN_OUTPUTS = map_row(rows.RunOutputRow, "run_outputs", indexes=(("run",),))
 
 # --- administration
 CONDEMNED_OBJECTS = map_row(rows.CondemnedObjectRow, "condemned_objects")
-RELOCATED_RANGES = map_row(rows.RelocatedRangeRow, "relocated_ranges")
+RELOCATED_RANGES = map_row(rows.RelocatedRangeRow, "relocated_ranges", indexes=(("to_object_name",),))
 PROJECT_FACTS = map_row(rows.ProjectFactRow, "project_facts")
+GRANTS = map_row(rows.GrantRow, "grants", indexes=(("principal", "entity"),), wide=True)
+TOKENS = map_row(rows.TokenRow, "tokens", indexes=(("token",), ("principal", "scope")), wide=True)
+SUBSCRIPTIONS = map_row(rows.SubscriptionRow, "subscriptions", indexes=(("subscription",),), wide=True)
 PROJECTION_META = map_row(rows.MetaRow, "projection_meta")
 PROJECTORS = map_row(rows.ProjectorRow, "projectors")
 

@@ -17,9 +17,10 @@ from headwater_consumer.projection.news import REAL_TIME, News, WaitTimer
 from headwater_consumer.projection.view import ProjectionView
 from headwater_consumer.queries.outcomes import Draft
 from headwater_consumer.queries.results import Answers, SentRange
-from headwater_consumer.writing.log_check import check_ends
+from headwater_consumer.writing.log_check import check_cut, check_ends
 
 OUTAGE = Backoff(pause_s_min=0.02, pause_s_max=1.0, waits_until_deadline=True)  # while the database is away
+LOG_CHECK_S = 10.0  # who waits for the same cut so long asks whether the log still has it
 
 
 class RemoteProjection(ProjectionView):
@@ -30,6 +31,7 @@ class RemoteProjection(ProjectionView):
         self._timer = timer
         self._given_up = GivenUp(lambda: projector_reports(database).running > 0)
         self._of_database, self._of_log = AskedServer(StoreUnavailable), AskedServer(StoreNotAnswering)
+        self._awaited: tuple[Cut, float] | None = None  # a cut, and since when it was waited for or last asked about
 
     def ask(
         self,
@@ -40,7 +42,10 @@ class RemoteProjection(ProjectionView):
         patience_s: float,
         timeout_s: float,  # noqa: ARG002 - others project
     ) -> Answers:
-        """What became of these once the projection covers `cut`, or what there is after `patience_s`."""
+        """What became of these once the projection covers `cut`, or what there is after `patience_s`.
+
+        Raises: StoreUnavailable where the log lost what `cut` holds.
+        """
         news = self._news(cut, self._timer.monotonic() + patience_s)
         found = Answers({}, {}, [])
         if not self._has_seen(cut):
@@ -48,14 +53,17 @@ class RemoteProjection(ProjectionView):
         while True:
             with suppress(StoreUnavailable):  # a database that does not respond may do so again
                 found = self._answers(cut, drafts, ranges)
-            if Cut(cut.generation, found.offsets).includes(cut) or not news.pause():
+            if Cut(cut.generation, found.offsets).includes(cut):
+                return found
+            if not news.pause():
+                self._check_log_has(cut)
                 return found
 
     def catch_up(self, cut: Cut | None = None, *, timeout_s: float) -> None:
         """Return when the projection covers `cut`, everything on the log now unless given.
 
-        Raises: StoreUnavailable when that takes longer than `timeout_s`, or at once where it was waited for in vain and
-        nothing has changed since.
+        Raises: StoreUnavailable when that takes longer than `timeout_s`, at once where it was waited for in vain and
+        nothing has changed since, and where the log lost what `cut` holds.
         """
         deadline = time.monotonic() + timeout_s
         cut = self._now(deadline) if cut is None else cut
@@ -64,6 +72,7 @@ class RemoteProjection(ProjectionView):
             if self._given_up.holds(cut, self._seen) or not news.pause():
                 self.raise_overdue(cut, waited_s=timeout_s, gives_up=True)
                 return
+            self._check_log_has(cut)
 
     def raise_overdue(self, cut: Cut, *, waited_s: float, gives_up: bool) -> None:
         """Raises: StoreUnavailable, unless the projection covers `cut` by now. With `gives_up`, nobody waits again."""
@@ -118,6 +127,23 @@ class RemoteProjection(ProjectionView):
     def _covers(self, cut: Cut, deadline: float) -> bool:
         """Whether it does by now, as soon as the database answers."""
         return self._of_database.get(lambda: self.covers(cut), OUTAGE.start(deadline=deadline))
+
+    def _check_log_has(self, cut: Cut) -> None:
+        """Raises: StoreUnavailable where the log lost what `cut` holds, so that no projector will ever get there.
+
+        Asks seldom, and of one partition. A log that does not answer may do so again.
+        """
+        now = self._timer.monotonic()
+        if self._awaited is None or self._awaited[0] != cut:
+            self._awaited = cut, now
+        if now < self._awaited[1] + LOG_CHECK_S:
+            return
+        self._awaited = cut, now
+        seen = self._seen
+        lacking = next((p for p, offset in cut.offsets.items() if seen.get(p, BEFORE_FIRST) < offset), None)
+        if lacking is not None:
+            with suppress(StoreNotAnswering):
+                check_cut(cut, {lacking: self._log.end(lacking)})
 
     def _behind(self, cut: Cut) -> dict[int, int]:
         """Partition → about how many records of `cut` it lacks, where it lacks any."""

@@ -1,4 +1,4 @@
-"""Handlers of events about the store and its projects: objects, dead letters, rules, grants and settings."""
+"""Handlers of events about the store and its projects: objects, dead letters, rules, settings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,6 @@ from headwater_schemas import metadata
 from headwater_schemas.errors import Reason
 from headwater_schemas.events import (
     DEAD_LETTER_DECISIONS,
-    AccessGranted,
-    AccessRevoked,
     BlobsCondemned,
     BlobsMoved,
     BroadcastEvent,
@@ -17,18 +15,17 @@ from headwater_schemas.events import (
     RulesChanged,
     SessionsRetired,
     SettingsChanged,
-    SubscriptionAdded,
-    SubscriptionRemoved,
 )
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import first_session
-from headwater_schemas.limits import EPOCHS_MAX, OFFSETS_MAX, PARTITIONS_MAX
 from headwater_schemas.object_names import project_of
-from headwater_schemas.positions import position_number
-from headwater_schemas.settings import DIGEST_ALGORITHM, check_settings
+from headwater_schemas.positions import position_if_valid
+from headwater_schemas.settings import DIGEST_ALGORITHM, RETENTION, check_settings
 
+from headwater_consumer.projector.draft_rules import is_condemned
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text
-from headwater_consumer.projector.facts import change_fact, end_fact
+from headwater_consumer.projector.facts import change_fact
+from headwater_consumer.projector.retention import policies_changed
 from headwater_consumer.projector.state import Change, Delete, Put, RetireSessions, State
 from headwater_consumer.rows import (
     SETTINGS,
@@ -52,7 +49,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def blobs_condemned(context: EventContext, event: BlobsCondemned, state: State) -> list[Change]:
     """No later entry in this partition may name these objects. Condemning one again changes nothing."""
-    partition, condemned_ms = context.position.partition, _clock_ms(context)
+    partition, number, condemned_ms = context.position.partition, context.position_number, _clock_ms(context)
     changes: list[Change] = [_received(context, event)]
     for name in dict.fromkeys(event.objects):
         if project_of(name) != event.project:
@@ -62,12 +59,19 @@ def blobs_condemned(context: EventContext, event: BlobsCondemned, state: State) 
                 "Name the project that owns it.",
             )
         if state.get(CondemnedObjectRow, name, partition) is None:
-            changes.append(Put(CondemnedObjectRow(name, partition, event.broadcast, condemned_ms)))
+            changes.append(Put(CondemnedObjectRow(name, partition, number, event.broadcast, condemned_ms)))
     return changes
 
 
-def blobs_moved(event: BlobsMoved) -> list[Change]:
+def blobs_moved(context: EventContext, event: BlobsMoved, state: State) -> list[Change]:
     """Reads of these ranges are redirected. Entries are written once and do not change."""
+    for move in event.moves:
+        if is_condemned(context, move.to_object_name, state):
+            raise RuleViolation(
+                Reason.BLOB_CONDEMNED,
+                f"content of {move.object_name} cannot move to an object that is about to be deleted. Store it again "
+                "under another name.",
+            )
     return [
         Put(RelocatedRangeRow(move.object_name, move.offset, move.length, move.to_object_name, move.to_offset))
         for move in event.moves
@@ -94,7 +98,7 @@ def sessions_retired(context: EventContext, event: SessionsRetired, state: State
 def dead_letter_resolved(context: EventContext, event: DeadLetterResolved, state: State) -> list[Change]:
     """Carry out the decision; `records.resume_parked` then applies what waited."""
     parked = state.get(ParkedKeyRow, context.position.partition, event.key)
-    number = _position_number(event)
+    number = position_if_valid(event.epoch, event.partition, event.offset)
     letter = None if number is None else state.get(DeadLetterRow, number)
     if event.decision not in DEAD_LETTER_DECISIONS:
         known = ", ".join(DEAD_LETTER_DECISIONS)
@@ -113,14 +117,6 @@ def dead_letter_resolved(context: EventContext, event: DeadLetterResolved, state
     content = (letter.key, letter.payload, letter.headers, letter.session, letter.sequence)
     times = (letter.time_us, letter.append_us)
     return [Delete(letter), Put(ParkedRecordRow(letter.position, letter.partition, *content, *times))]
-
-
-def _position_number(event: DeadLetterResolved) -> int | None:
-    """The number of the position that an event names; None where it is none."""
-    ranges = ((event.epoch, EPOCHS_MAX), (event.partition, PARTITIONS_MAX), (event.offset, OFFSETS_MAX))
-    if not all(0 <= value < end for value, end in ranges):
-        return None
-    return position_number(event.epoch, event.partition, event.offset)
 
 
 def _skipped(context: EventContext, letter: DeadLetterRow, state: State) -> list[Change]:
@@ -160,16 +156,18 @@ def _clock_ms(context: EventContext) -> int:
     return (context.origin.clock - _EPOCH) // timedelta(milliseconds=1)
 
 
-def declared(
-    context: EventContext, event: RulesChanged | AccessGranted | SettingsChanged | SubscriptionAdded, state: State
-) -> list[Change]:
-    """A rule, grant, setting or subscription holds in a project from here on, in this partition."""
+def declared(context: EventContext, event: RulesChanged | SettingsChanged, state: State) -> list[Change]:
+    """A rule or setting holds in a project from here on, in this partition."""
     kind, name, value = _declaration(event)
+    policies: Mapping[str, Any] = {}
     if isinstance(event, SettingsChanged):
-        check_settings(metadata.decode(value))
+        patch = metadata.decode(value)
+        check_settings(patch)
+        policies = patch.pop(RETENTION, {})
         known = state.get(ProjectFactRow, context.position.partition, event.project, kind, name)
         before = metadata.decode(known.value) if known else {}
-        merged = metadata.merge(before, metadata.decode(value))
+        merged = metadata.merge(before, patch)
+        check_settings(merged)  # together they may be too many
         _check_algorithm(event.project, before, merged)
         value = metadata.encode(merged, "settings")
     metadata.decode(value)
@@ -177,7 +175,8 @@ def declared(
         context.position.partition, event.project, kind, name, value, context.effective_position, None
     )
     received = [_received(context, event)] if isinstance(event, RulesChanged) else []
-    return [*received, *change_fact(state, context, fact)]
+    changed = policies_changed(context, fact.project, policies, state)
+    return [*received, *change_fact(state, context, fact), *changed]
 
 
 def _check_algorithm(project: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -194,22 +193,9 @@ def _check_algorithm(project: str, before: Mapping[str, Any], after: Mapping[str
         )
 
 
-def withdrawn(context: EventContext, event: AccessRevoked | SubscriptionRemoved, state: State) -> list[Change]:
-    """A grant or a subscription ends."""
-    if isinstance(event, AccessRevoked):
-        kind, name = "grant", f"{event.principal}:{event.role}"
-    else:
-        kind, name = "subscription", event.subscription
-    return [*end_fact(state, context, ProjectFactRow, context.position.partition, event.project, kind, name)]
-
-
-def _declaration(event: RulesChanged | AccessGranted | SettingsChanged | SubscriptionAdded) -> tuple[str, str, str]:
+def _declaration(event: RulesChanged | SettingsChanged) -> tuple[str, str, str]:
     match event:
         case RulesChanged():
             return "rule", event.rule, event.value
-        case AccessGranted():
-            return "grant", f"{event.principal}:{event.role}", "{}"
         case SettingsChanged():
             return SETTINGS, SETTINGS, event.settings
-        case SubscriptionAdded():
-            return "subscription", event.subscription, event.settings

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 
 from headwater_schemas import codec, metadata
 from headwater_schemas.errors import Reason
-from headwater_schemas.events import EDIT_EXISTING, VersionCommitted
+from headwater_schemas.events import EDIT_EXISTING, MOVE_ALIASES, SHARED_DRAFT, VersionCommitted
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import TAGS_MAX, WRITERS_MAX
 from headwater_schemas.names import LATEST
+from headwater_schemas.provenance import check_imported, with_origin
 
 from headwater_consumer.projector.draft_rules import describe
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, time_text
@@ -22,6 +23,7 @@ from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import (
     DELETED,
     DESCRIPTION,
+    IMPORTED,
     METADATA,
     TTL,
     AliasRow,
@@ -112,11 +114,18 @@ def check_commit(event: VersionCommitted) -> None:
             Reason.INVALID,
             f"the commit of {describe(event)} has a time to live of {event.ttl_seconds} s. Give a positive number.",
         )
-    for reserved, value in (("transaction", event.transaction), ("imported", event.imported)):
-        if value is not None:
+    if event.transaction is not None:
+        raise RuleViolation(
+            Reason.INVALID,
+            f"the commit of {describe(event)} has the field 'transaction', which has no meaning yet. Leave it out.",
+        )
+    if event.imported is not None:
+        check_imported(event.imported)
+        if event.draft.startswith(SHARED_DRAFT):
             raise RuleViolation(
                 Reason.INVALID,
-                f"the commit of {describe(event)} has the field '{reserved}', which has no meaning yet. Leave it out.",
+                f"the commit of {describe(event)} says where it was imported from, and a version of several writers "
+                "is not imported. Import it as that of one writer.",
             )
 
 
@@ -141,9 +150,30 @@ def check_latest(event: VersionCommitted, state: State) -> None:
     )
 
 
-def may_edit_existing(event: VersionCommitted) -> bool:
-    """Whether the author may change a version that exists already. Without access control everybody may."""
-    return event.rights is None or EDIT_EXISTING in event.rights
+def moves_latest(event: VersionCommitted, state: State) -> bool:
+    """Whether a commit makes its version the latest one. An import is not what was logged last here: it leaves the
+    alias where something was.
+    """
+    if event.imported is None:
+        return True
+    held = state.get(AliasRow, event.collection, LATEST)
+    return held is None or state.get(VersionAttributeRow, event.collection, held.version, IMPORTED) is not None
+
+
+def set_origin(context: EventContext, event: VersionCommitted, version: int, state: State) -> list[Change]:
+    """Where an imported version comes from, beside what it has of that already."""
+    if event.imported is None:
+        return []
+    held = state.get(VersionAttributeRow, event.collection, version, IMPORTED)
+    origins = with_origin(None if held is None else held.value, check_imported(event.imported))
+    return [*set_attribute(state, context, event.collection, version, IMPORTED, origins)]
+
+
+def permitted(event: VersionCommitted, given: GivenAttributes) -> GivenAttributes:
+    """What the author may give to a version that exists already. Without access control that is everything."""
+    if event.rights is None or EDIT_EXISTING in event.rights:
+        return given
+    return GivenAttributes(aliases=given.aliases) if MOVE_ALIASES in event.rights else NOTHING_GIVEN
 
 
 def committed_again(context: EventContext, event: VersionCommitted, version: int, state: State) -> list[Change]:
@@ -162,7 +192,7 @@ def committed_again(context: EventContext, event: VersionCommitted, version: int
         held = state.get(VersionAttributeRow, name, version, attribute)
         check_same(event, attribute, None if held is None else held.value, value)
     attributes = set_attributes(context, name, version, given, state, moves_latest=False)
-    if attributes and not may_edit_existing(event):
+    if attributes != set_attributes(context, name, version, permitted(event, given), state, moves_latest=False):
         raise RuleViolation(
             Reason.NOT_PERMITTED,
             f"{describe(event)} was sealed as {name}:v{version}, and {context.origin.author} may not change its "

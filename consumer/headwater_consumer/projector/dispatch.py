@@ -26,9 +26,12 @@ from headwater_schemas.events import (
     SettingsChanged,
     SubscriptionAdded,
     SubscriptionRemoved,
+    TokenCreated,
+    TokenRevoked,
     VersionCommitted,
     VersionDeleted,
     VersionDescribed,
+    VersionPurged,
     VersionRecalled,
     VersionRestored,
     WriterDone,
@@ -37,7 +40,7 @@ from headwater_schemas.field_checks import check_fields
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.keys import UNKNOWN_SESSION, check_session, first_session
 
-from headwater_consumer.projector import administration, drafts, runs, seal, versions
+from headwater_consumer.projector import access, administration, drafts, runs, seal, versions
 from headwater_consumer.projector.event_context import EventContext, RuleViolation, rejection, time_text
 from headwater_consumer.projector.facts import version_updates
 from headwater_consumer.projector.state import Change, Put, State
@@ -116,6 +119,8 @@ def _handle(  # noqa: C901 - one branch an event, no other logic
             return versions.deleted(context, event, state)
         case VersionRestored():
             return versions.restored(context, event, state)
+        case VersionPurged():
+            return versions.purged(context, event, state)
         case VersionRecalled():
             return versions.recalled(context, event, state)
         case RunStarted():
@@ -129,14 +134,24 @@ def _handle(  # noqa: C901 - one branch an event, no other logic
         case BlobsCondemned():
             return administration.blobs_condemned(context, event, state)
         case BlobsMoved():
-            return administration.blobs_moved(event)
+            return administration.blobs_moved(context, event, state)
         case SessionsRetired():
             return administration.sessions_retired(context, event, state)
         case DeadLetterResolved():
             return administration.dead_letter_resolved(context, event, state)
-        case RulesChanged() | AccessGranted() | SettingsChanged() | SubscriptionAdded():
+        case RulesChanged() | SettingsChanged():
             return administration.declared(context, event, state)
-        case AccessRevoked() | SubscriptionRemoved():
-            return administration.withdrawn(context, event, state)
+        case AccessGranted():
+            return access.granted(context, event, state)
+        case AccessRevoked():
+            return access.revoked(context, event, state)
+        case TokenCreated():
+            return access.token_created(context, event, state)
+        case TokenRevoked():
+            return access.token_revoked(context, event, state)
+        case SubscriptionAdded():
+            return access.subscription_added(context, event, state)
+        case SubscriptionRemoved():
+            return access.subscription_removed(context, event, state)
         case _:
             assert_never(event)  # a new event type needs a handler here

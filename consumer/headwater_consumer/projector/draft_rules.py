@@ -19,7 +19,7 @@ from headwater_schemas.paths import (
     look_alike_text,
 )
 
-from headwater_consumer.projector.event_context import RuleViolation
+from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.state import State
 from headwater_consumer.rows import DELETED, CollectionRow, CondemnedObjectRow, VersionAttributeRow, VersionRow
 
@@ -116,7 +116,13 @@ def check_conflicts(event: EntryAdded, layers: Sequence[int], paths: Sequence[st
     )
 
 
-def check_objects(partition: int, event: EntryAdded, state: State) -> None:
+def is_condemned(context: EventContext, object_name: str, state: State) -> bool:
+    """Whether an object was condemned before this event was written, even if the event was parked meanwhile."""
+    condemned = state.get(CondemnedObjectRow, object_name, context.position.partition)
+    return condemned is not None and condemned.position < context.position_number
+
+
+def check_objects(context: EventContext, event: EntryAdded, state: State) -> None:
     project = CollectionName.parse(event.collection).namespace
     for name in event.files.objects:
         if project_of(name) != project:
@@ -124,7 +130,8 @@ def check_objects(partition: int, event: EntryAdded, state: State) -> None:
                 Reason.INVALID,
                 f"object {name} does not belong to {project}: projects do not share content. Store it there.",
             )
-        if state.get(CondemnedObjectRow, name, partition) is not None:
-            raise RuleViolation(
-                Reason.BLOB_CONDEMNED, f"object {name} is about to be deleted. Store its content again."
+        if is_condemned(context, name, state):
+            raise RuleViolation(  # does not name it: who writes through a server is told this, too
+                Reason.BLOB_CONDEMNED,
+                f"{describe(event)} needs an object that is about to be deleted. Store its content again.",
             )

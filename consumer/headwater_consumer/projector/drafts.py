@@ -19,6 +19,7 @@ from headwater_schemas.events import (
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import ENTRIES_PER_EVENT_MAX
 from headwater_schemas.lthash import ContentSum
+from headwater_schemas.version_events import DRAFT_DISCARDED, DRAFT_OPENED
 
 from headwater_consumer.projector.draft_rules import (
     check_base,
@@ -34,8 +35,6 @@ from headwater_consumer.projector.event_context import EventContext, RuleViolati
 from headwater_consumer.projector.state import AddEntries, Change, DropLayer, DropWriters, Put, State
 from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
-    DRAFT_DISCARDED,
-    DRAFT_OPENED,
     REFERENCE,
     REMOVED,
     CollectionRow,
@@ -93,7 +92,7 @@ def entries_added(context: EventContext, event: EntryAdded, state: State) -> lis
     draft = open_draft(event, state)
     paths = [*event.files.paths, *(reference.path for reference in event.references)]
     check_batch(event, paths)
-    check_objects(context.position.partition, event, state)
+    check_objects(context, event, state)
     if event.draft.startswith(SHARED_DRAFT):
         # A draft of one writer was checked by that writer, who knows all of it; nobody knows all of a shared one.
         check_conflicts(event, [draft.layer, *base_chain(draft, state)], paths, state)

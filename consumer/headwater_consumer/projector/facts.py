@@ -7,13 +7,16 @@ from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.rows import (
     AliasRow,
+    GrantRow,
     ProjectFactRow,
     RunCaptureRow,
     RunHeartbeatRow,
     RunRow,
     RunStateRow,
     RunValuesRow,
+    SubscriptionRow,
     TagRow,
+    TokenRow,
     VersionAttributeRow,
     VersionRow,
     VersionUpdateRow,
@@ -34,6 +37,9 @@ Fact = TypeVar(
     RunHeartbeatRow,
     RunCaptureRow,
     ProjectFactRow,
+    GrantRow,
+    TokenRow,
+    SubscriptionRow,
 )
 
 

@@ -3,13 +3,14 @@
 A hint: a row that is missing here is loaded when it is read, one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from headwater_schemas.events import (
     SHARED_DRAFT,
     AliasMoved,
     ArtifactUsed,
+    BlobsMoved,
     DraftEvent,
     DraftOpened,
     EntryAdded,
@@ -22,6 +23,7 @@ from headwater_schemas.events import (
     RunUpdated,
     Stamped,
     VersionCommitted,
+    VersionDeleted,
     VersionDescribed,
     WriterDone,
 )
@@ -32,7 +34,9 @@ from headwater_consumer.projector.state import State
 from headwater_consumer.rows import (
     CONFIG,
     DELETED,
+    RECALLED,
     SUMMARY,
+    TTL,
     AliasRow,
     CollectionRow,
     CondemnedObjectRow,
@@ -58,7 +62,8 @@ RowKey = tuple[type[ProjectionRow], tuple[Any, ...]]  # a row type, and the look
 # Events by what they read, made once: a union that is written where it is asked about is made for each event.
 _OF_A_WRITER = (EntryAdded, EntryRemoved, WriterDone)
 _OF_A_LAYER = (EntryAdded, EntryRemoved, VersionCommitted)
-_OF_A_VERSION = (ArtifactUsed, VersionDescribed)
+_RELYING_ON_OBJECTS = (EntryAdded, BlobsMoved)
+_OF_A_VERSION = (ArtifactUsed, VersionDeleted, VersionDescribed)
 _MOVING_ALIASES = (VersionCommitted, AliasMoved)
 _CHANGING_STATE = (RunStarted, RunFinished)
 _EXPECTING_HEARTBEATS = (RunStarted, RunHeartbeat)
@@ -82,8 +87,8 @@ def first_prefetch(position: Position, key: str, stamped: Stamped) -> Iterator[R
             yield VersionAttributeRow, (event.collection, event.base, DELETED)
     if isinstance(event, _OF_A_WRITER):
         yield DraftWriterRow, (event.collection, event.draft, event.writer or session)
-    if isinstance(event, EntryAdded):
-        yield from ((CondemnedObjectRow, (name, partition)) for name in event.files.objects)
+    if isinstance(event, _RELYING_ON_OBJECTS):
+        yield from ((CondemnedObjectRow, (name, partition)) for name in _objects_relied_on(event))
     if isinstance(event, VersionCommitted):
         yield from ((AliasRow, (event.collection, alias)) for alias in (LATEST, *event.aliases))
         if event.expected_digest is not None:
@@ -91,10 +96,21 @@ def first_prefetch(position: Position, key: str, stamped: Stamped) -> Iterator[R
     if isinstance(event, AliasMoved):
         yield AliasRow, (event.collection, event.alias)
     if isinstance(event, _OF_A_VERSION):
-        yield VersionRow, (event.collection, event.version)
-        yield VersionAttributeRow, (event.collection, event.version, DELETED)
+        yield from _of_version(event)
+
+
+def _of_version(event: ArtifactUsed | VersionDeleted | VersionDescribed) -> Iterator[RowKey]:
+    of_version = (event.collection, event.version)
+    yield VersionRow, of_version
+    yield VersionAttributeRow, (*of_version, DELETED)
     if isinstance(event, VersionDescribed):
-        yield VersionUpdateRow, (event.collection, event.version)
+        yield VersionUpdateRow, of_version
+    if isinstance(event, VersionDeleted) and event.decided_on is not None:
+        yield from ((VersionAttributeRow, (*of_version, field)) for field in (RECALLED, TTL))
+
+
+def _objects_relied_on(event: EntryAdded | BlobsMoved) -> Iterable[str]:
+    return event.files.objects if isinstance(event, EntryAdded) else [move.to_object_name for move in event.moves]
 
 
 def _of_run(event: RunEvent) -> Iterator[RowKey]:

@@ -16,6 +16,7 @@ from headwater_schemas.events import (
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import HEARTBEAT_SECONDS_MAX, RUN_VALUES_REMOVED_MAX, TAGS_MAX
 from headwater_schemas.names import RunName
+from headwater_schemas.version_events import RUN_FINISHED, RUN_STARTED
 
 from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.facts import change_fact, end_fact
@@ -23,8 +24,6 @@ from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
     CONFIG,
-    RUN_FINISHED,
-    RUN_STARTED,
     RUNNING,
     SUMMARY,
     RunCaptureRow,

@@ -12,16 +12,18 @@ from headwater_schemas.events import VersionCommitted, WriterDone
 from headwater_schemas.lthash import NOTHING, ContentSum
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import position_of
+from headwater_schemas.version_events import VERSION_COMMITTED, VERSION_DEDUPLICATED
 
 from headwater_consumer.projector.commit_attributes import (
-    NOTHING_GIVEN,
     check_commit,
     check_latest,
     committed_again,
     given_by,
     link_runs,
-    may_edit_existing,
+    moves_latest,
+    permitted,
     set_attributes,
+    set_origin,
     waiting_commit,
 )
 from headwater_consumer.projector.draft_rules import check_shared, check_size, check_type_of_collection, describe
@@ -50,8 +52,6 @@ from headwater_consumer.rows import (
     EXECUTABLE,
     FILE_KINDS,
     REMOVED,
-    VERSION_COMMITTED,
-    VERSION_DEDUPLICATED,
     CollectionRow,
     ContestedPathRow,
     DraftRow,
@@ -173,7 +173,7 @@ def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state
     else:
         version, changes = _new_version(context, event, draft, collection, sealed, digest, state)
     deduplicated = same is not None and same.version is not None
-    may_set = not deduplicated or may_edit_existing(event)
+    allowed = permitted(event, given) if deduplicated else given
     closed = touched(
         draft,
         context,
@@ -181,10 +181,12 @@ def _seal(context: EventContext, event: VersionCommitted, draft: DraftRow, state
         closed_position=context.effective_position,
         version=version,
         deduplicated=deduplicated,
-        attributes_ignored=not may_set and given != NOTHING_GIVEN,
+        attributes_ignored=allowed != given,
         sum_state=b"",  # not needed any more, and the largest field
     )
-    attributes = set_attributes(context, event.collection, version, given if may_set else NOTHING_GIVEN, state)
+    moving = moves_latest(event, state)
+    attributes = set_attributes(context, event.collection, version, allowed, state, moves_latest=moving)
+    attributes += set_origin(context, event, version, state)
     edges = link_runs(context, event.collection, version, _runs_of(event, draft, state), state)
     kind = VERSION_DEDUPLICATED if deduplicated else VERSION_COMMITTED
     told = announce(context, kind, event.collection, version=version, detail=event.run)

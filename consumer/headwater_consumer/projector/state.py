@@ -124,6 +124,18 @@ class State(Protocol):
         """The highest version that is not deleted."""
         ...
 
+    def newer_live_versions(self, collection: str, version: int, *, at_most: int) -> int:
+        """How many versions above this one are not deleted; counting stops at `at_most`."""
+        ...
+
+    def times_restored(self, collection: str, version: int) -> int:
+        """How often a version was deleted and brought back."""
+        ...
+
+    def is_used(self, collection: str, version: int) -> bool:
+        """Whether a run used a version."""
+        ...
+
     def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
         """The lowest version of this content that is not deleted."""
         ...

@@ -6,9 +6,11 @@ A handler announces what it decided. Moves of aliases are read off the changes, 
 
 from collections.abc import Sequence
 
+from headwater_schemas.version_events import ALIAS_MOVED
+
 from headwater_consumer.projector.event_context import EventContext
 from headwater_consumer.projector.state import Change, Put
-from headwater_consumer.rows import ALIAS_MOVED, AliasRow, VersionEventRow
+from headwater_consumer.rows import AliasRow, VersionEventRow
 
 
 def announce(

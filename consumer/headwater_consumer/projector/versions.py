@@ -7,28 +7,35 @@ from headwater_schemas.events import (
     ArtifactUsed,
     VersionDeleted,
     VersionDescribed,
+    VersionPurged,
     VersionRecalled,
     VersionRestored,
 )
 from headwater_schemas.frozen_unicode import quoted
 from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import LATEST
+from headwater_schemas.positions import position_if_valid, position_of
+from headwater_schemas.version_events import (
+    ARTIFACT_USED,
+    VERSION_DELETED,
+    VERSION_DESCRIBED,
+    VERSION_PURGED,
+    VERSION_RECALLED,
+    VERSION_RESTORED,
+)
 
+from headwater_consumer.projector.decided_deletions import check_unchanged
 from headwater_consumer.projector.event_context import EventContext, RuleViolation
 from headwater_consumer.projector.facts import add_tag, clear_attribute, end_fact, set_alias, set_attribute
 from headwater_consumer.projector.state import Change, Put, State
 from headwater_consumer.projector.version_events import announce
 from headwater_consumer.rows import (
-    ARTIFACT_USED,
     DELETED,
     DESCRIPTION,
     METADATA,
+    PURGED,
     RECALLED,
     TTL,
-    VERSION_DELETED,
-    VERSION_DESCRIBED,
-    VERSION_RECALLED,
-    VERSION_RESTORED,
     AliasRow,
     RunInputRow,
     TagRow,
@@ -87,9 +94,14 @@ def described(context: EventContext, event: VersionDescribed, state: State) -> l
 
 
 def deleted(context: EventContext, event: VersionDeleted, state: State) -> list[Change]:
-    """Delete a version, and its aliases if the event says so. `latest` moves to the newest live version."""
+    """Delete a version, and its aliases if the event says so. `latest` moves to the newest live version.
+
+    Not where the state changed on which that was decided.
+    """
     name, number = event.collection, event.version
     version = _live_version(name, number, state)
+    if event.decided_on is not None:
+        check_unchanged(event, event.decided_on, state)
     aliases = state.open_aliases(name, number)
     if aliases and not event.delete_aliases:
         held = ", ".join(alias.alias for alias in aliases[:ALIASES_SHOWN_MAX])
@@ -112,6 +124,11 @@ def restored(context: EventContext, event: VersionRestored, state: State) -> lis
     version = _known_version(name, number, state)
     if state.get(VersionAttributeRow, name, number, DELETED) is None:
         return []
+    if state.get(VersionAttributeRow, name, number, PURGED) is not None:
+        raise RuleViolation(
+            Reason.VERSION_PURGED,
+            f"{name}:v{number} cannot be restored: too late, it was purged and its content may be gone. Log it again.",
+        )
     lowest = state.lowest_live_version_with(name, version.digest, other_than=number)
     first = number if lowest is None else min(lowest, number)
     changes: list[Change] = [*clear_attribute(state, context, name, number, DELETED)]
@@ -120,6 +137,22 @@ def restored(context: EventContext, event: VersionRestored, state: State) -> lis
         changes += set_alias(state, context, name, LATEST, number if others is None else max(number, others))
     told = announce(context, VERSION_RESTORED, name, version=number)
     return [*changes, Put(VersionDigestRow(name, version.digest, first)), told]
+
+
+def purged(context: EventContext, event: VersionPurged, state: State) -> list[Change]:
+    """Give up a version that is still deleted by the deletion that the event names. A second time changes nothing."""
+    name, number = event.collection, event.version
+    _known_version(name, number, state)
+    deletion = state.get(VersionAttributeRow, name, number, DELETED)
+    if deletion is None or deletion.from_position != position_if_valid(event.epoch, event.partition, event.offset):
+        found = "is not deleted" if deletion is None else f"is deleted by {position_of(deletion.from_position)}"
+        raise RuleViolation(
+            Reason.VERSION_NOT_DELETED,
+            f"{name}:v{number} {found}, not by {event.epoch}/{event.partition}/{event.offset}, so it is not purged. "
+            "Name the deletion that holds.",
+        )
+    attribute = set_attribute(state, context, name, number, PURGED, "")
+    return [*attribute, announce(context, VERSION_PURGED, name, version=number)] if attribute else []
 
 
 def recalled(context: EventContext, event: VersionRecalled, state: State) -> list[Change]:

@@ -6,7 +6,7 @@ from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
-from headwater_consumer.database.conditions import holds, is_deleted
+from headwater_consumer.database.conditions import holds, is_deleted, is_field
 from headwater_consumer.database.sql import bindparam, func, select
 from headwater_consumer.database.tables import COLLECTIONS, VERSION_ATTRIBUTES, VERSIONS
 from headwater_consumer.queries.results import CollectionInfo
@@ -26,8 +26,8 @@ def collections(
 ) -> list[CollectionInfo]:
     """The collections of "entity/project", or of all projects, by name and at most `limit`.
 
-    The next page: `after` = the last name. Collections without a live version are left out. Cost: reads the attributes
-    of all versions of each collection on the page.
+    The next page: `after` = the last name. Collections without a live version are left out. Cost: counts the deleted
+    versions of each collection on the page.
     """
     start, end = range_of_folder(project) if project is not None else ("", None)
     start = max(start, after or "")
@@ -53,7 +53,7 @@ def count_collections(
 def artifact_types(database: Database, project: str, *, after: str | None = None, limit: int = 100) -> list[str]:
     """The types of the collections of "entity/project" that have versions, by name and at most `limit`.
 
-    The next page: `after` = the last one.
+    The next page: `after` = the last one. Cost: some index look-ups for each, however many collections are of it.
     """
     with database.autocommit() as connection:
         rows = _page_of_types().rows(connection, project=project, after=after or "", limit=limit)
@@ -82,7 +82,7 @@ def _collections_with_counts() -> "Select[Any]":
         .select_from(VERSION_ATTRIBUTES)
         .where(
             VERSION_ATTRIBUTES.c.collection == COLLECTIONS.c.collection,
-            VERSION_ATTRIBUTES.c.field == DELETED,
+            is_field(VERSION_ATTRIBUTES, DELETED),
             holds(VERSION_ATTRIBUTES),
         )  # numbers are dense, so that live versions need not be counted
     )
@@ -125,15 +125,21 @@ def _collection_count(of_type: bool) -> Statement:
 
 @compiled
 def _page_of_types() -> Statement:
-    return (
-        select(COLLECTIONS.c.type)
-        .where(
-            COLLECTIONS.c.project == bindparam("project"), COLLECTIONS.c.type > bindparam("after"), has_live_version()
-        )
-        .distinct()
-        .order_by(COLLECTIONS.c.type)
-        .limit(bindparam("limit"))
+    """Each type is looked up after the one before; a project can have many collections of one."""
+    table, following, of_type = COLLECTIONS, COLLECTIONS.alias("following"), COLLECTIONS.alias("of_type")
+    first = select(func.min(table.c.type).label("type")).where(
+        table.c.project == bindparam("project"), table.c.type > bindparam("after")
     )
+    walk: Any = first.cte("walk", recursive=True)
+    after_it = select(func.min(following.c.type)).where(
+        following.c.project == bindparam("project"), following.c.type > walk.c.type
+    )
+    walk = walk.union_all(select(after_it.scalar_subquery()).where(walk.c.type.is_not(None)))
+    one_of_it = select(of_type.c.collection).where(
+        of_type.c.project == bindparam("project"), of_type.c.type == walk.c.type, has_live_version(of_type)
+    )
+    is_there = one_of_it.limit(1).correlate(walk).scalar_subquery().is_not(None)
+    return select(walk.c.type).where(walk.c.type.is_not(None), is_there).limit(bindparam("limit"))
 
 
 @compiled

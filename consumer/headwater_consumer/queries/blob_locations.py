@@ -4,23 +4,25 @@ An entry always names the object that its bytes were first stored in. They may b
 are rewritten (`relocated_ranges`), and objects that will be deleted are condemned.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from headwater_schemas.entries import BlobLocation
-from headwater_schemas.object_names import FILES, PACKS
+from headwater_schemas.object_names import attempt_of, attempt_range, project_of
 from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.conditions import object_ranges
 from headwater_consumer.database.connection import Connection
+from headwater_consumer.database.names_at_once import found_among, is_one_of
 from headwater_consumer.database.sql import LargeBinary, Text, bindparam, cast, column, exists, func, select, values
 from headwater_consumer.database.tables import CONDEMNED_OBJECTS, DRAFTS, ENTRIES, RELOCATED_RANGES
+from headwater_consumer.queries.object_moves import moved
 
 OBJECTS_TRIED_MAX = 16  # with one content; then it counts as not stored, and is stored again
-MOVES_MAX = 16  # how often one content was rewritten since its entry was written; a collector rewrites by halves
 
 _Wanted = tuple[bytes, str, str]  # a digest; the names after which to search, among packs and among large files
 
@@ -40,18 +42,17 @@ def stored_locations(
 
     Content that only an open draft has does not count: it may disappear with the draft, while a sealed version stays.
     Content of which every copy is in a condemned object, or in one `without` which to search, counts as not stored.
-    Cost: one statement for KEYS_PER_STATEMENT_MAX digests, two index look-ups each, however many entries have one;
-    more statements only for what was rewritten or condemned.
+    Cost: one statement for KEYS_PER_STATEMENT_MAX digests that an entry has, two index look-ups each, however many
+    entries have one; for the others, where they are many, a tenth of it. More statements only for what was rewritten or
+    condemned.
     """
     with database.autocommit() as connection:  # a suggestion: see `stored_content`
-        start, end = range_of_folder(project)
-        if not digests or (
-            len(digests) > KEYS_PER_STATEMENT_MAX and not _any_draft().tuples(connection, start=start, end=end)
-        ):
+        asked = _perhaps_stored(database, connection, project, set(digests))
+        if not asked:
             return {}
-        (packs, packs_end), (files, files_end) = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
+        packs, packs_end, files, files_end = object_ranges(project).values()
         # Sorted: neighbours in the index are found faster.
-        wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(set(digests))]
+        wanted: list[_Wanted] = [(digest, packs, files) for digest in sorted(asked)]
         found: dict[bytes, BlobLocation] = {}
         for _ in range(OBJECTS_TRIED_MAX):
             first = _first_locations(connection, wanted, packs_end, files_end)
@@ -67,18 +68,36 @@ def stored_locations(
 def current_locations(connection: Connection, places: Sequence[BlobLocation]) -> list[BlobLocation]:
     """Each location, or where its bytes were rewritten to. Cost: negligible while nothing was ever rewritten."""
     now = list(places)
-    if not _any_relocated().tuples(connection):
+    if not any_relocated().tuples(connection):
         return now
-    rewritten = list(range(len(now)))
-    for _ in range(MOVES_MAX):
-        sources = _among(connection, _relocated_objects, (now[i].object_name for i in rewritten))
-        moved = {i: _relocated(connection, now[i]) for i in rewritten if now[i].object_name in sources}
-        rewritten = [i for i, place in moved.items() if place != now[i]]
-        for i in rewritten:
-            now[i] = moved[i]
-        if not rewritten:
-            break
+    relocated = found_among(connection, relocated_objects, (place.object_name for place in places))
+    asked = [i for i, place in enumerate(places) if place.object_name in relocated]
+    for i, place in zip(asked, moved(connection, [places[i] for i in asked]), strict=True):
+        now[i] = place
     return now
+
+
+def next_attempts(database: Database, project: str, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The attempt in the name that large content of "entity/project" is stored under next, for each digest.
+
+    It is above that of every object that an entry or a condemnation ever named: a condemned name never comes back.
+    Cost: an index look-up or two for each attempt that was made so far.
+    """
+    with database.autocommit() as connection:
+        return {digest: _next_attempt(connection, project, digest) for digest in digests}
+
+
+def condemned_objects(database: Database, project: str, objects: Sequence[str]) -> list[str]:
+    """Those of these objects of "entity/project" that will be deleted, so that no later event may rely on them."""
+    of_project = [name for name in objects if project_of(name) == project]
+    with database.autocommit() as connection:
+        return sorted(found_among(connection, _condemned_objects, of_project))
+
+
+def current_places(database: Database, places: Sequence[BlobLocation]) -> list[BlobLocation]:
+    """Each of these places, or where its bytes were rewritten to since it was looked up."""
+    with database.autocommit() as connection:
+        return current_locations(connection, places)
 
 
 def objects_of(database: Database, layers: Sequence[int]) -> dict[str, int]:
@@ -90,9 +109,9 @@ def objects_of(database: Database, layers: Sequence[int]) -> dict[str, int]:
         numbers = {f"layer_{i}": layer for i, layer in enumerate(padded(layers))}
         rows = _objects_of_layers(len(numbers)).tuples(connection, **numbers) if layers else ()
         ends = dict(rows)
-        if not ends or not _any_relocated().tuples(connection):
+        if not ends or not any_relocated().tuples(connection):
             return ends
-        for name in _among(connection, _relocated_objects, ends):
+        for name in found_among(connection, relocated_objects, ends):
             del ends[name]
             places = [
                 BlobLocation(name, *place)
@@ -101,6 +120,16 @@ def objects_of(database: Database, layers: Sequence[int]) -> dict[str, int]:
             for place in current_locations(connection, places):
                 ends[place.object_name] = max(ends.get(place.object_name, 0), place.offset + place.size)
     return ends
+
+
+def _perhaps_stored(database: Database, connection: Connection, project: str, digests: set[bytes]) -> set[bytes]:
+    """`digests`, less those that no entry has, where they are many: most of so many are new."""
+    if len(digests) <= KEYS_PER_STATEMENT_MAX:
+        return digests
+    start, end = range_of_folder(project)
+    if not _any_draft().tuples(connection, start=start, end=end):
+        return set()
+    return database.adapter.known_digests(connection, sorted(digests))
 
 
 def _first_locations(
@@ -124,28 +153,18 @@ def _usable_locations(
     """The current locations, less those in condemned objects and in those `without`."""
     usable = {d: one.place for d, one in found.items() if not one.is_rewritten and not one.is_condemned}
     if rewritten := {digest: one.place for digest, one in found.items() if one.is_rewritten}:
-        moved = dict(zip(rewritten, current_locations(connection, list(rewritten.values())), strict=True))
-        condemned = _among(connection, _condemned_objects, (place.object_name for place in moved.values()))
-        usable |= {digest: place for digest, place in moved.items() if place.object_name not in condemned}
+        places = dict(zip(rewritten, current_locations(connection, list(rewritten.values())), strict=True))
+        condemned = found_among(connection, _condemned_objects, (place.object_name for place in places.values()))
+        usable |= {digest: place for digest, place in places.items() if place.object_name not in condemned}
     return {d: place for d, place in usable.items() if place.object_name not in without} if without else usable
 
 
-def _relocated(connection: Connection, place: BlobLocation) -> BlobLocation:
-    row = _move_of().first(connection, object_name=place.object_name, start=place.offset, end=place.offset + place.size)
-    if row is None:
-        return place
-    return BlobLocation(row.to_object_name, row.to_object_offset + place.offset - row.object_offset, place.size)
-
-
-def _among(connection: Connection, query: Any, names: Iterable[str]) -> set[str]:
-    """Those of the object names that `query` finds."""
-    unique = list(dict.fromkeys(names))
-    found: set[str] = set()
-    for start in range(0, len(unique), KEYS_PER_STATEMENT_MAX):
-        chunk = padded(unique[start : start + KEYS_PER_STATEMENT_MAX])
-        parameters = {f"name_{i}": name for i, name in enumerate(chunk)}
-        found.update(row[0] for row in query(len(chunk)).rows(connection, **parameters))
-    return found
+def _next_attempt(connection: Connection, project: str, digest: bytes) -> int:
+    after, end = attempt_range(project, digest)
+    names = [name for (name,) in _condemned_in().tuples(connection, start=after, end=end)]
+    while (found := _next_name().first(connection, digest=digest, after=after, end=end)) is not None:
+        names.append(after := found.object_name)
+    return max((attempt_of(name) or 0 for name in names), default=-1) + 1
 
 
 # --- statements -------------------------------------------------------------------------------------------------
@@ -159,20 +178,36 @@ def _any_draft() -> Statement:
 
 
 @compiled
-def _any_relocated() -> Statement:
+def any_relocated() -> Statement:
     return select(RELOCATED_RANGES.c.object_offset).limit(1)
 
 
 @compiled
-def _relocated_objects(names: int) -> Statement:
-    wanted = RELOCATED_RANGES.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
-    return select(RELOCATED_RANGES.c.object_name).where(wanted).distinct()
+def relocated_objects(names: int) -> Statement:
+    """The objects of which something was rewritten elsewhere."""
+    name = RELOCATED_RANGES.c.object_name
+    return select(name).where(is_one_of(name, names)).distinct()
 
 
 @compiled
 def _condemned_objects(names: int) -> Statement:
-    wanted = CONDEMNED_OBJECTS.c.object_name.in_([bindparam(f"name_{i}") for i in range(names)])
-    return select(CONDEMNED_OBJECTS.c.object_name).where(wanted)
+    name = CONDEMNED_OBJECTS.c.object_name
+    return select(name).where(is_one_of(name, names))
+
+
+@compiled
+def _condemned_in() -> Statement:
+    """The condemned objects with a name in a range."""
+    name = CONDEMNED_OBJECTS.c.object_name
+    return select(name).where(name > bindparam("start"), name < bindparam("end")).distinct()
+
+
+@compiled
+def _next_name() -> Statement:
+    """The first object, by name, that an entry with a digest names in a range."""
+    name = ENTRIES.c.object_name
+    in_range = (name > bindparam("after")) & (name < bindparam("end"))
+    return select(name).where(ENTRIES.c.digest == bindparam("digest"), in_range).order_by(name).limit(1)
 
 
 @compiled
@@ -196,26 +231,6 @@ def _places_in(layers: int) -> Statement:
         select(columns.object_offset, columns.size)
         .where(in_layers, columns.object_name == bindparam("object_name"))
         .distinct()
-    )
-
-
-@compiled
-def _move_of() -> Statement:
-    """The nearest range that contains all of a location. Of several, any would do, and each reader takes the same."""
-    return (
-        select(RELOCATED_RANGES)
-        .where(
-            RELOCATED_RANGES.c.object_name == bindparam("object_name"),
-            RELOCATED_RANGES.c.object_offset <= bindparam("start"),
-            RELOCATED_RANGES.c.object_offset + RELOCATED_RANGES.c.length >= bindparam("end"),
-        )
-        .order_by(
-            RELOCATED_RANGES.c.object_offset.desc(),
-            RELOCATED_RANGES.c.length,
-            RELOCATED_RANGES.c.to_object_name,
-            RELOCATED_RANGES.c.to_object_offset,
-        )
-        .limit(1)
     )
 
 

@@ -5,18 +5,18 @@ A writer that ends between two partitions leaves such an event in some. Nothing 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater_schemas.keys import session_start_ms
-from headwater_schemas.object_names import FILES, PACKS
-from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
+from headwater_consumer.database.conditions import is_object_of_project, object_ranges
 from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.lost_transactions import lost_transactions
-from headwater_consumer.database.sql import bindparam, func, or_, select
+from headwater_consumer.database.names_at_once import is_one_of, names_at_once
+from headwater_consumer.database.sql import bindparam, func, select
 from headwater_consumer.database.tables import BROADCASTS, CONDEMNED_OBJECTS
 from headwater_consumer.rows import BroadcastRow, ParkedKeyRow, RetiredSessionsRow, SessionMarkRow
 
@@ -64,11 +64,19 @@ def condemned_everywhere(
 
     These alone may be deleted, once nothing refers to them. The next page: `after` = the last name.
     """
-    packs, files = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
-    within = {"packs": packs[0], "packs_end": packs[1], "files": files[0], "files_end": files[1]}
+    of_project = object_ranges(project)
     with database.autocommit() as connection:
-        rows = _condemned().tuples(connection, **within, partitions=partitions, after=after, limit=limit)
+        rows = _condemned().tuples(connection, **of_project, partitions=partitions, after=after, limit=limit)
     return [name for (name,) in rows]
+
+
+def condemned_among(database: Database, names: Sequence[str]) -> dict[str, int]:
+    """Those of the objects that some partition condemned, each with how many did."""
+    found: dict[str, int] = {}
+    with database.autocommit() as connection:
+        for count, values in names_at_once(names):
+            found.update(_condemned_among(count).tuples(connection, **values))
+    return found
 
 
 def _unfinished(connection: Connection, partitions: int) -> list[Broadcast]:
@@ -117,13 +125,17 @@ def _received() -> Statement:
 
 
 @compiled
+def _condemned_among(names: int) -> Statement:
+    name = CONDEMNED_OBJECTS.c.object_name
+    return select(name, func.count()).where(is_one_of(name, names)).group_by(name)
+
+
+@compiled
 def _condemned() -> Statement:
     name = CONDEMNED_OBJECTS.c.object_name
-    is_pack = (name > bindparam("packs")) & (name < bindparam("packs_end"))
-    is_file = (name > bindparam("files")) & (name < bindparam("files_end"))
     return (
         select(name)
-        .where(or_(is_pack, is_file), name > bindparam("after"))
+        .where(is_object_of_project(name), name > bindparam("after"))
         .group_by(name)
         .having(func.count() == bindparam("partitions"))
         .order_by(name)

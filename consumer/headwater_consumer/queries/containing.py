@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from headwater_schemas.object_names import FILES, PACKS
 from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.conditions import is_deleted
 from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.row_mapping import PREFIX_LENGTH, prefix_of
 from headwater_consumer.database.sql import and_, bindparam, or_, select
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 ENTRIES_PER_PAGE = 1000  # of one digest
 VERSIONS_PER_PAGE = 1000
+EVERYWHERE = "", "~"  # a range of names of projects: "~" is after all that they consist of
 
 Occurrence = tuple[str, int, str]  # collection, version, path
 _PathsOfLayers = Mapping[int, Sequence[str]]
@@ -32,7 +35,20 @@ def versions_containing(database: Database, digest: bytes, *, limit: int) -> lis
     chains have one of their layers.
     """
     with database.snapshot() as connection:
-        return list(islice(_occurrences(connection, _entries_with(connection, digest)), limit))
+        return list(islice(occurrences_of(connection, digest, EVERYWHERE), limit))
+
+
+def occurrences_of(
+    connection: Connection, digest: bytes, within: tuple[str, str], *, live: bool = False
+) -> Iterator[Occurrence]:
+    """As `versions_containing`, in the projects of a half-open range of names; `live`: without deleted versions.
+
+    Cost: that of those projects alone, as an object is in the project of the entries that name it.
+    """
+    start, end = within
+    for kind in (FILES, PACKS):
+        names = f"{kind}/{start}", f"{kind}/{end}"
+        yield from _occurrences(connection, _entries_with(connection, digest, *names), live=live)
 
 
 def versions_referencing(database: Database, uri: str, *, limit: int) -> list[Occurrence]:
@@ -45,11 +61,13 @@ def versions_referencing(database: Database, uri: str, *, limit: int) -> list[Oc
         return list(islice(_occurrences(connection, _entries_below(connection, uri)), limit))
 
 
-def _occurrences(connection: Connection, pages: Iterable[_PathsOfLayers]) -> Iterator[Occurrence]:
+def _occurrences(
+    connection: Connection, pages: Iterable[_PathsOfLayers], *, live: bool = False
+) -> Iterator[Occurrence]:
     """The versions that contain entries, given by layer."""
     for paths_of_layers in pages:
         for layer, paths in sorted(paths_of_layers.items()):
-            for collection, version, layers in _versions_of(connection, layer):
+            for collection, version, layers in _versions_of(connection, layer, live):
                 above = parse_chain(layers)
                 hidden = _named_by(connection, above[: above.index(layer)], paths)
                 yield from [(collection, version, path) for path in paths if path not in hidden]
@@ -63,12 +81,14 @@ def _entries_below(connection: Connection, uri: str) -> Iterator[_PathsOfLayers]
         yield {layer: [path for (path,) in rows]}
 
 
-def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLayers]:
-    """The entries with a digest, in pages: paths by layer."""
-    after: tuple[Any, ...] = ("", -1, "")
+def _entries_with(connection: Connection, digest: bytes, start: str, end: str) -> Iterator[_PathsOfLayers]:
+    """The entries with a digest in objects of a range of names, in pages: paths by layer."""
+    after: tuple[Any, ...] = (start, -1, "")
     while True:
         name, layer, path = after
-        rows = _rows_with().tuples(connection, digest=digest, name=name, layer=layer, path=path, limit=ENTRIES_PER_PAGE)
+        rows = _rows_with().tuples(
+            connection, digest=digest, name=name, end=end, layer=layer, path=path, limit=ENTRIES_PER_PAGE
+        )
         paths_of_layers: dict[int, list[str]] = defaultdict(list)
         for _, layer, path in rows:
             paths_of_layers[layer].append(path)
@@ -78,11 +98,11 @@ def _entries_with(connection: Connection, digest: bytes) -> Iterator[_PathsOfLay
         after = rows[-1]
 
 
-def _versions_of(connection: Connection, layer: int) -> Iterator[tuple[Any, ...]]:
+def _versions_of(connection: Connection, layer: int, live: bool) -> Iterator[tuple[Any, ...]]:
     """(collection, version, layers) of every version that has a layer in its chain."""
     collection, version = "", -1
     while True:
-        rows = _chains().tuples(
+        rows = _chains(live).tuples(
             connection, layer=layer, collection=collection, version=version, limit=VERSIONS_PER_PAGE
         )
         yield from rows
@@ -120,7 +140,7 @@ def _rows_with() -> Statement:
     return (
         select(name, layer, path)
         # The first condition follows from the last, but an index can begin with it.
-        .where(ENTRIES.c.digest == bindparam("digest"), name >= at["name"], later)
+        .where(ENTRIES.c.digest == bindparam("digest"), name >= at["name"], name < bindparam("end"), later)
         .order_by(name, layer, path)
         .limit(bindparam("limit"))
     )
@@ -155,17 +175,18 @@ def _references_of_layer() -> Statement:
 
 
 @compiled
-def _chains() -> Statement:
+def _chains(live: bool) -> Statement:
     collection: Any = bindparam("collection")
     later = or_(
         VERSION_LAYERS.c.collection > collection,
         and_(VERSION_LAYERS.c.collection == collection, VERSION_LAYERS.c.version > bindparam("version")),
     )
     same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
+    conditions = [VERSION_LAYERS.c.layer == bindparam("layer"), later, *([~is_deleted()] if live else [])]
     return (
         select(VERSION_LAYERS.c.collection, VERSION_LAYERS.c.version, VERSIONS.c.layers)
         .select_from(VERSION_LAYERS.join(VERSIONS, same))
-        .where(VERSION_LAYERS.c.layer == bindparam("layer"), later)
+        .where(*conditions)
         .order_by(VERSION_LAYERS.c.collection, VERSION_LAYERS.c.version)
         .limit(bindparam("limit"))
     )

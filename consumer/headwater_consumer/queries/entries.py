@@ -41,6 +41,7 @@ class Columns(Enum):
     ALL = EntryInfo._fields
     COMPARED = ("path", "kind", "digest", "size", "uri", "checksum", "object_version")
     SIZED = ("path", "kind", "digest", "size")
+    NAMED = ("path", "kind")
     DIFFERING = ("path", "kind", "size", "digest", "uri", "checksum", "object_version")
 
 
@@ -59,18 +60,20 @@ def entries_page(
     return _located_entries(database, page[:limit])
 
 
-def all_entries(database: Database, layers: Sequence[int], *, prefix: str = "") -> Iterator[list[EntryInfo]]:
-    """All entries under the folder `prefix` ("" for all) by path, in pages."""
-    for rows in pages(database, layers, Columns.ALL, prefix, None, ROWS_PER_PAGE):
+def all_entries(
+    database: Database, layers: Sequence[int], *, prefix: str = "", after: str | None = None
+) -> Iterator[list[EntryInfo]]:
+    """All entries under the folder `prefix` ("" for all) by path, in pages; those beyond the path `after`."""
+    for rows in pages(database, layers, Columns.ALL, prefix, after, ROWS_PER_PAGE):
         yield _located_entries(database, rows)
 
 
-def listing(database: Database, layers: Sequence[int]) -> Iterator[ListingPage]:
-    """Path and identity of every entry by path, in pages of columns: for detecting changes.
+def listing(database: Database, layers: Sequence[int], *, after: str | None = None) -> Iterator[ListingPage]:
+    """Path and identity of every entry beyond `after` by path, in pages of columns: for detecting changes.
 
     The identity tells one content of a path from another: `file_identity` or `reference_leaf`.
     """
-    for rows in pages(database, layers, Columns.COMPARED, "", None, ROWS_PER_PAGE):
+    for rows in pages(database, layers, Columns.COMPARED, "", after, ROWS_PER_PAGE):
         yield [row[0] for row in rows], list(map(_identity, rows))
 
 

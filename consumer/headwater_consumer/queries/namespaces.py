@@ -12,8 +12,8 @@ from headwater_consumer.database import Database
 from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.conditions import holds
 from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.sql import bindparam, func, literal, select
-from headwater_consumer.database.tables import COLLECTIONS, RUNS
+from headwater_consumer.database.sql import bindparam, func, literal, select, union_all
+from headwater_consumer.database.tables import COLLECTIONS, PROJECT_FACTS, RUNS
 from headwater_consumer.queries.artifact_collections import has_live_version
 from headwater_consumer.queries.results import ProjectInfo
 
@@ -36,6 +36,27 @@ def project_infos(
     """
     with database.snapshot() as connection:
         return [_info(connection, name) for name in _names(connection, entity, after, limit)]
+
+
+def project_info(database: Database, project: str) -> ProjectInfo | None:
+    """A project; None when nothing was ever logged in it and nobody set anything of it."""
+    with database.snapshot() as connection:
+        is_there = _is_there().first(connection, project=project) is not None
+        return _info(connection, project) if is_there else None
+
+
+def entities(database: Database, *, after: str | None = None, limit: int = 100) -> list[str]:
+    """The entities that have projects, in the order of those, at most `limit`; the next page: `after` = the last one.
+
+    Cost: a few index look-ups for each.
+    """
+    found: list[str] = []
+    beyond = range_of_folder(after)[1] if after is not None else None
+    with database.snapshot() as connection:
+        while len(found) < limit and (names := _names(connection, None, beyond, 1)):
+            found.append(names[0].partition("/")[0])
+            beyond = range_of_folder(found[-1])[1]
+    return found
 
 
 def count_projects(database: Database, *, entity: str | None = None, after: str | None = None) -> int:
@@ -91,8 +112,11 @@ def _info(connection: Connection, project: str) -> ProjectInfo:
 # --- statements -------------------------------------------------------------------------------------------------
 
 
-def _walk(table: "FromClause") -> Any:
-    """The projects of a table between `after` and `end`, at most `projects`: each is looked up after the one before."""
+def walk_projects(table: "FromClause") -> Any:
+    """The projects of a table, each looked up after the one before.
+
+    Parameters: they are between `after` and `end`, and at most `projects`.
+    """
     end: Any = bindparam("end")
     first = select(func.min(table.c.project).label("project"), literal(1).label("number")).where(
         table.c.project > bindparam("after"), table.c.project < end
@@ -110,13 +134,23 @@ def _walk(table: "FromClause") -> Any:
 
 @compiled
 def _page_of_projects(of_runs: bool) -> Statement:
-    walk = _walk(RUNS if of_runs else COLLECTIONS)
+    walk = walk_projects(RUNS if of_runs else COLLECTIONS)
     return select(walk.c.project).where(walk.c.project.is_not(None))
 
 
 @compiled
+def _is_there() -> Statement:
+    """A row where anything of a project was recorded."""
+    tables = (COLLECTIONS, RUNS, PROJECT_FACTS)
+    found = [
+        select(literal(1).label("one")).where(table.c.project == bindparam("project")).limit(1) for table in tables
+    ]
+    return union_all(*[select(one.subquery()) for one in found])
+
+
+@compiled
 def _collections_named() -> Statement:
-    walk = _walk(COLLECTIONS)
+    walk = walk_projects(COLLECTIONS)
     is_it = COLLECTIONS.c.collection == walk.c.project + "/" + bindparam("name")
     found = select(COLLECTIONS.c.collection).select_from(walk.join(COLLECTIONS, is_it)).where(has_live_version())
     return found.limit(bindparam("limit"))
@@ -124,7 +158,7 @@ def _collections_named() -> Statement:
 
 @compiled
 def _runs_named() -> Statement:
-    walk = _walk(RUNS)
+    walk = walk_projects(RUNS)
     is_it = RUNS.c.run == walk.c.project + "/" + bindparam("name")
     found = select(RUNS.c.run).select_from(walk.join(RUNS, is_it)).where(holds(RUNS))
     return found.limit(bindparam("limit"))

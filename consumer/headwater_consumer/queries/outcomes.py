@@ -27,8 +27,8 @@ from headwater_consumer.queries.versions import columns_of_version, facts_by_ver
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
-FEW = 8
-KEY_COUNTS = (0, 1, FEW, 32, KEYS_PER_STATEMENT_MAX)
+FEW, SOME = 8, 32
+KEY_COUNTS = (0, 1, FEW, SOME, KEYS_PER_STATEMENT_MAX)
 VERSIONS_TOLD_MAX = 8  # drafts; of more at once nobody waits for all that is recorded about their versions
 _CURSOR, _DRAFT, _REJECTION, _FACT = "cursor", "draft", "rejection", "fact"  # kinds of rows; facts have several
 
@@ -121,10 +121,14 @@ def _answers(rows: Sequence[Any], with_versions: bool) -> Answers:
 @cache
 def _statement(partitions: int, drafts: int, ranges: int, with_versions: bool) -> CompiledStatement:
     """`partitions`: none, one, or 2 for all. Compiled on its first use, but for the usual ones."""
-    if (partitions, with_versions) == (1, True) and drafts <= FEW and 1 <= ranges <= FEW:
-        return _about_few(_Drafts(drafts), _Ranges(ranges))
+    if partitions and with_versions and drafts <= FEW and 1 <= ranges <= SOME:
+        return _about_few(_Partitions(partitions), _Drafts(drafts), _Ranges(ranges))
     arguments = partitions, drafts, ranges, with_versions
     return CompiledStatement(f"answers{arguments}", lambda: _about(*arguments))
+
+
+class _Partitions(Enum):
+    ONE, SEVERAL = 1, 2
 
 
 class _Drafts(Enum):
@@ -132,13 +136,13 @@ class _Drafts(Enum):
 
 
 class _Ranges(Enum):
-    ONE, FEW = 1, FEW
+    ONE, FEW, SOME = 1, FEW, SOME
 
 
 @compiled
-def _about_few(drafts: _Drafts, ranges: _Ranges) -> Statement:
-    """About one partition, as a job asks that uses a few versions and logs one, or a few."""
-    return _about(1, drafts.value, ranges.value, True)
+def _about_few(partitions: _Partitions, drafts: _Drafts, ranges: _Ranges) -> Statement:
+    """As a job asks that uses a few versions and logs one, or a few; or a server for several jobs at once."""
+    return _about(partitions.value, drafts.value, ranges.value, True)
 
 
 def _about(partitions: int, drafts: int, ranges: int, with_versions: bool) -> Statement:

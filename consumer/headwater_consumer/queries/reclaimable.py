@@ -6,34 +6,36 @@ layers that only the deleted versions have lie on top, and of those below, only 
 reclaimable.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from headwater_schemas.names import CollectionName
-from headwater_schemas.object_names import FILES, PACKS
-from headwater_schemas.paths import range_of_folder
 
 from headwater_consumer.database import Database
-from headwater_consumer.database.compiled_statements import KEYS_PER_STATEMENT_MAX, Statement, compiled, padded
+from headwater_consumer.database.compiled_statements import Statement, compiled
 from headwater_consumer.database.conditions import is_deleted
-from headwater_consumer.database.connection import Connection
-from headwater_consumer.database.sql import LargeBinary, and_, bindparam, exists, or_, select
+from headwater_consumer.database.sql import and_, bindparam, select
 from headwater_consumer.database.tables import (
-    DRAFTS,
-    ENTRIES,
-    LAYERS,
     RUN_INPUTS,
     RUN_OUTPUTS,
-    VERSION_LAYERS,
     VERSIONS,
 )
 from headwater_consumer.queries.entries import Columns, entries_at, pages, rows_of_layer
+from headwater_consumer.queries.holders import Contents, Holders
 from headwater_consumer.queries.recorded_runs import EDGES_MAX
 from headwater_consumer.rows import FILE_KINDS, LayerChain, parse_chain
 
 ROWS_PER_PAGE = 5_000
 
-Contents = dict[bytes, int]  # digest → size in bytes
 Dependents = tuple[list[str], list[tuple[str, int]]]
+
+
+class OwnBytes(NamedTuple):
+    """How much of what a version has is its own."""
+
+    size_bytes: int
+    complete: bool  # if not, it is at least so much
 
 
 def reclaimable_bytes(database: Database, collection: str, versions: Sequence[int]) -> int:
@@ -42,14 +44,25 @@ def reclaimable_bytes(database: Database, collection: str, versions: Sequence[in
     Cost: the entries of the layers that no other live version has and, where the versions lie below others, the changes
     of the nearest of those; one to a few index look-ups for each.
     """
-    holders = _Holders(collection, frozenset(versions))
-    reclaimable: dict[bytes, int] = {}
+    holders = _others(collection, versions)
+    reclaimable: Contents = {}
     for version in dict.fromkeys(versions):
-        for contents in _candidates(database, _live_chain(database, collection, version), holders):
-            unknown = {digest: size for digest, size in contents.items() if digest not in reclaimable}
-            with database.snapshot() as connection:
-                reclaimable.update(holders.without_holders(connection, unknown))
+        for _ in _gathering(database, collection, version, holders, reclaimable):
+            pass
     return sum(reclaimable.values())
+
+
+def own_bytes(database: Database, collection: str, version: int, *, seconds_max: float) -> OwnBytes:
+    """The bytes that nothing in the project would name without this version, as far as that is found in time.
+
+    Cost: as `reclaimable_bytes`; about `seconds_max` at most.
+    """
+    deadline = time.monotonic() + seconds_max
+    own: Contents = {}
+    for _ in _gathering(database, collection, version, _others(collection, (version,)), own):
+        if time.monotonic() > deadline:
+            return OwnBytes(sum(own.values()), False)
+    return OwnBytes(sum(own.values()), True)
 
 
 def dependents(database: Database, collection: str, version: int, *, limit: int = EDGES_MAX) -> Dependents:
@@ -63,10 +76,23 @@ def dependents(database: Database, collection: str, version: int, *, limit: int 
     return [run for (run,) in runs], [(row.collection, row.version) for row in outputs]
 
 
+def _gathering(database: Database, collection: str, version: int, holders: Holders, found: Contents) -> Iterator[None]:
+    """Add the contents of a version that nothing that remains has to `found`, some with each step."""
+    for contents in _candidates(database, _live_chain(database, collection, version), holders):
+        unknown = {digest: size for digest, size in contents.items() if digest not in found}
+        with database.snapshot() as connection:
+            found.update(holders.without_holders(connection, unknown))
+        yield
+
+
+def _others(collection: str, versions: Iterable[int]) -> Holders:
+    return Holders(CollectionName.parse(collection).namespace, {(collection, version) for version in versions})
+
+
 # --- candidates ---------------------------------------------------------------------------------------------------
 
 
-def _candidates(database: Database, chain: LayerChain, holders: "_Holders") -> Iterator[Contents]:
+def _candidates(database: Database, chain: LayerChain, holders: Holders) -> Iterator[Contents]:
     """The contents of a chain, in parts, that possibly nothing else contains."""
     with database.snapshot() as connection:
         own = next((i for i, layer in enumerate(chain) if holders.chains_with(connection, layer)), len(chain))
@@ -96,69 +122,6 @@ def _live_chain(database: Database, collection: str, version: int) -> LayerChain
     return () if row is None else parse_chain(row.layers)
 
 
-# --- holders ------------------------------------------------------------------------------------------------------
-
-
-class _Holders:
-    """Everything in a project that remains, queried layer by layer."""
-
-    def __init__(self, collection: str, deleted: frozenset[int]) -> None:
-        self._collection = collection
-        self._deleted = deleted
-        project = CollectionName.parse(collection).namespace
-        packs, files = (range_of_folder(f"{kind}/{project}") for kind in (PACKS, FILES))
-        self._objects = {"packs": packs[0], "packs_end": packs[1], "files": files[0], "files_end": files[1]}
-        self._chains: dict[int, list[LayerChain]] = {}  # layer → the remaining chains with it
-
-    def chains_with(self, connection: Connection, layer: int) -> list[LayerChain]:
-        """The remaining chains with `layer`, those with the fewest layers above it first."""
-        if layer not in self._chains:
-            remaining = {
-                parse_chain(row.layers)
-                for row in _versions_with().rows(connection, layer=layer)
-                if row.collection != self._collection or row.version not in self._deleted
-            }
-            # A draft may restore what it hides of its base.
-            remaining.update(parse_chain(row.layers) for row in _bases_with().rows(connection, layer=layer))
-            if _open_layer().first(connection, layer=layer) is not None:
-                remaining.add((layer,))
-            self._chains[layer] = sorted(remaining, key=lambda chain: (chain.index(layer), chain))
-        return self._chains[layer]
-
-    def fewest_above(self, connection: Connection, layer: int) -> LayerChain:
-        """The layers above `layer` of the remaining chain that changed the least there."""
-        above = [chain[: chain.index(layer)] for chain in self.chains_with(connection, layer)]
-        return min(above, key=lambda layers: (sum(_rows_in(connection, number) for number in layers), layers))
-
-    def without_holders(self, connection: Connection, contents: Contents) -> Contents:
-        """Those of `contents` that nothing that remains contains."""
-        left, wanted = dict(contents), list(contents)
-        for start in range(0, len(wanted), KEYS_PER_STATEMENT_MAX):
-            chunk = padded(wanted[start : start + KEYS_PER_STATEMENT_MAX])
-            parameters = {f"digest_{i}": digest for i, digest in enumerate(chunk)}
-            for digest, layer in _layers_with(len(chunk)).tuples(connection, **parameters, **self._objects):
-                if digest in left and self._is_contained(connection, digest, layer):
-                    del left[digest]
-        return left
-
-    def _is_contained(self, connection: Connection, digest: bytes, layer: int) -> bool:
-        """Whether a remaining chain contains one of the layer's entries with this digest."""
-        chains = self.chains_with(connection, layer)
-        return any(_contains(connection, chain[: chain.index(layer)], digest, layer) for chain in chains)
-
-
-def _contains(connection: Connection, above: LayerChain, digest: bytes, layer: int) -> bool:
-    if not above:
-        return True
-    numbers = {f"layer_{i}": number for i, number in enumerate(padded(above))}
-    return _unhidden(len(numbers)).first(connection, digest=digest, layer=layer, **numbers) is not None
-
-
-def _rows_in(connection: Connection, layer: int) -> int:
-    row = _layer().first(connection, layer=layer)
-    return int(row.row_count)
-
-
 # --- statements -------------------------------------------------------------------------------------------------
 
 
@@ -166,61 +129,6 @@ def _rows_in(connection: Connection, layer: int) -> int:
 def _live_layers() -> Statement:
     is_it = and_(VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version == bindparam("version"))
     return select(VERSIONS.c.layers).where(is_it, ~is_deleted())
-
-
-@compiled
-def _versions_with() -> Statement:
-    same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
-    return (
-        select(VERSIONS.c.collection, VERSIONS.c.version, VERSIONS.c.layers)
-        .select_from(VERSION_LAYERS.join(VERSIONS, same))
-        .where(VERSION_LAYERS.c.layer == bindparam("layer"), ~is_deleted())
-    )
-
-
-@compiled
-def _bases_with() -> Statement:
-    same = and_(VERSIONS.c.collection == VERSION_LAYERS.c.collection, VERSIONS.c.version == VERSION_LAYERS.c.version)
-    base = and_(DRAFTS.c.collection == VERSIONS.c.collection, DRAFTS.c.base == VERSIONS.c.version)
-    return (
-        select(VERSIONS.c.layers)
-        .select_from(VERSION_LAYERS.join(VERSIONS, same).join(DRAFTS, base))
-        .where(VERSION_LAYERS.c.layer == bindparam("layer"), DRAFTS.c.closed_position.is_(None))
-        .distinct()
-    )
-
-
-@compiled
-def _open_layer() -> Statement:
-    is_it = and_(DRAFTS.c.layer == bindparam("layer"), DRAFTS.c.closed_position.is_(None))
-    return select(DRAFTS.c.layer).where(is_it).limit(1)
-
-
-@compiled
-def _layer() -> Statement:
-    return select(LAYERS.c.row_count).where(LAYERS.c.layer == bindparam("layer"))
-
-
-@compiled
-def _layers_with(digests: int) -> Statement:
-    """(digest, layer) of the entries with these digests whose bytes are the project's."""
-    of_digests = ENTRIES.c.digest.in_([bindparam(f"digest_{i}", type_=LargeBinary()) for i in range(digests)])
-    name = ENTRIES.c.object_name
-    of_project = or_(
-        and_(name >= bindparam("packs"), name < bindparam("packs_end")),
-        and_(name >= bindparam("files"), name < bindparam("files_end")),
-    )
-    return select(ENTRIES.c.digest, ENTRIES.c.layer).where(of_digests, of_project).distinct()
-
-
-@compiled
-def _unhidden(above: int) -> Statement:
-    """One of a layer's entries with a digest that none of the layers above it hides."""
-    over = ENTRIES.alias("over")
-    in_above = over.c.layer.in_([bindparam(f"layer_{i}") for i in range(above)])
-    hidden = exists().where(in_above, over.c.path == ENTRIES.c.path)
-    of_digest = and_(ENTRIES.c.digest == bindparam("digest"), ENTRIES.c.layer == bindparam("layer"))
-    return select(ENTRIES.c.path).where(of_digest, ~hidden).limit(1)
 
 
 @compiled

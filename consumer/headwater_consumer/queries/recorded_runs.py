@@ -9,8 +9,8 @@ from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headwater_schemas.captures import Capture
 from headwater_schemas.errors import NotFound
-from headwater_schemas.events import Capture
 from headwater_schemas.metadata import EMPTY
 from headwater_schemas.names import check_commit_prefix
 

@@ -1,16 +1,17 @@
 """The results of queries: frozen records. Times are microseconds since 1970, UTC."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+from headwater_schemas.access import token_id
+from headwater_schemas.captures import Capture
 from headwater_schemas.event_cursors import EventCursor
-from headwater_schemas.positions import Position
+from headwater_schemas.positions import Position, position_of
+from headwater_schemas.provenance import Provenance
+from headwater_schemas.version_events import ALIAS_MOVED, ARTIFACT_USED, DETAILS, RUN_KINDS, VersionEvent, time_of
 
-from headwater_consumer.rows import ALIAS_MOVED, EXECUTABLE, RUNNING
-
-if TYPE_CHECKING:
-    from headwater_schemas.events import Capture
+from headwater_consumer.row_codes import EXECUTABLE, RUNNING
 
 CRASHED = "crashed"  # a run whose heartbeat is long overdue: never recorded, see `RunInfo.state_at`
 
@@ -42,7 +43,14 @@ class VersionInfo:
     metadata: str  # canonical JSON, "{}" when there is none
     ttl_seconds: int | None
     deleted: bool
+    purged: bool  # deleted for good: it cannot be restored, and its content may be gone
     recalled: str | None  # the reason
+    imported: tuple[Provenance, ...] = ()  # where it comes from, the first import first
+
+    @property
+    def state(self) -> str:
+        """Whether it is "committed", "deleted" or "purged"."""
+        return "purged" if self.purged else "deleted" if self.deleted else "committed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,27 @@ class ProjectInfo:
     project: str  # "entity/project"
     artifacts: int  # that have live versions
     runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInfo:
+    """What somebody said about one retention policy of a project."""
+
+    name: str  # of a collection in the project, or with `*` and `?` of several
+    rules: str | None  # canonical JSON, see `headwater_schemas.retention`; None: it was removed
+    author: str
+    message: str | None
+    since_us: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """A version was deleted and brought back."""
+
+    version: int
+    times: int
+    last_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +130,22 @@ class RunInfo:
     finished_us: int | None  # None while it runs
     heartbeat_us: int | None  # its last sign of life, by the log's clock; None: its writer gives none
     heartbeat_due_us: int | None  # when the next is due
-    capture: "Capture | None"  # what it executes, without its environment; None: not captured, or not yet
+    capture: Capture | None  # what it executes, without its environment; None: not captured, or not yet
 
     def state_at(self, now_us: int) -> str:
         """The state at a time, in microseconds since 1970: "crashed" for a run whose heartbeat is long overdue.
 
         That is, by as much again as lies between two. Such a run goes on running if it is heard of again.
         """
-        if self.state != RUNNING or self.heartbeat_us is None or self.heartbeat_due_us is None:
-            return self.state
-        overdue_us = now_us - self.heartbeat_due_us
-        return CRASHED if overdue_us > self.heartbeat_due_us - self.heartbeat_us else RUNNING
+        return state_at(self.state, self.heartbeat_us, self.heartbeat_due_us, now_us)
+
+
+def state_at(state: str, heartbeat_us: int | None, heartbeat_due_us: int | None, now_us: int) -> str:
+    """See `RunInfo.state_at`."""
+    if state != RUNNING or heartbeat_us is None or heartbeat_due_us is None:
+        return state
+    overdue_us = now_us - heartbeat_due_us
+    return CRASHED if overdue_us > heartbeat_due_us - heartbeat_us else RUNNING
 
 
 class EntryInfo(NamedTuple):
@@ -226,6 +260,68 @@ class TreeLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a scope."""
+
+    scope: str  # an entity, with all its projects, or "entity/project"
+    role: str  # access.ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAccess:
+    """A token that was not revoked, and what it gives."""
+
+    token: str  # its hash
+    scope: str  # within which it gives anything
+    principal: str  # "issuer|subject"
+    expires_ms: int | None  # milliseconds since 1970, UTC; None: never
+    grants: tuple[Grant, ...]  # its principal's, as far as they hold within the scope
+
+
+@dataclass(frozen=True, slots=True)
+class GrantInfo:
+    """Who has a role, and who gave it."""
+
+    scope: str
+    principal: str
+    role: str
+    author: str
+    message: str | None
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token that was not revoked. Nothing here helps anybody to use it."""
+
+    token: str  # its hash
+    scope: str
+    principal: str
+    expires_ms: int | None
+    author: str
+    message: str | None
+    time_us: int
+    used_us: int | None = None  # when it was last used, where whoever answers knows that: no projection does
+
+    @property
+    def id(self) -> str:
+        """By which people name it."""
+        return token_id(self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionInfo:
+    """Who is told version events by webhook."""
+
+    subscription: str  # its id
+    scope: str  # whose events: of an entity, or of "entity/project"
+    settings: str  # see `webhooks.WebhookSettings`
+    author: str  # who made it or changed it last, whose rights it has
+    message: str | None
+    time_us: int  # when that was
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterInfo:
     """An event that could not be decoded and waits for a decision."""
 
@@ -247,7 +343,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionEvent:
+class VersionEventInfo:
     """One thing that happened to a version, an alias, a shared draft or a run, see `rows.version_events`."""
 
     id: str  # the same in every replay of the log
@@ -256,7 +352,7 @@ class VersionEvent:
     type: str | None  # of the collection
     version: int | None
     before: int | None  # the version that an alias was on
-    detail: str | None  # the alias, draft, run or final state
+    detail: str | None  # the alias, draft, run, reason or final state
     digest: str | None  # of the version
     author: str
     message: str | None
@@ -269,21 +365,86 @@ class VersionEvent:
         """ "entity/project"."""
         return self.subject.rpartition("/")[0]
 
+    @property
+    def partition(self) -> int:
+        """Of the log."""
+        return position_of(self.position).partition
+
+    @property
+    def run(self) -> str | None:
+        """The run that it names."""
+        return self.detail if DETAILS.get(self.kind) == "run" else None
+
+    def is_within(self, scopes: Collection[str]) -> bool:
+        """Whether it is about something in one of these entities and projects; a use has both its ends in them."""
+        return _is_within(self.subject, scopes) and (
+            self.kind != ARTIFACT_USED or self.run is None or _is_within(self.run, scopes)
+        )
+
+    def shown_within(self, scopes: Collection[str] | None) -> "VersionEventInfo":
+        """The event without the run that logged a version, where that is in none of these scopes."""
+        if scopes is None or self.run is None or _is_within(self.run, scopes):
+            return self
+        return replace(self, detail=None)
+
+    def told(self, cursor: EventCursor) -> VersionEvent:
+        """The event as subscribers are told it, who go on with `cursor`."""
+        is_of_run = self.kind in RUN_KINDS
+        fields = {"run" if is_of_run else "collection": self.subject}
+        if self.kind in DETAILS and self.detail is not None:
+            fields[DETAILS[self.kind]] = self.detail
+        return VersionEvent(
+            id=self.id,
+            kind=self.kind,
+            project=self.project,
+            time=time_of(self.time_us),
+            author=self.author,
+            message=self.message,
+            cursor=cursor.encode(),
+            artifact_type=self.type,
+            version=_version_text(self.version),
+            before=_version_text(self.before),
+            digest=self.digest,
+            **fields,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUsage:
+    """What a project, or one of its collections, took up when that was last counted."""
+
+    totals: str  # a `UsageTotals` as text
+    collections: list[tuple[str, str]]  # some of the project's, by name, those that take up most first; as text, too
+    collection_count: int  # of the project
+    objects: int | None  # that the store of bytes had of the project; None of a collection
+    object_bytes: int | None
+    cut: str  # the version events that are counted, as a cursor
+    computed_us: int  # microseconds since 1970, by the database's clock
+
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
     """Which version events are wanted: those that match all that is given."""
 
+    scopes: frozenset[str] | None = None  # the entities and "entity/project"s of which events may be read; None: all
+    entity: str | None = None
     project: str | None = None  # "entity/project"
     subject: str | None = None  # a collection or run
     type: str | None = None  # of the collection
     alias: str | None = None  # moves of it, and no other events
     kinds: frozenset[str] = frozenset()  # all, if empty
 
-    def accepts(self, event: VersionEvent) -> bool:
+    @property
+    def accepts_all(self) -> bool:
+        """Whether there is no event that is not wanted."""
+        return self == EventFilter()
+
+    def accepts(self, event: VersionEventInfo) -> bool:
         """Whether this one is wanted."""
         return (
-            self.project in (None, event.project)
+            (self.scopes is None or event.is_within(self.scopes))
+            and (self.entity is None or event.subject.startswith(f"{self.entity}/"))
+            and self.project in (None, event.project)
             and self.subject in (None, event.subject)
             and self.type in (None, event.type)
             and (self.alias is None or (event.kind == ALIAS_MOVED and event.detail == self.alias))
@@ -295,6 +456,29 @@ class EventFilter:
 class VersionEventPage:
     """Some version events."""
 
-    events: list[VersionEvent]
+    after: EventCursor  # before them
+    events: list[VersionEventInfo]
     cursor: EventCursor  # after them, and after others that were passed over
     more: bool  # whether there were others to read already
+
+    def cursors(self) -> Iterator[tuple[VersionEventInfo, EventCursor]]:
+        """Each event, with the cursor by which one goes on after it: that of the last one passes over others, too."""
+        reached = dict(self.after.reached)
+        for event in self.events[:-1]:
+            reached[event.partition] = event.position, event.index
+            yield event, EventCursor(self.after.generation, dict(reached))
+        if self.events:
+            yield self.events[-1], self.cursor
+
+    def told(self, scopes: Collection[str] | None = None) -> list[VersionEvent]:
+        """The events as subscribers are told them who may read these entities and projects; None: all."""
+        return [event.shown_within(scopes).told(cursor) for event, cursor in self.cursors()]
+
+
+def _is_within(name: str, scopes: Collection[str]) -> bool:
+    entity, project, _ = name.split("/", 2)
+    return entity in scopes or f"{entity}/{project}" in scopes
+
+
+def _version_text(version: int | None) -> str | None:
+    return None if version is None else f"v{version}"

@@ -27,6 +27,12 @@ def any_session_before(database: Database, start_ms: int, partitions: int) -> bo
         return any(_earlier().tuples(connection, partition=p, first=first) for p in range(partitions))
 
 
+def is_session_known(database: Database, session: str, partitions: int) -> bool:
+    """Whether any event of a session was projected, refused ones too. Cost: an index look-up for each partition."""
+    with database.autocommit() as connection:
+        return any(_of_session().tuples(connection, partition=p, session=session) for p in range(partitions))
+
+
 def oldest_needed_session(database: Database) -> tuple[str, str] | None:
     """The session that started first of those whose work is not done, and what is left of it, for people.
 
@@ -52,6 +58,13 @@ def oldest_needed_session(database: Database) -> tuple[str, str] | None:
 def _retired() -> Statement:
     least = func.min(RETIRED_SESSIONS.c.before_ms).label("before_ms")
     return select(least, func.count().label("partitions")).select_from(RETIRED_SESSIONS)
+
+
+@compiled
+def _of_session() -> Statement:
+    columns = SESSIONS.c
+    is_it = columns.partition == bindparam("partition"), columns.session == bindparam("session")
+    return select(columns.session).where(*is_it).limit(1)
 
 
 @compiled

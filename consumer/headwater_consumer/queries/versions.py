@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.names import parse_version
 from headwater_schemas.paths import range_of_folder
+from headwater_schemas.positions import position_of
+from headwater_schemas.provenance import origins_of
 
 from headwater_consumer.database import Database
 from headwater_consumer.database.branches import in_one_statement
@@ -28,7 +30,17 @@ from headwater_consumer.database.tables import (
     VERSIONS,
 )
 from headwater_consumer.queries.results import VersionInfo
-from headwater_consumer.rows import DELETED, DESCRIPTION, METADATA, RECALLED, TTL, LayerChain, parse_chain
+from headwater_consumer.rows import (
+    DELETED,
+    DESCRIPTION,
+    IMPORTED,
+    METADATA,
+    PURGED,
+    RECALLED,
+    TTL,
+    LayerChain,
+    parse_chain,
+)
 
 _ALIAS, _TAG, _UPDATED = "alias", "tag", "updated"  # fields of versions, beside those of VersionAttributeRow
 _VERSION = "version"  # the branch of a statement that has a version's own row
@@ -96,6 +108,20 @@ def layers_with_digest(database: Database, project: str, digest: str) -> LayerCh
     with database.autocommit() as connection:
         row = _layers_in_project_with_digest().first(connection, digest=digest, start=start, end=end)
     return None if row is None else parse_chain(row[0])
+
+
+def epoch_of_version(database: Database, collection: str, version: int) -> int:
+    """The epoch of the event that committed a version, which exists."""
+    with database.autocommit() as connection:
+        row = _position_of_version().first(connection, collection=collection, version=version)
+    return position_of(row[0]).epoch
+
+
+def imported_origins(database: Database, collection: str) -> dict[tuple[str, str], int]:
+    """(store, version there) → the version here, of all that were imported, deleted ones included."""
+    with database.snapshot() as connection:
+        rows = _origins().tuples(connection, collection=collection, field=IMPORTED)
+    return {(one.store, one.version): version for version, text in rows for one in origins_of(text)}
 
 
 def contested_paths(
@@ -167,7 +193,9 @@ def info_of(row: Any, facts: VersionFacts) -> VersionInfo:
         metadata=facts.get(METADATA, ("{}",))[0],
         ttl_seconds=int(ttl[0]) if ttl else None,
         deleted=DELETED in facts,
+        purged=PURGED in facts,
         recalled=facts.get(RECALLED, (None,))[0],
+        imported=origins_of(facts[IMPORTED][0]) if IMPORTED in facts else (),
     )
 
 
@@ -304,6 +332,23 @@ def _layers_in_project_with_digest() -> Statement:
             VERSIONS.c.collection < bindparam("end"),
         )
         .limit(1)
+    )
+
+
+@compiled
+def _position_of_version() -> Statement:
+    return select(VERSIONS.c.position).where(
+        VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version == bindparam("version")
+    )
+
+
+@compiled
+def _origins() -> Statement:
+    given = VERSION_ATTRIBUTES
+    return (
+        select(given.c.version, given.c.value)
+        .where(given.c.collection == bindparam("collection"), given.c.field == bindparam("field"), holds(given))
+        .order_by(given.c.version)
     )
 
 

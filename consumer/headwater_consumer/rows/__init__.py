@@ -10,7 +10,10 @@ A position here is one number, `positions.position_number`; times are microsecon
 by the database: a row means the same in every projection of the same log.
 """
 
+from headwater_consumer.row_codes import EXECUTABLE, FILE, FILE_KINDS, REFERENCE, REMOVED, RUNNING
+from headwater_consumer.rows.access import GrantRow, SubscriptionRow, TokenRow
 from headwater_consumer.rows.administration import (
+    RETENTION_POLICY,
     SETTINGS,
     CondemnedObjectRow,
     MetaRow,
@@ -20,15 +23,11 @@ from headwater_consumer.rows.administration import (
 )
 from headwater_consumer.rows.base import ProjectionRow, changed
 from headwater_consumer.rows.content import (
-    EXECUTABLE,
-    FILE,
-    FILE_KINDS,
-    REFERENCE,
-    REMOVED,
     DraftRow,
     DraftWriterRow,
     EntryRow,
     LayerRow,
+    ObjectLayerRow,
 )
 from headwater_consumer.rows.file_rows import EntryTuple, FileRows
 from headwater_consumer.rows.layer_chain import LayerChain, format_chain, parse_chain
@@ -44,7 +43,6 @@ from headwater_consumer.rows.log import (
 )
 from headwater_consumer.rows.runs import (
     CONFIG,
-    RUNNING,
     SUMMARY,
     RunCaptureRow,
     RunHeartbeatRow,
@@ -54,25 +52,13 @@ from headwater_consumer.rows.runs import (
     RunStateRow,
     RunValuesRow,
 )
-from headwater_consumer.rows.version_events import (
-    ALIAS_MOVED,
-    ARTIFACT_USED,
-    DRAFT_DISCARDED,
-    DRAFT_OPENED,
-    RUN_FINISHED,
-    RUN_STARTED,
-    VERSION_COMMITTED,
-    VERSION_DEDUPLICATED,
-    VERSION_DELETED,
-    VERSION_DESCRIBED,
-    VERSION_RECALLED,
-    VERSION_RESTORED,
-    VersionEventRow,
-)
+from headwater_consumer.rows.version_events import VersionEventRow
 from headwater_consumer.rows.versions import (
     DELETED,
     DESCRIPTION,
+    IMPORTED,
     METADATA,
+    PURGED,
     RECALLED,
     TTL,
     AliasRow,
@@ -87,32 +73,23 @@ from headwater_consumer.rows.versions import (
 )
 
 __all__ = [
-    "ALIAS_MOVED",
-    "ARTIFACT_USED",
     "CONFIG",
     "DELETED",
     "DESCRIPTION",
-    "DRAFT_DISCARDED",
-    "DRAFT_OPENED",
     "EXECUTABLE",
     "FILE",
     "FILE_KINDS",
+    "IMPORTED",
     "METADATA",
+    "PURGED",
     "RECALLED",
     "REFERENCE",
     "REMOVED",
+    "RETENTION_POLICY",
     "RUNNING",
-    "RUN_FINISHED",
-    "RUN_STARTED",
     "SETTINGS",
     "SUMMARY",
     "TTL",
-    "VERSION_COMMITTED",
-    "VERSION_DEDUPLICATED",
-    "VERSION_DELETED",
-    "VERSION_DESCRIBED",
-    "VERSION_RECALLED",
-    "VERSION_RESTORED",
     "AliasRow",
     "BroadcastRow",
     "CollectionRow",
@@ -124,10 +101,12 @@ __all__ = [
     "EntryRow",
     "EntryTuple",
     "FileRows",
+    "GrantRow",
     "LayerChain",
     "LayerRow",
     "LogPositionRow",
     "MetaRow",
+    "ObjectLayerRow",
     "ParkedKeyRow",
     "ParkedRecordRow",
     "ProjectFactRow",
@@ -144,7 +123,9 @@ __all__ = [
     "RunStateRow",
     "RunValuesRow",
     "SessionMarkRow",
+    "SubscriptionRow",
     "TagRow",
+    "TokenRow",
     "VersionAttributeRow",
     "VersionDigestRow",
     "VersionEventRow",

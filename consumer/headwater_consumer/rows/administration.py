@@ -1,10 +1,11 @@
-"""Rows about the store itself: condemned and relocated objects, settings and grants of projects."""
+"""Rows about the store itself: condemned and relocated objects, settings of projects."""
 
 from dataclasses import dataclass
 
 from headwater_consumer.rows.base import ProjectionRow, row
 
 SETTINGS = "settings"  # ProjectFactRow.kind and name of a project's settings
+RETENTION_POLICY = "retention"  # ProjectFactRow.kind of a retention policy; its name is the policy's
 
 
 @row(key=("object_name", "partition"))
@@ -12,12 +13,14 @@ SETTINGS = "settings"  # ProjectFactRow.kind and name of a project's settings
 class CondemnedObjectRow(ProjectionRow):
     """An object that no later event of a partition may rely on, from the first event there that condemned it.
 
-    Each partition decides by its own events, so that a replay decides the same in whatever order partitions come. Ends
-    when every session that may have known the object is retired.
+    Each partition decides by its own events, so that a replay decides the same in whatever order partitions come. An
+    event that was parked is later where it was written later, whenever it is judged. Ends when every session that may
+    have known the object is retired.
     """
 
     object_name: str
     partition: int
+    position: int  # of that event
     broadcast: str
     condemned_ms: int  # by the clock of whoever condemned it: milliseconds since 1970, UTC
 
@@ -37,11 +40,11 @@ class RelocatedRangeRow(ProjectionRow):
 @row(key=("partition", "project", "kind", "name"))
 @dataclass(frozen=True, slots=True)
 class ProjectFactRow(ProjectionRow):
-    """Fact: a rule, grant, setting or subscription of a project, as one partition knows it."""
+    """Fact: a rule or setting of a project, as one partition knows it."""
 
     partition: int
     project: str
-    kind: str  # "rule", "grant", "settings" or "subscription"
+    kind: str  # "rule", "settings" or "retention"
     name: str
     value: str  # canonical JSON
     from_position: int

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 from headwater_consumer.rows.base import ProjectionRow, row
 
-FILE, REFERENCE, REMOVED, EXECUTABLE = 0, 1, 2, 3  # EntryRow.kind; EXECUTABLE is a file, too
-FILE_KINDS = (FILE, EXECUTABLE)
-
 
 @row(key=("layer", "path", "ordinal"))
 @dataclass(frozen=True, slots=True)
@@ -25,6 +22,15 @@ class EntryRow(ProjectionRow):
     uri: str | None
     checksum: str | None
     object_version: str | None
+
+
+@row(key=("object_name", "layer"))
+@dataclass(frozen=True, slots=True)
+class ObjectLayerRow(ProjectionRow):
+    """Some row of `entries` in this layer names this object. Follows from `entries`, and says nothing more."""
+
+    object_name: str
+    layer: int
 
 
 @row(key=("layer",))

@@ -6,7 +6,7 @@ from itertools import compress, repeat
 
 from headwater_schemas.entries import FileEntries
 
-from headwater_consumer.rows.content import EXECUTABLE, FILE
+from headwater_consumer.row_codes import EXECUTABLE, FILE
 
 EntryTuple = tuple[object, ...]  # in the order of EntryRow's fields
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from headwater_consumer.rows.base import ProjectionRow, row
 
-RUNNING = "running"  # RunStateRow.state until the run finishes
-
 # Fields of RunValuesRow.
 CONFIG = "config"
 SUMMARY = "summary"

@@ -4,20 +4,6 @@ from dataclasses import dataclass
 
 from headwater_consumer.rows.base import ProjectionRow, row
 
-# Kinds of VersionEventRow.
-VERSION_COMMITTED = "version-committed"
-VERSION_DEDUPLICATED = "version-deduplicated"
-VERSION_DELETED = "version-deleted"
-VERSION_RESTORED = "version-restored"
-VERSION_DESCRIBED = "version-described"
-VERSION_RECALLED = "version-recalled"
-ALIAS_MOVED = "alias-moved"
-ARTIFACT_USED = "artifact-used"
-DRAFT_OPENED = "draft-opened"
-DRAFT_DISCARDED = "draft-discarded"
-RUN_STARTED = "run-started"
-RUN_FINISHED = "run-finished"
-
 
 @row(key=("position", "record_index"))
 @dataclass(frozen=True, slots=True)
@@ -29,7 +15,7 @@ class VersionEventRow(ProjectionRow):
 
     position: int  # from which it counts: a parked event counts from where its dead letter was resolved
     record_index: int  # counts from 0 at one position
-    kind: str
+    kind: str  # of `headwater_schemas.version_events`
     subject: str  # the collection or run
     version: int | None
     before: int | None  # the version that an alias was on

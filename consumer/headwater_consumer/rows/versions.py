@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from headwater_consumer.rows.base import ProjectionRow, row
 from headwater_consumer.rows.layer_chain import LayerChain, parse_chain
 
-DESCRIPTION, METADATA, TTL, DELETED, RECALLED = "description", "metadata", "ttl", "deleted", "recalled"
+DESCRIPTION, METADATA, TTL = "description", "metadata", "ttl"
+DELETED, PURGED, RECALLED = "deleted", "purged", "recalled"
+IMPORTED = "imported"  # its value: see `headwater_schemas.provenance`
 
 
 @row(key=("collection",))
@@ -111,7 +113,7 @@ class VersionAttributeRow(ProjectionRow):
     collection: str
     version: int
     field: str  # one of the constants above
-    value: str  # text; canonical JSON for metadata; seconds for ttl; "" for deleted; the reason for recalled
+    value: str  # text; canonical JSON for metadata; seconds for ttl; "" for deleted and purged; the reason for recalled
     from_position: int
     to_position: int | None
 

@@ -1,7 +1,8 @@
-"""The status of a projector over HTTP: /health for a supervisor, /metrics for Prometheus."""
+"""The status of a process over HTTP: /health for a supervisor, /metrics for Prometheus."""
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -10,27 +11,23 @@ from typing import Any
 
 from headwater_schemas.errors import InvalidSettings
 
-from headwater_consumer.service.metrics import CONTENT_TYPE, Metrics
-from headwater_consumer.service.status import BAD, ProjectorStatus
-from headwater_consumer.service.watchdog import Heartbeat
-
 HOST = "127.0.0.1"
 PORT = 9464
 REQUEST_S = 10.0  # for a request that is sent slowly
+JSON = "application/json"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
+Answer = tuple[HTTPStatus, str, bytes]  # with the type of its content
+Pages = Mapping[str, Callable[[], Answer]]  # by path
 
 
 class HttpEndpoint:
     """Serves inside a `with` block. Port 0 is any free one; `port` is the actual one."""
 
-    def __init__(self, status: ProjectorStatus, heartbeat: Heartbeat, *, host: str = HOST, port: int = PORT) -> None:
+    def __init__(self, pages: Pages, *, host: str = HOST, port: int = PORT) -> None:
         """Raises: InvalidSettings when the address cannot be listened on."""
-        metrics = Metrics(status, heartbeat)
-
-        class Bound(_Handler):
-            pages = {"/health": lambda: _health(status), "/metrics": lambda: (HTTPStatus.OK, metrics.text())}  # noqa: RUF012
-
         try:
-            self._server = _Server((host, port), Bound)
+            self._server = _Server((host, port), type("Bound", (_Handler,), {"pages": pages}))
         except (OSError, OverflowError) as error:
             raise InvalidSettings(
                 f"health and metrics cannot be served at {host}:{port} ({error}). "
@@ -50,26 +47,15 @@ class HttpEndpoint:
         self._server.server_close()
 
 
-def health(status: ProjectorStatus) -> dict[str, Any]:
-    """The content of /health."""
-    now = status.now
-    return {
-        "status": now.status.value,
-        "trouble": now.trouble,
-        "lag": now.lag,
-        "partitions": {
-            str(number): {"position": one.position, "end": one.end, "lag": one.lag, "stopped": one.stopped}
-            for number, one in sorted(now.partitions.items())
-        },
-        "dead_letters": now.dead_letters,
-        "parked_keys": now.parked_keys,
-    }
+def pages_of(health: Callable[[], tuple[bool, Mapping[str, Any]]], metrics: Callable[[], bytes]) -> Pages:
+    """Both pages. `health` says whether it answers 200 or 503, and its content."""
 
+    def tell_health() -> Answer:
+        is_good, content = health()
+        status = HTTPStatus.OK if is_good else HTTPStatus.SERVICE_UNAVAILABLE
+        return status, JSON, json.dumps(content, indent=1).encode() + b"\n"
 
-def _health(status: ProjectorStatus) -> tuple[HTTPStatus, bytes]:
-    content = health(status)
-    code = HTTPStatus.SERVICE_UNAVAILABLE if content["status"] in BAD else HTTPStatus.OK
-    return code, json.dumps(content, indent=1).encode() + b"\n"
+    return {"/health": tell_health, "/metrics": lambda: (HTTPStatus.OK, METRICS, metrics())}
 
 
 class _Server(ThreadingHTTPServer):
@@ -79,15 +65,18 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 
 
+_NOT_FOUND: Answer = HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"Not found. Try /health or /metrics.\n"
+
+
 class _Handler(BaseHTTPRequestHandler):
     timeout = REQUEST_S
-    pages: Any = {}  # noqa: RUF012 - replaced by each endpoint
+    pages: Pages  # of the endpoint
 
     def do_GET(self) -> None:
         page = self.pages.get(self.path.partition("?")[0])
-        status, body = page() if page else (HTTPStatus.NOT_FOUND, b"Not found. Try /health or /metrics.\n")
+        status, kind, body = page() if page else _NOT_FOUND
         self.send_response(status)
-        self.send_header("Content-Type", "application/json" if self.path.startswith("/health") else CONTENT_TYPE)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

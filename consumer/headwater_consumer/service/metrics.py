@@ -10,7 +10,6 @@ from prometheus_client.registry import Collector
 from headwater_consumer.service.status import BAD, BATCH_SECONDS, ProjectorStatus, StatusSnapshot
 from headwater_consumer.service.watchdog import Heartbeat
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "headwater_projector_"
 
 

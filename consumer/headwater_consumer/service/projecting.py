@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from headwater_eventlog.port import EventLog, Record, RecordsGone
+from headwater_eventlog.port import EventLog, Record, RecordsDeleted, RecordsGone
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import HeadwaterError, StoreError, StoreUnavailable
 
@@ -60,13 +60,14 @@ class ProjectorService:
         self.status = status or ProjectorStatus()
         self.heartbeat = heartbeat or Heartbeat()
         self._join = join
-        self._database, self._generation = database, log.generation
+        self._log, self._database, self._generation = log, database, log.generation
         self._name = f"log {log.generation} into {database.name}"
         self._stopped_retry_s = stopped_retry_s
         self._projector = Projector(log, database, progress=self.heartbeat.progress)
         self._stopping = False  # a plain flag: a lock could be held by the very thread that a signal interrupts
         self._group: PartitionGroup | None = None
         self._cursors: dict[int, LogPositionRow] = {}  # assigned partition → its cursor when we last wrote or read it
+        self._begins_later: dict[int, int] = {}  # assigned partition → where the topic begins, after its cursor
         self._unchecked: set[int] = set()  # assigned partitions whose cursor was not compared with the log
         self._retry_at: dict[int, float] = {}  # paused partition → when to try again
         self._batch_sizer = BatchSizer()
@@ -93,7 +94,7 @@ class ProjectorService:
 
     def _round(self) -> None:
         try:
-            self._project(self._poll())
+            self._project(self._poll() | self._read_earlier())
             self._resume_paused()
             self._compare_cursors()
         except StoreError as error:
@@ -108,11 +109,14 @@ class ProjectorService:
 
     # --- reading
 
-    def _poll(self) -> Mapping[int, list[Record]]:
+    def _poll(self) -> dict[int, list[Record]]:
         """Raises: StoreError."""
         self.heartbeat.begin("read from the log", LOG_STUCK_S)
         try:
-            found = self._member().poll(POLL_S, self._batch_sizer.records)
+            found = dict(self._member().poll(0 if self._begins_later else POLL_S, self._batch_sizer.records))
+        except RecordsDeleted as deleted:
+            self._begins_later[deleted.partition] = deleted.beginning
+            found = {}
         except RecordsGone as gone:
             self._stop_partition(gone.partition, str(gone))
             found = {}
@@ -125,6 +129,26 @@ class ProjectorService:
             raise
         self._poll_failures = 0
         return found
+
+    def _read_earlier(self) -> dict[int, list[Record]]:
+        """The next records of one partition that the group cannot give, because they were deleted from the topic."""
+        waiting = sorted(self._begins_later.keys() - self._retry_at.keys())
+        if not waiting:
+            return {}
+        partition, cursor = waiting[0], self._cursors[waiting[0]]
+        if cursor.offset + 1 >= self._begins_later[partition]:
+            del self._begins_later[partition]
+            _log.info("Partition %d goes on from the topic, after %d.", partition, cursor.offset)
+            self._seek(cursor)
+            return {}
+        self.heartbeat.begin(f"read what was deleted of partition {partition}", LOG_STUCK_S)
+        try:
+            records = self._log.read(partition, after=cursor.offset, limit=self._batch_sizer.records)
+        except StoreError as error:
+            del self._begins_later[partition]
+            self._stop_partition(partition, str(error))
+            return {}
+        return {partition: list(records)}
 
     def _member(self) -> PartitionGroup:
         if self._group is None:
@@ -154,6 +178,7 @@ class ProjectorService:
         for partition in partitions:
             self._cursors.pop(partition, None)
             self._retry_at.pop(partition, None)
+            self._begins_later.pop(partition, None)
             self._unchecked.discard(partition)
         self.status.revoked(partitions)
         _log.info("Partitions %s are no longer assigned to this process.", _listed(partitions))

@@ -45,8 +45,10 @@ class Heartbeat:
 class Watchdog(BackgroundThread):
     """Ends this process, with STUCK_EXIT_CODE and the stacks of all threads, when no beat came in time."""
 
-    def __init__(self, heartbeat: Heartbeat, *, check_s: float = CHECK_S) -> None:
+    def __init__(self, heartbeat: Heartbeat, command: str, *, check_s: float = CHECK_S) -> None:
+        """`command`: which command of headwater's this process is, for people."""
         super().__init__("watchdog")
+        self._command = command
         self._heartbeat = heartbeat
         self._check_s = check_s
 
@@ -60,12 +62,12 @@ class Watchdog(BackgroundThread):
             still_s = still_s + passed if beat.number == seen else 0.0
             seen = beat.number
             if still_s > beat.limit_s:
-                _end(beat, still_s)
+                _end(self._command, beat, still_s)
 
 
-def _end(beat: Beat, still_s: float) -> None:
+def _end(command: str, beat: Beat, still_s: float) -> None:
     text = (
-        f'headwater projector: no progress for {still_s:.0f} s in the step "{beat.stage}", so this process ends with '
+        f'headwater {command}: no progress for {still_s:.0f} s in the step "{beat.stage}", so this process ends with '
         f"exit code {STUCK_EXIT_CODE}. Nothing is lost; restart it. Its stacks:\n"
     )
     os.write(STDERR, text.encode())

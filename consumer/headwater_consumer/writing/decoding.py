@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headwater_eventlog.ancestry import ancestors_in
 from headwater_eventlog.port import Record
@@ -32,8 +33,7 @@ class Decoded:
     unknown: UnknownSchema | None = None  # why it ends before the last
 
 
-@dataclass(frozen=True, slots=True)
-class FirstWritten:
+class FirstWritten(NamedTuple):
     """Where and when a record was first written, and with which headers."""
 
     position: Position
@@ -72,9 +72,11 @@ def first_written(record: Record, ancestors: Sequence[str]) -> FirstWritten:
     Only a log that was restored believes them, and no time after that of the restore: one absurd time would be the
     least of all later records.
     """
-    given = dict(record.headers)  # the last of each name: a restore adds its own after those that were there
     here = FirstWritten(record.position, record.time_us, record.time_us, record.headers)
-    if not ancestors or headers.ORIGINAL_POSITION not in given:
+    if not ancestors:
+        return here
+    given = dict(record.headers)  # the last of each name: a restore adds its own after those that were there
+    if headers.ORIGINAL_POSITION not in given:
         return here
     try:
         position = _position(given[headers.ORIGINAL_POSITION], ancestors, record.position.partition)

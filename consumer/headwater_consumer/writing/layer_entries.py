@@ -17,6 +17,7 @@ from headwater_consumer.layers.path_conflicts import first_path_conflict
 from headwater_consumer.rows import REMOVED, EntryRow
 from headwater_consumer.writing import statements
 from headwater_consumer.writing.held_layers import KIND, LAYER, PATH, DraftLayerStack, HeldLayer, Row
+from headwater_consumer.writing.layer_objects import LayerObjects
 from headwater_consumer.writing.statements import ALL_PATHS, PathRange
 
 ENTRIES_HELD_MAX = 50_000  # bounds the memory of a transaction; about 30 MB
@@ -35,6 +36,7 @@ class LayerEntries:
     ) -> None:
         """`connect` gives the connection for the next statement, `row_count` how many rows a layer has."""
         self._adapter, self._connect, self._row_count = adapter, connect, row_count
+        self._objects = LayerObjects(adapter, connect)
         self._held: dict[int, HeldLayer] = {}
         self._held_rows = 0
         self._loaded: dict[int, Mapping[str, Row]] = {}  # all rows of sealed layers that are stored, by path
@@ -67,8 +69,10 @@ class LayerEntries:
             self._held_rows += held.count
             return
         self._write([layer])
-        for paths in self._path_ranges(layer):
+        ranges = list(self._path_ranges(layer))
+        for paths in ranges:
             statements.remove_duplicates(self._connect(), layer, paths)
+        self._objects.removed(layer, ranges)
 
     def merge(self, layer: int, sources: Sequence[int], *, bottom: bool) -> int:
         """Write `sources`, topmost first, into the new `layer`; returns how many rows it then has.
@@ -93,8 +97,10 @@ class LayerEntries:
         was_whole = self._whole(layer) is not None
         held = self._held.pop(layer, _NOTHING)
         self._held_rows -= held.count
-        for paths in () if was_whole else self._path_ranges(layer):
-            statements.remove_entries(self._connect(), layer, paths)
+        if not was_whole:
+            for paths in self._path_ranges(layer):
+                statements.remove_entries(self._connect(), layer, paths)
+            self._objects.dropped(layer)
 
     # --- reading
 
@@ -181,6 +187,7 @@ class LayerEntries:
         batches = [batch for held in written for batch in held.batches]
         if batches:
             self._adapter.insert_entries(self._connect(), batches)
+            self._objects.written(batches)
         self._held_rows -= sum(map(len, batches))
 
     def _load_if_small(self, layers: Sequence[int]) -> None:
@@ -220,6 +227,7 @@ class LayerEntries:
         if bottom:
             for paths in self._ranges(layer, rows):
                 rows -= statements.remove_removals(self._connect(), layer, paths)
+        self._objects.copied(layer, self._ranges(layer, rows))
         return rows
 
     def _path_ranges(self, layer: int) -> Iterable[PathRange]:

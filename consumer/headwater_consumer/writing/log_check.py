@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from blake3 import blake3
 from headwater_eventlog.port import EventLog, Record, RecordsGone
-from headwater_schemas.positions import BEFORE_FIRST, Position
+from headwater_schemas.positions import BEFORE_FIRST, Cut, Position
 
 from headwater_consumer.rows import LogPositionRow
 
@@ -39,6 +39,14 @@ def check_ends(cursors: Iterable[LogPositionRow], ends: Mapping[int, int]) -> No
         end = ends.get(cursor.partition, cursor.offset)
         if end < cursor.offset:
             raise _cursor_lost(cursor, f"ends at offset {end}, but was projected up to offset {cursor.offset}")
+
+
+def check_cut(cut: Cut, ends: Mapping[int, int]) -> None:
+    """Raises: RecordsGone when one of these partitions ends before a cut of what was acknowledged."""
+    for partition, end in ends.items():
+        if end < cut.offsets[partition]:
+            found = f"ends at offset {end}, but events up to offset {cut.offsets[partition]} were acknowledged"
+            raise _put_back(cut.generation, partition, found)
 
 
 def check_record(cursor: LogPositionRow, following: Sequence[Record]) -> Sequence[Record]:

@@ -4,17 +4,29 @@ Each record keeps its key, payload and headers, and gets headers that say where 
 what the projector goes by in a log that lists the old one among its ancestors, so the projection of both is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from headwater_eventlog.ancestry import ancestors_in, check_ancestors
-from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, NewRecord, Record
+from headwater_eventlog.port import RECORDS_PER_APPEND_MAX, EventLog, LogIdentity, NewRecord, Record
 from headwater_schemas import headers
-from headwater_schemas.errors import InvalidInput
-from headwater_schemas.positions import BEFORE_FIRST
+from headwater_schemas.errors import InvalidInput, StoreNotOurs
+from headwater_schemas.positions import BEFORE_FIRST, Position
 
 from headwater_consumer.writing.decoding import FirstWritten, first_written
 
 BYTES_PER_APPEND = 16 * 1024 * 1024  # of payloads
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a partition is restored."""
+
+    offset: int  # in the source, of the last record that is
+    time_us: int  # when that took effect
+
+
+NOTHING = Reached(BEFORE_FIRST, 0)
 
 
 def ancestors_after(source: EventLog) -> tuple[str, ...]:
@@ -24,22 +36,7 @@ def ancestors_after(source: EventLog) -> tuple[str, ...]:
     return ancestors
 
 
-def restore(source: EventLog, target: EventLog, *, timeout_s: float) -> int:
-    """Append all records of `source` to `target`, which must be new, and return how many; nobody else may write.
-
-    `timeout_s` bounds each append. Raises: InvalidInput when `target` is not a log for them; as `EventLog.append`,
-    after which `target` must be deleted: a record may be missing, or there twice.
-    """
-    check_target(source, target)
-    restored = 0
-    for partition in range(source.partitions):
-        for batch in _batches(restored_records(source, partition)):
-            target.append(batch, timeout_s=timeout_s)
-            restored += len(batch)
-    return restored
-
-
-def check_target(source: EventLog, target: EventLog) -> None:
+def check_target(source: EventLog, target: LogIdentity) -> None:
     """Raises: InvalidInput when the records of `source` would mean something else in `target`."""
     if target.partitions != source.partitions:
         raise InvalidInput(
@@ -54,16 +51,56 @@ def check_target(source: EventLog, target: EventLog) -> None:
         )
 
 
-def restored_records(source: EventLog, partition: int) -> Iterator[NewRecord]:
-    """The records of one partition as they are appended to a log with `ancestors_after(source)`, in order."""
-    ancestors, time_us, after = ancestors_after(source), 0, BEFORE_FIRST
-    while records := source.read(partition, after=after):
+def as_restored(source: EventLog, records: Sequence[Record], after: Reached) -> tuple[list[NewRecord], Reached]:
+    """The next records of a partition of `source`, as they are appended, and how far it is restored with them."""
+    ancestors, time_us = ancestors_after(source), after.time_us
+    restored = []
+    for record in records:
+        if ancestors_in(record) is None:
+            first = first_written(record, source.ancestors)
+            time_us = max(time_us, first.time_us)
+            restored.append(_restored(record, first, time_us, ancestors))
+    return restored, Reached(records[-1].position.offset if records else after.offset, time_us)
+
+
+def reached_in(target: EventLog, source: EventLog, partition: int) -> Reached:
+    """How far `target` has a partition of `source`, by its last record. `target` passes `check_target`.
+
+    Raises: StoreNotOurs when that record is of another origin: somebody writes to `target`. Cost: one record, except
+    where `source` was restored itself, and nothing that it got later is in `target`: then what was restored is read.
+    """
+    last = target.end(partition)
+    record = None if last == BEFORE_FIRST else _record_at(target, partition, last)
+    if record is None or ancestors_in(record) is not None:
+        return NOTHING
+    first = first_written(record, target.ancestors)
+    if not first.credible or first.position.epoch == len(target.ancestors):
+        raise StoreNotOurs(
+            f"offset {last:,} of partition {partition} of log {target.generation} was not copied from log "
+            f"{source.generation}: something was logged there. Nothing more is copied into it; what is new in the "
+            "source since can be taken over with `headwater export` and `headwater import`."
+        )
+    if first.position.epoch == len(source.ancestors):
+        return Reached(first.position.offset, first.time_us)
+    return Reached(_offset_of(source, first.position), first.time_us)
+
+
+def _record_at(log: EventLog, partition: int, offset: int) -> Record | None:
+    return next(iter(log.read(partition, after=offset - 1, limit=1)), None)
+
+
+def _offset_of(source: EventLog, position: Position) -> int:
+    """Where `source` has a record that was restored into it. Raises: StoreNotOurs where it has not."""
+    after = BEFORE_FIRST
+    while records := source.read(position.partition, after=after):
         for record in records:
-            if ancestors_in(record) is None:
-                first = first_written(record, source.ancestors)
-                time_us = max(time_us, first.time_us)
-                yield _restored(record, first, time_us, ancestors)
+            if ancestors_in(record) is None and first_written(record, source.ancestors).position == position:
+                return record.position.offset
         after = records[-1].position.offset
+    raise StoreNotOurs(
+        f"the copy has an event that log {source.generation} lacks, first written at {position}: an older copy of the "
+        "source was put in its place. Nothing was copied; put the newer one back."
+    )
 
 
 def _restored(record: Record, first: FirstWritten, time_us: int, ancestors: tuple[str, ...]) -> NewRecord:
@@ -77,7 +114,8 @@ def _restored(record: Record, first: FirstWritten, time_us: int, ancestors: tupl
     return NewRecord(record.key, record.payload, (*first.headers, *original), position.partition)
 
 
-def _batches(records: Iterator[NewRecord]) -> Iterator[list[NewRecord]]:
+def in_batches(records: Iterable[NewRecord]) -> Iterator[list[NewRecord]]:
+    """In portions that one append takes."""
     batch: list[NewRecord] = []
     size = 0
     for record in records:

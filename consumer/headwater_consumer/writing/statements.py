@@ -13,7 +13,7 @@ from headwater_schemas.keys import first_session
 from headwater_schemas.positions import position_number
 
 from headwater_consumer.database.compiled_statements import Statement, compiled
-from headwater_consumer.database.conditions import is_deleted
+from headwater_consumer.database.conditions import is_deleted, was_restored
 from headwater_consumer.database.connection import Connection
 from headwater_consumer.database.port import DatabaseAdapter
 from headwater_consumer.database.row_mapping import column_names
@@ -25,9 +25,12 @@ from headwater_consumer.database.tables import (
     DRAFT_WRITERS,
     DRAFTS,
     ENTRIES,
+    OBJECT_LAYERS,
     PARKED_RECORDS,
     REJECTIONS,
+    RUN_INPUTS,
     SESSIONS,
+    VERSION_ATTRIBUTES,
     VERSIONS,
 )
 from headwater_consumer.rows import REMOVED, AliasRow, DraftWriterRow, EntryRow, LogPositionRow, ParkedRecordRow
@@ -167,6 +170,37 @@ def _remove_entries(bounded: bool) -> Statement:
     return delete(ENTRIES).where(*_within(bounded))
 
 
+def objects_between(connection: Connection, layer: int, paths: PathRange) -> list[str]:
+    """The objects that rows of `layer` between `paths` name."""
+    rows = _objects_between(paths != ALL_PATHS).tuples(connection, layer=layer, **_ends(paths))
+    return [name for (name,) in rows]
+
+
+@compiled
+def _objects_between(bounded: bool) -> Statement:
+    return select(ENTRIES.c.object_name).distinct().where(*_within(bounded), ENTRIES.c.object_name.is_not(None))
+
+
+def objects_of_layer(connection: Connection, layer: int) -> list[str]:
+    """The objects that `object_layers` says a layer names."""
+    return [name for (name,) in _objects_of_layer().tuples(connection, layer=layer)]
+
+
+@compiled
+def _objects_of_layer() -> Statement:
+    return select(OBJECT_LAYERS.c.object_name).where(OBJECT_LAYERS.c.layer == bindparam("layer"))
+
+
+def remove_objects_of_layer(connection: Connection, layer: int) -> None:
+    """Delete what `object_layers` says of a layer."""
+    _remove_objects_of_layer().run(connection, layer=layer)
+
+
+@compiled
+def _remove_objects_of_layer() -> Statement:
+    return delete(OBJECT_LAYERS).where(OBJECT_LAYERS.c.layer == bindparam("layer"))
+
+
 def _within(bounded: bool) -> "list[ColumnElement[bool]]":
     of_layer: list[ColumnElement[bool]] = [ENTRIES.c.layer == bindparam("layer")]
     in_range = [ENTRIES.c.path >= bindparam("first"), ENTRIES.c.path <= bindparam("last")]
@@ -264,6 +298,44 @@ def newest_live_version(connection: Connection, collection: str, other_than: int
 @compiled
 def _newest_live_version() -> Statement:
     return select(func.max(VERSIONS.c.version)).where(*_is_live_and_other())
+
+
+def newer_live_versions(connection: Connection, collection: str, version: int, at_most: int) -> int:
+    """How many versions above this one are not deleted, up to `at_most`."""
+    (count,) = _newer_live_versions().first(connection, collection=collection, version=version, at_most=at_most)
+    return count  # type: ignore[no-any-return]
+
+
+@compiled
+def _newer_live_versions() -> Statement:
+    is_newer = (VERSIONS.c.collection == bindparam("collection"), VERSIONS.c.version > bindparam("version"))
+    newer = select(VERSIONS.c.version).where(*is_newer, ~is_deleted()).limit(bindparam("at_most")).subquery()
+    return select(func.count()).select_from(newer)
+
+
+def times_restored(connection: Connection, collection: str, version: int) -> int:
+    """How often a version was deleted and brought back."""
+    (count,) = _times_restored().first(connection, collection=collection, version=version)
+    return count  # type: ignore[no-any-return]
+
+
+@compiled
+def _times_restored() -> Statement:
+    columns = VERSION_ATTRIBUTES.c
+    of_version = (columns.collection == bindparam("collection"), columns.version == bindparam("version"))
+    return select(func.count()).where(*of_version, was_restored())
+
+
+def is_used(connection: Connection, collection: str, version: int) -> bool:
+    """Whether a run used a version."""
+    return _is_used().first(connection, collection=collection, version=version) is not None
+
+
+@compiled
+def _is_used() -> Statement:
+    columns = RUN_INPUTS.c
+    of_version = (columns.collection == bindparam("collection"), columns.version == bindparam("version"))
+    return select(columns.run).where(*of_version).limit(1)
 
 
 def lowest_live_version_with(connection: Connection, collection: str, digest: str, other_than: int) -> int | None:

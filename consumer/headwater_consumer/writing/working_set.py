@@ -30,6 +30,7 @@ from headwater_consumer.rows import (
     LayerRow,
     ParkedRecordRow,
     ProjectionRow,
+    RunInputRow,
     VersionAttributeRow,
     VersionRow,
 )
@@ -115,6 +116,18 @@ class WorkingSet:
     def newest_live_version(self, collection: str, *, other_than: int) -> int | None:
         self._flush_rows(VersionRow, VersionAttributeRow)
         return statements.newest_live_version(self._connection, collection, other_than)
+
+    def newer_live_versions(self, collection: str, version: int, *, at_most: int) -> int:
+        self._flush_rows(VersionRow, VersionAttributeRow)
+        return statements.newer_live_versions(self._connection, collection, version, at_most)
+
+    def times_restored(self, collection: str, version: int) -> int:
+        self._flush_rows(VersionAttributeRow)
+        return statements.times_restored(self._connection, collection, version)
+
+    def is_used(self, collection: str, version: int) -> bool:
+        self._flush_rows(RunInputRow)
+        return statements.is_used(self._connection, collection, version)
 
     def lowest_live_version_with(self, collection: str, digest: str, *, other_than: int) -> int | None:
         self._flush_rows(VersionRow, VersionAttributeRow)

@@ -4,7 +4,8 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = (
     "describe_error",
     "errors",
     "forget_exit_handler",
+    "list_offsets",
     "murmur2",
     "resume_joining",
     "to_store_error",
@@ -44,6 +46,8 @@ __all__ = (
 CONNECT_WAIT_S = 10.0  # for a first answer; a running broker answers in milliseconds
 REQUEST_WAIT_S = 15.0  # for the answer to one request, before another broker is tried
 RECONNECT_PAUSE_S_MAX = 1.0  # between attempts; a broker that is back should be found soon
+
+_READ_UNCOMMITTED, _NOBODY = 0, -1  # an isolation level and a broker, as Kafka's protocol says it
 
 _LOGGERS_OF_BYTES = ("kafka.protocol.parser", "kafka.net.connection")  # they log all bytes sent, passwords too
 
@@ -70,10 +74,14 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def create_client(factory: Callable[..., Any], settings: KafkaSettings, **options: Any) -> Any:
+def create_client(
+    factory: Callable[..., Any], settings: KafkaSettings, *, writes_to: str | None = None, **options: Any
+) -> Any:
     """A client of the kind that `factory` makes. Two defects of the library are avoided here: a client that cannot
     connect would leave its thread running, and a request for a topic's metadata would create the topic where brokers
     allow that, whatever the client's options are.
+
+    `writes_to`: the topic that it asks for along with the brokers, instead of once it writes.
     """
     net_clients: list[Any] = []
     if any(settings.client.get(name) for name in SECRETS):
@@ -83,6 +91,8 @@ def create_client(factory: Callable[..., Any], settings: KafkaSettings, **option
     def create_net_client(**given: Any) -> Any:
         net_clients.append(KafkaNetClient(**given))
         net_clients[-1].cluster.config["allow_auto_create_topics"] = False
+        if writes_to is not None:
+            net_clients[-1].cluster.add_topic(writes_to)
         return net_clients[-1]
 
     try:
@@ -143,6 +153,31 @@ def deliver_put_aside(consumer: Any) -> None:
     fetcher = consumer._fetcher
     if not fetcher._next_partition_records:
         fetcher._next_partition_records = None
+
+
+def list_offsets(admin: Any, wanted: Mapping[TopicPartition, Any], leaders: Mapping[int, int]) -> dict[Any, Any]:
+    """As the library's `list_partition_offsets`, which asks first for the leaders: of one topic, whose are known.
+
+    It is left to do so where they are others by now. Raises: as that.
+    """
+    by_leader: dict[int, dict[TopicPartition, Any]] = defaultdict(dict)
+    for partition, spec in wanted.items():
+        by_leader[leaders.get(partition.partition, _NOBODY)][partition] = spec
+
+    async def ask() -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        for leader, of_leader in by_leader.items():
+            request = admin._list_partition_offsets_request(of_leader, _READ_UNCOMMITTED)
+            found |= admin._list_partition_offsets_process_response(await admin._manager.send(request, node_id=leader))
+        return found
+
+    try:
+        found: dict[Any, Any] = admin._manager.run(ask)
+    except errors.KafkaTimeoutError:
+        raise  # it was waited for
+    except (errors.RetriableError, errors.UnknownBrokerIdError):
+        found = admin.list_partition_offsets(wanted)
+    return found
 
 
 # --- errors

@@ -25,7 +25,7 @@ from headwater_eventlog.kafka.driver import (
     translate_errors,
 )
 from headwater_eventlog.kafka.topic import Topic
-from headwater_eventlog.port import Record, RecordsGone
+from headwater_eventlog.port import Record, RecordsDeleted, RecordsGone
 
 FETCH_BYTES = 4 * 1024 * 1024  # of one partition at once; a reader holds at most this of each
 FETCH_TOTAL_BYTES = 16 * 1024 * 1024  # of all partitions at once
@@ -65,11 +65,12 @@ def records_gone(topic: Topic, partition: int, after: int) -> RecordsGone:
     beginning, end = topic.beginning(partition), topic.end(partition)
     where = f"partition {partition} of topic {topic.settings.topic!r}"
     if after + 1 < beginning:
-        return RecordsGone(
+        return RecordsDeleted(
             f"{where} begins at offset {beginning}, but the records after offset {after} are needed: those from "
             f"{after + 1} to {beginning - 1} were deleted. Restore them from the archive into a new topic, "
             "and set retention.ms and retention.bytes of the topic to -1.",
             partition=partition,
+            beginning=beginning,
         )
     return RecordsGone(
         f"{where} was read up to offset {after} and now ends before {end}: records are gone, "

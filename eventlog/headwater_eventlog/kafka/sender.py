@@ -47,6 +47,11 @@ class OutgoingRecord:
     payload: bytes
     headers: Headers
 
+    @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        return len(self.key) + len(self.payload) + sum(len(name) + len(value) for name, value in self.headers)
+
 
 @dataclass(slots=True, eq=False)
 class _Append:
@@ -169,6 +174,7 @@ class Sender:
             producer = create_client(
                 KafkaProducer,
                 self._settings,
+                writes_to=self._settings.topic,
                 bootstrap_timeout_ms=int(wait_s * 1000) + 1,
                 acks="all",
                 enable_idempotence=True,

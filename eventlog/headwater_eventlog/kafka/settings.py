@@ -1,7 +1,7 @@
 """Where the log is on Kafka, and how to authenticate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headwater_schemas.errors import InvalidSettings
 from headwater_schemas.limits import PARTITIONS_MAX
@@ -77,3 +77,13 @@ class KafkaSettings:
             raise InvalidSettings(f"security_protocol is {protocol!r}; it must be one of {', '.join(PROTOCOLS)}.")
         if str(protocol).startswith("SASL") and not self.client.get("sasl_mechanism"):
             raise InvalidSettings(f"security_protocol {protocol} needs sasl_mechanism: PLAIN or SCRAM-SHA-256 or -512.")
+
+
+def event_topic_settings(log: KafkaSettings, topic: str, *, partitions: int) -> KafkaSettings:
+    """The settings of the topic beside those of the log, which has so many partitions. Raises: InvalidSettings."""
+    if topic == log.topic:
+        raise InvalidSettings(
+            f"topic {topic!r} is the event log, so version events cannot be written to it. Give kafka_events_topic "
+            "another name."
+        )
+    return replace(log, topic=topic, partitions=partitions)

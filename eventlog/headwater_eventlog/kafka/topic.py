@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from headwater_runtime.retries import Backoff
-from headwater_schemas.errors import StoreMissing, StoreNotAnswering, StoreUnavailable
+from headwater_schemas.errors import StoreGone, StoreMissing, StoreNotAnswering, StoreUnavailable
 
 from headwater_eventlog.kafka.driver import (
     ConfigResource,
@@ -23,6 +23,7 @@ from headwater_eventlog.kafka.driver import (
     create_client,
     describe_error,
     errors,
+    list_offsets,
     to_store_error,
     translate_errors,
 )
@@ -62,6 +63,7 @@ class Topic:
         self._admin: Any = None
         self._lock = threading.Lock()
         self._verified_s = float("-inf")
+        self._leaders: dict[int, int] = {}  # partition → the broker that had it then
         self._propagated_s = float("-inf")  # when every broker should know a topic that was created here
         self._known_ends: dict[int, int] = {}  # partition → the last answer
         self._closed = False
@@ -108,17 +110,20 @@ class Topic:
     def verify(self, *, age_s_max: float = 0.0) -> None:
         """Check that the topic still is the expected log; the first one seen becomes the expected one.
 
-        Sends no request when the last check is younger than `age_s_max`. Raises: StoreUnavailable, StoreReadOnly.
+        Sends no request when the last check is younger than `age_s_max`. Raises: StoreGone where it is another;
+        StoreUnavailable, StoreReadOnly.
         """
         now = time.monotonic()
         if now - self._verified_s < age_s_max:
             return
         self._verified_s = float("-inf")  # if this fails, everybody asks again
-        found = self._identity_of(self.describe())
+        described = self.describe()
+        found = self._identity_of(described)
         if self._identity is None:
             self._identity = found
         if found != replace(self._identity, ancestors=()):
-            raise StoreUnavailable(_other_log(self.settings, self._identity, found))
+            raise StoreGone(_other_log(self.settings, self._identity, found))
+        self._leaders = {one["partition_index"]: one["leader_id"] for one in described["partitions"]}
         self._verified_s = now
 
     def describe(self) -> dict[str, Any]:
@@ -155,6 +160,18 @@ class Topic:
         """The offset of the first record that still exists, or the end when there is none."""
         return self._offsets([partition], OffsetSpec.EARLIEST)[partition]
 
+    def beginnings(self) -> Mapping[int, int]:
+        """As `beginning`, of every partition. Raises: as `verify`."""
+        self.verify()
+        return self._offsets(range(self.identity.partitions), OffsetSpec.EARLIEST)
+
+    def delete_before(self, offsets: Mapping[int, int]) -> None:
+        """Delete the records before these offsets, by partition. Raises: as `verify`."""
+        self.verify()
+        wanted = {TopicPartition(self.settings.topic, partition): offset for partition, offset in offsets.items()}
+        outcome = "it is not known whether records were deleted, which the right DELETE on the topic permits"
+        self._request(lambda admin: admin.delete_records(wanted), outcome)
+
     def config(self) -> dict[str, str]:
         """The topic's settings; empty where this user may not read them."""
         name = self.settings.topic
@@ -185,7 +202,7 @@ class Topic:
 
     def _offsets(self, partitions: Any, spec: Any) -> dict[int, int]:
         wanted = {TopicPartition(self.settings.topic, partition): spec for partition in partitions}
-        found = self._request(lambda admin: admin.list_partition_offsets(wanted))
+        found = self._request(lambda admin: list_offsets(admin, wanted, self._leaders))
         return {partition.partition: at.offset for partition, at in sorted(found.items())}
 
     @property

@@ -9,8 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 from headwater_schemas.errors import InvalidInput
-
-from headwater._config.settings import read_settings
+from headwater_stores.config.settings import read_settings
 
 if TYPE_CHECKING:
     from headwater._commit.client import Client

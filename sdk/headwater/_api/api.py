@@ -2,21 +2,25 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from headwater_consumer import queries
 from headwater_schemas.errors import InvalidName, NotFound
 from headwater_schemas.names import ArtifactReference, CollectionName, RunName, check_name
+from headwater_schemas.retention import WHOLE_PROJECT
+from headwater_stores.config.commands import LIST_PROJECTS
+from headwater_stores.config.settings import read_settings
 
+from headwater._api import access, retention
+from headwater._api.access import NewToken, RoleGrant, Token
 from headwater._api.collections import ArtifactCollection, ArtifactType, collections_of, find_collection, types_of
 from headwater._api.drafts import OpenDraft, open_drafts
 from headwater._api.projects import Project, projects_of
+from headwater._api.retention import Policy, RetentionPreview
 from headwater._artifact.artifact import Artifact
-from headwater._artifact.lookup import artifact_if_there, check_expected_type, find_artifact
+from headwater._artifact.lookup import artifact_if_there, check_expected_type, find_artifact, restored_artifact
 from headwater._artifact.not_found import missing_run
 from headwater._commit.client import Client, client_for
-from headwater._config.commands import LIST_PROJECTS
-from headwater._config.settings import read_settings
 from headwater._run.listing import run_named, runs_of
 from headwater._run.run import Run
 
@@ -76,6 +80,13 @@ class Api:
         check_expected_type(found, type)
         return True
 
+    def restore(self, name: str) -> Artifact:
+        """Bring back the deleted version `[[entity/]project/]name:v3`, without the aliases that it had.
+
+        A version that is not deleted stays as it is. Raises: NotFound; InvalidName where no number is given.
+        """
+        return restored_artifact(self._client, name, self._settings.entity, self._settings.project)
+
     def artifact_versions(self, type: str, name: str) -> Sequence[Artifact]:
         """The versions of `[[entity/]project/]name` that are not deleted, newest first.
 
@@ -129,6 +140,51 @@ class Api:
         client.catch_up()
         return open_drafts(client, self._project(project))
 
+    # --- retention
+
+    def retention_policies(self, project: str | None = None) -> list[Policy]:
+        """The policies by which `headwater maintain` keeps versions of `[entity/]project`, by name."""
+        return retention.policies(self._client, self._project(project))
+
+    def set_retention_policy(
+        self,
+        name: str = WHOLE_PROJECT,
+        *,
+        keep_last: int | None = None,
+        keep_newer_than: timedelta | None = None,
+        keep_aliased: bool = False,
+        keep_used: bool = False,
+        keep_all: bool = False,
+        project: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Keep the versions that one of these rules keeps, and have `headwater maintain` delete the others.
+
+        `name` is an artifact of `[entity/]project`, with `*` and `?` several; "*" is the project. The policy with the
+        most specific name counts, and no other. Raises: InvalidInput without a rule, or naming what is wrong.
+        """
+        retention.set_policy(
+            client_for(self._settings, create=True),
+            self._project(project),
+            name,
+            keep_last=keep_last,
+            keep_newer_than=keep_newer_than,
+            keep_aliased=keep_aliased,
+            keep_used=keep_used,
+            keep_all=keep_all,
+            message=message,
+        )
+
+    def remove_retention_policy(
+        self, name: str = WHOLE_PROJECT, *, project: str | None = None, message: str | None = None
+    ) -> None:
+        """Remove a policy; then the next one that matches counts. Raises: NotFound naming the policies."""
+        retention.remove_policy(self._client, self._project(project), name, message=message)
+
+    def retention_preview(self, project: str | None = None) -> RetentionPreview:
+        """What `headwater maintain` would delete of `[entity/]project` now."""
+        return retention.preview(self._client, self._project(project))
+
     # --- runs
 
     def run(self, path: str) -> Run:
@@ -136,7 +192,7 @@ class Api:
         name = RunName.parse("/".join(self._with_defaults(path, 3)))
         client = self._client
         client.catch_up()
-        if queries.run_info(client.stores.database, str(name)) is None:
+        if client.stores.reads.run_info(str(name)) is None:
             raise missing_run(client, str(name))
         return run_named(client, str(name))
 
@@ -155,6 +211,55 @@ class Api:
         client = self._client
         client.catch_up()
         return runs_of(client, self._project(path), job_type=job_type, group=group, commit=commit)
+
+    # --- access
+
+    def grants(self, scope: str) -> list[RoleGrant]:
+        """Who has which role in an entity, with its projects, or in a project, with what its entity gives there.
+
+        Raises: InvalidName.
+        """
+        client = self._client
+        client.catch_up()
+        return access.grants(client, scope)
+
+    def grant(self, principal: str, role: str, scope: str) -> RoleGrant:
+        """Give `principal` a role in an entity or "entity/project", in the place of the one that it has there.
+
+        `principal` is the name of who has a token, or "issuer|subject". Returns once it holds. Raises: InvalidInput.
+        """
+        return access.grant(client_for(self._settings, create=True), principal, role, scope)
+
+    def revoke(self, principal: str, scope: str) -> None:
+        """Take the role that `principal` has in exactly this scope. Returns once it is gone.
+
+        Raises: NotFound where it has none; InvalidName.
+        """
+        access.revoke(self._client, principal, scope)
+
+    def tokens(self, scope: str) -> list[Token]:
+        """The tokens that were made in an entity and its projects, or in a project, and not revoked; expired ones too.
+
+        Raises: InvalidName.
+        """
+        client = self._client
+        client.catch_up()
+        return access.tokens(client, self._settings, scope)
+
+    def create_token(
+        self, name: str, scope: str, *, role: str | None = None, expires: timedelta | None = None
+    ) -> NewToken:
+        """A token for `name` that gives what it was granted within an entity or "entity/project"; its `text` is secret.
+
+        `role` is granted there, too. Without `expires` it never does. Raises: InvalidInput, also where `name` has
+        another role in this scope, or none within it and `role` is not given.
+        """
+        client = client_for(self._settings, create=True)
+        return access.create_token(client, name, scope, role=role, expires=expires)
+
+    def revoke_token(self, token_id: str) -> Token:
+        """End a token. Returns once it is valid no more. Raises: NotFound; InvalidName."""
+        return access.revoke_token(self._client, token_id)
 
     # --- within
 

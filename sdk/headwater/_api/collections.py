@@ -92,35 +92,35 @@ class ArtifactType(FixedAttributes, NotebookView):
 
 def types_of(client: Client, project: str) -> Sequence[ArtifactType]:
     """The artifact types of "entity/project", by name."""
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: str | None) -> Sequence[str]:
-        return queries.artifact_types(database, project, after=last, limit=ROWS_PER_PAGE)
+        return reads.artifact_types(project, after=last, limit=ROWS_PER_PAGE)
 
     def count_after(last: str | None) -> int:
-        return queries.count_artifact_types(database, project, after=last)
+        return reads.count_artifact_types(project, after=last)
 
     return PagedList(page_after, count_after, lambda name: ArtifactType(client, project, name))
 
 
 def collections_of(client: Client, project: str, type_name: str | None) -> Sequence[ArtifactCollection]:
     """The collections of "entity/project" that have versions, by name; optionally only those of one type."""
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: queries.CollectionInfo | None) -> Sequence[queries.CollectionInfo]:
         after = None if last is None else last.collection
-        return queries.collections(database, project, type=type_name, after=after, limit=ROWS_PER_PAGE)
+        return reads.collections(project, type=type_name, after=after, limit=ROWS_PER_PAGE)
 
     def count_after(last: queries.CollectionInfo | None) -> int:
         after = None if last is None else last.collection
-        return queries.count_collections(database, project, type=type_name, after=after)
+        return reads.count_collections(project, type=type_name, after=after)
 
     return PagedList(page_after, count_after, lambda info: ArtifactCollection(client, info))
 
 
 def find_collection(client: Client, collection: str, type_name: str | None) -> ArtifactCollection:
     """Raises: NotFound; InvalidInput naming both types if it has a different one."""
-    info = queries.collection_info(client.stores.database, collection)
+    info = client.stores.reads.collection_info(collection)
     if info is None:
         raise missing_artifact(client, collection)
     if type_name is not None and info.type != type_name:
@@ -130,16 +130,16 @@ def find_collection(client: Client, collection: str, type_name: str | None) -> A
 
 def versions_of(client: Client, collection: str) -> Sequence[Artifact]:
     """The versions that are not deleted, newest first."""
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: queries.VersionInfo | None) -> Sequence[queries.VersionInfo]:
         after = None if last is None else last.version
-        return queries.version_infos(database, collection, after=after, limit=ROWS_PER_PAGE)
+        return reads.version_infos(collection, after=after, limit=ROWS_PER_PAGE)
 
     def count_after(last: queries.VersionInfo | None) -> int:
         if last is not None:
-            return queries.count_versions(database, collection, after=last.version)
-        info = queries.collection_info(database, collection)
+            return reads.count_versions(collection, after=last.version)
+        info = reads.collection_info(collection)
         return 0 if info is None else info.versions
 
     return PagedList(page_after, count_after, lambda info: artifact_of(client, info))

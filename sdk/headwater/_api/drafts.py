@@ -83,7 +83,7 @@ def open_drafts(client: Client, project: str) -> Sequence[OpenDraft]:
     """The open drafts of "entity/project", by collection and id."""
     found: list[OpenDraft] = []
     after: tuple[str, str] | None = None
-    while page := queries.open_drafts(client.stores.database, project, after=after, limit=ROWS_PER_PAGE):
+    while page := client.stores.reads.open_drafts(project, after=after, limit=ROWS_PER_PAGE):
         found += [OpenDraft(client, info) for info in page]
         after = page[-1].collection, page[-1].draft
     return found

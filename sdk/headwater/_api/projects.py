@@ -52,13 +52,13 @@ class Project(FixedAttributes, NotebookView):
 
 def projects_of(client: Client, entity: str | None) -> Sequence[Project]:
     """The projects of the store, or of one entity, by name; loads page by page."""
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: queries.ProjectInfo | None) -> Sequence[queries.ProjectInfo]:
         after = None if last is None else last.project
-        return queries.project_infos(database, entity=entity, after=after, limit=ROWS_PER_PAGE)
+        return reads.project_infos(entity=entity, after=after, limit=ROWS_PER_PAGE)
 
     def count_after(last: queries.ProjectInfo | None) -> int:
-        return queries.count_projects(database, entity=entity, after=None if last is None else last.project)
+        return reads.count_projects(entity=entity, after=None if last is None else last.project)
 
     return PagedList(page_after, count_after, lambda info: Project(client, info))

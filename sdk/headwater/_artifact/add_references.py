@@ -6,6 +6,7 @@ from pathlib import PurePath
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.frozen_unicode import quoted
+from headwater_schemas.links import LINK_SCHEME, link_to, parse_link
 from headwater_schemas.names import CollectionName
 from headwater_schemas.paths import (
     colliding_forms,
@@ -17,7 +18,6 @@ from headwater_schemas.paths import (
 
 from headwater._artifact.entry import Entry, find_entry, info_of_entry
 from headwater._artifact.state import ArtifactState
-from headwater._content.links import LINK_SCHEME, link_to, parse_link
 from headwater._references import schemes
 from headwater._references.listing import FoundObject
 from headwater._references.uris import check_uri, redacted

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.names import check_type
+from headwater_stores.telling.progress import format_bytes
 
 from headwater._artifact.building import Building, state_of
 from headwater._artifact.entry import Entry, Manifest, find_entry
@@ -16,11 +17,11 @@ from headwater._artifact.run_resolver import resolve_runs
 from headwater._artifact.state import ArtifactState
 from headwater._content.attributes import UNSET, Aliases, Names, expected_version
 from headwater._notebook import NotebookView
-from headwater._progress import format_bytes
 from headwater._tables.stored_values import read_value
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
+    from headwater_schemas.provenance import Provenance
 
     from headwater._artifact.deletion import DeletePreview
     from headwater._artifact.stored import StoredVersion
@@ -313,6 +314,14 @@ class Artifact(Building, NotebookView):
         """The runs that used it. Raises: InvalidInput before it is logged."""
         stored = self._state.stored()
         return resolve_runs(stored.client, stored.users())
+
+    @property
+    def imported_from(self) -> "tuple[Provenance, ...]":
+        """Where it was logged first, if it was imported: `store`, `version`, `author` and `time` there; else empty.
+
+        It has several where the other store had this content more than once. Raises: InvalidInput before it is logged.
+        """
+        return self._state.stored().info.imported
 
     def _shown_fields(self) -> dict[str, str]:
         state = self._state

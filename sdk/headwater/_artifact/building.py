@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import IO, Any, Literal
 
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.paths import normalize, normalize_folder
+from headwater_stores.telling.progress import notify
 
 from headwater._artifact.add_references import references_for
 from headwater._artifact.entry import Entry, path_in
@@ -18,7 +20,6 @@ from headwater._fixed_attributes import FixedAttributes
 from headwater._ingest.deferred import hash_file, hash_folder
 from headwater._ingest.scan import scan, scan_file
 from headwater._ingest.staging import ingest_file, ingest_folder, ingest_spooled, spooled_file
-from headwater._progress import notify
 from headwater._references.uris import redacted
 from headwater._tables.stored_values import copy_of, encode_value, entry_of_value
 
@@ -67,6 +68,7 @@ class Building(FixedAttributes):
             path = _temporary_name(path, digest)
         executable, location = found.known_executable(), {path: found.location} if deferred else {}
         state.add_files([path], [digest], [size], executable, location)
+        state.content_sources.note_file(path, found.location)
         return state.entry(path)
 
     def add_dir(
@@ -95,6 +97,7 @@ class Building(FixedAttributes):
             notify(f"the folder {os.fspath(local_path)!r} has no files, so nothing was added to {state.base_name}")
         state.check_paths(paths, found.locations)
         client, stager = state.open()
+        state.content_sources.note_folder(found.root, found.prefix)
         if found.left_out and not client.quiet:
             notify(f"left out of {os.fsdecode(local_path)}: {found.left_out}")
         if policy == "immutable":
@@ -125,6 +128,8 @@ class Building(FixedAttributes):
             with _writer(raw, mode, encoding) as file:
                 yield file
             digest, size = ingest_spooled(client, stager, raw, path)
+            if size <= PACKED_FILE_BYTES_MAX or not stager.keeps(digest):
+                state.content_sources.written.keep(path, raw, size)
         state.add_files([path], [digest], [size], (), {})
 
     def add_reference(

@@ -43,7 +43,7 @@ def move_alias(client: Client, info: queries.VersionInfo, alias: str, expect: An
 def _current_info(client: Client, info: queries.VersionInfo) -> queries.VersionInfo:
     """What is recorded about a version by now."""
     client.catch_up_on(info.collection)
-    now = queries.version_info(client.stores.database, info.collection, info.version)
+    now = client.stores.reads.version_info(info.collection, info.version)
     if now is None:
         raise NotFound(f"{info.collection}:v{info.version} is not in the projection. Run `headwater doctor`.")
     return now

@@ -1,14 +1,15 @@
-"""Delete versions: preview the effects, delete one version, and prune a collection."""
+"""Delete versions: preview the effects, delete one version, prune a collection, and restore what was deleted."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater_consumer import queries
+from headwater_consumer.retention.planning import is_used
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
-from headwater_schemas.events import VersionDeleted
+from headwater_schemas.events import VersionDeleted, VersionRestored
+from headwater_schemas.links import links_to
 
 from headwater._commit.client import Client
-from headwater._content.links import links_to
 from headwater._paging import ROWS_PER_PAGE, read_rows
 
 DEPENDENTS_MAX = 10_000  # as many as a person can read; `headwater lineage --down` shows the rest
@@ -39,13 +40,13 @@ class Pruned:
 def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
     """The effects of deleting a version. Cost: reads its listing."""
     client.catch_up()
-    database = client.stores.database
-    runs, versions = queries.dependents(database, info.collection, info.version, limit=DEPENDENTS_MAX)
-    now = queries.version_info(database, info.collection, info.version)
+    reads = client.stores.reads
+    runs, versions = reads.dependents(info.collection, info.version, limit=DEPENDENTS_MAX)
+    now = reads.version_info(info.collection, info.version)
     return DeletePreview(
         versions=(f"{info.collection}:v{info.version}",),
         aliases=() if now is None else now.aliases,
-        bytes_freed=queries.reclaimable_bytes(database, info.collection, [info.version]),
+        bytes_freed=reads.reclaimable_bytes(info.collection, [info.version]),
         used_by=tuple(runs),
         led_to=tuple([f"{collection}:v{version}" for collection, version in versions]),
         referred_by=tuple(_referring(client, info)),
@@ -54,10 +55,10 @@ def preview(client: Client, info: queries.VersionInfo) -> DeletePreview:
 
 def _referring(client: Client, info: queries.VersionInfo) -> list[str]:
     """The live versions with references to entries of a version."""
-    database = client.stores.database
-    found = queries.versions_referencing(database, links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
+    reads = client.stores.reads
+    found = reads.versions_referencing(links_to(info.collection, info.version), limit=DEPENDENTS_MAX)
     versions = dict.fromkeys((collection, version) for collection, version, _ in found)
-    live = [one for one in versions if queries.resolve_version(database, one[0], f"v{one[1]}") is not None]
+    live = [one for one in versions if reads.resolve_version(one[0], f"v{one[1]}") is not None]
     return [f"{collection}:v{version}" for collection, version in live]
 
 
@@ -72,7 +73,15 @@ def delete(client: Client, info: queries.VersionInfo, *, delete_aliases: bool) -
     except EventRejected as rejected:
         if rejected.reason is not Reason.VERSION_DELETED:  # somebody else deleted it meanwhile, which is as requested
             raise
-    return queries.version_info(client.stores.database, info.collection, info.version)
+    return client.stores.reads.version_info(info.collection, info.version)
+
+
+def restore(client: Client, collection: str, version: int) -> None:
+    """Bring a deleted version back, without its former aliases; does nothing to one that is not deleted.
+
+    Raises: EventRejected for one that never was.
+    """
+    client.send([VersionRestored(collection=collection, version=version)], affects_names=True).result()
 
 
 def prune(client: Client, collection: str, keep: int, *, keep_aliased: bool, keep_used: bool, dry_run: bool) -> Pruned:
@@ -80,33 +89,32 @@ def prune(client: Client, collection: str, keep: int, *, keep_aliased: bool, kee
     if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
         raise InvalidInput(f"keep must be a whole number of at least 1, not {keep!r}.")
     client.catch_up()
-    database = client.stores.database
+    reads = client.stores.reads
     old = list(_old(client, collection, keep, keep_aliased=keep_aliased, keep_used=keep_used))
-    bytes_freed = queries.reclaimable_bytes(database, collection, old)
+    bytes_freed = reads.reclaimable_bytes(collection, old)
     if not dry_run:
         old = _delete_all(client, collection, old, delete_aliases=not keep_aliased)
-    now = queries.collection_info(database, collection)
+    now = reads.collection_info(collection)
     kept = (0 if now is None else now.versions) - (len(old) if dry_run else 0)
     return Pruned(tuple([f"{collection}:v{version}" for version in old]), kept, bytes_freed)
 
 
 def _old(client: Client, collection: str, keep: int, *, keep_aliased: bool, keep_used: bool) -> Iterator[int]:
-    database = client.stores.database
+    reads = client.stores.reads
     for newer, info in enumerate(_versions(client, collection)):
         if newer < keep or (keep_aliased and info.aliases):
             continue
-        is_used = queries.used_by(database, info.collection, info.version, limit=1) or _referring(client, info)
-        if not keep_used or not is_used:
+        if not keep_used or not is_used(reads, info.collection, info.version):
             yield info.version
 
 
 def _versions(client: Client, collection: str) -> Iterator[queries.VersionInfo]:
     """The versions that are not deleted, the newest first."""
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: queries.VersionInfo | None) -> Sequence[queries.VersionInfo]:
         after = None if last is None else last.version
-        return queries.version_infos(database, collection, after=after, limit=ROWS_PER_PAGE)
+        return reads.version_infos(collection, after=after, limit=ROWS_PER_PAGE)
 
     return read_rows(page_after)
 

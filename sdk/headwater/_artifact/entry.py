@@ -10,11 +10,11 @@ from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import as_stored, normalize
+from headwater_stores.telling.progress import counted, format_bytes
 
 from headwater._content.content import FileOrReference
 from headwater._fixed_attributes import FixedAttributes
 from headwater._notebook import NotebookView
-from headwater._progress import counted, format_bytes
 from headwater._tables.stored_values import entry_of_value
 from headwater._tables.table_entries import TableSource
 

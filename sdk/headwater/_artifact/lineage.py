@@ -11,10 +11,10 @@ Version = tuple[str, int]  # collection and number
 def outputs_of(client: Client, run: str) -> list[Version]:
     """The versions that a run logged."""
     client.catch_up()
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: Version | None) -> list[Version]:
-        return queries.outputs_of(database, run) if last is None else queries.outputs_of(database, run, after=last)
+        return reads.outputs_of(run) if last is None else reads.outputs_of(run, after=last)
 
     return read_all(page_after)
 
@@ -22,10 +22,10 @@ def outputs_of(client: Client, run: str) -> list[Version]:
 def inputs_of(client: Client, run: str) -> list[Version]:
     """The versions that a run used."""
     client.catch_up()
-    database = client.stores.database
+    reads = client.stores.reads
 
     def page_after(last: Version | None) -> list[Version]:
-        found = queries.inputs_of(database, run) if last is None else queries.inputs_of(database, run, after=last)
+        found = reads.inputs_of(run) if last is None else reads.inputs_of(run, after=last)
         return [(use.collection, use.version) for use in found]
 
     return read_all(page_after)
@@ -34,11 +34,11 @@ def inputs_of(client: Client, run: str) -> list[Version]:
 def users_of(client: Client, version: Version) -> list[str]:
     """The runs that used a version, by name."""
     client.catch_up()
-    database = client.stores.database
-    return read_all(lambda last: queries.used_by(database, *version, after=last or ""))
+    reads = client.stores.reads
+    return read_all(lambda last: reads.used_by(*version, after=last or ""))
 
 
 def use_of(client: Client, run: str, version: Version) -> queries.RunInputInfo:
     """How a run used a version: by which names it requested it, and for what."""
     client.catch_up()
-    return queries.input_of(client.stores.database, run, *version)
+    return client.stores.reads.input_of(run, *version)

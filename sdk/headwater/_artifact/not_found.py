@@ -6,13 +6,11 @@ can be pasted as it stands.
 
 from difflib import get_close_matches
 
-from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import LATEST, CollectionName, RunName, parse_version
-
-from headwater._config.commands import LIST_PROJECTS, in_project
-from headwater._stores.catching_up import ReadableStore
+from headwater_stores.catching_up import ReadableStore
+from headwater_stores.config.commands import LIST_PROJECTS, in_project
 
 SUGGESTED_MAX = 3
 CLOSENESS_MIN = 0.7  # as `difflib` counts: "imagse" is close to "images", "image" to "images"
@@ -22,25 +20,35 @@ def missing_artifact(reader: ReadableStore, collection: str, selector: str = LAT
     """The error for an artifact that is not there, of which a version was asked for."""
     if reader.stores.missing is not None:
         return NotFound(f"there is no artifact {collection}: {reader.stores.missing}")
-    database, name = reader.stores.database, CollectionName.parse(collection)
-    there = queries.collection_names(database, name.namespace)
-    near = _nearest_first(queries.collections_named(database, name.name), collection)
+    reads, name = reader.stores.reads, CollectionName.parse(collection)
+    there = reads.collection_names(name.namespace)
+    near = _nearest_first(reads.collections_named(name.name), collection)
     near = near or _similar(name.name, there)
     listing = f"`{in_project('ls', name.namespace)}` lists those of the project" if there else LIST_PROJECTS
-    suggestion = _did_you_mean([_with_selector(database, one, selector) for one in near[:SUGGESTED_MAX]])
+    suggestion = _did_you_mean([_with_selector(reads, one, selector) for one in near[:SUGGESTED_MAX]])
     return NotFound(f"there is no artifact {collection}. {suggestion or f'{listing}.'}")
 
 
 def missing_version(reader: ReadableStore, collection: str, selector: str) -> NotFound:
     """The error for a version or alias that an artifact does not have."""
-    database, number = reader.stores.database, parse_version(selector)
+    reads, number = reader.stores.reads, parse_version(selector)
     listing = f"`headwater ls {collection}` lists"
-    if number is not None and queries.version_info(database, collection, number) is not None:
-        return NotFound(f"{collection}:v{number} was deleted. {listing} the remaining versions.")
-    latest = queries.resolve_version(database, collection, LATEST)
+    there = None if number is None else reads.version_info(collection, number)
+    if there is not None and there.purged:
+        return NotFound(
+            f"{collection}:v{number} was deleted and purged, so it is gone; {listing} the remaining versions."
+        )
+    if number is not None and there is not None:
+        ending = reads.ending_of(collection, number)
+        told = "" if ending is None or not ending.message else f" by {ending.author}: {ending.message.rstrip('.')}"
+        return NotFound(
+            f"{collection}:v{number} was deleted{told}. `headwater restore {collection}:v{number}` brings it back; "
+            f"{listing} the remaining versions."
+        )
+    latest = reads.resolve_version(collection, LATEST)
     newest = "" if latest is None else f"; the latest is v{latest}"
-    others = _nearest_first(queries.collections_named(database, CollectionName.parse(collection).name), collection)
-    having = [one for one in others if queries.resolve_version(database, one, selector) is not None]
+    others = _nearest_first(reads.collections_named(CollectionName.parse(collection).name), collection)
+    having = [one for one in others if reads.resolve_version(one, selector) is not None]
     suggestion = _did_you_mean([f"{one}:{selector}" for one in having[:SUGGESTED_MAX]])
     return NotFound(f"{collection} has no version or alias {selector!r}{newest}. {suggestion or f'{listing} them.'}")
 
@@ -50,7 +58,7 @@ def missing_run(reader: ReadableStore, run: str) -> NotFound:
     if reader.stores.missing is not None:
         return NotFound(f"there is no run {run}: {reader.stores.missing}")
     name = RunName.parse(run)
-    near = _nearest_first(queries.runs_named(reader.stores.database, name.id), run)
+    near = _nearest_first(reader.stores.reads.runs_named(name.id), run)
     suggestion = _did_you_mean(near[:SUGGESTED_MAX])
     listing = f"`{in_project('runs', name.namespace)}` lists those of the project. {LIST_PROJECTS}."
     return NotFound(f"there is no run {run}. {suggestion or listing}")
@@ -73,9 +81,9 @@ def _similar(name: str, collections: list[str]) -> list[str]:
     return [by_name[close] for close in get_close_matches(name, by_name, SUGGESTED_MAX, CLOSENESS_MIN)]
 
 
-def _with_selector(database: Database, collection: str, selector: str) -> str:
+def _with_selector(reads: Reads, collection: str, selector: str) -> str:
     """With the version or alias that was asked for, where it is there."""
-    if selector == LATEST or queries.resolve_version(database, collection, selector) is None:
+    if selector == LATEST or reads.resolve_version(collection, selector) is None:
         return collection
     return f"{collection}:{selector}"
 

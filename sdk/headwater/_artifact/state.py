@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headwater_schemas.errors import InvalidInput, InvalidName
 from headwater_schemas.events import ExpectedVersion
 from headwater_schemas.names import CollectionName, check_name, check_type
+from headwater_stores.telling.progress import notify
 
 from headwater._active_run.active_run import active_run, client_and_namespace, store_to_fill
 from headwater._artifact.entry import Entry
@@ -19,9 +20,9 @@ from headwater._artifact.sources import Sources
 from headwater._commit.record import CommitRecord
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content, FileOrReference
+from headwater._ingest.content_sources import ContentSources
 from headwater._ingest.recent_reads import RecentReads
 from headwater._ingest.rehash import ingest_again
-from headwater._progress import notify
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import VersionInfo
@@ -46,6 +47,7 @@ class ArtifactState:
         self.attributes = VersionAttributes()
         self.content = Content()
         self.reads = RecentReads()
+        self.content_sources = ContentSources()
         self._sources: Sources | None = None  # None: a path that is added again is replaced
         self._deferred: dict[str, str] = {}  # path → local file that is read when the artifact is logged
         self._added_values: dict[str, object] = {}  # what `add` was given, by entry path
@@ -88,7 +90,7 @@ class ArtifactState:
         """As `Artifact.state`."""
         stored = self.stored_if_ready()
         if stored is not None:
-            return "deleted" if stored.info.deleted else "committed"
+            return stored.info.state
         return "draft" if self._pending is None else self._pending.state
 
     @property
@@ -373,6 +375,7 @@ class ArtifactState:
                 type=self.type,
                 content=Content(),
                 deferred={},
+                sources=ContentSources(),
                 attributes=self.attributes,
                 stager=client.stager(namespace),
                 part=self._pending,
@@ -445,6 +448,7 @@ class ArtifactState:
             type=self.type,
             content=self.content,
             deferred=self._deferred,
+            sources=self.content_sources,
             attributes=self.attributes,
             aliases=aliases,
             stager=self._stager if self._stager is not None else client.stager(namespace),

@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
+from headwater_schemas.errors import BlobMissing, NotFound
 from headwater_schemas.names import CollectionName
+from headwater_stores.config.local_paths import local_folder
+from headwater_stores.contents import StoreContents
 
 from headwater._artifact import changes, deletion
 from headwater._artifact.deletion import DeletePreview
 from headwater._artifact.entry import Entry, EntrySource
 from headwater._artifact.lineage import users_of
 from headwater._commit.client import Client
-from headwater._config.local_paths import local_folder
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import FileOrReference
 from headwater._content.overlay import Overlay, file_or_reference
@@ -35,9 +38,9 @@ class StoredVersion:
         self.info = info
 
     @property
-    def database(self) -> Database:
+    def reads(self) -> Reads:
         """The projection that it is recorded in."""
-        return self.client.stores.database
+        return self.client.stores.reads
 
     @property
     def source_name(self) -> str:
@@ -53,28 +56,29 @@ class StoredVersion:
 
     def content_at(self, path: str) -> FileOrReference | None:
         """What is at a path. Cost: one index look-up for each layer."""
-        found = queries.entry(self.database, self.info.layers, path)
+        found = self.reads.entry(self.info.layers, path)
         return None if found is None else file_or_reference(found)
 
     def entries(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
         """What is under a folder, "" for all, by path."""
-        for page in queries.all_entries(self.database, self.info.layers, prefix=folder):
+        for page in self.reads.all_entries(self.info.layers, prefix=folder):
             for found in page:
                 yield found.path, file_or_reference(found)
 
     def files(self, source: EntrySource) -> Sequence[Entry]:
         """All entries by path, read page by page; they belong to `source`."""
-        database, info = self.database, self.info
+        reads, info = self.reads, self.info
 
         def page_after(last: queries.EntryInfo | None) -> Sequence[queries.EntryInfo]:
             after = None if last is None else last.path
-            return queries.entries_page(database, info.layers, after=after, limit=ENTRIES_PER_PAGE)
+            return reads.entries_page(info.layers, after=after, limit=ENTRIES_PER_PAGE)
 
         return _Files(page_after, info.entry_count, source)
 
     def read(self, path: str) -> bytes:
         """The content of a small entry. Raises: NotFound."""
-        return read_entry(self.database, self.client.stores.blobs, self.info.layers, path)
+        with self._being_read():
+            return read_entry(self.reads, self._contents, self.info.layers, path)
 
     def contested_paths(self) -> list[str]:
         """The paths that different writers of the version's draft wrote."""
@@ -82,9 +86,7 @@ class StoredVersion:
         found: list[str] = []
         while info.contested_count > len(found):
             after = found[-1] if found else None
-            page = queries.contested_paths(
-                self.database, info.collection, info.version, after=after, limit=CONTESTED_PER_PAGE
-            )
+            page = self.reads.contested_paths(info.collection, info.version, after=after, limit=CONTESTED_PER_PAGE)
             if not page:
                 break
             found += page
@@ -92,7 +94,7 @@ class StoredVersion:
 
     def next_content(self) -> Overlay:
         """Content that starts from this version."""
-        return Overlay(self.database, self.info)
+        return Overlay(self.reads, self.info)
 
     def users(self) -> list[str]:
         """The runs that used it, by name."""
@@ -109,37 +111,62 @@ class StoredVersion:
     ) -> str:
         """As `Artifact.download`."""
         client, folder = self.client, self.folder(root)
-        download(
-            self.database,
-            client.stores.blobs,
-            self.info.layers,
-            Path(folder),
-            prefix="" if path_prefix is None else path_prefix,
-            hard_links=hard_links,
-            stat_cache=client.stat_cache,
-            quiet=client.quiet,
-        )
+        with self._being_read():
+            download(
+                self.reads,
+                self._contents,
+                self.info.layers,
+                Path(folder),
+                prefix="" if path_prefix is None else path_prefix,
+                hard_links=hard_links,
+                stat_cache=client.stat_cache,
+                quiet=client.quiet,
+            )
         return folder
 
     def download_entry(self, path: str, root: str | os.PathLike[str] | None) -> Path:
         """As `Entry.download`."""
-        client, layers = self.client, self.info.layers
-        at = self.database, client.stores.blobs
-        return download_entry(
-            *at, layers, path, Path(self.folder(root)), stat_cache=client.stat_cache, quiet=client.quiet
-        )
+        client, layers, folder = self.client, self.info.layers, Path(self.folder(root))
+        at, cache, quiet = (self.reads, self._contents), client.stat_cache, client.quiet
+        with self._being_read():
+            return download_entry(*at, layers, path, folder, stat_cache=cache, quiet=quiet)
 
     def checkout(self, root: str | os.PathLike[str], ignore: Sequence[str]) -> str:
         """As `Artifact.checkout`."""
         client, folder = self.client, local_folder(root)
-        blobs, layers = client.stores.blobs, self.info.layers
+        at, layers = (self.reads, self._contents), self.info.layers
         cache, quiet = client.stat_cache, client.quiet
-        checkout(self.database, blobs, layers, Path(folder), ignore=ignore, stat_cache=cache, quiet=quiet)
+        with self._being_read():
+            checkout(*at, layers, Path(folder), ignore=ignore, stat_cache=cache, quiet=quiet)
         return folder
 
     def verify(self, root: str | os.PathLike[str] | None, ignore: Sequence[str]) -> None:
         """As `Artifact.verify`."""
-        verify(self.database, self.info, Path(self.folder(root)), ignore=ignore, quiet=self.client.quiet)
+        verify(self.reads, self.info, Path(self.folder(root)), ignore=ignore, quiet=self.client.quiet)
+
+    @property
+    def _contents(self) -> StoreContents:
+        return StoreContents(self.client.stores)
+
+    @contextmanager
+    def _being_read(self) -> Iterator[None]:
+        """A block that reads its content. Raises: NotFound where that is missing because it was deleted meanwhile."""
+        try:
+            yield
+        except BlobMissing as error:
+            self.client.catch_up_on(self.info.collection)
+            now = self.reads.version_info(self.info.collection, self.info.version)
+            if now is not None and not now.deleted:
+                raise
+            if now is not None and now.purged:
+                raise NotFound(
+                    f"{self.qualified_name} was deleted and purged, so its content is gone for good. "
+                    "Use another version."
+                ) from error
+            raise NotFound(
+                f"{self.qualified_name} was deleted while it was read, and its content is gone. Files that were "
+                "complete by then stay. Read another version, or log the content again."
+            ) from error
 
     # --- changing it
 

@@ -7,26 +7,26 @@ from functools import partial
 from hashlib import blake2s
 from typing import Any
 
-from headwater_consumer import queries
-from headwater_producer.producer import Producer, user_at_host
+from headwater_producer.producer import Producer, author_of_process
 from headwater_producer.stager import BlobStager
 from headwater_runtime import fork_hooks
+from headwater_schemas import keys
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import HeadwaterError, StoreError, StoreMissing, StoreReadOnly, StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
+from headwater_stores.config.settings import Settings, read_settings
+from headwater_stores.opening import open_for_reading, open_stores
+from headwater_stores.stores import Stores
+from headwater_stores.telling.progress import notify
 
 from headwater._commit.process_exit import call_at_exit, exit_with_error, last_uncaught
 from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
 from headwater._commit.write_queue import WriteQueue
-from headwater._config.settings import Settings, read_settings
 from headwater._ingest.own_files import STAGED_RECORDS, STAT_CACHE
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import notify
-from headwater._stores.opening import open_for_reading, open_stores
-from headwater._stores.stores import Stores
 
 
 class Client:
@@ -42,7 +42,8 @@ class Client:
             settings.cache_dir / STAGED_RECORDS / blake2s(_bytes_place(settings).encode(), digest_size=8).hexdigest()
         )
         watch = self.stores.projection.watch_append
-        producer = Producer(self.stores.log, author=user_at_host(), watch_append=watch)
+        new_session = partial(keys.new_session, owner=self.stores.principal)
+        producer = Producer(self.stores.log, author=author_of_process(), watch_append=watch, new_session=new_session)
         self.session = WriteSession(
             self.stores, producer, entity=settings.entity, quiet=settings.quiet, wait_s=settings.wait_s
         )
@@ -87,6 +88,7 @@ class Client:
                     self._stored_places,
                     algorithm=algorithm,
                     project=project,
+                    objects=self.stores.reads,
                     records=self._staged_records,
                     catch_up=self.session.catch_up,
                 )
@@ -101,7 +103,7 @@ class Client:
     def _stored_places(
         self, project: str, digests: Sequence[bytes], *, without: Collection[str] = ()
     ) -> Mapping[bytes, BlobLocation]:
-        return queries.stored_locations(self.stores.database, project, digests, without=without)
+        return self.stores.reads.stored_locations(project, digests, without=without)
 
     def is_stored_version(self, project: str, digest: str) -> bool:
         """Whether "entity/project" has a version with this content, and the store has all of it."""
@@ -129,9 +131,21 @@ class Client:
             )
         self.queue.put(task)
 
-    def send(self, events: Sequence[Event], *, rejectable: bool = True, affects_names: bool = False) -> EventsTask:
-        """Log events. Those that no rule can reject need not be `rejectable`: they are done once they are durable."""
-        task = EventsTask(self.queue, self.session, events, rejectable=rejectable, affects_names=affects_names)
+    def send(
+        self,
+        events: Sequence[Event],
+        *,
+        rejectable: bool = True,
+        affects_names: bool = False,
+        message: str | None = None,
+    ) -> EventsTask:
+        """Log events, with a `message` that says why.
+
+        Those that no rule can reject need not be `rejectable`: they are done once they are durable.
+        """
+        task = EventsTask(
+            self.queue, self.session, events, rejectable=rejectable, affects_names=affects_names, message=message
+        )
         self.enqueue(task)
         return task
 
@@ -272,7 +286,8 @@ def _bytes_place(settings: Settings) -> str:
     """Where the bytes of a store are: what is staged there is of no use in another place."""
     if settings.profile is None:
         return settings.url
-    return " ".join([settings.url, *(settings.profile.values[key] for key in ("s3_endpoint", "s3_bucket"))])
+    values = settings.profile.values
+    return " ".join([settings.url, values["s3_endpoint"], values["s3_bucket"], values["s3_prefix"]]).rstrip()
 
 
 class ReopenedClient:

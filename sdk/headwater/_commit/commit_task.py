@@ -9,7 +9,9 @@ from headwater_producer.commits import CommitVersion, SentCommit, send_commit
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.errors import BlobMissing, EventRejected, Reason
+from headwater_schemas.events import DraftDiscarded
 from headwater_schemas.names import LATEST
+from headwater_stores.telling.progress import counted, format_bytes, notify
 
 from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
@@ -17,7 +19,6 @@ from headwater._commit.session import WriteSession
 from headwater._commit.tasks import Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
 from headwater._content.content import ContentDelta
-from headwater._progress import counted, format_bytes, notify
 
 SMALL_LISTING = 64  # entries; sending them again is faster than finding what differs
 # What may have happened to the base while the draft was on its way; the commit succeeds without a base.
@@ -63,10 +64,14 @@ class CommitTask(ContentTask[CommitVersion]):
         self._record.stager.forget(handed_over, stored=others)
 
     def _resolve_rejected(self, outcomes: Outcomes) -> bool:
-        assert self._sent is not None
+        sent = self._sent
+        assert sent is not None
         try:
-            outcomes.raise_rejection(self._sent.events)
+            outcomes.raise_rejection(sent.events)
         except EventRejected as rejected:
+            if self._is_condemned(rejected):
+                self._discard(sent)  # all was sent again, as another draft
+                return False
             if self._with_base and self._content.base is None and rejected.reason in _BASE_IS_GONE:
                 self._with_base = False
                 self._send_content()
@@ -74,17 +79,20 @@ class CommitTask(ContentTask[CommitVersion]):
             raise
         raise self._blocked()
 
+    def _discard(self, sent: SentCommit) -> None:
+        self._session.producer.send([DraftDiscarded(collection=sent.collection, draft=sent.draft)])
+
     def _publish(self, command: CommitVersion) -> SentCommit:
-        return send_commit(command, self._record.stager, self._session.producer)
+        return send_commit(command, self._record.stager, self._session.producer, restore=self._restore)
 
     def _plan(self) -> CommitVersion:
         """Send only the difference from the nearest version: one with the same content, the draft's own base, or else
         the latest."""
         if not self._with_base or self._is_sent_whole:
             return self._full_command()
-        database, collection = self._session.database, self._command.collection
+        reads, collection = self._session.reads, self._command.collection
         digest = self._command.expected_digest or ""
-        same = queries.version_with_digest(database, collection, digest)
+        same = reads.version_with_digest(collection, digest)
         if same is not None:
             self._difference = ContentDelta(digest, (), ())
             self._rely_on(digest)
@@ -94,8 +102,8 @@ class CommitTask(ContentTask[CommitVersion]):
         if content.base is not None:
             self._difference = ContentDelta(content.base.digest, [*content.files, *content.references], content.removed)
             return self._full_command()
-        latest = queries.resolve_version(database, collection, LATEST)
-        info = None if latest is None else queries.version_info(database, collection, latest)
+        latest = reads.resolve_version(collection, LATEST)
+        info = None if latest is None else reads.version_info(collection, latest)
         return self._full_command() if info is None else self._shorter_command(info)
 
     def _shorter_command(self, base: queries.VersionInfo) -> CommitVersion:
@@ -124,7 +132,9 @@ class CommitTask(ContentTask[CommitVersion]):
         if self._session.whole_versions.has(stager, project, digest):
             return
         files = self._content.files
-        gone = set(stager.find_lost(project, files.digests.values()))
+        if gone := set(stager.find_lost(project, files.digests.values())):
+            self._restore(gone)
+            gone = set(stager.find_lost(project, gone))
         path = next((path for path, digest in files.digests.items() if digest in gone), None)
         if path is not None:
             raise BlobMissing(
@@ -137,7 +147,7 @@ class CommitTask(ContentTask[CommitVersion]):
         if known is not None and known.digest == base.digest:
             return known
         changed, removed = self._content.identities(), []
-        for paths, identities in queries.listing(self._session.database, base.layers):
+        for paths, identities in self._session.reads.listing(base.layers):
             for path, before in zip(paths, identities, strict=True):
                 now = changed.get(path)
                 if now is None:
@@ -153,6 +163,9 @@ class CommitTask(ContentTask[CommitVersion]):
         return "that the store had lost stored again" if is_known else "stored"
 
     def _report(self, committed: Committed) -> None:
+        in_vain = {} if self._sent is None else self._record.stager.sent_in_vain(self._sent.locations)
+        self._new_contents -= len(in_vain)
+        self._new_bytes -= sum(in_vain.values())
         version = f"v{committed.version}"
         name = f"{self._session.shown(self._command.collection)}:{version}"
         if committed.deduplicated:

@@ -3,9 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from headwater_consumer import queries
 from headwater_producer.batches import move_events
 from headwater_producer.producer import Producer
 from headwater_producer.stager import BlobStager
@@ -13,10 +11,10 @@ from headwater_producer.stored_content import COPIES_TRIED_MAX, ContentCheck, Lo
 from headwater_schemas import digests
 from headwater_schemas.entries import BlobLocation
 from headwater_schemas.object_names import project_of
+from headwater_stores.lost_content import lost_contents
+from headwater_stores.stores import Stores
 
 from headwater._ingest.rehash import ingest_stored
-from headwater._stores.lost_content import lost_contents
-from headwater._stores.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,8 @@ def heal_from_copies(
 
 
 def _heal_project(stores: Stores, producer: Producer, project: str, algorithm: str, lost: Sequence[Located]) -> int:
-    stored = partial(queries.stored_locations, stores.database)
-    stager = BlobStager(stores.blobs, stored, algorithm=algorithm, project=project)
+    reads = stores.reads
+    stager = BlobStager(stores.blobs, reads.stored_locations, algorithm=algorithm, project=project, objects=reads)
     stager.note_lost(project, lost)
     copies = _sound_copies(stores, stager, {digest for _, digest in lost})
     ingest_stored(stores.blobs, stager, [(place, digest) for digest, place in copies.items()])

@@ -6,12 +6,12 @@ import time
 from headwater_consumer import queries
 from headwater_runtime.retries import Backoff
 from headwater_schemas.errors import EventRejected, InvalidInput, NotFound, Reason, StoreUnavailable
+from headwater_stores.telling.waiting import telling, within
 
 from headwater._commit.client import Client
 from headwater._commit.shared_drafts import FinishTask
 from headwater._commit.task import Task
 from headwater._commit.tasks import Committed
-from headwater._waiting import telling, within
 
 GRACE_S = 0.5  # after a time-out, to say what kept who waited
 # Until the last writer of a shared draft is done.
@@ -120,7 +120,7 @@ class PendingVersion:
         assert self._draft is not None, "only shared drafts are committed later"
         self._client.catch_up_on(self._collection)
         self._raise_rejected_seal()  # first: a draft whose own commit was rejected may be a version all the same
-        found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
+        found = self._client.stores.reads.draft_info(self._collection, self._draft)
         if found is not None and found.version is not None:
             return self._info(found.version)
         if found is None or found.discarded:
@@ -134,14 +134,14 @@ class PendingVersion:
         if not isinstance(self._task, FinishTask) or self._task.commit is None:
             return
         sent = self._task.commit
-        database = self._client.stores.database
-        rejected = queries.first_rejection(database, sent.session, sent.key, sent.sequence, sent.sequence)
+        reads = self._client.stores.reads
+        rejected = reads.first_rejection(sent.session, sent.key, sent.sequence, sent.sequence)
         if rejected is not None:
             raise EventRejected(rejected.message, reason=Reason(rejected.reason))
 
     def _still_open(self) -> str:
         assert self._draft is not None
-        found = queries.draft_info(self._client.stores.database, self._collection, self._draft)
+        found = self._client.stores.reads.draft_info(self._collection, self._draft)
         done = "" if found is None else f" writers done: {found.writers_done}"
         of = "" if found is None or found.waiting_for is None else f" of {found.waiting_for}"
         return f"the draft {self._distributed_id!r} of {self._collection} is still open:{done}{of}."
@@ -151,7 +151,7 @@ class PendingVersion:
         return (self._draft or "").partition(":")[2]
 
     def _info(self, version: int) -> queries.VersionInfo:
-        info = queries.version_info(self._client.stores.database, self._collection, version)
+        info = self._client.stores.reads.version_info(self._collection, version)
         if info is None:
             raise NotFound(f"{self._collection}:v{version} is not in the projection. Run `headwater doctor`.")
         return info

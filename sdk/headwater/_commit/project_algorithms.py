@@ -5,8 +5,7 @@ there is no order. So whoever logs the first content of a project says with whic
 as somebody does who chooses one. The first counts. The content is sent once that was accepted.
 """
 
-from headwater_consumer.database import Database
-from headwater_consumer.queries.projects import chosen_algorithm
+from headwater_consumer.queries.reads import Reads
 from headwater_producer.producer import Producer, SentEvent
 from headwater_schemas import metadata
 from headwater_schemas.errors import StoreUnavailable
@@ -17,8 +16,10 @@ from headwater_schemas.settings import DEFAULTS, DIGEST_ALGORITHM
 class ProjectAlgorithms:
     """What one process knows of the digest algorithms of projects."""
 
-    def __init__(self, database: Database, producer: Producer) -> None:
-        self._database = database
+    def __init__(self, reads: Reads, producer: Producer, *, default: str = DEFAULTS[DIGEST_ALGORITHM]) -> None:
+        """`default`: of a project that has none yet."""
+        self._reads = reads
+        self._default = default
         self._producer = producer
         self._chosen: dict[str, str] = {}  # project → its algorithm, which cannot change any more
         self._heard: dict[str, str] = {}  # project → its algorithm, as last heard
@@ -27,7 +28,7 @@ class ProjectAlgorithms:
     def of(self, project: str) -> str:
         """The algorithm for new content of "entity/project". While the database is away, what it said last."""
         try:
-            self._heard[project] = self._choice(project) or DEFAULTS[DIGEST_ALGORITHM]
+            self._heard[project] = self._choice(project) or self._default
         except StoreUnavailable:
             if project not in self._heard:
                 raise
@@ -58,7 +59,7 @@ class ProjectAlgorithms:
 
     def _choice(self, project: str) -> str | None:
         if project not in self._chosen:
-            choice = chosen_algorithm(self._database, project)
+            choice = self._reads.chosen_algorithm(project)
             if choice is None:
                 return None
             self._chosen[project] = choice

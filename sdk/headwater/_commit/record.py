@@ -8,6 +8,7 @@ from headwater_schemas.events import ExpectedVersion
 
 from headwater._content.attributes import VersionAttributes
 from headwater._content.content import Content
+from headwater._ingest.content_sources import ContentSources
 
 if TYPE_CHECKING:
     from headwater_producer.stager import BlobStager
@@ -23,6 +24,7 @@ class CommitRecord:
     type: str
     content: Content
     deferred: Mapping[str, str]  # path → local file that is read when the record is sent
+    sources: ContentSources  # of the content
     attributes: VersionAttributes
     aliases: tuple[str, ...] = ()  # that the caller asked for, besides those of `attributes`
     expect_latest: ExpectedVersion | None = None  # commit only if `latest` is this version

@@ -4,6 +4,7 @@ from headwater_producer.commits import CommitVersion, Upsert
 from headwater_schemas.errors import InvalidInput
 from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import CollectionName
+from headwater_stores.telling.progress import notify
 
 from headwater._commit.client import Client
 from headwater._commit.commit_task import CommitTask
@@ -12,7 +13,6 @@ from headwater._commit.record import CommitRecord
 from headwater._commit.shared_drafts import FinishTask, SharedDraft, UpsertTask
 from headwater._commit.task import Task
 from headwater._commit.tasks import Committed
-from headwater._progress import notify
 
 
 def log_version(client: Client, record: CommitRecord, run: str | None) -> PendingVersion:

@@ -6,20 +6,20 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_producer.producer import Producer, SentEvent
 from headwater_schemas.errors import StoreError
 from headwater_schemas.names import CollectionName
 from headwater_schemas.positions import Cut
+from headwater_stores.catching_up import catch_up, catch_up_on
+from headwater_stores.config.settings import WAIT_S
+from headwater_stores.stores import Stores
+from headwater_stores.telling.waiting import telling
 
 from headwater._commit.outcomes import Outcomes
 from headwater._commit.project_algorithms import ProjectAlgorithms
 from headwater._commit.task import Awaited
 from headwater._commit.whole_versions import WholeVersions
-from headwater._config.settings import WAIT_S
-from headwater._stores.catching_up import catch_up, catch_up_on
-from headwater._stores.stores import Stores
-from headwater._waiting import telling
 
 CONFIRM_AGAIN_S = 5.0  # for a log that was waited for in vain
 
@@ -33,8 +33,8 @@ class WriteSession:
         self.wait_s = wait_s
         self.entity = entity  # whose names are printed without it
         self.quiet = quiet  # nothing is printed about what was logged
-        self.whole_versions = WholeVersions(stores.database)
-        self.algorithms = ProjectAlgorithms(stores.database, producer)
+        self.whole_versions = WholeVersions(stores.reads)
+        self.algorithms = ProjectAlgorithms(stores.reads, producer, default=stores.default_algorithm)
         self._stores = stores
         self._gave_up = False  # the log was waited for in vain, and has confirmed nothing since
 
@@ -43,9 +43,9 @@ class WriteSession:
         return CollectionName.parse(collection).shown_to(self.entity)
 
     @property
-    def database(self) -> Database:
+    def reads(self) -> Reads:
         """The projection."""
-        return self._stores.database
+        return self._stores.reads
 
     def telling(self, what: Awaited = "projected") -> AbstractContextManager[None]:
         """A block in which who waits long for this is told so."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from operator import index
 
 from headwater_consumer import queries
-from headwater_consumer.database.lost_transactions import lost_transactions
 from headwater_producer.commits import CommitVersion, SentCommit, Upsert, commit_event, send_entries
 from headwater_producer.producer import SentEvent
 from headwater_schemas.errors import EventRejected, InvalidInput, Reason
 from headwater_schemas.events import Event, VersionCommitted, WriterDone, shared_draft
 from headwater_schemas.limits import WRITERS_MAX
+from headwater_stores.telling.progress import notify
 
 from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
@@ -24,7 +24,6 @@ from headwater._commit.tasks import C, Committed, ContentTask
 from headwater._commit.write_queue import WriteQueue
 from headwater._content.content import identity
 from headwater._content.overlay import file_or_reference
-from headwater._progress import notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class _SharedDraftTask(ContentTask[C]):
         try:
             outcomes.raise_rejection(self._sent.events)
         except EventRejected as rejected:
+            if self._is_condemned(rejected):
+                return False
             if not self._tolerates(rejected.reason, outcome):
                 raise
         if outcome is None:
@@ -91,7 +92,14 @@ class _SharedDraftTask(ContentTask[C]):
 
     def _publish(self, command: C) -> SentCommit:
         shared, stager = self._shared, self._record.stager
-        return send_entries(command, stager, self._session.producer, draft=shared.draft, writer=shared.writer)
+        return send_entries(
+            command,
+            stager,
+            self._session.producer,
+            draft=shared.draft,
+            writer=shared.writer,
+            restore=self._restore,
+        )
 
 
 class UpsertTask(_SharedDraftTask[Upsert]):
@@ -167,12 +175,14 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     def _is_contained_in(self, version: int) -> bool:
         """Whether the sealed version holds everything that this finish would add."""
-        database, content = self._session.database, self._content
-        info = queries.version_info(database, self._command.collection, version)
+        reads, content = self._session.reads, self._content
+        info = reads.version_info(self._command.collection, version)
         if info is None:  # a sealed draft names an existing version
-            raise lost_transactions(database.name)
+            from headwater_consumer.database.lost_transactions import lost_transactions  # deferred: database
+
+            raise lost_transactions(reads.name)
         wanted = content.identities()
-        found = queries.entries_of(database, info.layers, [*wanted, *content.removed])
+        found = reads.entries_of(info.layers, [*wanted, *content.removed])
         return {path: identity(file_or_reference(entry)) for path, entry in found.items()} == wanted
 
     def _report(self, committed: Committed | None) -> None:
@@ -183,7 +193,7 @@ class FinishTask(_SharedDraftTask[CommitVersion]):
 
     def _warn_if_empty(self, version: int) -> None:
         """Most likely the writers had another id."""
-        info = queries.version_info(self._session.database, self._command.collection, version)
+        info = self._session.reads.version_info(self._command.collection, version)
         if info is not None and not info.entry_count:
             notify(f"{self._label} was sealed without entries as v{version}. Check that writers upserted with this id")
 

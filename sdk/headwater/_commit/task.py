@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from headwater_producer.producer import SentEvent
+from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.positions import Cut
 
 from headwater._commit.outcomes import Outcomes
@@ -59,6 +60,15 @@ class Task(ABC, Generic[T]):
     @abstractmethod
     def sent(self) -> Sequence[SentEvent]:
         """The events whose outcome is to be known next; none before they were sent."""
+
+    @property
+    def refusal(self) -> HeadwaterError | None:
+        """Why the log does not take one of these."""
+        return next((event.refusals[0] for event in self.sent if event.refusals), None)
+
+    def refused(self, refusal: HeadwaterError) -> bool:  # noqa: ARG002
+        """The log does not take an event of it: whether it was sent anew. Raises: HeadwaterError when that failed."""
+        return False
 
     @property
     def is_durable(self) -> bool:

@@ -9,9 +9,10 @@ from typing import Generic, TypeVar
 from headwater_consumer import queries
 from headwater_producer.commits import SentCommit, Upsert
 from headwater_producer.producer import SentEvent
-from headwater_schemas.errors import StoreUnavailable
+from headwater_schemas.errors import BlobMissing, EventRejected, HeadwaterError, Reason, StoreUnavailable
 from headwater_schemas.events import Event
 from headwater_schemas.keys import collection_key
+from headwater_stores.telling.progress import notify
 
 from headwater._commit.outcomes import Outcomes
 from headwater._commit.record import CommitRecord
@@ -19,7 +20,9 @@ from headwater._commit.session import WriteSession
 from headwater._commit.task import Task
 from headwater._commit.write_queue import WriteQueue
 from headwater._ingest.deferred import ingest_deferred
-from headwater._progress import notify
+from headwater._ingest.restoring import ingest_from_sources
+
+STORED_AGAIN_MAX = 5  # times that one task may find content condemned; through a server it takes two for one time
 
 
 class EventsTask(Task[None]):
@@ -33,12 +36,14 @@ class EventsTask(Task[None]):
         *,
         rejectable: bool,
         affects_names: bool,
+        message: str | None = None,
     ) -> None:
         super().__init__(queue)
         self.rejectable = rejectable
         self.affects_names = affects_names
         self._session = session
         self._events = events
+        self._message = message
         self._sent: Sequence[SentEvent] = ()
         self._sending = threading.Lock()
 
@@ -52,7 +57,7 @@ class EventsTask(Task[None]):
 
     def send(self) -> None:
         with self._sending:
-            self._sent = self._session.producer.send(self._events)
+            self._sent = self._session.producer.send(self._events, message=self._message)
 
     def withdraw(self) -> Sequence[Event]:
         """Take back those events that were not sent yet: whoever does this sends them."""
@@ -107,6 +112,7 @@ class ContentTask(Task[Committed | None], Generic[C]):
         self._sent: SentCommit | None = None
         self._claim: SentEvent | None = None  # of the digest algorithm, which is to be accepted first
         self._new_bytes = self._new_contents = 0  # that were not stored before
+        self._stored_again = 0  # times
 
     @property
     def draft(self) -> tuple[str, str] | None:
@@ -127,6 +133,17 @@ class ContentTask(Task[Committed | None], Generic[C]):
         self._claim = self._session.algorithms.claim(self._command.project, algorithm)
         if self._claim is None:
             self._send_content()
+
+    def refused(self, refusal: HeadwaterError) -> bool:
+        return isinstance(refusal, BlobMissing) and self._store_again()
+
+    def succeed(self, result: Committed | None) -> None:
+        super().succeed(result)
+        self._record.sources.close()
+
+    def fail(self, error: BaseException) -> None:
+        super().fail(error)
+        self._record.sources.close()
 
     def resolve(self, outcomes: Outcomes) -> bool:
         if self._claim is None:
@@ -150,6 +167,26 @@ class ContentTask(Task[Committed | None], Generic[C]):
         self._sent = self._publish(command)
         self._new_bytes += stager.published_bytes - bytes_before
         self._new_contents += stager.published_contents - contents_before
+
+    def _is_condemned(self, rejected: EventRejected) -> bool:
+        """Whether content that this relied on was condemned meanwhile. Then it is stored anew, and all is sent again.
+
+        The projection covers the rejection by now, so it knows what is condemned.
+        """
+        return rejected.reason is Reason.BLOB_CONDEMNED and self._store_again()
+
+    def _store_again(self) -> bool:
+        if self._sent is None or self._stored_again == STORED_AGAIN_MAX:
+            return False
+        self._stored_again += 1
+        self._record.stager.distrust(self._sent.locations)
+        self._queue.retry(self._send_content)
+        return True
+
+    def _restore(self, missing: Collection[bytes]) -> None:
+        """Ingest content again that was stored when it was added, and is not any more."""
+        record, quiet = self._record, self._session.quiet
+        ingest_from_sources(record.stager, self._content.files, record.sources, missing, quiet=quiet)
 
     @abstractmethod
     def _plan(self) -> C:

@@ -7,8 +7,7 @@ asked again after OBJECT_TRUSTED_S.
 import math
 import time
 
-from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_producer.stager import BlobStager
 from headwater_producer.stored_content import OBJECT_TRUSTED_S
 from headwater_schemas.errors import StoreUnavailable
@@ -19,8 +18,8 @@ VERSIONS_KNOWN_MAX = 65_536  # remembered; beyond that, their objects are looked
 class WholeVersions:
     """The versions that one process knows to be whole."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
         self._seen: dict[tuple[str, str], float] = {}  # project and digest → when the first of its objects was seen
 
     def has(self, stager: BlobStager, project: str, digest: str) -> bool:
@@ -31,11 +30,11 @@ class WholeVersions:
         """
         if self._seen.get((project, digest), -math.inf) > time.monotonic() - OBJECT_TRUSTED_S:
             return True
-        layers = queries.layers_with_digest(self._database, project, digest)
+        layers = self._reads.layers_with_digest(project, digest)
         if layers is None:
             return False
         try:
-            seen = stager.objects_seen_at(queries.objects_of(self._database, layers))
+            seen = stager.objects_seen_at(self._reads.objects_of(layers))
         except StoreUnavailable:
             return True
         if seen is None:

@@ -18,19 +18,19 @@ from typing import Any, TypeVar
 
 from headwater_producer.producer import SentEvent
 from headwater_runtime.daemon_threads import start_daemon
-from headwater_schemas.errors import HeadwaterError, StoreMissing, StoreUnavailable
+from headwater_schemas.errors import HeadwaterError, StoreGone, StoreUnavailable
 from headwater_schemas.positions import Cut
+from headwater_stores.outages import OUTAGE_BACKOFF
+from headwater_stores.telling.waiting import telling
 
 from headwater._commit.outcomes import NOTHING_TOLD, Outcomes
 from headwater._commit.stalled import StalledPartitions
 from headwater._commit.task import Task, TaskLog
-from headwater._stores.outages import OUTAGE_BACKOFF
-from headwater._waiting import telling
 
 TASKS_PER_BATCH = 256
 LINGER_S = 0.05  # for how long the thread lets tasks gather; a caller who waits does not wait for it
 LINGERS_MAX = 20  # of these in a row, while callers process the queue who wait again and again
-CALLERS_S = 1.0  # between two looks at what callers in other threads ask for: each says when it has its answer
+CALLERS_S = 1.0  # between two looks at what other threads ask for: each says when it has its answer
 THREAD_IDLE_S = 30.0  # an idle thread ends; the next task starts another
 PATIENCE_S = 5.0  # for a partition of the projection; after that, other tasks do not wait for it
 STALLED_PATIENCE_S = 0.25  # where nothing else is to be waited for; new tasks wait so long as well
@@ -49,6 +49,11 @@ class _Question:
     @property
     def events(self) -> list[SentEvent]:
         return [event for _, events in self._about for event in events]
+
+    def tells(self, tasks: Sequence[Task[Any]], cut: Cut) -> bool:
+        """Whether it is about all of these, whose cut this is, and waits for no other partition."""
+        about = set(map(id, self.unchanged()))
+        return self.cut.offsets.keys() == cut.offsets.keys() and all(id(task) in about for task in tasks)
 
     def unchanged(self) -> list[Task[Any]]:
         """The tasks that are still about these events: other threads may have resolved some, and sent more."""
@@ -70,9 +75,10 @@ class WriteQueue:
         self._stalled = StalledPartitions()
         self._flushing = threading.RLock()
         self._called_for: Counter[int] = Counter()  # id of a task → how many callers ask for it at this moment
+        self._asked_for_all: list[_Question] = []  # at this moment, by the thread, and by others who wait for all tasks
         self._wakeup = threading.Condition()
-        self._answered = threading.Condition()  # a caller has an answer, or there is a new task
-        self._answers = 0  # that callers got so far
+        self._answered = threading.Condition()  # somebody has an answer, or there is a new task
+        self._answers = 0  # so far
         self._thread: threading.Thread | None = None
         self._started = 0
         self._ended = 0
@@ -167,7 +173,7 @@ class WriteQueue:
         while True:
             try:
                 action()
-            except StoreMissing:
+            except StoreGone:
                 raise  # it does not come back by itself
             except StoreUnavailable as error:
                 self._trouble = str(error)
@@ -184,23 +190,26 @@ class WriteQueue:
             self._send_batch()
             if self._sent:
                 self._log.confirm(gives_up=gives_up)
+                self._fail_refused()
             awaited, patience_s = self._awaited(until)
-            asked = awaited if until is not None else self._not_asked_for(awaited)
+            asked = self._not_asked_for(awaited, by_name=until is not None)
             answers = self._answers
             cut = self._cut_of(asked)
             question = _Question(cut, self._answered_with(cut) if asked or not awaited else [])
             callers = Counter(map(id, () if until is None else asked))
             self._called_for += callers
+            if asked and until is None:
+                self._asked_for_all.append(question)
         patience_s = min(patience_s, patience_s_max)
         try:
             outcomes = self._ask(question, callers, patience_s) if asked else NOTHING_TOLD
             with self._flushing:
                 self._resolve_sent(question, outcomes)
         finally:
-            if callers:
-                self._note_answer()
+            if asked:
+                self._note_answer(question)
         if awaited and not asked:
-            self._wait_for_callers(answers, min(CALLERS_S, patience_s))
+            self._wait_for_answer(answers, min(CALLERS_S, patience_s))
 
     def _ask(self, question: _Question, callers: Counter[int], patience_s: float) -> Outcomes:
         try:
@@ -212,13 +221,15 @@ class WriteQueue:
             self._stalled.note(question.cut, outcomes.reached)
         return outcomes
 
-    def _note_answer(self) -> None:
+    def _note_answer(self, question: _Question) -> None:
+        with self._flushing:
+            self._asked_for_all = [other for other in self._asked_for_all if other is not question]
         with self._answered:
             self._answers += 1
             self._answered.notify_all()
 
-    def _wait_for_callers(self, answers: int, timeout_s: float) -> None:
-        """Wait until one of them has an answer, or there is a new task; not for long while one is held back."""
+    def _wait_for_answer(self, answers: int, timeout_s: float) -> None:
+        """Wait until another thread has an answer, or there is a new task; not for long while one is held back."""
         with self._answered:
             if self._answers == answers:
                 self._answered.wait(LINGER_S if self._queue else timeout_s)
@@ -240,6 +251,20 @@ class WriteQueue:
             with self._wakeup:
                 self._queue.popleft()
 
+    def _fail_refused(self) -> None:
+        """Tasks of which the log does not take an event. What else of them is on the log has no effect by itself."""
+        for task in self._sent:
+            if task.done or (refusal := task.refusal) is None:
+                continue
+            error: Exception = refusal
+            try:
+                if task.refused(refusal):
+                    continue
+            except (HeadwaterError, OSError) as failure:
+                error = failure
+            task.fail(error)
+            self._ended += 1
+
     def _progress_of(self, until: Collection[Task[Any]] | None) -> object:
         """Changes whenever what is waited for gets on."""
         unfinished = [task for task in until or () if not task.done]
@@ -257,8 +282,13 @@ class WriteQueue:
         wanted = set(map(id, until or ()))
         return [task for task in waiting if id(task) in wanted] or waiting
 
-    def _not_asked_for(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
-        """Those that no caller asks for by name at this moment, in another thread."""
+    def _not_asked_for(self, tasks: list[Task[Any]], *, by_name: bool) -> list[Task[Any]]:
+        """Those that another thread does not ask for at this moment; of tasks that are waited for `by_name`, all or
+        none. A second connection that asks the same costs the database more than all of its answers.
+        """
+        if by_name:
+            cut = self._cut_of(tasks)
+            return [] if any(question.tells(tasks, cut) for question in self._asked_for_all) else tasks
         return [task for task in tasks if id(task) not in self._called_for]
 
     def _answered_with(self, cut: Cut) -> list[Task[Any]]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from headwater_consumer.database import Database
 from headwater_consumer.queries import VersionInfo
-from headwater_consumer.queries.differences import EntryContent, diff_layers
+from headwater_consumer.queries.differences import EntryContent
+from headwater_consumer.queries.reads import Reads
 
 CHANGES = ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -61,9 +61,9 @@ class Described(Protocol):
     def metadata(self) -> Mapping[str, Any]: ...
 
 
-def entry_changes(database: Database, before: VersionInfo, after: VersionInfo) -> Iterator[EntryChange]:
+def entry_changes(reads: Reads, before: VersionInfo, after: VersionInfo) -> Iterator[EntryChange]:
     """The paths that differ, in order. Cost: between related versions it is proportional to the change."""
-    for page in diff_layers(database, before.layers, after.layers):
+    for page in reads.diff_layers(before.layers, after.layers):
         for found in page:
             yield EntryChange(*found)
 

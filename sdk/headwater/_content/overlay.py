@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.entries import FilesByPath, Reference
 from headwater_schemas.errors import InvalidPath
 from headwater_schemas.lthash import ContentSum
@@ -21,9 +21,9 @@ from headwater._content.content import Content, ContentDelta, FileContent, FileO
 class Overlay(Content):
     """Content over a base. `files` and `references` are what was added."""
 
-    def __init__(self, database: Database, base: queries.VersionInfo) -> None:
+    def __init__(self, reads: Reads, base: queries.VersionInfo) -> None:
         super().__init__()
-        self._database = database
+        self._reads = reads
         self.base: queries.VersionInfo = base
         self._hidden: dict[str, FileOrReference] = {}  # of the base: what was replaced or removed
 
@@ -71,7 +71,7 @@ class Overlay(Content):
         added = super().get(path)
         if added is not None or path in self._hidden:
             return added
-        info = queries.entry(self._database, self.base.layers, path)
+        info = self._reads.entry(self.base.layers, path)
         return None if info is None else file_or_reference(info)
 
     def entries(self, folder: str = "") -> Iterator[tuple[str, FileOrReference]]:
@@ -79,7 +79,7 @@ class Overlay(Content):
 
     def check(self, paths: Sequence[str]) -> None:
         super().check(paths)
-        both = queries.path_conflict(self._database, self.base.layers, paths, without=self._hidden)
+        both = self._reads.path_conflict(self.base.layers, paths, without=self._hidden)
         if both is not None:
             raise _conflict(self.base, *both)
 
@@ -103,11 +103,11 @@ class Overlay(Content):
 
     def _hide(self, paths: Sequence[str]) -> None:
         unknown = [path for path in paths if path not in self._hidden]
-        found = queries.entries_of(self._database, self.base.layers, unknown)
+        found = self._reads.entries_of(self.base.layers, unknown)
         self._hidden.update({path: file_or_reference(info) for path, info in found.items()})
 
     def _visible_of_base(self, folder: str) -> Iterator[tuple[str, FileOrReference]]:
-        for page in queries.all_entries(self._database, self.base.layers, prefix=folder):
+        for page in self._reads.all_entries(self.base.layers, prefix=folder):
             for info in page:
                 if info.path not in self._hidden:
                     yield info.path, file_or_reference(info)

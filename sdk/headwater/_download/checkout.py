@@ -12,14 +12,14 @@ from functools import cache, partial
 from pathlib import Path
 
 from headwater_blobs.folder import MARKER as BLOBS_MARKER
-from headwater_blobs.port import BlobStore
-from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_blobs.port import ContentReads
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.errors import InvalidFile
 from headwater_schemas.paths import find_invalid, folders_of
+from headwater_stores.config.local_paths import absolute, home_folder
+from headwater_stores.config.store_folder import MARKER as STORE_MARKER
+from headwater_stores.telling.progress import notify
 
-from headwater._config.local_paths import absolute, home_folder
-from headwater._config.store_folder import MARKER as STORE_MARKER
 from headwater._download.compare import has_folder, pair_by_path
 from headwater._download.download import fetch_all, fold_case
 from headwater._download.folders import ItemKind, OpenFolder, WalkItem, remove_folder_if_empty, walk
@@ -27,7 +27,6 @@ from headwater._download.ignoring import Ignoring
 from headwater._download.plan import DownloadPlan, plan_download
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import notify
 
 # A folder with one of these holds data of another tool. A version may contain them itself.
 FOREIGN_MARKERS = {".git": "a Git repository", STORE_MARKER: "a headwater store", BLOBS_MARKER: "a headwater store"}
@@ -36,8 +35,8 @@ _NEXT_STEP = "Nothing was changed. Choose a dedicated folder, or use `download`,
 
 
 def checkout(
-    database: Database,
-    blobs: BlobStore,
+    reads: Reads,
+    blobs: ContentReads,
     layers: tuple[int, ...],
     root: Path,
     *,
@@ -52,12 +51,12 @@ def checkout(
     of a file system, a Git repository, a headwater store), and for what cannot be removed; else as `download`.
     """
     check_location(os.path.realpath(absolute(os.fspath(root))))
-    plan = plan_download(database, layers)
-    in_version = partial(has_folder, database, layers)
+    plan = plan_download(reads, layers)
+    in_version = partial(has_folder, reads, layers)
     before = Ignoring(ignore, in_version, own=False)
     if os.path.lexists(root):
         with DownloadTarget(os.fspath(root), create=False) as target:
-            _check_contents(target, database, layers, before)
+            _check_contents(target, reads, layers, before)
     with DownloadTarget(os.fspath(root), force=True) as target:
         fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
         ignoring = Ignoring(ignore, in_version, earlier=before.files)
@@ -82,16 +81,16 @@ def check_location(root: str) -> None:
             raise _refusal(root, f"is part of a headwater store, {str(folder)!r}")
 
 
-def _check_contents(target: DownloadTarget, database: Database, layers: tuple[int, ...], ignoring: Ignoring) -> None:
+def _check_contents(target: DownloadTarget, reads: Reads, layers: tuple[int, ...], ignoring: Ignoring) -> None:
     """Raises: InvalidFile for a folder whose contents rule out a checkout."""
-    device, has_entry = _device_of(target.top), cache(partial(_has_entry, database, layers))
+    device, has_entry = _device_of(target.top), cache(partial(_has_entry, reads, layers))
     for found in walk(target.top, ignoring):
         folders = [*folders_of(found.path), found.path][: None if found.kind is ItemKind.ENTERED else -1]
         if found.ignored and any(map(has_entry, folders)):
             raise _refusal(target.root, f"contains {found.path!r}, which is ignored, where the version has a file")
         if found.folder is not None and _device_of(found.folder) != device:
             raise _refusal(target.root, f"contains {found.path!r}, which is a mount point")
-        if found.name in FOREIGN_MARKERS and not _has_path(database, layers, found.path):
+        if found.name in FOREIGN_MARKERS and not _has_path(reads, layers, found.path):
             raise _refusal(target.root, f"contains {found.path!r}, which belongs to {FOREIGN_MARKERS[found.name]}")
 
 
@@ -99,13 +98,13 @@ def _device_of(folder: OpenFolder) -> int:
     return os.fstat(folder.descriptor).st_dev
 
 
-def _has_path(database: Database, layers: tuple[int, ...], path: str) -> bool:
+def _has_path(reads: Reads, layers: tuple[int, ...], path: str) -> bool:
     """Whether the version itself has a file or folder of this path."""
-    return _has_entry(database, layers, path) or has_folder(database, layers, path)
+    return _has_entry(reads, layers, path) or has_folder(reads, layers, path)
 
 
-def _has_entry(database: Database, layers: tuple[int, ...], path: str) -> bool:
-    return find_invalid([path]) is None and queries.entry(database, layers, path) is not None
+def _has_entry(reads: Reads, layers: tuple[int, ...], path: str) -> bool:
+    return find_invalid([path]) is None and reads.entry(layers, path) is not None
 
 
 def _remove_extra(target: DownloadTarget, plan: DownloadPlan, ignoring: Ignoring, *, case_insensitive: bool) -> None:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.paths import find_invalid
 
 from headwater._download.folders import ItemKind, WalkItem
 from headwater._download.link_resolver import EntryPage
 
 
-def has_folder(database: Database, layers: tuple[int, ...], path: str) -> bool:
+def has_folder(reads: Reads, layers: tuple[int, ...], path: str) -> bool:
     """Whether the version has anything in the folder of that path, which a local disk shows."""
-    return find_invalid([path]) is None and queries.has_folder(database, layers, path)
+    return find_invalid([path]) is None and reads.has_folder(layers, path)
 
 
 def pair_by_path(

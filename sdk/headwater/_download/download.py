@@ -11,12 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from headwater_blobs.port import BlobStore
+from headwater_blobs.port import ContentReads
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_runtime.durations import format_seconds
 from headwater_schemas.errors import InvalidInput, InvalidPath
 from headwater_schemas.paths import folders_of, normalize
+from headwater_stores.telling.progress import DOWNLOADING, SHOW_AFTER_S, Progress, counted, format_bytes, notify
 
 from headwater._download.etag_cache import EtagCache
 from headwater._download.fetch import Fetcher, location_of
@@ -25,7 +26,6 @@ from headwater._download.link_resolver import EntryPage
 from headwater._download.plan import DownloadPlan, plan_download, plan_entry, resolved_entry
 from headwater._download.target import DownloadTarget
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import DOWNLOADING, SHOW_AFTER_S, Progress, counted, format_bytes, notify
 from headwater._references import schemes
 
 SECONDS_MIN = 0.001  # below that a rate says nothing
@@ -33,8 +33,8 @@ READ_ENTRY_BYTES_MAX = 1536 * 1024 * 1024  # held in memory; larger than any tab
 
 
 def download(
-    database: Database,
-    blobs: BlobStore,
+    reads: Reads,
+    blobs: ContentReads,
     layers: tuple[int, ...],
     root: Path,
     *,
@@ -51,7 +51,7 @@ def download(
     cannot be fetched, InvalidPath. Later: InvalidFile for a file that cannot be written; BlobMissing, BlobCorrupt;
     ContentError for a reference that has changed.
     """
-    plan = plan_download(database, layers, prefix)
+    plan = plan_download(reads, layers, prefix)
     with DownloadTarget(os.fspath(root)) as target:
         fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, hard_links=hard_links, quiet=quiet)
     if not quiet:
@@ -59,8 +59,8 @@ def download(
 
 
 def download_entry(
-    database: Database,
-    blobs: BlobStore,
+    reads: Reads,
+    blobs: ContentReads,
     layers: tuple[int, ...],
     path: str | PurePath,
     root: Path,
@@ -72,7 +72,7 @@ def download_entry(
 
     Raises: NotFound when the version has no such entry; else as `download`.
     """
-    plan = plan_entry(database, layers, path)
+    plan = plan_entry(reads, layers, path)
     with DownloadTarget(os.fspath(root)) as target:
         fetched = fetch_all(blobs, target, plan, stat_cache=stat_cache, quiet=quiet)
     location = Path(root, normalize(path))
@@ -81,13 +81,13 @@ def download_entry(
     return location
 
 
-def read_entry(database: Database, blobs: BlobStore, layers: tuple[int, ...], path: str | PurePath) -> bytes:
+def read_entry(reads: Reads, blobs: ContentReads, layers: tuple[int, ...], path: str | PurePath) -> bytes:
     """The bytes of an entry, for small ones such as tables.
 
     Raises: NotFound when the version has no such entry; InvalidInput for more than READ_ENTRY_BYTES_MAX; else as
     `download`.
     """
-    info = resolved_entry(database, layers, path)
+    info = resolved_entry(reads, layers, path)
     if info.digest is not None:
         _check_small(info, info.size or 0)
         return blobs.read(location_of(info), info.digest)
@@ -123,7 +123,7 @@ class Fetched:
 
 
 def fetch_all(
-    blobs: BlobStore,
+    blobs: ContentReads,
     target: DownloadTarget,
     plan: DownloadPlan,
     *,

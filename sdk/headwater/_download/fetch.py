@@ -11,16 +11,16 @@ from concurrent.futures import CancelledError
 from functools import partial
 from typing import TypeVar
 
-from headwater_blobs.port import PACKED_FILE_BYTES_MAX, BlobStore
+from headwater_blobs.port import PACKED_FILE_BYTES_MAX, ContentReads
 from headwater_consumer import queries
+from headwater_runtime.thread_pool import run_in_threads
 from headwater_schemas.entries import BlobLocation
+from headwater_stores.telling.progress import CHECKING, DOWNLOADING, FileProgress, Progress
 
 from headwater._download.etag_cache import EtagCache
 from headwater._download.integrity import integrity_check, reference_of, watched_check
 from headwater._download.link_resolver import EntryPage
 from headwater._download.target import DownloadTarget
-from headwater._download.thread_pool import run_in_threads
-from headwater._progress import CHECKING, DOWNLOADING, FileProgress, Progress
 from headwater._references import schemes
 
 BYTES_PER_BATCH = 4 * 1024 * 1024  # of small files, in memory at once
@@ -36,7 +36,7 @@ class Fetcher:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        blobs: ContentReads,
         target: DownloadTarget,
         progress: Progress,
         etag_cache: EtagCache,

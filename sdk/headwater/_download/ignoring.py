@@ -6,7 +6,8 @@ as `.git`, is not ignored where the version has it: it was asked for.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from headwater._config.store_folder import is_store
+from headwater_stores.config.store_folder import is_store
+
 from headwater._ingest.ignore import IGNORE_FILE, NO_RULES, IgnoreRules, read_ignore_file, rules_of
 from headwater._ingest.own_files import GIT, is_own_cache
 

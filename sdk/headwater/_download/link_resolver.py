@@ -5,14 +5,14 @@ The links of a page are resolved together, with one query for each version that 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas import digests
 from headwater_schemas.errors import InvalidInput, NotFound
+from headwater_schemas.links import is_link, parse_link
 
-from headwater._content.links import is_link, parse_link
 from headwater.errors import ReferenceChanged
 
 LINK_DEPTH_MAX = 8  # links to links; each names a version that existed before, so even two are rare
@@ -24,9 +24,9 @@ EntryPage = Sequence[queries.EntryInfo]
 class LinkResolver:
     """Resolves the links in the pages of one listing."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._version = lru_cache(maxsize=VERSIONS_CACHED_MAX)(partial(queries.version_info, database))
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._version = lru_cache(maxsize=VERSIONS_CACHED_MAX)(reads.version_info)
 
     def resolve(self, page: EntryPage) -> EntryPage:
         """The same paths, with each link replaced by the entry that it names: a stored file, or a reference.
@@ -55,14 +55,14 @@ class LinkResolver:
             by_version[collection, number][i] = path
         for (collection, number), paths in by_version.items():
             layers = self._layers_of(collection, number, infos[next(iter(paths))])
-            entries = queries.entries_of(self._database, layers, list(dict.fromkeys(paths.values())))
+            entries = self._reads.entries_of(layers, list(dict.fromkeys(paths.values())))
             for i, path in paths.items():
                 infos[i] = _resolve_link(infos[i], entries.get(path) or self._otherwise_spelled(layers, path))
 
     def _otherwise_spelled(self, layers: tuple[int, ...], path: str) -> queries.EntryInfo | None:
         """The entry whose path is another spelling of `path`."""
-        other = queries.stored_path(self._database, layers, path)
-        return None if other == path else queries.entry(self._database, layers, other)
+        other = self._reads.stored_path(layers, path)
+        return None if other == path else self._reads.entry(layers, other)
 
     def _layers_of(self, collection: str, number: int, link: queries.EntryInfo) -> tuple[int, ...]:
         """The layers of a version. Raises: NotFound naming the path of `link`."""

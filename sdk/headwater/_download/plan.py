@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.errors import InvalidInput, InvalidPath, NotFound
 from headwater_schemas.paths import find_invalid, normalize, normalize_folder
 
@@ -31,17 +31,17 @@ class DownloadPlan:
     count: int  # of entries
 
 
-def plan_download(database: Database, layers: tuple[int, ...], prefix: str | PurePath = "") -> DownloadPlan:
+def plan_download(reads: Reads, layers: tuple[int, ...], prefix: str | PurePath = "") -> DownloadPlan:
     """Plan the entries in the folder `prefix`, or the one of that path; "" for all.
 
     Raises: NotFound for a prefix without entries, or a broken link; InvalidInput when an entry cannot be fetched;
     InvalidPath; ContentError.
     """
-    folder = queries.stored_path(database, layers, normalize_folder(prefix))
+    folder = reads.stored_path(layers, normalize_folder(prefix))
     held: list[EntryPage] = []
     unfetchable = _Unfetchable()
     count = size_bytes = 0
-    for page in resolved_entries(database, layers, folder):
+    for page in resolved_entries(reads, layers, folder):
         unfetchable.add_from(page)
         count += len(page)
         size_bytes += sum(info.size or 0 for info in page)
@@ -54,28 +54,28 @@ def plan_download(database: Database, layers: tuple[int, ...], prefix: str | Pur
         raise NotFound(f"this version has no file or folder {folder!r}. {_LISTED}")
     if count <= ENTRIES_HELD_MAX:
         return DownloadPlan(lambda: held, size_bytes, count)
-    return DownloadPlan(lambda: resolved_entries(database, layers, folder), size_bytes, count)
+    return DownloadPlan(lambda: resolved_entries(reads, layers, folder), size_bytes, count)
 
 
-def plan_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> DownloadPlan:
+def plan_entry(reads: Reads, layers: tuple[int, ...], path: str | PurePath) -> DownloadPlan:
     """Plan the one entry `path`. Raises: NotFound when it is a folder or missing; else as `plan_download`."""
-    page = [resolved_entry(database, layers, path)]
+    page = [resolved_entry(reads, layers, path)]
     unfetchable = _Unfetchable()
     unfetchable.add_from(page)
     unfetchable.raise_if_any()
     return DownloadPlan(lambda: [page], page[0].size or 0, 1)
 
 
-def resolved_entries(database: Database, layers: tuple[int, ...], prefix: str = "") -> Iterator[EntryPage]:
+def resolved_entries(reads: Reads, layers: tuple[int, ...], prefix: str = "") -> Iterator[EntryPage]:
     """All entries in the folder `prefix`, or the one of that path, sorted by path; links resolved.
 
     Raises: InvalidPath for a name that could lead out of a folder; for links, as `resolved_entry`.
     """
-    resolver = LinkResolver(database)
-    if prefix and (alone := queries.entry(database, layers, prefix)) is not None:
+    resolver = LinkResolver(reads)
+    if prefix and (alone := reads.entry(layers, prefix)) is not None:
         yield resolver.resolve([alone])
         return
-    for page in queries.all_entries(database, layers, prefix=prefix):
+    for page in reads.all_entries(layers, prefix=prefix):
         # The writer of the events checked this already, but here it protects the reader's own disk.
         if (invalid := find_invalid([info.path for info in page])) is not None:
             raise InvalidPath(
@@ -84,18 +84,18 @@ def resolved_entries(database: Database, layers: tuple[int, ...], prefix: str = 
         yield resolver.resolve(page)
 
 
-def resolved_entry(database: Database, layers: tuple[int, ...], path: str | PurePath) -> queries.EntryInfo:
+def resolved_entry(reads: Reads, layers: tuple[int, ...], path: str | PurePath) -> queries.EntryInfo:
     """The one entry `path`, resolved if it is a link.
 
     Raises: NotFound, also for a broken link; ContentError when a link names other content than it recorded.
     """
-    name = queries.stored_path(database, layers, normalize(path))
-    info = queries.entry(database, layers, name)
+    name = reads.stored_path(layers, normalize(path))
+    info = reads.entry(layers, name)
     if info is None:
-        if queries.has_folder(database, layers, name):
+        if reads.has_folder(layers, name):
             raise NotFound(f"{name!r} is a folder of this version. Name a file, or download it with `path_prefix`.")
         raise NotFound(f"this version has no entry {name!r}. {_LISTED}")
-    return LinkResolver(database).resolve([info])[0]
+    return LinkResolver(reads).resolve([info])[0]
 
 
 class _Unfetchable:

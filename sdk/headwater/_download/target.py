@@ -18,8 +18,8 @@ from types import TracebackType
 
 from headwater_runtime.files import DISK_FULL
 from headwater_schemas.errors import InvalidFile
+from headwater_stores.config.local_paths import absolute
 
-from headwater._config.local_paths import absolute
 from headwater._download.folders import OpenFolder, remove
 from headwater._download.integrity import IntegrityCheck
 from headwater._ingest.modes import TEMPORARY_PREFIX, is_executable, keeps_executable

@@ -7,22 +7,22 @@ from functools import partial
 from pathlib import Path
 
 from headwater_consumer import queries
-from headwater_consumer.database import Database
+from headwater_consumer.queries.reads import Reads
 from headwater_schemas.errors import InvalidFile
+from headwater_schemas.links import is_link
+from headwater_stores.telling.progress import CHECKING, Progress
 
-from headwater._content.links import is_link
 from headwater._download.compare import has_folder, pair_by_path
 from headwater._download.folders import ItemKind, WalkItem, walk
 from headwater._download.ignoring import Ignoring
 from headwater._download.integrity import integrity_check, watched_check
 from headwater._download.target import DownloadTarget, passes_check
-from headwater._progress import CHECKING, Progress
 from headwater._references import schemes
 from headwater.errors import Differences
 
 
 def verify(
-    database: Database,
+    reads: Reads,
     version: queries.VersionInfo,
     root: Path,
     *,
@@ -43,8 +43,8 @@ def verify(
     changed: list[str] = []
     extra: list[str] = []
     executable: list[str] = []
-    pages = queries.all_entries(database, version.layers)
-    ignoring = Ignoring(ignore, partial(has_folder, database, version.layers))
+    pages = reads.all_entries(version.layers)
+    ignoring = Ignoring(ignore, partial(has_folder, reads, version.layers))
     with (
         DownloadTarget(os.fspath(root), create=False) as target,
         Progress(CHECKING, total=version.size_bytes, unit="B", files=version.entry_count, quiet=quiet) as progress,

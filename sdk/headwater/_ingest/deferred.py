@@ -11,11 +11,11 @@ from headwater_producer.stager import BlobStager
 from headwater_schemas import digests
 from headwater_schemas.entries import FileDigest
 from headwater_schemas.errors import FileChanged
+from headwater_stores.telling.progress import FileProgress, Progress
 
 from headwater._ingest.recent_reads import RecentReads, is_large
 from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.small_files import unreadable_file
-from headwater._progress import FileProgress, Progress
 
 READ_BYTES = 1 << 20  # at a time
 

@@ -4,7 +4,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from headwater._config.store_folder import MARKER, is_store
+from headwater_stores.config.store_folder import MARKER, is_store
 
 GIT = ".git"
 STAT_CACHE = "stat_cache.db"

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from headwater_schemas.errors import InvalidFile, InvalidPath
 from headwater_schemas.paths import colliding_forms, find_invalid, normalize
+from headwater_stores.config.local_paths import absolute, local_path
+from headwater_stores.config.store_folder import is_store
 
-from headwater._config.local_paths import absolute, local_path
-from headwater._config.store_folder import is_store
 from headwater._ingest.folder_walk import (
     EXECUTABLE,
     NUMBERS_PER_FILE,

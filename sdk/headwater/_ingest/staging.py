@@ -13,6 +13,7 @@ from headwater_blobs.port import PACKED_FILE_BYTES_MAX, Watch
 from headwater_producer.stager import BlobStager
 from headwater_schemas.entries import file_identity, file_leaves
 from headwater_schemas.lthash import ContentSum, sum_of
+from headwater_stores.telling.progress import Progress
 
 from headwater._content.content import ContentDelta
 from headwater._ingest.recent_reads import (
@@ -27,7 +28,6 @@ from headwater._ingest.scan import Scan, ScannedFile
 from headwater._ingest.scan_diff import ScanDiff
 from headwater._ingest.small_files import read_small_files, unreadable_file
 from headwater._ingest.stat_cache import StatCache
-from headwater._progress import Progress
 
 LARGE_FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 

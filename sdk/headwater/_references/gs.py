@@ -24,7 +24,7 @@ from headwater._references.uris import redacted, split_bucket_uri, split_object_
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
 
-PIECE_BYTES = 8 * CHUNK_BYTES  # one request each: with smaller ones latency dominates
+PIECE_BYTES = 8 * 1024 * 1024  # one request each: with smaller ones latency dominates
 RETRY_S_MAX = 30.0  # of one request, all attempts together
 
 _TIMEOUT = (CONNECT_S_MAX, ANSWER_S_MAX)

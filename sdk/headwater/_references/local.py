@@ -12,10 +12,10 @@ from headwater_blobs.port import CHUNK_BYTES
 from headwater_schemas import digests
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidFile, InvalidInput
+from headwater_stores.config.settings import read_settings
+from headwater_stores.telling.progress import Progress
 
-from headwater._config.settings import read_settings
 from headwater._ingest.scan import ScannedFile, scan, scan_file
-from headwater._progress import Progress
 from headwater._references import verification
 from headwater._references.listing import FoundObject, Listing, list_prefix, too_many_objects
 from headwater._references.uris import name_from_uri, redacted

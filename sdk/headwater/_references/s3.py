@@ -11,14 +11,18 @@ from typing import NamedTuple
 
 from headwater_blobs.s3.client import ROLE_S_MAX
 from headwater_blobs.s3.errors import translate_errors
+from headwater_blobs.s3.minio_client import (
+    Credentials,
+    IamAwsProvider,
+    Minio,
+    Object,
+    Provider,
+    S3Error,
+    StaticProvider,
+)
 from headwater_blobs.s3.settings import S3Settings
 from headwater_schemas.entries import Reference
 from headwater_schemas.errors import InvalidSettings, NotFound, StoreUnavailable
-from minio import Minio
-from minio.credentials.credentials import Credentials
-from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
-from minio.datatypes import Object
-from minio.error import S3Error
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse

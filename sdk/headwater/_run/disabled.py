@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from headwater_schemas.errors import NotFound
+from headwater_stores.config.settings import Settings, read_settings
 
 from headwater._active_run.active_run import open_runs
 from headwater._artifact.artifact import Artifact
@@ -19,7 +20,6 @@ from headwater._artifact.building import state_of
 from headwater._artifact.lookup import check_expected_type, find_artifact
 from headwater._commit.client import client_for, forget_store
 from headwater._commit.process_exit import call_at_exit
-from headwater._config.settings import Settings, read_settings
 from headwater._run.run import Run
 
 _made: dict[int, list[Settings]] = {}  # by process: a forked child has its own

@@ -1,6 +1,5 @@
 """Ends a run that another process started."""
 
-from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.events import RUN_STATES_FINAL, RunFinished
 
@@ -22,7 +21,7 @@ def end_run(client: Client, run: str, state: str) -> None:
     """
     check_final(run, state)
     client.catch_up()
-    info = queries.run_info(client.stores.database, run)
+    info = client.stores.reads.run_info(run)
     if info is None:
         raise NotFound(f"there is no run {run}. `headwater runs` lists the runs of a project.")
     if info.finished_us is not None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from headwater_schemas.events import RunStarted
 from headwater_schemas.names import RunName, check_label, check_name
+from headwater_stores.config.settings import Settings, read_settings
+from headwater_stores.telling.progress import notify
 
 from headwater._commit.client import Client, client_for
-from headwater._config.settings import Settings, read_settings
-from headwater._progress import notify
 from headwater._run import heartbeat
 from headwater._run.capture.capture import capturer
 from headwater._run.disabled import DisabledRun, settings_of_throwaway_store

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 
-from headwater_consumer import queries
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.limits import TAGS_MAX
 from headwater_schemas.names import RunName
+from headwater_stores.config.settings import Settings
 
 from headwater._commit.client import client_for
-from headwater._config.settings import Settings
 from headwater._content.attributes import Names
 from headwater._run.active import current_run
 from headwater._run.run import Run
@@ -83,7 +82,7 @@ def check_run_exists(settings: Settings, run: RunName, resume: bool | str | None
         return
     client = client_for(settings, create=True)
     client.catch_up()
-    found = queries.run_info(client.stores.database, str(run))
+    found = client.stores.reads.run_info(str(run))
     if found is None and resume == "must":
         raise NotFound(f"there is no run {run} to resume. Pass resume='allow' to start it.")
     if found is not None and resume == "never":

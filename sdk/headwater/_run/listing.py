@@ -13,7 +13,7 @@ from headwater._run.writer import RunWriter
 
 def run_named(client: Client, name: str) -> Run:
     """The run "entity/project/id"."""
-    info = queries.run_info(client.stores.database, name)
+    info = client.stores.reads.run_info(name)
     if info is None:  # an edge names a run whose own events are not projected yet
         writer = RunWriter(client, RunName.parse(name), "unknown")
         return Run(writer, job_type=None, group=None, config="{}", display_name=None, tags=())
@@ -24,19 +24,17 @@ def runs_of(
     client: Client, project: str, *, job_type: str | None, group: str | None, commit: str | None
 ) -> Sequence[Run]:
     """The runs of "entity/project", most recently started first. Raises: InvalidName, of a commit."""
-    database = client.stores.database
+    reads = client.stores.reads
     if commit is not None:
         check_commit_prefix(commit)
 
     def page_after(last: queries.RunInfo | None) -> Sequence[queries.RunInfo]:
         after = None if last is None else queries.cursor_of(last)
-        return queries.runs(
-            database, project, after=after, limit=ROWS_PER_PAGE, job_type=job_type, group=group, commit=commit
-        )
+        return reads.runs(project, after=after, limit=ROWS_PER_PAGE, job_type=job_type, group=group, commit=commit)
 
     def count_after(last: queries.RunInfo | None) -> int:
         after = None if last is None else queries.cursor_of(last)
-        return queries.count_runs(database, project, after=after, job_type=job_type, group=group, commit=commit)
+        return reads.count_runs(project, after=after, job_type=job_type, group=group, commit=commit)
 
     return PagedList(page_after, count_after, lambda info: _run_of(client, info))
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from headwater_schemas.errors import InvalidInput
-
-from headwater._config.settings import read_settings, redact
-from headwater._progress import notify
+from headwater_stores.config.settings import read_settings, redact
+from headwater_stores.telling.progress import notify
 
 _FILE = "Add the file to an artifact with `artifact.add_file`."
 _MODEL = 'A model is an artifact: `run.log_artifact(path, name=…, type="model")` logs it, `run.use_artifact` uses it.'

@@ -12,6 +12,9 @@ from headwater_schemas import metadata
 from headwater_schemas.errors import HeadwaterError, InvalidInput, InvalidName, NotFound, StoreMissing, StoreUnavailable
 from headwater_schemas.events import ArtifactUsed
 from headwater_schemas.names import RunName, check_distributed_id, check_name, check_purpose
+from headwater_stores.config.local_paths import absolute, local_path
+from headwater_stores.config.settings import store_folder
+from headwater_stores.telling.progress import notify
 
 from headwater._artifact.artifact import Artifact, stored_version
 from headwater._artifact.building import state_of
@@ -21,12 +24,9 @@ from headwater._artifact.stored import DOWNLOADS
 from headwater._commit.client import Client
 from headwater._commit.save import log_version
 from headwater._commit.shared_drafts import SharedDraft, check_writers
-from headwater._config.local_paths import absolute, local_path
-from headwater._config.settings import store_folder
 from headwater._content.attributes import UNSET, Aliases, expected_version
 from headwater._fixed_attributes import FixedAttributes
 from headwater._notebook import NotebookView
-from headwater._progress import notify
 from headwater._run import other_trackers
 from headwater._run.capture.capture import code_folders
 from headwater._run.capture.difference import code_artifact
@@ -215,7 +215,7 @@ class Run(FixedAttributes, NotebookView):
 
         A name is `[[entity/]project/]name[:alias or version]`; the default is `latest`. An artifact that was not logged
         yet is logged first. If `type` is given, it must match. `aliases` move to the version. `use_as` is kept with the
-        use: its purpose, such as "training data".
+        use: its purpose, such as "training data". Of a version that was recalled a note says why.
         Raises: NotFound, InvalidName, InvalidInput.
         """
         self._writer.check_running()
@@ -230,6 +230,10 @@ class Run(FixedAttributes, NotebookView):
             found = find_artifact(self._writer.client, artifact, self.entity, self.project)
             info, requested = stored_version(found).info, artifact
         check_expected_type(found, type)
+        if info.recalled is not None:
+            notify(
+                f"{self._writer.client.session.shown(info.collection)}:v{info.version} was recalled: {info.recalled}"
+            )
         used = ArtifactUsed(
             collection=info.collection, version=info.version, run=self.path, requested=requested, use_as=use_as
         )
@@ -346,7 +350,7 @@ class Run(FixedAttributes, NotebookView):
         info = stored_version(artifact).info
         client = self._writer.client
         client.catch_up_on(info.collection)
-        now = queries.version_info(client.stores.database, info.collection, info.version)
+        now = client.stores.reads.version_info(info.collection, info.version)
         if now is None or now.deleted:
             raise NotFound(f"{artifact.qualified_name} was deleted, so no run can use it. Use another version.")
         return now

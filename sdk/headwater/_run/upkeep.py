@@ -1,10 +1,11 @@
-"""What this process does for a run while it is open, unasked: it records values, gives signs of life, and captures."""
+"""What this process does for a run while it is open, unasked: values, signs of life, what it executes, and memory."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from headwater_runtime.memory import give_back
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.events import Capture, Event, RunHeartbeat, RunUpdated
 from headwater_schemas.limits import RUN_VALUES_REMOVED_MAX
@@ -18,6 +19,7 @@ from headwater._run.schedule import schedule
 # changes is some 1,500 events and a process that is killed loses a minute of them.
 FIRST_LOOK_S, LAST_LOOK_S = 1.0, 60.0
 CAPTURE_WAIT_S = 2.5  # from the start: a little more than capturing may take
+GIVE_BACK_S = 8.0  # from the start: a short job is over, and connections that were needed only then are closed
 
 
 class RunLog(Protocol):
@@ -82,11 +84,12 @@ class Upkeep:
             schedule.add(self._take_capture, after_s=0)
         schedule.add(self._look, after_s=self._look_s)
         schedule.add(self._beat, after_s=next(self._intervals))
+        schedule.add(self._give_back, after_s=GIVE_BACK_S)
 
     def close(self) -> HeadwaterError | None:
         """Record the last changes, and do nothing more. Returns what is wrong with a value that was not recorded."""
         self.captured()
-        for action in (self._take_capture, self._look, self._beat):
+        for action in (self._take_capture, self._look, self._beat, self._give_back):
             schedule.remove(action)
         return self._record_changes()
 
@@ -112,6 +115,10 @@ class Upkeep:
         seconds = next(self._intervals)
         self._try(lambda: self._log.send_now([RunHeartbeat(run=self._run, heartbeat_seconds=seconds)]))
         return seconds
+
+    def _give_back(self) -> None:
+        """What importing and connecting left behind, once: it is a tenth of what such a process holds."""
+        give_back()
 
     def _take_capture(self) -> None:
         assert self._capture is not None

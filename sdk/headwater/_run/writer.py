@@ -5,11 +5,11 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from headwater_consumer import queries
 from headwater_runtime import fork_hooks
 from headwater_schemas.errors import HeadwaterError, InvalidInput, StoreError, StoreMissing
 from headwater_schemas.events import KILLED, Capture, Event, RunFinished, RunStarted
 from headwater_schemas.names import RunName
+from headwater_stores.telling.progress import Progress, notify
 
 from headwater._active_run.active_run import push_run, remove_run
 from headwater._commit.client import Client
@@ -19,7 +19,6 @@ from headwater._commit.save import finish_draft, log_version, upsert_part
 from headwater._commit.shared_drafts import SharedDraft
 from headwater._commit.task import Task
 from headwater._commit.tasks import EventsTask
-from headwater._progress import Progress, notify
 from headwater._run.ending import check_final, end_run
 from headwater._run.exit_state import ExitState
 from headwater._run.termination import RECORD_S_MAX, before_termination, not_before_termination
@@ -134,7 +133,7 @@ class RunWriter:
         """What the run executes, as captured in this process or as recorded."""
         if self._upkeep is not None:
             return self._upkeep.captured()
-        return queries.capture_of(self._client.stores.database, self.name)
+        return self._client.stores.reads.capture_of(self.name)
 
     def start(self, handle: "Run", event: RunStarted, upkeep: Upkeep) -> None:
         """This process starts the run, and finishes it, when the process ends at the latest. Raises: StoreReadOnly."""

@@ -3,6 +3,8 @@
 import atexit
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from gc import freeze, set_threshold  # `gc` is the module of a command here
 from importlib import import_module
 from io import TextIOWrapper
@@ -14,30 +16,46 @@ from headwater_schemas.errors import HeadwaterError, NotFound
 from headwater.cli.completion import VARIABLE, install
 
 _MODULES = {
+    "access": "access",
     "alias": "edit",
+    "archive": "archive",
     "completion": "completion",
+    "copy": "copy",
     "dead-letters": "dead_letters",
     "describe": "edit",
     "diff": "diff",
     "doctor": "doctor",
     "drafts": "drafts",
+    "events": "events",
+    "export": "portable",
     "gc": "gc",
     "get": "download",
+    "history": "history",
+    "import": "portable",
     "lineage": "lineage",
     "log": "log",
+    "login": "login",
+    "logout": "login",
     "ls": "ls",
     "maintain": "maintain",
     "project": "project",
     "projector": "projector",
     "prune": "delete",
     "replay": "maintain",
+    "restore": "delete",
+    "restore-log": "archive",
+    "retention": "retention",
     "rm": "delete",
     "runs": "runs",
     "show": "show",
     "tag": "edit",
+    "token": "access",
+    "usage": "usage",
     "verify": "download",
     "version": "version",
+    "webhooks": "webhooks",
 }
+_GROUP = "headwater.commands"  # entry points by which other packages add commands
 YOUNG_OBJECTS_MAX = 50_000  # before the collector looks for cycles: most commands make fewer, and end
 EXIT_ERROR = 1
 EXIT_USAGE = 2  # click's own
@@ -46,10 +64,10 @@ EXIT_INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C
 
 
 class _Commands(click.Group):
-    """Lists all commands without importing any."""
+    """Lists all commands without importing any: those of this package, and those that others add by entry point."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(_MODULES)
+        return sorted({*_MODULES, *_added_commands()})
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names only: help texts would import every command on each press of the tab key."""
@@ -59,11 +77,20 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _MODULES:
-            return None
+            added = _added_commands().get(cmd_name)
+            return None if added is None else added()
         module = import_module(f"{__name__}.{_MODULES[cmd_name]}")
         command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
+
+
+@cache
+def _added_commands() -> dict[str, Callable[[], click.Command]]:
+    """The commands of other packages, by name. Cost: looks through all packages that are installed."""
+    from importlib.metadata import entry_points  # deferred: 30 ms, which few commands need
+
+    return {point.name: point.load for point in entry_points(group=_GROUP)}
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

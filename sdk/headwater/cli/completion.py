@@ -7,7 +7,7 @@ Imports of the store and the queries are deferred: they take longer than complet
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -16,20 +16,19 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 from headwater_schemas.errors import HeadwaterError
 from headwater_schemas.names import CollectionName
-
-from headwater._config.settings import Settings, read_settings
+from headwater_stores.config.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from headwater_consumer.database import Database
+    from headwater_consumer.queries.reads import Reads
 
 PROGRAM = "headwater"
 VARIABLE = "_HEADWATER_COMPLETE"
 CANDIDATES_MAX = 200  # more than fits on a screen, and one query
 TIMEOUT_S = 2.0  # no candidates from servers that respond later
 
-_FOR_ALL, _FOR_SERVERS = ("headwater_consumer.queries", "headwater._stores.reading"), ("psycopg",)
+_FOR_ALL, _FOR_SERVERS = ("headwater_consumer.queries", "headwater_stores.reading"), ("psycopg",)
 
-Query = Callable[["Database", str, str], list[str]]  # (database, "entity/project", "entity/project/name")
+Query = Callable[["Reads", str, str], list[str]]  # (reads, "entity/project", "entity/project/name")
 
 
 class BashWithColons(BashComplete):
@@ -136,12 +135,12 @@ def _candidates(ctx: click.Context, name: str, query: Query) -> list[str]:
 
 
 def _run_query(ctx: click.Context, settings: Settings, name: str, query: Query) -> Sequence[str]:
-    from headwater._stores.reading import open_projection  # deferred: database
+    from headwater_stores.reading import reads_of_projection  # deferred: database
 
     try:
         project = _project(ctx, settings, name)
-        with closing(open_projection(settings)) as database:
-            return query(database, project, f"{project}/{name.rpartition('/')[2]}")
+        with reads_of_projection(settings) as reads:
+            return query(reads, project, f"{project}/{name.rpartition('/')[2]}")
     except (HeadwaterError, OSError):
         return []
 
@@ -154,28 +153,24 @@ def _project(ctx: click.Context, settings: Settings, name: str) -> str:
     return "/".join([entity, project][: 2 - len(before)] + before[-2:])
 
 
-def _names(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - a `Query`
-    from headwater_consumer import queries  # deferred: database
+def _names(reads: "Reads", project: str, collection: str) -> list[str]:  # noqa: ARG001 - a `Query`
 
-    found = queries.collections(database, project, limit=CANDIDATES_MAX)
+    found = reads.collections(project, limit=CANDIDATES_MAX)
     return [CollectionName.parse(info.collection).name for info in found]
 
 
-def _selectors(database: "Database", project: str, collection: str) -> list[str]:
-    from headwater_consumer import queries  # deferred: database
+def _selectors(reads: "Reads", project: str, collection: str) -> list[str]:
 
-    found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
-    return [*_aliases(database, project, collection), *[f"v{info.version}" for info in found]]
+    found = reads.version_infos(collection, limit=CANDIDATES_MAX)
+    return [*_aliases(reads, project, collection), *[f"v{info.version}" for info in found]]
 
 
-def _aliases(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: database
+def _aliases(reads: "Reads", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
 
-    found = queries.version_infos(database, collection, limit=CANDIDATES_MAX)
+    found = reads.version_infos(collection, limit=CANDIDATES_MAX)
     return sorted({alias for info in found for alias in info.aliases})
 
 
-def _types(database: "Database", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
-    from headwater_consumer import queries  # deferred: database
+def _types(reads: "Reads", project: str, collection: str) -> list[str]:  # noqa: ARG001 - as above
 
-    return queries.artifact_types(database, project, limit=CANDIDATES_MAX)
+    return reads.artifact_types(project, limit=CANDIDATES_MAX)

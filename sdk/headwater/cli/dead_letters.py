@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 from headwater_schemas.errors import NotFound
 from headwater_schemas.events import DeadLetterResolved
+from headwater_stores.telling.progress import counted
 
-from headwater._progress import counted
+from headwater.cli.full_disk import works_on_a_full_disk_with
 from headwater.cli.options import json_option
 from headwater.cli.output import print_json, print_table, report_empty, time_text
 from headwater.cli.resolve import open_store
@@ -24,6 +25,7 @@ SHOWN_MAX = 100
 @click.option("--retry", metavar="POSITION", help="Decode this event again, with the running release.")
 @click.option("--skip", metavar="POSITION", help="Skip this event permanently.")
 @json_option
+@works_on_a_full_disk_with("retry", "skip")
 def dead_letters_command(retry: str | None, skip: str | None, as_json: bool) -> None:
     """List undecodable events, or retry or skip one, which releases the events parked behind it.
 

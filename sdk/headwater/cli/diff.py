@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from headwater_schemas.digests import to_text
+from headwater_stores.telling.progress import format_bytes
 
 from headwater._artifact.artifact import Artifact, stored_version
-from headwater._progress import format_bytes
 from headwater.cli.completion import complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import json_text, print_json, print_table, report_omitted
@@ -69,7 +69,7 @@ def diff_command(
 
     old, new = version_named(before, entity, project), version_named(after, entity, project)
     old_version, new_version = stored_version(old), stored_version(new)
-    summary = Summary(entry_changes(new_version.database, old_version.info, new_version.info), limit)
+    summary = Summary(entry_changes(new_version.reads, old_version.info, new_version.info), limit)
     attributes = attribute_changes(old, new)
     if as_json:
         print_json(_as_json(old, new, summary, attributes))

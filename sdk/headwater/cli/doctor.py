@@ -1,26 +1,29 @@
 """`headwater doctor`: check settings, connections and store."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import click
 from headwater_schemas.errors import HeadwaterError, StoreUnavailable
 from headwater_schemas.positions import BEFORE_FIRST
+from headwater_stores.access import Obstacle, kept_from_group, mending_command, obstacles
+from headwater_stores.config.profile import Profile
+from headwater_stores.config.server_address import ServerAddress
+from headwater_stores.config.settings import Settings, read_settings, redact
+from headwater_stores.http.opening import open_server
+from headwater_stores.leftovers import Amount, reclaimable
+from headwater_stores.telling.progress import counted, printable
 
-from headwater._config.profile import Profile
-from headwater._config.settings import Settings, read_settings, redact
-from headwater._progress import counted, printable
-from headwater._stores.access import Obstacle, kept_from_group, mending_command, obstacles
-from headwater._stores.leftovers import Amount, reclaimable
 from headwater.cli.options import json_option
 from headwater.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headwater._stores.lost_content import LostObject
-    from headwater._stores.stores import Stores
+    from headwater_stores.lost_content import LostObject
+    from headwater_stores.stores import Stores
 
 CATCH_UP_TIMEOUT_S = 10.0  # keeps `doctor` quick when the projection does not make progress
 NAMES_SHOWN = 10
@@ -52,12 +55,14 @@ def doctor_command(verify: bool, as_json: bool) -> None:
     settings = read_settings()
     results = _check_settings(settings)
     projectors: list[Result] = []
-    if settings.profile is not None:
+    if settings.server is not None:
+        results += _check_server(settings.server)
+    elif settings.profile is not None:
         projectors = _check_projectors(settings.profile)
         results += _check_servers(settings.profile)
     else:
         results += _check_access(settings.store)
-    if not _broken(results):
+    if settings.server is None and not _broken(results):
         catch_up_s = 0.0 if _broken(projectors) else CATCH_UP_TIMEOUT_S
         results += _check_store(settings, verify=verify, catch_up_s=catch_up_s)
     # Where none is running, that explains all the rest, so it comes first.
@@ -95,15 +100,30 @@ def _check_settings(settings: Settings) -> list[Result]:
     return [Result(key, "ok", value) for key, value in values.items()]
 
 
+def _check_server(address: ServerAddress) -> list[Result]:
+    """What a client can know: that the server lets it in, as whom, and answers. The rest is its operator's to check."""
+    try:
+        with closing(open_server(address, outage_s=0.0)) as stores:
+            who = Result("server", "ok", f"{stores.name} answers, and knows you as {stores.principal}")
+            return [who, *_completed("projection", lambda: [_projection_of_server(stores)])]
+    except HeadwaterError as error:
+        return [Result("server", "broken", str(error))]
+
+
+def _projection_of_server(stores: "Stores") -> Result:
+    stores.projection.catch_up(timeout_s=CATCH_UP_TIMEOUT_S)
+    return Result("projection", "ok", "up to date")
+
+
 def _check_servers(profile: Profile) -> list[Result]:
     """Tests each connection by itself, so that one failure does not hide another."""
-    from headwater._stores.servers import diagnose_servers  # deferred: kafka, minio
+    from headwater_stores.servers import diagnose_servers  # deferred: kafka, minio
 
     return [Result(server, "ok" if is_good else "broken", text) for server, is_good, text in diagnose_servers(profile)]
 
 
 def _check_projectors(profile: Profile) -> list[Result]:
-    from headwater._stores.servers import diagnose_projectors  # deferred: kafka, minio
+    from headwater_stores.servers import diagnose_projectors  # deferred: kafka, minio
 
     try:
         found = diagnose_projectors(profile)
@@ -114,7 +134,7 @@ def _check_projectors(profile: Profile) -> list[Result]:
 
 def _check_access(store: "Path") -> list[Result]:
     """Whose files keep this user, or the others of a group, from working with the store, and what mends that."""
-    from headwater._stores.folder import databases_of  # deferred: database
+    from headwater_stores.folder import databases_of  # deferred: database
 
     if not store.is_dir():
         return []
@@ -134,9 +154,18 @@ def _access_result(state: State, what: str, store: "Path", found: list[Obstacle]
     return Result("permissions", state, f"{what}: {named}{more}. To change that: {mending_command(store, found)}")
 
 
+def _check_relays(settings: Settings, stores: "Stores") -> list[Result]:
+    from headwater_stores.relays import diagnose_relays  # deferred: database
+
+    if settings.profile is None:  # a folder has no Kafka to relay to
+        return []
+    found = diagnose_relays(settings, stores.database)
+    return [Result("relay", "ok" if one.is_good else "note", one.text) for one in found]
+
+
 def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list[Result]:
-    from headwater._stores.lost_content import lost_objects  # deferred: database
-    from headwater._stores.opening import open_stores  # deferred: database
+    from headwater_stores.lost_content import lost_objects  # deferred: database
+    from headwater_stores.opening import open_stores  # deferred: database
 
     try:
         stores = open_stores(settings, create=False)
@@ -146,6 +175,7 @@ def _check_store(settings: Settings, *, verify: bool, catch_up_s: float) -> list
         return [
             *_completed("reading the log", lambda: _check_log(stores, catch_up_s)),
             *_completed("reading the database", lambda: _check_events(stores)),
+            *_completed("relays", lambda: _check_relays(settings, stores)),
             *_completed("listing objects", lambda: _check_blobs(stores)),
             *_completed(CONTENT, lambda: [_content_result(lost_objects(stores, verify=verify, quiet=settings.quiet))]),
         ]
@@ -229,7 +259,7 @@ def _check_blobs(stores: "Stores") -> list[Result]:
 
 
 def _content_result(objects: "list[LostObject]") -> Result:
-    from headwater._stores.lost_content import DAMAGED  # deferred: database
+    from headwater_stores.lost_content import DAMAGED  # deferred: database
 
     if not objects:
         return Result(CONTENT, "ok", "no object is lost")

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 import click
 from headwater_schemas.errors import InvalidInput, NotFound
 from headwater_schemas.names import CollectionName
+from headwater_stores.config.commands import in_project
+from headwater_stores.config.settings import Settings
+from headwater_stores.telling.progress import counted
 
-from headwater._config.commands import in_project
-from headwater._config.settings import Settings
-from headwater._progress import counted
 from headwater.cli.completion import complete_artifact
+from headwater.cli.full_disk import works_on_a_full_disk_with
 from headwater.cli.options import json_option, namespace_options
 from headwater.cli.output import print_json, print_table, time_text
-from headwater.cli.resolve import open_store, parse_name, report_nothing
+from headwater.cli.resolve import nothing_in, open_store, parse_name, report_nothing
 
 if TYPE_CHECKING:
     from headwater._api.drafts import OpenDraft
@@ -27,6 +28,7 @@ PRIVATE = "(private)"  # the draft of a single writer
 @click.option("--discard", "distributed_id", metavar="ID", help="Discard the draft with this ID and all its entries.")
 @namespace_options
 @json_option
+@works_on_a_full_disk_with("distributed_id")
 def drafts_command(
     name: str | None, distributed_id: str | None, entity: str | None, project: str | None, as_json: bool
 ) -> None:
@@ -48,7 +50,7 @@ def drafts_command(
     elif drafts:
         _print(drafts)
     else:
-        reason = f"{namespace} has no open drafts" + ("" if name is None else f" of {name}")
+        reason = nothing_in(client, namespace, "open drafts" + ("" if name is None else f" of {name}"))
         report_nothing(client, "drafts", reason)
 
 

@@ -143,8 +143,7 @@ def _edit(names: list[str], given: tuple[str, ...], *, remove: bool) -> None:
 
 def _version_with(alias: str, artifact: Artifact) -> str | None:
     """The version of the same artifact that currently has an alias."""
-    from headwater_consumer import queries  # deferred: database
 
     stored = stored_version(artifact)
-    version = queries.resolve_version(stored.database, stored.info.collection, alias)
+    version = stored.reads.resolve_version(stored.info.collection, alias)
     return None if version is None else f"v{version}"

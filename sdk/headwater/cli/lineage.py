@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from headwater_stores.telling.progress import printable
 
-from headwater._progress import printable
 from headwater.cli.options import json_option, namespace_options, version_argument
 from headwater.cli.output import console, print_json
 from headwater.cli.resolve import open_reader
 
 if TYPE_CHECKING:
     from headwater_consumer import queries
-
-    from headwater._stores.catching_up import ReadableStore
+    from headwater_stores.catching_up import ReadableStore
 
 Purposes = Mapping[tuple[str, int, str], Sequence[str]]  # of the use of a version by a run
 
@@ -28,16 +27,15 @@ GUIDES_SHARE = 0.5  # of the terminal width; the rest is for names
 @json_option
 def lineage_command(name: str, down: bool, entity: str | None, project: str | None, as_json: bool) -> None:
     """Show the runs and versions that a version was made from, as a tree."""
-    from headwater_consumer import queries  # deferred: database
     from headwater_consumer.queries import lineage  # deferred: database
 
     from headwater._artifact.resolve import find_version  # deferred: database
 
     reader, settings = open_reader(entity, project)
     info = find_version(reader, name, settings.entity, settings.project)
-    walk = lineage.descendants if down else lineage.ancestry
-    found = walk(reader.stores.database, info.collection, info.version)
-    purposes = queries.purposes_of(reader.stores.database, {edge.run for edge in found.edges if edge.used})
+    reads = reader.stores.reads
+    found = (reads.descendants if down else reads.ancestry)(info.collection, info.version)
+    purposes = reads.purposes_of({edge.run for edge in found.edges if edge.used})
     if as_json:
         print_json(_as_json(found, purposes))
         return
@@ -71,19 +69,18 @@ def _drawn(
 
 def _label(reader: "ReadableStore", line: "queries.TreeLine", namespace: str) -> str:
     """A version with its type and aliases, or a run with its job type; `namespace` is omitted."""
-    from headwater_consumer import queries  # deferred: database
     from headwater_consumer.database.lost_transactions import lost_transactions  # deferred: database
 
     if line.run is not None:
-        run = queries.run_info(reader.stores.database, line.run)
+        run = reader.stores.reads.run_info(line.run)
         job = f" ({run.job_type})" if run is not None and run.job_type else ""
         return f"run {line.run.removeprefix(namespace)}{job}"
     assert line.collection is not None
     assert line.version is not None
-    database = reader.stores.database
-    info = queries.version_info(database, line.collection, line.version)
+    reads = reader.stores.reads
+    info = reads.version_info(line.collection, line.version)
     if info is None:  # edges only name existing versions
-        raise lost_transactions(database.name)
+        raise lost_transactions(reads.name)
     aliases = f" [{', '.join(info.aliases)}]" if info.aliases else ""
     return f"{line.collection.removeprefix(namespace)}:v{line.version} ({info.type}){aliases}"
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from headwater_schemas.errors import InvalidInput
+from headwater_stores.config.local_paths import absolute, local_path
 
 from headwater._artifact.artifact import Artifact
 from headwater._artifact.building import state_of
-from headwater._config.local_paths import absolute, local_path
 from headwater._content.attributes import UNSET
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, namespace_options

@@ -9,19 +9,18 @@ from headwater_schemas.digests import to_text
 from headwater_schemas.errors import NotFound
 from headwater_schemas.names import CollectionName, RunName
 from headwater_schemas.paths import normalize
+from headwater_stores.config.commands import LIST_PROJECTS, in_project
+from headwater_stores.telling.progress import format_bytes
 
-from headwater._config.commands import LIST_PROJECTS, in_project
-from headwater._progress import format_bytes
 from headwater.cli.completion import complete_type, complete_version
 from headwater.cli.options import json_option, limit_option, namespace_options
 from headwater.cli.output import iso, print_json, print_table, report_empty, report_omitted, short_digest, time_text
-from headwater.cli.resolve import open_reader, parse_name, report_nothing
+from headwater.cli.resolve import nothing_in, open_reader, parse_name, report_nothing
 from headwater.cli.version_json import version_json
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import EntryInfo, VersionInfo
-
-    from headwater._stores.catching_up import ReadableStore
+    from headwater_stores.catching_up import ReadableStore
 
 
 @click.command("ls", short_help="List artifacts, versions or files.")
@@ -73,10 +72,9 @@ def ls_command(
 
 
 def _list_projects(reader: "ReadableStore", entity: str | None, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: database
 
-    database = reader.stores.database
-    found = queries.project_infos(database, entity=entity, limit=limit)
+    reads = reader.stores.reads
+    found = reads.project_infos(entity=entity, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(info) for info in found])
     elif found:
@@ -85,9 +83,13 @@ def _list_projects(reader: "ReadableStore", entity: str | None, limit: int, as_j
         whose = "its artifacts" if len(found) == 1 else "the artifacts of the first"
         click.echo(f"`{in_project('ls', found[0].project)}` lists {whose}.", err=True)
     else:
-        report_empty("no project has artifacts or runs yet")
+        report_empty(
+            "no project has artifacts or runs yet"
+            if reader.stores.shows_all
+            else "there is no project that you may read"
+        )
     if len(found) == limit:
-        report_omitted(queries.count_projects(database, entity=entity, after=found[-1].project))
+        report_omitted(reads.count_projects(entity=entity, after=found[-1].project))
 
 
 def _count_text(count: int) -> str:
@@ -98,9 +100,8 @@ def _count_text(count: int) -> str:
 
 def _list_collections(reader: "ReadableStore", project: str, type_name: str | None, limit: int, as_json: bool) -> bool:
     """Whether there are any."""
-    from headwater_consumer import queries  # deferred: database
 
-    found = queries.collections(reader.stores.database, project, type=type_name, limit=limit)
+    found = reader.stores.reads.collections(project, type=type_name, limit=limit)
     if as_json:
         print_json(
             [
@@ -114,7 +115,7 @@ def _list_collections(reader: "ReadableStore", project: str, type_name: str | No
         ]
         print_table(("artifact", "type", "versions", "created"), rows, fold=("artifact", "type"), right=("versions",))
     if len(found) == limit:
-        report_omitted(queries.count_collections(reader.stores.database, project, type=type_name) - limit)
+        report_omitted(reader.stores.reads.count_collections(project, type=type_name) - limit)
     return bool(found)
 
 
@@ -122,24 +123,24 @@ def _report_no_artifacts(
     reader: "ReadableStore", project: str, type_name: str | None, entity: str | None, limit: int, *, is_default: bool
 ) -> None:
     """Where nobody asked for this very project, what they look for may be in another."""
+    nothing = nothing_in(reader, project, "artifacts" if type_name is None else f"artifacts of type {type_name!r}")
     if reader.stores.missing is not None:
-        report_nothing(reader, "artifacts", f"{project} has no artifacts")
+        report_nothing(reader, "artifacts", nothing)
     elif type_name is not None:
-        report_empty(f"{project} has no artifacts of type {type_name!r}")
+        report_empty(nothing)
     elif is_default:
-        click.echo(f"{project} has no artifacts. Projects that have artifacts or runs:", err=True)
+        click.echo(f"{nothing}. Projects that have artifacts or runs:", err=True)
         _list_projects(reader, entity, limit, as_json=False)
     else:
-        report_empty(f"{project} has no artifacts. {LIST_PROJECTS}")
+        report_empty(f"{nothing}. {LIST_PROJECTS}")
 
 
 def _list_versions(reader: "ReadableStore", collection: str, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: database
 
     from headwater._artifact.not_found import missing_artifact  # deferred: database
 
-    found = queries.version_infos(reader.stores.database, collection, limit=limit)
-    if not found and queries.collection_info(reader.stores.database, collection) is None:
+    found = reader.stores.reads.version_infos(collection, limit=limit)
+    if not found and reader.stores.reads.collection_info(collection) is None:
         raise missing_artifact(reader, collection)
     if as_json:
         print_json([version_json(info) for info in found])
@@ -148,7 +149,7 @@ def _list_versions(reader: "ReadableStore", collection: str, limit: int, as_json
     else:
         report_empty(f"{collection} has no versions: all were deleted")
     if len(found) == limit:
-        report_omitted(queries.count_versions(reader.stores.database, collection, after=found[-1].version))
+        report_omitted(reader.stores.reads.count_versions(collection, after=found[-1].version))
 
 
 def _print_versions(found: "list[VersionInfo]") -> None:
@@ -168,11 +169,10 @@ def _print_versions(found: "list[VersionInfo]") -> None:
 
 
 def _list_entries(reader: "ReadableStore", info: "VersionInfo", prefix: str | None, limit: int, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: database
 
-    database = reader.stores.database
-    folder = "" if prefix is None else queries.stored_path(database, info.layers, normalize(prefix))
-    found = queries.entries_page(database, info.layers, prefix=folder, limit=limit + 1)
+    reads = reader.stores.reads
+    folder = "" if prefix is None else reads.stored_path(info.layers, normalize(prefix))
+    found = reads.entries_page(info.layers, prefix=folder, limit=limit + 1)
     if folder and not found:
         raise NotFound(f"{info.collection}:v{info.version} has no folder {folder!r}. Omit --prefix to list all files.")
     shown = found[:limit]

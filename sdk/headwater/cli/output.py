@@ -3,19 +3,40 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from headwater_schemas import digests
+from headwater_stores.telling.progress import printable
 
-from headwater._progress import printable
 from headwater.cli.plain_tables import GAP, RULE, aligned, bold, rich_decides, terminal_columns
 
 DIGEST_DIGITS_SHOWN = 12  # 48 bits are enough to tell digests apart by eye
 PIPE_COLUMNS = 100_000  # effectively unlimited, so that output read by a program is never folded or truncated
 CUT_COLUMNS_MIN, CUT_SHARE = 17, 0.35  # bounds of a truncated column; 17 columns fit a short digest
+
+
+class Report(Protocol):
+    """What one run of a command did or found."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        ...
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        ...
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print it for programs or for people."""
+    if as_json:
+        print_json(report.as_json())
+        return
+    for line in report.lines():
+        click.echo(line)
 
 
 # --- for programs
@@ -151,7 +172,12 @@ def report_empty(reason: str) -> None:
 
 def time_text(time_us: int) -> str:
     """The local time, to the minute."""
-    return datetime.fromtimestamp(time_us / 1_000_000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return shown_time(datetime.fromtimestamp(time_us / 1_000_000, UTC))
+
+
+def shown_time(time: datetime) -> str:
+    """The local time, to the minute."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def short_digest(digest: str) -> str:

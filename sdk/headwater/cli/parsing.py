@@ -1,18 +1,16 @@
 """Parses option values: JSON, times to live, expected versions, and references."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 from headwater_schemas.errors import InvalidInput
+from headwater_schemas.retention import duration
 
 from headwater._content.attributes import UNSET, expected_version
 
-_DURATION = re.compile(r"([0-9]{1,12})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _SCHEME = "://"
 NO_VERSION = "none"
 
@@ -23,28 +21,19 @@ def _time_to_live(ctx: click.Context, param: click.Parameter, text: str | None) 
     """`none` is a zero timedelta. None if the option is not given."""
     if text is None or text == "none":
         return None if text is None else timedelta(0)
-    time = _duration(text)
+    time = duration(text)
     if not time:
         expected = "Write a positive number followed by s, m, h, d or w, such as 7d; or none."
         raise click.BadParameter(f"{text!r} is not a duration. {expected}", ctx, param)
     return time
 
 
-def _grace(ctx: click.Context, param: click.Parameter, text: str) -> timedelta:
-    time = _duration(text)
+def _duration(ctx: click.Context, param: click.Parameter, text: str) -> timedelta:
+    time = duration(text)
     if time is None:
         expected = "Write a number followed by s, m, h, d or w, such as 12h."
         raise click.BadParameter(f"{text!r} is not a duration. {expected}", ctx, param)
     return time
-
-
-def _duration(text: str) -> timedelta | None:
-    """`90s`, `30m`, `12h`, `7d` or `4w`; None for anything else."""
-    parsed = _DURATION.fullmatch(text)
-    try:
-        return timedelta(seconds=int(parsed[1]) * _SECONDS[parsed[2]]) if parsed else None
-    except OverflowError:
-        return timedelta.max  # refused, or used, like any other that is too long
 
 
 ttl_option = click.option(
@@ -58,8 +47,29 @@ grace_option = click.option(
     metavar="TIME",
     default="24h",
     show_default=True,
-    callback=_grace,
+    callback=_duration,
     help="Keep what was written within this time, such as 30m, 12h or 7d.",
+)
+wait_option = click.option(
+    "--wait",
+    metavar="TIME",
+    default="10m",
+    show_default=True,
+    callback=_duration,
+    help="Wait so long for all partitions of the log to be projected.",
+)
+
+
+def _expires(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
+    """None for never, also where the option is not given."""
+    return _time_to_live(ctx, param, text) or None
+
+
+expires_option = click.option(
+    "--expires",
+    metavar="TIME",
+    callback=_expires,
+    help="When it expires from now on, such as 12h, 90d or 52w; none for never.  [default: never]",
 )
 
 

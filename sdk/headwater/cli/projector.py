@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 from headwater_schemas.errors import InvalidSettings
-
-from headwater._config.settings import read_settings, redact
-from headwater._stores.outages import ride_out
+from headwater_stores.config.settings import read_settings, redact
+from headwater_stores.outages import ride_out
 
 if TYPE_CHECKING:
     from headwater_consumer.database import Database
@@ -29,10 +28,15 @@ def projector_command(once: bool, host: str, port: int, quiet: bool) -> None:
 
     Health is served at http://HOST:PORT/health, Prometheus metrics at /metrics.
     """
-    from headwater._stores.servers import open_log_and_database  # deferred: kafka, minio
+    from headwater_stores.servers import open_log_and_database  # deferred: kafka, minio
 
     settings = read_settings()
     profile = settings.profile
+    if settings.server is not None:
+        raise InvalidSettings(
+            f"HEADWATER_URL names a server ({settings.url}), and projectors run where its store is. Set HEADWATER_URL "
+            "to the profile behind it, there."
+        )
     if profile is None:
         raise InvalidSettings(
             f"HEADWATER_URL names a folder ({redact(settings.url)}), which needs no projector. To project events of "

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 from headwater_schemas.names import ArtifactReference, CollectionName, check_name
+from headwater_stores.config.settings import Settings, read_settings
 
-from headwater._config.settings import Settings, read_settings
 from headwater.cli.output import report_empty
 
 if TYPE_CHECKING:
+    from headwater_stores.catching_up import ReadableStore, StoreReader
+
     from headwater._artifact.artifact import Artifact
     from headwater._commit.client import Client
-    from headwater._stores.catching_up import ReadableStore, StoreReader
 
 
 def settings_for(entity: str | None, project: str | None) -> Settings:
@@ -40,13 +41,18 @@ def open_store(entity: str | None, project: str | None, *, create: bool = False)
 
 def open_reader(entity: str | None, project: str | None) -> "tuple[StoreReader, Settings]":
     """As `open_store`, for commands that only read; closed at the end of the command."""
-    from headwater._stores.catching_up import StoreReader  # deferred: database
+    from headwater_stores.catching_up import StoreReader  # deferred: database
 
     settings = settings_for(entity, project)
     reader = StoreReader(settings)
     click.get_current_context().call_on_close(reader.close)
     reader.catch_up()
     return reader, settings
+
+
+def nothing_in(reader: "ReadableStore", project: str, what: str) -> str:
+    """Why a list of what is in a project is empty, as far as one can know."""
+    return f"{project} has no {what}{'' if reader.stores.shows_all else ', or none that you may read'}"
 
 
 def report_nothing(reader: "ReadableStore", what: str, reason: str) -> None:

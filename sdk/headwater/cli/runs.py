@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from headwater_schemas.events import RUN_STATES_FINAL
 from headwater_schemas.names import RunName
+from headwater_stores.config.commands import LIST_PROJECTS
+from headwater_stores.config.settings import Settings
 
-from headwater._config.commands import LIST_PROJECTS
-from headwater._config.settings import Settings
 from headwater._run.capture.shown import as_dictionary
 from headwater._run.heartbeat import now_us
 from headwater.cli.options import json_option, limit_option, namespace_options
@@ -22,14 +22,13 @@ from headwater.cli.output import (
     report_omitted,
     time_text,
 )
-from headwater.cli.resolve import open_reader, open_store, report_nothing
+from headwater.cli.resolve import nothing_in, open_reader, open_store, report_nothing
 
 OPEN = ("running", "crashed")  # states of a run that nobody has ended
 
 if TYPE_CHECKING:
     from headwater_consumer.queries import RunInfo
-
-    from headwater._stores.catching_up import ReadableStore
+    from headwater_stores.catching_up import ReadableStore
 
 
 @click.command("runs", short_help="List runs; show or end one run.")
@@ -83,18 +82,19 @@ def _end(run: str, state: str, entity: str | None, project: str | None) -> None:
 def _list(reader: "ReadableStore", project: str, limit: int, chosen: dict[str, str | None], *, as_json: bool) -> None:
     from headwater_consumer import queries  # deferred: database
 
-    database = reader.stores.database
-    found = queries.runs(database, project, limit=limit, **chosen)
+    reads = reader.stores.reads
+    found = reads.runs(project, limit=limit, **chosen)
     if as_json:
         print_json([_run_json(run) for run in found])
     elif found:
         _print_table(found)
     else:
         matching = any(value is not None for value in chosen.values())
-        report_nothing(reader, "runs", f"{project} has no runs{' that match' if matching else f'. {LIST_PROJECTS}'}")
+        nothing = nothing_in(reader, project, f"runs{' that match' if matching else ''}")
+        report_nothing(reader, "runs", nothing if matching else f"{nothing}. {LIST_PROJECTS}")
     if len(found) == limit:
         last = queries.cursor_of(found[-1])
-        report_omitted(queries.count_runs(database, project, after=last, **chosen))
+        report_omitted(reads.count_runs(project, after=last, **chosen))
 
 
 def _print_table(found: "list[RunInfo]") -> None:
@@ -116,28 +116,26 @@ def _print_table(found: "list[RunInfo]") -> None:
 
 def _named(reader: "ReadableStore", text: str, settings: Settings) -> "RunInfo":
     """The run `[[entity/]project/]ID`. Raises: NotFound, InvalidName."""
-    from headwater_consumer import queries  # deferred: database
 
     from headwater._artifact.not_found import missing_run  # deferred: database
 
     given = text.split("/")
     namespace = [settings.entity, settings.project]
     name = str(RunName.parse("/".join([*namespace[: max(0, 3 - len(given))], *given])))
-    found = queries.run_info(reader.stores.database, name)
+    found = reader.stores.reads.run_info(name)
     if found is None:
         raise missing_run(reader, name)
     return found
 
 
 def _show(reader: "ReadableStore", run: "RunInfo", limit: int, *, as_json: bool) -> None:
-    from headwater_consumer import queries  # deferred: database
 
-    database = reader.stores.database
-    uses = queries.inputs_of(database, run.run, limit=limit + 1)
+    reads = reader.stores.reads
+    uses = reads.inputs_of(run.run, limit=limit + 1)
     used = [f"{use.collection}:v{use.version}" for use in uses]
     purposes = {name: list(use.use_as) for name, use in zip(used, uses[:limit], strict=False) if use.use_as}
-    logged = [f"{name}:v{version}" for name, version in queries.outputs_of(database, run.run, limit=limit + 1)]
-    capture = as_dictionary(queries.capture_of(database, run.run))
+    logged = [f"{name}:v{version}" for name, version in reads.outputs_of(run.run, limit=limit + 1)]
+    capture = as_dictionary(reads.capture_of(run.run))
     if as_json:
         answer = {"used": used[:limit], "used_as": purposes, "logged": logged[:limit], "capture": capture}
         print_json({**_run_json(run), **answer})

@@ -27,9 +27,13 @@ def version_json(info: "VersionInfo") -> dict[str, Any]:
         "created": iso(info.created_us),
         "created_by_log_clock": _clock_of_log(info),
         "updated": iso(info.updated_us),
-        "state": "deleted" if info.deleted else "committed",
+        "state": info.state,
         "ttl_seconds": info.ttl_seconds,
         "recalled": info.recalled,
+        "imported": [
+            {"store": one.store, "artifact": one.version, "author": one.author, "created": iso(one.time_us)}
+            for one in info.imported
+        ],
     }
 
 

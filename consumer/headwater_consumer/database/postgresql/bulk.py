@@ -95,6 +95,15 @@ class PostgresqlBulk:
         columns = _parameters(driver, ["int8"], [(layer,) for layer in layers])
         return driver.execute(_select_layers(), columns).fetchall()  # type: ignore[no-any-return]
 
+    def known_digests(self, connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
+        """See `DatabaseAdapter`."""
+        driver = driver_connection(connection)
+        found: set[bytes] = set()
+        for start in range(0, len(digests), ROWS_PER_STATEMENT_MAX):
+            keys = [(digest,) for digest in digests[start : start + ROWS_PER_STATEMENT_MAX]]
+            found.update(digest for (digest,) in driver.execute(_known_digests(), _parameters(driver, ["bytea"], keys)))
+        return found
+
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
         """See `DatabaseAdapter`."""
         driver = driver_connection(connection)
@@ -239,6 +248,13 @@ def _select_entries() -> str:
 def _select_layers() -> str:
     of_layer = f"(SELECT * FROM {table_name(EntryRow)} AS r WHERE r.layer = k.layer OFFSET 0)"  # noqa: S608
     return f"SELECT {_entry_columns()} FROM unnest(%b::int8[]) AS k(layer) CROSS JOIN LATERAL {of_layer} AS r"  # noqa: S608
+
+
+@cache
+def _known_digests() -> str:
+    # One index look-up a key, as in `_select_by_keys`.
+    one = f"(SELECT FROM {table_name(EntryRow)} AS r WHERE r.digest = k.digest LIMIT 1)"
+    return f"SELECT k.digest FROM unnest(%b::bytea[]) AS k(digest) CROSS JOIN LATERAL {one} AS r"  # noqa: S608
 
 
 def _entry_columns() -> str:

@@ -15,7 +15,7 @@ from headwater_schemas.errors import (
 )
 
 from headwater_consumer.database.connection import POSTGRESQL, Connection, driver_connection
-from headwater_consumer.database.port import DataRefused, GaveWay
+from headwater_consumer.database.port import PROJECTION, DataRefused, GaveWay, Holding, TableMissing, TookTooLong
 from headwater_consumer.database.postgresql.announcements import PostgresqlAnnouncements
 from headwater_consumer.database.postgresql.bulk import PostgresqlBulk
 from headwater_consumer.database.postgresql.naming import check_schema_name, check_url, redacted, secrets_of
@@ -40,8 +40,10 @@ _DURABLE = "SET LOCAL synchronous_commit = on"  # what is created once is there 
 _ABOUT_DATA = ("22", "23", "54")
 _TOO_MANY_CONNECTIONS = "53300"
 _FULL = ("53100", "53200", _TOO_MANY_CONNECTIONS)  # disk full, out of memory: SQLSTATE class 53
+_CANCELLED = "57014"  # by the time that a statement may take
 _INTERRUPTED = ("08", "57")  # of connections, and by an operator
 _REFUSED = ("28", "3D")  # this user, this database
+_NO_TABLE = "42P01"
 _ROLLED_BACK = "40"  # by the server, as in a deadlock: SQLSTATE class 40, where the transaction can be repeated
 
 
@@ -54,15 +56,17 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
         f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'; "
         "SET LOCAL synchronous_commit = off"
     )
+    begin_durably = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'"
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     idle_s: float | None = IDLE_CONNECTION_S
     walks_nearest_first = False
     clock_us = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
     empty_hint: str | None = "Start `headwater projector`, which creates it."
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str, schema: str, *, holding: Holding = PROJECTION) -> None:
         """Raises: InvalidSettings, also when the client library is missing."""
         super().__init__()
+        self._holding = holding
         psycopg = _psycopg()
         check_url(url)
         check_schema_name(schema)
@@ -75,6 +79,11 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
     def connect(self) -> Connection:
         """A new connection."""
         return Connection(self._connect(), POSTGRESQL)
+
+    def limit_time(self, connection: Connection, seconds: float | None) -> None:
+        """See `DatabaseAdapter`."""
+        limit_ms = STATEMENT_TIMEOUT_S * 1000 if seconds is None else max(1, round(seconds * 1000))  # 0 would be: none
+        connection.driver.execute(f"SET statement_timeout = {limit_ms}")
 
     def table_names(self, connection: Connection, schema: str | None = None) -> list[str]:
         """See `DatabaseAdapter`. `schema`: another one than this."""
@@ -100,10 +109,12 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
         # The client library refuses some values by itself, and then there is no SQLSTATE.
         if state.startswith(_ABOUT_DATA) or (not state and isinstance(error, _psycopg().DataError)):
             return DataRefused(self.name, text)
+        if state == _CANCELLED:
+            return TookTooLong(self.name)
         if state.startswith(_ROLLED_BACK):
             return GaveWay(f"a transaction in {self.name} gave way to another one: {text}. Try again.")
         if state == "25006":  # read-only transaction
-            return StoreReadOnly(f"the projection {self.name} cannot be written: {text}. Use the primary server.")
+            return StoreReadOnly(f"{self._holding.noun} {self.name} cannot be written: {text}. Use the primary server.")
         if state in _FULL:
             kind = StoreNotAnswering if state == _TOO_MANY_CONNECTIONS else StoreUnavailable
             return kind(
@@ -117,9 +128,8 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
                 f"{self.name} cannot be reached or was interrupted: {text}. Check HEADWATER_DATABASE_URL and the "
                 "server; nothing that was recorded is lost."
             )
-        return StoreUnavailable(
-            f"the projection {self.name} failed: {text}. Rebuild it with `headwater replay --replace`."
-        )
+        kind = TableMissing if state == _NO_TABLE else StoreUnavailable
+        return kind(f"{self._holding.noun} {self.name} failed: {text}. {self._holding.mending}")
 
     def create_schema(self) -> None:
         """Create the schema where it is missing. Raises: StoreUnavailable."""

@@ -85,6 +85,11 @@ class SqliteBulk:
         """See `DatabaseAdapter`."""
         return _rows_by_keys(connection, _select_layers, [(layer,) for layer in layers])
 
+    def known_digests(self, connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
+        """See `DatabaseAdapter`."""
+        rows: list[Any] = _rows_by_keys(connection, _select_known_digests, [(digest,) for digest in digests])
+        return {digest for (digest,) in rows}
+
     def ranges_with_entries(self, connection: Connection, layer: int, ranges: Sequence[tuple[str, str]]) -> list[str]:
         """See `DatabaseAdapter`."""
         driver = driver_connection(connection)
@@ -135,6 +140,13 @@ def _select_entries(keys: int) -> str:
 @cache
 def _select_layers(layers: int) -> str:
     return _entries_where(" OR ".join(["layer = ?"] * layers))
+
+
+@cache
+def _select_known_digests(digests: int) -> str:
+    wanted = ", ".join(["(?)"] * digests)
+    has_one = f"EXISTS (SELECT 1 FROM {table_name(EntryRow)} AS r WHERE r.digest = w.digest)"  # noqa: S608
+    return f"WITH w(digest) AS (VALUES {wanted}) SELECT w.digest FROM w WHERE {has_one}"  # noqa: S608
 
 
 def _entries_where(condition: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -12,16 +13,17 @@ from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.files import DISK_FULL, link_to_new
 from headwater_runtime.shared_databases import DatabaseAccess, open_database
 from headwater_runtime.shared_files import create_empty
-from headwater_schemas.errors import StoreError, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
+from headwater_schemas.errors import StoreError, StoreFull, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
-from headwater_consumer.database.connection import SQLITE, Connection
-from headwater_consumer.database.port import DataRefused
+from headwater_consumer.database.connection import SQLITE, Connection, driver_connection
+from headwater_consumer.database.port import PROJECTION, DataRefused, Holding, TableMissing, TookTooLong
 from headwater_consumer.database.row_mapping import create_tables
 from headwater_consumer.database.sqlite.bulk import SqliteBulk
 from headwater_consumer.rows import LogPositionRow
 
 BUSY_TIMEOUT_S = 60.0  # how long a transaction waits for another process's
 CACHE_KIB = 65_536
+STEPS_BETWEEN_CHECKS = 1000  # of its virtual machine: well under a millisecond
 _TABLE_NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 _ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat with the same data
 
@@ -29,7 +31,7 @@ _ABOUT_DATA = (sqlite3.DataError, sqlite3.IntegrityError)  # errors that repeat 
 class SqliteFile(SqliteBulk):
     """A `DatabaseAdapter` for one file."""
 
-    begin_writing = "BEGIN IMMEDIATE"
+    begin_writing = begin_durably = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     idle_s: float | None = None
@@ -37,8 +39,9 @@ class SqliteFile(SqliteBulk):
     clock_us = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
     empty_hint: str | None = None
 
-    def __init__(self, file: Path, *, read_only: bool) -> None:
+    def __init__(self, file: Path, *, read_only: bool, holding: Holding = PROJECTION) -> None:
         self.name = self.location = str(file)
+        self._holding = holding
         self._open: Callable[[], sqlite3.Connection] = partial(_open, file, read_only=read_only)
         # A file that is read without locks is opened anew for each query: it may have been written meanwhile.
         self._keeps_connections = not read_only
@@ -46,6 +49,12 @@ class SqliteFile(SqliteBulk):
     def connect(self) -> Connection:
         """A new connection."""
         return Connection(self._open(), SQLITE)
+
+    def limit_time(self, connection: Connection, seconds: float | None) -> None:
+        """See `DatabaseAdapter`."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        check = None if deadline is None else lambda: time.monotonic() >= deadline
+        driver_connection(connection).set_progress_handler(check, STEPS_BETWEEN_CHECKS)
 
     def table_names(self, connection: Connection) -> list[str]:
         """See `DatabaseAdapter`."""
@@ -73,7 +82,9 @@ class SqliteFile(SqliteBulk):
         """The driver's error as one of ours."""
         if isinstance(error, _ABOUT_DATA):
             return DataRefused(self.name, str(error))
-        return _to_store_error(self.name, str(error))
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return TookTooLong(self.name)
+        return _to_store_error(self.name, str(error), self._holding)
 
 
 class SqliteMemory(SqliteFile):
@@ -81,6 +92,7 @@ class SqliteMemory(SqliteFile):
 
     def __init__(self, name: str) -> None:
         self.name = self.location = name
+        self._holding = PROJECTION
         self._open = _open_in_memory
         self._keeps_connections = True
 
@@ -91,7 +103,7 @@ class SqliteMemory(SqliteFile):
         return connection
 
 
-def create_sqlite_file(file: Path) -> None:
+def create_sqlite_file(file: Path, holding: Holding = PROJECTION) -> None:
     """Create `file` as an empty database with a write-ahead log, unless another process does so first.
 
     It is created beside `file` and then linked there: when two processes switch one file to a write-ahead log at once,
@@ -107,9 +119,9 @@ def create_sqlite_file(file: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise _cannot_create(file, error) from error
+        raise _cannot_create(file, error, holding) from error
     except sqlite3.Error as error:
-        raise _to_store_error(file, str(error)) from error
+        raise _to_store_error(file, str(error), holding) from error
     finally:
         with suppress(OSError):
             os.unlink(new)
@@ -145,25 +157,26 @@ def _open_in_memory() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
-def _cannot_create(file: Path, error: OSError) -> StoreError:
+def _cannot_create(file: Path, error: OSError, holding: Holding) -> StoreError:
     if error.errno in DISK_FULL:
-        return _to_store_error(file, "disk is full")
+        return _to_store_error(file, "disk is full", holding)
     return StoreReadOnly(
-        f"the projection {file} cannot be created: {error.strerror}. Use a store that you may write to."
+        f"{holding.noun} {file} cannot be created: {error.strerror}. Use a store that you may write to."
     )
 
 
-def _to_store_error(name: str | Path, text: str) -> StoreError:
+def _to_store_error(name: str | Path, text: str, holding: Holding) -> StoreError:
     if "unable to open" in text and not os.path.exists(name):
         return StoreMissing.removed(str(name))
     if "not a database" in text:
         return StoreNotOurs(f"{name} is not a database. It was left as it is; use another file.")
     if "readonly" in text or "read-only" in text:
-        return StoreReadOnly(f"the projection {name} cannot be written: {text}. Use a store that you may write to.")
+        return StoreReadOnly(f"{holding.noun} {name} cannot be written: {text}. Use a store that you may write to.")
     if "disk" in text and "full" in text:
-        return StoreUnavailable(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
+        return StoreFull(f"the disk of {name} is full. Free some space; nothing that was recorded is lost.")
     if "locked" in text:
         return StoreUnavailable(
             f"{name} was busy for {BUSY_TIMEOUT_S:.0f} s. Look for a stuck process, then try again."
         )
-    return StoreUnavailable(f"the projection {name} failed: {text}. Rebuild it with `headwater replay --replace`.")
+    kind = TableMissing if text.startswith("no such table") else StoreUnavailable
+    return kind(f"{holding.noun} {name} failed: {text}. {holding.mending}")

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from headwater_schemas import metadata
 from headwater_schemas.events import Capture
+from headwater_stores.config.settings import CAPTURE_ALL, CAPTURE_OFF
 
-from headwater._config.settings import CAPTURE_ALL, CAPTURE_OFF
 from headwater._run.capture.environment import read_environment
 from headwater._run.capture.git import read_code
 

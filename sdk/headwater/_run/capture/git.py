@@ -36,8 +36,9 @@ def read_code(folders: Iterable[str]) -> Capture | None:
     deadline_s = time.monotonic() + GIT_S_MAX
     try:
         for folder in folders:
-            if _is_inside(folder, deadline_s):
-                return _code_of(folder, deadline_s)
+            head = _head(folder, deadline_s)
+            if head is not None:
+                return _code_of(folder, head, deadline_s)
     except GitTimeout:
         return Capture(dirty=UNKNOWN)
     except OSError:  # there is no git
@@ -84,19 +85,23 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.poll()
 
 
-def _is_inside(folder: str, deadline_s: float) -> bool:
-    answer = git(folder, "rev-parse", "--is-inside-work-tree", deadline_s=deadline_s)
-    return answer is not None and answer.strip() == "true"
-
-
-def _code_of(folder: str, deadline_s: float) -> Capture:
-    """As far as git gets in time."""
+def _head(folder: str, deadline_s: float) -> Capture | None:
+    """Commit and branch of the repository that has a folder in its work tree, as far as there are any; else None."""
+    wanted = ("rev-parse", "--is-inside-work-tree", "HEAD", "--abbrev-ref", "HEAD")
+    returncode, answer = _run(folder, wanted, subprocess.PIPE, deadline_s)
+    is_inside, *head = os.fsdecode(answer).split() or [""]
+    if is_inside != "true":
+        return None
     code = Capture(dirty=UNKNOWN)
+    if returncode != 0 or len(head) != 2:  # no commit in a new repository
+        return code
+    commit, branch = head
+    return replace(code, commit=_commit(commit), branch=None if branch == _DETACHED else _label(branch))
+
+
+def _code_of(folder: str, code: Capture, deadline_s: float) -> Capture:
+    """`code` with the rest, as far as git gets in time."""
     try:
-        head = (git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD", deadline_s=deadline_s) or "").split()
-        if len(head) == 2:  # no commit in a new repository
-            commit, branch = head
-            code = replace(code, commit=_commit(commit), branch=None if branch == _DETACHED else _label(branch))
         remotes = git(folder, "config", "--get-regexp", _REMOTES, deadline_s=deadline_s)
         code = replace(code, remote=_label(_remote(remotes or "")))
         changed = git(folder, "status", "--porcelain", "-z", deadline_s=deadline_s)

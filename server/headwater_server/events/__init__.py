@@ -1,0 +1,1 @@
+"""Version events over HTTP: in pages, and as streams that one reader of the projection feeds."""

@@ -1,0 +1,71 @@
+"""Every bound of the service, by name. What is longer comes in pages, or is refused."""
+
+HEADER_BYTES_MAX = 16 * 1024  # of one request, all headers together
+URL_BYTES_MAX = 32 * 1024
+HEAD_S = 10.0  # from the beginning of a connection or request until its head is here
+BODY_S = 60.0  # until a body that is JSON is here
+JSON_BYTES_MAX = 4 * 1024 * 1024  # of a body that is JSON
+JSON_DEPTH_MAX = 64  # of a body that is JSON, nested lists and objects
+QUERY_STRING_MAX = 16 * 1024  # characters
+ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of an answer that is made as a whole
+PAGE_MAX = 1000  # items
+PAGE_DEFAULT = 100
+
+QUERY_THREADS = 8  # queries of the database at once; others wait for their turn, and nothing else does
+BYTES_THREADS = 8  # transfers from and to the store of bytes at once
+PREVIEW_THREADS = 2  # files that are read for a page at once, most by a process of their own
+PREVIEWS_MAX = 64  # pages with one that wait for that
+SEARCH_THREADS = 4  # searches at once that look at more than an index, each for seconds at most
+SEARCHES_MAX = 64  # that run, or wait for that
+WEBHOOK_THREADS = 2  # callers that manage webhooks at once: what they ask for waits for the projection
+WEBHOOK_CALLS_MAX = 64  # of those, and of those who wait for that
+DOWNLOADS_MAX = 256  # of large files at once, each with two pieces in memory
+DOWNLOAD_PIECE_BYTES = 1024 * 1024  # are read before they are sent: to hand a piece over costs as much as to read it
+DOWNLOADS_OF_PRINCIPAL_MAX = DOWNLOADS_MAX // 2
+PIECE_S_MAX = 60.0  # until a client must have taken one piece of a download
+WAIT_S_MAX = 25.0  # for a cut, in one request; then the client asks again
+WAITS_MAX = 10_000  # requests that wait for a cut at once
+WAITS_OF_PRINCIPAL_MAX = WAITS_MAX // 2
+STREAMS_MAX = 4_000  # of version events, and pages that wait for some, at once
+STREAMS_OF_PRINCIPAL_MAX = 2_000
+HEARTBEAT_S = 15.0  # a stream on which nothing comes for so long gets a sign of life
+RIGHTS_S = 2.0  # so often a stream on which nothing comes looks whether its client may still read
+SEND_S_MAX = 20.0  # until a client must have taken a piece of a stream; then it is closed
+PIECE_BYTES_MAX = 64 * 1024  # of a stream; so much and one event more is kept for a client that does not take it
+UNSENT_S_MAX = 60.0  # until the system must have sent to a client what a connection's buffer has; then it is cut off
+CONNECTIONS_MAX = 12_000
+IDLE_CONNECTION_S = 75.0  # then a connection that is kept is closed
+RETRY_AFTER_S = 1  # told to clients of a store that does not answer
+STOP_S = 10.0  # from SIGTERM until what is still open is cut off
+
+LARGE_BODY_S = 600.0  # until a body with contents is here: 32 MiB by half a megabit a second
+BODY_PAUSE_S_MAX = 30.0  # between two pieces of a body; then its client is gone, or wants to hold the server up
+BYTES_IN_FLIGHT_MAX = 512 * 1024 * 1024  # of bodies that are held in memory, of all requests together
+BYTES_IN_FLIGHT_OF_PRINCIPAL_MAX = BYTES_IN_FLIGHT_MAX // 2
+GROUP_EVENTS_MAX = 2048  # that are appended at once
+GROUP_BYTES_MAX = 32 * 1024 * 1024  # of the events and the contents of one group, beyond its first client's
+GROUP_MEMBERS_MAX = 512  # clients in one group
+SUBMISSIONS_MAX = 10_000  # that wait for their group or their outcome; others are told to come again
+SUBMISSIONS_OF_PRINCIPAL_MAX = SUBMISSIONS_MAX // 2
+APPEND_TIMEOUT_S = 20.0  # for the log to confirm; then each client of the group is told that it is not known
+ANSWERS_AT_ONCE_MAX = 8  # drafts whose outcome one statement tells, with all about their versions
+RANGES_AT_ONCE_MAX = 32  # ranges of events of which it tells what was rejected; statements up to this are ready-made
+
+UPLOAD_BYTES_MAX = 5 * 1024**4  # of one content; what S3 takes as one object
+UPLOADS_MAX = 64  # that are being received at once
+UPLOADS_OF_PRINCIPAL_MAX = UPLOADS_MAX // 2
+PARTIAL_UPLOADS_OF_PRINCIPAL_MAX = 64  # in one project; uploads in several requests, which are not complete
+RANGE_BYTES = 64 * 1024 * 1024  # of an upload in several requests: one brings as many or more, but for the last
+HASHERS_KEPT_MAX = 256  # of uploads between two requests; for others, content is read once more when it is complete
+EXPIRED_LOOK_S = 300.0  # between two looks for uploads that have expired
+UPLOAD_STRETCH_BYTES = 1024 * 1024  # are gathered before they are written; an upload holds two of these and a part
+UPLOAD_PIECES_MAX = 256  # as above: each costs some memory of its own, however small it is
+READ_BYTES_MAX = 32 * 1024 * 1024  # of contents that are read at once
+READ_CONTENTS_MAX = 8192  # as above
+
+OPERATIONS_MAX = 4  # commands of operators at once, each a process of its own
+OPERATIONS_OF_PRINCIPAL_MAX = OPERATIONS_MAX // 2
+OPERATION_PIECE_BYTES = 64 * 1024  # of what one writes: as much as a pipe holds, and as little as is in memory
+IMPORT_BYTES_MAX = UPLOAD_BYTES_MAX  # of a file that is imported; it is kept on the server's disk meanwhile
+INTERRUPTED_S_MAX = 30.0  # for a command to end once its client, or its server, has gone; then it is ended
+STOPPED_S_MAX = STOP_S / 2  # the same, once the server stops

@@ -1,0 +1,1 @@
+"""Telling people: progress, notes, and what somebody waits for; on standard error."""

@@ -1,0 +1,1 @@
+"""The service over HTTP: real server processes, asked over real connections."""

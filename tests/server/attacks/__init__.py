@@ -1,0 +1,1 @@
+"""What attackers try, each as a test over real connections."""

@@ -1,0 +1,1 @@
+"""Commands for the whole store that operators run through a server."""
