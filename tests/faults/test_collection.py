@@ -34,7 +34,7 @@ def test_writers_lose_nothing_to_a_collection_that_runs_all_the_time(shared_work
         collect(shared_workspace, grace=GRACE[mode])
 
     assert sorted(writer.wait().succeeded().out for writer in writers) == [f"team/faults/{name}:v0\n" for name in names]
-    seen = inspect_store(shared_workspace.behind().settings())
+    seen = inspect_store(shared_workspace.behind().settings(), was_collected=True)
     assert [seen.versions[name][0].files for name in names] == [102] * WRITERS
     left = collect(shared_workspace, "--dry-run")
     assert [left[name] for name in ("deleted", "bytes_freed", "recent", "recent_bytes")] == [0] * 4
