@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from headwater_runtime.retries import Backoff
-from headwater_runtime.shared_files import follow_folder
+from headwater_runtime.shared_files import denied, follow_folder
 
 JOURNALS = ("-wal", "-shm")
 JOURNALS_BACKOFF = Backoff(pause_s_min=0.002, pause_s_max=0.05, growth=1.5, total_s_max=2.0)
@@ -35,7 +35,7 @@ class DatabaseAccess(Enum):
 
 def access_of(database: Path) -> DatabaseAccess:
     """How this process can open the SQLite file, which exists, without keeping anybody out."""
-    if all(os.access(path, os.W_OK) for path in (database.parent, *files_of(database))):
+    if all(denied(path, os.W_OK) is None for path in (database.parent, *files_of(database))):
         return DatabaseAccess.WRITING
     return DatabaseAccess.WITH_LOCKS if os.path.exists(f"{database}-wal") else DatabaseAccess.WITHOUT_LOCKS
 

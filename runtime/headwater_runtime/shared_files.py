@@ -37,6 +37,31 @@ def follow_folder(made: int | str | Path, folder: str | Path) -> None:
             os.chmod(made, stat.S_IMODE(wanted))
 
 
+def denied(path: str | Path, mode: int) -> os.stat_result | None:
+    """What is at `path` and may not be used in `mode`, as of `os.access`; None where it may, or nothing is there.
+
+    It must be the same before and after: another process may make or remove it meanwhile, which denies nothing.
+    """
+    before = stat_if_there(path)
+    if before is None or os.access(path, mode):
+        return None
+    after = stat_if_there(path)
+    return after if after is not None and _identity(before) == _identity(after) else None
+
+
+def stat_if_there(path: str | Path) -> os.stat_result | None:
+    """What is at `path`; None where nothing is, or it lies behind a folder that may not be entered."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
 def is_of_a_group(folder: os.stat_result) -> bool:
     """Whether a folder is meant to be shared by its group."""
     return folder.st_mode & _SHARED == _SHARED
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    """Numbers of files that were removed are given to new ones, often at once."""
+    return found.st_dev, found.st_ino, found.st_ctime_ns

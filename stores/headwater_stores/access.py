@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from headwater_runtime.shared_databases import files_of
-from headwater_runtime.shared_files import is_of_a_group
+from headwater_runtime.shared_files import denied, is_of_a_group, stat_if_there
 
 PATHS_NAMED_MAX = 8  # in a command; more are mended as a whole
 
@@ -31,18 +31,18 @@ class Obstacle:
 
 def first_obstacle(store: Path, databases: Iterable[Path]) -> Obstacle | None:
     """What keeps this process from writing to the store, if anything does. Asks the system about a dozen paths."""
-    return next(_unwritable(_fixed_paths(store, databases)), None)
+    return next(_denied(_fixed_paths(store, databases), os.W_OK), None)
 
 
 def obstacles(store: Path, databases: Iterable[Path], *, limit: int) -> list[Obstacle]:
     """All that keeps this process from writing, or from reading an object; at most `limit`. Cost: lists all objects."""
     fixed = dict.fromkeys(_fixed_paths(store, databases))
-    folders, objects = [], []
+    folders: list[Path] = []
+    unreadable: list[Obstacle] = []
     for folder, _, names in os.walk(store / "blobs"):
         folders.append(Path(folder))
-        objects += [path for name in names if not os.access(path := Path(folder, name), os.R_OK)]
-    unwritable = _unwritable([*fixed, *(folder for folder in folders if folder not in fixed)])
-    unreadable = (Obstacle(path, found) for path in objects if (found := _stat(path)) is not None)
+        unreadable += _denied((Path(folder, name) for name in names), os.R_OK)
+    unwritable = _denied([*fixed, *(folder for folder in folders if folder not in fixed)], os.W_OK)
     return list(islice(chain(unwritable, unreadable), limit))
 
 
@@ -50,7 +50,8 @@ def kept_from_group(store: Path, databases: Iterable[Path]) -> list[Obstacle]:
     """What this user made in a store that a group shares, and the group cannot write."""
     if not is_of_a_group(shared := os.stat(store)):
         return []
-    seen = [Obstacle(path, found) for path in _fixed_paths(store, databases) if (found := _stat(path)) is not None]
+    paths = _fixed_paths(store, databases)
+    seen = [Obstacle(path, found) for path in paths if (found := stat_if_there(path)) is not None]
     mine = [one for one in seen if one.found.st_uid == os.geteuid()]
     return [one for one in mine if not one.found.st_mode & stat.S_IWGRP or one.found.st_gid != shared.st_gid]
 
@@ -106,14 +107,5 @@ def _fixed_paths(store: Path, databases: Iterable[Path]) -> Iterator[Path]:
     yield from (store / "blobs", store / "blobs" / "staging", store / "blobs" / "objects")
 
 
-def _unwritable(paths: Iterable[Path]) -> Iterator[Obstacle]:
-    for path in paths:
-        if not os.access(path, os.W_OK) and (found := _stat(path)) is not None:
-            yield Obstacle(path, found)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except OSError:  # not there, or behind a folder that is an obstacle itself
-        return None
+def _denied(paths: Iterable[Path], mode: int) -> Iterator[Obstacle]:
+    return (Obstacle(path, found) for path in paths if (found := denied(path, mode)) is not None)

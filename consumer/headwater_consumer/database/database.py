@@ -47,14 +47,14 @@ class Database:
         """
         if not file.exists():
             if read_only or not create:
-                raise StoreUnavailable(
-                    f"there is no projection at {file}. Run `headwater replay` to build it from the log."
-                )
+                raise _no_projection(file)
             create_sqlite_file(file)
         database = cls(SqliteFile(file, read_only=read_only))
         with closed_on_failure(database):
             if create and not read_only:
                 database._create_tables()
+            elif not database._table_names():  # another process is creating it, or was killed then
+                raise _no_projection(file)
             database._check_format()
         return database
 
@@ -205,6 +205,10 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
+
+
+def _no_projection(file: Path) -> StoreUnavailable:
+    return StoreUnavailable(f"there is no projection at {file}. Run `headwater replay` to build it from the log.")
 
 
 def _meta(connection: Connection) -> dict[str, str]:
