@@ -31,12 +31,13 @@ class Relayed:
     settings: Settings
     stores: Stores
     operational: OperationalDatabase
+    history: History
 
     def told(self) -> list[tuple[bool, str]]:
         return [(one.is_good, one.text) for one in diagnose_relays(self.settings, self.stores.database)]
 
     def log(self, content: bytes) -> None:
-        History(self.stores.log, self.stores.database).commit(PETS, {"a": content}, by=content.decode())
+        self.history.commit(PETS, {"a": content})
 
     def lease(self) -> Lease:
         lease = take_lease(self.operational, LEASE)
@@ -57,7 +58,7 @@ def relayed(tmp_path: Path) -> Iterator[Relayed]:
         closing(open_stores(settings, create=True)) as stores,
         closing(open_operational(settings)) as operational,
     ):
-        relayed = Relayed(settings, stores, operational)
+        relayed = Relayed(settings, stores, operational, History(stores.log, stores.database))
         relayed.log(b"first")
         yield relayed
 

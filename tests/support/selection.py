@@ -29,7 +29,8 @@ _ON_SERVERS = (
     "tests/projectors/",
     "tests/service_faults/",
     "tests/services/",
-    "tests/server/test_relay",
+    "tests/server/test_relay.py",
+    "tests/server/test_relay_recipe.py",
 )
 _BUCKET, _GOOGLE = "bucket", "_stand_in"  # fixtures of tests that use one server: MinIO, or Google's stand-in
 ON_STORES = "on_stores"  # the marker of tests of what is not done through a server

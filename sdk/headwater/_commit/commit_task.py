@@ -70,7 +70,6 @@ class CommitTask(ContentTask[CommitVersion]):
             outcomes.raise_rejection(sent.events)
         except EventRejected as rejected:
             if self._is_condemned(rejected):
-                self._discard(sent)  # all was sent again, as another draft
                 return False
             if self._with_base and self._content.base is None and rejected.reason in _BASE_IS_GONE:
                 self._with_base = False
@@ -79,8 +78,13 @@ class CommitTask(ContentTask[CommitVersion]):
             raise
         raise self._blocked()
 
-    def _discard(self, sent: SentCommit) -> None:
-        self._session.producer.send([DraftDiscarded(collection=sent.collection, draft=sent.draft)])
+    def _store_again(self) -> bool:
+        before = self._sent
+        is_stored = super()._store_again()
+        if is_stored and before is not None and any(sent.is_confirmed for sent in before.events):
+            # All was sent again, as another draft. Of this one a server may have taken no more than its opening.
+            self._session.producer.send([DraftDiscarded(collection=before.collection, draft=before.draft)])
+        return is_stored
 
     def _publish(self, command: CommitVersion) -> SentCommit:
         return send_commit(command, self._record.stager, self._session.producer, restore=self._restore)
