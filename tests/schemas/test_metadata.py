@@ -235,8 +235,11 @@ def outcome(text: str) -> object:
 
 def at_depth(depth: int, act: Callable[[], object]) -> object:
     """The result of `act`, called from so many frames."""
-    frames = len(inspect.stack(0))
-    return at_depth(depth, act) if frames < depth else act()
+    return deeper(depth - len(inspect.stack(0)), act)
+
+
+def deeper(frames: int, act: Callable[[], object]) -> object:
+    return deeper(frames - 1, act) if frames > 0 else act()
 
 
 def test_brackets_in_strings_are_no_depth() -> None:
