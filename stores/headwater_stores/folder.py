@@ -19,6 +19,7 @@ from headwater_eventlog.embedded import EmbeddedEventLog
 from headwater_eventlog.log_file import LOG_FILE
 from headwater_runtime.closing import closed_on_failure
 from headwater_runtime.files import is_temporary, make_folders, write_atomically
+from headwater_runtime.shared_files import stat_if_there
 from headwater_schemas.errors import FormatTooNew, StoreMissing, StoreNotOurs, StoreReadOnly, StoreUnavailable
 
 from headwater_stores.access import first_obstacle
@@ -80,11 +81,8 @@ def databases_of(folder: Path) -> tuple[Path, Path]:
 
 def _identity(folder: Path) -> tuple[int, ...] | None:
     """Tells the store in a folder from one that replaces it; None where there is none, or it cannot be asked."""
-    try:
-        found = os.stat(folder / MARKER)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    found = stat_if_there(folder / MARKER)
+    return None if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns)
 
 
 def check_store(folder: Path, *, create: bool = False) -> None:

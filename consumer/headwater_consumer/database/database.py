@@ -12,7 +12,6 @@ from headwater_schemas.errors import (
     StoreError,
     StoreMissing,
     StoreNotOurs,
-    StoreUnavailable,
 )
 
 from headwater_consumer.database.blocks import Block, connections_of
@@ -45,16 +44,15 @@ class Database:
 
         Raises: StoreUnavailable, StoreReadOnly, StoreNotOurs, FormatTooNew, FormatTooOld.
         """
+        adapter = SqliteFile(file, read_only=read_only)
         if not file.exists():
             if read_only or not create:
-                raise _no_projection(file)
+                raise adapter.missing()
             create_sqlite_file(file)
-        database = cls(SqliteFile(file, read_only=read_only))
+        database = cls(adapter)
         with closed_on_failure(database):
             if create and not read_only:
                 database._create_tables()
-            elif not database._table_names():  # another process is creating it, or was killed then
-                raise _no_projection(file)
             database._check_format()
         return database
 
@@ -176,13 +174,16 @@ class Database:
             self.adapter.insert_row(connection, MetaRow(_FORMAT, str(FORMAT)))
 
     def _read_meta(self) -> dict[str, str]:
-        """What it says of itself; empty where the table of that is missing among others. Raises: StoreMissing."""
+        """What it says of itself; empty where the table of that is missing among others.
+
+        Raises: `DatabaseAdapter.missing` where there are none, as its creator is at work, or was killed.
+        """
         try:
             with self.autocommit() as connection:
                 return _meta(connection)
         except TableMissing:
-            if self.adapter.empty_hint is not None and not self._table_names():
-                raise StoreMissing(f"there is no projection in {self.name}. {self.adapter.empty_hint}") from None
+            if not self._table_names():
+                raise self.adapter.missing() from None
         with suppress(TableMissing), self.autocommit() as connection:  # by now, if another process was creating it
             return _meta(connection)
         return {}
@@ -205,10 +206,6 @@ class Database:
                 f"{self.name} has format {found} of an earlier release; this one has {FORMAT}. Nothing is lost: "
                 "rebuild it from the log with `headwater replay --replace`."
             )
-
-
-def _no_projection(file: Path) -> StoreUnavailable:
-    return StoreUnavailable(f"there is no projection at {file}. Run `headwater replay` to build it from the log.")
 
 
 def _meta(connection: Connection) -> dict[str, str]:

@@ -107,9 +107,8 @@ class DatabaseAdapter(Protocol):
         """An expression of SQL: the server's clock, in microseconds since 1970."""
         ...
 
-    @property
-    def empty_hint(self) -> str | None:
-        """What to do when the database has no tables at all; None where that cannot happen by itself."""
+    def missing(self) -> StoreUnavailable:
+        """The error where the database is not there, or has no tables at all."""
         ...
 
     def connect(self) -> Connection:

@@ -1,10 +1,10 @@
 """The server of a shared store, `HEADWATER_URL=https://…`, and the token that says who asks."""
 
-import os
 import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from headwater_runtime.shared_files import stat_if_there
 from headwater_schemas.errors import InvalidSettings
 
 TOKEN_LENGTH_MAX = 16 * 1024  # characters; servers rarely take longer headers
@@ -112,11 +112,8 @@ class Token:
 
 
 def _identity(path: str) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    found = stat_if_there(path)
+    return () if found is None else (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _invalid(source: str, why: str) -> InvalidSettings:

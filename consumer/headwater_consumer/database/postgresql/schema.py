@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from headwater_schemas.errors import (
     InvalidSettings,
     StoreError,
+    StoreMissing,
     StoreNotAnswering,
     StoreNotOurs,
     StoreReadOnly,
@@ -61,7 +62,6 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
     idle_s: float | None = IDLE_CONNECTION_S
     walks_nearest_first = False
     clock_us = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
-    empty_hint: str | None = "Start `headwater projector`, which creates it."
 
     def __init__(self, url: str, schema: str, *, holding: Holding = PROJECTION) -> None:
         """Raises: InvalidSettings, also when the client library is missing."""
@@ -75,6 +75,10 @@ class PostgresqlSchema(PostgresqlBulk, PostgresqlAnnouncements):
         self.schema = schema
         self.location = f"{urlsplit(url).path.strip('/')}.{schema}"
         self._url = url
+
+    def missing(self) -> StoreUnavailable:
+        """See `DatabaseAdapter`."""
+        return StoreMissing(f"there is no projection in {self.name}. Start `headwater projector`, which creates it.")
 
     def connect(self) -> Connection:
         """A new connection."""

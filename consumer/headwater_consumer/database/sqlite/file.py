@@ -37,7 +37,6 @@ class SqliteFile(SqliteBulk):
     idle_s: float | None = None
     walks_nearest_first = True
     clock_us = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-    empty_hint: str | None = None
 
     def __init__(self, file: Path, *, read_only: bool, holding: Holding = PROJECTION) -> None:
         self.name = self.location = str(file)
@@ -45,6 +44,12 @@ class SqliteFile(SqliteBulk):
         self._open: Callable[[], sqlite3.Connection] = partial(_open, file, read_only=read_only)
         # A file that is read without locks is opened anew for each query: it may have been written meanwhile.
         self._keeps_connections = not read_only
+
+    def missing(self) -> StoreUnavailable:
+        """See `DatabaseAdapter`."""
+        return StoreUnavailable(
+            f"there is no projection at {self.name}. Run `headwater replay` to build it from the log."
+        )
 
     def connect(self) -> Connection:
         """A new connection."""
